@@ -1,0 +1,110 @@
+// Bytes in memory: an immutable buffer shared without copies (Bytes), and bounds-checked little-endian cursors over raw
+// bytes (Writer, Reader). Every codec of the project, on the wire and on disk, is built on these two.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace wh {
+
+// An immutable byte string, shared by reference count; copying costs no copy of the bytes. Empty holds no allocation.
+class Bytes {
+ public:
+  Bytes() = default;
+  explicit Bytes(std::string bytes)
+      : data_(bytes.empty() ? nullptr : std::make_shared<const std::string>(std::move(bytes))) {}
+  [[nodiscard]] std::string_view view() const { return data_ ? std::string_view(*data_) : std::string_view(); }
+  [[nodiscard]] size_t size() const { return data_ ? data_->size() : 0; }
+  [[nodiscard]] bool empty() const { return data_ == nullptr; }
+  friend bool operator==(const Bytes& a, const Bytes& b) { return a.view() == b.view(); }
+
+ private:
+  std::shared_ptr<const std::string> data_;
+};
+
+// Appends little-endian integers and length-prefixed strings to a string it does not own.
+class Writer {
+ public:
+  explicit Writer(std::string& out) : out_(out) {}
+  void u8(uint8_t v) { out_.push_back(static_cast<char>(v)); }
+  void u16(uint16_t v) { fixed(v); }
+  void u32(uint32_t v) { fixed(v); }
+  void u64(uint64_t v) { fixed(v); }
+  void boolean(bool v) { u8(v ? 1 : 0); }
+  void raw(std::string_view bytes) { out_.append(bytes); }
+  // A u32 length, then the bytes. At most 4 GiB - 1.
+  void bytes(std::string_view bytes) {
+    u32(static_cast<uint32_t>(bytes.size()));
+    raw(bytes);
+  }
+
+ private:
+  template <typename T>
+  void fixed(T v) {
+    char buffer[sizeof v];
+    for (size_t i = 0; i < sizeof v; ++i) buffer[i] = static_cast<char>(static_cast<uint64_t>(v) >> (8 * i));
+    out_.append(buffer, sizeof v);
+  }
+  std::string& out_;
+};
+
+// Reads what Writer wrote. A read past the end returns zero or empty and makes the reader fail for good: read all
+// fields, then ask ok() once. `complete()` also demands that nothing is left over. Holds no copy: the bytes must
+// outlive it.
+class Reader {
+ public:
+  explicit Reader(std::string_view in) : in_(in) {}
+  uint8_t u8() { return static_cast<uint8_t>(fixed(1)); }
+  uint16_t u16() { return static_cast<uint16_t>(fixed(2)); }
+  uint32_t u32() { return static_cast<uint32_t>(fixed(4)); }
+  uint64_t u64() { return fixed(8); }
+  // Only 0 and 1 are booleans; anything else fails the reader.
+  bool boolean() {
+    const uint8_t v = u8();
+    if (v > 1) fail();
+    return v == 1;
+  }
+  std::string_view raw(size_t size) {
+    if (!ok_ || size > in_.size()) {
+      fail();
+      return {};
+    }
+    const std::string_view result = in_.substr(0, size);
+    in_.remove_prefix(size);
+    return result;
+  }
+  std::string_view bytes() { return raw(u32()); }
+  // A count of items of at least `min_item_size` bytes each: fails when they cannot be in what is left (HAZARDS G2).
+  uint32_t count(size_t min_item_size) {
+    const uint32_t n = u32();
+    if (min_item_size != 0 && n > in_.size() / min_item_size) {
+      fail();
+      return 0;
+    }
+    return n;
+  }
+  void fail() {
+    ok_ = false;
+    in_ = {};
+  }
+  [[nodiscard]] size_t left() const { return in_.size(); }
+  [[nodiscard]] bool ok() const { return ok_; }
+  [[nodiscard]] bool complete() const { return ok_ && in_.empty(); }
+
+ private:
+  uint64_t fixed(size_t size) {
+    const std::string_view part = raw(size);
+    uint64_t v = 0;
+    for (size_t i = 0; i < part.size(); ++i) v |= static_cast<uint64_t>(static_cast<uint8_t>(part[i])) << (8 * i);
+    return v;
+  }
+  std::string_view in_;
+  bool ok_ = true;
+};
+
+}  // namespace wh

@@ -1,0 +1,13 @@
+// UTF-8 (RFC 3629): no overlong forms, no surrogates, nothing above U+10FFFF.
+#pragma once
+
+#include <string_view>
+
+namespace wh {
+
+// The length of the well-formed sequence at the start of `text`, 1 to 4; 0 when there is none.
+size_t utf8_sequence(std::string_view text);
+
+bool is_utf8(std::string_view text);
+
+}  // namespace wh
