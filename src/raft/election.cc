@@ -1,0 +1,166 @@
+// Elections: the randomised timer, pre-vote, votes, stickiness to a live leader, the fast path when a leader's process
+// is gone, and the quorum contact without which a leader must step down (thesis 3.4, 4.2.3, 6.2, 9.6).
+#include <algorithm>
+#include <vector>
+
+#include "base/log.h"
+#include "raft/raft.h"
+
+namespace wh::raft {
+namespace {
+constexpr uint64_t kFastPathSpreadMs = 50;
+}
+
+void Raft::reset_election_timer(Millis now) {
+  election_deadline_ =
+      now + prng_.between(options_.election_timeout_ms, 2 * uint64_t{options_.election_timeout_ms} - 1);
+}
+
+// A server outside its own configuration may still campaign while that configuration is not committed: it may be needed
+// to commit it (thesis 4.2.2; HAZARDS D8). Any later configuration that names it will do, not only the committed one:
+// after a restart the commit index lies behind what was committed. One that knows it was removed never campaigns.
+bool Raft::may_campaign() const {
+  if (disk_stalled_ || votes_unsent_) return false;
+  return log_.names_voter_since(commit_index_, options_.self);
+}
+
+void Raft::on_election_timeout(Millis now) {
+  if (!may_campaign()) {
+    reset_election_timer(now);
+    return;
+  }
+  if (is_voter() && configuration().quorum() == 1) {
+    campaign(now, false);
+  } else {
+    ask_pre_votes(now);
+  }
+}
+
+void Raft::ask_pre_votes(Millis now) {
+  const bool by_silence = !lost_leader_;
+  if (role_ == Role::follower)
+    logf(LogLevel::notice, "asking for pre-votes for term %lu: %s", hard_state_.current_term.value + 1,
+         by_silence ? "nothing was heard from a leader for an election timeout" : "the leader's process is gone");
+  role_ = Role::pre_candidate;
+  leader_ = kNobody;
+  votes_.clear();
+  if (is_voter()) votes_.insert(options_.self);
+  // While others may not have noticed yet that the leader is gone, ask again soon; silence then takes over.
+  const bool soon = lost_leader_ && now < last_leader_contact_ + options_.election_timeout_ms;
+  reset_election_timer(now);
+  if (soon) election_deadline_ = now + kFastPathSpreadMs + prng_.below(kFastPathSpreadMs);
+  ask_votes(true, false);
+  count_votes(now);
+}
+
+void Raft::campaign(Millis now, bool transfer) {
+  set_term(next(hard_state_.current_term));
+  hard_state_.voted_for = options_.self;
+  logf(LogLevel::notice, "candidate in term %lu%s", hard_state_.current_term.value,
+       transfer ? ": the leader handed over" : "");
+  ++elections_;
+  role_ = Role::candidate;
+  leader_ = kNobody;
+  votes_.clear();
+  votes_unsent_ = true;
+  own_vote_ticket_ = 0;
+  reset_election_timer(now);
+  ask_votes(false, transfer);
+}
+
+void Raft::ask_votes(bool pre_vote, bool transfer) {
+  const RequestVote request{.term = pre_vote ? next(hard_state_.current_term) : hard_state_.current_term,
+                            .last_log_index = log_.last_index(),
+                            .last_log_term = log_.last_term(),
+                            .pre_vote = pre_vote,
+                            .transfer = transfer,
+                            .lost_leader = lost_leader_};
+  for (const Member& member : configuration().members())
+    if (member.suffrage == Suffrage::voter && member.id != options_.self) send(member.id, request);
+}
+
+// Voters are counted, not votes: a reply that comes twice is one voter (HAZARDS A3).
+void Raft::count_votes(Millis now) {
+  const auto granted =
+      std::count_if(votes_.begin(), votes_.end(), [&](NodeId id) { return configuration().is_voter(id); });
+  if (static_cast<size_t>(granted) < configuration().quorum()) return;
+  if (role_ == Role::pre_candidate) {
+    campaign(now, false);
+  } else if (role_ == Role::candidate && !votes_unsent_) {
+    become_leader(now);
+  }
+}
+
+// Section 5.4.1: the last term first, the length only between equals.
+bool Raft::log_is_up_to_date(const RequestVote& request) const {
+  if (request.last_log_term != log_.last_term()) return request.last_log_term > log_.last_term();
+  return request.last_log_index >= log_.last_index();
+}
+
+bool Raft::sticks_to_leader(Millis now, const RequestVote& request) const {
+  if (request.transfer) return false;
+  if (role_ == Role::leader) return quorum_in_contact(now);
+  if (!leader_ || last_leader_contact_ == 0) return false;
+  // Both saw the leader's process die: no need to wait for silence. Safe, as no read relies on a lease.
+  if (lost_leader_ == leader_ && request.lost_leader == leader_) return false;
+  return now < last_leader_contact_ + options_.election_timeout_ms;
+}
+
+void Raft::on_request_vote(Millis now, NodeId from, const RequestVote& request) {
+  if (request.pre_vote) {
+    const bool granted =
+        request.term > hard_state_.current_term && log_is_up_to_date(request) && !sticks_to_leader(now, request);
+    // A refusal carries our own term, so that a candidate that is behind catches up rather than asks for ever (A7).
+    send(from, RequestVoteReply{
+                   .term = granted ? request.term : hard_state_.current_term, .pre_vote = true, .granted = granted});
+    return;
+  }
+  const bool free = !hard_state_.voted_for || hard_state_.voted_for == from;
+  const bool granted = free && !leader_ && log_is_up_to_date(request);
+  if (granted) {
+    if (hard_state_.voted_for != from) {
+      hard_state_.voted_for = from;
+      hard_state_dirty_ = true;
+    }
+    if (role_ == Role::pre_candidate) role_ = Role::follower;
+    reset_election_timer(now);
+  }
+  send(from, RequestVoteReply{.term = hard_state_.current_term, .granted = granted});
+}
+
+void Raft::on_request_vote_reply(Millis now, NodeId from, const RequestVoteReply& reply) {
+  if (reply.pre_vote) {
+    if (role_ != Role::pre_candidate || !reply.granted || reply.term != next(hard_state_.current_term)) return;
+  } else if (role_ != Role::candidate || !reply.granted) {
+    return;
+  }
+  votes_.insert(from);
+  count_votes(now);
+}
+
+void Raft::on_timeout_now(Millis now, NodeId from, const TimeoutNow&) {
+  if (role_ != Role::follower || from != leader_ || !is_voter() || !may_campaign()) return;
+  campaign(now, true);
+}
+
+void Raft::on_peer_lost(Millis now, NodeId id) {
+  if (role_ != Role::follower || id != leader_ || !may_campaign()) return;
+  lost_leader_ = id;
+  election_deadline_ = std::min(election_deadline_, now + prng_.below(kFastPathSpreadMs + 1));
+}
+
+// Only answers of this term count as contact (HAZARDS A9): progress_ is made anew at each election.
+bool Raft::quorum_in_contact(Millis now) const {
+  size_t reachable = 0;
+  for (const Member& member : configuration().members()) {
+    if (member.suffrage != Suffrage::voter) continue;
+    if (member.id == options_.self) {
+      ++reachable;
+    } else if (const auto it = progress_.find(member.id); it != progress_.end()) {
+      reachable += now <= it->second.last_contact + options_.election_timeout_ms ? 1 : 0;
+    }
+  }
+  return reachable >= configuration().quorum();
+}
+
+}  // namespace wh::raft

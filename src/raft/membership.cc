@@ -1,0 +1,107 @@
+// Membership changes of one server at a time (thesis 4.1), learners and their promotion (4.2.1), and the transfer of
+// leadership (3.10). A configuration is in force from the moment it is appended and goes back when it is truncated.
+#include <algorithm>
+#include <utility>
+
+#include "base/log.h"
+#include "raft/raft.h"
+
+namespace wh::raft {
+
+void Raft::on_propose_configuration(Millis now, ProposeConfiguration& proposal) {
+  Proposed result{.token = proposal.token};
+  if (role_ != Role::leader) {
+    result.refusal = Refusal::not_leader;
+  } else if (transfer_ || !leads_for_certain() || change_pending()) {
+    result.refusal = Refusal::change_pending;
+  } else if (std::string encoded = proposal.configuration.encode();
+             proposal.configuration.voters() == 0 || Configuration::decode(encoded) != proposal.configuration ||
+             !Configuration::adjacent(configuration(), proposal.configuration)) {
+    result.refusal = Refusal::bad_change;
+  } else {
+    append_as_leader(now, EntryKind::configuration, Bytes(std::move(encoded)));
+    sync_progress(now);
+    result.term = hard_state_.current_term;
+    result.index = log_.last_index();
+  }
+  out_.proposals.push_back(result);
+}
+
+void Raft::sync_progress(Millis now) {
+  std::erase_if(progress_, [&](const auto& item) { return !configuration().contains(item.first); });
+  for (const Member& member : configuration().members()) {
+    if (member.id == options_.self || progress_.contains(member.id)) continue;
+    Progress p;
+    p.id = member.id;
+    p.next_index = log_.last_index() + 1;
+    p.last_contact = now;  // a new leader, and a new member, have an election timeout to be heard from
+    progress_.emplace(member.id, std::move(p));
+  }
+}
+
+// A learner is promoted when a round of catching up, from where the log ended at its beginning, took less than an
+// election timeout: what it then lacks, it lacks for less than that (thesis 4.2.1).
+void Raft::tend_learner(Millis now, Progress& p) {
+  if (!configuration().is_learner(p.id) || p.caught_up) return;
+  if (p.round_target.value != 0 && p.match_index < p.round_target) return;
+  if (p.round_target.value != 0 && now - p.round_start <= options_.election_timeout_ms &&
+      p.match_index >= commit_index_) {
+    p.caught_up = true;
+    return;
+  }
+  p.round_target = log_.last_index();
+  p.round_start = now;
+  // Nothing is missing: the round is over as it begins.
+  p.caught_up = p.match_index >= p.round_target;
+}
+
+void Raft::promote_ready_learner(Millis now) {
+  if (change_pending() || !leads_for_certain() || transfer_) return;
+  for (auto& [id, p] : progress_) {
+    if (!p.caught_up || !configuration().is_learner(id)) continue;
+    // What was true when the round ended may not be any more: a silent learner, or one that waited for another change.
+    if (now > p.last_contact + options_.election_timeout_ms ||
+        now > p.round_start + 2 * Millis{options_.election_timeout_ms}) {
+      p.caught_up = false;
+      p.round_target = {};
+      continue;
+    }
+    Member member = *configuration().find(id);
+    member.suffrage = Suffrage::voter;
+    logf(LogLevel::notice, "promoting learner %s to voter: it has caught up", member.name.c_str());
+    append_as_leader(now, EntryKind::configuration, Bytes(configuration().with(std::move(member)).encode()));
+    return;
+  }
+}
+
+void Raft::on_transfer(Millis now, const TransferLeadership& request) {
+  const Progress* p = role_ == Role::leader ? progress_of(request.to) : nullptr;
+  const bool possible = p != nullptr && configuration().is_voter(request.to) && !transfer_ && !change_pending() &&
+                        now <= p->last_contact + options_.election_timeout_ms;
+  if (!possible) {
+    out_.transfers.push_back({request.token, false});
+    return;
+  }
+  transfer_ = Transfer{request.token, request.to, now + options_.election_timeout_ms, false};
+}
+
+// No proposal is taken while a transfer is under way, so the target's log gets as long as ours; then it is told, once.
+// The state dies with the term, and at the deadline (HAZARDS A17, A18).
+void Raft::advance_transfer(Millis now) {
+  if (transfer_ && now >= transfer_->deadline) end_transfer(false);
+  if (!transfer_ || transfer_->sent) return;
+  const Progress* p = progress_of(transfer_->to);
+  if (p == nullptr || !configuration().is_voter(transfer_->to)) {
+    end_transfer(false);
+  } else if (p->match_index == log_.last_index()) {
+    transfer_->sent = true;
+    send(transfer_->to, TimeoutNow{.term = hard_state_.current_term});
+  }
+}
+
+void Raft::end_transfer(bool ok) {
+  out_.transfers.push_back({transfer_->token, ok});
+  transfer_.reset();
+}
+
+}  // namespace wh::raft

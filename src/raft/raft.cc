@@ -1,0 +1,336 @@
+// Inputs, roles and outputs of the core: every input enters by step() and leaves its effects in one Output. The rules
+// of elections, replication, membership, reads and snapshots are in the files of those names.
+#include "raft/raft.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/assert.h"
+#include "base/log.h"
+
+namespace wh::raft {
+namespace {
+
+template <class... F>
+struct Overloaded : F... {
+  using F::operator()...;
+};
+template <class... F>
+Overloaded(F...) -> Overloaded<F...>;
+
+// A term this far above our own is no accident of elections: refused, so that one sick node cannot use up the numbers.
+constexpr uint64_t kMaxTermJump = uint64_t{1} << 32;
+
+Term term_of(const MessageBody& body) {
+  return std::visit([](const auto& message) { return message.term; }, body);
+}
+
+// A question about, or the granting of, a term that nobody is in yet (thesis 9.6).
+bool speaks_of_future_term(const MessageBody& body) {
+  if (const auto* request = std::get_if<RequestVote>(&body)) return request->pre_vote;
+  if (const auto* reply = std::get_if<RequestVoteReply>(&body)) return reply->pre_vote && reply->granted;
+  return false;
+}
+
+}  // namespace
+
+Raft::Raft(Options options, Recovered recovered, uint64_t seed, Millis now)
+    : options_(options),
+      prng_(seed),
+      hard_state_(recovered.hard_state),
+      log_(std::move(recovered.log)),
+      snapshot_(std::move(recovered.snapshot)),
+      commit_index_(snapshot_ ? snapshot_->index : Index{}),
+      emitted_index_(commit_index_),
+      durable_index_(log_.last_index()),
+      unstable_from_(log_.last_index() + 1),
+      last_step_(now) {
+  WH_ASSERT(options_.self, "a server needs an id");
+  WH_ASSERT(log_.base_index() <= commit_index_, "the log begins behind the snapshot");
+  reset_election_timer(now);
+  // Alone there is nobody to wait for.
+  if (is_voter() && configuration().quorum() == 1) election_deadline_ = now;
+}
+
+void Raft::step(Millis now, Input input) {
+  now = std::max(now, last_step_);
+  // A leader that stood still for an election timeout must not act on what it believed before (HAZARDS C10).
+  if (role_ == Role::leader && now - last_step_ > options_.election_timeout_ms && configuration().quorum() > 1) {
+    logf(LogLevel::warning, "stepping down in term %lu: this process stood still for %lu ms",
+         hard_state_.current_term.value, now - last_step_);
+    become_follower(now, hard_state_.current_term, kNobody);
+  }
+  last_step_ = now;
+  std::visit(Overloaded{
+                 [&](Tick&) { on_tick(now); },
+                 [&](Receive& in) { on_receive(now, in.from, in.body); },
+                 [&](Propose& in) {
+                   Proposed result{.token = in.token};
+                   if (role_ != Role::leader || transfer_) {
+                     result.refusal = Refusal::not_leader;
+                   } else if (uncommitted_bytes_ + in.payload.size() > options_.max_uncommitted_bytes &&
+                              uncommitted_bytes_ > 0) {
+                     result.refusal = Refusal::overloaded;
+                   } else {
+                     append_as_leader(now, EntryKind::command, std::move(in.payload));
+                     result.term = hard_state_.current_term;
+                     result.index = log_.last_index();
+                   }
+                   out_.proposals.push_back(result);
+                 },
+                 [&](ProposeConfiguration& in) { on_propose_configuration(now, in); },
+                 [&](ReadIndex& in) { on_read_index(options_.self, in.token); },
+                 [&](Persisted& in) { on_persisted(now, in.ticket); },
+                 [&](DiskStalled& in) {
+                   disk_stalled_ = in.stalled;
+                   if (disk_stalled_ && role_ == Role::leader && configuration().quorum() > 1) {
+                     logf(LogLevel::warning, "stepping down in term %lu: the disk has not finished a sync for %u ms",
+                          hard_state_.current_term.value, options_.election_timeout_ms);
+                     become_follower(now, hard_state_.current_term, kNobody);
+                   }
+                 },
+                 [&](SnapshotTaken& in) { on_snapshot_taken(in); },
+                 [&](SnapshotReceived& in) { on_snapshot_received(now, in); },
+                 [&](ChunkStored& in) { on_chunk_stored(in); },
+                 [&](EntriesLoaded& in) { on_entries_loaded(now, in); },
+                 [&](ChunkLoaded& in) { on_chunk_loaded(now, in); },
+                 [&](PeerConnected& in) { on_peer_connected(now, in.id); },
+                 [&](PeerLost& in) { on_peer_lost(now, in.id); },
+                 [&](TransferLeadership& in) { on_transfer(now, in); },
+             },
+             input);
+}
+
+void Raft::on_tick(Millis now) {
+  if (role_ != Role::leader && now >= election_deadline_) on_election_timeout(now);
+}
+
+// One entry point for every message, one look at its term before anything else (HAZARDS A4, B12).
+void Raft::on_receive(Millis now, NodeId from, MessageBody& body) {
+  if (from == options_.self || !from) return;
+  const Term term = term_of(body);
+  const Term current = hard_state_.current_term;
+  if (term.value >= kLimit || term.value > current.value + kMaxTermJump) {
+    logf(LogLevel::warning, "ignoring a message of term %lu from node %016lx: this node is in term %lu", term.value,
+         from.value, current.value);
+    return;
+  }
+  if (term > current && !speaks_of_future_term(body)) {
+    if (const auto* request = std::get_if<RequestVote>(&body); request != nullptr && sticks_to_leader(now, *request)) {
+      // Neither the vote nor the term: whoever hears from a leader is not disturbed (thesis 4.2.3).
+      send(from, RequestVoteReply{.term = current});
+      return;
+    }
+    const bool from_leader =
+        std::holds_alternative<AppendEntries>(body) || std::holds_alternative<InstallSnapshot>(body);
+    become_follower(now, term, from_leader ? from : kNobody);
+  } else if (term < current) {
+    // Whoever is behind learns the term it is behind; replies of the past are nothing to us.
+    if (const auto* request = std::get_if<RequestVote>(&body)) {
+      send(from, RequestVoteReply{.term = current, .pre_vote = request->pre_vote});
+    } else if (std::holds_alternative<AppendEntries>(body)) {
+      send(from, AppendEntriesReply{.term = current});
+    } else if (std::holds_alternative<InstallSnapshot>(body)) {
+      send(from, InstallSnapshotReply{.term = current});
+    } else if (const auto* read = std::get_if<ReadIndexRequest>(&body)) {
+      send(from, ReadIndexReply{.term = current, .token = read->token});
+    }
+    return;
+  }
+  std::visit(Overloaded{
+                 [&](RequestVote& message) { on_request_vote(now, from, message); },
+                 [&](RequestVoteReply& message) { on_request_vote_reply(now, from, message); },
+                 [&](AppendEntries& message) { on_append_entries(now, from, message); },
+                 [&](AppendEntriesReply& message) { on_append_entries_reply(now, from, message); },
+                 [&](InstallSnapshot& message) { on_install_snapshot(now, from, message); },
+                 [&](InstallSnapshotReply& message) { on_install_snapshot_reply(now, from, message); },
+                 [&](TimeoutNow& message) { on_timeout_now(now, from, message); },
+                 [&](ReadIndexRequest& message) { on_read_index(from, message.token); },
+                 [&](ReadIndexReply& message) { on_read_index_reply(message); },
+             },
+             body);
+}
+
+void Raft::set_term(Term term) {
+  WH_ASSERT(term > hard_state_.current_term, "terms only grow");
+  hard_state_ = {term, kNobody};
+  hard_state_dirty_ = true;
+  last_leader_contact_ = 0;
+  incoming_.reset();
+}
+
+void Raft::become_follower(Millis now, Term term, NodeId leader) {
+  if (role_ == Role::leader) {
+    fail_reads();
+    if (transfer_) end_transfer(transfer_->sent && term > hard_state_.current_term);
+    progress_.clear();
+    uncommitted_bytes_ = 0;
+  }
+  const bool new_term = term > hard_state_.current_term;
+  if (new_term) set_term(term);
+  if (new_term || leader != leader_) {
+    verified_index_ = commit_index_;
+    last_read_round_ = 0;  // rounds are numbered anew by each leader (HAZARDS E3)
+  }
+  role_ = Role::follower;
+  leader_ = leader;
+  lost_leader_ = kNobody;
+  votes_.clear();
+  votes_unsent_ = false;
+  own_vote_ticket_ = 0;
+  reset_election_timer(now);
+}
+
+void Raft::become_leader(Millis now) {
+  WH_ASSERT(role_ == Role::candidate, "only a candidate becomes leader");
+  logf(LogLevel::notice, "elected leader of term %lu with %zu of %zu votes", hard_state_.current_term.value,
+       votes_.size(), configuration().voters());
+  role_ = Role::leader;
+  leader_ = options_.self;
+  votes_.clear();
+  leader_since_ = now;
+  stamp_base_ = log_.last_time_ms();
+  uncommitted_bytes_ = 0;
+  read_round_ = 0;
+  progress_.clear();
+  sync_progress(now);
+  term_start_index_ = log_.last_index() + 1;
+  append_as_leader(now, EntryKind::noop, {});
+}
+
+void Raft::append_as_leader(Millis now, EntryKind kind, Bytes payload) {
+  Entry entry{.index = log_.last_index() + 1,
+              .term = hard_state_.current_term,
+              .kind = kind,
+              .time_ms = std::max(log_.last_time_ms(), stamp_base_ + (now - leader_since_)),
+              .payload = std::move(payload)};
+  uncommitted_bytes_ += cost(entry);
+  log_.append(std::move(entry));
+}
+
+void Raft::set_commit_index(Index index) {
+  if (index <= commit_index_) return;
+  WH_ASSERT(index <= log_.last_index(), "only entries that are there are committed");
+  if (role_ == Role::leader) {
+    for (Index i = std::max(commit_index_ + 1, term_start_index_); i <= index; ++i)
+      uncommitted_bytes_ -= cost(log_.at(i));
+  }
+  commit_index_ = index;
+}
+
+void Raft::on_persisted(Millis now, uint64_t ticket) {
+  Index durable = durable_index_;
+  while (!tickets_.empty() && tickets_.front().number <= ticket) {
+    durable = std::max(durable, tickets_.front().last_index);
+    tickets_.pop_front();
+  }
+  const bool moved = durable > durable_index_;
+  durable_index_ = durable;
+  if (votes_unsent_ && own_vote_ticket_ != 0 && own_vote_ticket_ <= ticket) {
+    // The vote for oneself is a promise like any other: it counts once it is on the disk (HAZARDS A1, A20).
+    votes_unsent_ = false;
+    if (is_voter()) votes_.insert(options_.self);
+    reset_election_timer(now);
+    count_votes(now);
+  }
+  if (!moved) return;
+  if (role_ == Role::leader) {
+    advance_commit(now);
+  } else if (leader_) {
+    acknowledgement_due_ = true;
+  }
+}
+
+void Raft::send(NodeId to, MessageBody body) { out_.send_now.push_back({to, std::move(body)}); }
+
+Output Raft::take_output(Millis now) {
+  now = std::max(now, last_step_);
+  if (role_ == Role::leader && !quorum_in_contact(now)) {
+    logf(LogLevel::warning, "stepping down in term %lu: no quorum of voters answered for %u ms",
+         hard_state_.current_term.value, options_.election_timeout_ms);
+    become_follower(now, hard_state_.current_term, kNobody);
+  }
+  if (role_ == Role::leader) {
+    promote_ready_learner(now);
+    advance_transfer(now);
+    open_read_round();
+    broadcast(now);
+  } else if (acknowledgement_due_ && leader_) {
+    acknowledge_append(now);
+  }
+  acknowledgement_due_ = false;
+  Output output = std::exchange(out_, Output{});
+  persist_and_release(output);
+  emit_committed(output);
+  next_load();
+  output.load = std::exchange(out_.load, std::nullopt);
+  log_.trim_cache(options_.log_cache_bytes, std::min(emitted_index_, durable_index_));
+  output.next_deadline = next_deadline();
+  check_state();
+  return output;
+}
+
+// Gathers what must reach the disk under one ticket, and holds every message back that speaks for a term or vote which
+// is not there yet. Acknowledgements of entries need no holding: they carry the durable index.
+void Raft::persist_and_release(Output& output) {
+  const bool appended = unstable_from_ <= log_.last_index();
+  if (hard_state_dirty_ || appended || install_) {
+    output.persist_ticket = next_ticket_++;
+    if (hard_state_dirty_) output.hard_state = hard_state_;
+    output.install = std::exchange(install_, std::nullopt);
+    if (appended) output.append = log_.slice(unstable_from_, log_.last_index(), UINT64_MAX);
+    tickets_.push_back({output.persist_ticket, log_.last_index(), hard_state_dirty_});
+    if (votes_unsent_ && own_vote_ticket_ == 0) own_vote_ticket_ = output.persist_ticket;
+    unstable_from_ = log_.last_index() + 1;
+    hard_state_dirty_ = false;
+  }
+  const auto held = std::find_if(tickets_.rbegin(), tickets_.rend(), [](const Ticket& t) { return t.hard_state; });
+  if (held == tickets_.rend()) return;
+  for (Outbound& outbound : output.send_now) output.send_after_persist.push_back({held->number, std::move(outbound)});
+  output.send_now.clear();
+}
+
+void Raft::emit_committed(Output& output) {
+  uint64_t bytes = 0;
+  while (emitted_index_ < commit_index_ && log_.cached(emitted_index_ + 1)) {
+    const Entry& entry = log_.at(emitted_index_ + 1);
+    if (bytes > 0 && bytes + cost(entry) > options_.max_apply_bytes) {
+      output.more = true;
+      return;
+    }
+    bytes += cost(entry);
+    output.committed.push_back(entry);
+    ++emitted_index_;
+  }
+}
+
+Millis Raft::next_deadline() const {
+  if (role_ != Role::leader) return may_campaign() ? election_deadline_ : kNever;
+  Millis deadline = transfer_ ? transfer_->deadline : kNever;
+  for (const auto& [id, progress] : progress_)
+    deadline = std::min(deadline, progress.last_sent + options_.heartbeat_interval_ms);
+  return deadline;
+}
+
+std::vector<PeerStatus> Raft::peers() const {
+  std::vector<PeerStatus> result;
+  for (const auto& [id, p] : progress_) result.push_back({id, p.match_index, p.last_contact, p.state});
+  return result;
+}
+
+bool Raft::leads_for_certain() const { return role_ == Role::leader && commit_index_ >= term_start_index_; }
+
+void Raft::check_state() const {
+  WH_ASSERT(emitted_index_ <= commit_index_, "nothing is applied before it is committed");
+  WH_ASSERT(commit_index_ <= log_.last_index(), "nothing is committed that is not there");
+  WH_ASSERT(log_.base_index() <= commit_index_, "only committed entries are compacted");
+  WH_ASSERT(durable_index_ <= log_.last_index(), "nothing is durable that is not there");
+  WH_ASSERT(!snapshot_ || snapshot_->index <= commit_index_, "a snapshot holds committed entries only");
+  WH_ASSERT((role_ == Role::leader) == (leader_ == options_.self), "a leader knows that it leads");
+  for (const auto& [id, p] : progress_) {
+    WH_ASSERT(p.next_index > p.match_index, "next_index is above match_index");
+    WH_ASSERT(p.match_index <= log_.last_index(), "a follower holds no more than the leader");
+  }
+}
+
+}  // namespace wh::raft

@@ -1,0 +1,386 @@
+// The consensus core: values in, values out. No I/O, no clock, no threads; the same options, state, seed and inputs
+// give the same outputs everywhere. node/ drives it: step() any number of inputs, then take_output() once, and obey the
+// order that Output states. Implemented by idea: raft.cc (inputs, roles, outputs), election.cc, replication.cc,
+// membership.cc, reads.cc, snapshots.cc.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/prng.h"
+#include "raft/log.h"
+#include "raft/messages.h"
+#include "raft/progress.h"
+#include "raft/types.h"
+
+namespace wh::raft {
+
+struct Options {
+  NodeId self;
+  uint32_t heartbeat_interval_ms = 50;
+  uint32_t election_timeout_ms = 500;         // drawn from one to two times this
+  uint64_t max_append_bytes = 1 << 20;        // entries in one AppendEntries (at least one goes)
+  size_t max_in_flight_messages = 64;         // per follower
+  uint64_t max_in_flight_bytes = 8 << 20;     // per follower
+  uint64_t max_uncommitted_bytes = 64 << 20;  // beyond it a proposal is refused as overloaded
+  uint64_t log_cache_bytes = 16 << 20;
+  uint64_t trailing_entries = 10'000;  // kept behind a snapshot for followers that are a little behind
+  uint64_t max_apply_bytes = 4 << 20;  // committed entries handed out by one Output
+};
+
+// What survived the restart.
+struct Recovered {
+  HardState hard_state;
+  Log::Recovered log;
+  std::optional<SnapshotMeta> snapshot;  // applied by the owner before the first step
+};
+
+// --- inputs
+// ---------------------------------------------------------------------------------------------------------------
+
+struct Tick {};  // the time of next_deadline came, and what had arrived by then was stepped: an election may begin
+struct Receive {
+  NodeId from;
+  MessageBody body;
+};
+struct Propose {
+  uint64_t token;  // comes back in Proposed
+  Bytes payload;
+};
+// One change of membership; refused unless it is one at a time and an entry of the leader's own term is committed
+// (thesis 4.1; the bug of 2015: HAZARDS D1).
+struct ProposeConfiguration {
+  uint64_t token;
+  Configuration configuration;
+};
+struct ReadIndex {
+  uint64_t token;  // the caller's, never reused
+};
+// Everything up to and including this ticket is on the disk. Tickets complete in order.
+struct Persisted {
+  uint64_t ticket;
+};
+// A sync has been under way for longer than an election timeout (or no longer is): HAZARDS C9.
+struct DiskStalled {
+  bool stalled;
+};
+// The storage holds a snapshot of this node's own making; the log behind it may go.
+struct SnapshotTaken {
+  SnapshotMeta meta;
+};
+// A snapshot from the leader is complete in the storage and loaded beside the state; the core decides whether it still
+// counts.
+struct SnapshotReceived {
+  SnapshotMeta meta;
+};
+// The storage wrote a chunk of the leader's snapshot (ok), or threw the whole file away because it did not verify.
+struct ChunkStored {
+  SnapshotMeta meta;
+  uint64_t next_offset;
+  bool ok;
+};
+struct EntriesLoaded {
+  std::vector<Entry> entries;  // contiguous, the first asked for in front; empty: the storage no longer has them
+  Index first;
+};
+// The answer to Output::chunks_wanted.
+struct ChunkLoaded {
+  NodeId to;
+  Index index;  // of the snapshot
+  uint64_t offset;
+  Bytes data;
+  bool done;
+  bool ok;  // false: that snapshot is gone
+};
+struct PeerConnected {
+  NodeId id;  // messages sent before may be lost: back to one probe (HAZARDS B11)
+};
+// The peer's connection died and the address refuses a new one: its process is gone.
+struct PeerLost {
+  NodeId id;
+};
+struct TransferLeadership {
+  uint64_t token;
+  NodeId to;
+};
+
+using Input = std::variant<Tick, Receive, Propose, ProposeConfiguration, ReadIndex, Persisted, DiskStalled,
+                           SnapshotTaken, SnapshotReceived, ChunkStored, EntriesLoaded, ChunkLoaded, PeerConnected,
+                           PeerLost, TransferLeadership>;
+
+// --- outputs
+// --------------------------------------------------------------------------------------------------------------
+
+enum class Refusal : uint8_t {
+  none,
+  not_leader,       // certainly not appended
+  overloaded,       // too much in flight; certainly not appended
+  change_pending,   // another change of membership is not committed yet, or nothing of this term is: try again
+  bad_change,       // not a single-server change, or no voter would be left
+  cannot_transfer,  // the target is no voter, or lags, or another transfer is under way
+};
+
+struct Proposed {
+  uint64_t token;
+  Refusal refusal = Refusal::none;
+  Term term;    // of the entry
+  Index index;  // of the entry; committed when exactly this (term, index) is handed out as committed
+};
+
+struct ReadReady {
+  uint64_t token;
+  bool ok;      // false: no leader confirmed it; nothing was read
+  Index index;  // serve the read once this much is applied
+};
+
+struct InstallState {
+  SnapshotMeta meta;
+  bool keep_suffix;  // the log behind meta.index agrees with it and stays (Figure 13, rule 6); else all of it goes
+};
+
+struct ChunkWanted {
+  NodeId to;
+  SnapshotMeta meta;
+  uint64_t offset;
+};
+
+// A chunk of the leader's snapshot, to be written at its offset; offset 0 begins a new file.
+struct ChunkReceived {
+  SnapshotMeta meta;
+  uint64_t offset;
+  Bytes data;
+  bool done;
+};
+
+struct LoadEntries {
+  Index first;
+  Index last;
+};
+
+struct TransferDone {
+  uint64_t token;
+  bool ok;
+};
+
+struct HeldOutbound {
+  uint64_t ticket;
+  Outbound outbound;
+};
+
+// To be carried out in this order: install, append and hard_state are one transaction under persist_ticket; send_now
+// may leave before it; each send_after_persist leaves once its ticket is on the disk; committed is applied in order.
+struct Output {
+  std::optional<HardState> hard_state;
+  std::optional<InstallState> install;
+  std::vector<Entry> append;       // replaces any suffix from append.front().index
+  uint64_t persist_ticket = 0;     // 0: nothing to persist
+  std::vector<Outbound> send_now;  // a leader's AppendEntries may leave before its own disk (thesis 10.2.1)
+  std::vector<HeldOutbound> send_after_persist;
+  std::vector<Entry> committed;
+  std::vector<ReadReady> reads;
+  std::vector<Proposed> proposals;
+  std::vector<ChunkWanted> chunks_wanted;
+  std::vector<ChunkReceived> chunks_received;
+  std::optional<LoadEntries> load;
+  std::optional<Index> compact;  // log rows up to this index may be removed
+  std::vector<TransferDone> transfers;
+  bool more = false;              // committed entries were held back by max_apply_bytes: call again
+  Millis next_deadline = kNever;  // step a Tick then
+};
+
+// What an operator asks about.
+struct PeerStatus {
+  NodeId id;
+  Index match_index;
+  Millis last_contact;
+  ProgressState state;
+};
+
+class Raft {
+ public:
+  Raft(Options options, Recovered recovered, uint64_t seed, Millis now);
+
+  void step(Millis now, Input input);
+  [[nodiscard]] Output take_output(Millis now);
+
+  [[nodiscard]] Role role() const { return role_; }
+  [[nodiscard]] Term current_term() const { return hard_state_.current_term; }
+  [[nodiscard]] NodeId voted_for() const { return hard_state_.voted_for; }
+  [[nodiscard]] NodeId leader_id() const { return leader_; }
+  [[nodiscard]] NodeId self() const { return options_.self; }
+  [[nodiscard]] Index commit_index() const { return commit_index_; }
+  [[nodiscard]] Index applied_index() const { return emitted_index_; }  // handed out as committed so far
+  [[nodiscard]] Index durable_index() const { return durable_index_; }
+  [[nodiscard]] const Log& log() const { return log_; }
+  [[nodiscard]] const Configuration& configuration() const { return log_.configuration(); }
+  [[nodiscard]] const std::optional<SnapshotMeta>& snapshot() const { return snapshot_; }
+  [[nodiscard]] std::vector<PeerStatus> peers() const;
+  // Leader only: an entry of its own term is committed, so it knows all that was committed before (thesis 6.4).
+  [[nodiscard]] bool leads_for_certain() const;
+  [[nodiscard]] bool change_pending() const { return log_.configuration_index() > commit_index_; }
+  [[nodiscard]] bool transferring() const { return transfer_.has_value(); }
+  [[nodiscard]] uint64_t elections() const { return elections_; }
+  void set_max_uncommitted(uint64_t bytes) { options_.max_uncommitted_bytes = bytes; }
+  // Aborts the process when an invariant does not hold. Cheap; called after each output.
+  void check_state() const;
+
+ private:
+  struct Ticket {
+    uint64_t number;
+    Index last_index;  // lowered by a truncation: what the ticket makes durable of today's log
+    bool hard_state;
+  };
+  struct PendingRead {
+    uint64_t token;
+    NodeId from;  // a follower's, or our own
+    uint64_t round;
+    Index index;
+  };
+  struct Transfer {
+    uint64_t token;
+    NodeId to;
+    Millis deadline;
+    bool sent;
+  };
+
+  // raft.cc
+  void on_tick(Millis now);
+  void on_receive(Millis now, NodeId from, MessageBody& body);
+  void on_persisted(Millis now, uint64_t ticket);
+  void become_follower(Millis now, Term term, NodeId leader);
+  void become_leader(Millis now);
+  void set_term(Term term);
+  void append_as_leader(Millis now, EntryKind kind, Bytes payload);
+  void set_commit_index(Index index);
+  void emit_committed(Output& output);
+  void send(NodeId to,
+            MessageBody body);  // leaves at once, or once the unsynced term and vote it speaks for are on disk
+  void persist_and_release(Output& output);
+  [[nodiscard]] Millis next_deadline() const;
+  [[nodiscard]] bool is_voter() const { return configuration().is_voter(options_.self); }
+
+  // election.cc
+  void reset_election_timer(Millis now);
+  void on_election_timeout(Millis now);
+  void ask_pre_votes(Millis now);
+  void campaign(Millis now, bool transfer);
+  void ask_votes(bool pre_vote, bool transfer);
+  void count_votes(Millis now);
+  [[nodiscard]] bool log_is_up_to_date(const RequestVote& request) const;
+  [[nodiscard]] bool sticks_to_leader(Millis now, const RequestVote& request) const;
+  [[nodiscard]] bool may_campaign() const;
+  void on_request_vote(Millis now, NodeId from, const RequestVote& request);
+  void on_request_vote_reply(Millis now, NodeId from, const RequestVoteReply& reply);
+  void on_timeout_now(Millis now, NodeId from, const TimeoutNow& message);
+  void on_peer_lost(Millis now, NodeId id);
+  [[nodiscard]] bool quorum_in_contact(Millis now) const;
+
+  // replication.cc
+  void on_append_entries(Millis now, NodeId from, AppendEntries& message);
+  void on_append_entries_reply(Millis now, NodeId from, const AppendEntriesReply& reply);
+  void on_entries_loaded(Millis now, EntriesLoaded& loaded);
+  void replicate_to(Millis now, Progress& progress);
+  void send_append(Millis now, Progress& progress, Index prev, std::vector<Entry> entries);
+  void send_loaded(Millis now, Progress& progress, const std::vector<Entry>& loaded);
+  void broadcast(Millis now);
+  void acknowledge_append(Millis now);
+  void advance_commit(Millis now);
+  void next_load();
+  void on_peer_connected(Millis now, NodeId id);
+  [[nodiscard]] Progress* progress_of(NodeId id);
+  [[nodiscard]] Index quorum_index() const;
+
+  // membership.cc
+  void on_propose_configuration(Millis now, ProposeConfiguration& proposal);
+  void sync_progress(Millis now);  // one Progress for each other member
+  void tend_learner(Millis now, Progress& progress);
+  void promote_ready_learner(Millis now);
+  void on_transfer(Millis now, const TransferLeadership& request);
+  void advance_transfer(Millis now);
+  void end_transfer(bool ok);
+
+  // reads.cc
+  void on_read_index(NodeId from, uint64_t token);
+  void on_read_index_reply(const ReadIndexReply& reply);
+  void open_read_round();
+  void confirm_reads();
+  void fail_reads();
+  void answer_read(const PendingRead& read, bool ok);
+
+  // snapshots.cc
+  void on_install_snapshot(Millis now, NodeId from, InstallSnapshot& message);
+  void on_install_snapshot_reply(Millis now, NodeId from, const InstallSnapshotReply& reply);
+  void on_snapshot_taken(const SnapshotTaken& taken);
+  void on_snapshot_received(Millis now, const SnapshotReceived& received);
+  void on_chunk_stored(const ChunkStored& stored);
+  void on_chunk_loaded(Millis now, ChunkLoaded& loaded);
+  void start_snapshot(Millis now, Progress& progress);
+  void want_chunk(Millis now, Progress& progress);
+  void compact_log();
+
+  Options options_;
+  Prng prng_;
+  HardState hard_state_;
+  Log log_;
+  std::optional<SnapshotMeta> snapshot_;
+  Role role_ = Role::follower;
+  NodeId leader_;
+  Index commit_index_;
+  Index emitted_index_;
+
+  // durability
+  uint64_t next_ticket_ = 1;
+  std::deque<Ticket> tickets_;
+  Index durable_index_;
+  Index unstable_from_;            // lowest index not yet handed out for appending; last_index + 1 when nothing is
+  bool hard_state_dirty_ = false;  // changed since the last Output
+  std::optional<InstallState> install_;
+  bool disk_stalled_ = false;
+
+  // follower
+  Millis last_leader_contact_ = 0;  // an AppendEntries or InstallSnapshot of this term; 0: none in this term
+  Index verified_index_;            // the log is known to equal the current leader's up to here
+  Millis last_append_reply_ = 0;
+  uint64_t last_read_round_ = 0;
+  bool acknowledgement_due_ = false;
+  NodeId lost_leader_;  // PeerLost named it and nothing was heard from it since
+  struct Incoming {
+    SnapshotMeta meta;
+    Term term;
+    uint64_t next_offset;
+  };
+  std::optional<Incoming> incoming_;
+
+  // elections
+  Millis election_deadline_ = 0;
+  std::set<NodeId> votes_;
+  bool votes_unsent_ = false;  // own term and vote are not on the disk yet; the timer starts when they are
+  uint64_t own_vote_ticket_ = 0;
+  uint64_t elections_ = 0;
+
+  // leader
+  std::map<NodeId, Progress> progress_;
+  Index term_start_index_;  // the no-op of this term
+  Millis leader_since_ = 0;
+  Millis stamp_base_ = 0;  // cluster time when leadership began
+  Millis heartbeat_due_ = 0;
+  uint64_t uncommitted_bytes_ = 0;
+  uint64_t read_round_ = 0;             // grows for ever within a term
+  std::vector<PendingRead> new_reads_;  // wait for this turn's round
+  std::deque<PendingRead> reads_;       // wait for their round's echoes
+  std::optional<Transfer> transfer_;
+
+  // follower reads: none kept here; the node asks again with new tokens when the leader changes.
+
+  Millis last_step_ = 0;
+  std::optional<LoadEntries> loading_;
+  Output out_;
+};
+
+}  // namespace wh::raft

@@ -1,0 +1,75 @@
+// Linearizable reads by read index (thesis 6.4): all reads of one turn share one round; a round counts only echoes sent
+// after it began, and its number is never used again (HAZARDS E1 to E4). No leases: safety rests on no clock.
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "raft/raft.h"
+
+namespace wh::raft {
+
+void Raft::on_read_index(NodeId from, uint64_t token) {
+  PendingRead read{.token = token, .from = from, .round = 0, .index = {}};
+  if (role_ == Role::leader && !transfer_) {
+    new_reads_.push_back(read);
+  } else if (from == options_.self && leader_ && role_ == Role::follower) {
+    send(leader_, ReadIndexRequest{.term = hard_state_.current_term, .token = token});
+  } else {
+    answer_read(read, false);
+  }
+}
+
+void Raft::on_read_index_reply(const ReadIndexReply& reply) {
+  out_.reads.push_back({reply.token, reply.ok, reply.index});
+}
+
+// Reads wait until an entry of this term is committed: before that the leader may not know what is (HAZARDS E2).
+void Raft::open_read_round() {
+  if (!new_reads_.empty() && leads_for_certain()) {
+    ++read_round_;
+    for (PendingRead& read : new_reads_) {
+      read.round = read_round_;
+      read.index = commit_index_;
+      reads_.push_back(read);
+    }
+    new_reads_.clear();
+  }
+  confirm_reads();  // also as a change of membership may have made the quorum smaller
+}
+
+void Raft::confirm_reads() {
+  if (reads_.empty()) return;
+  std::vector<uint64_t> rounds;
+  for (const Member& member : configuration().members()) {
+    if (member.suffrage != Suffrage::voter) continue;
+    if (member.id == options_.self) {
+      rounds.push_back(read_round_);
+    } else {
+      const auto it = progress_.find(member.id);
+      rounds.push_back(it == progress_.end() ? 0 : it->second.read_round);
+    }
+  }
+  if (rounds.empty()) return;
+  std::sort(rounds.begin(), rounds.end(), std::greater<>());
+  const uint64_t confirmed = rounds[configuration().quorum() - 1];
+  while (!reads_.empty() && reads_.front().round <= confirmed) {
+    answer_read(reads_.front(), true);
+    reads_.pop_front();
+  }
+}
+
+void Raft::fail_reads() {
+  for (const PendingRead& read : std::exchange(new_reads_, {})) answer_read(read, false);
+  for (const PendingRead& read : std::exchange(reads_, {})) answer_read(read, false);
+}
+
+void Raft::answer_read(const PendingRead& read, bool ok) {
+  if (read.from == options_.self) {
+    out_.reads.push_back({read.token, ok, read.index});
+  } else {
+    send(read.from,
+         ReadIndexReply{.term = hard_state_.current_term, .token = read.token, .ok = ok, .index = read.index});
+  }
+}
+
+}  // namespace wh::raft

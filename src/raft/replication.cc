@@ -1,0 +1,298 @@
+// Replication: AppendEntries on both sides, conflict hints, pipelining within limits, commitment (section 5.3, 5.4.2;
+// thesis 3.5, 10.2.1). Heartbeats are AppendEntries without entries: there is no second path (HAZARDS B12).
+#include <algorithm>
+#include <vector>
+
+#include "base/assert.h"
+#include "base/log.h"
+#include "raft/raft.h"
+
+namespace wh::raft {
+
+// --- the follower
+// ---------------------------------------------------------------------------------------------------------
+
+namespace {
+// Whether the entries follow prev and each other as a leader's log does. What a peer sends is checked here once, so that
+// Log may assert it.
+bool well_formed(const AppendEntries& message) {
+  if (message.prev_log_index.value >= kLimit || message.prev_log_term > message.term) return false;
+  Index index = message.prev_log_index;
+  Term term = message.prev_log_term;
+  for (const Entry& entry : message.entries) {
+    if (entry.index != ++index || entry.term < term || entry.term > message.term) return false;
+    if (entry.kind == EntryKind::configuration && !Configuration::decode(entry.payload.view())) return false;
+    term = entry.term;
+  }
+  return true;
+}
+}  // namespace
+
+// The order within: verify, truncate, append, commit. Nothing below the commit index is ever touched.
+void Raft::on_append_entries(Millis now, NodeId from, AppendEntries& message) {
+  WH_ASSERT(role_ != Role::leader, "two leaders in one term");
+  if (!well_formed(message)) {
+    logf(LogLevel::warning, "ignoring entries from node %016lx that do not follow each other", from.value);
+    return;
+  }
+  if (role_ != Role::follower || leader_ != from) become_follower(now, hard_state_.current_term, from);
+  last_leader_contact_ = now;
+  lost_leader_ = kNobody;
+  reset_election_timer(now);
+
+  const Index prev = message.prev_log_index;
+  // What is at or below base_index is committed, and so the same everywhere.
+  const auto local = prev < log_.base_index() ? std::optional(message.prev_log_term) : log_.term_at(prev);
+  if (!local || *local != message.prev_log_term) {
+    AppendEntriesReply refusal{.term = hard_state_.current_term,
+                               .rejected_index = prev,
+                               .conflict_index = log_.last_index() + 1,
+                               .read_round = message.read_round};
+    if (local) {
+      refusal.conflict_term = *local;
+      refusal.conflict_index = log_.first_of_term_at(prev);
+    }
+    send(from, refusal);
+    return;
+  }
+  bool appended = false;
+  for (Entry& entry : message.entries) {
+    if (entry.index <= log_.base_index()) continue;
+    if (const auto mine = log_.term_at(entry.index)) {
+      if (*mine == entry.term) continue;
+      // The first conflict, and only that, truncates (HAZARDS B2). What was durable of the old suffix no longer is
+      // (B6).
+      WH_ASSERT(entry.index > commit_index_, "a committed entry is never truncated");
+      log_.truncate_from(entry.index);
+      const Index kept = entry.index - 1;
+      durable_index_ = std::min(durable_index_, kept);
+      for (Ticket& ticket : tickets_) ticket.last_index = std::min(ticket.last_index, kept);
+      unstable_from_ = std::min(unstable_from_, entry.index);
+    }
+    log_.append(std::move(entry));
+    appended = true;
+  }
+  // Not our own last index: only what this leader has shown to be the same (HAZARDS B3).
+  const uint64_t count = message.entries.size();
+  verified_index_ = std::max(verified_index_, prev + count);
+  set_commit_index(std::min(message.leader_commit, verified_index_));
+
+  // What was appended is acknowledged once it is durable; a heartbeat and a read round are answered at once.
+  const bool new_round = message.read_round > last_read_round_;
+  last_read_round_ = message.read_round;
+  if (!appended || new_round || now >= last_append_reply_ + options_.heartbeat_interval_ms / 2)
+    acknowledgement_due_ = true;
+}
+
+void Raft::acknowledge_append(Millis now) {
+  last_append_reply_ = now;
+  send(leader_, AppendEntriesReply{.term = hard_state_.current_term,
+                                   .success = true,
+                                   .match_index = std::min(verified_index_, durable_index_),
+                                   .read_round = last_read_round_});
+}
+
+// --- the leader
+// -----------------------------------------------------------------------------------------------------------
+
+Progress* Raft::progress_of(NodeId id) {
+  const auto it = progress_.find(id);
+  return it == progress_.end() ? nullptr : &it->second;
+}
+
+void Raft::on_append_entries_reply(Millis now, NodeId from, const AppendEntriesReply& reply) {
+  Progress* p = role_ == Role::leader ? progress_of(from) : nullptr;
+  if (p == nullptr) return;
+  p->last_contact = now;
+  if (reply.read_round > p->read_round && reply.read_round <= read_round_) {
+    p->read_round = reply.read_round;
+    confirm_reads();
+  }
+  if (!reply.success) {
+    // Late refusals say nothing new: in probe only the outstanding question counts, else nothing that already matched.
+    if (p->state == ProgressState::snapshot || reply.rejected_index <= p->match_index) return;
+    if (p->state == ProgressState::probe && reply.rejected_index != p->next_index - 1) return;
+    if (reply.rejected_index >= p->next_index) return;
+    // Skip whole terms: to our last entry whose term is not above the conflicting one, or to the follower's first of
+    // that term (section 5.3). Each step goes back by at least one, never to what is known to match.
+    Index next = std::min(reply.conflict_index, reply.rejected_index);
+    if (reply.conflict_term.value != 0) {
+      const Index ours = log_.last_not_after_term(reply.conflict_term, reply.rejected_index - 1);
+      next = log_.term_at(ours) == reply.conflict_term ? ours + 1 : std::min(next, ours + 1);
+    }
+    p->become_probe();
+    p->next_index = std::max(next, p->match_index + 1);
+    return;
+  }
+  if (reply.match_index > log_.last_index()) return;  // no honest follower holds more than we sent
+  p->match_index = std::max(p->match_index, reply.match_index);
+  p->next_index = std::max(p->next_index, p->match_index + 1);
+  p->acknowledge(p->match_index);
+  if (p->state == ProgressState::probe && p->probe_in_flight) {
+    p->become_replicate(p->probe_last + 1);
+  } else if (p->state == ProgressState::snapshot && p->match_index >= std::max(log_.base_index(), Index{1})) {
+    p->become_replicate(p->match_index + 1);
+  }
+  advance_commit(now);
+  if (role_ == Role::leader) tend_learner(now, *p);
+}
+
+Index Raft::quorum_index() const {
+  std::vector<Index> matches;
+  for (const Member& member : configuration().members()) {
+    if (member.suffrage != Suffrage::voter) continue;
+    if (member.id == options_.self) {
+      matches.push_back(durable_index_);
+    } else {
+      const auto it = progress_.find(member.id);
+      matches.push_back(it == progress_.end() ? Index{} : it->second.match_index);
+    }
+  }
+  if (matches.empty()) return {};
+  std::sort(matches.begin(), matches.end(), std::greater<>());
+  return matches[configuration().quorum() - 1];
+}
+
+// By counting only entries of the leader's own term are committed (section 5.4.2, Figure 8; HAZARDS B1), and only what
+// is durable counts, the leader's own part too (A20).
+void Raft::advance_commit(Millis now) {
+  const Index index = quorum_index();
+  if (index <= commit_index_ || log_.term_at(index) != hard_state_.current_term) return;
+  const bool configuration_committed =
+      commit_index_ < log_.configuration_index() && index >= log_.configuration_index();
+  set_commit_index(index);
+  if (configuration_committed && !is_voter()) {
+    logf(LogLevel::notice, "stepping down in term %lu: this node is no longer a voter", hard_state_.current_term.value);
+    // The others learn of the commitment from this last round.
+    broadcast(now);
+    become_follower(now, hard_state_.current_term, kNobody);
+  }
+}
+
+void Raft::broadcast(Millis now) {
+  for (auto& [id, progress] : progress_) replicate_to(now, progress);
+}
+
+void Raft::replicate_to(Millis now, Progress& p) {
+  const bool heartbeat_due = p.last_sent == 0 || now >= p.last_sent + options_.heartbeat_interval_ms;
+  const bool round_news = read_round_ > p.round_sent;
+  if (p.state == ProgressState::snapshot) {
+    want_chunk(now, p);
+    if (heartbeat_due || round_news) {
+      // A heartbeat that cannot be refused: it stands on what is known to match, or on nothing.
+      const Index prev = log_.term_at(p.match_index) ? p.match_index : Index{};
+      send_append(now, p, prev, {});
+    }
+    return;
+  }
+  const Index prev = p.next_index - 1;
+  if (!log_.term_at(prev)) {
+    start_snapshot(now, p);
+    if (heartbeat_due || round_news) send_append(now, p, log_.term_at(p.match_index) ? p.match_index : Index{}, {});
+    return;
+  }
+  if (p.state == ProgressState::probe) {
+    if (p.probe_in_flight && !heartbeat_due && !round_news) return;
+    std::vector<Entry> entries;
+    if (!p.probe_in_flight) entries = log_.slice(p.next_index, log_.last_index(), options_.max_append_bytes);
+    p.probe_in_flight = true;
+    p.probe_last = entries.empty() ? prev : entries.back().index;
+    send_append(now, p, prev, std::move(entries));
+    return;
+  }
+  bool sent = false;
+  while (p.next_index <= log_.last_index() && p.in_flight.size() < options_.max_in_flight_messages &&
+         p.in_flight_bytes < options_.max_in_flight_bytes) {
+    std::vector<Entry> entries = log_.slice(p.next_index, log_.last_index(), options_.max_append_bytes);
+    if (entries.empty()) {
+      p.waiting_for_load = true;
+      break;
+    }
+    send_append(now, p, p.next_index - 1, std::move(entries));
+    sent = true;
+  }
+  const bool commit_news = p.commit_sent < std::min(commit_index_, p.match_index);
+  if (!sent && (heartbeat_due || round_news || commit_news)) send_append(now, p, p.next_index - 1, {});
+}
+
+void Raft::send_append(Millis now, Progress& p, Index prev, std::vector<Entry> entries) {
+  AppendEntries message{.term = hard_state_.current_term,
+                        .prev_log_index = prev,
+                        .prev_log_term = log_.term_at(prev).value_or(Term{}),
+                        .leader_commit = commit_index_,
+                        .read_round = read_round_,
+                        .entries = std::move(entries)};
+  if (p.state == ProgressState::replicate && !message.entries.empty()) {
+    uint64_t bytes = 0;
+    for (const Entry& entry : message.entries) bytes += cost(entry);
+    p.in_flight.push_back({message.entries.back().index, bytes});
+    p.in_flight_bytes += bytes;
+    p.next_index = message.entries.back().index + 1;
+  }
+  p.last_sent = now;
+  p.round_sent = read_round_;
+  p.commit_sent = commit_index_;
+  send(p.id, std::move(message));
+}
+
+// A new connection: what was sent on the old one may be lost, so the follower is asked anew (HAZARDS B11).
+void Raft::on_peer_connected(Millis, NodeId id) {
+  Progress* p = role_ == Role::leader ? progress_of(id) : nullptr;
+  if (p == nullptr) return;
+  p->become_probe();
+  p->waiting_for_load = false;
+  p->last_sent = 0;
+}
+
+// One load at a time; what is to be applied goes before what is to be sent.
+void Raft::next_load() {
+  if (loading_) return;
+  if (emitted_index_ < commit_index_ && !log_.cached(emitted_index_ + 1)) {
+    loading_ = LoadEntries{emitted_index_ + 1, commit_index_};
+  } else {
+    for (auto& [id, p] : progress_) {
+      if (!p.waiting_for_load || p.state != ProgressState::replicate || p.next_index > log_.last_index()) continue;
+      if (log_.cached(p.next_index) || !log_.term_at(p.next_index - 1)) continue;
+      loading_ = LoadEntries{p.next_index, log_.last_index()};
+      break;
+    }
+  }
+  out_.load = loading_;
+}
+
+void Raft::on_entries_loaded(Millis now, EntriesLoaded& loaded) {
+  loading_.reset();
+  // The log may have changed while they were read: only what is still in it counts.
+  while (!loaded.entries.empty() && (loaded.entries.back().index > durable_index_ ||
+                                     log_.term_at(loaded.entries.back().index) != loaded.entries.back().term))
+    loaded.entries.pop_back();
+  if (!loaded.entries.empty() && loaded.entries.front().index == emitted_index_ + 1) {
+    for (Entry& entry : loaded.entries) {
+      if (entry.index > commit_index_) break;
+      out_.committed.push_back(entry);
+      ++emitted_index_;
+    }
+  }
+  if (role_ != Role::leader) return;
+  for (auto& [id, p] : progress_) {
+    if (!p.waiting_for_load) continue;
+    p.waiting_for_load = false;
+    if (p.state == ProgressState::replicate) send_loaded(now, p, loaded.entries);
+  }
+}
+
+void Raft::send_loaded(Millis now, Progress& p, const std::vector<Entry>& loaded) {
+  auto it = std::find_if(loaded.begin(), loaded.end(), [&](const Entry& e) { return e.index == p.next_index; });
+  while (it != loaded.end() && log_.term_at(p.next_index - 1) && p.in_flight.size() < options_.max_in_flight_messages &&
+         p.in_flight_bytes < options_.max_in_flight_bytes) {
+    std::vector<Entry> entries;
+    uint64_t bytes = 0;
+    for (; it != loaded.end() && (entries.empty() || bytes + cost(*it) <= options_.max_append_bytes); ++it) {
+      bytes += cost(*it);
+      entries.push_back(*it);
+    }
+    send_append(now, p, p.next_index - 1, std::move(entries));
+  }
+}
+
+}  // namespace wh::raft
