@@ -1,0 +1,98 @@
+#include "machine/machine.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace wh::machine {
+
+Reply Machine::apply(raft::Index index, Millis time_ms, std::string_view command) {
+  advance(index, time_ms);
+  const Result<Command> decoded = decode(command);
+  if (!decoded) return Reply{.code = ReplyCode::invalid};
+  const RequestId& id = decoded->id;
+  if (id.sequence != 0 && !state_.sessions.admit(id, index)) return Reply{.code = ReplyCode::duplicate};
+  return std::visit([this](const auto& body) { return run(body); }, decoded->body);
+}
+
+void Machine::advance(raft::Index index, Millis time_ms) {
+  WH_ASSERT(index == state_.applied + 1, "entries are applied once each, in order");
+  state_.applied = index;
+  state_.time_ms = std::max(state_.time_ms, time_ms);
+}
+
+Reply Machine::run(const Set& set) {
+  for (const auto& [key, value] : set.pairs) {
+    const auto old = state_.store.set(key, Bytes(std::string(value)), state_.applied);
+    if (snapshot_ && old) snapshot_->keep_key(key, *old);
+  }
+  return Reply{.count = set.pairs.size()};
+}
+
+Reply Machine::run(const Delete& del) {
+  Reply reply;
+  for (const auto key : del.keys) {
+    const auto old = state_.store.erase(key);
+    if (!old) continue;
+    ++reply.count;
+    if (snapshot_) snapshot_->keep_key(key, *old);
+  }
+  return reply;
+}
+
+Reply Machine::run(const Enqueue& enqueue) {
+  const raft::Index id = state_.applied;
+  const uint64_t length = state_.queues.push(enqueue.queue, Event{id, Bytes(std::string(enqueue.event))});
+  return Reply{.event_id = id, .count = 1, .queue_length = length};
+}
+
+Reply Machine::run(const Dequeue& dequeue) {
+  if (dequeue.only_if_front) {
+    const Event* front = state_.queues.front(dequeue.queue);
+    if (front == nullptr || front->id.value != *dequeue.only_if_front)
+      return Reply{.code = ReplyCode::precondition_failed, .queue_length = queue_length(dequeue.queue)};
+  }
+  const auto event = state_.queues.pop(dequeue.queue);
+  if (!event) return Reply{};
+  if (snapshot_) snapshot_->keep_event(dequeue.queue, *event);
+  return Reply{.event_id = event->id, .count = 1, .queue_length = queue_length(dequeue.queue), .event = event->bytes};
+}
+
+uint64_t Machine::growth(std::string_view command) const {
+  const Result<Command> decoded = decode(command);
+  if (!decoded) return 0;
+  if (const auto* set = std::get_if<Set>(&decoded->body)) {
+    uint64_t total = 0;
+    for (const auto& [key, value] : set->pairs) {
+      const Bytes* old = get(key);
+      if (old == nullptr)
+        total += key.size() + value.size() + Store::kOverhead;
+      else if (value.size() > old->size())
+        total += value.size() - old->size();
+    }
+    return total;
+  }
+  if (const auto* enqueue = std::get_if<Enqueue>(&decoded->body)) {
+    const uint64_t queue = front(enqueue->queue) == nullptr ? enqueue->queue.size() + Queues::kQueueOverhead : 0;
+    return queue + enqueue->event.size() + Queues::kEventOverhead;
+  }
+  return 0;
+}
+
+void Machine::begin_snapshot() {
+  WH_ASSERT(!snapshot_, "one snapshot at a time");
+  snapshot_.emplace(state_);
+}
+
+bool Machine::next_slice(size_t max_bytes, std::string& out) {
+  WH_ASSERT(snapshot_, "no snapshot was begun");
+  const bool more = snapshot_->next_slice(max_bytes, out);
+  if (!more) snapshot_.reset();
+  return more;
+}
+
+Discarded Machine::replace(State state) {
+  snapshot_.reset();
+  return Discarded(std::exchange(state_, std::move(state)));
+}
+
+}  // namespace wh::machine

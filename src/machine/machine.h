@@ -1,0 +1,77 @@
+// The state machine: what the log means. The same entries give the same state, replies and digest on every machine and
+// in every run (HAZARDS B15): no clock, no randomness, no order that depends on a hash. Owns the state and the snapshot
+// that is being taken of it. Called by the node, on its thread, for each committed entry in turn.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "machine/command.h"
+#include "machine/discarded.h"
+#include "machine/reply.h"
+#include "machine/snapshot_writer.h"
+#include "machine/state.h"
+#include "raft/types.h"
+
+namespace wh::machine {
+
+class Machine {
+ public:
+  Machine() = default;
+  Machine(const Machine&) = delete;
+  Machine& operator=(const Machine&) = delete;
+
+  // Applies the entry at `index`, which must be the one after applied(): no entry counts twice (HAZARDS B16). Total:
+  // bytes that are no command are answered `invalid` and change nothing but applied() and time_ms() (HAZARDS B14).
+  Reply apply(raft::Index index, Millis time_ms, std::string_view command);
+  // The same for an entry that is not the machine's: no-ops and configurations.
+  void advance(raft::Index index, Millis time_ms);
+
+  [[nodiscard]] raft::Index applied() const { return state_.applied; }
+  // Cluster time: never goes back.
+  [[nodiscard]] Millis time_ms() const { return state_.time_ms; }
+  [[nodiscard]] uint64_t digest() const { return state_.digest(); }
+  [[nodiscard]] uint64_t logical_bytes() const { return state_.logical_bytes(); }
+
+  // Reads. What they point to is valid until the next change; a copy of the Bytes, for as long as it is held.
+  [[nodiscard]] const Bytes* get(std::string_view key) const { return state_.store.get(key); }
+  [[nodiscard]] bool exists(std::string_view key) const { return get(key) != nullptr; }
+  [[nodiscard]] uint64_t key_count() const { return state_.store.items().size(); }
+  [[nodiscard]] const Event* front(std::string_view queue) const { return state_.queues.front(queue); }
+  [[nodiscard]] uint64_t queue_length(std::string_view queue) const { return state_.queues.length(queue); }
+  [[nodiscard]] uint64_t queue_count() const { return state_.queues.by_name().size(); }
+  [[nodiscard]] uint64_t event_count() const { return state_.queues.event_count(); }
+
+  // By how much a command would grow logical_bytes(), at most, if it were applied now: what it adds, less nothing for
+  // what it shrinks. For the leader, before it proposes.
+  [[nodiscard]] uint64_t growth(std::string_view command) const;
+
+  // A snapshot of the state as it is now, one at a time. Then next_slice() until it returns false; what is applied
+  // between has no part in it. See SnapshotWriter::next_slice.
+  void begin_snapshot();
+  bool next_slice(size_t max_bytes, std::string& out);
+  void abandon_snapshot() { snapshot_.reset(); }
+  [[nodiscard]] bool snapshot_running() const { return snapshot_.has_value(); }
+  // Bytes of old values that the snapshot holds in memory; 0 when none runs. Grows with every overwriting command
+  // until a slice takes them.
+  [[nodiscard]] size_t snapshot_kept_bytes() const { return snapshot_ ? snapshot_->kept_bytes() : 0; }
+
+  // Takes another state in place of its own (from SnapshotLoader), abandons a running snapshot, and gives back the old
+  // state to be freed in slices. O(1).
+  Discarded replace(State state);
+
+ private:
+  Reply run(const Set& set);
+  Reply run(const Delete& del);
+  Reply run(const Enqueue& enqueue);
+  Reply run(const Dequeue& dequeue);
+
+  State state_;
+  std::optional<SnapshotWriter> snapshot_;
+};
+
+}  // namespace wh::machine

@@ -1,0 +1,34 @@
+#include "machine/reply.h"
+
+#include "machine/command.h"
+
+namespace wh::machine {
+
+std::string encode_reply(const Reply& reply) {
+  std::string out;
+  out.reserve(29 + reply.event.size());
+  Writer w(out);
+  w.u8(static_cast<uint8_t>(reply.code));
+  w.u64(reply.event_id.value);
+  w.u64(reply.count);
+  w.u64(reply.queue_length);
+  w.bytes(reply.event.view());
+  return out;
+}
+
+Result<Reply> decode_reply(std::string_view bytes) {
+  Reader in(bytes);
+  Reply reply;
+  const uint8_t code = in.u8();
+  reply.code = static_cast<ReplyCode>(code);
+  reply.event_id.value = in.u64();
+  reply.count = in.u64();
+  reply.queue_length = in.u64();
+  const std::string_view event = in.bytes();
+  if (!in.complete() || code > static_cast<uint8_t>(ReplyCode::duplicate) || event.size() > kMaxValueBytes)
+    return Error{"a malformed reply"};
+  reply.event = Bytes(std::string(event));
+  return reply;
+}
+
+}  // namespace wh::machine

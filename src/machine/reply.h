@@ -1,0 +1,34 @@
+// What the machine says about one command. It is turned into an HTTP or debug answer on the node that was asked, and
+// travels there encoded when the command was forwarded.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "raft/types.h"
+
+namespace wh::machine {
+
+enum class ReplyCode : uint8_t {
+  ok = 0,
+  precondition_failed = 1,  // Dequeue: another event, or none, is in front; nothing was changed
+  invalid = 2,              // the bytes are no command of this version; nothing was changed
+  duplicate = 3,            // a copy of a request seen before, or too old to tell; nothing was changed now
+};
+
+struct Reply {
+  ReplyCode code = ReplyCode::ok;
+  raft::Index event_id;       // Enqueue: the new event's; Dequeue: the removed one's, 0 when none was
+  uint64_t count = 0;         // Set: pairs; Delete: keys that existed; Enqueue: 1; Dequeue: events removed, 0 or 1
+  uint64_t queue_length = 0;  // Enqueue, Dequeue: events in the queue afterwards
+  Bytes event;                // Dequeue: the removed event
+  friend bool operator==(const Reply&, const Reply&) = default;
+};
+
+std::string encode_reply(const Reply& reply);
+Result<Reply> decode_reply(std::string_view bytes);
+
+}  // namespace wh::machine

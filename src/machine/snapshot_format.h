@@ -1,0 +1,27 @@
+// The bytes of a snapshot of the state, as the writer makes and the loader takes them:
+//
+//   header   8 bytes "WORMSNAP", u32 version = 1, u64 applied, u64 time_ms, u64 keys, u64 events, u32 sessions
+//   records  in any order, but the events of one queue from front to back:
+//     u8 1   u32 length, key, u32 length, value
+//     u8 2   u32 length, queue, u64 id, u32 length, event
+//     u8 3   session (Sessions::kRecordBytes)
+//   trailer  u8 4, u64 digest of the state, u32 CRC-32C of all bytes before it
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace wh::machine::snapshot_format {
+
+inline constexpr std::string_view kMagic = "WORMSNAP";
+inline constexpr uint32_t kVersion = 1;
+inline constexpr size_t kHeaderBytes = 48;
+inline constexpr size_t kTrailerBytes = 13;
+
+inline constexpr uint8_t kKey = 1;
+inline constexpr uint8_t kEvent = 2;
+inline constexpr uint8_t kSession = 3;
+inline constexpr uint8_t kEnd = 4;
+
+}  // namespace wh::machine::snapshot_format

@@ -1,0 +1,37 @@
+#include "machine/discarded.h"
+
+#include "model.h"
+
+using namespace wh::machine;
+using namespace wh::machine::test;
+
+TEST_CASE("a discarded state is freed a few items at a time") {
+  Machine machine;
+  for (int i = 0; i < 10; ++i) run(machine, Set{{{std::to_string(i), "v"}}});
+  for (int i = 0; i < 10; ++i) run(machine, Enqueue{i % 2 == 0 ? "even" : "odd", "e"});
+  Discarded old = machine.replace(State{});
+  CHECK(machine.key_count() == 0);
+  CHECK(machine.applied().value == 0);
+  int calls = 1;
+  while (old.free_some(3)) ++calls;
+  CHECK(calls == 7);
+  CHECK_FALSE(old.free_some(3));
+}
+
+TEST_CASE("large items count for more") {
+  Machine machine;
+  const std::string megabyte(1 << 20, 'x');
+  for (int i = 0; i < 4; ++i) run(machine, Set{{{std::to_string(i), megabyte}}});
+  Discarded old = machine.replace(State{});
+  int calls = 1;
+  while (old.free_some(64)) ++calls;
+  CHECK(calls == 5);
+}
+
+TEST_CASE("a value that is still held outlives its discarded state") {
+  Machine machine;
+  run(machine, Set{{{"k", "a value that is read"}}});
+  const wh::Bytes held = *machine.get("k");
+  machine.replace(State{});
+  CHECK(held.view() == "a value that is read");
+}

@@ -1,0 +1,221 @@
+// A naive model of the state machine, and a source of random commands, for the tests beside it.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include "base/prng.h"
+#include "machine/machine.h"
+#include "machine/snapshot_loader.h"
+
+namespace wh::machine::test {
+
+struct Model {
+  struct Session {
+    uint64_t epoch = 0;
+    std::set<uint64_t> seen;
+  };
+  std::map<std::string, std::string> keys;
+  std::map<std::string, std::deque<std::pair<uint64_t, std::string>>> queues;
+  std::map<uint64_t, Session> sessions;
+  uint64_t applied = 0;
+  Millis time_ms = 0;
+
+  bool admit(const RequestId& id) {
+    Session& session = sessions[id.origin.value];
+    if (id.epoch < session.epoch) return false;
+    if (id.epoch > session.epoch) session = Session{id.epoch, {}};
+    if (session.seen.count(id.sequence) != 0) return false;
+    if (!session.seen.empty() && id.sequence + Sessions::kWindow <= *session.seen.rbegin()) return false;
+    session.seen.insert(id.sequence);
+    return true;
+  }
+
+  Reply apply(Millis time, const RequestId& id, const Body& body) {
+    ++applied;
+    if (time > time_ms) time_ms = time;
+    if (id.sequence != 0 && !admit(id)) return Reply{.code = ReplyCode::duplicate};
+    Reply reply;
+    if (const auto* set = std::get_if<Set>(&body)) {
+      for (const auto& [key, value] : set->pairs) keys[std::string(key)] = std::string(value);
+      reply.count = set->pairs.size();
+    } else if (const auto* del = std::get_if<Delete>(&body)) {
+      for (const auto key : del->keys) reply.count += keys.erase(std::string(key));
+    } else if (const auto* enqueue = std::get_if<Enqueue>(&body)) {
+      auto& queue = queues[std::string(enqueue->queue)];
+      queue.emplace_back(applied, std::string(enqueue->event));
+      reply.event_id.value = applied;
+      reply.count = 1;
+      reply.queue_length = queue.size();
+    } else if (const auto* dequeue = std::get_if<Dequeue>(&body)) {
+      auto& queue = queues[std::string(dequeue->queue)];
+      if (dequeue->only_if_front && (queue.empty() || queue.front().first != *dequeue->only_if_front)) {
+        reply.code = ReplyCode::precondition_failed;
+      } else if (!queue.empty()) {
+        reply.event_id.value = queue.front().first;
+        reply.event = Bytes(queue.front().second);
+        reply.count = 1;
+        queue.pop_front();
+      }
+      reply.queue_length = queue.size();
+    }
+    return reply;
+  }
+};
+
+// Whether all that can be read of the machine is what the model says. One CHECK, as it runs often.
+inline bool same(const Model& model, const Machine& machine) {
+  if (machine.applied().value != model.applied || machine.time_ms() != model.time_ms) return false;
+  if (machine.key_count() != model.keys.size()) return false;
+  for (const auto& [key, value] : model.keys) {
+    const Bytes* found = machine.get(key);
+    if (found == nullptr || found->view() != value) return false;
+  }
+  uint64_t events = 0;
+  for (const auto& [name, queue] : model.queues) {
+    events += queue.size();
+    if (machine.queue_length(name) != queue.size()) return false;
+    const Event* front = machine.front(name);
+    if ((front == nullptr) != queue.empty()) return false;
+    if (front != nullptr && (front->id.value != queue.front().first || front->bytes.view() != queue.front().second))
+      return false;
+  }
+  return machine.event_count() == events;
+}
+
+// One step of a random history: an entry of the log, and its meaning for the model.
+struct Step {
+  Millis time_ms = 0;
+  bool noop = false;
+  bool valid = true;
+  RequestId id;
+  std::vector<std::string> text;  // what the body's views point into
+  std::string command;
+};
+
+class Source {
+ public:
+  explicit Source(uint64_t seed) : prng_(seed), keys_(prng_.between(1, 200)), queues_(prng_.between(1, 8)) {}
+
+  Prng& prng() { return prng_; }
+
+  // Applies one random entry to both and compares the replies; returns the entry.
+  Step step(Model& model, Machine& machine) {
+    Step step;
+    step.time_ms = model.time_ms + prng_.below(3);
+    if (prng_.chance_ppm(50'000)) {
+      step.noop = true;
+      ++model.applied;
+      model.time_ms = step.time_ms;
+      machine.advance(raft::Index{model.applied}, step.time_ms);
+      return step;
+    }
+    const std::vector<std::string> text = words();
+    const Body body = random_body(text, model, machine);
+    const RequestId id = random_id();
+    step.command = envelope(id, encode_body(body));
+    if (prng_.chance_ppm(20'000)) {
+      step.command.resize(prng_.below(step.command.size()));
+      ++model.applied;
+      model.time_ms = step.time_ms;
+      CHECK(machine.apply(raft::Index{model.applied}, step.time_ms, step.command).code == ReplyCode::invalid);
+      return step;
+    }
+    const Reply expected = model.apply(step.time_ms, id, body);
+    const Reply reply = machine.apply(raft::Index{model.applied}, step.time_ms, step.command);
+    CHECK(reply == expected);
+    return step;
+  }
+
+  std::string random_bytes(size_t size) {
+    std::string bytes(size, '\0');
+    for (char& c : bytes) c = static_cast<char>(prng_.next());
+    return bytes;
+  }
+
+ private:
+  std::string key() {
+    return "key" + std::to_string(prng_.below(keys_)) + (prng_.chance_ppm(100'000) ? "/long/er" : "");
+  }
+  std::string value() {
+    if (prng_.chance_ppm(10'000)) return random_bytes(prng_.below(40'000));
+    return random_bytes(prng_.below(60));
+  }
+  std::vector<std::string> words() {
+    std::vector<std::string> text;
+    for (uint64_t i = prng_.between(1, 4); i > 0; --i) {
+      text.push_back(key());
+      text.push_back(value());
+    }
+    text.push_back("queue" + std::to_string(prng_.below(queues_)));
+    text.push_back(random_bytes(prng_.between(1, 50)));
+    return text;
+  }
+  Body random_body(const std::vector<std::string>& text, const Model& model, const Machine& machine) {
+    const std::string& queue = text[text.size() - 2];
+    const uint64_t choice = prng_.below(100);
+    if (choice < 40) {
+      Set set;
+      for (size_t i = 0; i + 2 < text.size(); i += 2) set.pairs.emplace_back(text[i], text[i + 1]);
+      return set;
+    }
+    if (choice < 55) {
+      Delete del;
+      for (size_t i = 0; i + 2 < text.size(); i += 2) del.keys.emplace_back(text[i]);
+      return del;
+    }
+    if (choice < 80) return Enqueue{queue, text.back()};
+    if (choice < 90) return Dequeue{queue, {}};
+    const Event* front = machine.front(queue);
+    return Dequeue{queue,
+                   front != nullptr && prng_.chance_ppm(700'000) ? front->id.value : prng_.below(model.applied + 1)};
+  }
+  RequestId random_id() {
+    if (prng_.chance_ppm(300'000)) return RequestId{};
+    if (prng_.chance_ppm(2'000)) ++epoch_;
+    sequence_ += prng_.chance_ppm(10'000) ? prng_.below(3000) : prng_.below(3);
+    const uint64_t back = prng_.chance_ppm(20'000) ? prng_.below(2000) : prng_.below(5);
+    return RequestId{raft::NodeId{prng_.between(1, 3)}, epoch_ - prng_.below(2), sequence_ - back};
+  }
+
+  Prng prng_;
+  uint64_t keys_;
+  uint64_t queues_;
+  uint64_t epoch_ = 5;
+  uint64_t sequence_ = 5000;
+};
+
+inline std::string finish_snapshot(Machine& machine, size_t max_bytes = 65536) {
+  std::string all;
+  std::string slice;
+  for (int slices = 0; machine.next_slice(max_bytes, slice); ++slices) {
+    REQUIRE(slices < 1'000'000);  // a writer that gets nowhere fails rather than hangs
+    all += slice;
+  }
+  return all;
+}
+
+inline std::string snapshot_of(Machine& machine, size_t max_bytes = 65536) {
+  machine.begin_snapshot();
+  return finish_snapshot(machine, max_bytes);
+}
+
+inline Result<State> load(std::string_view bytes, size_t chunk = 65536) {
+  SnapshotLoader loader;
+  for (; !bytes.empty(); bytes.remove_prefix(std::min(chunk, bytes.size())))
+    if (Status status = loader.feed(bytes.substr(0, chunk)); !status) return Error{status.error()};
+  return loader.finish();
+}
+
+// Applies a body at the next index.
+inline Reply run(Machine& machine, const Body& body, const RequestId& id = {}) {
+  return machine.apply(machine.applied() + 1, machine.time_ms(), envelope(id, encode_body(body)));
+}
+
+}  // namespace wh::machine::test

@@ -1,0 +1,73 @@
+#include "machine/store.h"
+
+#include <doctest/doctest.h>
+
+using wh::Bytes;
+using wh::machine::Store;
+using wh::raft::Index;
+
+TEST_CASE("set and erase give back what they replaced") {
+  Store store;
+  CHECK_FALSE(store.set("a", Bytes("1"), Index{5}).has_value());
+  const auto old = store.set("a", Bytes("22"), Index{6});
+  REQUIRE(old.has_value());
+  CHECK(old->value == Bytes("1"));
+  CHECK(old->changed_at == Index{5});
+  REQUIRE(store.get("a") != nullptr);
+  CHECK(*store.get("a") == Bytes("22"));
+  CHECK(store.get("b") == nullptr);
+  const auto gone = store.erase("a");
+  REQUIRE(gone.has_value());
+  CHECK(gone->changed_at == Index{6});
+  CHECK_FALSE(store.erase("a").has_value());
+  CHECK(store.get("a") == nullptr);
+}
+
+TEST_CASE("size and digest follow the content, not the way to it") {
+  Store one;
+  CHECK(one.logical_bytes() == 0);
+  const uint64_t empty = one.digest();
+  one.set("a", Bytes("1"), Index{1});
+  one.set("b", Bytes("2"), Index{2});
+  CHECK(one.logical_bytes() == 2 * (2 + Store::kOverhead));
+  Store other;
+  other.set("b", Bytes("long before"), Index{1});
+  other.set("c", Bytes("2"), Index{2});
+  other.set("b", Bytes("2"), Index{3});
+  other.erase("c");
+  CHECK(other.digest() != one.digest());
+  REQUIRE(other.load("a", Bytes("1")));
+  CHECK(other.digest() == one.digest());
+  CHECK(other.logical_bytes() == one.logical_bytes());
+  one.set("a", Bytes("2"), Index{3});
+  one.set("b", Bytes("1"), Index{4});
+  CHECK(one.digest() != other.digest());  // values swapped
+  one.erase("a");
+  one.erase("b");
+  CHECK(one.digest() == empty);
+  CHECK(one.logical_bytes() == 0);
+}
+
+TEST_CASE("the bounds between key and value count in the digest") {
+  Store one;
+  one.set("ab", Bytes("c"), Index{1});
+  Store other;
+  other.set("a", Bytes("bc"), Index{1});
+  CHECK(one.digest() != other.digest());
+  Store empty_value;
+  empty_value.set("a", Bytes(), Index{1});
+  CHECK(empty_value.digest() != Store().digest());
+}
+
+TEST_CASE("load takes keys in any order, each once") {
+  Store store;
+  CHECK(store.load("m", Bytes("1")));
+  CHECK(store.load("z", Bytes("2")));
+  CHECK(store.load("a", Bytes("3")));
+  const uint64_t digest = store.digest();
+  CHECK_FALSE(store.load("m", Bytes("4")));
+  CHECK_FALSE(store.load("z", Bytes("4")));
+  CHECK(store.digest() == digest);
+  CHECK(*store.get("m") == Bytes("1"));
+  CHECK(store.items().begin()->first == "a");
+}
