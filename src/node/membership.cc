@@ -1,0 +1,419 @@
+// Membership at the node: adding (probe, learner, adoption, promotion), removing, handing leadership over; one change
+// at a time, each waiting its turn. Works on the leader; other nodes pass requests on, once. Also: nodes that ask to be
+// taken in, and members whose addresses changed.
+#include <algorithm>
+#include <utility>
+
+#include "base/log.h"
+#include "node/node.h"
+#include "node/seeking.h"
+
+namespace wh::node {
+namespace {
+
+constexpr Millis kRetryMs = 50;
+constexpr Millis kAdoptEveryMs = 250;
+constexpr Millis kRefreshEveryMs = 1'000;
+constexpr size_t kMaxAdmin = 256;
+constexpr size_t kMaxRefusals = 64;
+// A node that nobody waits for any more is still added; a node that asks to be taken in asks again before this.
+constexpr Millis kBackgroundMs = 30'000;
+
+// host:port, the host from `raft_address` when `address` has none (a wildcard bind behind an observed address).
+std::string with_host(const std::string& address, const std::string& raft_address) {
+  if (address.empty() || address.front() != ':') return address;
+  return raft_address.substr(0, raft_address.rfind(':')) + address;
+}
+
+}  // namespace
+
+// --- requests
+// -------------------------------------------------------------------------------------------------------------
+
+void Node::submit_admin(Token token, AdminRequest request, Millis now) {
+  wants_turn_ = true;
+  if (shutting_down_) return complete(token, Outcome::shutting_down, {}, {});
+  if (admin_.size() >= kMaxAdmin) return complete(token, Outcome::overloaded, {}, {});
+  admin_.push_back(
+      {.token = token, .from = {}, .admin = std::move(request), .deadline = now + options_.request_timeout_ms});
+}
+
+void Node::on_forward_admin(raft::NodeId from, ForwardAdmin& forward, Millis now) {
+  if (!raft_ || raft_->role() != raft::Role::leader || admin_.size() >= kMaxAdmin) {
+    (void)send(from, ForwardAdminReply{forward.request, Outcome::dropped, "the leader changed: try again"});
+    return;
+  }
+  admin_.push_back({.token = 0,
+                    .from = from,
+                    .request = forward.request,
+                    .admin = std::move(forward.admin),
+                    .deadline = now + options_.request_timeout_ms});
+}
+
+void Node::on_forward_admin_reply(ForwardAdminReply& reply) {
+  for (PendingAdmin& admin : admin_)
+    if (admin.step == PendingAdmin::Step::forwarded && admin.number == reply.request)
+      finish_admin(admin, reply.outcome, std::move(reply.text));
+}
+
+void Node::finish_admin(PendingAdmin& admin, Outcome outcome, std::string text) {
+  if (admin.done) return;
+  admin.done = true;
+  wants_turn_ = true;
+  if (admin.from) {
+    (void)send(admin.from, ForwardAdminReply{admin.request, outcome, std::move(text)});
+  } else if (admin.token != 0) {
+    complete(admin.token, outcome, {}, std::move(text));
+  } else if (outcome == Outcome::conflict) {
+    if (last_refusal_.size() >= kMaxRefusals) last_refusal_.erase(last_refusal_.begin());
+    last_refusal_[admin.admin.name] = std::move(text);
+  } else {
+    last_refusal_.erase(admin.admin.name);
+  }
+}
+
+void Node::pump_admin(Millis now) {
+  const bool leads = raft_->leads_for_certain() && !raft_->transferring();
+  if (leads) drop_refusing_learners(now);
+  const bool retry = now >= admin_retry_at_;
+  if (retry && !admin_.empty()) admin_retry_at_ = now + kRetryMs;
+  for (PendingAdmin& admin : admin_) {
+    using Step = PendingAdmin::Step;
+    if (admin.done) continue;
+    switch (admin.step) {
+      case Step::waiting:
+        if (!retry) break;
+        if (leads) {
+          start_admin(admin, now);
+        } else if (raft_->role() != raft::Role::leader && admin.token == 0) {
+          finish_admin(admin, Outcome::dropped, "the leader changed: try again");
+        } else if (raft_->role() != raft::Role::leader && raft_->leader_id()) {
+          admin.number = next_number_++;
+          if (send(raft_->leader_id(), ForwardAdmin{admin.number, admin.admin})) admin.step = Step::forwarded;
+        }
+        break;
+      case Step::joining: {
+        const raft::Configuration& configuration = raft_->configuration();
+        if (raft_->role() != raft::Role::leader) {
+          finish_admin(admin, Outcome::unknown, "the leader changed while the node was joining; it goes on");
+        } else if (configuration.is_voter(admin.target) && !raft_->change_pending()) {
+          finish_admin(admin, Outcome::applied, {});
+        } else if (!configuration.contains(admin.target)) {
+          finish_admin(admin, Outcome::conflict, admin.admin.name + " was removed again while it was joining");
+        }
+        break;
+      }
+      case Step::transferring:
+        if (raft_->leader_id() == admin.target) finish_admin(admin, Outcome::applied, {});
+        break;
+      default:
+        break;
+    }
+    if (!admin.done && now >= admin.deadline) {
+      if (admin.step == Step::joining) {
+        finish_admin(admin, Outcome::timed_out, admin.admin.name + " has not caught up yet; it goes on");
+      } else if (admin.step == Step::forwarded || admin.step == Step::changing) {
+        finish_admin(admin, Outcome::unknown, "no answer in time; it may still take effect");
+      } else if (admin.identity.name == admin.admin.name || admin.admin.kind != AdminKind::add) {
+        finish_admin(admin, leads ? Outcome::timed_out : Outcome::dropped,
+                     leads ? "it did not come to its turn in time" : "no leader is known");
+      } else {
+        finish_admin(admin, leads ? Outcome::conflict : Outcome::dropped,
+                     leads ? "no node answers at " + admin.admin.raft_address : "no leader is known");
+      }
+    }
+  }
+  std::erase_if(admin_, [](const PendingAdmin& admin) { return admin.done; });
+}
+
+void Node::start_admin(PendingAdmin& admin, Millis now) {
+  switch (admin.admin.kind) {
+    case AdminKind::add:
+      admin.number = next_number_++;
+      admin.step = PendingAdmin::Step::probing;
+      transport_.ask(admin.number, admin.admin.raft_address, WhoAreYou{});
+      break;
+    case AdminKind::remove:
+      remove_member(admin, now);
+      break;
+    case AdminKind::transfer:
+      transfer_to(admin, now);
+      break;
+  }
+}
+
+void Node::wait_turn(PendingAdmin& admin, Millis now) {
+  admin.step = PendingAdmin::Step::waiting;
+  admin_retry_at_ = std::max(admin_retry_at_, now + kRetryMs);
+}
+
+// --- adding
+// ---------------------------------------------------------------------------------------------------------------
+
+// Who is there is asked before anything is committed: a wrong address, a wrong name and a node that belongs elsewhere
+// do no harm.
+void Node::admin_probed(PendingAdmin& admin, const Result<Answer>& answer, Millis now) {
+  const auto* who = answer ? std::get_if<WhoIAm>(&*answer) : nullptr;
+  if (who == nullptr) return wait_turn(admin, now);  // it may be just starting
+  admin.identity = who->identity;
+  admin.target = who->identity.instance;
+  if (who->identity.name != admin.admin.name)
+    return finish_admin(admin, Outcome::conflict,
+                        "the node at " + admin.admin.raft_address + " calls itself " + who->identity.name + ", not " +
+                            admin.admin.name);
+  if (!raft_ || !raft_->leads_for_certain()) return wait_turn(admin, now);
+  if (raft_->configuration().is_voter(admin.target)) {
+    admin.step = PendingAdmin::Step::joining;
+    return;
+  }
+  if (raft_->configuration().contains(admin.target)) {
+    admin.step = PendingAdmin::Step::joining;
+    return;
+  }
+  if (who->standing == Standing::member && who->identity.cluster != cluster_)
+    return finish_admin(admin, Outcome::conflict,
+                        who->identity.name + " holds data of cluster " + to_hex(who->identity.cluster) +
+                            ", or has other members; this is " + options_.name + " of cluster " + to_hex(cluster_));
+  add_member(admin, now);
+}
+
+void Node::add_member(PendingAdmin& admin, Millis now) {
+  raft::Configuration next = raft_->configuration();
+  if (const raft::Member* old = next.find_name(admin.admin.name)) {
+    // The same name on another disk: taken back only while the old one is silent, or two machines with one name would
+    // push each other out.
+    if (old->id == instance_ || !silent(old->id, now))
+      return finish_admin(admin, Outcome::conflict,
+                          "another node named " + admin.admin.name + " is alive at " + old->raft_address +
+                              ": two machines must not have one name");
+    logf(LogLevel::notice, "%s comes back with an empty disk: its old vote is gone, it starts as a learner",
+         admin.admin.name.c_str());
+    next = next.without(old->id);
+  }
+  next = next.with({.id = admin.target,
+                    .name = admin.admin.name,
+                    .raft_address = admin.admin.raft_address,
+                    .http_address = with_host(admin.identity.http_address, admin.admin.raft_address),
+                    .https_address = with_host(admin.identity.https_address, admin.admin.raft_address),
+                    .suffrage = raft::Suffrage::learner});
+  refused_to_adopt_.erase(admin.target);
+  propose_change(admin, std::move(next), now);
+}
+
+void Node::propose_change(PendingAdmin& admin, raft::Configuration next, Millis now) {
+  if (raft_->change_pending() || raft_->transferring()) return wait_turn(admin, now);
+  admin.number = next_number_++;
+  admin.step = PendingAdmin::Step::changing;
+  raft_->step(now, raft::ProposeConfiguration{admin.number, std::move(next)});
+}
+
+void Node::admin_proposed(const raft::Proposed& result, Millis now) {
+  for (PendingAdmin& admin : admin_) {
+    if (admin.done || admin.number != result.token || admin.step != PendingAdmin::Step::changing) continue;
+    switch (result.refusal) {
+      case raft::Refusal::none:
+        admin.term = result.term;
+        admin.index = result.index;
+        break;
+      case raft::Refusal::change_pending:
+      case raft::Refusal::not_leader:
+        wait_turn(admin, now);
+        break;
+      default:
+        finish_admin(admin, Outcome::conflict, "the change would leave no voter, or change more than one");
+        break;
+    }
+  }
+}
+
+// The change an administrator waits for was applied, or another entry stands in its place.
+void Node::change_applied(const raft::Entry& entry) {
+  for (PendingAdmin& admin : admin_) {
+    if (admin.done || admin.step != PendingAdmin::Step::changing || admin.index != entry.index) continue;
+    if (admin.term != entry.term) {
+      finish_admin(admin, Outcome::dropped, "the leader changed: try again");
+    } else if (admin.admin.kind == AdminKind::add) {
+      admin.step = PendingAdmin::Step::joining;
+    } else {
+      finish_admin(admin, Outcome::applied, {});
+    }
+    wants_turn_ = true;
+  }
+}
+
+// A member's address is held by a node of another cluster, or of none: if it is the learner that was just committed, it
+// is invited to swap clusters.
+void Node::peer_refused(raft::NodeId id, const std::string& why, const WhoIAm& theirs, Millis now) {
+  if (!raft_ || raft_->role() != raft::Role::leader || raft_->change_pending()) return;
+  const raft::Member* member = raft_->configuration().find(id);
+  if (member == nullptr || theirs.identity.instance != id || theirs.identity.cluster == cluster_) return;
+  if (theirs.standing == Standing::member) {
+    if (member->suffrage == raft::Suffrage::learner) refused_to_adopt_[id] = why;
+    return;
+  }
+  Millis& tried = adopt_tried_[id];
+  if (tried != 0 && now < tried + kAdoptEveryMs) return;
+  tried = now;
+  adopting_[next_number_] = id;
+  transport_.ask(next_number_++, addresses_of(*member).raft_address, Adopt{cluster_, id, options_.name});
+}
+
+void Node::adopted(uint64_t request, const Result<Answer>& answer, Millis) {
+  const auto it = adopting_.find(request);
+  const raft::NodeId id = it->second;
+  adopting_.erase(it);
+  const auto* reply = answer ? std::get_if<Adopted>(&*answer) : nullptr;
+  if (reply != nullptr && !reply->ok) logf(LogLevel::notice, "a learner was not adopted: %s", reply->why.c_str());
+  if (reply != nullptr && reply->ok) adopt_tried_.erase(id);
+}
+
+// A learner that turned out to belong elsewhere goes again; it never had a vote.
+void Node::drop_refusing_learners(Millis now) {
+  if (refused_to_adopt_.empty() || raft_->change_pending()) return;
+  const auto [id, why] = *refused_to_adopt_.begin();
+  refused_to_adopt_.erase(refused_to_adopt_.begin());
+  const raft::Member* member = raft_->configuration().find(id);
+  if (member == nullptr || member->suffrage != raft::Suffrage::learner) return;
+  logf(LogLevel::warning, "removing learner %s again: %s", member->name.c_str(), why.c_str());
+  for (PendingAdmin& admin : admin_)
+    if (!admin.done && admin.target == id) finish_admin(admin, Outcome::conflict, why);
+  raft_->step(now, raft::ProposeConfiguration{next_number_++, raft_->configuration().without(id)});
+}
+
+// --- nodes that ask to be taken in
+// ----------------------------------------------------------------------------------------
+
+void Node::answer_take_me_in(uint64_t question_id, const TakeMeIn& question, Millis now) {
+  const Identity& who = question.who;
+  TakenIn answer;
+  if (!raft_ || !raft_->leader_id()) {
+    answer.why = options_.name + " knows no leader at the moment";
+  } else if (raft_->leader_id() != instance_) {
+    answer.leader_address = leader() != nullptr ? addresses_of(*leader()).raft_address : "";
+    answer.why = options_.name + " is not the leader";
+  } else if (const auto it = last_refusal_.find(who.name); it != last_refusal_.end()) {
+    answer.why = it->second;
+    last_refusal_.erase(it);  // asked again, tried again
+  } else {
+    answer.accepted = true;
+    const bool known =
+        raft_->configuration().contains(who.instance) ||
+        std::any_of(admin_.begin(), admin_.end(), [&](const PendingAdmin& admin) {
+          return admin.admin.kind == AdminKind::add && admin.token == 0 && !admin.from && admin.admin.name == who.name;
+        });
+    if (!known && admin_.size() < kMaxAdmin) {
+      wants_turn_ = true;
+      admin_.push_back({.token = 0,
+                        .from = {},
+                        .admin = {AdminKind::add, who.name, who.raft_address},
+                        .deadline = now + kBackgroundMs});
+    }
+  }
+  transport_.answer(question_id, std::move(answer));
+}
+
+// --- removing and handing over
+// --------------------------------------------------------------------------------------------
+
+bool Node::silent(raft::NodeId id, Millis now) const {
+  if (id == instance_) return false;
+  for (const raft::PeerStatus& peer : raft_->peers())
+    if (peer.id == id) return now > peer.last_contact + 2 * Millis{options_.election_timeout_ms};
+  return true;
+}
+
+void Node::remove_member(PendingAdmin& admin, Millis now) {
+  const raft::Member* member = raft_->configuration().find_name(admin.admin.name);
+  if (member == nullptr) return finish_admin(admin, Outcome::not_found, "no member is named " + admin.admin.name);
+  const raft::Configuration next = raft_->configuration().without(member->id);
+  if (next.voters() == 0) return finish_admin(admin, Outcome::conflict, admin.admin.name + " is the last voter");
+  size_t reachable = 0;
+  for (const raft::Member& other : next.members())
+    if (other.suffrage == raft::Suffrage::voter && !silent(other.id, now)) ++reachable;
+  if (reachable < next.quorum())
+    return finish_admin(admin, Outcome::conflict,
+                        "without " + admin.admin.name + " only " + std::to_string(reachable) + " of " +
+                            std::to_string(next.voters()) + " voters would be reachable, and " +
+                            std::to_string(next.quorum()) + " are needed");
+  admin.target = member->id;
+  propose_change(admin, next, now);
+}
+
+void Node::transfer_to(PendingAdmin& admin, Millis now) {
+  const raft::Member* member = raft_->configuration().find_name(admin.admin.name);
+  if (member == nullptr) return finish_admin(admin, Outcome::not_found, "no member is named " + admin.admin.name);
+  if (member->id == instance_) return finish_admin(admin, Outcome::applied, {});
+  if (member->suffrage != raft::Suffrage::voter)
+    return finish_admin(admin, Outcome::conflict, admin.admin.name + " is a learner");
+  if (silent(member->id, now)) return finish_admin(admin, Outcome::conflict, admin.admin.name + " does not answer");
+  if (raft_->change_pending()) return wait_turn(admin, now);
+  admin.target = member->id;
+  admin.number = next_number_++;
+  admin.step = PendingAdmin::Step::transferring;
+  raft_->step(now, raft::TransferLeadership{admin.number, member->id});
+}
+
+// --- addresses
+// ------------------------------------------------------------------------------------------------------------
+
+// The leader writes into the configuration what members announce of themselves, itself included. A node without a
+// leader asks the addresses of `join` whether one of its members moved there.
+void Node::refresh_addresses(Millis now) {
+  if (now < refreshed_at_ + kRefreshEveryMs) return;
+  refreshed_at_ = now;
+  if (raft_->leads_for_certain() && !raft_->change_pending() && !raft_->transferring()) {
+    for (const raft::Member& member : raft_->configuration().members()) {
+      const raft::Member said = addresses_of(member);
+      if (said == member) continue;
+      logf(LogLevel::notice, "%s is now at %s", member.name.c_str(), said.raft_address.c_str());
+      raft_->step(now, raft::ProposeConfiguration{next_number_++, raft_->configuration().with(said)});
+      wants_turn_ = true;
+      return;
+    }
+  }
+  if (!raft_->leader_id() && finding_.empty()) {
+    for (const std::string& address : options_.join) {
+      finding_[next_number_] = address;
+      transport_.ask(next_number_++, address, WhoAreYou{});
+    }
+  }
+}
+
+// --- questions and answers
+// ------------------------------------------------------------------------------------------------
+
+void Node::asked(uint64_t question_id, Ask question, Millis now) {
+  wants_turn_ = true;
+  if (std::holds_alternative<WhoAreYou>(question)) {
+    WhoIAm answer{.identity = identity(), .standing = standing()};
+    if (seeking_) answer.founding_attempt = seeking_->attempt;
+    if (const raft::Member* member = leader()) answer.leader_address = addresses_of(*member).raft_address;
+    transport_.answer(question_id, std::move(answer));
+  } else if (const auto* grant = std::get_if<GrantFounding>(&question)) {
+    answer_grant(question_id, *grant, now);
+  } else if (const auto* take = std::get_if<TakeMeIn>(&question)) {
+    answer_take_me_in(question_id, *take, now);
+  } else {
+    answer_adopt(question_id, std::get<Adopt>(question), now);
+  }
+}
+
+void Node::answered(uint64_t request, Result<Answer> answer, Millis now) {
+  wants_turn_ = true;
+  if (adopting_.contains(request)) return adopted(request, answer, now);
+  if (finding_.erase(request) > 0) {
+    const auto* who = answer ? std::get_if<WhoIAm>(&*answer) : nullptr;
+    if (who != nullptr && raft_ && who->identity.cluster == cluster_ &&
+        raft_->configuration().contains(who->identity.instance) && who->identity.instance != instance_) {
+      announced_[who->identity.instance] = who->identity;
+      configuration_changed();
+    }
+    return;
+  }
+  for (PendingAdmin& admin : admin_)
+    if (!admin.done && admin.step == PendingAdmin::Step::probing && admin.number == request)
+      return admin_probed(admin, answer, now);
+  if (seeking_) seek_answered(request, answer, now);
+}
+
+}  // namespace wh::node

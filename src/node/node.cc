@@ -1,0 +1,387 @@
+// The turn of a node and the order of effects within it: messages that depend on nothing unsynced leave first, then the
+// batch goes to the disk, then committed entries are applied and answered; what depends on the batch leaves when it is
+// on the disk.
+#include "node/node.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/assert.h"
+#include "base/log.h"
+#include "node/seeking.h"
+
+namespace wh::node {
+namespace {
+
+template <class... F>
+struct Overloaded : F... {
+  using F::operator()...;
+};
+template <class... F>
+Overloaded(F...) -> Overloaded<F...>;
+
+// How many items of a replaced state are freed in one turn.
+constexpr size_t kDiscardPerTurn = 2'000;
+
+}  // namespace
+
+std::string to_hex(const ClusterId& id) {
+  static constexpr char kHex[] = "0123456789abcdef";
+  std::string out;
+  for (const uint8_t byte : id) {
+    out += kHex[byte >> 4];
+    out += kHex[byte & 15];
+  }
+  return out;
+}
+
+Node::Node(NodeOptions options, RecoveredNode recovered, Storage& storage, Transport& transport, Millis now)
+    : options_(std::move(options)),
+      storage_(storage),
+      transport_(transport),
+      prng_(options_.seed),
+      cluster_(recovered.cluster),
+      instance_(recovered.instance),
+      epoch_(recovered.epoch),
+      saw_command_(recovered.saw_command),
+      saw_others_(recovered.saw_others),
+      granted_to_(recovered.granted_to),
+      granted_attempt_(recovered.granted_attempt),
+      granted_address_(std::move(recovered.granted_address)) {
+  announce();
+  if (cluster_ == kNoCluster) {
+    if (options_.join.empty()) {
+      found(now);
+    } else {
+      seeking_ = std::make_unique<Seeking>(options_.join);
+    }
+  } else if (recovered.raft.snapshot) {
+    recovered_ = std::move(recovered.raft);
+    begin_loading(*recovered_->snapshot, true);
+  } else {
+    start_raft(std::move(recovered.raft), now);
+  }
+  wants_turn_ = true;
+}
+
+Node::~Node() = default;
+
+Identity Node::identity() const {
+  return {.cluster = cluster_,
+          .instance = instance_,
+          .name = options_.name,
+          .raft_address = options_.raft_address,
+          .http_address = options_.http_address,
+          .https_address = options_.https_address};
+}
+
+Standing Node::standing() const {
+  if (cluster_ == kNoCluster) return Standing::seeking;
+  // Alone, and never anything else; an adopted node that has not heard from its leader yet has no configuration at all.
+  const bool alone =
+      raft_ && raft_->configuration().members().size() == 1 && raft_->configuration().contains(instance_);
+  return alone && !saw_command_ && !saw_others_ ? Standing::absorbable : Standing::member;
+}
+
+void Node::announce() { transport_.set_identity(identity(), standing()); }
+
+void Node::start_raft(raft::Recovered recovered, Millis now) {
+  raft::Options options{.self = instance_,
+                        .heartbeat_interval_ms = options_.heartbeat_interval_ms,
+                        .election_timeout_ms = options_.election_timeout_ms,
+                        .max_uncommitted_bytes = options_.max_uncommitted_bytes,
+                        .log_cache_bytes = options_.log_cache_bytes,
+                        .trailing_entries = std::min(options_.trailing_entries, options_.snapshot_entries / 2)};
+  last_snapshot_index_ = recovered.snapshot ? recovered.snapshot->index : raft::Index{};
+  configuration_seen_ = {};
+  raft_.emplace(options, std::move(recovered), prng_.next(), now);
+  configuration_changed();
+  wants_turn_ = true;
+}
+
+// --- what arrives
+// ---------------------------------------------------------------------------------------------------------
+
+void Node::receive(raft::NodeId from, PeerMessage message, Millis now) {
+  wants_turn_ = true;
+  std::visit(Overloaded{
+                 [&](Forward& m) { on_forward(from, m, now); },
+                 [&](ForwardReply& m) { on_forward_reply(m); },
+                 [&](ForwardAdmin& m) { on_forward_admin(from, m, now); },
+                 [&](ForwardAdminReply& m) { on_forward_admin_reply(m); },
+                 [&](auto& m) {
+                   if (raft_) raft_->step(now, raft::Receive{from, std::move(m)});
+                 },
+             },
+             message);
+}
+
+void Node::peer_connected(raft::NodeId id, Millis now) {
+  wants_turn_ = true;
+  if (raft_) raft_->step(now, raft::PeerConnected{id});
+}
+
+void Node::peer_lost(raft::NodeId id, Millis now) {
+  wants_turn_ = true;
+  if (raft_) raft_->step(now, raft::PeerLost{id});
+}
+
+void Node::peer_identity(raft::NodeId id, const Identity& identity) {
+  if (const auto it = announced_.find(id); it != announced_.end() && it->second == identity) return;
+  announced_[id] = identity;
+  if (raft_ && raft_->configuration().contains(id)) configuration_changed();
+}
+
+void Node::storage_done(StorageDone done, Millis now) {
+  wants_turn_ = true;
+  std::visit(Overloaded{
+                 [&](BatchPersisted& d) {
+                   ++counters_.batches_persisted;
+                   if (!raft_) return;  // of the log before an adoption
+                   release_held(d.ticket);
+                   raft_->step(now, raft::Persisted{d.ticket});
+                 },
+                 [&](BeginningPersisted&) { beginning_persisted(now); },
+                 [&](GrantPersisted&) {
+                   if (grant_question_)
+                     transport_.answer(*std::exchange(grant_question_, std::nullopt), FoundingGranted{true, {}});
+                   if (seeking_) seeking_->own_grant_saved();
+                 },
+                 [&](EntriesRead& d) {
+                   if (raft_) raft_->step(now, raft::EntriesLoaded{std::move(d.entries), d.first});
+                 },
+                 [&](SnapshotChunkRead& d) { chunk_read(d, now); },
+                 [&](SnapshotSliceWritten&) {
+                   if (taking_) taking_->slice_in_flight = false;
+                 },
+                 [&](SnapshotSaved& d) { snapshot_saved(d.meta, now); },
+                 [&](IncomingChunkWritten& d) { chunk_written(d, now); },
+             },
+             done);
+}
+
+void Node::tick(Millis now) {
+  wants_turn_ = true;
+  if (raft_) raft_->step(now, raft::Tick{});
+}
+
+// --- the turn
+// -------------------------------------------------------------------------------------------------------------
+
+void Node::drain(Millis now) {
+  turn_at_ = now;
+  wants_turn_ = false;
+  if (seeking_) seek(now);
+  if (raft_) {
+    watch_disk(now);
+    pump_admin(now);
+    pump_writes(now);
+    pump_reads(now);
+    run_raft(now);
+    refresh_addresses(now);
+    maybe_take_snapshot();
+    write_slice();
+  }
+  load_more(now);
+  expire_requests(now);
+  if (discarded_) {
+    if (discarded_->free_some(kDiscardPerTurn)) {
+      wants_turn_ = true;
+    } else {
+      discarded_.reset();
+    }
+  }
+  update_deadline(now);
+}
+
+void Node::run_raft(Millis now) {
+  raft::Output output = raft_->take_output(now);
+  const Millis deadline = output.next_deadline;
+  if (output.more) wants_turn_ = true;
+  carry_out(std::move(output), now);
+  next_deadline_ = deadline;
+}
+
+void Node::carry_out(raft::Output output, Millis now) {
+  for (const raft::Proposed& result : output.proposals) {
+    if (proposing_.contains(result.token)) {
+      proposed(result);
+    } else {
+      admin_proposed(result, now);
+    }
+  }
+  for (raft::Outbound& message : output.send_now)
+    std::visit([&](auto& body) { send(message.to, std::move(body)); }, message.body);
+  for (raft::HeldOutbound& held : output.send_after_persist)
+    std::visit(
+        [&](auto& body) {
+          held_.push_back({held.ticket, held.outbound.to, std::move(body)});
+        },
+        held.outbound.body);
+  if (output.install) install_loaded(*output.install);
+  for (const raft::Entry& entry : output.append) saw_command_ |= entry.kind == raft::EntryKind::command;
+  if (output.persist_ticket != 0)
+    storage_.persist({.ticket = output.persist_ticket,
+                      .hard_state = output.hard_state,
+                      .install = std::move(output.install),
+                      .append = std::move(output.append)});
+  for (raft::ChunkWanted& wanted : output.chunks_wanted) {
+    chunk_requests_[next_number_] = wanted.to;
+    storage_.read_snapshot(next_number_++, wanted.meta, wanted.offset, options_.snapshot_chunk_bytes);
+  }
+  for (raft::ChunkReceived& chunk : output.chunks_received)
+    storage_.write_incoming_chunk(chunk.meta, chunk.offset, std::move(chunk.data), chunk.done);
+  for (raft::Entry& entry : output.committed) apply(entry);
+  if (output.load) storage_.load_entries(output.load->first, output.load->last, 4 << 20);
+  if (output.compact) storage_.compact(*output.compact);
+  for (const raft::ReadReady& ready : output.reads) read_ready(ready, now);
+  serve_reads();
+  for (const raft::TransferDone& transfer : output.transfers) {
+    for (PendingAdmin& admin : admin_)
+      if (admin.step == PendingAdmin::Step::transferring && admin.number == transfer.token && !transfer.ok)
+        finish_admin(admin, Outcome::conflict, "the node did not catch up, or did not win, within an election timeout");
+  }
+  if (raft_->log().configuration_index() != configuration_seen_) configuration_changed();
+  if (raft_->leader_id() != last_leader_) {
+    last_leader_ = raft_->leader_id();
+    ++counters_.leader_changes;
+    retry_reads_at_ = 0;
+    wants_turn_ = true;
+    if (const raft::Member* member = leader(); member != nullptr && last_leader_ != instance_)
+      logf(LogLevel::notice, "following %s in term %lu", member->name.c_str(), raft_->current_term().value);
+  }
+}
+
+void Node::apply(raft::Entry& entry) {
+  ++counters_.entries_applied;
+  bytes_since_snapshot_ += raft::cost(entry);
+  std::string reply;
+  if (entry.kind == raft::EntryKind::command) {
+    reply = machine::encode_reply(machine_.apply(entry.index, entry.time_ms, entry.payload.view()));
+  } else {
+    machine_.advance(entry.index, entry.time_ms);
+    if (entry.kind == raft::EntryKind::configuration) change_applied(entry);
+  }
+  while (!waiters_.empty() && waiters_.begin()->first <= entry.index) {
+    auto node = waiters_.extract(waiters_.begin());
+    const Waiter& waiter = node.mapped();
+    // Only the very entry that was appended answers for it; another one in its place proves that it never will (B8).
+    if (node.key() == entry.index && waiter.term == entry.term) {
+      answer_waiter(waiter, Outcome::applied, entry.index, std::move(reply));
+    } else {
+      answer_waiter(waiter, Outcome::dropped, {}, {});
+    }
+  }
+}
+
+void Node::release_held(uint64_t ticket) {
+  while (!held_.empty() && held_.front().ticket <= ticket) {
+    send(held_.front().to, std::move(held_.front().message));
+    held_.pop_front();
+  }
+}
+
+bool Node::send(raft::NodeId to, PeerMessage message) { return transport_.send(to, std::move(message)); }
+
+const raft::Member* Node::leader() const {
+  return raft_ && raft_->leader_id() ? raft_->configuration().find(raft_->leader_id()) : nullptr;
+}
+
+raft::Member Node::addresses_of(const raft::Member& member) const {
+  raft::Member result = member;
+  Identity said;
+  if (member.id == instance_) {
+    said = identity();
+  } else if (const auto it = announced_.find(member.id); it != announced_.end()) {
+    said = it->second;
+  } else {
+    return result;
+  }
+  if (!said.raft_address.empty() && said.raft_address.front() != ':') result.raft_address = said.raft_address;
+  result.http_address = said.http_address;
+  result.https_address = said.https_address;
+  return result;
+}
+
+void Node::configuration_changed() {
+  configuration_seen_ = raft_->log().configuration_index();
+  std::vector<Peer> peers;
+  for (const raft::Member& member : raft_->configuration().members()) {
+    if (member.id == instance_) continue;
+    saw_others_ = true;
+    peers.push_back({member.id, member.name, addresses_of(member).raft_address});
+  }
+  std::erase_if(announced_, [&](const auto& item) { return !raft_->configuration().contains(item.first); });
+  transport_.set_peers(std::move(peers));
+  announce();
+}
+
+// A sync that takes longer than an election timeout: the node must not lead, nor try to (HAZARDS C9).
+void Node::watch_disk(Millis now) {
+  const bool stalled = storage_.sync_age() > options_.election_timeout_ms;
+  if (stalled == disk_stalled_) return;
+  disk_stalled_ = stalled;
+  raft_->step(now, raft::DiskStalled{stalled});
+}
+
+void Node::update_deadline(Millis now) {
+  if (!raft_) next_deadline_ = kNever;
+  next_deadline_ = std::min(next_deadline_, earliest_request_deadline());
+  if (seeking_) next_deadline_ = std::min(next_deadline_, seeking_->next_at());
+  if (!admin_.empty()) next_deadline_ = std::min(next_deadline_, std::max(admin_retry_at_, now + 1));
+  if (disk_stalled_) next_deadline_ = std::min(next_deadline_, now + options_.heartbeat_interval_ms);
+}
+
+// --- shutting down and looking
+// --------------------------------------------------------------------------------------------
+
+void Node::begin_shutdown(Millis now) {
+  if (shutting_down_) return;
+  shutting_down_ = true;
+  wants_turn_ = true;
+  if (!raft_ || raft_->role() != raft::Role::leader) return;
+  raft::PeerStatus best{};
+  for (const raft::PeerStatus& peer : raft_->peers())
+    if (raft_->configuration().is_voter(peer.id) && !silent(peer.id, now) &&
+        (!best.id || peer.match_index > best.match_index))
+      best = peer;
+  if (best.id) raft_->step(now, raft::TransferLeadership{next_number_++, best.id});
+}
+
+bool Node::quiet() const {
+  return pending() == 0 && held_.empty() && !(raft_ && raft_->transferring()) && !grant_question_ && !beginning_;
+}
+
+size_t Node::pending() const {
+  size_t reads = reads_.size();
+  for (const auto& [number, batch] : read_batches_) reads += batch.reads.size();
+  for (const ReadsAtIndex& batch : reads_at_index_) reads += batch.reads.size();
+  return writes_.size() + proposing_.size() + waiters_.size() + forwarded_.size() + reads;
+}
+
+bool Node::ready(std::string* why) const {
+  const auto no = [&](std::string reason) {
+    if (why != nullptr) *why = std::move(reason);
+    return false;
+  };
+  if (shutting_down_) return no("this node is shutting down");
+  if (cluster_ == kNoCluster) return no(waiting_for_.empty() ? "this node is in no cluster yet" : waiting_for_);
+  if (!raft_) return no("this node is loading its snapshot");
+  if (raft_->configuration().empty()) return no("this node waits for its cluster's leader");
+  if (!raft_->leader_id()) return no("no leader is known");
+  if (raft_->leader_id() == instance_ && !raft_->leads_for_certain())
+    return no("this node leads, but no entry of its term is committed yet");
+  return true;
+}
+
+void Node::set_snapshot_thresholds(uint64_t entries, uint64_t bytes) {
+  options_.snapshot_entries = entries;
+  options_.snapshot_bytes = bytes;
+}
+
+void Node::set_max_uncommitted(uint64_t bytes) {
+  options_.max_uncommitted_bytes = bytes;
+  if (raft_) raft_->set_max_uncommitted(bytes);
+}
+
+}  // namespace wh::node

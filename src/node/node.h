@@ -1,0 +1,353 @@
+// One node: drives the consensus core and the state machine, and owns the order of their effects: what is persisted,
+// sent, applied and answered, and when. Pure like the core: time comes in as a value, the disk and the network are
+// ports, nothing blocks. Everything that arrives is only queued or stepped; drain(), once a turn of the loop, carries
+// out one batch. By idea: node.cc (the turn, the order of effects), requests.cc (writes, reads, forwarding),
+// snapshots.cc (taking, receiving, loading), membership.cc (adding, removing, transfer), founding.cc (a node that is in
+// no cluster yet).
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/prng.h"
+#include "base/result.h"
+#include "machine/machine.h"
+#include "machine/snapshot_loader.h"
+#include "node/messages.h"
+#include "node/ports.h"
+#include "raft/raft.h"
+
+namespace wh::node {
+
+struct NodeOptions {
+  std::string name;          // node-id
+  std::string raft_address;  // announced, host:port; the host may be empty with a wildcard bind
+  std::string http_address;  // announced, empty when the port is off
+  std::string https_address;
+  std::vector<std::string> join;  // host:port; empty: a new directory founds a cluster of one
+  ClusterId fresh_cluster{};      // random: used when this node founds a cluster
+  uint64_t seed = 0;              // of every random choice
+  uint32_t heartbeat_interval_ms = 50;
+  uint32_t election_timeout_ms = 500;
+  uint32_t request_timeout_ms = 5000;
+  uint64_t snapshot_entries = 100'000;
+  uint64_t snapshot_bytes = 256 << 20;
+  uint64_t log_cache_bytes = 16 << 20;
+  uint64_t max_uncommitted_bytes = 64 << 20;
+  uint64_t trailing_entries = 10'000;
+  size_t max_pending = 100'000;               // client requests in progress; beyond it `overloaded`
+  uint64_t snapshot_slice_bytes = 64 << 10;   // of one turn
+  uint64_t snapshot_chunk_bytes = 256 << 10;  // of one message, one read
+};
+
+using Token = uint64_t;
+
+// What became of a client's request. `reply` is the state machine's encoded reply of a write, or a sentence for an
+// administrative request that did not succeed. For a read, the state may be looked at, now, as of `index`.
+struct Completion {
+  Token token;
+  Outcome outcome;
+  raft::Index index;
+  std::string reply;
+};
+
+// Where a request in progress stands, for INFO.
+struct NodeCounters {
+  uint64_t proposals = 0;
+  uint64_t forwarded = 0;
+  uint64_t reads = 0;
+  uint64_t read_batches = 0;
+  uint64_t batches_persisted = 0;
+  uint64_t entries_applied = 0;
+  uint64_t snapshots_taken = 0;
+  uint64_t snapshots_installed = 0;
+  uint64_t leader_changes = 0;
+};
+
+class Seeking;
+
+class Node {
+ public:
+  // Both ports must outlive the node. With a snapshot on the disk the node first reads it; until then it takes no part.
+  Node(NodeOptions options, RecoveredNode recovered, Storage& storage, Transport& transport, Millis now);
+  ~Node();
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
+
+  // --- clients: each token gets exactly one Completion, at the latest after request_timeout_ms
+  // ------------------------------- `command`: machine/command.h's body, without a request id. Without may_forward
+  // another leader means `not_leader`.
+  void submit_write(Token token, std::string command, bool may_forward, Millis now);
+  void submit_read(Token token, Millis now);
+  void submit_admin(Token token, AdminRequest request, Millis now);
+  [[nodiscard]] std::vector<Completion> take_completions();
+
+  // --- the network
+  // ------------------------------------------------------------------------------------------------------------
+  void receive(raft::NodeId from, PeerMessage message, Millis now);
+  void peer_connected(raft::NodeId id, Millis now);
+  // The connection died and the address refuses another: the process is gone.
+  void peer_lost(raft::NodeId id, Millis now);
+  // The node at a member's address refused our hello; `theirs` says who it is.
+  void peer_refused(raft::NodeId id, const std::string& why, const WhoIAm& theirs, Millis now);
+  // The identity a connected peer announced: its addresses as of now.
+  void peer_identity(raft::NodeId id, const Identity& identity);
+  void asked(uint64_t question_id, Ask question, Millis now);
+  void answered(uint64_t request, Result<Answer> answer, Millis now);
+
+  // --- the disk
+  // ---------------------------------------------------------------------------------------------------------------
+  void storage_done(StorageDone done, Millis now);
+
+  // --- time
+  // -------------------------------------------------------------------------------------------------------------------
+  // The time next_deadline() named has come, and what the sockets held by then was handed in (HAZARDS A12).
+  void tick(Millis now);
+  // Carries out everything that was handed in: once a turn of the loop.
+  void drain(Millis now);
+  [[nodiscard]] Millis next_deadline() const { return next_deadline_; }
+  // More is ready to be done than one turn should: drain again in the next turn, without waiting.
+  [[nodiscard]] bool wants_turn() const { return wants_turn_; }
+
+  // Takes no more requests, hands leadership over when it has it; `quiet()` once nothing is in progress any more.
+  void begin_shutdown(Millis now);
+  [[nodiscard]] bool quiet() const;
+
+  // --- looking
+  // ----------------------------------------------------------------------------------------------------------------
+  [[nodiscard]] const machine::Machine& machine() const { return machine_; }
+  // Null while the node is in no cluster, or still loads its snapshot.
+  [[nodiscard]] const raft::Raft* raft() const { return raft_ ? &*raft_ : nullptr; }
+  [[nodiscard]] Identity identity() const;
+  [[nodiscard]] Standing standing() const;
+  // The member that leads, as this node knows it, or null.
+  [[nodiscard]] const raft::Member* leader() const;
+  // A member's addresses: what it last announced, else what the configuration says.
+  [[nodiscard]] raft::Member addresses_of(const raft::Member& member) const;
+  // Whether it can serve linearizable requests now; otherwise `why` says what is missing.
+  [[nodiscard]] bool ready(std::string* why) const;
+  // What a node in no cluster waits for, one sentence; empty otherwise.
+  [[nodiscard]] const std::string& waiting_for() const { return waiting_for_; }
+  [[nodiscard]] const NodeCounters& counters() const { return counters_; }
+  [[nodiscard]] const NodeOptions& options() const { return options_; }
+  [[nodiscard]] size_t pending() const;
+  // On the leader: whether nothing was heard from a member for two election timeouts, as of the last turn.
+  [[nodiscard]] bool silent(raft::NodeId id) const { return silent(id, turn_at_); }
+  [[nodiscard]] bool silent(raft::NodeId id, Millis now) const;
+  [[nodiscard]] bool snapshot_in_progress() const { return taking_.has_value(); }
+
+  // Directives that may change at run time.
+  void set_request_timeout(uint32_t ms) { options_.request_timeout_ms = ms; }
+  void set_snapshot_thresholds(uint64_t entries, uint64_t bytes);
+  void set_max_uncommitted(uint64_t bytes);
+
+ private:
+  struct PendingWrite {
+    Token token;
+    std::string command;
+    bool may_forward;
+    Millis deadline;
+    raft::NodeId from;     // a follower that forwarded it, or nobody
+    uint64_t request = 0;  // its number there
+  };
+  struct Waiter {  // an entry of ours on its way through the log
+    raft::Term term;
+    Token token;
+    raft::NodeId from;
+    uint64_t request;
+    Millis deadline;
+  };
+  struct ForwardedWrite {
+    Token token;
+    Millis deadline;
+  };
+  struct PendingRead {
+    Token token;
+    Millis deadline;
+  };
+  struct ReadBatch {
+    std::vector<PendingRead> reads;
+    Millis asked_at;
+    raft::NodeId asked_of;
+  };
+  struct ReadsAtIndex {
+    raft::Index index;
+    std::vector<PendingRead> reads;
+  };
+  struct PendingAdmin {
+    Token token;  // or, for a forwarded one, from and request
+    raft::NodeId from;
+    uint64_t request = 0;
+    AdminRequest admin;
+    Millis deadline;
+    enum class Step : uint8_t { waiting, probing, changing, joining, transferring, forwarded } step = Step::waiting;
+    uint64_t number = 0;  // of the probe, the proposal, the forward or the transfer
+    raft::NodeId target;  // the instance it is about, once known
+    Identity identity;    // what the probe found
+    raft::Term term;      // of the proposed change
+    raft::Index index;
+    bool done = false;
+  };
+  struct HeldMessage {
+    uint64_t ticket;
+    raft::NodeId to;
+    PeerMessage message;
+  };
+  struct Taking {  // a snapshot of our own
+    bool slice_in_flight = false;
+    bool finishing = false;
+  };
+  struct Loading {  // a snapshot being read into a fresh state, beside the one in use
+    raft::SnapshotMeta meta;
+    machine::SnapshotLoader loader;
+    uint64_t offset = 0;
+    uint64_t request = 0;  // of the read under way, or 0
+    bool at_start = false;
+    Bytes piece;  // what was read last, and how much of it was fed
+    size_t fed = 0;
+    bool last_piece = false;
+  };
+
+  // node.cc
+  void start_raft(raft::Recovered recovered, Millis now);
+  void run_raft(Millis now);
+  void carry_out(raft::Output output, Millis now);
+  void apply(raft::Entry& entry);
+  void release_held(uint64_t ticket);
+  bool send(raft::NodeId to, PeerMessage message);
+  void configuration_changed();
+  void watch_disk(Millis now);
+  void update_deadline(Millis now);
+  void announce();
+
+  // requests.cc
+  void complete(Token token, Outcome outcome, raft::Index index, std::string reply);
+  void pump_writes(Millis now);
+  void pump_reads(Millis now);
+  void serve_reads();
+  void proposed(const raft::Proposed& result);
+  void read_ready(const raft::ReadReady& ready, Millis now);
+  void answer_waiter(const Waiter& waiter, Outcome outcome, raft::Index index, std::string reply);
+  void on_forward(raft::NodeId from, Forward& forward, Millis now);
+  void on_forward_reply(ForwardReply& reply);
+  void fail_waiters_up_to(raft::Index index);
+  void expire_requests(Millis now);
+  [[nodiscard]] Millis earliest_request_deadline() const;
+
+  // snapshots.cc
+  void maybe_take_snapshot();
+  void write_slice();
+  void snapshot_saved(const raft::SnapshotMeta& meta, Millis now);
+  void chunk_written(const IncomingChunkWritten& written, Millis now);
+  void begin_loading(const raft::SnapshotMeta& meta, bool at_start);
+  void load_more(Millis now);
+  void give_up_loading(const std::string& why);
+  void finish_loading(Millis now);
+  void chunk_read(SnapshotChunkRead& read, Millis now);
+  void install_loaded(const raft::InstallState& install);
+
+  // membership.cc
+  void pump_admin(Millis now);
+  void start_admin(PendingAdmin& admin, Millis now);
+  void finish_admin(PendingAdmin& admin, Outcome outcome, std::string text);
+  void propose_change(PendingAdmin& admin, raft::Configuration next, Millis now);
+  void admin_probed(PendingAdmin& admin, const Result<Answer>& answer, Millis now);
+  void add_member(PendingAdmin& admin, Millis now);
+  void remove_member(PendingAdmin& admin, Millis now);
+  void transfer_to(PendingAdmin& admin, Millis now);
+  void wait_turn(PendingAdmin& admin, Millis now);
+  void change_applied(const raft::Entry& entry);
+  void drop_refusing_learners(Millis now);
+  void admin_proposed(const raft::Proposed& result, Millis now);
+  void on_forward_admin(raft::NodeId from, ForwardAdmin& forward, Millis now);
+  void on_forward_admin_reply(ForwardAdminReply& reply);
+  void adopted(uint64_t request, const Result<Answer>& answer, Millis now);
+  void answer_take_me_in(uint64_t question_id, const TakeMeIn& question, Millis now);
+  void refresh_addresses(Millis now);
+
+  // founding.cc
+  void seek(Millis now);
+  void seek_answered(uint64_t request, const Result<Answer>& answer, Millis now);
+  void seek_decide(Millis now);
+  void found(Millis now);
+  void answer_grant(uint64_t question_id, const GrantFounding& question, Millis now);
+  void release_grant(const WhoIAm& founder);
+  void answer_adopt(uint64_t question_id, const Adopt& question, Millis now);
+  void beginning_persisted(Millis now);
+
+  NodeOptions options_;
+  Storage& storage_;
+  Transport& transport_;
+  Prng prng_;
+  ClusterId cluster_;
+  raft::NodeId instance_;
+  uint64_t epoch_;
+  machine::Machine machine_;
+  std::optional<machine::Discarded> discarded_;  // a replaced state, freed in slices
+  std::optional<raft::Raft> raft_;
+  std::optional<raft::Recovered> recovered_;  // until the snapshot at the start is loaded
+  bool saw_command_;
+  bool saw_others_;
+
+  std::deque<HeldMessage> held_;
+  bool disk_stalled_ = false;
+  bool wants_turn_ = false;
+  Millis next_deadline_ = 0;
+  Millis turn_at_ = 0;  // the last drain
+  bool shutting_down_ = false;
+  raft::NodeId last_leader_;
+  raft::Index configuration_seen_;
+  std::map<raft::NodeId, Identity> announced_;
+  std::vector<Completion> completions_;
+  NodeCounters counters_;
+  uint64_t next_number_ = 1;  // of proposals, reads, asks, forwards: never reused in this process life
+
+  // requests
+  std::deque<PendingWrite> writes_;
+  std::map<uint64_t, PendingWrite> proposing_;  // by number, until Proposed says where
+  std::map<raft::Index, Waiter> waiters_;
+  std::map<uint64_t, ForwardedWrite> forwarded_;  // by sequence
+  uint64_t next_sequence_ = 1;                    // of forwarded writes, within the epoch
+  std::vector<PendingRead> reads_;
+  std::map<uint64_t, ReadBatch> read_batches_;
+  std::deque<ReadsAtIndex> reads_at_index_;
+  Millis retry_reads_at_ = 0;
+
+  // snapshots
+  std::optional<Taking> taking_;
+  std::optional<Loading> loading_;
+  std::optional<machine::State> loaded_state_;
+  std::optional<raft::SnapshotMeta> loaded_meta_;
+  raft::Index last_snapshot_index_;
+  uint64_t bytes_since_snapshot_ = 0;
+  std::map<uint64_t, raft::NodeId> chunk_requests_;  // read_snapshot requests for followers
+
+  // membership
+  std::deque<PendingAdmin> admin_;
+  std::map<uint64_t, raft::NodeId> adopting_;             // Adopt asked, by request
+  std::map<raft::NodeId, Millis> adopt_tried_;            // when last
+  std::map<raft::NodeId, std::string> refused_to_adopt_;  // learners to be removed again, and why
+  std::map<std::string, std::string> last_refusal_;       // of an add nobody waits for, by name
+  std::map<uint64_t, std::string> finding_;  // WhoAreYou to the addresses of `join`, for members that moved
+  Millis admin_retry_at_ = 0;
+  Millis refreshed_at_ = 0;
+
+  // founding
+  std::unique_ptr<Seeking> seeking_;
+  std::string waiting_for_;
+  raft::NodeId granted_to_;
+  uint64_t granted_attempt_ = 0;
+  std::string granted_address_;
+  std::optional<uint64_t> grant_question_;  // to be answered once the grant is durable
+  std::optional<uint64_t> adopt_question_;  // to be answered once the beginning is durable
+  std::optional<NewBeginning> beginning_;   // on its way to the disk
+};
+
+}  // namespace wh::node

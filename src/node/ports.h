@@ -1,0 +1,141 @@
+// The two ports through which the node acts on the world: Storage (a disk) and Transport (a network). Both only accept
+// work and return at once; what comes of it is given back to the Node as a value, on the node's thread. storage/ and
+// net/ implement them for production, tests/sim for the simulator.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "node/messages.h"
+#include "raft/raft.h"
+
+namespace wh::node {
+
+// --- the disk
+// ---------------------------------------------------------------------------------------------------------------
+
+// Found when the storage was opened: verified whole (checksums, hash chain, witness) before the node exists.
+struct RecoveredNode {
+  ClusterId cluster = kNoCluster;  // kNoCluster: an empty directory
+  raft::NodeId instance;           // made at the directory's first opening, for ever
+  std::string name;                // node-id, fixed at the first start
+  uint64_t epoch = 0;              // grows by one at each opening: makes request ids unique across restarts
+  raft::Recovered raft;
+  bool saw_command = false;  // a client command, or a snapshot, was ever in this log
+  bool saw_others = false;   // a configuration in it named another node
+  raft::NodeId granted_to;   // FoundingGranted given to this founder, or nobody
+  uint64_t granted_attempt = 0;
+  std::string granted_address;
+};
+
+// One transaction, one sync. Batches are made durable in the order they were given.
+struct Batch {
+  uint64_t ticket = 0;
+  std::optional<raft::HardState> hard_state;
+  std::optional<raft::InstallState> install;
+  std::vector<raft::Entry> append;  // replaces any suffix from append.front().index
+};
+
+// A new beginning: founding (first_entry is the configuration of one node) or adoption (no entry, term 0). Replaces
+// cluster id, log, term, vote, snapshot record and founding grant in one transaction.
+struct NewBeginning {
+  ClusterId cluster;
+  raft::HardState hard_state;
+  std::optional<raft::Entry> first_entry;
+};
+
+struct FoundingGrant {
+  raft::NodeId founder;
+  uint64_t attempt = 0;
+  std::string address;
+};
+
+// What a storage gives back. A failed write or sync is not among it: the storage stops the process with a message.
+struct BatchPersisted {
+  uint64_t ticket;
+};
+struct BeginningPersisted {};
+struct GrantPersisted {};
+struct EntriesRead {
+  raft::Index first;
+  std::vector<raft::Entry> entries;  // empty: no longer there
+};
+struct SnapshotChunkRead {
+  uint64_t request;
+  raft::Index index;  // of the snapshot
+  uint64_t offset;
+  Bytes data;
+  bool done;
+  bool ok;  // false: that snapshot is no longer there
+};
+struct SnapshotSliceWritten {};  // room for the next slice
+struct SnapshotSaved {
+  raft::SnapshotMeta meta;  // with size, crc and chain filled in; durable and recorded
+};
+struct IncomingChunkWritten {
+  raft::SnapshotMeta meta;
+  uint64_t next_offset;
+  bool complete;  // whole, synced and its checksum verified; not yet recorded
+  bool ok;        // false: did not verify, thrown away; next_offset is 0
+};
+using StorageDone = std::variant<BatchPersisted, BeginningPersisted, GrantPersisted, EntriesRead, SnapshotChunkRead,
+                                 SnapshotSliceWritten, SnapshotSaved, IncomingChunkWritten>;
+
+class Storage {
+ public:
+  virtual ~Storage() = default;
+  virtual void persist(Batch batch) = 0;
+  virtual void begin_anew(NewBeginning beginning) = 0;
+  virtual void save_grant(FoundingGrant grant) = 0;
+  // Entries first..last, as many as fit into max_bytes and at least one.
+  virtual void load_entries(raft::Index first, raft::Index last, uint64_t max_bytes) = 0;
+  // Removes log rows up to `index`, which a recorded snapshot covers; in slices, when there is time.
+  virtual void compact(raft::Index index) = 0;
+
+  // A snapshot of this node's own state, one at a time: begin, slices (each answered by SnapshotSliceWritten), finish
+  // (SnapshotSaved). meta.size, crc and chain are the storage's to fill in.
+  virtual void begin_snapshot(const raft::SnapshotMeta& meta) = 0;
+  virtual void write_snapshot_slice(Bytes slice) = 0;
+  virtual void finish_snapshot() = 0;
+
+  // A snapshot from the leader, one at a time; offset 0 throws away what was begun. It counts only once a Batch with
+  // `install` names it.
+  virtual void write_incoming_chunk(const raft::SnapshotMeta& meta, uint64_t offset, Bytes data, bool done) = 0;
+  // Reads a snapshot's state: the recorded one, the one before it, or a complete incoming one. `request` comes back.
+  virtual void read_snapshot(uint64_t request, const raft::SnapshotMeta& meta, uint64_t offset, uint64_t max_bytes) = 0;
+
+  // For how long the sync now under way has been running, in ms; 0 when none is.
+  [[nodiscard]] virtual Millis sync_age() const = 0;
+};
+
+// --- the network
+// ------------------------------------------------------------------------------------------------------------
+
+struct Peer {
+  raft::NodeId id;
+  std::string name;
+  std::string raft_address;  // host:port
+  friend bool operator==(const Peer&, const Peer&) = default;
+};
+
+// Messages may be lost, and are only when a connection breaks; within one connection they keep their order. Every loss
+// is followed by Node::peer_connected when the next connection stands.
+class Transport {
+ public:
+  virtual ~Transport() = default;
+  // Whom to hold a connection to; called at each change of the configuration. A peer not named any more is dropped.
+  virtual void set_peers(std::vector<Peer> peers) = 0;
+  // Who this node is, for every hello from now on. A change of cluster closes the connections of the old one.
+  virtual void set_identity(const Identity& identity, Standing standing) = 0;
+  // False: no connection stands, so the message certainly was not sent. True promises nothing.
+  virtual bool send(raft::NodeId to, PeerMessage message) = 0;
+  // One question to whoever listens at `address`; answered by Node::answered(request, ...) with an answer or an error,
+  // in bounded time.
+  virtual void ask(uint64_t request, const std::string& address, Ask question) = 0;
+  // The answer to Node::asked(question_id, ...).
+  virtual void answer(uint64_t question_id, Answer answer) = 0;
+};
+
+}  // namespace wh::node

@@ -1,0 +1,237 @@
+// Clients' requests: writes in the order they came, proposed here or forwarded once to the leader; reads batched by
+// turn behind one read index; each token answered exactly once, with an outcome that never says more than is known.
+#include <algorithm>
+#include <utility>
+
+#include "base/assert.h"
+#include "machine/command.h"
+#include "node/node.h"
+
+namespace wh::node {
+namespace {
+constexpr Millis kExpiryStepMs = 50;  // how late a time-out may be noticed
+constexpr size_t kMaxForwarded = 512;
+}
+
+void Node::complete(Token token, Outcome outcome, raft::Index index, std::string reply) {
+  completions_.push_back({token, outcome, index, std::move(reply)});
+}
+
+std::vector<Completion> Node::take_completions() { return std::exchange(completions_, {}); }
+
+// --- writes
+// ---------------------------------------------------------------------------------------------------------------
+
+void Node::submit_write(Token token, std::string command, bool may_forward, Millis now) {
+  wants_turn_ = true;
+  if (shutting_down_) return complete(token, Outcome::shutting_down, {}, {});
+  if (pending() >= options_.max_pending) return complete(token, Outcome::overloaded, {}, {});
+  writes_.push_back({.token = token,
+                     .command = std::move(command),
+                     .may_forward = may_forward,
+                     .deadline = now + options_.request_timeout_ms,
+                     .from = {}});
+}
+
+void Node::on_forward(raft::NodeId from, Forward& forward, Millis now) {
+  PendingWrite write{.token = 0,
+                     .command = std::string(forward.command.view()),
+                     .may_forward = false,
+                     .deadline = now + options_.request_timeout_ms,
+                     .from = from,
+                     .request = forward.request};
+  // One hop and no further (HAZARDS E14): who does not lead refuses at once, and has certainly not applied it.
+  if (!raft_ || raft_->role() != raft::Role::leader) {
+    answer_waiter({.term = {}, .token = 0, .from = from, .request = forward.request, .deadline = 0},
+                  Outcome::not_leader, {}, {});
+  } else {
+    writes_.push_back(std::move(write));
+  }
+}
+
+// First come, first proposed: what must wait holds up what came after it, so the requests of one connection keep their
+// order.
+void Node::pump_writes(Millis now) {
+  while (!writes_.empty()) {
+    PendingWrite& write = writes_.front();
+    const bool leads = raft_->role() == raft::Role::leader;
+    if (leads && !raft_->transferring()) {
+      const uint64_t number = next_number_++;
+      if (!write.from) write.command = machine::envelope({}, write.command);
+      saw_command_ = true;
+      ++counters_.proposals;
+      raft_->step(now, raft::Propose{number, Bytes(std::exchange(write.command, {}))});
+      proposing_.emplace(number, std::move(write));
+    } else if (write.from && !leads) {
+      answer_waiter({.term = {}, .token = 0, .from = write.from, .request = write.request, .deadline = 0},
+                    Outcome::not_leader, {}, {});
+    } else if (!leads && raft_->leader_id()) {
+      if (!write.may_forward) {
+        complete(write.token, Outcome::not_leader, {}, {});
+      } else {
+        // The state machine tells copies apart within a window of sequences: no more than fit may be under way.
+        if (forwarded_.size() >= kMaxForwarded) return;
+        const uint64_t number = next_sequence_;
+        const machine::RequestId id{.origin = instance_, .epoch = epoch_, .sequence = number};
+        if (!send(raft_->leader_id(), Forward{number, Bytes(machine::envelope(id, write.command))})) return;
+        ++next_sequence_;
+        ++counters_.forwarded;
+        forwarded_.emplace(number, ForwardedWrite{write.token, write.deadline});
+      }
+    } else {
+      return;
+    }
+    writes_.pop_front();
+  }
+}
+
+void Node::proposed(const raft::Proposed& result) {
+  auto node = proposing_.extract(result.token);
+  const PendingWrite& write = node.mapped();
+  const Waiter waiter{result.term, write.token, write.from, write.request, write.deadline};
+  switch (result.refusal) {
+    case raft::Refusal::none:
+      // An entry of an older term that stood at this index has been replaced for good only once another one is applied;
+      // but here the new entry is this leader's own, and what it replaced was truncated before.
+      if (const auto old = waiters_.find(result.index); old != waiters_.end()) {
+        answer_waiter(old->second, Outcome::unknown, {}, {});
+        waiters_.erase(old);
+      }
+      waiters_.emplace(result.index, waiter);
+      break;
+    case raft::Refusal::overloaded:
+      answer_waiter(waiter, Outcome::overloaded, {}, {});
+      break;
+    default:
+      answer_waiter(waiter, Outcome::dropped, {}, {});
+      break;
+  }
+}
+
+void Node::answer_waiter(const Waiter& waiter, Outcome outcome, raft::Index index, std::string reply) {
+  if (waiter.from) {
+    // A lost answer becomes `unknown` at the asker, which is what it is.
+    (void)send(waiter.from, ForwardReply{waiter.request, outcome, index, std::move(reply)});
+  } else {
+    complete(waiter.token, outcome, index, std::move(reply));
+  }
+}
+
+void Node::on_forward_reply(ForwardReply& reply) {
+  const auto it = forwarded_.find(reply.request);
+  if (it == forwarded_.end()) return;  // timed out before: answered already
+  // A refused forward is not sent a second time: the client is told that it had no effect.
+  const Outcome outcome = reply.outcome == Outcome::not_leader ? Outcome::dropped : reply.outcome;
+  complete(it->second.token, outcome, reply.index, std::move(reply.reply));
+  forwarded_.erase(it);
+}
+
+// A snapshot took the place of these entries: whether they are in it cannot be told.
+void Node::fail_waiters_up_to(raft::Index index) {
+  while (!waiters_.empty() && waiters_.begin()->first <= index) {
+    answer_waiter(waiters_.begin()->second, Outcome::unknown, {}, {});
+    waiters_.erase(waiters_.begin());
+  }
+}
+
+// --- reads
+// ----------------------------------------------------------------------------------------------------------------
+
+void Node::submit_read(Token token, Millis now) {
+  wants_turn_ = true;
+  if (shutting_down_) return complete(token, Outcome::shutting_down, {}, {});
+  if (pending() >= options_.max_pending) return complete(token, Outcome::overloaded, {}, {});
+  reads_.push_back({token, now + options_.request_timeout_ms});
+}
+
+void Node::pump_reads(Millis now) {
+  // No answer, or another leader: ask again, under a new number (HAZARDS E3).
+  for (auto it = read_batches_.begin(); it != read_batches_.end();) {
+    const ReadBatch& batch = it->second;
+    if (batch.asked_of == raft_->leader_id() && now < batch.asked_at + options_.election_timeout_ms) {
+      ++it;
+      continue;
+    }
+    reads_.insert(reads_.end(), batch.reads.begin(), batch.reads.end());
+    it = read_batches_.erase(it);
+  }
+  if (reads_.empty() || !raft_->leader_id() || now < retry_reads_at_) return;
+  const uint64_t number = next_number_++;
+  counters_.reads += reads_.size();
+  ++counters_.read_batches;
+  read_batches_.emplace(number, ReadBatch{std::exchange(reads_, {}), now, raft_->leader_id()});
+  // Tokens are unique across restarts too: the number counts within the epoch.
+  raft_->step(now, raft::ReadIndex{(epoch_ << 40) + number});
+}
+
+void Node::read_ready(const raft::ReadReady& ready, Millis now) {
+  const auto it = read_batches_.find(ready.token - (epoch_ << 40));
+  if (it == read_batches_.end()) return;
+  std::vector<PendingRead> reads = std::move(it->second.reads);
+  read_batches_.erase(it);
+  if (ready.ok) {
+    reads_at_index_.push_back({ready.index, std::move(reads)});
+  } else {
+    reads_.insert(reads_.end(), reads.begin(), reads.end());
+    retry_reads_at_ = now + options_.heartbeat_interval_ms;
+  }
+}
+
+void Node::serve_reads() {
+  const raft::Index applied = machine_.applied();
+  std::erase_if(reads_at_index_, [&](const ReadsAtIndex& batch) {
+    if (batch.index > applied) return false;
+    for (const PendingRead& read : batch.reads) complete(read.token, Outcome::applied, applied, {});
+    return true;
+  });
+}
+
+// --- time-outs
+// ------------------------------------------------------------------------------------------------------------
+
+Millis Node::earliest_request_deadline() const {
+  Millis earliest = kNever;
+  const auto consider = [&](Millis deadline) { earliest = std::min(earliest, deadline + kExpiryStepMs); };
+  if (!writes_.empty()) consider(writes_.front().deadline);
+  if (!waiters_.empty()) consider(waiters_.begin()->second.deadline);
+  if (!forwarded_.empty()) consider(forwarded_.begin()->second.deadline);
+  if (!reads_.empty()) consider(reads_.front().deadline);
+  if (!reads_.empty() && retry_reads_at_ != 0) earliest = std::min(earliest, retry_reads_at_);
+  if (!read_batches_.empty())
+    earliest = std::min(earliest, read_batches_.begin()->second.asked_at + options_.election_timeout_ms);
+  if (!reads_at_index_.empty()) consider(reads_at_index_.front().reads.front().deadline);
+  for (const PendingAdmin& admin : admin_) consider(admin.deadline);
+  return earliest;
+}
+
+// Each queue is in the order of its deadlines, or nearly so: only its front is looked at, and an early one behind it
+// waits for the front at most.
+void Node::expire_requests(Millis now) {
+  while (!writes_.empty() && writes_.front().deadline <= now) {
+    const PendingWrite& write = writes_.front();
+    answer_waiter({.term = {}, .token = write.token, .from = write.from, .request = write.request, .deadline = 0},
+                  Outcome::dropped, {}, {});
+    writes_.pop_front();
+  }
+  while (!waiters_.empty() && waiters_.begin()->second.deadline <= now) {
+    answer_waiter(waiters_.begin()->second, Outcome::unknown, {}, {});
+    waiters_.erase(waiters_.begin());
+  }
+  while (!forwarded_.empty() && forwarded_.begin()->second.deadline <= now) {
+    complete(forwarded_.begin()->second.token, Outcome::unknown, {}, {});
+    forwarded_.erase(forwarded_.begin());
+  }
+  const auto expire = [&](std::vector<PendingRead>& reads) {
+    std::erase_if(reads, [&](const PendingRead& read) {
+      if (read.deadline > now) return false;
+      complete(read.token, Outcome::dropped, {}, {});
+      return true;
+    });
+  };
+  if (!reads_.empty() && reads_.front().deadline <= now) expire(reads_);
+  for (ReadsAtIndex& batch : reads_at_index_)
+    if (batch.reads.front().deadline <= now) expire(batch.reads);
+  std::erase_if(reads_at_index_, [](const ReadsAtIndex& batch) { return batch.reads.empty(); });
+}
+
+}  // namespace wh::node

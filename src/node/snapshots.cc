@@ -1,0 +1,149 @@
+// Snapshots at the node: taking one of its own in slices while requests go on, storing one that the leader sends, and
+// loading one beside the state in use, which it replaces in one step.
+#include <utility>
+
+#include "base/assert.h"
+#include "base/log.h"
+#include "node/node.h"
+
+namespace wh::node {
+namespace {
+constexpr size_t kFeedBytes = 16 << 10;
+}
+
+// --- taking one
+// -----------------------------------------------------------------------------------------------------------
+
+void Node::maybe_take_snapshot() {
+  const raft::Index applied = raft_->applied_index();
+  if (taking_ || loading_ || applied <= last_snapshot_index_) return;
+  if (applied - last_snapshot_index_ < options_.snapshot_entries && bytes_since_snapshot_ < options_.snapshot_bytes)
+    return;
+  // What is in a snapshot must survive like one: it waits until the log is on the disk up to here.
+  if (applied > raft_->durable_index() || machine_.applied() != applied) return;
+  const raft::Log::ConfigurationAt& configuration = raft_->log().configuration_at(applied);
+  const raft::SnapshotMeta meta{.index = applied,
+                                .term = *raft_->log().term_at(applied),
+                                .configuration_index = configuration.index,
+                                .configuration = configuration.configuration,
+                                .time_ms = machine_.time_ms()};
+  taking_.emplace();
+  bytes_since_snapshot_ = 0;
+  last_snapshot_index_ = applied;
+  machine_.begin_snapshot();
+  storage_.begin_snapshot(meta);
+}
+
+void Node::write_slice() {
+  if (!taking_ || taking_->slice_in_flight || taking_->finishing) return;
+  std::string slice;
+  const bool more = machine_.next_slice(options_.snapshot_slice_bytes, slice);
+  if (!slice.empty()) {
+    taking_->slice_in_flight = true;
+    storage_.write_snapshot_slice(Bytes(std::move(slice)));
+  }
+  if (!more) {
+    taking_->finishing = true;
+    storage_.finish_snapshot();
+  }
+}
+
+void Node::snapshot_saved(const raft::SnapshotMeta& meta, Millis now) {
+  taking_.reset();
+  ++counters_.snapshots_taken;
+  logf(LogLevel::notice, "took a snapshot at index %lu: %lu bytes", meta.index.value, meta.size);
+  if (raft_) raft_->step(now, raft::SnapshotTaken{meta});
+}
+
+// --- receiving one
+// --------------------------------------------------------------------------------------------------------
+
+void Node::chunk_written(const IncomingChunkWritten& written, Millis now) {
+  if (!raft_) return;
+  if (!written.ok) logf(LogLevel::warning, "a snapshot from the leader did not verify and was thrown away");
+  raft_->step(now, raft::ChunkStored{written.meta, written.next_offset, written.ok});
+  if (written.ok && written.complete) begin_loading(written.meta, false);
+}
+
+// --- loading one
+// ----------------------------------------------------------------------------------------------------------
+
+void Node::begin_loading(const raft::SnapshotMeta& meta, bool at_start) {
+  loaded_state_.reset();
+  loading_.emplace();
+  loading_->meta = meta;
+  loading_->at_start = at_start;
+}
+
+// Reads large pieces, feeds small ones: decoding a piece must not hold up the loop.
+void Node::load_more(Millis now) {
+  if (!loading_ || loading_->request != 0) return;
+  if (loading_->fed < loading_->piece.size()) {
+    const std::string_view part = loading_->piece.view().substr(loading_->fed, kFeedBytes);
+    loading_->fed += part.size();
+    if (const Status fed = loading_->loader.feed(part); !fed) return give_up_loading(fed.error());
+    wants_turn_ = true;
+    if (loading_->fed == loading_->piece.size() && loading_->last_piece) finish_loading(now);
+    return;
+  }
+  loading_->request = next_number_++;
+  storage_.read_snapshot(loading_->request, loading_->meta, loading_->offset, options_.snapshot_chunk_bytes);
+}
+
+void Node::chunk_read(SnapshotChunkRead& read, Millis now) {
+  if (const auto it = chunk_requests_.find(read.request); it != chunk_requests_.end()) {
+    const raft::NodeId to = it->second;
+    chunk_requests_.erase(it);
+    if (raft_)
+      raft_->step(now, raft::ChunkLoaded{to, read.index, read.offset, std::move(read.data), read.done, read.ok});
+    return;
+  }
+  if (!loading_ || loading_->request != read.request) return;
+  loading_->request = 0;
+  if (!read.ok) return give_up_loading("it is no longer there");
+  loading_->offset += read.data.size();
+  loading_->piece = std::move(read.data);
+  loading_->fed = 0;
+  loading_->last_piece = read.done;
+}
+
+void Node::give_up_loading(const std::string& why) {
+  WH_ASSERT(!loading_->at_start, "a snapshot that was verified at the start can be loaded");
+  logf(LogLevel::warning, "could not load the snapshot at index %lu: %s", loading_->meta.index.value, why.c_str());
+  discarded_ = loading_->loader.discard();
+  loading_.reset();
+}
+
+void Node::finish_loading(Millis now) {
+  Result<machine::State> state = loading_->loader.finish();
+  if (!state) return give_up_loading(state.error());
+  if (state->applied != loading_->meta.index) return give_up_loading("it was taken at another index than it says");
+  const raft::SnapshotMeta meta = std::move(loading_->meta);
+  const bool at_start = loading_->at_start;
+  loading_.reset();
+  if (at_start) {
+    discarded_ = machine_.replace(std::move(*state));
+    start_raft(std::move(*std::exchange(recovered_, std::nullopt)), now);
+  } else if (raft_) {
+    loaded_state_ = std::move(*state);
+    loaded_meta_ = meta;
+    raft_->step(now, raft::SnapshotReceived{meta});
+  }
+}
+
+// The core has put the snapshot in the place of its log: from here on the state is the snapshot's.
+void Node::install_loaded(const raft::InstallState& install) {
+  WH_ASSERT(loaded_state_ && loaded_meta_ && loaded_meta_->index == install.meta.index,
+            "a snapshot is installed only when it is loaded");
+  if (taking_) machine_.abandon_snapshot();
+  discarded_ = machine_.replace(std::move(*loaded_state_));
+  loaded_state_.reset();
+  loaded_meta_.reset();
+  saw_command_ = true;
+  last_snapshot_index_ = install.meta.index;
+  bytes_since_snapshot_ = 0;
+  ++counters_.snapshots_installed;
+  fail_waiters_up_to(install.meta.index);
+}
+
+}  // namespace wh::node
