@@ -1,0 +1,26 @@
+// The codec of Ask and Answer (node/messages.h), the questions between nodes that need not be in one cluster. Each fits
+// kMaxHelloBytes.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "node/messages.h"
+#include "wire/frame.h"
+
+namespace wh::wire {
+
+// Append a frame; false, with nothing appended, when a name or an address is over kMaxNameBytes.
+[[nodiscard]] bool encode(std::string& out, const node::Ask& question);
+[[nodiscard]] bool encode(std::string& out, const node::Answer& answer);
+// Nothing for a frame of another type, or one that encode() could not have written.
+std::optional<node::Ask> decode_ask(const Frame& frame);
+std::optional<node::Answer> decode_answer(const Frame& frame);
+
+// Parts that the handshake carries too. Reading fails the reader on what is out of bounds.
+void write(FrameWriter& w, const node::Identity& identity);
+void write(FrameWriter& w, const node::WhoIAm& who);
+node::Identity read_identity(FieldReader& r);
+node::WhoIAm read_who_i_am(FieldReader& r);
+
+}  // namespace wh::wire

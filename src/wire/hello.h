@@ -1,0 +1,76 @@
+// The handshake of a connection between nodes: a Hello from the one that dialled, a HelloReply from the one that
+// listens, and where that demands it a Proof from the first before anything else. All fit kMaxHelloBytes. Who is
+// refused and why, and what proves that a node holds the cluster's secret, is decided by net/'s peers.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "node/messages.h"
+#include "wire/frame.h"
+
+namespace wh::wire {
+
+// Versions of the protocol that this program speaks.
+inline constexpr uint16_t kMinVersion = 1;
+inline constexpr uint16_t kMaxVersion = 1;
+
+using Nonce = std::array<uint8_t, 16>;  // random, never used twice
+using Proof = std::array<uint8_t, 32>;  // HMAC-SHA256
+
+enum class Purpose : uint8_t {
+  peer = 0,  // messages of one cluster, from the dialler to the listener
+  ask = 1,   // one Ask, one Answer
+};
+
+struct Hello {
+  // The Hello itself is written as its min_version demands. When that is not one we speak, the fields below are empty.
+  uint16_t min_version = kMinVersion;
+  uint16_t max_version = kMaxVersion;
+  Purpose purpose = Purpose::peer;
+  node::Identity sender;
+  raft::NodeId intended_instance;  // whom the sender means; nobody: whoever is there
+  std::string intended_name;
+  Nonce nonce{};  // for the listener's proof
+  friend bool operator==(const Hello&, const Hello&) = default;
+};
+
+// Both speak a version in common.
+[[nodiscard]] inline bool compatible(const Hello& hello) {
+  return hello.min_version <= kMaxVersion && hello.max_version >= kMinVersion;
+}
+
+enum class Refusal : uint8_t {
+  none = 0,      // accepted
+  version = 1,   // no version in common
+  cluster = 2,   // the receiver is in another cluster, or in none
+  instance = 3,  // the receiver is not whom the sender means
+  sender = 4,    // the sender cannot be who it says
+  busy = 5,      // too many connections or questions
+};
+inline constexpr Refusal kLastRefusal = Refusal::busy;
+
+struct HelloReply {
+  Refusal refusal = Refusal::none;
+  uint16_t version = kMaxVersion;  // agreed on, when accepted
+  std::string sentence;            // why refused
+  node::WhoIAm receiver;
+  bool demands_proof = false;  // the listener holds a secret: `proof` shows it, and a Proof must come next
+  Nonce nonce{};               // for the dialler's proof
+  Proof proof{};
+  friend bool operator==(const HelloReply&, const HelloReply&) = default;
+};
+
+// Append a frame; false, with nothing appended, when a name or an address is over kMaxNameBytes.
+[[nodiscard]] bool encode(std::string& out, const Hello& hello);
+[[nodiscard]] bool encode(std::string& out, const HelloReply& reply);
+[[nodiscard]] bool encode(std::string& out, const Proof& proof);
+// Nothing for a payload that encode() could not have written.
+std::optional<Hello> decode_hello(std::string_view payload);
+std::optional<HelloReply> decode_hello_reply(std::string_view payload);
+std::optional<Proof> decode_proof(std::string_view payload);
+
+}  // namespace wh::wire

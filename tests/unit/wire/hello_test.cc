@@ -1,0 +1,102 @@
+#include "wire/hello.h"
+
+#include <doctest/doctest.h>
+
+#include "random_messages.h"
+
+using namespace wh;
+using wire::FieldReader;
+using wire::Hello;
+using wire::HelloReply;
+using wire::test::RandomMessages;
+
+namespace {
+
+template <typename T>
+std::string payload_of(const T& value) {
+  std::string out;
+  REQUIRE(wire::encode(out, value));
+  return out.substr(wire::kFrameHeaderBytes);
+}
+
+}  // namespace
+
+TEST_CASE("hellos and their replies come back as they were") {
+  RandomMessages random(11);
+  for (int i = 0; i < 300; ++i) {
+    const Hello hello = random.hello();
+    CHECK(wire::decode_hello(payload_of(hello)) == hello);
+    const HelloReply reply = random.hello_reply();
+    CHECK(wire::decode_hello_reply(payload_of(reply)) == reply);
+    CHECK(wire::decode_proof(payload_of(reply.proof)) == reply.proof);
+  }
+}
+
+TEST_CASE("no prefix of a hello is a hello, and nothing may follow it") {
+  RandomMessages random(12);
+  const std::string hello = payload_of(random.hello());
+  for (size_t size = 0; size < hello.size(); ++size) CHECK_FALSE(wire::decode_hello(hello.substr(0, size)));
+  CHECK_FALSE(wire::decode_hello(hello + "x"));
+  const std::string reply = payload_of(random.hello_reply());
+  for (size_t size = 0; size < reply.size(); ++size) CHECK_FALSE(wire::decode_hello_reply(reply.substr(0, size)));
+  CHECK_FALSE(wire::decode_hello_reply(reply + "x"));
+  CHECK_FALSE(wire::decode_proof(std::string(31, 'p')));
+  CHECK_FALSE(wire::decode_proof(std::string(33, 'p')));
+}
+
+TEST_CASE("a hello of another version is told apart, not understood") {
+  RandomMessages random(13);
+  Hello hello = random.hello();
+  hello.min_version = 2;
+  hello.max_version = 7;
+  const std::optional<Hello> decoded = wire::decode_hello(payload_of(hello) + "what later versions add");
+  REQUIRE(decoded);
+  CHECK_FALSE(wire::compatible(*decoded));
+  CHECK(decoded->min_version == 2);
+  CHECK(decoded->max_version == 7);
+  CHECK(decoded->sender == node::Identity{});
+
+  hello.min_version = 3;
+  hello.max_version = 2;
+  CHECK_FALSE(wire::decode_hello(payload_of(hello)));
+  hello.min_version = 1;
+  CHECK(wire::compatible(*wire::decode_hello(payload_of(hello))));
+}
+
+TEST_CASE("the largest hello and reply fit their limit; longer names and addresses do not") {
+  const std::string longest(wire::kMaxNameBytes, 'x');
+  node::Identity identity{.cluster = {},
+                          .instance = raft::NodeId{1},
+                          .name = longest,
+                          .raft_address = longest,
+                          .http_address = longest,
+                          .https_address = longest};
+  Hello hello;
+  hello.sender = identity;
+  hello.intended_name = longest;
+  CHECK(wire::decode_hello(payload_of(hello)) == hello);
+  HelloReply reply;
+  reply.sentence = std::string(5000, 's');
+  reply.receiver.identity = identity;
+  reply.receiver.leader_address = longest;
+  const std::optional<HelloReply> decoded = wire::decode_hello_reply(payload_of(reply));
+  REQUIRE(decoded);
+  CHECK(decoded->sentence == std::string(wire::kMaxSentenceBytes, 's'));
+
+  std::string out;
+  hello.intended_name += "x";
+  CHECK_FALSE(wire::encode(out, hello));
+  reply.receiver.identity.https_address += "x";
+  CHECK_FALSE(wire::encode(out, reply));
+  CHECK(out.empty());
+}
+
+TEST_CASE("unknown purposes, refusals and standings are refused") {
+  RandomMessages random(14);
+  std::string hello = payload_of(random.hello());
+  hello[4] = 2;
+  CHECK_FALSE(wire::decode_hello(hello));
+  std::string reply = payload_of(random.hello_reply());
+  reply[0] = 6;
+  CHECK_FALSE(wire::decode_hello_reply(reply));
+}
