@@ -1,0 +1,271 @@
+#include "http/connection.h"
+
+#include <utility>
+
+#include "base/assert.h"
+
+namespace wh::http {
+
+namespace {
+
+constexpr size_t kKeptInput = 4096;
+
+}  // namespace
+
+Connection::Connection(uint64_t id, std::unique_ptr<ByteStream> stream, RequestHandler& handler,
+                       const ConnectionLimits& limits, const Millis& now)
+    : id_(id),
+      stream_(std::move(stream)),
+      handler_(handler),
+      limits_(limits),
+      now_(now),
+      parser_(limits),
+      idle_since_(now),
+      sent_since_(now) {
+  WH_ASSERT(limits.in_flight > 0 && limits.body_bytes_per_second > 0, "limits that let something through");
+  stream_->set_handler(this);
+}
+
+void Connection::on_data(std::string_view bytes) {
+  if (state_ != State::open || no_more_) return;
+  input_ += bytes;
+  pump();
+}
+
+void Connection::on_end() {
+  input_ended_ = true;
+  pump();
+}
+
+void Connection::on_drained() { pump(); }
+
+void Connection::on_close(std::string_view) {
+  state_ = State::closed;
+  slots_.clear();
+  waiting_.reset();
+  unanswered_ = 0;
+  handler_.on_closed(id_);  // may destroy this
+}
+
+void Connection::respond(uint64_t sequence, Response response) {
+  if (state_ != State::open) return;
+  WH_ASSERT(!slots_.empty() && sequence >= slots_.front().sequence && sequence < next_sequence_,
+            "an answer to a request that waits for one");
+  Slot& slot = slots_[static_cast<size_t>(sequence - slots_.front().sequence)];
+  WH_ASSERT(!slot.response, "one answer for each request");
+  if (output_pending() > limits_.output_hard_bytes) {
+    abort();
+    return;
+  }
+  held_bytes_ += response.body.size();
+  slot.response = std::move(response);
+  --unanswered_;
+  pump();
+}
+
+void Connection::drain() {
+  if (state_ != State::open) return;
+  waiting_.reset();
+  stop_reading_requests();
+  pump();
+}
+
+void Connection::pump() {
+  if (pumping_) return;
+  pumping_ = true;
+  while (advance()) {
+  }
+  pumping_ = false;
+  regulate_reading();
+}
+
+bool Connection::advance() {
+  if (state_ != State::open) return false;
+  write_answers();
+  if (waiting_) {
+    const bool in_turn = unanswered_ == 0 || (in_flight_ == Overlap::write && waiting_overlap_ == Overlap::write);
+    if (!in_turn || !has_room()) return false;
+    dispatch();
+    return true;
+  }
+  if (no_more_) {
+    if (slots_.empty()) {
+      state_ = State::closing;
+      stream_->close();
+    }
+    return false;
+  }
+  // Between requests a full output stops the reading; once begun, a request is read to its end.
+  if (!parser_.started() && !has_room()) return false;
+  if (continue_due_) {
+    // An interim answer would be taken for that of an earlier request still unanswered.
+    if (!slots_.empty()) return false;
+    std::string interim;
+    append_continue(interim);
+    send(interim);
+    continue_due_ = false;
+    body_since_ = now_;
+  }
+  return parse();
+}
+
+bool Connection::parse() {
+  std::string_view unread = std::string_view(input_).substr(input_read_);
+  const RequestParser::Event event = parser_.read(unread);
+  input_read_ = input_.size() - unread.size();
+  if (!request_open_ && parser_.started()) {
+    request_open_ = true;
+    request_since_ = now_;
+  }
+  switch (event) {
+    case RequestParser::Event::more:
+      if (!input_ended_) return false;
+      stop_reading_requests();
+      return true;
+    case RequestParser::Event::headers:
+      return take_headers();
+    case RequestParser::Event::complete:
+      take_request();
+      return true;
+    case RequestParser::Event::failed:
+      fail(parser_.refusal());
+      return true;
+  }
+  return false;
+}
+
+bool Connection::take_headers() {
+  body_since_ = now_;
+  const Request& request = parser_.request();
+  std::optional<Response> refusal =
+      request.unknown_expectation
+          ? std::optional(error_response(417, "The only expectation known here is 100-continue"))
+          : handler_.check_headers(*this, request);
+  if (!refusal) {
+    continue_due_ = request.expects_continue && request.has_body;
+    return true;
+  }
+  refused_ = true;
+  parser_.discard_body();
+  // A client that waits for 100 may send its body all the same or not: only the end of the connection is unambiguous.
+  const bool ambiguous = request.has_body && (request.expects_continue || request.unknown_expectation);
+  answer_here(std::move(*refusal));
+  if (ambiguous || !request.keep_alive) stop_reading_requests();
+  return true;
+}
+
+void Connection::take_request() {
+  request_open_ = false;
+  idle_since_ = now_;
+  if (std::exchange(refused_, false)) return;
+  waiting_overlap_ = handler_.classify(parser_.request());
+  waiting_ = std::move(parser_.request());
+  if (!waiting_->keep_alive) stop_reading_requests();
+}
+
+void Connection::dispatch() {
+  Request request = std::move(*waiting_);
+  waiting_.reset();
+  const uint64_t sequence = next_sequence_++;
+  slots_.push_back({sequence, request.method == Method::head, request.minor_version, std::nullopt});
+  ++unanswered_;
+  in_flight_ = waiting_overlap_;
+  handler_.on_request({id_, sequence}, std::move(request));
+}
+
+void Connection::answer_here(Response response) {
+  const Request& request = parser_.request();
+  held_bytes_ += response.body.size();
+  slots_.push_back({next_sequence_++, request.method == Method::head, request.minor_version, std::move(response)});
+}
+
+void Connection::write_answers() {
+  std::string out;
+  while (!slots_.empty() && slots_.front().response) {
+    const Slot slot = std::move(slots_.front());
+    slots_.pop_front();
+    held_bytes_ -= slot.response->body.size();
+    ResponseFraming framing;
+    framing.head = slot.head;
+    framing.close = no_more_ && slots_.empty() && !waiting_;
+    framing.keep_alive_1_0 = slot.minor_version == 0 && !framing.close;
+    append_response(out, *slot.response, framing);
+  }
+  if (out.empty()) return;
+  idle_since_ = now_;
+  send(out);
+}
+
+void Connection::send(std::string_view bytes) {
+  written_bytes_ += bytes.size();
+  stream_->write(bytes);
+}
+
+void Connection::fail(const Refusal& refusal) {
+  if (!refused_) answer_here(error_response(refusal.status, refusal.sentence));
+  stop_reading_requests();
+}
+
+void Connection::stop_reading_requests() {
+  no_more_ = true;
+  input_.clear();
+  input_read_ = 0;
+}
+
+void Connection::abort() {
+  state_ = State::closing;
+  stream_->abort();
+}
+
+bool Connection::has_room() const {
+  return slots_.size() < limits_.in_flight && output_pending() <= limits_.output_soft_bytes;
+}
+
+void Connection::regulate_reading() {
+  if (state_ != State::open) return;
+  // Keeping the rest of one read is fine; another one on top is not. Reading goes on while an answer is awaited and
+  // nothing is left over, so that a client that leaves is noticed.
+  if (input_read_ == input_.size()) {
+    // Ten thousand idle connections must not keep a read's worth of memory each.
+    if (input_.capacity() > kKeptInput) std::string().swap(input_);
+    input_.clear();
+    input_read_ = 0;
+  } else if (input_read_ > input_.size() / 2) {
+    input_.erase(0, std::exchange(input_read_, 0));
+  }
+  const bool pause = !input_.empty();
+  if (pause == paused_) return;
+  paused_ = pause;
+  if (pause)
+    stream_->pause_reading();
+  else
+    stream_->resume_reading();
+}
+
+void Connection::check_output(Millis now) {
+  const uint64_t sent = written_bytes_ - stream_->pending_bytes();
+  if (stream_->pending_bytes() == 0 || sent != sent_bytes_) {
+    sent_bytes_ = sent;
+    sent_since_ = now;
+  } else if (now - sent_since_ >= limits_.output_stall_ms) {
+    abort();
+  }
+}
+
+void Connection::check_deadlines() {
+  if (state_ == State::closed) return;
+  check_output(now_);
+  if (state_ != State::open) return;
+  if (request_open_ && !no_more_ && !continue_due_) {
+    const Millis earned = parser_.body_received() * 1000 / limits_.body_bytes_per_second;
+    const bool late = parser_.in_body() ? now_ - body_since_ >= limits_.body_deadline_ms + earned
+                                        : now_ - request_since_ >= limits_.header_deadline_ms;
+    if (late) fail({408, "The request took too long to arrive"});
+  } else if (limits_.idle_timeout_ms != 0 && slots_.empty() && !waiting_ &&
+             now_ - idle_since_ >= limits_.idle_timeout_ms) {
+    stop_reading_requests();
+  }
+  pump();
+}
+
+}  // namespace wh::http

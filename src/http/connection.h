@@ -1,0 +1,157 @@
+// One client's HTTP/1.1 connection: feeds the parser, hands whole requests to the RequestHandler in their order, writes
+// the answers in the same order, and keeps every bound of ConnectionLimits. Owns its ByteStream. Knows no route, no TLS
+// and no clock of its own; the server makes one for each client that it accepts.
+//
+// Order: a request is handed over when all earlier ones were answered; but requests that are `Overlap::write` and
+// follow each other may be in flight together. Answers that come early are held until it is their turn. After malformed
+// input, a timeout or a request that closes the connection nothing later is read; what was handed over before still
+// gets its answer. A request that never became whole is never handed over.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/byte_stream.h"
+#include "base/clock.h"
+#include "http/connection_limits.h"
+#include "http/parser.h"
+#include "http/request.h"
+#include "http/response.h"
+
+namespace wh::http {
+
+class Connection;
+
+// Names one request in the process, for an answer that comes later, when the connection may be gone.
+struct RequestId {
+  uint64_t connection = 0;
+  uint64_t sequence = 0;  // counts up within the connection
+};
+
+// Whether a request may be in flight together with the ones before it.
+enum class Overlap {
+  alone,  // only when all earlier requests were answered
+  write,  // also while the earlier ones in flight are all writes
+};
+
+// What the server does with requests. Every call comes from inside a method of Connection: the handler may answer
+// there, this request or others, but must not destroy a connection (but for on_closed).
+class RequestHandler {
+ public:
+  virtual ~RequestHandler() = default;
+  // The header section is there, the body not yet: an answer refuses the request without it (401, 403, 404, ...) and
+  // before `100 Continue`. A small body is then read and dropped.
+  virtual std::optional<Response> check_headers(const Connection& connection, const Request& request) = 0;
+  virtual Overlap classify(const Request& request) = 0;
+  // A whole request. Answered by exactly one Connection::respond(id.sequence, ...), now or later. HEAD comes as HEAD;
+  // its answer is the one to GET, whose body is then not sent.
+  virtual void on_request(RequestId id, Request&& request) = 0;
+  // The connection is gone; its unanswered requests need no answer. The last call for it, and the one from inside which
+  // (or any time later) the connection may be destroyed.
+  virtual void on_closed(uint64_t connection) = 0;
+};
+
+class Connection : public StreamHandler {
+ public:
+  // `id` is unique in the process. `handler`, `limits` and `now`, which the owner sets at every turn of the loop, must
+  // outlive the connection. Destroying it closes the stream without a call to on_closed.
+  Connection(uint64_t id, std::unique_ptr<ByteStream> stream, RequestHandler& handler, const ConnectionLimits& limits,
+             const Millis& now);
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  // The answer to a request; exactly one for each. Ignored once the connection is closing.
+  void respond(uint64_t sequence, Response response);
+  // Begins an orderly end: what was handed over is answered, the last answer says `Connection: close`, nothing else is
+  // read. For the server's shutdown.
+  void drain();
+  // Applies the deadlines, and takes up what a full output held back. Called about four times a second.
+  void check_deadlines();
+
+  [[nodiscard]] uint64_t id() const { return id_; }
+  // For its addresses, and what it says of the peer.
+  [[nodiscard]] const ByteStream& stream() const { return *stream_; }
+  // Requests that were handed over and not answered yet.
+  [[nodiscard]] size_t in_flight() const { return unanswered_; }
+
+  void on_data(std::string_view bytes) override;
+  void on_end() override;
+  void on_drained() override;
+  void on_close(std::string_view why) override;
+
+ private:
+  enum class State {
+    open,
+    closing,  // close() or abort() was called: only on_close is still to come
+    closed,
+  };
+  // A request whose answer was not written yet.
+  struct Slot {
+    uint64_t sequence = 0;
+    bool head = false;
+    int minor_version = 1;
+    std::optional<Response> response;
+  };
+
+  // Does all that can be done now. Calls from inside it return at once: the outer one goes on.
+  void pump();
+  // One step of it; false when there is nothing more to do.
+  bool advance();
+  bool parse();
+  bool take_headers();
+  void take_request();
+  void dispatch();
+  void write_answers();
+  void send(std::string_view bytes);
+  // Answers a request of this connection that is not handed over.
+  void answer_here(Response response);
+  // The request being read is given up, and all after it.
+  void fail(const Refusal& refusal);
+  void stop_reading_requests();
+  void abort();
+  // Whether another request may be taken up, as far as bounds go.
+  [[nodiscard]] bool has_room() const;
+  [[nodiscard]] size_t output_pending() const { return stream_->pending_bytes() + held_bytes_; }
+  void regulate_reading();
+  void check_output(Millis now);
+
+  const uint64_t id_;
+  const std::unique_ptr<ByteStream> stream_;
+  RequestHandler& handler_;
+  const ConnectionLimits& limits_;
+  const Millis& now_;
+  RequestParser parser_;
+  State state_ = State::open;
+  bool pumping_ = false;
+
+  std::string input_;  // arrived and not read yet: from input_read_ on
+  size_t input_read_ = 0;
+  bool input_ended_ = false;  // the client sent its end
+  bool no_more_ = false;      // no further request is read
+  bool paused_ = false;
+
+  std::deque<Slot> slots_;
+  uint64_t next_sequence_ = 0;
+  size_t unanswered_ = 0;
+  Overlap in_flight_ = Overlap::alone;  // of the unanswered ones
+  size_t held_bytes_ = 0;               // bodies of answers that wait for their turn
+
+  bool refused_ = false;            // the request being read was answered at its headers
+  bool continue_due_ = false;       // its client waits for 100
+  std::optional<Request> waiting_;  // whole, and not handed over yet
+  Overlap waiting_overlap_ = Overlap::alone;
+
+  bool request_open_ = false;  // a request has begun: request_since_ counts
+  Millis request_since_ = 0;   // its first byte
+  Millis body_since_ = 0;      // the end of its header section
+  Millis idle_since_ = 0;
+  uint64_t written_bytes_ = 0;
+  uint64_t sent_bytes_ = 0;  // as of the last check
+  Millis sent_since_ = 0;    // when it last moved
+};
+
+}  // namespace wh::http

@@ -1,0 +1,181 @@
+#include "http/json.h"
+
+#include <algorithm>
+
+#include <simdjson.h>
+
+#include "base/assert.h"
+#include "base/log.h"
+#include "base/utf8.h"
+
+namespace wh::http {
+
+namespace {
+
+// Above this much the parser's buffers, several times the text's size, are given back after use.
+constexpr size_t kKeptCapacity = 64 * 1024;
+
+// A name as an error sentence may show it: short, and without bytes that are not UTF-8.
+std::string shown(std::string_view name) {
+  constexpr size_t kShown = 64;
+  return printable(name.substr(0, kShown)) + (name.size() > kShown ? "..." : "");
+}
+
+Error parse_error(simdjson::error_code code) {
+  switch (code) {
+    case simdjson::DEPTH_ERROR:
+      return {"The JSON is nested too deep"};
+    case simdjson::UTF8_ERROR:
+      return {"The JSON is not valid UTF-8"};
+    case simdjson::MEMALLOC:
+    case simdjson::CAPACITY:
+      return {"The JSON is too large"};
+    case simdjson::EMPTY:
+      return {"The body must be a JSON object, and is empty"};
+    default:
+      return {"The body is not valid JSON"};
+  }
+}
+
+// The first name that stands twice, or nothing. Sorted rather than compared pairwise: a body may hold 100,000 names.
+std::optional<std::string_view> repeated_name(const StringPairs& pairs) {
+  std::vector<std::string_view> names;
+  names.reserve(pairs.size());
+  for (const auto& [name, value] : pairs) names.emplace_back(name);
+  std::sort(names.begin(), names.end());
+  const auto found = std::adjacent_find(names.begin(), names.end());
+  return found == names.end() ? std::nullopt : std::optional(*found);
+}
+
+Result<StringPairs> collect(const simdjson::dom::element& root) {
+  simdjson::dom::object object;
+  if (root.get_object().get(object) != simdjson::SUCCESS) return Error{"The body must be a JSON object"};
+  StringPairs pairs;
+  for (const simdjson::dom::key_value_pair field : object) {
+    std::string_view value;
+    if (field.value.get_string().get(value) != simdjson::SUCCESS)
+      return Error{"The value of '" + shown(field.key) + "' must be a string"};
+    pairs.emplace_back(std::string(field.key), std::string(value));
+  }
+  if (const auto name = repeated_name(pairs)) return Error{"The name '" + shown(*name) + "' is given twice"};
+  return pairs;
+}
+
+}  // namespace
+
+Result<StringPairs> parse_json_strings(std::string_view text) {
+  // One parser, kept for its buffers: only the loop's thread reads JSON.
+  static thread_local simdjson::dom::parser parser;
+  if (parser.max_depth() != kJsonDepth || parser.capacity() < text.size()) {
+    if (parser.allocate(std::max<size_t>(text.size(), 4096), kJsonDepth) != simdjson::SUCCESS)
+      return Error{"The JSON is too large"};
+  }
+  simdjson::dom::element root;
+  const simdjson::error_code code = parser.parse(text.data(), text.size()).get(root);
+  Result<StringPairs> result = code == simdjson::SUCCESS ? collect(root) : Result<StringPairs>(parse_error(code));
+  if (parser.capacity() > kKeptCapacity) parser = simdjson::dom::parser();
+  return result;
+}
+
+std::optional<std::string> json_quote(std::string_view text) {
+  if (!is_utf8(text)) return std::nullopt;
+  constexpr char kHex[] = "0123456789abcdef";
+  std::string out;
+  out.reserve(text.size() + 2);
+  out += '"';
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (c == '\n') {
+      out += "\\n";
+    } else if (c == '\r') {
+      out += "\\r";
+    } else if (c == '\t') {
+      out += "\\t";
+    } else if (byte < 0x20 || byte == 0x7f) {
+      out += "\\u00";
+      out += kHex[byte >> 4];
+      out += kHex[byte & 15];
+    } else {
+      out += c;
+    }
+  }
+  out += '"';
+  return out;
+}
+
+void JsonWriter::separate() {
+  if (after_key_) {
+    after_key_ = false;
+    return;
+  }
+  WH_ASSERT(open_.empty() || open_.back() == ']', "a member of an object needs a key");
+  WH_ASSERT(!open_.empty() || out_.empty(), "one value only");
+  if (!first_) out_ += ',';
+  first_ = false;
+}
+
+void JsonWriter::append_quoted(std::string_view text) {
+  const std::optional<std::string> quoted = json_quote(text);
+  ok_ = ok_ && quoted.has_value();
+  out_ += quoted.value_or("\"\"");
+}
+
+JsonWriter& JsonWriter::open(char begin, char end) {
+  separate();
+  out_ += begin;
+  open_ += end;
+  first_ = true;
+  return *this;
+}
+
+JsonWriter& JsonWriter::close(char end) {
+  WH_ASSERT(!open_.empty() && open_.back() == end && !after_key_, "brackets nest");
+  out_ += end;
+  open_.pop_back();
+  first_ = false;
+  return *this;
+}
+
+JsonWriter& JsonWriter::key(std::string_view name) {
+  WH_ASSERT(!open_.empty() && open_.back() == '}' && !after_key_, "a key stands in an object");
+  if (!first_) out_ += ',';
+  first_ = false;
+  append_quoted(name);
+  out_ += ':';
+  after_key_ = true;
+  return *this;
+}
+
+JsonWriter& JsonWriter::string(std::string_view value) {
+  separate();
+  append_quoted(value);
+  return *this;
+}
+
+JsonWriter& JsonWriter::number(uint64_t value) {
+  separate();
+  out_ += std::to_string(value);
+  return *this;
+}
+
+JsonWriter& JsonWriter::boolean(bool value) {
+  separate();
+  out_ += value ? "true" : "false";
+  return *this;
+}
+
+JsonWriter& JsonWriter::null() {
+  separate();
+  out_ += "null";
+  return *this;
+}
+
+std::string JsonWriter::take() {
+  WH_ASSERT(open_.empty() && !out_.empty(), "the value is closed");
+  return std::move(out_);
+}
+
+}  // namespace wh::http

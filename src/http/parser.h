@@ -1,0 +1,92 @@
+// Bytes to requests: the guards find where a request's parts end, llhttp parses each part, and both must agree. Owns
+// the request being read and nothing else; writes no answer, knows no route and no time. Connection calls it.
+//
+// Limits and what they are answered with: see ConnectionLimits. Also refused: a method other than GET HEAD POST PUT
+// DELETE OPTIONS (501, RFC 9110 15.6.2; CONNECT 400), a version other than 1.0 and 1.1 (505), Transfer-Encoding other
+// than exactly `chunked` (501) or on HTTP/1.0 (400), none or two Hosts on HTTP/1.1 (400), a field twice that may stand
+// only once (400), any trailer (400). An Upgrade is ignored (RFC 9110 7.8).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include <llhttp.h>
+
+#include "http/connection_limits.h"
+#include "http/guard.h"
+#include "http/request.h"
+
+namespace wh::http {
+
+class RequestParser {
+ public:
+  enum class Event {
+    more,      // everything was read; more is needed
+    headers,   // the header section is there: request() lacks only its body
+    complete,  // request() is whole; the next call begins the next one
+    failed,    // see refusal(); no byte is read any more
+  };
+
+  // `limits` must outlive the parser.
+  explicit RequestParser(const ConnectionLimits& limits);
+  RequestParser(const RequestParser&) = delete;
+  RequestParser& operator=(const RequestParser&) = delete;
+
+  // Reads from the front of `bytes` up to the next event, and removes what it read. `headers` comes once for every
+  // request, then `complete` for the same one, also when it has no body.
+  Event read(std::string_view& bytes);
+
+  [[nodiscard]] Request& request() { return request_; }
+  [[nodiscard]] const Refusal& refusal() const { return refusal_; }
+  // Whether a request has begun and is not complete.
+  [[nodiscard]] bool started() const { return stage_ == Stage::body || guard_.started(); }
+  // Whether its header section is complete.
+  [[nodiscard]] bool in_body() const { return stage_ == Stage::body; }
+  // Decoded bytes of this body so far.
+  [[nodiscard]] uint64_t body_received() const { return body_received_; }
+  // From the event `headers` on: reads the body of this request but does not keep it.
+  void discard_body() { discard_ = true; }
+
+ private:
+  enum class Stage { header, body, failed };
+
+  void begin();
+  Event read_header(std::string_view& bytes);
+  Event read_body(std::string_view& bytes);
+  // Gives guarded bytes to llhttp; false after setting refusal_.
+  bool parse(std::string_view bytes, const char* sentence);
+  Event fail(int status, const char* sentence);
+  Event fail(const Refusal& refusal) { return fail(refusal.status, refusal.sentence); }
+  // What llhttp does not judge; called once its callbacks gave all fields.
+  Refusal judge_fields();
+  Refusal judge_target();
+
+  static RequestParser& self(llhttp_t* parser) { return *static_cast<RequestParser*>(parser->data); }
+  static int on_url(llhttp_t* parser, const char* at, size_t size);
+  static int on_field(llhttp_t* parser, const char* at, size_t size);
+  static int on_field_end(llhttp_t* parser);
+  static int on_value(llhttp_t* parser, const char* at, size_t size);
+  static int on_headers(llhttp_t* parser);
+  static int on_body(llhttp_t* parser, const char* at, size_t size);
+  static int on_message(llhttp_t* parser);
+  static const llhttp_settings_t& settings();
+
+  const ConnectionLimits& limits_;
+  HeaderGuard guard_;
+  ChunkGuard chunks_;
+  llhttp_t llhttp_{};
+  Stage stage_ = Stage::header;
+  Request request_;
+  Refusal refusal_;
+  std::string section_;  // the header section so far, when it came in parts
+  std::string field_;    // the field name llhttp is giving
+  bool fresh_ = true;    // the next byte is the first of a request
+  bool chunked_ = false;
+  bool message_done_ = false;  // llhttp says the request ended
+  bool discard_ = false;
+  uint64_t body_left_ = 0;  // with Content-Length: bytes still to come
+  uint64_t body_received_ = 0;
+};
+
+}  // namespace wh::http

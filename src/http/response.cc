@@ -1,0 +1,111 @@
+#include "http/response.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "base/assert.h"
+#include "http/guard.h"
+#include "http/json.h"
+
+namespace wh::http {
+
+namespace {
+
+constexpr std::array<std::string_view, 5> kOwnFields{"Content-Length", "Content-Type", "Connection",
+                                                     "Transfer-Encoding", "X-Content-Type-Options"};
+
+void append_field(std::string& out, std::string_view name, std::string_view value) {
+  out += name;
+  out += ": ";
+  // A value may hold what a client sent (a name in a Location): no byte of it may end the line (HAZARDS H14).
+  for (const char c : value) {
+    const auto byte = static_cast<unsigned char>(c);
+    out += (byte < 0x20 && byte != '\t') || byte == 0x7f ? ' ' : c;
+  }
+  out += "\r\n";
+}
+
+}  // namespace
+
+std::string_view reason_phrase(int status) {
+  constexpr std::pair<int, std::string_view> kPhrases[] = {
+      {100, "Continue"},
+      {200, "OK"},
+      {201, "Created"},
+      {202, "Accepted"},
+      {204, "No Content"},
+      {304, "Not Modified"},
+      {307, "Temporary Redirect"},
+      {400, "Bad Request"},
+      {401, "Unauthorized"},
+      {403, "Forbidden"},
+      {404, "Not Found"},
+      {405, "Method Not Allowed"},
+      {406, "Not Acceptable"},
+      {408, "Request Timeout"},
+      {409, "Conflict"},
+      {412, "Precondition Failed"},
+      {413, "Content Too Large"},
+      {414, "URI Too Long"},
+      {415, "Unsupported Media Type"},
+      {417, "Expectation Failed"},
+      {429, "Too Many Requests"},
+      {431, "Request Header Fields Too Large"},
+      {500, "Internal Server Error"},
+      {501, "Not Implemented"},
+      {502, "Bad Gateway"},
+      {503, "Service Unavailable"},
+      {504, "Gateway Timeout"},
+      {505, "HTTP Version Not Supported"},
+      {507, "Insufficient Storage"},
+  };
+  for (const auto& [code, phrase] : kPhrases)
+    if (code == status) return phrase;
+  return "Unknown";
+}
+
+void append_response(std::string& out, const Response& response, const ResponseFraming& framing) {
+  WH_ASSERT(response.status >= 200 && response.status <= 599, "a final status");
+  out += "HTTP/1.1 ";
+  out += std::to_string(response.status);
+  out += ' ';
+  out += reason_phrase(response.status);
+  out += "\r\n";
+  // RFC 9110 8.6 and 15.4.5: these two have no body, and a length would describe another answer's.
+  const bool bodiless = response.status == 204 || response.status == 304;
+  WH_ASSERT(!bodiless || response.body.empty(), "204 and 304 have no body");
+  if (!bodiless) append_field(out, "Content-Length", std::to_string(response.body.size()));
+  if (!response.body.empty() && !response.content_type.empty())
+    append_field(out, "Content-Type", response.content_type);
+  append_field(out, "X-Content-Type-Options", "nosniff");
+  for (const Header& field : response.headers) {
+    WH_ASSERT(!field.name.empty() && std::all_of(field.name.begin(), field.name.end(),
+                                                 [](char c) { return is_token_byte(static_cast<unsigned char>(c)); }),
+              "a header's name is a token");
+    WH_ASSERT(std::none_of(kOwnFields.begin(), kOwnFields.end(),
+                           [&](std::string_view own) { return equals_ignoring_case(own, field.name); }),
+              "the writer sets this header");
+    append_field(out, field.name, field.value);
+  }
+  if (framing.close)
+    append_field(out, "Connection", "close");
+  else if (framing.keep_alive_1_0)
+    append_field(out, "Connection", "keep-alive");
+  out += "\r\n";
+  if (!framing.head) out += response.body.view();
+}
+
+void append_continue(std::string& out) { out += "HTTP/1.1 100 Continue\r\n\r\n"; }
+
+Response error_response(int status, std::string_view sentence) {
+  const std::optional<std::string> quoted = json_quote(sentence);
+  WH_ASSERT(quoted.has_value(), "an error's sentence is UTF-8");
+  Response response;
+  response.status = status;
+  response.content_type = "application/json";
+  response.body = Bytes("{\"error\": " + *quoted + "}");
+  return response;
+}
+
+}  // namespace wh::http

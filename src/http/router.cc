@@ -1,0 +1,114 @@
+#include "http/router.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "base/assert.h"
+#include "http/url.h"
+
+namespace wh::http {
+
+namespace {
+
+constexpr std::array<Method, 6> kAllowOrder{Method::get, Method::head, Method::post,
+                                            Method::put, Method::del,  Method::options};
+
+// The value of Allow for a set of methods.
+std::string allow_list(MethodMask methods) {
+  std::string list;
+  for (const Method method : kAllowOrder) {
+    if ((methods & bit(method)) == 0) continue;
+    if (!list.empty()) list += ", ";
+    list += method_name(method);
+  }
+  return list;
+}
+
+// The methods a client may use where a table says `methods`.
+MethodMask served(MethodMask methods) {
+  unsigned mask = methods | bit(Method::options);
+  if ((methods & bit(Method::get)) != 0) mask |= bit(Method::head);
+  return static_cast<MethodMask>(mask);
+}
+
+RouteMatch answered(Response response) {
+  RouteMatch match;
+  match.answer = std::move(response);
+  return match;
+}
+
+RouteMatch answered_with_allow(Response response, MethodMask methods) {
+  response.headers.push_back({"Allow", allow_list(methods)});
+  return answered(std::move(response));
+}
+
+Response no_content() {
+  Response response;
+  response.status = 204;
+  return response;
+}
+
+}  // namespace
+
+Router::Router(std::span<const Route> table) {
+  for (const Route& route : table) {
+    Result<std::vector<std::string>> parts = split_path(route.pattern);
+    WH_ASSERT(parts.ok(), "a pattern is a path");
+    if (parts->back().empty()) parts->pop_back();
+    for (std::string& part : *parts) {
+      WH_ASSERT(!part.empty(), "a pattern has no empty segments");
+      if (part.front() == '{' && part.back() == '}') part.clear();
+    }
+    WH_ASSERT(route.id >= 0 && route.methods != 0 && (route.methods & bit(Method::options)) == 0, "a complete route");
+    routes_.push_back({route.methods, std::move(*parts), route.id});
+  }
+}
+
+bool Router::fits(const Compiled& route, const std::vector<std::string>& segments) {
+  return std::equal(
+      route.segments.begin(), route.segments.end(), segments.begin(), segments.end(),
+      [](const std::string& part, const std::string& segment) { return part.empty() || part == segment; });
+}
+
+RouteMatch Router::find(Method method, std::string_view path) const {
+  if (path == "*") {
+    unsigned all = 0;
+    for (const Compiled& route : routes_) all |= route.methods;
+    return answered_with_allow(no_content(), served(static_cast<MethodMask>(all)));
+  }
+  Result<std::vector<std::string>> parts = split_path(path);
+  if (!parts) return answered(error_response(400, parts.error()));
+  std::vector<std::string>& segments = *parts;
+  const bool trailing_slash = segments.back().empty();
+  if (trailing_slash) segments.pop_back();
+
+  unsigned methods = 0;
+  const Compiled* found = nullptr;
+  for (const Compiled& route : routes_) {
+    if (!fits(route, segments)) continue;
+    methods |= route.methods;
+    if (found == nullptr && (served(route.methods) & bit(method)) != 0) found = &route;
+  }
+  if (methods == 0 && trailing_slash) {
+    // `/keys/` is `/keys/{key}` with nothing for the name, rather than an unknown path.
+    segments.emplace_back();
+    for (const Compiled& route : routes_)
+      if (fits(route, segments)) return answered(error_response(400, "A name must not be empty"));
+  }
+  if (methods == 0) return answered(error_response(404, "There is nothing at this path"));
+  const MethodMask allowed = served(static_cast<MethodMask>(methods));
+  if (method == Method::options) return answered_with_allow(no_content(), allowed);
+  if (found == nullptr) return answered_with_allow(error_response(405, "This path does not take this method"), allowed);
+
+  RouteMatch match;
+  match.route = found->id;
+  for (size_t i = 0; i < segments.size(); ++i) {
+    if (!found->segments[i].empty()) continue;
+    if (segments[i].empty()) return answered(error_response(400, "A name must not be empty"));
+    match.params.push_back(std::move(segments[i]));
+  }
+  return match;
+}
+
+}  // namespace wh::http
