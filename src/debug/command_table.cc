@@ -1,0 +1,193 @@
+#include "debug/command_table.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "base/assert.h"
+#include "debug/resp.h"
+
+namespace wh::debug {
+namespace {
+
+// Redis shows no more of a client's words than this in an error.
+constexpr size_t kShownBytes = 128;
+
+std::vector<Command> builtin_commands() {
+  constexpr Overlap kNow = Overlap::immediate;
+  return {
+      {.name = "auth",
+       .arity = -2,
+       .overlap = kNow,
+       .before_auth = true,
+       .flags = "fast",
+       .parameters = "[username] password",
+       .summary = "Give the password",
+       .builtin = Builtin::auth},
+      {.name = "command",
+       .arity = -1,
+       .overlap = kNow,
+       .flags = "fast",
+       .parameters = "[COUNT | DOCS | INFO name ... | LIST]",
+       .summary = "Describe the commands to programs",
+       .builtin = Builtin::command},
+      {.name = "echo",
+       .arity = 2,
+       .overlap = kNow,
+       .flags = "fast",
+       .parameters = "message",
+       .summary = "Answer with the message",
+       .builtin = Builtin::echo},
+      {.name = "help",
+       .arity = -1,
+       .overlap = kNow,
+       .flags = "fast",
+       .parameters = "[command]",
+       .summary = "List the commands, or describe one",
+       .builtin = Builtin::help},
+      {.name = "ping",
+       .arity = -1,
+       .overlap = kNow,
+       .flags = "fast",
+       .parameters = "[message]",
+       .summary = "Answer PONG, or the message",
+       .builtin = Builtin::ping},
+      {.name = "quit",
+       .arity = -1,
+       .overlap = kNow,
+       .before_auth = true,
+       .flags = "fast",
+       .summary = "Close the connection once all before it is answered",
+       .builtin = Builtin::quit},
+  };
+}
+
+std::string upper_case(std::string_view text) {
+  std::string out(text);
+  for (char& c : out)
+    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
+  return out;
+}
+
+std::string usage(const Command& command) {
+  std::string out = upper_case(command.name);
+  if (!command.parameters.empty()) out += " " + std::string(command.parameters);
+  return out;
+}
+
+std::vector<std::string_view> words_of(std::string_view text) {
+  std::vector<std::string_view> words;
+  while (!text.empty()) {
+    const std::string_view word = text.substr(0, text.find(' '));
+    if (!word.empty()) words.push_back(word);
+    text.remove_prefix(std::min(text.size(), word.size() + 1));
+  }
+  return words;
+}
+
+std::string describe(const Command& command) {
+  std::vector<std::string_view> flags = words_of(command.flags);
+  if (command.before_auth) flags.push_back("no_auth");
+  std::string reply = array_header(6) + bulk_reply(command.name) + integer_reply(command.arity);
+  reply += array_header(flags.size());
+  for (const std::string_view flag : flags) reply += simple_reply(flag);
+  reply += integer_reply(command.first_key) + integer_reply(command.last_key) + integer_reply(command.key_step);
+  return reply;
+}
+
+}  // namespace
+
+CommandTable::CommandTable(std::vector<Command> commands) : commands_(std::move(commands)) {
+  const std::vector<Command> own = builtin_commands();
+  commands_.insert(commands_.end(), own.begin(), own.end());
+  std::sort(commands_.begin(), commands_.end(), [](const Command& a, const Command& b) { return a.name < b.name; });
+  for (size_t i = 0; i < commands_.size(); ++i) {
+    WH_ASSERT(commands_[i].name == lower_case(commands_[i].name), "command names are in lower case");
+    WH_ASSERT(i == 0 || commands_[i - 1].name != commands_[i].name, "a command is in the table twice");
+  }
+}
+
+const Command* CommandTable::find(std::string_view name) const {
+  const std::string wanted = lower_case(name.substr(0, kShownBytes));
+  if (wanted.size() != name.size()) return nullptr;
+  const auto found = std::lower_bound(commands_.begin(), commands_.end(), wanted,
+                                      [](const Command& a, const std::string& b) { return a.name < b; });
+  return found != commands_.end() && found->name == wanted ? &*found : nullptr;
+}
+
+std::string CommandTable::help_reply(const std::vector<std::string>& arguments) const {
+  if (arguments.size() > 2) return error_reply(ErrorWord::err, "syntax error");
+  if (arguments.size() == 2) {
+    const Command* command = find(arguments[1]);
+    if (command == nullptr)
+      return error_reply(ErrorWord::err, "no command '" + arguments[1].substr(0, kShownBytes) + "'; HELP lists them");
+    return array_header(2) + simple_reply(usage(*command)) + simple_reply(command->summary);
+  }
+  size_t width = 0;
+  for (const Command& command : commands_) width = std::max(width, usage(command).size());
+  std::string reply = array_header(commands_.size());
+  for (const Command& command : commands_) {
+    std::string line = usage(command);
+    line.append(width + 2 - line.size(), ' ');
+    line += command.summary;
+    reply += simple_reply(line);
+  }
+  return reply;
+}
+
+std::string CommandTable::command_reply(const std::vector<std::string>& arguments) const {
+  const std::string verb = arguments.size() > 1 ? lower_case(arguments[1]) : "";
+  if (verb == "count" && arguments.size() == 2) return integer_reply(std::ssize(commands_));
+  // What redis-cli asks for first. An empty answer is a valid one: it then completes and hints nothing.
+  if (verb == "docs") return array_header(0);
+  std::string reply;
+  if (verb == "list" && arguments.size() == 2) {
+    reply = array_header(commands_.size());
+    for (const Command& command : commands_) reply += bulk_reply(command.name);
+    return reply;
+  }
+  if (verb == "info" && arguments.size() > 2) {
+    reply = array_header(arguments.size() - 2);
+    for (size_t i = 2; i < arguments.size(); ++i) {
+      const Command* command = find(arguments[i]);
+      reply += command == nullptr ? null_array_reply() : describe(*command);
+    }
+    return reply;
+  }
+  if (arguments.size() == 1 || (verb == "info" && arguments.size() == 2)) {
+    reply = array_header(commands_.size());
+    for (const Command& command : commands_) reply += describe(command);
+    return reply;
+  }
+  return error_reply(ErrorWord::err,
+                     "unknown subcommand or wrong number of arguments for '" + verb.substr(0, kShownBytes) + "'");
+}
+
+bool arity_fits(const Command& command, size_t count) {
+  const auto words = static_cast<int64_t>(count);
+  return command.arity >= 0 ? words == command.arity : words >= -command.arity;
+}
+
+std::string wrong_arity_reply(const Command& command) {
+  return error_reply(ErrorWord::err, "wrong number of arguments for '" + std::string(command.name) + "' command");
+}
+
+std::string unknown_command_reply(const std::vector<std::string>& arguments) {
+  std::string text = "unknown command '" + arguments[0].substr(0, kShownBytes) + "', with args beginning with:";
+  size_t shown = 0;
+  for (size_t i = 1; i < arguments.size() && shown < kShownBytes; ++i) {
+    const std::string part = arguments[i].substr(0, kShownBytes - shown);
+    text += " '" + part + "'";
+    shown += part.size() + 3;
+  }
+  return error_reply(ErrorWord::err, text + "; HELP lists the commands");
+}
+
+std::string lower_case(std::string_view text) {
+  std::string out(text);
+  for (char& c : out)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return out;
+}
+
+}  // namespace wh::debug

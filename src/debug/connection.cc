@@ -1,0 +1,282 @@
+#include "debug/connection.h"
+
+#include <utility>
+
+#include "base/assert.h"
+#include "debug/resp.h"
+
+namespace wh::debug {
+
+Connection::Connection(uint64_t id, std::unique_ptr<ByteStream> stream, Service& service, Millis now,
+                       std::string_view refusal)
+    : id_(id),
+      service_(service),
+      stream_(std::move(stream)),
+      parser_(service.settings.limits),
+      authenticated_(!service.settings.password_required),
+      now_(now),
+      last_activity_(now),
+      last_progress_(now) {
+  stream_->set_handler(this);
+  if (refusal.empty()) return;
+  const std::string answer = error_reply(ErrorWord::denied, refusal);
+  stream_->write(answer);
+  written_bytes_ += answer.size();
+  begin_close();
+}
+
+void Connection::on_data(std::string_view bytes) {
+  if (state_ != State::open || no_more_requests_) return;
+  last_activity_ = now_;
+  parser_.feed(bytes);
+  pump();
+}
+
+void Connection::on_end() {
+  peer_ended_ = true;
+  pump();
+}
+
+void Connection::on_drained() { pump(); }
+
+void Connection::on_close(std::string_view) {
+  state_ = State::closed;
+  forget_requests();
+  service_.handler.on_closed(id_);
+}
+
+void Connection::reply(uint64_t sequence, std::string resp) {
+  if (state_ != State::open) return;
+  WH_ASSERT(!requests_.empty() && sequence >= requests_.front().sequence && sequence < next_sequence_,
+            "a reply to no command, or a second one");
+  Request& request = requests_[static_cast<size_t>(sequence - requests_.front().sequence)];
+  WH_ASSERT(request.stage == Request::Stage::in_flight, "a reply to no command, or a second one");
+  set_answer(request, std::move(resp));
+  pump();
+}
+
+void Connection::drain() {
+  no_more_requests_ = true;
+  pump();
+}
+
+void Connection::check_deadlines(Millis now) {
+  now_ = now;
+  if (state_ == State::closed) return;
+  const size_t pending = stream_->pending_bytes();
+  const uint64_t sent = written_bytes_ - pending;
+  if (pending == 0 || sent != last_sent_) last_progress_ = now;
+  last_sent_ = sent;
+  if (now - last_progress_ >= kOutputStallMs) return close_slow_reader("it read nothing for a minute");
+  const Millis idle = service_.settings.idle_timeout_ms;
+  if (state_ == State::open && idle != 0 && requests_.empty() && pending == 0 && now - last_activity_ >= idle)
+    return begin_close();
+  // on_drained follows the stream's water marks, which need not be ours.
+  pump();
+}
+
+// Whether more requests may be read and run now.
+bool Connection::room() const {
+  return requests_.size() < kMaxQueuedCommands && queued_bytes_ < kMaxQueuedBytes && output_bytes() <= kOutputSoftBytes;
+}
+
+// Does all that can be done now. Not reentrant: a reply inside on_command is picked up by the loop that is running.
+void Connection::pump() {
+  if (pumping_) return;
+  pumping_ = true;
+  while (state_ == State::open) {
+    const bool flushed = flush();
+    if (state_ != State::open) break;
+    // In this order: AUTH takes effect, and lifts the parser's limits, before what stands behind it is read.
+    if (!dispatch_one() && !parse_one() && !flushed) break;
+  }
+  pumping_ = false;
+  if (state_ != State::open) return;
+  const bool has_room = room();
+  if (requests_.empty() && (no_more_requests_ || (peer_ended_ && has_room))) return begin_close();
+  const bool pause = no_more_requests_ || !has_room;
+  if (pause == paused_) return;
+  paused_ = pause;
+  if (pause) {
+    stream_->pause_reading();
+  } else {
+    stream_->resume_reading();
+  }
+}
+
+// Writes the answers whose turn it is.
+bool Connection::flush() {
+  bool any = false;
+  while (!requests_.empty() && requests_.front().stage == Request::Stage::answered) {
+    const std::string answer = std::move(requests_.front().answer);
+    requests_.pop_front();
+    held_bytes_ -= answer.size();
+    written_bytes_ += answer.size();
+    stream_->write(answer);
+    last_activity_ = now_;
+    any = true;
+  }
+  if (output_bytes() > kOutputHardBytes) close_slow_reader("too many answers wait for it");
+  return any;
+}
+
+bool Connection::parse_one() {
+  if (no_more_requests_ || !room()) return false;
+  switch (parser_.next(trusted())) {
+    case Parser::Outcome::need_more:
+      return false;
+    case Parser::Outcome::request:
+      take(parser_.take_arguments());
+      return true;
+    case Parser::Outcome::error:
+      ++service_.counters.protocol_errors;
+      no_more_requests_ = true;
+      enqueue(nullptr, {}, error_reply(ErrorWord::err, "Protocol error: " + parser_.reason()));
+      return true;
+    case Parser::Outcome::foreign:
+      close_foreign(parser_.reason());
+      return false;
+  }
+  return false;
+}
+
+void Connection::take(std::vector<std::string> arguments) {
+  const Command* command = service_.commands.find(arguments[0]);
+  if (command == nullptr) return enqueue(nullptr, {}, unknown_command_reply(arguments));
+  if (!arity_fits(*command, arguments.size())) return enqueue(nullptr, {}, wrong_arity_reply(*command));
+  if (command->builtin == Builtin::quit) no_more_requests_ = true;
+  enqueue(command, std::move(arguments), {});
+}
+
+void Connection::enqueue(const Command* command, std::vector<std::string> arguments, std::string answer) {
+  Request request{.sequence = next_sequence_++, .command = command, .arguments = std::move(arguments)};
+  for (const std::string& argument : request.arguments) request.cost += sizeof argument + argument.size();
+  queued_bytes_ += request.cost;
+  request.answer = std::move(answer);
+  requests_.push_back(std::move(request));
+  ++undispatched_;
+}
+
+bool Connection::dispatch_one() {
+  if (undispatched_ == 0 || output_bytes() > kOutputSoftBytes) return false;
+  Request& request = requests_[requests_.size() - undispatched_];
+  if (request.command == nullptr) {
+    --undispatched_;
+    set_answer(request, std::move(request.answer));
+    return true;
+  }
+  const Command& command = *request.command;
+  if (!command.before_auth && !trusted()) {
+    --undispatched_;
+    set_answer(request, error_reply(ErrorWord::noauth, "Authentication required."));
+    return true;
+  }
+  if (command.overlap != Overlap::immediate) {
+    if (alone_in_flight_) return false;
+    if (command.overlap == Overlap::alone ? writes_in_flight_ > 0 : writes_in_flight_ >= kMaxWritesInFlight)
+      return false;
+  }
+  --undispatched_;
+  ++service_.counters.commands;
+  request.stage = Request::Stage::in_flight;
+  if (command.overlap == Overlap::alone) alone_in_flight_ = true;
+  if (command.overlap == Overlap::write) ++writes_in_flight_;
+  if (command.builtin != Builtin::none) {
+    run_builtin(request);
+  } else {
+    service_.handler.on_command({.connection = id_, .sequence = request.sequence}, command,
+                                std::exchange(request.arguments, {}));
+  }
+  return true;
+}
+
+void Connection::run_builtin(Request& request) {
+  const std::vector<std::string> arguments = std::exchange(request.arguments, {});
+  switch (request.command->builtin) {
+    case Builtin::none:
+      break;
+    case Builtin::ping:
+      if (arguments.size() > 2) return set_answer(request, wrong_arity_reply(*request.command));
+      return set_answer(request, arguments.size() == 2 ? bulk_reply(arguments[1]) : simple_reply("PONG"));
+    case Builtin::echo:
+      return set_answer(request, bulk_reply(arguments[1]));
+    case Builtin::quit:
+      return set_answer(request, simple_reply("OK"));
+    case Builtin::auth:
+      return set_answer(request, authenticate(arguments));
+    case Builtin::help:
+      return set_answer(request, service_.commands.help_reply(arguments));
+    case Builtin::command:
+      return set_answer(request, service_.commands.command_reply(arguments));
+  }
+}
+
+// As Redis with its one user, `default`: a failure takes nothing away that was granted before.
+std::string Connection::authenticate(const std::vector<std::string>& arguments) {
+  if (arguments.size() > 3) return error_reply(ErrorWord::err, "syntax error");
+  const std::string user = arguments.size() == 3 ? arguments[1] : "default";
+  const Settings& settings = service_.settings;
+  if (!settings.password_required && arguments.size() == 2)
+    return error_reply(ErrorWord::err,
+                       "AUTH <password> called without any password configured for the default user. "
+                       "Are you sure your configuration is correct?");
+  const bool granted = settings.password_required
+                           ? settings.check_password && settings.check_password(user, arguments.back())
+                           : user == "default";
+  if (!granted) {
+    ++service_.counters.failed_auth;
+    return error_reply(ErrorWord::wrongpass, "invalid username-password pair or user is disabled.");
+  }
+  authenticated_ = true;
+  return simple_reply("OK");
+}
+
+void Connection::set_answer(Request& request, std::string answer) {
+  WH_ASSERT(!answer.empty(), "a reply is never empty");
+  if (request.stage == Request::Stage::in_flight) {
+    if (request.command->overlap == Overlap::alone) alone_in_flight_ = false;
+    if (request.command->overlap == Overlap::write) --writes_in_flight_;
+  }
+  request.stage = Request::Stage::answered;
+  request.answer = std::move(answer);
+  request.arguments.clear();
+  queued_bytes_ -= std::exchange(request.cost, 0);
+  held_bytes_ += request.answer.size();
+}
+
+// No answer, also not to what is in flight: what speaks here is not the one these answers are for.
+void Connection::close_foreign(const std::string& why) {
+  ++service_.counters.foreign;
+  warn("it speaks another protocol: " + why);
+  begin_close();
+}
+
+void Connection::close_slow_reader(const char* why) {
+  ++service_.counters.slow_readers;
+  warn(why);
+  state_ = State::closing;
+  forget_requests();
+  stream_->abort();
+}
+
+void Connection::begin_close() {
+  state_ = State::closing;
+  forget_requests();
+  stream_->close();
+}
+
+void Connection::forget_requests() {
+  requests_.clear();
+  undispatched_ = writes_in_flight_ = queued_bytes_ = held_bytes_ = 0;
+  alone_in_flight_ = false;
+}
+
+void Connection::warn(const std::string& what) {
+  if (!service_.log_limiter.allow(now_)) return;
+  std::string line = "debug port: closed the connection from " + stream_->peer_address() + ", as " + what;
+  if (const uint64_t more = service_.log_limiter.suppressed(); more > 0)
+    line += " (and " + std::to_string(more) + " more like it)";
+  log_line(LogLevel::warning, line);
+}
+
+}  // namespace wh::debug

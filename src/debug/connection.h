@@ -1,0 +1,162 @@
+// One client of the debug port: requests in, replies out, in order. Owns its stream, the requests that wait and the
+// replies that wait for their turn; runs the built-in commands and hands all others to the handler, who answers by
+// reply(), at once or later. Must not know what the commands mean, nor the loop. Called by its stream, the handler and
+// the owner, all on the loop's thread.
+//
+// Commands of a connection take effect in the order they were sent (command_table.h: Overlap). Everything is bounded:
+// beyond a limit the connection stops reading, so that the client's own send blocks (HAZARDS I6, H13).
+//
+// Life: the owner makes it around an open stream; CommandHandler::on_closed comes once, last. The owner destroys it
+// after that, or at any time before (which closes the stream without a callback), but never inside a callback of the
+// stream or of the handler.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/byte_stream.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "debug/command_table.h"
+#include "debug/parser.h"
+
+namespace wh::debug {
+
+// Names one command for the time until its answer. Never used twice (HAZARDS E13).
+struct CommandId {
+  uint64_t connection = 0;
+  uint64_t sequence = 0;
+};
+
+// Runs the commands that are not built in. The arity was checked; `arguments` include the command's name.
+class CommandHandler {
+ public:
+  virtual ~CommandHandler() = default;
+  // To be answered by exactly one Connection::reply(id.sequence), inside the call or later. Calls of one connection
+  // come in the order their commands are to take effect.
+  virtual void on_command(CommandId id, const Command& command, std::vector<std::string>&& arguments) = 0;
+  // The connection is gone, and with it the wish for its answers. What it had in flight may still take effect.
+  virtual void on_closed(uint64_t connection) = 0;
+};
+
+// Read at every use: the owner may change them between two turns of the loop.
+struct Settings {
+  ParserLimits limits;
+  Millis idle_timeout_ms = 0;  // Redis's `timeout`; 0: never
+  bool password_required = false;
+  // Whether the password is right, in constant time. Asked only while one is required; `user` is "default" when none
+  // was given.
+  std::function<bool(std::string_view user, std::string_view password)> check_password;
+};
+
+// For INFO; of all connections since the start.
+struct Counters {
+  uint64_t commands = 0;         // answered or handed on
+  uint64_t protocol_errors = 0;  // closed after "-ERR Protocol error"
+  uint64_t foreign = 0;          // closed for speaking another protocol
+  uint64_t failed_auth = 0;
+  uint64_t slow_readers = 0;  // closed for not reading their answers
+};
+
+// What the connections share. The owner keeps it alive beyond all of them.
+struct Service {
+  const CommandTable& commands;
+  CommandHandler& handler;
+  Settings settings{};
+  Counters counters{};
+  LogLimiter log_limiter{1000};
+};
+
+inline constexpr size_t kMaxQueuedCommands = 1024;
+inline constexpr size_t kMaxQueuedBytes = 4 * 1024 * 1024;  // of their arguments; one request may go beyond
+inline constexpr size_t kMaxWritesInFlight = 128;
+inline constexpr size_t kOutputSoftBytes = 256 * 1024;  // above: no more requests are read or run
+inline constexpr size_t kOutputHardBytes = 8 * 1024 * 1024;
+inline constexpr Millis kOutputStallMs = 60'000;
+
+class Connection final : public StreamHandler {
+ public:
+  // A `refusal` (protected mode: one sentence) is answered as -DENIED, and the connection closed.
+  Connection(uint64_t id, std::unique_ptr<ByteStream> stream, Service& service, Millis now,
+             std::string_view refusal = {});
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  // The answer to a command, a whole RESP2 reply. Ignored when the connection is closing. To answer a command twice, or
+  // one that never was, is a bug.
+  void reply(uint64_t sequence, std::string resp);
+  // Closes an idle connection and one whose client reads nothing. Called by the owner about four times a second; the
+  // connection knows the time from it alone.
+  void check_deadlines(Millis now);
+  // Reads no more; answers what it has read, then closes. For a shutdown in good order.
+  void drain();
+
+  [[nodiscard]] uint64_t id() const { return id_; }
+  // Closing or closed: no further command will be handed on.
+  [[nodiscard]] bool closing() const { return state_ != State::open; }
+
+  void on_data(std::string_view bytes) override;
+  void on_end() override;
+  void on_drained() override;
+  void on_close(std::string_view why) override;
+
+ private:
+  enum class State { open, closing, closed };
+  struct Request {
+    enum class Stage { waiting, in_flight, answered };
+    uint64_t sequence = 0;
+    const Command* command = nullptr;  // nullptr: the answer was known when it was read
+    std::vector<std::string> arguments;
+    size_t cost = 0;  // bytes of memory that the arguments take
+    Stage stage = Stage::waiting;
+    std::string answer;
+  };
+
+  void pump();
+  bool parse_one();
+  bool dispatch_one();
+  bool flush();
+  void enqueue(const Command* command, std::vector<std::string> arguments, std::string answer);
+  void take(std::vector<std::string> arguments);
+  void close_foreign(const std::string& why);
+  void run_builtin(Request& request);
+  std::string authenticate(const std::vector<std::string>& arguments);
+  void set_answer(Request& request, std::string answer);
+  void close_slow_reader(const char* why);
+  void begin_close();
+  void forget_requests();
+  void warn(const std::string& what);
+  [[nodiscard]] bool trusted() const { return authenticated_ || !service_.settings.password_required; }
+  [[nodiscard]] size_t output_bytes() const { return stream_->pending_bytes() + held_bytes_; }
+  [[nodiscard]] bool room() const;
+
+  const uint64_t id_;
+  Service& service_;
+  const std::unique_ptr<ByteStream> stream_;
+  Parser parser_;
+  State state_ = State::open;
+  bool authenticated_;
+  bool no_more_requests_ = false;  // after QUIT, a protocol error or drain(): close once all is answered
+  bool peer_ended_ = false;
+  bool paused_ = false;
+  bool pumping_ = false;
+  std::deque<Request> requests_;  // in order of sequence, without gaps
+  size_t undispatched_ = 0;       // at the back of requests_
+  size_t writes_in_flight_ = 0;
+  bool alone_in_flight_ = false;
+  size_t queued_bytes_ = 0;  // cost of what is not answered
+  size_t held_bytes_ = 0;    // answers that wait for an earlier one
+  uint64_t next_sequence_ = 1;
+  Millis now_;
+  Millis last_activity_;
+  Millis last_progress_;
+  uint64_t written_bytes_ = 0;
+  uint64_t last_sent_ = 0;
+};
+
+}  // namespace wh::debug

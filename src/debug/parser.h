@@ -1,0 +1,83 @@
+// Bytes to requests: inline lines, split as Redis's sdssplitargs does, and RESP2 arrays of bulk strings. Incremental:
+// bytes may be cut anywhere, the outcome is the same. Owns the bytes not parsed yet and the request being read; knows
+// no command and writes nothing. Called by the connection, one request at a time, so that a request can depend on what
+// the one before it did (AUTH lifts the limits of the next).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace wh::debug {
+
+// In bytes and counts; Redis's figures where Redis has one (HAZARDS I2).
+struct ParserLimits {
+  size_t inline_bytes = 64 * 1024;      // an inline line, without its LF
+  size_t bulk_bytes = 1024 * 1024;      // one argument
+  size_t request_bytes = 1024 * 1024;   // all arguments of a request together
+  size_t arguments = 1024;              // the command's name included
+  size_t untrusted_bulk_bytes = 16384;  // before the password
+  size_t untrusted_arguments = 10;      // before the password
+};
+
+class Parser {
+ public:
+  enum class Outcome {
+    need_more,  // nothing complete is left
+    request,    // take_arguments() has it; never empty
+    error,      // not the protocol: reason() is Redis's text. Final: it is returned again for whatever follows
+    foreign,    // another protocol (debug/foreign.h): reason() says why. Final as well
+  };
+
+  // `limits` are read at every step; they must outlive the parser.
+  explicit Parser(const ParserLimits& limits) : limits_(limits) {}
+
+  // Adds bytes; parses nothing.
+  void feed(std::string_view bytes);
+  // Reads up to the end of the next request. `trusted`: the client needs no password, or gave it.
+  Outcome next(bool trusted);
+  // The request that next() just told of.
+  [[nodiscard]] std::vector<std::string> take_arguments();
+  [[nodiscard]] const std::string& reason() const { return reason_; }
+
+ private:
+  enum class State { start, line, count, bulk_length, bulk_body, finished };
+  using Step = std::optional<Outcome>;  // empty: go on with the next state
+
+  [[nodiscard]] std::string_view rest() const { return std::string_view(buffer_).substr(position_); }
+  Step read_start();
+  Step read_line(bool trusted);
+  Step read_first_word(std::string_view line);
+  Step read_count(bool trusted);
+  Step read_bulk_length(bool trusted);
+  Step read_bulk_body();
+  Step read_header(std::string_view what, std::optional<int64_t>& value);
+  Step finish(Outcome outcome, std::string reason);
+
+  const ParserLimits& limits_;
+  std::string buffer_;
+  size_t position_ = 0;  // where in buffer_ what is not parsed yet begins
+  State state_ = State::start;
+  Outcome final_ = Outcome::need_more;
+  std::string reason_;
+  std::vector<std::string> arguments_;
+  // Of a line, relative to its begin: how far it was searched, so that a drip of bytes costs no square.
+  size_t searched_ = 0;
+  size_t word_searched_ = 0;
+  size_t word_begin_ = 0;
+  bool word_done_ = false;
+  // Of a RESP array.
+  size_t arguments_left_ = 0;
+  size_t bulk_size_ = 0;
+  size_t request_size_ = 0;
+};
+
+// Splits a line as sdssplitargs does: blanks part words; "..." with \n \r \t \b \a \xHH and \c for any other c; '...'
+// with
+// \' only; a closing quote ends its word. Empty when quotes do not match. Stops after `most` + 1 words.
+std::optional<std::vector<std::string>> split_line(std::string_view line, size_t most);
+
+}  // namespace wh::debug

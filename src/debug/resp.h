@@ -1,0 +1,26 @@
+// RESP2, the answering half: builds replies as byte strings. Stateless; called by the connection, the command table and
+// the server's commands. A bulk carries its bytes exactly; a simple string and an error are one line of text, so what
+// could end the line or drive a terminal is escaped in them (HAZARDS I5).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace wh::debug {
+
+// The words an error may begin with; each tells the client what to do (CONTRACT "The debug port").
+enum class ErrorWord { err, noauth, denied, oom, notapplied, unknown, wrongpass };
+
+std::string simple_reply(std::string_view text);
+// `text` is one sentence, without the word and its dash.
+std::string error_reply(ErrorWord word, std::string_view text);
+std::string integer_reply(int64_t value);
+std::string bulk_reply(std::string_view bytes);
+std::string null_reply();        // the null bulk: an absent value
+std::string null_array_reply();  // the null array: an absent list
+// The header of an array; its elements, each a whole reply, are appended by the caller.
+std::string array_header(size_t elements);
+
+}  // namespace wh::debug

@@ -1,0 +1,61 @@
+#include "debug/command_table.h"
+
+#include <doctest/doctest.h>
+
+#include "fixture.h"
+
+using namespace wh::debug;
+
+TEST_CASE("commands are found whatever their case") {
+  const CommandTable table(test::sample_commands());
+  REQUIRE(table.find("GeT") != nullptr);
+  CHECK(table.find("GET")->name == "get");
+  CHECK(table.find("QUIT")->builtin == Builtin::quit);
+  CHECK(table.find("") == nullptr);
+  CHECK(table.find("gets") == nullptr);
+  CHECK(table.find("get" + std::string(1000, 'x')) == nullptr);
+  CHECK(table.all().size() == 9);
+}
+
+TEST_CASE("arity: exact, or at least") {
+  const CommandTable table(test::sample_commands());
+  CHECK(arity_fits(*table.find("get"), 2));
+  CHECK_FALSE(arity_fits(*table.find("get"), 1));
+  CHECK_FALSE(arity_fits(*table.find("get"), 3));
+  CHECK(arity_fits(*table.find("del"), 9));
+  CHECK_FALSE(arity_fits(*table.find("del"), 1));
+}
+
+TEST_CASE("HELP lists every command, a line each, and describes one") {
+  const CommandTable table(test::sample_commands());
+  const std::string all = table.help_reply({"help"});
+  CHECK(all.starts_with("*9\r\n+AUTH [username] password"));
+  for (const Command& command : table.all()) CHECK(all.find(command.summary) != std::string::npos);
+  CHECK(table.help_reply({"help", "SET"}) == "*2\r\n+SET key value\r\n+Set a key\r\n");
+  CHECK(table.help_reply({"help", "nope\r\n"}) == "-ERR no command 'nope\\x0d\\x0a'; HELP lists them\r\n");
+  CHECK(table.help_reply({"help", "a", "b"}) == "-ERR syntax error\r\n");
+}
+
+TEST_CASE("COMMAND answers as Redis does") {
+  const CommandTable table(test::sample_commands());
+  const std::string get = "*6\r\n$3\r\nget\r\n:2\r\n*2\r\n+readonly\r\n+fast\r\n:1\r\n:1\r\n:1\r\n";
+  CHECK(table.command_reply({"command"})
+            .starts_with("*9\r\n*6\r\n$4\r\nauth\r\n:-2\r\n*2\r\n+fast\r\n+no_auth\r\n:0\r\n:0\r\n:0\r\n"));
+  CHECK(table.command_reply({"command"}).find(get) != std::string::npos);
+  CHECK(table.command_reply({"command", "INFO"}) == table.command_reply({"command"}));
+  CHECK(table.command_reply({"command", "COUNT"}) == ":9\r\n");
+  CHECK(table.command_reply({"command", "docs", "get"}) == "*0\r\n");
+  CHECK(table.command_reply({"command", "info", "GET", "no"}) == "*2\r\n" + get + "*-1\r\n");
+  CHECK(table.command_reply({"command", "list"}).starts_with("*9\r\n$4\r\nauth\r\n"));
+  CHECK(table.command_reply({"command", "getkeys", "x"}).starts_with("-ERR unknown subcommand"));
+}
+
+TEST_CASE("errors about commands are worded as Redis words them, and bounded") {
+  CHECK(unknown_command_reply({"foo"}) ==
+        "-ERR unknown command 'foo', with args beginning with:; HELP lists the commands\r\n");
+  CHECK(unknown_command_reply({"HELLO", "3"}) ==
+        "-ERR unknown command 'HELLO', with args beginning with: '3'; HELP lists the commands\r\n");
+  CHECK(unknown_command_reply(std::vector<std::string>(1000, std::string(5000, 'x'))).size() < 512);
+  const CommandTable table(test::sample_commands());
+  CHECK(wrong_arity_reply(*table.find("GET")) == "-ERR wrong number of arguments for 'get' command\r\n");
+}
