@@ -1,0 +1,396 @@
+#include "storage/database.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/assert.h"
+
+namespace wh::storage {
+namespace {
+
+// One slice of a compaction: short enough that a commit waiting for it hardly notices.
+constexpr uint64_t kSliceRows = 2000;
+constexpr uint64_t kSliceBytes = 1 << 20;
+
+// Whether a write must be synced whatever appendfsync says, and must be in the witness before it is reported.
+bool is_promise(const Write& write) {
+  const auto* batch = std::get_if<BatchWrite>(&write);
+  return batch == nullptr || batch->batch.hard_state || batch->batch.install;
+}
+
+bool holds_configuration(const Write& write) {
+  const auto* batch = std::get_if<BatchWrite>(&write);
+  return batch != nullptr &&
+         std::any_of(batch->batch.append.begin(), batch->batch.append.end(),
+                     [](const raft::Entry& entry) { return entry.kind == raft::EntryKind::configuration; });
+}
+
+}  // namespace
+
+Database::Database(Disk& disk, std::string directory, Settings settings)
+    : disk_(disk),
+      directory_(std::move(directory)),
+      settings_(std::move(settings)),
+      vfs_(disk),
+      witness_(disk, directory_, settings_.instance) {}
+
+Database::~Database() {
+  if (db_ == nullptr) return;
+  // Closing checkpoints, which must not sync again what failed to be synced once (HAZARDS C6).
+  if (failed_) sqlite3_db_config(db_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+  for (Statement* s : {&begin_, &commit_, &insert_, &delete_from_, &delete_to_, &delete_all_, &select_, &select_sizes_,
+                       &update_meta_, &put_snapshot_, &delete_snapshot_})
+    s->finalize();
+  sqlite3_close(db_);
+}
+
+Error Database::sql_error(std::string_view what) {
+  failed_ = true;
+  const int code = sqlite3_extended_errcode(db_) & 0xff;
+  const std::string text = std::string(kDatabaseFile) + ": " + std::string(what) + ": " + sqlite3_errmsg(db_);
+  // The last four: what no statement of ours can cause on tables that are whole.
+  for (const int sign :
+       {SQLITE_CORRUPT, SQLITE_NOTADB, SQLITE_ERROR, SQLITE_CONSTRAINT, SQLITE_MISMATCH, SQLITE_FORMAT})
+    if (code == sign) return damaged(text);
+  if (code == SQLITE_BUSY || code == SQLITE_LOCKED) return Error{directory_ + "/" + text + " by another process"};
+  if ((code == SQLITE_IOERR || code == SQLITE_FULL) && vfs_.last_error() != 0)
+    return Error{disk_error("write or sync", directory_ + "/" + kDatabaseFile, vfs_.last_error())};
+  return Error{directory_ + "/" + text};
+}
+
+Error Database::damaged_row(raft::Index index, std::string_view what) const {
+  return damaged(std::string(kDatabaseFile) + ": row " + std::to_string(index.value) + " of log: " + std::string(what));
+}
+
+Claim Database::current_claim() const {
+  return {meta_.cluster, meta_.hard_state, meta_.revision, last_index_, last_chain_};
+}
+
+// --- one transaction
+// ---------------------------------------------------------------------------------------------------------------
+
+Status Database::write(std::vector<Write>& writes) {
+  WH_ASSERT(!failed_, "the database is used after a failure");
+  const bool promise = std::any_of(writes.begin(), writes.end(), is_promise);
+  const bool synced = settings_.fsync == AppendFsync::always || promise ||
+                      std::any_of(writes.begin(), writes.end(), holds_configuration);
+  if (Status status = set_synchronous(synced); !status) return status;
+  if (Status status = begin(); !status) return status;
+  for (Write& write : writes)
+    if (Status status = std::visit([&](auto& w) { return apply(w); }, write); !status) {
+      failed_ = true;
+      return status;
+    }
+  return commit(synced, promise);
+}
+
+Status Database::begin() {
+  if (begin_.run() != SQLITE_OK) return sql_error("BEGIN");
+  changes_before_ = sqlite3_total_changes64(db_);
+  return ok_status();
+}
+
+// Ends the transaction. The witness first: lowered and synced when this commit takes back what it claims; else raised
+// to the commit before, by a write that the flush of this commit's sync makes durable.
+Status Database::commit(bool synced, bool settle_now) {
+  if (meta_changed_)
+    if (Status status = store_meta(); !status) return status;
+  // A commit without a change syncs nothing, so nothing may count on its flush.
+  if (sqlite3_total_changes64(db_) == changes_before_) {
+    if (commit_.run() != SQLITE_OK) return sql_error("COMMIT");
+    return settle_now ? settle() : ok_status();
+  }
+  Status witnessed = ok_status();
+  if (std::exchange(lower_witness_, false)) {
+    witnessed = witness_.write(claim_, Witness::Durability::now);
+  } else if (witness_behind_ && synced) {
+    witnessed = witness_.write(claim_, Witness::Durability::with_next_sync);
+  }
+  if (!witnessed) {
+    failed_ = true;
+    return witnessed;
+  }
+  if (commit_.run() != SQLITE_OK) return sql_error("COMMIT");
+  unsynced_ = !synced;
+  if (!synced) return ok_status();
+  witness_.synced();
+  claim_ = current_claim();
+  witness_behind_ = true;
+  // Where not every commit is synced, none may come that would make a lagging witness durable.
+  return settle_now || settings_.fsync != AppendFsync::always ? settle() : ok_status();
+}
+
+Status Database::settle() {
+  if (!witness_behind_) return ok_status();
+  witness_behind_ = false;
+  Status status = witness_.write(claim_, Witness::Durability::now);
+  if (!status) failed_ = true;
+  return status;
+}
+
+Status Database::sync() {
+  if (!unsynced_) return ok_status();
+  // A commit syncs the whole WAL, and it needs something to commit.
+  if (Status status = set_synchronous(true); !status) return status;
+  if (Status status = begin(); !status) return status;
+  meta_changed_ = true;
+  return commit(true, true);
+}
+
+Status Database::set_synchronous(bool full) {
+  if (full == synchronous_full_) return ok_status();
+  synchronous_full_ = full;
+  return set_pragma("synchronous", full ? "FULL" : "NORMAL", full ? "2" : "1");
+}
+
+// The transaction under way changes the log from `first` on: nothing there may be claimed any more. The row before it
+// is one that was there when the claim was made, for all above it would have lowered the claim already.
+Status Database::lower_claim(raft::Index first) {
+  if (claim_.index >= first) {
+    const Result<Mark> mark = mark_at(first - 1);
+    if (!mark) return Error{mark.error()};
+    claim_.index = first - 1;
+    claim_.chain = mark->chain;
+  }
+  if (witness_.claim().index >= first) lower_witness_ = true;
+  return ok_status();
+}
+
+Status Database::apply(BatchWrite& write) {
+  const node::Batch& batch = write.batch;
+  if (batch.install)
+    if (Status status = install(*batch.install, write.install_file); !status) return status;
+  if (Status status = append(batch.append); !status) return status;
+  if (batch.hard_state && *batch.hard_state != meta_.hard_state) {
+    meta_.hard_state = *batch.hard_state;
+    meta_changed_ = true;
+  }
+  return ok_status();
+}
+
+Status Database::append(const std::vector<raft::Entry>& entries) {
+  if (entries.empty()) return ok_status();
+  const raft::Index first = entries.front().index;
+  WH_ASSERT(first > meta_.base_index && first <= last_index_ + 1, "a batch leaves a gap, or changes what is compacted");
+  if (first <= last_index_) {
+    if (Status status = lower_claim(first); !status) return status;
+    const Result<Mark> before = mark_at(first - 1);
+    if (!before) return Error{before.error()};
+    if (delete_from_.bind(1, first.value).run() != SQLITE_OK) return sql_error("truncating the log");
+    last_index_ = first - 1;
+    last_term_ = before->term;
+    last_chain_ = before->chain;
+  }
+  for (const raft::Entry& entry : entries) {
+    WH_ASSERT(entry.index == last_index_ + 1, "the entries of a batch follow each other");
+    last_chain_ = next_chain(last_chain_, entry);
+    last_index_ = entry.index;
+    last_term_ = entry.term;
+    insert_.bind(1, entry.index.value).bind(2, entry.term.value).bind(3, static_cast<uint64_t>(entry.kind));
+    insert_.bind(4, entry.time_ms).bind(5, row_crc(entry, last_chain_)).bind(6, last_chain_);
+    if (insert_.blob(7, entry.payload.view()).run() != SQLITE_OK) return sql_error("appending to the log");
+    if (entry.kind == raft::EntryKind::command && !meta_.saw_command) meta_.saw_command = meta_changed_ = true;
+    if (entry.kind != raft::EntryKind::configuration || meta_.saw_others) continue;
+    const std::optional<raft::Configuration> configuration = raft::Configuration::decode(entry.payload.view());
+    WH_ASSERT(configuration.has_value(), "a configuration entry does not hold one");
+    for (const raft::Member& member : configuration->members())
+      if (member.id != meta_.instance) meta_.saw_others = meta_changed_ = true;
+  }
+  return ok_status();
+}
+
+Status Database::install(const raft::InstallState& install, const std::string& file) {
+  const raft::SnapshotMeta& meta = install.meta;
+  WH_ASSERT(meta.index > meta_.base_index && (!snapshot_ || meta.index > snapshot_->meta.index),
+            "an older snapshot is installed over a newer one");
+  bool keep = false;
+  if (install.keep_suffix && meta.index <= last_index_) {
+    const Result<Mark> mark = mark_at(meta.index);
+    if (!mark) return Error{mark.error()};
+    // Another term: a row that the same group of writes replaces, or would have.
+    keep = mark->term == meta.term;
+    // The same index and term is the same entry, and so is all before it (the Log Matching Property).
+    if (keep && mark->chain != meta.chain)
+      return damaged_row(meta.index, "the log up to here is not the one that the leader's snapshot was made of");
+  }
+  if (!keep) {
+    if (Status status = lower_claim(meta.index); !status) return status;
+    if (delete_all_.run() != SQLITE_OK) return sql_error("emptying the log");
+    meta_.base_index = last_index_ = meta.index;
+    meta_.base_term = last_term_ = meta.term;
+    meta_.base_chain = last_chain_ = meta.chain;
+  }
+  return store_snapshot({meta, file});
+}
+
+Status Database::apply(RecordSnapshot& write) {
+  raft::SnapshotMeta& meta = write.snapshot.meta;
+  if ((snapshot_ && snapshot_->meta.index >= meta.index) || meta.index < meta_.base_index || meta.index > last_index_)
+    return ok_status();
+  const Result<Mark> mark = mark_at(meta.index);
+  if (!mark) return Error{mark.error()};
+  if (mark->term != meta.term) return ok_status();
+  meta.chain = mark->chain;
+  write.recorded = true;
+  return store_snapshot(write.snapshot);
+}
+
+Status Database::store_snapshot(const SnapshotFile& snapshot) {
+  const std::string record = encode_snapshot_meta(snapshot.meta);
+  put_snapshot_.blob(1, record).text(2, snapshot.file).bind(3, snapshot_row_crc(record, snapshot.file));
+  if (put_snapshot_.run() != SQLITE_OK) return sql_error("recording a snapshot");
+  snapshot_ = snapshot;
+  meta_.saw_command = true;
+  for (const raft::Member& member : snapshot.meta.configuration.members())
+    if (member.id != meta_.instance) meta_.saw_others = true;
+  meta_changed_ = true;
+  return ok_status();
+}
+
+Status Database::apply(node::NewBeginning& write) {
+  // What the old log held is no claim any more, and neither are its term and vote.
+  claim_ = Claim{};
+  lower_witness_ = true;
+  if (delete_all_.run() != SQLITE_OK || delete_snapshot_.run() != SQLITE_OK) return sql_error("beginning anew");
+  snapshot_.reset();
+  Meta fresh;
+  fresh.cluster = write.cluster;
+  fresh.instance = meta_.instance;
+  fresh.name = meta_.name;
+  fresh.epoch = meta_.epoch;
+  fresh.revision = meta_.revision;
+  fresh.hard_state = write.hard_state;
+  meta_ = fresh;
+  meta_changed_ = true;
+  last_index_ = {};
+  last_term_ = {};
+  last_chain_ = 0;
+  if (!write.first_entry) return ok_status();
+  return append({*write.first_entry});
+}
+
+Status Database::apply(node::FoundingGrant& write) {
+  meta_.granted_to = write.founder;
+  meta_.granted_attempt = write.attempt;
+  meta_.granted_address = write.address;
+  meta_changed_ = true;
+  return ok_status();
+}
+
+Status Database::store_meta() {
+  meta_changed_ = false;
+  ++meta_.revision;
+  const Meta& m = meta_;
+  update_meta_.blob(1, {reinterpret_cast<const char*>(m.cluster.data()), m.cluster.size()});
+  update_meta_.bind(2, m.instance.value).text(3, m.name).bind(4, m.epoch).bind(5, m.revision);
+  update_meta_.bind(6, m.hard_state.current_term.value).bind(7, m.hard_state.voted_for.value);
+  update_meta_.bind(8, m.granted_to.value).bind(9, m.granted_attempt).text(10, m.granted_address);
+  update_meta_.bind(11, m.base_index.value).bind(12, m.base_term.value).bind(13, m.base_chain);
+  update_meta_.bind(14, m.saw_command ? 1 : 0).bind(15, m.saw_others ? 1 : 0).bind(16, meta_crc(m));
+  if (update_meta_.run() != SQLITE_OK) return sql_error("changing meta");
+  return ok_status();
+}
+
+// --- reading
+// ---------------------------------------------------------------------------------------------------------------
+
+Status Database::take_row(Statement& s, Row& row) {
+  const raft::Index index{s.number(0)};
+  for (int column = 0; column < 6; ++column)
+    if (!s.is(column, SQLITE_INTEGER)) return damaged_row(index, "a value is of the wrong type");
+  if (!s.is(6, SQLITE_BLOB)) return damaged_row(index, "a value is of the wrong type");
+  row.entry.index = index;
+  row.entry.term = raft::Term{s.number(1)};
+  row.entry.kind = static_cast<raft::EntryKind>(s.number(2));
+  row.entry.time_ms = s.number(3);
+  row.chain = s.number(5);
+  row.entry.payload = Bytes(std::string(s.bytes(6)));
+  if (s.number(2) >= raft::kEntryKinds || s.number(4) != row_crc(row.entry, row.chain))
+    return damaged_row(index, "its checksum does not match");
+  return ok_status();
+}
+
+Status Database::find_row(raft::Index index, Row& row) {
+  const ResetAtEnd reset(select_);
+  const int code = select_.bind(1, index.value).bind(2, index.value).step();
+  if (code == SQLITE_DONE) return damaged_row(index, "is missing");
+  if (code != SQLITE_ROW) return sql_error("reading the log");
+  return take_row(select_, row);
+}
+
+Result<Database::Mark> Database::mark_at(raft::Index index) {
+  if (index == meta_.base_index) return Mark{meta_.base_term, meta_.base_chain};
+  Row row;
+  if (Status status = find_row(index, row); !status) return Error{status.error()};
+  return Mark{row.entry.term, row.chain};
+}
+
+Result<std::vector<raft::Entry>> Database::read(raft::Index first, raft::Index last, uint64_t max_bytes) {
+  WH_ASSERT(!failed_, "the database is used after a failure");
+  std::vector<raft::Entry> entries;
+  last = std::min(last, last_index_);
+  if (first <= meta_.base_index || first > last) return entries;
+  const ResetAtEnd reset(select_);
+  select_.bind(1, first.value).bind(2, last.value);
+  uint64_t bytes = 0;
+  Row row;
+  int code = SQLITE_ROW;
+  while (first + entries.size() <= last && (code = select_.step()) == SQLITE_ROW) {
+    const raft::Index wanted = first + entries.size();
+    const uint64_t before = row.chain;
+    if (Status status = take_row(select_, row); !status) return Error{status.error()};
+    if (row.entry.index != wanted) return damaged_row(wanted, "is missing");
+    if (!entries.empty() && row.chain != next_chain(before, row.entry))
+      return damaged_row(wanted, "does not continue the hash chain");
+    bytes += raft::cost(row.entry);
+    if (!entries.empty() && bytes > max_bytes) return entries;
+    entries.push_back(std::move(row.entry));
+  }
+  if (code == SQLITE_DONE) return damaged_row(first + entries.size(), "is missing");
+  if (code != SQLITE_ROW) return sql_error("reading the log");
+  return entries;
+}
+
+// --- upkeep
+// ---------------------------------------------------------------------------------------------------------------
+
+Result<bool> Database::compact(raft::Index target) {
+  WH_ASSERT(!failed_, "the database is used after a failure");
+  // Never beyond what a durable, recorded snapshot holds (HAZARDS F1).
+  target = std::min(target, snapshot_ ? snapshot_->meta.index : raft::Index{});
+  if (target <= meta_.base_index) return false;
+  raft::Index upto = meta_.base_index;
+  {
+    const ResetAtEnd reset(select_sizes_);
+    select_sizes_.bind(1, target.value).bind(2, kSliceRows);
+    uint64_t bytes = 0;
+    int code = SQLITE_DONE;
+    while (bytes < kSliceBytes && (code = select_sizes_.step()) == SQLITE_ROW) {
+      upto = raft::Index{select_sizes_.number(0)};
+      bytes += select_sizes_.number(1);
+    }
+    if (code != SQLITE_ROW && code != SQLITE_DONE) return sql_error("reading the log");
+  }
+  if (upto <= meta_.base_index) return damaged_row(meta_.base_index + 1, "is missing");
+  const Result<Mark> mark = mark_at(upto);
+  if (!mark) return Error{mark.error()};
+  if (Status status = set_synchronous(settings_.fsync == AppendFsync::always); !status) return Error{status.error()};
+  if (Status status = begin(); !status) return Error{status.error()};
+  if (delete_to_.bind(1, upto.value).run() != SQLITE_OK) return sql_error("compacting the log");
+  meta_.base_index = upto;
+  meta_.base_term = mark->term;
+  meta_.base_chain = mark->chain;
+  meta_changed_ = true;
+  if (Status status = commit(settings_.fsync == AppendFsync::always, false); !status) return Error{status.error()};
+  return upto < target;
+}
+
+Status Database::checkpoint() {
+  WH_ASSERT(!failed_, "the database is used after a failure");
+  if (sqlite3_wal_checkpoint_v2(db_, nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr) != SQLITE_OK)
+    return sql_error("checkpoint");
+  wal_pages_ = 0;
+  return ok_status();
+}
+
+}  // namespace wh::storage

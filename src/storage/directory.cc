@@ -1,0 +1,81 @@
+#include "storage/directory.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+#include <cstdlib>
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <utility>
+
+#include "storage/disk.h"
+#include "storage/format.h"
+
+namespace wh::storage {
+namespace {
+
+// The process id that the holder wrote, or what stands for one that has not yet.
+std::string holder(int lock) {
+  char text[24] = {};
+  const ssize_t n = ::pread(lock, text, sizeof text - 1, 0);
+  const std::string pid(text, n > 0 ? static_cast<size_t>(n) : 0);
+  const size_t digits = std::min(pid.find_first_not_of("0123456789"), pid.size());
+  return digits == 0 ? "another process" : "process " + pid.substr(0, digits);
+}
+
+}  // namespace
+
+Result<Directory> Directory::open(const std::string& wanted) {
+  if (::mkdir(wanted.c_str(), 0700) != 0 && errno != EEXIST) return Error{disk_error("make directory", wanted, errno)};
+  char resolved[PATH_MAX];
+  if (::realpath(wanted.c_str(), resolved) == nullptr) return Error{disk_error("open directory", wanted, errno)};
+  std::string path = resolved;
+  const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (fd < 0) return Error{disk_error("open directory", path, errno)};
+  Directory directory(std::move(path), fd, -1);
+  struct stat info {};
+  if (::fstat(fd, &info) != 0) return Error{disk_error("open directory", directory.path_, errno)};
+  if (info.st_uid != ::geteuid())
+    return Error{directory.path_ + " belongs to user " + std::to_string(info.st_uid) +
+                 ", but this process runs as user " + std::to_string(::geteuid())};
+  const std::string lock_path = directory.path_ + "/" + kLockFile;
+  directory.lock_ = ::openat(fd, kLockFile, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+  if (directory.lock_ < 0) return Error{disk_error("open", lock_path, errno)};
+  if (::flock(directory.lock_, LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) return Error{disk_error("lock", lock_path, errno)};
+    return Error{directory.path_ + " is in use by " + holder(directory.lock_)};
+  }
+  const std::string pid = std::to_string(::getpid()) + "\n";
+  if (::ftruncate(directory.lock_, 0) != 0 ||
+      ::pwrite(directory.lock_, pid.data(), pid.size(), 0) != static_cast<ssize_t>(pid.size()))
+    return Error{disk_error("write", lock_path, errno)};
+  return directory;
+}
+
+Directory::Directory(Directory&& other) noexcept
+    : path_(std::move(other.path_)), fd_(std::exchange(other.fd_, -1)), lock_(std::exchange(other.lock_, -1)) {}
+
+Directory::~Directory() {
+  if (lock_ >= 0) ::close(lock_);
+  if (fd_ >= 0) ::close(fd_);
+}
+
+Result<std::vector<std::string>> Directory::files() const {
+  const int copy = ::openat(fd_, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  DIR* stream = copy < 0 ? nullptr : ::fdopendir(copy);
+  if (stream == nullptr) {
+    const int error = errno;
+    if (copy >= 0) ::close(copy);
+    return Error{disk_error("list", path_, error)};
+  }
+  std::vector<std::string> names;
+  while (const dirent* entry = ::readdir(stream)) names.emplace_back(entry->d_name);
+  ::closedir(stream);
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+}  // namespace wh::storage

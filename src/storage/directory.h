@@ -1,0 +1,31 @@
+// The data directory itself: made, checked and locked before anything in it is read, so that a second process gets no
+// further (HAZARDS C11, C14). The lock ends with the process, however it ends.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+
+namespace wh::storage {
+
+class Directory {
+ public:
+  // Makes `path` (its parent must exist) when it is missing. The error names the process that holds it.
+  static Result<Directory> open(const std::string& path);
+  Directory(Directory&& other) noexcept;
+  Directory& operator=(Directory&&) = delete;
+  ~Directory();
+
+  [[nodiscard]] int fd() const { return fd_; }
+  [[nodiscard]] const std::string& path() const { return path_; }  // absolute, without links
+  [[nodiscard]] Result<std::vector<std::string>> files() const;    // names, sorted
+
+ private:
+  Directory(std::string path, int fd, int lock) : path_(std::move(path)), fd_(fd), lock_(lock) {}
+  std::string path_;
+  int fd_;
+  int lock_;
+};
+
+}  // namespace wh::storage

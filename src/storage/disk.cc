@@ -1,0 +1,84 @@
+#include "storage/disk.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstdio>
+#include <fcntl.h>
+#include <system_error>
+#include <unistd.h>
+
+namespace wh::storage {
+namespace {
+
+int64_t monotonic_ns() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+int errno_of(int result) { return result == 0 ? 0 : errno; }
+
+}  // namespace
+
+Disk::Watch::Watch(std::atomic<int64_t>& since) : since_(since) {
+  since_.store(monotonic_ns(), std::memory_order_relaxed);
+}
+
+int Disk::write(Lane lane, int fd, std::string_view file, uint64_t offset, std::string_view data) {
+  const DiskEvent event{.kind = DiskEvent::Kind::write, .file = file, .offset = offset, .data = data};
+  return run(lane, event, [&] {
+    std::string_view left = data;
+    uint64_t at = offset;
+    while (!left.empty()) {
+      const ssize_t n = ::pwrite(fd, left.data(), left.size(), static_cast<off_t>(at));
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0) return errno;
+      if (n == 0) return EIO;
+      left.remove_prefix(static_cast<size_t>(n));
+      at += static_cast<uint64_t>(n);
+    }
+    return 0;
+  });
+}
+
+int Disk::write_out(Lane lane, int fd, std::string_view file) {
+  return run(lane, {.kind = DiskEvent::Kind::write_out, .file = file}, [&] {
+    constexpr unsigned kWhole = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
+    return errno_of(::sync_file_range(fd, 0, 0, kWhole));
+  });
+}
+
+int Disk::sync(Lane lane, int fd, std::string_view file) {
+  return run(lane, {.kind = DiskEvent::Kind::sync, .file = file}, [&] { return errno_of(::fdatasync(fd)); });
+}
+
+int Disk::rename(Lane lane, int directory, const std::string& from, const std::string& to) {
+  return run(lane, {.kind = DiskEvent::Kind::rename, .file = from, .to = to},
+             [&] { return errno_of(::renameat(directory, from.c_str(), directory, to.c_str())); });
+}
+
+int Disk::remove(Lane lane, int directory, const std::string& file) {
+  return run(lane, {.kind = DiskEvent::Kind::remove, .file = file}, [&] {
+    const int error = errno_of(::unlinkat(directory, file.c_str(), 0));
+    return error == ENOENT ? 0 : error;
+  });
+}
+
+int Disk::sync_directory(Lane lane, int directory) {
+  return run(lane, {.kind = DiskEvent::Kind::sync_directory}, [&] { return errno_of(::fsync(directory)); });
+}
+
+Millis Disk::busy_ms() const {
+  int64_t longest = 0;
+  for (const auto& since : since_) {
+    const int64_t started = since.load(std::memory_order_relaxed);
+    if (started != 0) longest = std::max(longest, monotonic_ns() - started);
+  }
+  return static_cast<Millis>(longest / 1'000'000);
+}
+
+std::string disk_error(std::string_view what, const std::string& path, int error) {
+  return "cannot " + std::string(what) + " " + path + ": " + std::generic_category().message(error);
+}
+
+}  // namespace wh::storage

@@ -1,0 +1,87 @@
+// Every blocking call that changes a file of the data directory passes through here: our own (witness, snapshots) by
+// the functions below, SQLite's by vfs.cc. It knows since when the call under way on each lane has been running
+// (Storage::sync_age; a frozen disk blocks writes as well as syncs), and lets a test look on, fail a call or copy the
+// directory as it stands. Owns no file. Used by the two lanes at once: one call at a time on each.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+
+namespace wh::storage {
+
+// A lane runs one job at a time: the database (with the witness) is one, the snapshot files are the other.
+enum class Lane : uint8_t { database = 0, files = 1 };
+inline constexpr size_t kLanes = 2;
+
+struct DiskEvent {
+  enum class Kind : uint8_t { write, write_out, sync, truncate, rename, remove, sync_directory };
+  Kind kind;
+  std::string_view file;  // its name within the data directory; empty for sync_directory
+  uint64_t offset = 0;    // write: where; truncate: the new size
+  std::string_view data;  // write
+  std::string_view to;    // rename
+};
+
+// A test's eye and hand. Called on the lane's thread.
+class DiskProbe {
+ public:
+  virtual ~DiskProbe() = default;
+  // 0, or the errno with which the call fails instead of being made.
+  virtual int before(const DiskEvent& event) = 0;
+  virtual void after(const DiskEvent& event) = 0;  // it was made and succeeded
+};
+
+class Disk {
+ public:
+  explicit Disk(DiskProbe* probe = nullptr) : probe_(probe) {}
+  Disk(const Disk&) = delete;
+  Disk& operator=(const Disk&) = delete;
+
+  // Runs `call` (returning 0 or an errno) as `event` on `lane`.
+  template <typename Call>
+  int run(Lane lane, const DiskEvent& event, Call call) {
+    const Watch watch(since_[static_cast<size_t>(lane)]);
+    if (probe_ != nullptr)
+      if (const int injected = probe_->before(event); injected != 0) return injected;
+    const int error = call();
+    if (error == 0 && probe_ != nullptr) probe_->after(event);
+    return error;
+  }
+
+  // Each returns 0 or an errno. Writes are whole or failed.
+  int write(Lane lane, int fd, std::string_view file, uint64_t offset, std::string_view data);
+  // Waits until what was written to an existing part of the file has reached the device: the next sync of any file,
+  // which flushes the device, then makes it durable.
+  int write_out(Lane lane, int fd, std::string_view file);
+  int sync(Lane lane, int fd, std::string_view file);
+  int rename(Lane lane, int directory, const std::string& from, const std::string& to);
+  int remove(Lane lane, int directory, const std::string& file);  // no error when it is not there
+  int sync_directory(Lane lane, int directory);
+
+  // For how long the longest call now under way has been running, in ms; 0 when none is. From any thread.
+  [[nodiscard]] Millis busy_ms() const;
+
+ private:
+  class Watch {
+   public:
+    explicit Watch(std::atomic<int64_t>& since);
+    ~Watch() { since_.store(0, std::memory_order_relaxed); }
+    Watch(const Watch&) = delete;
+    Watch& operator=(const Watch&) = delete;
+
+   private:
+    std::atomic<int64_t>& since_;
+  };
+  DiskProbe* probe_;
+  std::array<std::atomic<int64_t>, kLanes> since_{};  // nanoseconds of the monotonic clock; 0: nothing under way
+};
+
+// What went wrong with a file, as a sentence: "cannot write DIR/FILE: No space left on device".
+std::string disk_error(std::string_view what, const std::string& path, int error);
+
+}  // namespace wh::storage

@@ -1,0 +1,380 @@
+// The opening of a Database: creation, and the verification of all that an earlier life left. Order of creation: an
+// empty witness, then the database with revision 1, then the witness's first claim; so a crash in between is told from
+// a file that was lost later.
+#include <algorithm>
+#include <cerrno>
+#include <deque>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <utility>
+
+#include "storage/database.h"
+
+namespace wh::storage {
+namespace {
+
+struct Table {
+  const char* name;
+  const char* sql;
+};
+constexpr Table kSchema[] = {
+    {"meta",
+     "CREATE TABLE meta(id INTEGER PRIMARY KEY, cluster BLOB NOT NULL, instance INTEGER NOT NULL, name TEXT NOT NULL, "
+     "epoch INTEGER NOT NULL, revision INTEGER NOT NULL, term INTEGER NOT NULL, vote INTEGER NOT NULL, "
+     "granted_to INTEGER NOT NULL, granted_attempt INTEGER NOT NULL, granted_address TEXT NOT NULL, "
+     "base_index INTEGER NOT NULL, base_term INTEGER NOT NULL, base_chain INTEGER NOT NULL, "
+     "saw_command INTEGER NOT NULL, saw_others INTEGER NOT NULL, crc INTEGER NOT NULL) STRICT"},
+    {"log",
+     "CREATE TABLE log(idx INTEGER PRIMARY KEY, term INTEGER NOT NULL, kind INTEGER NOT NULL, "
+     "time_ms INTEGER NOT NULL, crc INTEGER NOT NULL, chain INTEGER NOT NULL, data BLOB NOT NULL) STRICT"},
+    {"snapshot",
+     "CREATE TABLE snapshot(id INTEGER PRIMARY KEY, meta BLOB NOT NULL, file TEXT NOT NULL, crc INTEGER NOT NULL) "
+     "STRICT"},
+};
+
+constexpr uint64_t kCreated = 1;  // the revision of a database that was made and not yet used
+
+bool exists(int directory_fd, const std::string& file) {
+  return ::faccessat(directory_fd, file.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+}  // namespace
+
+Result<node::RecoveredNode> Database::open(int directory_fd) {
+  const std::string wal = std::string(kDatabaseFile) + "-wal";
+  const bool has_database = exists(directory_fd, kDatabaseFile);
+  Witness::Found found;
+  found.blank = true;
+  if (exists(directory_fd, kWitnessFile)) {
+    Result<Witness::Found> opened = witness_.open(directory_fd);
+    if (!opened) return Error{opened.error()};
+    found = *opened;
+    if (!found.claim && !found.blank) return damaged(std::string(kWitnessFile) + ": neither of its records is valid");
+  } else if (has_database || exists(directory_fd, wal)) {
+    return damaged(std::string(kWitnessFile) + ": is missing, but " + kDatabaseFile + " or its WAL is there");
+  }
+  if (found.claim && !has_database)
+    return damaged(std::string(kDatabaseFile) + ": is missing, but the witness of what it held is there");
+
+  if (found.blank)
+    if (Status status = witness_.create(directory_fd); !status) return Error{status.error()};
+  if (!has_database) {
+    const std::string path = directory_ + "/" + kDatabaseFile;
+    const int fd = ::openat(directory_fd, kDatabaseFile, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0) return Error{disk_error("create", path, errno)};
+    ::close(fd);
+    const int error = disk_.sync_directory(Lane::database, directory_fd);
+    if (error != 0) return Error{disk_error("sync", directory_, error)};
+  }
+  if (Status status = open_connection(); !status) return Error{status.error()};
+  bool is_new = false;
+  if (Status status = check_format(is_new); !status) return Error{status.error()};
+  if (is_new && found.claim)
+    return damaged(std::string(kDatabaseFile) + ": is empty, but the witness of what it held is there");
+  if (is_new) {
+    if (Status status = create(); !status) return Error{status.error()};
+  } else {
+    if (Status status = check_structure(); !status) return Error{status.error()};
+    if (Status status = prepare_statements(); !status) return Error{status.error()};
+    if (Status status = read_meta(); !status) return Error{status.error()};
+    if (found.blank && meta_.revision != kCreated)
+      return damaged(std::string(kWitnessFile) + ": is empty, but " + kDatabaseFile + " is in use");
+  }
+  witness_.set_instance(meta_.instance);
+  if (found.claim && found.instance != meta_.instance)
+    return damaged(std::string(kWitnessFile) + ": belongs to another data directory");
+  if (meta_.name != settings_.name)
+    return Error{"the data in " + directory_ + " is that of node-id \"" + meta_.name +
+                 "\", which is fixed at the first start, but the configuration says node-id \"" + settings_.name +
+                 "\""};
+  node::RecoveredNode out;
+  if (Status status = read_snapshot_row(); !status) return Error{status.error()};
+  if (Status status = scan(out, found.claim); !status) return Error{status.error()};
+
+  claim_ = current_claim();
+  // From here on an empty witness is a lost one.
+  if (found.blank)
+    if (Status status = witness_.write(claim_, Witness::Durability::now); !status) return Error{status.error()};
+  ++meta_.epoch;
+  meta_changed_ = true;
+  if (Status status = begin(); !status) return Error{status.error()};
+  if (Status status = commit(true, true); !status) return Error{status.error()};
+  failed_ = false;
+  out.cluster = meta_.cluster;
+  out.instance = meta_.instance;
+  out.name = meta_.name;
+  out.epoch = meta_.epoch;
+  out.raft.hard_state = meta_.hard_state;
+  if (snapshot_) out.raft.snapshot = snapshot_->meta;
+  out.saw_command = meta_.saw_command;
+  out.saw_others = meta_.saw_others;
+  out.granted_to = meta_.granted_to;
+  out.granted_attempt = meta_.granted_attempt;
+  out.granted_address = meta_.granted_address;
+  return out;
+}
+
+Status Database::open_connection() {
+  const std::string path = directory_ + "/" + kDatabaseFile;
+  constexpr int kFlags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_EXRESCODE;
+  if (sqlite3_open_v2(path.c_str(), &db_, kFlags, vfs_.name()) != SQLITE_OK) return sql_error("opening it");
+  sqlite3_db_config(db_, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
+  // HAZARDS 5.1: in this order, each read back.
+  struct Pragma {
+    const char* name;
+    const char* value;
+    const char* read_back;
+  };
+  constexpr Pragma kPragmas[] = {
+      {"locking_mode", "EXCLUSIVE", "exclusive"},
+      {"journal_mode", "WAL", "wal"},
+      {"synchronous", "FULL", "2"},
+      {"wal_autocheckpoint", "0", "0"},
+      {"journal_size_limit", "67108864", "67108864"},
+      {"mmap_size", "0", "0"},
+      {"foreign_keys", "off", "0"},
+      {"trusted_schema", "off", "0"},
+      {"cell_size_check", "on", "1"},
+      {"temp_store", "memory", "2"},
+  };
+  for (const Pragma& pragma : kPragmas)
+    if (Status status = set_pragma(pragma.name, pragma.value, pragma.read_back); !status) return status;
+  // After wal_autocheckpoint, which would have taken the hook away.
+  sqlite3_wal_hook(
+      db_,
+      [](void* self, sqlite3*, const char*, int pages) {
+        static_cast<Database*>(self)->wal_pages_ = static_cast<uint64_t>(pages);
+        return SQLITE_OK;
+      },
+      this);
+  const Result<std::string> page_size = query_text("PRAGMA page_size");
+  if (!page_size) return Error{page_size.error()};
+  page_size_ = std::stoull("0" + *page_size);
+  return ok_status();
+}
+
+Result<std::string> Database::query_text(const std::string& sql) {
+  Statement statement;
+  if (statement.prepare(db_, sql) != SQLITE_OK) return sql_error("reading it");
+  const int code = statement.step();
+  if (code == SQLITE_DONE) return std::string();
+  if (code != SQLITE_ROW) return sql_error("reading it");
+  return std::string(statement.bytes(0));
+}
+
+Status Database::set_pragma(const std::string& name, const std::string& value, const std::string& read_back) {
+  if (const Result<std::string> set = query_text("PRAGMA " + name + "=" + value); !set) return Error{set.error()};
+  const Result<std::string> got = query_text("PRAGMA " + name);
+  if (!got) return Error{got.error()};
+  if (*got == read_back) return ok_status();
+  return Error{directory_ + "/" + kDatabaseFile + ": SQLite did not accept " + name + "=" + value + " but says " +
+               *got};
+}
+
+// New: nothing was ever committed to it.
+Status Database::check_format(bool& is_new) {
+  const Result<std::string> application = query_text("PRAGMA application_id");
+  const Result<std::string> version = application ? query_text("PRAGMA user_version") : application;
+  const Result<std::string> tables = version ? query_text("SELECT count(*) FROM sqlite_schema") : version;
+  if (!tables) return Error{tables.error()};
+  is_new = *application == "0" && *version == "0" && *tables == "0";
+  if (is_new) return ok_status();
+  if (*application != std::to_string(kApplicationId))
+    return damaged(std::string(kDatabaseFile) + ": is not a database of this program");
+  if (*version == std::to_string(kFormatVersion)) return ok_status();
+  const int64_t found = std::stoll(*version);
+  if (found > kFormatVersion)
+    return Error{directory_ + "/" + kDatabaseFile + ": was written by a newer version of this program (format " +
+                 *version + ", this one knows " + std::to_string(kFormatVersion) + "); start that version instead"};
+  return damaged(std::string(kDatabaseFile) + ": its format " + *version + " never existed");
+}
+
+Status Database::create() {
+  meta_ = Meta{};
+  meta_.instance = settings_.instance;
+  meta_.name = settings_.name;
+  std::string sql = "BEGIN IMMEDIATE;";
+  for (const Table& table : kSchema) sql += std::string(table.sql) + ";";
+  sql += "PRAGMA application_id=" + std::to_string(kApplicationId) + ";";
+  sql += "PRAGMA user_version=" + std::to_string(kFormatVersion) + ";";
+  if (sqlite3_exec(db_, sql.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK) return sql_error("creating it");
+  if (Status status = prepare_statements(); !status) return status;
+  if (Status status = store_meta(); !status) return status;
+  if (commit_.run() != SQLITE_OK) return sql_error("creating it");
+  return ok_status();
+}
+
+Status Database::prepare_statements() {
+  const std::pair<Statement*, const char*> statements[] = {
+      {&begin_, "BEGIN IMMEDIATE"},
+      {&commit_, "COMMIT"},
+      {&insert_, "INSERT INTO log(idx,term,kind,time_ms,crc,chain,data) VALUES(?,?,?,?,?,?,?)"},
+      {&delete_from_, "DELETE FROM log WHERE idx>=?"},
+      {&delete_to_, "DELETE FROM log WHERE idx<=?"},
+      {&delete_all_, "DELETE FROM log"},
+      {&select_, "SELECT idx,term,kind,time_ms,crc,chain,data FROM log WHERE idx BETWEEN ? AND ? ORDER BY idx"},
+      {&select_sizes_, "SELECT idx,length(data) FROM log WHERE idx<=? ORDER BY idx LIMIT ?"},
+      {&update_meta_,
+       "REPLACE INTO meta(id,cluster,instance,name,epoch,revision,term,vote,granted_to,granted_attempt,"
+       "granted_address,base_index,base_term,base_chain,saw_command,saw_others,crc) "
+       "VALUES(1,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"},
+      {&put_snapshot_, "REPLACE INTO snapshot(id,meta,file,crc) VALUES(1,?,?,?)"},
+      {&delete_snapshot_, "DELETE FROM snapshot"},
+  };
+  for (const auto& [statement, sql] : statements)
+    if (statement->prepare(db_, sql) != SQLITE_OK) return sql_error("preparing a statement");
+  return ok_status();
+}
+
+// What SQLite can see of damage: pages, not their content (HAZARDS 1.1); and that the tables are the ones made above.
+Status Database::check_structure() {
+  const Result<std::string> check = query_text("PRAGMA quick_check(1)");
+  if (!check) return Error{check.error()};
+  if (*check != "ok") return damaged(std::string(kDatabaseFile) + ": " + *check);
+  Statement tables;
+  if (tables.prepare(db_, "SELECT type||' '||name||' '||tbl_name||' '||sql FROM sqlite_schema ORDER BY rowid") !=
+      SQLITE_OK)
+    return sql_error("reading it");
+  for (const Table& table : kSchema) {
+    const std::string name = table.name;
+    if (tables.step() != SQLITE_ROW || tables.bytes(0) != "table " + name + " " + name + " " + table.sql)
+      return damaged(std::string(kDatabaseFile) + ": its tables are not this program's");
+  }
+  if (tables.step() != SQLITE_DONE) return damaged(std::string(kDatabaseFile) + ": its tables are not this program's");
+  return ok_status();
+}
+
+Status Database::read_meta() {
+  const std::string row = std::string(kDatabaseFile) + ": row 1 of meta: ";
+  Statement s;
+  if (s.prepare(db_,
+                "SELECT cluster,instance,name,epoch,revision,term,vote,granted_to,granted_attempt,granted_address,"
+                "base_index,base_term,base_chain,saw_command,saw_others,crc,id FROM meta") != SQLITE_OK)
+    return sql_error("reading meta");
+  const int code = s.step();
+  if (code == SQLITE_DONE) return damaged(row + "is missing");
+  if (code != SQLITE_ROW) return sql_error("reading meta");
+  Meta& m = meta_;
+  const std::string_view cluster = s.bytes(0);
+  if (cluster.size() != m.cluster.size()) return damaged(row + "its checksum does not match");
+  std::copy(cluster.begin(), cluster.end(), reinterpret_cast<char*>(m.cluster.data()));
+  m.instance = raft::NodeId{s.number(1)};
+  m.name = s.bytes(2);
+  m.epoch = s.number(3);
+  m.revision = s.number(4);
+  m.hard_state = {raft::Term{s.number(5)}, raft::NodeId{s.number(6)}};
+  m.granted_to = raft::NodeId{s.number(7)};
+  m.granted_attempt = s.number(8);
+  m.granted_address = s.bytes(9);
+  m.base_index = raft::Index{s.number(10)};
+  m.base_term = raft::Term{s.number(11)};
+  m.base_chain = s.number(12);
+  m.saw_command = s.number(13) != 0;
+  m.saw_others = s.number(14) != 0;
+  if (s.number(15) != meta_crc(m)) return damaged(row + "its checksum does not match");
+  if (s.step() != SQLITE_DONE) return damaged(row + "is not the only one");
+  return ok_status();
+}
+
+Status Database::read_snapshot_row() {
+  const std::string row = std::string(kDatabaseFile) + ": row 1 of snapshot: ";
+  Statement s;
+  if (s.prepare(db_, "SELECT meta,file,crc FROM snapshot") != SQLITE_OK) return sql_error("reading snapshot");
+  const int code = s.step();
+  if (code == SQLITE_DONE) return ok_status();
+  if (code != SQLITE_ROW) return sql_error("reading snapshot");
+  const std::optional<raft::SnapshotMeta> meta = decode_snapshot_meta(s.bytes(0));
+  if (!meta || s.number(2) != snapshot_row_crc(s.bytes(0), s.bytes(1)))
+    return damaged(row + "its checksum does not match");
+  snapshot_ = SnapshotFile{*meta, std::string(s.bytes(1))};
+  if (s.step() != SQLITE_DONE) return damaged(row + "is not the only one");
+  return ok_status();
+}
+
+// Reads the whole log: every row's checksum, no gap (HAZARDS B9), the hash chain, and that it meets the snapshot (F1)
+// and the witness.
+Status Database::scan(node::RecoveredNode& out, const std::optional<Claim>& claim) {
+  raft::Log::Recovered& log = out.raft.log;
+  log.base_index = last_index_ = meta_.base_index;
+  log.base_term = last_term_ = meta_.base_term;
+  last_chain_ = meta_.base_chain;
+  if (snapshot_) {
+    log.configurations.push_back({snapshot_->meta.configuration_index, snapshot_->meta.configuration});
+    log.last_time_ms = snapshot_->meta.time_ms;
+  }
+  std::optional<uint64_t> chain_at_claim;
+  std::optional<Mark> mark_at_snapshot;
+  const auto passed = [&] {
+    if (claim && claim->index == last_index_) chain_at_claim = last_chain_;
+    if (snapshot_ && snapshot_->meta.index == last_index_) mark_at_snapshot = Mark{last_term_, last_chain_};
+  };
+  passed();
+  std::deque<raft::Entry> tail;
+  uint64_t tail_bytes = 0;
+  const ResetAtEnd reset(select_);
+  select_.bind(1, 0).bind(2, raft::kLimit);
+  int code = SQLITE_DONE;
+  while ((code = select_.step()) == SQLITE_ROW) {
+    Row row;
+    if (Status status = take_row(select_, row); !status) return status;
+    raft::Entry& entry = row.entry;
+    if (entry.index != last_index_ + 1)
+      return damaged_row(last_index_ + 1, entry.index > last_index_ ? "is missing" : "is followed by an older one");
+    if (row.chain != next_chain(last_chain_, entry))
+      return damaged_row(entry.index, "does not continue the hash chain");
+    if (entry.term < last_term_) return damaged_row(entry.index, "its term is below that of the row before");
+    if (log.runs.empty() || log.runs.back().term != entry.term) log.runs.push_back({entry.index, entry.term});
+    if (entry.kind == raft::EntryKind::configuration) {
+      const auto configuration = raft::Configuration::decode(entry.payload.view());
+      if (!configuration) return damaged_row(entry.index, "does not hold a configuration");
+      if (!snapshot_ || entry.index > snapshot_->meta.configuration_index)
+        log.configurations.push_back({entry.index, *configuration});
+    }
+    last_index_ = entry.index;
+    last_term_ = entry.term;
+    last_chain_ = row.chain;
+    log.last_time_ms = entry.time_ms;
+    passed();
+    tail_bytes += raft::cost(entry);
+    tail.push_back(std::move(entry));
+    while (tail_bytes > settings_.tail_bytes && !tail.empty()) {
+      tail_bytes -= raft::cost(tail.front());
+      tail.pop_front();
+    }
+  }
+  if (code != SQLITE_DONE) return sql_error("reading the log");
+  log.last_index = last_index_;
+  log.tail.assign(std::make_move_iterator(tail.begin()), std::make_move_iterator(tail.end()));
+
+  if (!snapshot_ && meta_.base_index.value > 0)
+    return damaged_row(meta_.base_index, "was compacted, but no snapshot is recorded");
+  if (snapshot_ && (!mark_at_snapshot || mark_at_snapshot->term != snapshot_->meta.term ||
+                    mark_at_snapshot->chain != snapshot_->meta.chain))
+    return damaged_row(snapshot_->meta.index, "the log does not meet the recorded snapshot");
+  return claim ? check_claim(*claim, chain_at_claim) : ok_status();
+}
+
+// To hold more than is claimed is what a crash leaves; to hold less, or something else, is amnesia (HAZARDS C2).
+Status Database::check_claim(const Claim& claim, std::optional<uint64_t> chain_at_claim) {
+  const std::string file = std::string(kDatabaseFile) + " (or its WAL): ";
+  if (claim.cluster != node::kNoCluster && claim.cluster != meta_.cluster)
+    return damaged(file + "row 1 of meta: the witness knows another cluster id");
+  const raft::HardState& mine = meta_.hard_state;
+  const raft::HardState& known = claim.hard_state;
+  const bool vote_lost =
+      mine.current_term == known.current_term && known.voted_for && mine.voted_for != known.voted_for;
+  if (mine.current_term < known.current_term || vote_lost)
+    return damaged(file + "row 1 of meta: the term or vote is older than the one that was promised, says the witness");
+  if (meta_.revision < claim.revision)
+    return damaged(file + "row 1 of meta: is older than what was promised, says the witness");
+  // Below the base the log no longer tells; a base is only moved over what was synced.
+  if (claim.index < meta_.base_index) return ok_status();
+  if (claim.index > last_index_)
+    return damaged(file + "the log ends at row " + std::to_string(last_index_.value) + ", but row " +
+                   std::to_string(claim.index.value) + " was acknowledged, says the witness");
+  if (chain_at_claim != claim.chain) return damaged_row(claim.index, "is not what was acknowledged, says the witness");
+  return ok_status();
+}
+
+}  // namespace wh::storage

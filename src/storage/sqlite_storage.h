@@ -1,0 +1,149 @@
+// node::Storage on a real disk. This class is the owner's side: it keeps the queues, hands jobs to a Worker and gives
+// results back; the blocking work is Database's (the log, term and vote, in SQLite) and snapshot_files' (files).
+//
+// Threads: two lanes, the database and the snapshot files. *A lane has one job at a time*, and what a lane's jobs touch
+// (database_; own_, incoming_) nobody else touches. Everything else here belongs to the owner's thread.
+//
+// The database lane: all writes that wait are one transaction and one sync (group commit), in the order they were
+// given. Then reads of old entries; then, when nothing else waits, the witness is settled, compacted rows go, the WAL
+// is checkpointed. Every eighth turn the lower orders go first, so that no load starves them.
+//
+// A failed write or sync, or damage found on the way, ends in Options::fatal: no result comes any more (HAZARDS C6). A
+// full disk is such a failure. Destroy it only when idle().
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/result.h"
+#include "node/ports.h"
+#include "storage/database.h"
+#include "storage/directory.h"
+#include "storage/disk.h"
+#include "storage/snapshot_files.h"
+
+namespace wh::storage {
+
+// Where blocking jobs run.
+class Worker {
+ public:
+  virtual ~Worker() = default;
+  // Runs `work` on another thread, then `done` on the owner's; never inside this call. Up to two run at once.
+  virtual void run(std::function<void()> work, std::function<void()> done) = 0;
+};
+
+struct Options {
+  std::string directory = ".";
+  std::string node_name;        // node-id; another one on the disk is an error
+  raft::NodeId fresh_instance;  // random, not 0: the instance id, should the directory be new
+  AppendFsync fsync = AppendFsync::always;
+  uint64_t log_cache_bytes = 16 << 20;  // of the log's end, to give back in RecoveredNode
+  uint64_t checkpoint_bytes = 0;        // the WAL is checkpointed at about this size; 0: 3 to 5 MB, by the instance
+  // Never returns in production; empty: writes the message to the log and ends the process with status 1.
+  std::function<void(const std::string& message)> fatal;
+  DiskProbe* probe = nullptr;  // tests only
+};
+
+class SqliteStorage final : public node::Storage {
+ public:
+  struct Opened {
+    node::RecoveredNode node;
+    std::unique_ptr<SqliteStorage> storage;
+  };
+  // Blocking, before the loop runs. The error is a message for the operator; the process exits with status 1.
+  static Result<Opened> open(Options options, Worker& worker);
+  ~SqliteStorage() override;
+
+  // Where results go, from the done of a job. Set before the first call below.
+  void set_handler(std::function<void(node::StorageDone)> handler) { handler_ = std::move(handler); }
+
+  void persist(node::Batch batch) override;
+  void begin_anew(node::NewBeginning beginning) override;
+  void save_grant(node::FoundingGrant grant) override;
+  void load_entries(raft::Index first, raft::Index last, uint64_t max_bytes) override;
+  void compact(raft::Index index) override;
+  // The answer SnapshotSaved comes also when a newer snapshot or another beginning has overtaken this one; its chain is
+  // 0 then, and nothing is recorded.
+  void begin_snapshot(const raft::SnapshotMeta& meta) override;
+  void write_snapshot_slice(Bytes slice) override;
+  void finish_snapshot() override;
+  void write_incoming_chunk(const raft::SnapshotMeta& meta, uint64_t offset, Bytes data, bool done) override;
+  void read_snapshot(uint64_t request, const raft::SnapshotMeta& meta, uint64_t offset, uint64_t max_bytes) override;
+  [[nodiscard]] Millis sync_age() const override { return disk_.busy_ms(); }
+
+  // Under appendfsync everysec the owner calls this each second; syncs what was written without a sync.
+  void sync_soon();
+  // Nothing is under way or waiting.
+  [[nodiscard]] bool idle() const;
+  // The absolute path of the data directory.
+  [[nodiscard]] const std::string& directory() const { return directory_.path(); }
+
+ private:
+  using FilesWork = std::function<Status()>;
+  using FilesDone = std::function<void()>;
+  struct FilesJob {
+    FilesWork work;
+    FilesDone done;
+  };
+  struct EntriesWanted {
+    raft::Index first;
+    raft::Index last;
+    uint64_t max_bytes;
+  };
+
+  SqliteStorage(Options options, Worker& worker, Directory directory);
+  Status clean_up();
+  void pump_database();
+  void run_writes();
+  void run_read();
+  bool run_upkeep();
+  void run_database(std::function<Status()> work, std::function<void()> done);
+  void written(std::vector<Write>& writes);
+  void recorded(const SnapshotFile& snapshot);
+  void drop_received();
+  void remove_file(const std::string& file);
+  void queue_files(FilesWork work, FilesDone done);
+  void pump_files();
+  void give(node::StorageDone result);
+  void fail(const std::string& message);
+
+  Options options_;
+  Worker& worker_;
+  Directory directory_;
+  Disk disk_;
+  std::function<void(node::StorageDone)> handler_;
+  bool failed_ = false;
+
+  // the database lane
+  std::unique_ptr<Database> database_;
+  bool database_busy_ = false;
+  std::deque<Write> writes_;
+  std::deque<EntriesWanted> reads_;
+  uint32_t turns_ = 0;  // jobs of writes in a row
+  bool unsettled_ = false;
+  bool sync_wanted_ = false;
+  raft::Index compact_to_;
+  uint64_t wal_bytes_ = 0;
+  uint64_t checkpoint_bytes_ = 0;
+
+  // the files lane
+  SnapshotWriter own_;
+  bool own_overtaken_ = false;  // another log has begun since own_ was; the owner's thread's
+  SnapshotWriter incoming_;
+  bool files_busy_ = false;
+  std::deque<FilesJob> files_;
+
+  // what the snapshot files are, as the owner's thread knows it
+  std::optional<SnapshotFile> recorded_;
+  std::optional<SnapshotFile> previous_;  // the one recorded before: its readers may not be through
+  std::deque<SnapshotFile> received_;     // whole, not recorded; the newest two: one may still be in use
+  std::vector<SnapshotFile> installing_;  // named by a batch that is not written yet
+};
+
+}  // namespace wh::storage

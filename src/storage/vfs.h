@@ -1,0 +1,35 @@
+// A thin layer over SQLite's own file system: the same files, but every write, sync, truncation and removal passes
+// through a Disk. It offers no shared memory and no mmap, so SQLite can open a WAL database in exclusive mode only
+// (HAZARDS 5.1, C18). Called by database.cc only.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "storage/disk.h"
+
+struct sqlite3_vfs;
+
+namespace wh::storage {
+
+class Vfs {
+ public:
+  // Registered under a name of its own until destroyed, which must be after its connection was closed.
+  explicit Vfs(Disk& disk);
+  ~Vfs();
+  Vfs(const Vfs&) = delete;
+  Vfs& operator=(const Vfs&) = delete;
+  [[nodiscard]] const char* name() const { return name_.c_str(); }
+  [[nodiscard]] Disk& disk() const { return disk_; }
+  // The errno of the last failed call, for the message.
+  [[nodiscard]] int last_error() const { return last_error_; }
+  void note_error(int error) { last_error_ = error; }
+
+ private:
+  Disk& disk_;
+  std::string name_;
+  std::unique_ptr<sqlite3_vfs> vfs_;
+  int last_error_ = 0;
+};
+
+}  // namespace wh::storage
