@@ -1,0 +1,41 @@
+// One IP address with a port, as the kernel's socket calls take it and as people read it. A value; knows no sockets and
+// never asks a name server. Used by tcp, dial, resolver and listener.
+#pragma once
+
+#include <cstdint>
+#include <netinet/in.h>
+#include <optional>
+#include <string>
+#include <sys/socket.h>
+#include <vector>
+
+namespace wh::net {
+
+class Address {
+ public:
+  Address() = default;
+  // `raw` is an AF_INET or AF_INET6 address; anything else makes an empty one.
+  explicit Address(const sockaddr* raw);
+  // A numeric IPv4 or IPv6 address, without brackets, an interface allowed after '%'. Nothing for any other text.
+  static std::optional<Address> parse(const std::string& text, uint16_t port);
+
+  [[nodiscard]] const sockaddr* raw() const { return reinterpret_cast<const sockaddr*>(&storage_); }
+  [[nodiscard]] bool is_ipv6() const { return storage_.ss_family == AF_INET6; }
+  // 127.0.0.0/8, ::1, and the former as an IPv4-mapped address.
+  [[nodiscard]] bool is_loopback() const;
+  [[nodiscard]] uint16_t port() const;
+  [[nodiscard]] Address with_port(uint16_t port) const;
+  // The number alone ("::1"); empty for an empty address.
+  [[nodiscard]] std::string host() const;
+  // With the port, IPv6 in brackets: "[::1]:8080".
+  [[nodiscard]] std::string text() const;
+  // Same family, address and port.
+  friend bool operator==(const Address& a, const Address& b);
+
+ private:
+  sockaddr_storage storage_{};
+};
+
+using Addresses = std::vector<Address>;
+
+}  // namespace wh::net

@@ -1,0 +1,86 @@
+// The listening sockets of one port: on a list of addresses, or on those of a network interface. Owns the sockets, not
+// the connections they give. Called by server/, once a port.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/byte_stream.h"
+#include "base/log.h"
+#include "base/result.h"
+#include "net/tcp.h"
+
+namespace wh::net {
+
+struct ListenOptions {
+  // Numeric addresses; `*` is every IPv4 one and `::*` every IPv6 one; with `-` before it one that this machine does
+  // not have is no error (directive `bind`).
+  std::vector<std::string> bind = {"127.0.0.1", "-::1"};
+  // When not empty, in place of `bind`: all addresses of this interface (directive `bind-interface`).
+  std::string bind_interface;
+  // 0: the system picks one, the same for all addresses.
+  uint16_t port = 0;
+  int backlog = 511;
+  TcpOptions tcp;
+};
+
+class Listener {
+ public:
+  // The new connection; destroying it closes it. The function may destroy the listener.
+  using AcceptFunction = std::function<void(std::unique_ptr<ByteStream>)>;
+
+  // Errors name address, port and cause: "could not listen on 127.0.0.1:8080: address already in use".
+  static Result<std::unique_ptr<Listener>> listen(Loop& loop, const ListenOptions& options, AcceptFunction on_accept);
+  ~Listener();
+  Listener(const Listener&) = delete;
+  Listener& operator=(const Listener&) = delete;
+
+  [[nodiscard]] uint16_t port() const { return port_; }
+  // Where it listens, with the port: "127.0.0.1:8080", "[::1]:8080".
+  [[nodiscard]] const std::vector<std::string>& addresses() const { return texts_; }
+
+  // Stops and resumes handing out connections; meanwhile they wait in the kernel's backlog.
+  void pause();
+  void resume();
+  // Connections that were closed at once, as no file descriptor or memory was left for them.
+  [[nodiscard]] uint64_t refused() const { return refused_; }
+
+ private:
+  struct Socket;
+  struct Target {
+    Address address;
+    bool optional = false;
+  };
+  // At most so many connections of one socket a turn, so that a burst of them leaves room for others.
+  static constexpr int kAcceptsPerTurn = 64;
+  // After an accept that failed for want of resources, the next comes no sooner than this.
+  static constexpr uint64_t kAcceptRetryMs = 100;
+
+  Listener(Loop& loop, const ListenOptions& options, AcceptFunction on_accept);
+  static Result<std::vector<Target>> targets(const ListenOptions& options);
+  // `in_use`: the port is taken on one of the addresses.
+  Status open_all(const std::vector<Target>& targets, const ListenOptions& options, bool& in_use);
+  // Opens one; returns 0 or libuv's code.
+  int open(const Address& address, int backlog);
+  void close_all();
+  void start_polling();
+  void accept_some(Socket& socket);
+  bool out_of_descriptors(int listening_fd);
+
+  Loop& loop_;
+  std::shared_ptr<AcceptFunction> on_accept_;
+  TcpOptions tcp_;
+  uint16_t port_ = 0;
+  std::vector<std::string> texts_;
+  std::vector<Socket*> sockets_;
+  Timer retry_timer_;
+  int reserve_fd_ = -1;
+  bool paused_ = false;
+  uint64_t refused_ = 0;
+  LogLimiter log_limiter_{10'000};
+};
+
+}  // namespace wh::net

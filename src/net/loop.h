@@ -1,0 +1,173 @@
+// The event loop of the process: the clock, the order of one turn, timers, signals and jobs for libuv's workers. Owns
+// the uv_loop_t and its own handles; streams, listeners and timers own theirs and must be gone before it. Everything
+// here belongs to one thread, except the `work` of a job. Called by the rest of net/ and by server/, which wires the
+// node to it.
+//
+// One turn, in libuv's order (uv_run):
+//   timers
+//   deferred work, the turn hook, then the streams send what was queued   <- once, just before the poll
+//   poll: sockets, finished jobs, signals
+//   the deadline's handler, when it expired before this poll began (HAZARDS A12)
+// While anything is left over for the next turn the poll does not wait.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include <uv.h>
+
+#include "base/clock.h"
+
+namespace wh::net {
+
+class Loop;
+class Resolver;
+
+// How the loop fares; microseconds and milliseconds of the monotonic clock, waiting in the poll not counted as work.
+struct LoopStats {
+  uint64_t turns = 0;
+  uint64_t last_turn_us = 0;
+  uint64_t longest_turn_us = 0;
+  // How late the last of the loop's own timers ran: a stall of the loop, the machine or the process (SIGSTOP).
+  uint64_t lag_ms = 0;
+  uint64_t longest_lag_ms = 0;
+  // Jobs handed to the workers whose `done` has not run.
+  size_t jobs = 0;
+};
+
+// A place in the queue of things to do before the next poll; its owner may queue it any number of times a turn, it runs
+// once. Destroying it takes it out of the queue. A plain function and not a closure, so that it may destroy its owner.
+class TurnTask {
+ public:
+  // In this order, all tasks of one phase before those of the next. `encrypt` may queue `send`.
+  enum class Phase { deferred, encrypt, send };
+  using Function = void (*)(void* self);
+  TurnTask(Loop& loop, Phase phase, Function function, void* self);
+  ~TurnTask() { cancel(); }
+  TurnTask(const TurnTask&) = delete;
+  TurnTask& operator=(const TurnTask&) = delete;
+  // Runs in this turn when its phase is still to come, else in the next, which then comes at once.
+  void queue();
+  void cancel();
+
+ private:
+  friend class Loop;
+  struct Link {
+    Link* previous = this;
+    Link* next = this;
+    TurnTask* task = nullptr;
+  };
+  Link link_;
+  Link& list_;
+  Function function_;
+  void* self_;
+};
+
+// A timer; destroying it stops it, also from inside its own function.
+class Timer {
+ public:
+  Timer(Loop& loop, std::function<void()> function);
+  ~Timer();
+  Timer(const Timer&) = delete;
+  Timer& operator=(const Timer&) = delete;
+  // Runs once, `delay_ms` from now; with `repeat_ms` above 0, then again every so often. Starting anew replaces.
+  void start(uint64_t delay_ms, uint64_t repeat_ms = 0);
+  void stop();
+
+ private:
+  struct Handle;
+  Handle* handle_;
+};
+
+class Loop {
+ public:
+  Loop();
+  // Waits for jobs that run; those not begun and the `done` of all of them are dropped. Every stream, listener, timer
+  // and dial must have been destroyed before.
+  ~Loop();
+  Loop(const Loop&) = delete;
+  Loop& operator=(const Loop&) = delete;
+
+  // The monotonic clock itself, never libuv's copy of it, which stands still through a long callback.
+  [[nodiscard]] Millis now() const { return uv_hrtime() / 1'000'000; }
+
+  // Runs turns until stop(). What is queued in the turn of stop() is not sent.
+  void run();
+  void stop() { uv_stop(&loop_); }
+
+  // Runs `function` before the next poll and before the turn hook; called there, in the next turn, which comes at once.
+  void defer(std::function<void()> function);
+  // Called once a turn, after deferred work and before streams send. It must not be replaced from inside itself.
+  void set_turn_hook(std::function<void()> hook) { turn_hook_ = std::move(hook); }
+  // Called about every 250 ms, for time limits that need no more precision.
+  static constexpr uint64_t kSweepMs = 250;
+  void set_sweep(std::function<void()> sweep) { sweep_ = std::move(sweep); }
+
+  // Runs `work` on one of libuv's threads, then `done` on the loop. `work` must touch no state that the loop's thread
+  // touches meanwhile, and neither may throw (an exception ends the process). Jobs may overlap and end in any order.
+  void run_job(std::function<void()> work, std::function<void()> done);
+
+  // The one deadline of the node, kNever for none; replaces the one before. When it has passed, the loop polls once
+  // more so that bytes which already wait in sockets are delivered first, then calls the handler, once, with how many
+  // milliseconds late that is. A deadline that is moved into the future meanwhile is not called.
+  void set_deadline(Millis at);
+  void on_deadline(std::function<void(Millis late_ms)> handler) { deadline_handler_ = std::move(handler); }
+
+  // Calls `handler` on the loop each time the process gets this signal. Once a signal.
+  void on_signal(int signal, std::function<void()> handler);
+
+  [[nodiscard]] const LoopStats& stats() const { return stats_; }
+
+  // For the rest of net/ only.
+  [[nodiscard]] uv_loop_t* uv() { return &loop_; }
+  [[nodiscard]] Resolver& resolver() { return *resolver_; }
+  // One read buffer for all streams: bytes are handed on before the next read.
+  static constexpr size_t kReadBufferSize = 64 * 1024;
+  [[nodiscard]] char* read_buffer() { return read_buffer_.get(); }
+
+ private:
+  friend class TurnTask;
+  struct Job;
+  struct Signal;
+
+  void before_poll();
+  void after_poll();
+  void run_tasks(TurnTask::Phase phase);
+  [[nodiscard]] bool has_work() const;
+  void deadline_expired();
+  void note_lag(uint64_t lag_ms);
+  void close_handles();
+
+  uv_loop_t loop_{};
+  uv_prepare_t prepare_{};
+  uv_check_t check_{};
+  uv_idle_t idle_{};
+  uv_timer_t sweep_timer_{};
+  uv_timer_t deadline_timer_{};
+
+  std::function<void()> turn_hook_;
+  std::function<void()> sweep_;
+  std::function<void(Millis)> deadline_handler_;
+  std::vector<std::function<void()>> deferred_;
+  TurnTask::Link tasks_[3];
+  std::map<int, std::unique_ptr<Signal>> signals_;
+  std::unique_ptr<Resolver> resolver_;
+  std::unique_ptr<char[]> read_buffer_;
+
+  Millis deadline_ = kNever;
+  bool deadline_due_ = false;     // it has passed
+  bool deadline_polled_ = false;  // and a poll has begun since
+  Millis sweep_due_ = 0;
+  Job* jobs_ = nullptr;
+  bool closing_ = false;
+
+  LoopStats stats_;
+  uint64_t turn_start_ns_ = 0;
+  uint64_t turn_start_idle_ns_ = 0;
+};
+
+}  // namespace wh::net

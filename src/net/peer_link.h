@@ -1,0 +1,69 @@
+// One connection between nodes, cut into frames: a stream, the decoder of what comes in, and a time limit for what is
+// awaited. Knows no frame's meaning. Owned by PeerTransport, by shared pointer, so that a link which is dropped by what
+// it delivers lives until that call has returned.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/byte_stream.h"
+#include "net/loop.h"
+#include "wire/frame.h"
+
+namespace wh::net {
+
+class PeerLink final : public StreamHandler, public std::enable_shared_from_this<PeerLink> {
+ public:
+  struct Handlers {
+    std::function<void(const wire::Frame&)> on_frame;
+    // The connection is gone, and the link with it: called once, last, and not after drop(). `foreign`: what came was
+    // not our protocol.
+    std::function<void(const std::string& why, bool foreign)> on_gone;
+  };
+
+  // Takes at most kMaxHelloBytes a frame until accept_large_frames().
+  static std::shared_ptr<PeerLink> make(Loop& loop, std::unique_ptr<ByteStream> stream, Handlers handlers);
+  PeerLink(Loop& loop, std::unique_ptr<ByteStream> stream, Handlers handlers);  // for make()
+
+  void accept_large_frames() { decoder_.set_limit(wire::kMaxFrameBytes); }
+  // The link is gone with this reason unless it is set anew or cleared in time.
+  void set_deadline(uint64_t delay_ms, std::string why);
+  void clear_deadline() { deadline_.stop(); }
+
+  // Queues whole frames. The first bytes sent are preceded by the magic.
+  void send(std::string_view frames);
+  // Bytes that send() took and the kernel has not.
+  [[nodiscard]] size_t pending_bytes() const { return stream_ ? stream_->pending_bytes() : 0; }
+  [[nodiscard]] uint64_t sent_bytes() const { return sent_bytes_; }
+  // Sends what is queued, then closes; no frame is delivered from now on.
+  void close();
+  // Closes at once, without on_gone.
+  void drop();
+
+  // Only while the link is there.
+  [[nodiscard]] const ByteStream& stream() const { return *stream_; }
+  // Numeric, without port and brackets; kept after the end.
+  [[nodiscard]] const std::string& peer_address() const { return peer_address_; }
+
+  void on_data(std::string_view bytes) override;
+  void on_end() override;
+  void on_drained() override {}
+  void on_close(std::string_view why) override;
+
+ private:
+  void gone(const std::string& why, bool foreign);
+
+  std::unique_ptr<ByteStream> stream_;  // null: the link is gone
+  Handlers handlers_;
+  wire::FrameDecoder decoder_{wire::kMaxHelloBytes};
+  Timer deadline_;
+  std::string deadline_reason_;
+  std::string peer_address_;
+  uint64_t sent_bytes_ = 0;
+  bool closing_ = false;
+};
+
+}  // namespace wh::net

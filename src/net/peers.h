@@ -1,0 +1,218 @@
+// The node's Transport over TCP. Owns every connection between this node and others: those it dials (one to each peer,
+// for messages; one for each question) and those that the raft listener accepts (messages come in; questions come in,
+// answers go out). Each node dials every peer it was told of and sends only on connections it dialled, so two nodes
+// hold two one-way connections, and which of two is the right one is never a question. Must not know what messages
+// mean. Made by server/, called by the node (as Transport) and by the listener; tells what happens through PeerEvents.
+// Implemented by idea: peers.cc (the surface, refusals), peers_outbound.cc, peers_inbound.cc, peers_ask.cc.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/byte_stream.h"
+#include "base/log.h"
+#include "base/prng.h"
+#include "base/result.h"
+#include "net/dial.h"
+#include "net/loop.h"
+#include "net/peer_link.h"
+#include "node/ports.h"
+#include "wire/hello.h"
+
+namespace wh::net {
+
+// What the transport reports. All calls come from the loop, never from inside a method of PeerTransport; each may call
+// any of its methods, and even destroy it.
+class PeerEvents {
+ public:
+  virtual ~PeerEvents() = default;
+  virtual void received(raft::NodeId from, node::PeerMessage message) = 0;
+  // A connection to this peer stands: messages reach it from now on, those sent before may be lost.
+  virtual void peer_connected(raft::NodeId id) = 0;
+  // The connection died and nobody listens at the peer's address any more: its process is gone. Once a death.
+  virtual void peer_lost(raft::NodeId id) = 0;
+  // Whoever listens at the peer's address does not take our messages, or is not the peer. Told at each try.
+  virtual void peer_refused(raft::NodeId id, const std::string& sentence, const node::WhoIAm& theirs) = 0;
+  // This peer connected to us, and says that it is to be reached at these addresses (no empty hosts).
+  virtual void peer_identity(raft::NodeId id, const node::Identity& identity) = 0;
+  // To be answered by PeerTransport::answer. `from_address` is numeric, without port and brackets; addresses without a
+  // host within the question are filled in from it.
+  virtual void asked(uint64_t question_id, node::Ask question, const std::string& from_address) = 0;
+  virtual void answered(uint64_t request, Result<node::Answer> answer) = 0;
+};
+
+struct PeerOptions {
+  // For the jitter of redials.
+  uint64_t seed = 0;
+  // Directive `cluster-secret`: when not empty, nobody who does not prove to hold it is listened to, nor talked to.
+  std::string secret;
+  // Puts a dialled connection under TLS; `name` is the peer's, empty for a question to whoever is there. Empty: plain.
+  std::function<std::unique_ptr<ByteStream>(std::unique_ptr<ByteStream> stream, const std::string& name)> secure;
+  // Why a caller that says to be `sender` is not let in over this connection (what it shows for itself, where it comes
+  // from), one sentence; nothing when it is. Empty: all are.
+  std::function<std::string(const ByteStream& stream, const node::Identity& sender)> objection;
+};
+
+class PeerTransport final : public node::Transport {
+ public:
+  static constexpr uint64_t kDialTimeoutMs = 3'000;
+  static constexpr uint64_t kHelloTimeoutMs = 5'000;
+  static constexpr uint64_t kMinBackoffMs = 50;
+  static constexpr uint64_t kMaxBackoffMs = 2'000;
+  // A connection that stood for less does not earn an immediate redial: two that throw each other out would spin.
+  static constexpr uint64_t kStableMs = 1'000;
+  // No byte of what waits was taken for so long: the peer is cut (HAZARDS G9).
+  static constexpr uint64_t kStallMs = 3'000;
+  static constexpr size_t kMaxPendingBytes = size_t{64} << 20;  // to one peer (HAZARDS G10)
+  static constexpr size_t kMaxStrangers = 128;                  // accepted connections without an accepted hello
+  static constexpr size_t kMaxInboundPeers = 1'024;
+  static constexpr size_t kMaxQuestionsIn = 64;
+  static constexpr size_t kMaxQuestionsOut = 256;
+  // Inbound questions that the node leaves unanswered are closed after this; askers give up earlier.
+  static constexpr uint64_t kAnswerTimeoutMs = 10'000;
+
+  // `loop` and `events` must outlive it.
+  PeerTransport(Loop& loop, PeerEvents& events, PeerOptions options);
+  ~PeerTransport() override;
+  PeerTransport(const PeerTransport&) = delete;
+  PeerTransport& operator=(const PeerTransport&) = delete;
+
+  // A connection from the raft listener.
+  void accept(std::unique_ptr<ByteStream> stream);
+
+  // The addresses are "host:port", IPv6 in brackets; names are resolved anew at each dial. Nobody is dialled and nobody
+  // is let in before the first set_identity.
+  void set_peers(std::vector<node::Peer> peers) override;
+  void set_identity(const node::Identity& identity, node::Standing standing) override;
+  // False too when the message is over the bounds of wire/frame.h (logged), or finds kMaxPendingBytes before it.
+  bool send(raft::NodeId to, node::PeerMessage message) override;
+  // `request` must not be one under way. Takes 3 s at most; 5 s for questions that need the other's disk.
+  void ask(uint64_t request, const std::string& address, node::Ask question) override;
+  void answer(uint64_t question_id, node::Answer answer) override;
+
+  // Whether a connection to that peer stands, now.
+  [[nodiscard]] bool connected(raft::NodeId id) const;
+
+ private:
+  // A peer we dial. At any time: it waits for `retry`, or `dial` runs, or `link` is there.
+  struct Outbound {
+    Outbound(Loop& loop, node::Peer who, std::function<void()> redial)
+        : peer(std::move(who)), retry(loop, std::move(redial)) {}
+    node::Peer peer;
+    std::unique_ptr<Dial> dial;
+    std::shared_ptr<PeerLink> link;
+    std::string hello;      // what it was greeted with: the payload
+    bool accepted = false;  // the other side's HelloReply took us in
+    bool died = false;      // a connection that stood is gone, and nothing is known of the peer since
+    Timer retry;
+    uint64_t backoff_ms = kMinBackoffMs;
+    Millis accepted_at = 0;
+    // The watch over progress: what the kernel had taken when last looked at, and for how many looks.
+    uint64_t taken = 0;
+    uint64_t looks_without_progress = 0;
+    LogLimiter loss_log{60'000};
+    LogLimiter refusal_log{60'000};
+    LogLimiter failure_log{60'000};
+  };
+  // A connection we accepted.
+  struct Inbound {
+    enum class State { hello, proof, ask, answering, peer, closing };
+    std::shared_ptr<PeerLink> link;
+    State state = State::hello;
+    wire::Hello hello;       // proof: what was accepted, if it is proved
+    wire::Proof expected{};  // proof
+    raft::NodeId from;       // peer: whose
+  };
+  // A question of ours.
+  struct Question {
+    Question(Loop& loop, std::string where, node::Ask what, std::function<void()> out_of_time)
+        : address(std::move(where)), question(std::move(what)), deadline(loop, std::move(out_of_time)) {}
+    std::string address;
+    node::Ask question;
+    std::unique_ptr<Dial> dial;
+    std::shared_ptr<PeerLink> link;
+    std::string hello;
+    bool accepted = false;
+    Timer deadline;
+    std::string failure;  // what to say when the deadline comes
+  };
+  using InboundMap = std::map<uint64_t, Inbound>;
+
+  // peers.cc
+  std::unique_ptr<ByteStream> secured(std::unique_ptr<ByteStream> stream, const std::string& name) const;
+  // Greets; what was sent is kept in `payload`. False when this node's own identity is too long to be told.
+  bool greet(PeerLink& link, wire::Purpose purpose, raft::NodeId instance, const std::string& name,
+             std::string& payload);
+  // The reply to a greeting, its addresses filled in; an error when it is none, or does not prove what it must.
+  Result<wire::HelloReply> read_reply(const PeerLink& link, const wire::Frame& frame,
+                                      const std::string& greeting) const;
+  void send_proof(PeerLink& link, const std::string& greeting, const wire::HelloReply& reply);
+  void log_limited(LogLimiter& limiter, const std::string& line);
+  void look_for_progress();
+
+  // peers_outbound.cc
+  Outbound* find_peer(raft::NodeId id);
+  void dial(raft::NodeId id);
+  void dialled(raft::NodeId id, DialResult result);
+  void peer_frame(raft::NodeId id, const wire::Frame& frame);
+  void peer_gone(Outbound& out, const std::string& why);
+  void refused(raft::NodeId id, Outbound& out, const std::string& sentence, const node::WhoIAm& theirs);
+  void disconnect(Outbound& out);
+  void retry_later(Outbound& out);
+  void retry_now(Outbound& out);
+
+  // peers_inbound.cc
+  void inbound_frame(uint64_t id, const wire::Frame& frame);
+  void inbound_hello(uint64_t id, Inbound& in, const wire::Frame& frame);
+  void inbound_gone(uint64_t id, const std::string& why, bool foreign);
+  // Why not, and the sentence; Refusal::none to let it in.
+  [[nodiscard]] std::pair<wire::Refusal, std::string> judge(const PeerLink& link, const wire::Hello& hello) const;
+  void admit(uint64_t id, Inbound& in, wire::Hello hello);
+  // Returns what the dialler must prove itself with.
+  wire::Proof reply(PeerLink& link, std::string_view greeting, wire::Refusal refusal, const std::string& sentence);
+  void close_inbound(Inbound& in);
+  void drop_inbound(uint64_t id);
+  [[nodiscard]] size_t count(Inbound::State state) const { return counts_[static_cast<size_t>(state)]; }
+  void move_to(Inbound& in, Inbound::State state);
+
+  // peers_ask.cc
+  void question_dialled(uint64_t request, DialResult result);
+  void question_frame(uint64_t request, const wire::Frame& frame);
+  void finish_question(uint64_t request, Result<node::Answer> answer);
+  [[nodiscard]] static Error ask_error(const Question& question, const std::string& why);
+
+  Loop& loop_;
+  PeerEvents& events_;
+  PeerOptions options_;
+  Prng prng_;
+  bool identified_ = false;
+  node::Identity identity_;
+  node::Standing standing_ = node::Standing::seeking;
+  std::map<raft::NodeId, std::unique_ptr<Outbound>> peers_;
+  InboundMap inbound_;
+  size_t counts_[6] = {};                        // of inbound_, by state
+  std::map<raft::NodeId, uint64_t> inbound_of_;  // the one connection of each peer that delivers
+  std::map<uint64_t, std::unique_ptr<Question>> questions_;
+  uint64_t next_inbound_ = 1;
+  Timer progress_timer_;
+  std::string buffer_;  // where frames are written before they go to a stream; kept for its capacity
+  LogLimiter stranger_log_{60'000};
+  LogLimiter refused_log_{60'000};
+  LogLimiter broken_log_{60'000};
+  LogLimiter oversize_log_{60'000};
+};
+
+// "host:port" with IPv6 in brackets into its parts; nothing for other text.
+std::optional<std::pair<std::string, uint16_t>> split_address(const std::string& address);
+// An address without a host (":1112") gets this one, in brackets when it is IPv6; others stay as they are.
+void fill_host(std::string& address, const std::string& host);
+void fill_hosts(node::Identity& identity, const std::string& host);
+
+}  // namespace wh::net

@@ -1,0 +1,240 @@
+// PeerTransport's accepted connections: the handshake as the one that listens, messages and questions coming in.
+#include <cinttypes>
+#include <cstdio>
+#include <utility>
+
+#include "net/peer_secret.h"
+#include "net/peers.h"
+#include "wire/ask_codec.h"
+#include "wire/peer_codec.h"
+
+namespace wh::net {
+namespace {
+
+std::string cluster_of(const node::Identity& identity) {
+  if (identity.cluster == node::kNoCluster) return "in no cluster yet";
+  return "in cluster " + node::to_hex(identity.cluster);
+}
+
+std::string node_text(const std::string& name, raft::NodeId instance) {
+  char id[17];
+  std::snprintf(id, sizeof id, "%016" PRIx64, instance.value);
+  return "node " + name + " (instance " + id + ")";
+}
+
+void fill_question(node::Ask& question, const std::string& host) {
+  if (auto* grant = std::get_if<node::GrantFounding>(&question)) fill_hosts(grant->founder, host);
+  if (auto* take = std::get_if<node::TakeMeIn>(&question)) fill_hosts(take->who, host);
+}
+
+}  // namespace
+
+void PeerTransport::accept(std::unique_ptr<ByteStream> stream) {
+  // Nobody can be told who we are yet: it will dial again.
+  if (!identified_) return;
+  const auto stranger = [](Inbound::State state) {
+    return state == Inbound::State::hello || state == Inbound::State::proof || state == Inbound::State::closing;
+  };
+  if (count(Inbound::State::hello) + count(Inbound::State::proof) + count(Inbound::State::closing) >= kMaxStrangers) {
+    for (const auto& [id, in] : inbound_) {
+      if (!stranger(in.state)) continue;
+      drop_inbound(id);
+      break;
+    }
+  }
+  const uint64_t id = next_inbound_++;
+  Inbound& in = inbound_[id];
+  ++counts_[static_cast<size_t>(in.state)];
+  in.link =
+      PeerLink::make(loop_, std::move(stream),
+                     {.on_frame = [this, id](const wire::Frame& frame) { inbound_frame(id, frame); },
+                      .on_gone = [this, id](const std::string& why, bool foreign) { inbound_gone(id, why, foreign); }});
+  in.link->set_deadline(kHelloTimeoutMs, "it did not greet in time");
+}
+
+void PeerTransport::move_to(Inbound& in, Inbound::State state) {
+  --counts_[static_cast<size_t>(in.state)];
+  in.state = state;
+  ++counts_[static_cast<size_t>(in.state)];
+}
+
+void PeerTransport::drop_inbound(uint64_t id) {
+  const auto it = inbound_.find(id);
+  Inbound& in = it->second;
+  in.link->drop();
+  if (in.state == Inbound::State::peer) inbound_of_.erase(in.from);
+  --counts_[static_cast<size_t>(in.state)];
+  inbound_.erase(it);
+}
+
+// Sends what is queued and waits for the other side to see it, for a bounded time.
+void PeerTransport::close_inbound(Inbound& in) {
+  move_to(in, Inbound::State::closing);
+  in.link->set_deadline(kHelloTimeoutMs, "closed");
+  in.link->close();
+}
+
+void PeerTransport::inbound_gone(uint64_t id, const std::string& why, bool foreign) {
+  const Inbound& in = inbound_.at(id);
+  if (foreign) {
+    log_limited(stranger_log_, "A connection from " + in.link->peer_address() + " to the raft port was closed: " + why);
+  } else if (in.state == Inbound::State::peer) {
+    log_line(LogLevel::verbose, "A peer's connection from " + in.link->peer_address() + " ended: " + why);
+  }
+  drop_inbound(id);
+}
+
+void PeerTransport::inbound_frame(uint64_t id, const wire::Frame& frame) {
+  Inbound& in = inbound_.at(id);
+  switch (in.state) {
+    case Inbound::State::hello:
+      inbound_hello(id, in, frame);
+      return;
+    case Inbound::State::proof: {
+      const std::optional<wire::Proof> proof =
+          frame.type == wire::FrameType::proof ? wire::decode_proof(frame.payload) : std::nullopt;
+      if (!proof || !same_proof(*proof, in.expected)) {
+        log_limited(refused_log_, "A connection from " + in.link->peer_address() + " was refused: node " +
+                                      in.hello.sender.name + " does not prove that it holds the same cluster-secret");
+        drop_inbound(id);
+        return;
+      }
+      admit(id, in, std::move(in.hello));
+      return;
+    }
+    case Inbound::State::ask:
+      if (std::optional<node::Ask> question = wire::decode_ask(frame)) {
+        const std::string from = in.link->peer_address();
+        fill_question(*question, from);
+        move_to(in, Inbound::State::answering);
+        in.link->set_deadline(kAnswerTimeoutMs, "the question was not answered in time");
+        events_.asked(id, *std::move(question), from);
+        return;
+      }
+      break;
+    case Inbound::State::peer:
+      if (std::optional<node::PeerMessage> message = wire::decode_peer_message(frame)) {
+        events_.received(in.from, *std::move(message));
+        return;
+      }
+      break;
+    case Inbound::State::answering:
+    case Inbound::State::closing:
+      break;
+  }
+  log_limited(broken_log_, "A connection from " + in.link->peer_address() + " to the raft port was closed: it sent " +
+                               "what it should not: " + wire::to_string(frame.type));
+  drop_inbound(id);
+}
+
+void PeerTransport::inbound_hello(uint64_t id, Inbound& in, const wire::Frame& frame) {
+  std::optional<wire::Hello> hello;
+  if (frame.type == wire::FrameType::hello) hello = wire::decode_hello(frame.payload);
+  if (!hello) {
+    log_limited(broken_log_, "A connection from " + in.link->peer_address() +
+                                 " to the raft port was closed: it did not begin with a greeting");
+    drop_inbound(id);
+    return;
+  }
+  fill_hosts(hello->sender, in.link->peer_address());
+  const auto [refusal, sentence] = judge(*in.link, *hello);
+  if (refusal != wire::Refusal::none) {
+    log_limited(refused_log_, "A connection from " + in.link->peer_address() + " was refused: " + sentence);
+    reply(*in.link, frame.payload, refusal, sentence);
+    close_inbound(in);
+    return;
+  }
+  in.expected = reply(*in.link, frame.payload, wire::Refusal::none, {});
+  if (options_.secret.empty()) {
+    admit(id, in, *std::move(hello));
+    return;
+  }
+  in.hello = *std::move(hello);
+  move_to(in, Inbound::State::proof);
+}
+
+std::pair<wire::Refusal, std::string> PeerTransport::judge(const PeerLink& link, const wire::Hello& hello) const {
+  using wire::Refusal;
+  const node::Identity& sender = hello.sender;
+  const std::string us = node_text(identity_.name, identity_.instance);
+  if (!wire::compatible(hello))
+    return {Refusal::version, us + " speaks versions " + std::to_string(wire::kMinVersion) + " to " +
+                                  std::to_string(wire::kMaxVersion) + " of the protocol, the caller " +
+                                  std::to_string(hello.min_version) + " to " + std::to_string(hello.max_version)};
+  const std::string them = node_text(sender.name, sender.instance);
+  if (std::string why = options_.objection ? options_.objection(link.stream(), sender) : std::string(); !why.empty())
+    return {Refusal::sender, std::move(why)};
+  if (hello.intended_instance && hello.intended_instance != identity_.instance)
+    return {Refusal::instance, us + " listens here, not " + node_text(hello.intended_name, hello.intended_instance) +
+                                   " whom " + them + " looks for"};
+  if (hello.purpose == wire::Purpose::ask) {
+    if (count(Inbound::State::ask) + count(Inbound::State::answering) >= kMaxQuestionsIn)
+      return {Refusal::busy, us + " has too many questions to answer"};
+    return {Refusal::none, {}};
+  }
+  if (!hello.intended_instance)
+    return {Refusal::instance, them + " does not say whom it looks for; " + us + " listens here"};
+  if (identity_.cluster == node::kNoCluster || sender.cluster != identity_.cluster)
+    return {Refusal::cluster, us + " is " + cluster_of(identity_) + ", " + them + " is " + cluster_of(sender)};
+  if (!sender.instance || sender.instance == identity_.instance)
+    return {Refusal::sender, them + " cannot be a peer of " + us};
+  if (count(Inbound::State::peer) >= kMaxInboundPeers && !inbound_of_.contains(sender.instance))
+    return {Refusal::busy, us + " has too many connections"};
+  return {Refusal::none, {}};
+}
+
+void PeerTransport::admit(uint64_t id, Inbound& in, wire::Hello hello) {
+  if (hello.purpose == wire::Purpose::ask) {
+    move_to(in, Inbound::State::ask);
+    return;
+  }
+  // The newest wins, and nothing that the older one still carries is delivered (HAZARDS G8).
+  const raft::NodeId from = hello.sender.instance;
+  if (const auto older = inbound_of_.find(from); older != inbound_of_.end()) drop_inbound(older->second);
+  move_to(in, Inbound::State::peer);
+  in.from = from;
+  in.link->clear_deadline();
+  in.link->accept_large_frames();
+  inbound_of_[from] = id;
+  // It lives: if our own connection to it waits for another try, now is the time.
+  if (Outbound* const out = find_peer(from); out != nullptr && !out->dial && !out->link) retry_now(*out);
+  events_.peer_identity(from, hello.sender);
+}
+
+wire::Proof PeerTransport::reply(PeerLink& link, std::string_view greeting, wire::Refusal refusal,
+                                 const std::string& sentence) {
+  wire::HelloReply reply;
+  reply.refusal = refusal;
+  reply.sentence = sentence;
+  reply.receiver.identity = identity_;
+  reply.receiver.standing = standing_;
+  wire::Proof expected{};
+  if (!options_.secret.empty()) {
+    reply.demands_proof = true;
+    reply.nonce = fresh_nonce();
+    reply.proof = listener_proof(options_.secret, greeting, reply);
+    expected = dialler_proof(options_.secret, greeting, reply);
+  }
+  buffer_.clear();
+  if (wire::encode(buffer_, reply)) {
+    link.send(buffer_);
+  } else {
+    log_limited(oversize_log_, "This node's own name or addresses are too long to be told to others");
+  }
+  return expected;
+}
+
+void PeerTransport::answer(uint64_t question_id, node::Answer answer) {
+  const auto it = inbound_.find(question_id);
+  // The asker may have gone meanwhile.
+  if (it == inbound_.end() || it->second.state != Inbound::State::answering) return;
+  buffer_.clear();
+  if (wire::encode(buffer_, answer)) {
+    it->second.link->send(buffer_);
+  } else {
+    log_limited(oversize_log_, "An answer to " + it->second.link->peer_address() + " is too large to be sent");
+  }
+  close_inbound(it->second);
+}
+
+}  // namespace wh::net

@@ -1,0 +1,63 @@
+// Names to addresses, on libuv's workers, so that a name server that is down holds up nobody (HAZARDS G12). One lookup
+// a name at a time, however many ask; answers are kept, and an old one is used at once while a new one is fetched.
+// Called by dial only, through Loop.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <netdb.h>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "net/address.h"
+
+namespace wh::net {
+
+class Loop;
+
+class Resolver {
+ public:
+  // `error` is 0 or libuv's code (UV_EAI_*); the addresses carry port 0.
+  using Callback = std::function<void(int error, const Addresses& addresses)>;
+
+  static constexpr Millis kFreshMs = 5'000;     // an answer is simply used
+  static constexpr Millis kUsableMs = 300'000;  // it is used, and asked for again
+  static constexpr size_t kMaxNames = 64;
+  static constexpr size_t kMaxNameSize = 255;
+
+  explicit Resolver(Loop& loop);
+  ~Resolver();
+  Resolver(const Resolver&) = delete;
+  Resolver& operator=(const Resolver&) = delete;
+
+  // Calls back once: before it returns 0 when the answer is known, else later, unless cancelled by the id returned.
+  uint64_t resolve(const std::string& name, Callback callback);
+  void cancel(uint64_t id);
+
+ private:
+  struct Request;
+  struct Waiter {
+    uint64_t id;
+    Callback callback;
+  };
+  struct Entry {
+    Addresses addresses;
+    Millis resolved_at = 0;
+    Request* request = nullptr;  // not null while a lookup runs; it is libuv's
+    std::vector<Waiter> waiters;
+  };
+  int start(const std::string& name, Entry& entry);
+  void finished(Request& request, int error, const addrinfo* found);
+  [[nodiscard]] bool make_room();
+
+  Loop& loop_;
+  std::map<std::string, Entry> entries_;
+  std::vector<Waiter>* called_ = nullptr;  // those being called now, so that one can cancel the next
+  uint64_t next_id_ = 1;
+};
+
+}  // namespace wh::net

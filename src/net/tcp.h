@@ -1,0 +1,111 @@
+// A TCP connection as a ByteStream. Owns one socket; gathers what a turn of the loop writes and sends it in one system
+// call; ends connections so that the peer sees the last answer. Made by listener (accepted) and dial (connected); knows
+// no protocol.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/byte_stream.h"
+#include "net/address.h"
+#include "net/loop.h"
+
+namespace wh::net {
+
+struct TcpOptions {
+  // SO_KEEPALIVE after this many seconds of silence; 0 for none.
+  unsigned keepalive_s = 300;
+  // TCP_USER_TIMEOUT: a connection whose data the peer does not acknowledge for this long is broken; 0 for the
+  // system's.
+  unsigned user_timeout_ms = 0;
+  // After close(): a peer that takes nothing of what is queued for so long is cut off, within twice that.
+  uint64_t send_stall_ms = 60'000;
+};
+
+// A socket in libuv's hands. It outlives its stream by the moment that uv_close takes, so it lives on the heap and
+// deletes itself; `stream` is null from then on.
+struct TcpSocket {
+  uv_tcp_t uv{};
+  class TcpStream* stream = nullptr;
+  uv_write_t write{};
+  uv_shutdown_t shutdown{};
+  std::string in_flight;  // what libuv still sends
+
+  // A socket without a connection; null when the system has none left.
+  static TcpSocket* make(Loop& loop);
+  // Closes and deletes, later; a request in flight is told UV_ECANCELED first.
+  void discard();
+  [[nodiscard]] uv_stream_t* as_stream() { return reinterpret_cast<uv_stream_t*>(&uv); }
+  [[nodiscard]] uv_handle_t* as_handle() { return reinterpret_cast<uv_handle_t*>(&uv); }
+};
+
+class TcpStream final : public ByteStream {
+ public:
+  // Above the high mark the stream counts as full; it then calls on_drained once it falls to the low one.
+  static constexpr size_t kHighWater = 256 * 1024;
+  static constexpr size_t kLowWater = 64 * 1024;
+  // After close(): how long, and how much, is read away once all is sent.
+  static constexpr uint64_t kLingerMs = 1'000;
+  static constexpr size_t kLingerBytes = 256 * 1024;
+
+  // Takes over a connected socket.
+  TcpStream(Loop& loop, TcpSocket* socket, const TcpOptions& options);
+  ~TcpStream() override;
+  TcpStream(const TcpStream&) = delete;
+  TcpStream& operator=(const TcpStream&) = delete;
+
+  void set_handler(StreamHandler* handler) override;
+  void write(std::string_view bytes) override;
+  void pause_reading() override;
+  void resume_reading() override;
+  void close() override;
+  void abort() override;
+  [[nodiscard]] size_t pending_bytes() const override;
+  [[nodiscard]] std::string peer_address() const override { return peer_.host(); }
+  [[nodiscard]] std::string local_address() const override { return local_.host(); }
+  [[nodiscard]] bool peer_is_loopback() const override { return peer_.is_loopback(); }
+  [[nodiscard]] bool is_tls() const override { return false; }
+  [[nodiscard]] bool peer_is_verified() const override { return false; }
+
+  [[nodiscard]] uint16_t peer_port() const { return peer_.port(); }
+  [[nodiscard]] uint16_t local_port() const { return local_.port(); }
+
+ private:
+  enum class State {
+    open,
+    sending,    // close() was called; what is queued is still sent
+    lingering,  // our side has ended; what comes is read away
+    closed,     // on_close has come or is on its way
+  };
+  void update_reading();
+  void received(ssize_t size, const char* bytes);
+  void flush();
+  void written(int status);
+  void sent_some();
+  void end_our_side();
+  void linger();
+  [[nodiscard]] size_t unacknowledged_bytes() const;
+  void check_stall();
+  void finish(std::string why, bool reset = false);
+
+  Loop& loop_;
+  TcpSocket* socket_;
+  uint64_t send_stall_ms_;
+  StreamHandler* handler_ = nullptr;
+  Address peer_;
+  Address local_;
+  std::string out_;
+  TurnTask flush_task_;
+  std::unique_ptr<Timer> close_timer_;
+  State state_ = State::open;
+  bool paused_ = false;
+  bool reading_ = false;     // libuv reads
+  bool peer_ended_ = false;  // FIN
+  bool writing_ = false;     // libuv sends in_flight
+  bool above_high_ = false;
+  size_t lingered_bytes_ = 0;
+  size_t stall_pending_ = 0;  // what was queued when the stall was last checked
+  std::string close_reason_;
+};
+
+}  // namespace wh::net

@@ -1,0 +1,102 @@
+// TLS as a ByteStream over another ByteStream, for both ends. Owns the stream below it; the handshake begins by itself,
+// and what is written before it is over waits. Made by server/ around what a listener or a dial gives.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/byte_stream.h"
+#include "net/loop.h"
+#include "net/tls_context.h"
+#include "net/tls_gate.h"
+
+namespace wh::net {
+
+class TlsStream final : public ByteStream, private StreamHandler {
+ public:
+  static constexpr size_t kHighWater = 256 * 1024;
+  static constexpr size_t kLowWater = 64 * 1024;
+  // The `why` of an end without close_notify: somebody may have cut the stream short (HAZARDS J10).
+  static constexpr std::string_view kTruncated = "truncated";
+
+  // The server's end.
+  static std::unique_ptr<TlsStream> accept(Loop& loop, HandshakeGate& gate, HandshakeGate::Lane lane,
+                                           std::shared_ptr<TlsContext> context, std::unique_ptr<ByteStream> inner);
+  // The client's end. The server must show a certificate for `name`, a DNS name (never an address).
+  static std::unique_ptr<TlsStream> connect(Loop& loop, HandshakeGate& gate, HandshakeGate::Lane lane,
+                                            std::shared_ptr<TlsContext> context, std::unique_ptr<ByteStream> inner,
+                                            const std::string& name);
+  ~TlsStream() override;
+  TlsStream(const TlsStream&) = delete;
+  TlsStream& operator=(const TlsStream&) = delete;
+
+  void set_handler(StreamHandler* handler) override;
+  void write(std::string_view bytes) override;
+  void pause_reading() override;
+  void resume_reading() override;
+  void close() override;
+  void abort() override;
+  [[nodiscard]] size_t pending_bytes() const override { return out_.size() + inner_->pending_bytes(); }
+  [[nodiscard]] std::string peer_address() const override { return inner_->peer_address(); }
+  [[nodiscard]] std::string local_address() const override { return inner_->local_address(); }
+  [[nodiscard]] bool peer_is_loopback() const override { return inner_->peer_is_loopback(); }
+  [[nodiscard]] bool is_tls() const override { return true; }
+  [[nodiscard]] bool peer_is_verified() const override { return verified_; }
+
+  // Whether the peer's certificate is verified and lists this DNS name: the whole name, in any case, no wildcards.
+  [[nodiscard]] bool peer_has_name(std::string_view name) const;
+
+ private:
+  enum class State {
+    handshaking,
+    established,
+    ended,  // nothing goes through TLS any more; the stream below closes, and tells when it has
+  };
+  struct Session;  // mbedTLS's side
+
+  TlsStream(Loop& loop, HandshakeGate& gate, HandshakeGate::Lane lane, std::shared_ptr<TlsContext> context,
+            std::unique_ptr<ByteStream> inner, const std::string* name);
+  void on_data(std::string_view bytes) override;
+  void on_end() override;
+  void on_drained() override;
+  void on_close(std::string_view why) override;
+
+  static int bio_send(void* self, const unsigned char* bytes, size_t size);
+  static int bio_receive(void* self, unsigned char* bytes, size_t size);
+  void update_inner_reading();
+  void pump();
+  void handshake(bool step_allowed);
+  void handshake_failed(int code);
+  void established();
+  void deliver();
+  void flush();
+  void end_session();
+  void tell_drained();
+  void fail(std::string why, bool at_once);
+
+  std::shared_ptr<TlsContext> context_;
+  std::unique_ptr<Session> session_;
+  std::unique_ptr<ByteStream> inner_;
+  StreamHandler* handler_ = nullptr;
+  HandshakeGate::Ticket ticket_;
+  TurnTask pump_task_;
+  TurnTask flush_task_;
+  TurnTask drained_task_;
+  Timer handshake_timer_;
+
+  std::string in_;  // ciphertext that mbedTLS has not taken
+  size_t in_taken_ = 0;
+  std::string out_;  // plaintext of this turn, or of before the handshake's end
+  State state_ = State::handshaking;
+  bool seen_bytes_ = false;
+  bool paused_ = false;
+  bool closing_ = false;     // close() was called
+  bool peer_ended_ = false;  // close_notify has come
+  bool above_high_ = false;
+  bool verified_ = false;
+  bool* gone_ = nullptr;  // set by the destructor while a handler is being called
+  std::string close_reason_;
+};
+
+}  // namespace wh::net

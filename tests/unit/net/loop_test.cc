@@ -1,0 +1,326 @@
+#include "net/loop.h"
+
+#include <atomic>
+#include <csignal>
+#include <memory>
+#include <string>
+#include <sys/socket.h>
+#include <thread>
+#include <unistd.h>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include "net_fixture.h"
+
+using namespace wh;
+using namespace wh::net;
+using namespace wh::net::test;
+
+TEST_CASE("a turn runs deferred work, then the hook, then lets streams send, and never waits while work is left") {
+  Loop loop;
+  std::string order;
+  int turns = 0;
+  TurnTask send(
+      loop, TurnTask::Phase::send, [](void* self) { *static_cast<std::string*>(self) += 's'; }, &order);
+  TurnTask encrypt(
+      loop, TurnTask::Phase::encrypt, [](void* self) { *static_cast<std::string*>(self) += 'e'; }, &order);
+  loop.defer([&] { order += 'd'; });
+  loop.set_turn_hook([&] {
+    order += 'h';
+    if (++turns > 3) {
+      loop.stop();
+      return;
+    }
+    send.queue();
+    encrypt.queue();
+    send.queue();
+    loop.defer([&] { order += 'd'; });
+  });
+  const Millis before = loop.now();
+  loop.run();
+  CHECK(order == "dhesdhesdhesdh");
+  CHECK(loop.now() - before < Loop::kSweepMs);  // nothing woke it but the work itself
+}
+
+TEST_CASE("what a task queues again runs in the next turn, so that sockets are polled in between") {
+  Loop loop;
+  struct Again {
+    explicit Again(Loop& l) : loop(l), task(l, TurnTask::Phase::deferred, run, this) {}
+    static void run(void* self) {
+      auto& me = *static_cast<Again*>(self);
+      me.turns.push_back(me.loop.stats().turns);
+      if (me.turns.size() < 3) me.task.queue();
+    }
+    Loop& loop;
+    TurnTask task;
+    std::vector<uint64_t> turns;
+  } again(loop);
+  again.task.queue();
+  REQUIRE(run_until(loop, [&] { return again.turns.size() == 3; }));
+  CHECK(again.turns[1] == again.turns[0] + 1);
+  CHECK(again.turns[2] == again.turns[1] + 1);
+}
+
+TEST_CASE("a destroyed task does not run, also when destroyed by one of the same turn, or by itself") {
+  Loop loop;
+  int runs = 0;
+  auto victim = std::make_unique<TurnTask>(
+      loop, TurnTask::Phase::deferred, [](void* self) { *static_cast<int*>(self) += 100; }, &runs);
+  struct Killer {
+    Killer(Loop& l, std::unique_ptr<TurnTask>& v, int& r)
+        : victim(v), runs(r), task(new TurnTask(l, TurnTask::Phase::deferred, run, this)) {}
+    static void run(void* self) {
+      auto& me = *static_cast<Killer*>(self);
+      ++me.runs;
+      me.victim.reset();
+      me.task.reset();
+    }
+    std::unique_ptr<TurnTask>& victim;
+    int& runs;
+    std::unique_ptr<TurnTask> task;
+  } killer(loop, victim, runs);
+  killer.task->queue();
+  victim->queue();
+  run_for(loop, 5);
+  CHECK(runs == 1);
+}
+
+TEST_CASE("timers run once or again and again, and may destroy themselves") {
+  Loop loop;
+  int once = 0;
+  int often = 0;
+  std::unique_ptr<Timer> self;
+  self = std::make_unique<Timer>(loop, [&] {
+    ++once;
+    self.reset();
+  });
+  Timer repeating(loop, [&] {
+    if (++often == 3) repeating.stop();
+  });
+  Timer stopped(loop, [&] { often += 100; });
+  self->start(1);
+  repeating.start(1, 1);
+  stopped.start(1);
+  stopped.stop();
+  run_for(loop, 30);
+  CHECK(once == 1);
+  CHECK(often == 3);
+}
+
+TEST_CASE("a timer counts from the clock, not from libuv's stale copy of it") {
+  Loop loop;
+  Millis started = 0;
+  Millis fired = 0;
+  Timer timer(loop, [&] { fired = loop.now(); });
+  loop.defer([&] {
+    stall(loop, 40);
+    started = loop.now();
+    timer.start(20);
+  });
+  REQUIRE(run_until(loop, [&] { return fired != 0; }));
+  CHECK(fired - started >= 19);
+}
+
+TEST_CASE("the deadline's handler runs once, not early, and not when moved away") {
+  Loop loop;
+  int calls = 0;
+  Millis called_at = 0;
+  loop.on_deadline([&](Millis) {
+    ++calls;
+    called_at = loop.now();
+  });
+  const Millis at = loop.now() + 30;
+  loop.set_deadline(at);
+  REQUIRE(run_until(loop, [&] { return calls == 1; }));
+  CHECK(called_at >= at);
+  run_for(loop, 10);
+  CHECK(calls == 1);
+
+  loop.set_deadline(loop.now() + 5);
+  loop.set_deadline(kNever);
+  run_for(loop, 20);
+  CHECK(calls == 1);
+
+  loop.set_deadline(loop.now());  // due already
+  REQUIRE(run_until(loop, [&] { return calls == 2; }));
+}
+
+TEST_CASE("a deadline in the past that is set anew each turn still comes") {
+  Loop loop;
+  int calls = 0;
+  loop.on_deadline([&](Millis) { ++calls; });
+  const Millis start = loop.now();
+  int i = 0;
+  loop.set_turn_hook([&] {
+    if (calls == 0) loop.set_deadline(start - 1'000 + static_cast<Millis>(++i));
+  });
+  CHECK(run_until(
+      loop, [&] { return calls == 1; }, 1'000));
+}
+
+TEST_CASE("HAZARDS A12: bytes that wait in a socket are delivered before an expired deadline is told") {
+  for (int i = 0; i < 20; ++i) {
+    Loop loop;
+    std::unique_ptr<ByteStream> stream;
+    ListenOptions options;
+    options.bind = {"127.0.0.1"};
+    const auto listener =
+        Listener::listen(loop, options, [&](std::unique_ptr<ByteStream> accepted) { stream = std::move(accepted); });
+    REQUIRE(listener.ok());
+    const int peer_socket = ::socket(AF_INET, SOCK_STREAM, 0);
+    const auto where = Address::parse("127.0.0.1", (*listener)->port());
+    REQUIRE(::connect(peer_socket, where->raw(), sizeof(sockaddr_in)) == 0);
+    REQUIRE(run_until(loop, [&] { return stream != nullptr; }));
+    Recorder server;
+    stream->set_handler(&server);
+    run_for(loop, 2);
+
+    size_t seen_at_deadline = SIZE_MAX;
+    Millis late = 0;
+    loop.on_deadline([&](Millis late_ms) {
+      seen_at_deadline = server.size;
+      late = late_ms;
+    });
+    // A job's end, which the poll calls, holds the loop up past the deadline, and meanwhile the peer's heartbeat
+    // reaches our socket: sent by a thread, as another process would. After the poll libuv looks at timers first.
+    std::thread peer;
+    loop.run_job([] {},
+                 [&] {
+                   loop.set_deadline(loop.now() + 15);
+                   peer = std::thread([&] { CHECK(::send(peer_socket, "heartbeat", 9, 0) == 9); });
+                   stall(loop, 30);
+                 });
+    REQUIRE(run_until(loop, [&] { return seen_at_deadline != SIZE_MAX; }));
+    peer.join();
+    CHECK(server.size == 9);
+    CHECK(seen_at_deadline == 9);
+    CHECK(late >= 10);
+    ::close(peer_socket);
+  }
+}
+
+TEST_CASE("HAZARDS A12: a deadline that the waiting bytes move is not told") {
+  Loop loop;
+  int sockets[2];
+  REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, sockets) == 0);
+  int deadlines = 0;
+  int reads = 0;
+  loop.on_deadline([&](Millis) { ++deadlines; });
+  struct Context {
+    Loop& loop;
+    int& reads;
+  } context{loop, reads};
+  uv_poll_t poll;
+  uv_poll_init(loop.uv(), &poll, sockets[0]);
+  poll.data = &context;
+  uv_poll_start(&poll, UV_READABLE, [](uv_poll_t* handle, int, int) {
+    auto& c = *static_cast<Context*>(handle->data);
+    char buffer[16];
+    int fd = -1;
+    uv_fileno(reinterpret_cast<uv_handle_t*>(handle), &fd);
+    if (::read(fd, buffer, sizeof buffer) > 0) ++c.reads;
+    c.loop.set_deadline(c.loop.now() + 10'000);
+  });
+  loop.run_job([] {},
+               [&] {
+                 loop.set_deadline(loop.now() + 15);
+                 stall(loop, 30);
+                 CHECK(::write(sockets[1], "x", 1) == 1);
+               });
+  CHECK(run_until(loop, [&] { return reads == 1; }));
+  run_for(loop, 20);
+  CHECK(deadlines == 0);
+  uv_close(reinterpret_cast<uv_handle_t*>(&poll), nullptr);
+  run_for(loop, 2);
+  ::close(sockets[0]);
+  ::close(sockets[1]);
+}
+
+TEST_CASE("HAZARDS K2: long turns and lag are measured with the real clock") {
+  Loop loop;
+  run_for(loop, 20);
+  const uint64_t idle_longest = loop.stats().longest_turn_us;
+  CHECK(idle_longest < 15'000);  // waiting is no work
+  Timer busy(loop, [&] { stall(loop, 400); });
+  busy.start(1);
+  const uint64_t turns = loop.stats().turns;
+  run_for(loop, 600);
+  CHECK(loop.stats().turns > turns);
+  CHECK(loop.stats().longest_turn_us >= 395'000);
+  CHECK(loop.stats().longest_lag_ms >= 100);  // the sweep was held up
+}
+
+TEST_CASE("the sweep comes about four times a second") {
+  Loop loop;
+  int sweeps = 0;
+  loop.set_sweep([&] { ++sweeps; });
+  run_for(loop, 560);
+  CHECK(sweeps == 2);
+}
+
+TEST_CASE("jobs run beside each other and beside the loop, and end on the loop's thread") {
+  Loop loop;
+  const auto main_thread = std::this_thread::get_id();
+  std::atomic<int> inside = 0;
+  std::atomic<bool> both = false;
+  int done = 0;
+  bool right_threads = true;
+  int loop_turns_while_waiting = 0;
+  for (int i = 0; i < 2; ++i) {
+    loop.run_job(
+        [&] {
+          if (std::this_thread::get_id() == main_thread) right_threads = false;
+          ++inside;
+          for (int spin = 0; spin < 200'000'000 && inside < 2; ++spin) std::this_thread::yield();
+          if (inside == 2) both = true;
+        },
+        [&] {
+          if (std::this_thread::get_id() != main_thread) right_threads = false;
+          ++done;
+        });
+  }
+  CHECK(loop.stats().jobs == 2);
+  loop.set_turn_hook([&] { ++loop_turns_while_waiting; });
+  REQUIRE(run_until(loop, [&] { return done == 2; }));
+  CHECK(both);
+  CHECK(right_threads);
+  CHECK(loop_turns_while_waiting > 0);
+  CHECK(loop.stats().jobs == 0);
+}
+
+TEST_CASE("a job may start the next one; the loop's end waits for jobs that run and calls none of their ends") {
+  std::atomic<int> works = 0;
+  int dones = 0;
+  {
+    Loop loop;
+    loop.run_job([&] { ++works; }, [&] { loop.run_job([&] { ++works; }, [&] { ++dones; }); });
+    REQUIRE(run_until(loop, [&] { return dones == 1; }));
+    for (int i = 0; i < 50; ++i) loop.run_job([&] { ++works; }, [&] { ++dones; });
+  }
+  CHECK(works <= 52);
+  CHECK(dones == 1);
+}
+
+TEST_CASE("HAZARDS K5: signals arrive on the loop, every time; SIGPIPE is ignored") {
+  Loop loop;
+  int hups = 0;
+  int terms = 0;
+  loop.on_signal(SIGHUP, [&] { ++hups; });
+  loop.on_signal(SIGTERM, [&] { ++terms; });
+  loop.defer([] { kill(getpid(), SIGHUP); });
+  REQUIRE(run_until(loop, [&] { return hups == 1; }));
+  loop.defer([] { kill(getpid(), SIGTERM); });
+  REQUIRE(run_until(loop, [&] { return terms == 1; }));
+  loop.defer([] { kill(getpid(), SIGTERM); });
+  REQUIRE(run_until(loop, [&] { return terms == 2; }));
+  CHECK(hups == 1);
+  kill(getpid(), SIGPIPE);
+}
+
+TEST_CASE("a loop that never ran is destroyed cleanly, with work queued") {
+  Loop loop;
+  loop.defer([] {});
+  loop.set_deadline(loop.now() + 1'000);
+  loop.on_signal(SIGHUP, [] {});
+}

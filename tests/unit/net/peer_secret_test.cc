@@ -1,0 +1,110 @@
+#include "net/peer_secret.h"
+
+#include <doctest/doctest.h>
+
+#include "peers_fixture.h"
+
+using namespace wh;
+using namespace wh::net;
+using namespace wh::net::test;
+
+namespace {
+
+wire::HelloReply reply_of(uint64_t number) {
+  wire::HelloReply reply;
+  reply.receiver.identity = identity_of(number, 7);
+  reply.nonce = fresh_nonce();
+  return reply;
+}
+
+}  // namespace
+
+TEST_CASE("a proof depends on the secret, the end, the greeting, the challenge and who answers") {
+  wire::HelloReply reply = reply_of(1);
+  const wire::Proof proof = listener_proof("secret", "hello", reply);
+  CHECK(same_proof(proof, listener_proof("secret", "hello", reply)));
+  CHECK_FALSE(same_proof(proof, dialler_proof("secret", "hello", reply)));
+  CHECK_FALSE(same_proof(proof, listener_proof("Secret", "hello", reply)));
+  CHECK_FALSE(same_proof(proof, listener_proof("secret", "hellp", reply)));
+  wire::HelloReply other = reply;
+  other.nonce[15] ^= 1;
+  CHECK_FALSE(same_proof(proof, listener_proof("secret", "hello", other)));
+  other = reply;
+  other.receiver.identity.instance = instance(2);
+  CHECK_FALSE(same_proof(proof, listener_proof("secret", "hello", other)));
+  CHECK(fresh_nonce() != fresh_nonce());
+}
+
+TEST_CASE("HAZARDS G6: nodes that hold the same secret talk, and ask") {
+  Loop loop;
+  TestNode a(loop, 1, 7, 0, "open sesame");
+  TestNode b(loop, 2, 7, 0, "open sesame");
+  b.answer_with = node::Adopted{.ok = true, .why = ""};
+  a.transport->set_peers({b.as_peer()});
+  REQUIRE(run_until(loop, [&] { return a.connected_to(b) && b.identities.size() == 1; }));
+  CHECK(a.transport->send(instance(2), numbered(1)));
+  a.transport->ask(1, b.address(), node::Adopt{});
+  REQUIRE(run_until(loop, [&] { return b.messages.size() == 1 && a.answers.size() == 1; }));
+  CHECK(a.answers[0].second.ok());
+}
+
+TEST_CASE("HAZARDS G6: with another secret, or only one of them with any, nothing gets through in either direction") {
+  for (const auto& [ours, theirs] : {std::pair("one", "two"), std::pair("one", ""), std::pair("", "two")}) {
+    Loop loop;
+    LogCapture log;
+    TestNode a(loop, 1, 7, 0, ours);
+    TestNode b(loop, 2, 7, 0, theirs);
+    a.transport->set_peers({b.as_peer()});
+    a.transport->ask(1, b.address(), node::WhoAreYou{});
+    REQUIRE(run_until(loop, [&] { return a.answers.size() == 1 && log.count("cluster-secret") >= 1; }));
+    CHECK(a.answers[0].second.error().find("cluster-secret") != std::string::npos);
+    run_for(loop, 100);
+    CHECK(a.connects.empty());
+    CHECK(a.refusals.empty());
+    CHECK(b.identities.empty());
+    CHECK(b.questions.empty());
+  }
+}
+
+TEST_CASE("HAZARDS G6: an impostor without the secret is closed before anything it says counts") {
+  Loop loop;
+  LogCapture log;
+  TestNode a(loop, 1, 7, 0, "open sesame");
+  const std::string hello = first_frame(hello_from(2, 7, 1));
+  const std::string ask = first_frame(hello_from(2, 7, 1, wire::Purpose::ask));
+  for (const std::string& bytes : {hello + framed(numbered(1)), hello + framed(wire::Proof{}) + framed(numbered(1)),
+                                   ask + framed(node::Ask(node::WhoAreYou{})),
+                                   ask + framed(wire::Proof{}) + framed(node::Ask(node::WhoAreYou{}))}) {
+    Stranger stranger(loop, a.port(), bytes);
+    REQUIRE(run_until(loop, [&] { return stranger.closed(); }));
+  }
+  CHECK(a.identities.empty());
+  CHECK(a.messages.empty());
+  CHECK(a.questions.empty());
+  CHECK(log.count("does not prove that it holds the same cluster-secret") == 1);
+}
+
+TEST_CASE("HAZARDS G6: what a node proved once, and its own proof sent back, prove nothing") {
+  Loop loop;
+  TestNode a(loop, 1, 7, 0, "open sesame");
+  const wire::Hello hello = hello_from(2, 7, 1);
+  const std::string payload = framed(hello).substr(wire::kFrameHeaderBytes);
+  Stranger honest(loop, a.port(), first_frame(hello));
+  REQUIRE(run_until(loop, [&] { return reply_in(honest.seen.data).has_value(); }));
+  const wire::HelloReply reply = *reply_in(honest.seen.data);
+  CHECK(reply.demands_proof);
+  CHECK(same_proof(reply.proof, listener_proof("open sesame", payload, reply)));
+  const wire::Proof proof = dialler_proof("open sesame", payload, reply);
+  honest.stream->write(framed(proof));
+  REQUIRE(run_until(loop, [&] { return a.identities.size() == 1; }));
+  for (const wire::Proof& replayed : {proof, reply.proof}) {
+    Stranger thief(loop, a.port(), first_frame(hello) + framed(replayed));
+    REQUIRE(run_until(loop, [&] { return thief.closed(); }));
+  }
+  Stranger mirror(loop, a.port(), first_frame(hello));
+  REQUIRE(run_until(loop, [&] { return reply_in(mirror.seen.data).has_value(); }));
+  mirror.stream->write(framed(reply_in(mirror.seen.data)->proof));
+  REQUIRE(run_until(loop, [&] { return mirror.closed(); }));
+  CHECK(a.identities.size() == 1);
+  CHECK_FALSE(honest.closed());
+}
