@@ -1,0 +1,98 @@
+#include "server/access.h"
+
+#include <algorithm>
+
+#include "server/option_values.h"
+#include "server/password.h"
+
+namespace wh {
+namespace {
+
+// The host of an authority, without port and brackets, and the port as it stands there.
+std::pair<std::string_view, std::string_view> split_authority(std::string_view authority) {
+  std::string_view port;
+  if (!authority.empty() && authority.front() == '[') {
+    const size_t end = authority.find(']');
+    if (end == std::string_view::npos) return {authority, {}};
+    if (end + 1 < authority.size() && authority[end + 1] == ':') port = authority.substr(end + 2);
+    return {authority.substr(1, end - 1), port};
+  }
+  const size_t colon = authority.rfind(':');
+  if (colon != std::string_view::npos) {
+    port = authority.substr(colon + 1);
+    authority = authority.substr(0, colon);
+  }
+  return {authority, port};
+}
+
+// A name that a page of another site cannot have made the browser's resolver point here (DNS rebinding, HAZARDS H8).
+bool host_is_known(const Options& options, std::string_view authority, std::string_view announced_host) {
+  const std::string host(split_authority(authority).first);
+  if (is_ipv4_literal(host) || is_ipv6_literal(host)) return true;
+  const auto same = [&](std::string_view name) { return http::equals_ignoring_case(host, name); };
+  return same("localhost") || (!announced_host.empty() && same(announced_host)) ||
+         std::any_of(options.allowed_hosts.begin(), options.allowed_hosts.end(), same);
+}
+
+// Whether an Origin names the host and port that was asked.
+bool origin_is_here(std::string_view origin, std::string_view authority) {
+  const size_t scheme = origin.find("://");
+  if (scheme == std::string_view::npos) return false;
+  const std::string_view default_port = http::equals_ignoring_case(origin.substr(0, scheme), "https") ? "443" : "80";
+  const auto theirs = split_authority(origin.substr(scheme + 3));
+  const auto ours = split_authority(authority);
+  return http::equals_ignoring_case(theirs.first, ours.first) &&
+         (theirs.second.empty() ? default_port : theirs.second) == (ours.second.empty() ? default_port : ours.second);
+}
+
+}  // namespace
+
+std::string protected_mode_refusal(const Options& options, const ByteStream& stream) {
+  if (!options.protected_mode || !options.requirepass.empty() || stream.peer_is_loopback()) return {};
+  if (options.tls_auth_clients == TlsAuthClients::yes && stream.peer_is_verified()) return {};
+  return "protected mode: this server has neither a password nor client certificates, so it serves its own machine "
+         "only; "
+         "set requirepass, or tls-auth-clients yes, or, on a network you trust, protected-mode no";
+}
+
+std::optional<http::Response> refuse(const Options& options, const ByteStream& stream, const http::Request& request,
+                                     const AccessNeeds& needs, std::string_view announced_host) {
+  if (needs.exempt) return std::nullopt;
+  if (const std::string why = protected_mode_refusal(options, stream); !why.empty())
+    return http::error_response(403, why);
+  if (!options.requirepass.empty()) {
+    const std::string* authorization = request.header("Authorization");
+    if (authorization == nullptr || !authorization_has(*authorization, options.requirepass)) {
+      http::Response response =
+          http::error_response(401, authorization == nullptr ? "a password is needed: Authorization: Bearer PASSWORD"
+                                                             : "the password is wrong");
+      response.headers.push_back({"WWW-Authenticate", "Basic realm=\"wormhole\""});
+      return response;
+    }
+  } else if (!request.host.empty() && !host_is_known(options, request.host, announced_host)) {
+    return http::error_response(
+        403, "this Host is not known here; ask by address, or name it in the directive allowed-hosts");
+  }
+  if (!needs.changes_state) return std::nullopt;
+  if (const std::string* site = request.header("Sec-Fetch-Site");
+      site != nullptr && *site != "same-origin" && *site != "none")
+    return http::error_response(403, "another site's page may not change anything here");
+  if (const std::string* origin = request.header("Origin"); origin != nullptr && !origin_is_here(*origin, request.host))
+    return http::error_response(403, "a page of another origin may not change anything here");
+  if (!needs.writes_by_get) return std::nullopt;
+  const auto not_by_this_method = [](std::string_view allow, std::string_view sentence) {
+    http::Response response = http::error_response(405, sentence);
+    response.headers.push_back({"Allow", std::string(allow)});
+    return response;
+  };
+  if (request.method == http::Method::head)
+    return not_by_this_method("GET, POST, OPTIONS", "HEAD changes nothing: use POST");
+  if (request.method != http::Method::get || options.get_writes == GetWrites::yes) return std::nullopt;
+  if (options.get_writes == GetWrites::no)
+    return not_by_this_method("POST, OPTIONS", "GET may not write here: use POST");
+  if (!stream.peer_is_loopback())
+    return http::error_response(403, "GET may write from this machine only (directive get-writes): use POST");
+  return std::nullopt;
+}
+
+}  // namespace wh

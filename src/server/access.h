@@ -1,0 +1,31 @@
+// Who may ask what over HTTP: protected mode, the password, the Host that was asked for, other sites' pages, writes by
+// GET. Judges values; keeps nothing.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/byte_stream.h"
+#include "http/request.h"
+#include "http/response.h"
+#include "server/options.h"
+
+namespace wh {
+
+// Why a client on this connection is refused whatever it asks, one sentence; empty: it is not (directive
+// protected-mode).
+std::string protected_mode_refusal(const Options& options, const ByteStream& stream);
+
+// What a request wants, as far as access goes.
+struct AccessNeeds {
+  bool exempt = false;         // /healthz and /readyz: open to everybody
+  bool changes_state = false;  // a write, whatever its method
+  bool writes_by_get = false;  // a write whose route also takes GET
+};
+
+// The refusal (401, 403, 405), or nothing.
+std::optional<http::Response> refuse(const Options& options, const ByteStream& stream, const http::Request& request,
+                                     const AccessNeeds& needs, std::string_view announced_host);
+
+}  // namespace wh

@@ -1,0 +1,93 @@
+// What the surfaces (HTTP, the debug port) ask of the node, and the way its completions find back to them. A call in
+// progress is a token; the surface keeps what it needs to word the answer. Knows no protocol.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <iterator>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "base/assert.h"
+#include "node/node.h"
+
+namespace wh {
+
+enum class CallKind : uint8_t {
+  write,  // a command for the log
+  read,   // a look at the state, linearizable
+  stale,  // a look at the state as this node has it
+  admin,  // members and leadership
+};
+
+struct Call {
+  CallKind kind = CallKind::read;
+  std::string command;       // write: machine/command.h's body
+  bool may_forward = true;   // write: false asks for `not_leader` in place of forwarding
+  node::AdminRequest admin;  // admin
+};
+
+// Told of each of its calls exactly once, on the loop's thread, from Calls::deliver.
+class CallOwner {
+ public:
+  virtual ~CallOwner() = default;
+  virtual void on_completion(const node::Completion& completion) = 0;
+};
+
+class Calls {
+ public:
+  // `clock` gives the time at which a call begins.
+  Calls(node::Node& node, std::function<Millis()> clock) : node_(node), clock_(std::move(clock)) {}
+  Calls(const Calls&) = delete;
+  Calls& operator=(const Calls&) = delete;
+
+  // The owner must outlive the call. Nothing is completed inside.
+  node::Token start(CallOwner& owner, Call call) {
+    const Millis now = clock_();
+    const node::Token token = next_++;
+    owners_.emplace(token, &owner);
+    switch (call.kind) {
+      case CallKind::write:
+        node_.submit_write(token, std::move(call.command), call.may_forward, now);
+        break;
+      case CallKind::read:
+        node_.submit_read(token, now);
+        break;
+      case CallKind::stale:
+        stale_.push_back({token, node::Outcome::applied, node_.machine().applied(), {}});
+        break;
+      case CallKind::admin:
+        node_.submit_admin(token, std::move(call.admin), now);
+        break;
+    }
+    return token;
+  }
+
+  // Hands out what the node completed. True when there was anything.
+  bool deliver() {
+    std::vector<node::Completion> done = node_.take_completions();
+    done.insert(done.end(), std::make_move_iterator(stale_.begin()), std::make_move_iterator(stale_.end()));
+    stale_.clear();
+    for (const node::Completion& completion : done) {
+      const auto it = owners_.find(completion.token);
+      WH_ASSERT(it != owners_.end(), "every call is completed once");
+      CallOwner* owner = it->second;
+      owners_.erase(it);
+      owner->on_completion(completion);
+    }
+    return !done.empty();
+  }
+  // Something completed at once and waits for deliver().
+  [[nodiscard]] bool ready() const { return !stale_.empty(); }
+
+ private:
+  node::Node& node_;
+  std::function<Millis()> clock_;
+  node::Token next_ = 1;
+  std::unordered_map<node::Token, CallOwner*> owners_;
+  std::vector<node::Completion> stale_;
+};
+
+}  // namespace wh

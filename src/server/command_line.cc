@@ -1,0 +1,135 @@
+#include "server/command_line.h"
+
+#include <string_view>
+#include <utility>
+
+#include "base/log.h"
+#include "server/option_table.h"
+
+namespace wh {
+namespace {
+
+constexpr size_t kWidth = 79;
+
+// "name=value" or "name", without the leading dashes.
+struct LongArgument {
+  std::string name;
+  bool has_value = false;
+  std::string value;
+};
+
+LongArgument split_long(std::string_view argument) {
+  argument.remove_prefix(2);
+  const size_t equals = argument.find('=');
+  if (equals == std::string_view::npos) return {std::string(argument), false, ""};
+  return {std::string(argument.substr(0, equals)), true, std::string(argument.substr(equals + 1))};
+}
+
+void append_wrapped(std::string& out, size_t indent, std::string_view text) {
+  size_t room = kWidth - indent;
+  while (text.size() > room) {
+    size_t cut = text.rfind(' ', room);
+    if (cut == std::string_view::npos || cut == 0) cut = room;
+    out.append(text.substr(0, cut)).append("\n").append(indent, ' ');
+    text.remove_prefix(cut);
+    while (text.starts_with(' ')) text.remove_prefix(1);
+  }
+  out.append(text).append("\n");
+}
+
+}  // namespace
+
+Result<CommandLine> parse_command_line(const std::vector<std::string>& arguments) {
+  CommandLine line;
+  size_t i = 0;
+  const auto is_value = [&](size_t at) { return at < arguments.size() && !arguments[at].starts_with("--"); };
+
+  if (is_value(0)) {
+    const std::string& first = arguments[0];
+    if (first == "-h" || first == "-v") {
+      line.mode = first == "-h" ? CommandLine::Mode::help : CommandLine::Mode::version;
+      return line;
+    }
+    if (first.empty()) return Error{"the path of the config file is empty"};
+    if (first.size() > 1 && first[0] == '-')
+      return Error{"unknown option '" + printable(first.substr(0, 64)) + "': directives begin with two dashes"};
+    line.config = first;
+    i = 1;
+    if (is_value(i)) return Error{"only one config file can be given; directives begin with two dashes"};
+  }
+
+  while (i < arguments.size()) {
+    LongArgument argument = split_long(arguments[i]);
+    ++i;
+    if (argument.name == "help" || argument.name == "version") {
+      if (argument.has_value) return Error{"'--" + argument.name + "' takes no value"};
+      CommandLine answer;
+      answer.mode = argument.name == "help" ? CommandLine::Mode::help : CommandLine::Mode::version;
+      return answer;
+    }
+    GivenDirective given{std::move(argument.name), {}};
+    if (argument.has_value) given.values.push_back(std::move(argument.value));
+    for (; is_value(i); ++i) {
+      if (argument.has_value)
+        return Error{"unexpected value after '--" + printable(given.name.substr(0, 64)) + "=...'"};
+      given.values.push_back(arguments[i]);
+    }
+    if (given.name.empty()) return Error{"'--' must be followed by the name of a directive"};
+    if (given.name != "check-config") {
+      line.directives.push_back(std::move(given));
+      continue;
+    }
+    if (line.mode == CommandLine::Mode::check_config) return Error{"'--check-config' was given twice"};
+    if (!line.config.empty() || given.values.size() != 1 || given.values[0].empty())
+      return Error{"'--check-config' takes one config file, and nothing stands before it"};
+    line.mode = CommandLine::Mode::check_config;
+    line.config = std::move(given.values[0]);
+  }
+  return line;
+}
+
+std::string help_text() {
+  std::string out =
+      "Usage: wormhole-server [CONFIG | -] [--DIRECTIVE VALUE ...]\n"
+      "       wormhole-server --check-config CONFIG [--DIRECTIVE VALUE ...]\n"
+      "       wormhole-server --help | --version\n"
+      "\n"
+      "A distributed event queue and key-value store, replicated with Raft.\n"
+      "Without arguments: a cluster of one node on loopback, data in the current\n"
+      "directory. With '-' the config is read from standard input.\n"
+      "\n"
+      "Examples:\n"
+      "  wormhole-server\n"
+      "  wormhole-server /etc/wormhole/wormhole.conf\n"
+      "  wormhole-server wormhole.conf --port 9000 --raft-port 10000\n"
+      "  wormhole-server --dir /tmp/node2 --port 8081 --raft-port 1122 \\\n"
+      "                  --debug-port 0 --join 127.0.0.1:1112\n"
+      "  echo 'loglevel verbose' | wormhole-server - --bind 10.0.0.1 -::1\n"
+      "  WORMHOLE_RAFT_PORT=10000 wormhole-server\n"
+      "\n"
+      "A directive counts from the command line before the environment, from the\n"
+      "environment (WORMHOLE_ and its name in capitals, '_' for '-') before the config\n"
+      "file, and from there before its default. Use --NAME=VALUE for a value that\n"
+      "begins with '--'. conf/wormhole.conf explains every directive.\n";
+  constexpr size_t kNames = 27;
+  std::string_view section;
+  for (const OptionSpec& spec : option_table()) {
+    if (spec.section != section) {
+      section = spec.section;
+      out.append("\n").append(section).append("\n");
+    }
+    std::string row = "  " + std::string(spec.name);
+    row.resize(kNames, ' ');
+    std::string text(spec.doc);
+    if (!spec.choices.empty()) text += " (" + std::string(spec.choices) + ")";
+    if (const std::string value = default_text(spec); value != "\"\"" && !value.empty()) text += " [" + value + "]";
+    if (!spec.supported) text += " (not supported yet)";
+    out += row;
+    append_wrapped(out, kNames, text);
+  }
+  return out;
+}
+
+std::string version_text() { return "wormhole-server " WORMHOLE_VERSION "\n"; }
+
+}  // namespace wh

@@ -1,0 +1,30 @@
+// The command line: what main is asked to do, and the text of --help. Pure. Called by main.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "server/config_loader.h"
+
+namespace wh {
+
+struct CommandLine {
+  enum class Mode { run, help, version, check_config };
+  Mode mode = Mode::run;
+  std::string config;  // a path, "-" for standard input, or empty
+  std::vector<GivenDirective> directives;
+};
+
+// `arguments` without the program's name: [CONFIG | -] [--DIRECTIVE VALUE ...], --help, --version or --check-config
+// CONFIG. The values of a directive reach to the next `--`; `--name=value` gives exactly one, whatever it begins with.
+// Whether directives exist and what their values mean is the loader's to say. Never repeats a value in an error.
+Result<CommandLine> parse_command_line(const std::vector<std::string>& arguments);
+
+// Usage, examples and every directive, in lines of at most 79 characters, each with its newline.
+std::string help_text();
+
+// One line, with its newline.
+std::string version_text();
+
+}  // namespace wh

@@ -1,0 +1,306 @@
+#include "server/commands.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "base/log.h"
+#include "debug/resp.h"
+#include "machine/command.h"
+#include "server/member_view.h"
+#include "server/option_table.h"
+
+namespace wh {
+namespace {
+
+using debug::bulk_reply;
+using debug::error_reply;
+using debug::ErrorWord;
+using debug::integer_reply;
+using debug::null_reply;
+
+using Arguments = std::vector<std::string>;
+
+CommandBegun write(const machine::Body& body) {
+  if (const Status fits = machine::check(body); !fits) return error_reply(ErrorWord::err, fits.error());
+  return std::pair{Call{.kind = CallKind::write, .command = machine::encode_body(body), .admin = {}}, CommandMemory{}};
+}
+
+CommandBegun read(const CommandContext& context, Arguments names) {
+  const CallKind kind = context.options.read_consistency == ReadConsistency::stale ? CallKind::stale : CallKind::read;
+  return std::pair{Call{.kind = kind, .command = {}, .admin = {}}, CommandMemory{std::move(names)}};
+}
+
+// The state machine's reply, or the error to answer.
+std::variant<machine::Reply, std::string> reply_of(const node::Completion& completion) {
+  Result<machine::Reply> reply = machine::decode_reply(completion.reply);
+  if (!reply) return error_reply(ErrorWord::unknown, "the leader's answer could not be read; it may have taken effect");
+  if (reply->code == machine::ReplyCode::invalid)
+    return error_reply(ErrorWord::err, "the cluster does not know this command");
+  if (reply->code == machine::ReplyCode::duplicate)
+    return error_reply(ErrorWord::unknown, "a copy of this request came before; its answer is not known here");
+  return std::move(*reply);
+}
+
+// --- keys
+// -----------------------------------------------------------------------------------------------------------------
+
+CommandBegun begin_get(const CommandContext& context, Arguments& a) { return read(context, {std::move(a[1])}); }
+std::string finish_get(const CommandContext& context, const CommandMemory& memory, const node::Completion&) {
+  const Bytes* value = context.node.machine().get(memory.names[0]);
+  return value == nullptr ? null_reply() : bulk_reply(value->view());
+}
+
+CommandBegun begin_set(const CommandContext&, Arguments& a) { return write(machine::Set{{{a[1], a[2]}}}); }
+CommandBegun begin_mset(const CommandContext&, Arguments& a) {
+  if (a.size() % 2 == 0) return error_reply(ErrorWord::err, "wrong number of arguments for 'mset' command");
+  machine::Set set;
+  for (size_t i = 1; i + 1 < a.size(); i += 2) set.pairs.emplace_back(a[i], a[i + 1]);
+  return write(set);
+}
+std::string finish_ok(const CommandContext&, const CommandMemory&, const node::Completion& completion) {
+  auto reply = reply_of(completion);
+  if (auto* error = std::get_if<std::string>(&reply)) return std::move(*error);
+  return debug::simple_reply("OK");
+}
+
+CommandBegun begin_del(const CommandContext&, Arguments& a) {
+  machine::Delete del;
+  for (size_t i = 1; i < a.size(); ++i) del.keys.emplace_back(a[i]);
+  return write(del);
+}
+std::string finish_count(const CommandContext&, const CommandMemory&, const node::Completion& completion) {
+  auto reply = reply_of(completion);
+  if (auto* error = std::get_if<std::string>(&reply)) return std::move(*error);
+  return integer_reply(static_cast<int64_t>(std::get<machine::Reply>(reply).count));
+}
+
+CommandBegun begin_exists(const CommandContext& context, Arguments& a) {
+  a.erase(a.begin());
+  return read(context, std::move(a));
+}
+std::string finish_exists(const CommandContext& context, const CommandMemory& memory, const node::Completion&) {
+  return integer_reply(std::count_if(memory.names.begin(), memory.names.end(),
+                                     [&](const std::string& key) { return context.node.machine().exists(key); }));
+}
+
+CommandBegun begin_dbsize(const CommandContext& context, Arguments&) { return read(context, {}); }
+std::string finish_dbsize(const CommandContext& context, const CommandMemory&, const node::Completion&) {
+  return integer_reply(static_cast<int64_t>(context.node.machine().key_count()));
+}
+
+// --- queues
+// ---------------------------------------------------------------------------------------------------------------
+
+CommandBegun begin_rpush(const CommandContext&, Arguments& a) { return write(machine::Enqueue{a[1], a[2]}); }
+std::string finish_rpush(const CommandContext&, const CommandMemory&, const node::Completion& completion) {
+  auto reply = reply_of(completion);
+  if (auto* error = std::get_if<std::string>(&reply)) return std::move(*error);
+  return integer_reply(static_cast<int64_t>(std::get<machine::Reply>(reply).queue_length));
+}
+
+CommandBegun begin_lpop(const CommandContext&, Arguments& a) { return write(machine::Dequeue{a[1], std::nullopt}); }
+std::string finish_lpop(const CommandContext&, const CommandMemory&, const node::Completion& completion) {
+  auto decoded = reply_of(completion);
+  if (auto* error = std::get_if<std::string>(&decoded)) return std::move(*error);
+  const auto& reply = std::get<machine::Reply>(decoded);
+  return reply.count == 0 ? null_reply() : bulk_reply(reply.event.view());
+}
+
+CommandBegun begin_lindex(const CommandContext& context, Arguments& a) {
+  if (a[2] != "0") return error_reply(ErrorWord::err, "only the front of a queue can be looked at: LINDEX queue 0");
+  return read(context, {std::move(a[1])});
+}
+std::string finish_lindex(const CommandContext& context, const CommandMemory& memory, const node::Completion&) {
+  const machine::Event* front = context.node.machine().front(memory.names[0]);
+  return front == nullptr ? null_reply() : bulk_reply(front->bytes.view());
+}
+
+CommandBegun begin_llen(const CommandContext& context, Arguments& a) { return read(context, {std::move(a[1])}); }
+std::string finish_llen(const CommandContext& context, const CommandMemory& memory, const node::Completion&) {
+  return integer_reply(static_cast<int64_t>(context.node.machine().queue_length(memory.names[0])));
+}
+
+// --- the server
+// -----------------------------------------------------------------------------------------------------------
+
+CommandBegun begin_info(const CommandContext& context, Arguments& a) {
+  return bulk_reply(context.info(a.size() > 1 ? debug::lower_case(a[1]) : ""));
+}
+
+CommandBegun begin_config(const CommandContext& context, Arguments& a) {
+  const std::string verb = debug::lower_case(a[1]);
+  if (verb == "get" && a.size() == 3) {
+    const auto found = get_options(context.options, a[2]);
+    std::string reply = debug::array_header(2 * found.size());
+    for (const auto& [name, value] : found) reply += bulk_reply(name) + bulk_reply(value);
+    return reply;
+  }
+  if (verb == "set" && a.size() == 4) {
+    const Status done = context.configure(a[2], a[3]);
+    return done ? debug::simple_reply("OK") : error_reply(ErrorWord::err, done.error());
+  }
+  return error_reply(ErrorWord::err, "CONFIG GET pattern, or CONFIG SET directive value");
+}
+
+CommandBegun begin_cluster(const CommandContext& context, Arguments&) {
+  std::string text;
+  for (const MemberView& member : member_views(context.node)) {
+    const bool leads = context.node.leader() != nullptr && context.node.leader()->name == member.name;
+    text += printable(member.name) + " " + member.raft_address + " " + (member.voter ? "voter" : "learner") + " " +
+            (leads ? "leader" : "follower");
+    if (!member.status.empty()) text += " " + member.status;
+    if (member.match_index) text += " match_index=" + std::to_string(*member.match_index);
+    text += "\r\n";
+  }
+  return bulk_reply(text);
+}
+
+}  // namespace
+
+const std::vector<CommandSpec>& command_specs() {
+  using debug::Overlap;
+  static const std::vector<CommandSpec> specs{
+      {{.name = "get",
+        .arity = 2,
+        .flags = "readonly fast",
+        .first_key = 1,
+        .last_key = 1,
+        .key_step = 1,
+        .parameters = "key",
+        .summary = "The value of a key, or nil"},
+       begin_get,
+       finish_get},
+      {{.name = "set",
+        .arity = 3,
+        .overlap = Overlap::write,
+        .flags = "write denyoom",
+        .first_key = 1,
+        .last_key = 1,
+        .key_step = 1,
+        .parameters = "key value",
+        .summary = "Sets a key"},
+       begin_set,
+       finish_ok},
+      {{.name = "mset",
+        .arity = -3,
+        .overlap = Overlap::write,
+        .flags = "write denyoom",
+        .first_key = 1,
+        .last_key = -1,
+        .key_step = 2,
+        .parameters = "key value [key value ...]",
+        .summary = "Sets several keys in one step"},
+       begin_mset,
+       finish_ok},
+      {{.name = "del",
+        .arity = -2,
+        .overlap = Overlap::write,
+        .flags = "write",
+        .first_key = 1,
+        .last_key = -1,
+        .key_step = 1,
+        .parameters = "key [key ...]",
+        .summary = "Removes keys; answers how many there were"},
+       begin_del,
+       finish_count},
+      {{.name = "exists",
+        .arity = -2,
+        .flags = "readonly fast",
+        .first_key = 1,
+        .last_key = -1,
+        .key_step = 1,
+        .parameters = "key [key ...]",
+        .summary = "How many of the keys exist"},
+       begin_exists,
+       finish_exists},
+      {{.name = "dbsize", .arity = 1, .flags = "readonly fast", .parameters = "", .summary = "How many keys there are"},
+       begin_dbsize,
+       finish_dbsize},
+      {{.name = "rpush",
+        .arity = 3,
+        .overlap = Overlap::write,
+        .flags = "write denyoom",
+        .first_key = 1,
+        .last_key = 1,
+        .key_step = 1,
+        .parameters = "queue event",
+        .summary = "Puts an event at the back; answers the queue's length"},
+       begin_rpush,
+       finish_rpush},
+      {{.name = "lpop",
+        .arity = 2,
+        .overlap = Overlap::write,
+        .flags = "write fast",
+        .first_key = 1,
+        .last_key = 1,
+        .key_step = 1,
+        .parameters = "queue",
+        .summary = "Removes the front event and answers it, or nil"},
+       begin_lpop,
+       finish_lpop},
+      {{.name = "lindex",
+        .arity = 3,
+        .flags = "readonly",
+        .first_key = 1,
+        .last_key = 1,
+        .key_step = 1,
+        .parameters = "queue 0",
+        .summary = "The front event, or nil"},
+       begin_lindex,
+       finish_lindex},
+      {{.name = "llen",
+        .arity = 2,
+        .flags = "readonly fast",
+        .first_key = 1,
+        .last_key = 1,
+        .key_step = 1,
+        .parameters = "queue",
+        .summary = "How many events a queue holds"},
+       begin_llen,
+       finish_llen},
+      {{.name = "info",
+        .arity = -1,
+        .flags = "loading stale",
+        .parameters = "[section]",
+        .summary = "How this node and its cluster fare"},
+       begin_info,
+       nullptr},
+      {{.name = "config",
+        .arity = -3,
+        .flags = "admin loading stale",
+        .parameters = "GET pattern | SET directive value",
+        .summary = "Reads the directives, or changes one until the next start"},
+       begin_config,
+       nullptr},
+      {{.name = "cluster", .arity = 1, .flags = "stale", .parameters = "", .summary = "The members, a line each"},
+       begin_cluster,
+       nullptr},
+  };
+  return specs;
+}
+
+std::vector<debug::Command> debug_commands() {
+  std::vector<debug::Command> commands;
+  for (const CommandSpec& spec : command_specs()) {
+    commands.push_back(spec.command);
+    commands.back().tag = static_cast<int>(commands.size()) - 1;
+  }
+  return commands;
+}
+
+std::string outcome_reply(const node::Completion& completion, bool write) {
+  const ErrorWord not_done = write ? ErrorWord::notapplied : ErrorWord::err;
+  switch (completion.outcome) {
+    case node::Outcome::not_leader:
+    case node::Outcome::dropped:
+      return error_reply(not_done, "no leader could take this in time");
+    case node::Outcome::overloaded:
+      return error_reply(not_done, "too much is in progress (directive raft-max-uncommitted): try again");
+    case node::Outcome::shutting_down:
+      return error_reply(not_done, "this node is shutting down");
+    default:
+      return error_reply(ErrorWord::unknown, "no answer in time: it may still take effect, at most once");
+  }
+}
+
+}  // namespace wh

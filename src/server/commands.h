@@ -1,0 +1,46 @@
+// The debug port's commands: one table that says how each becomes a call on the node, or an answer right away, and how
+// the call's completion becomes the reply. Knows RESP's building blocks, no connection.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "debug/command_table.h"
+#include "node/node.h"
+#include "server/calls.h"
+#include "server/options.h"
+
+namespace wh {
+
+// What the commands may look at and change.
+struct CommandContext {
+  const Options& options;
+  const node::Node& node;
+  std::function<std::string(const std::string& section)> info;
+  // CONFIG SET, with its side effects.
+  std::function<Status(const std::string& name, const std::string& value)> configure;
+};
+
+struct CommandMemory {
+  std::vector<std::string> names;  // the key, or keys, or the queue
+};
+
+using CommandBegun = std::variant<std::pair<Call, CommandMemory>, std::string>;
+
+struct CommandSpec {
+  debug::Command command;
+  CommandBegun (*begin)(const CommandContext&, std::vector<std::string>& arguments);
+  // Called for an applied call only; nullptr where begin always answers.
+  std::string (*finish)(const CommandContext&, const CommandMemory&, const node::Completion&);
+};
+
+const std::vector<CommandSpec>& command_specs();
+// The rows of the table for debug::CommandTable; `tag` is the index in command_specs().
+std::vector<debug::Command> debug_commands();
+// The reply to a call that was not applied.
+std::string outcome_reply(const node::Completion& completion, bool write);
+
+}  // namespace wh

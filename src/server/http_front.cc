@@ -1,0 +1,212 @@
+#include "server/http_front.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/log.h"
+#include "http/url.h"
+#include "server/access.h"
+
+namespace wh {
+namespace {
+
+std::vector<http::Route> router_table() {
+  std::vector<http::Route> table;
+  for (const RouteSpec& route : route_table())
+    table.push_back({route.methods, route.pattern, static_cast<int>(table.size())});
+  return table;
+}
+
+http::Response with_outcome(http::Response response, const char* outcome) {
+  std::erase_if(response.headers, [](const http::Header& h) { return h.name == "Wormhole-Outcome"; });
+  response.headers.push_back({"Wormhole-Outcome", outcome});
+  return response;
+}
+
+}  // namespace
+
+HttpFront::HttpFront(const Options& options, node::Node& node, Calls& calls, const Millis& now)
+    : options_(options), node_(node), calls_(calls), now_(now), context_{options, node}, router_(router_table()) {
+  reconfigure();
+}
+
+void HttpFront::reconfigure() {
+  limits_.body_bytes = options_.http_max_body_bytes;
+  limits_.idle_timeout_ms = options_.timeout_s * 1000;
+}
+
+void HttpFront::accept(std::unique_ptr<ByteStream> stream) {
+  ++counters_.connections;
+  const uint64_t id = next_connection_++;
+  connections_.emplace(id, std::make_unique<http::Connection>(id, std::move(stream), *this, limits_, now_));
+}
+
+void HttpFront::turn_away(std::unique_ptr<ByteStream> stream) {
+  std::string bytes;
+  http::append_response(bytes, http::error_response(503, "there are too many clients (directive maxclients)"),
+                        {.close = true});
+  stream->write(bytes);
+  stream->close();
+  // Kept like any connection until it is closed, but nothing it sends is a request.
+  accept(std::move(stream));
+}
+
+void HttpFront::check_deadlines() {
+  for (auto& [id, connection] : connections_) connection->check_deadlines();
+}
+
+void HttpFront::drain() {
+  draining_ = true;
+  std::vector<http::Connection*> all;
+  for (auto& [id, connection] : connections_) all.push_back(connection.get());
+  for (http::Connection* connection : all) connection->drain();
+}
+
+void HttpFront::bury() { ended_.clear(); }
+
+const RouteSpec* HttpFront::route_of(const http::RouteMatch& match) const {
+  return match.route < 0 ? nullptr : &route_table()[static_cast<size_t>(match.route)];
+}
+
+std::optional<http::Response> HttpFront::check_headers(const http::Connection& connection,
+                                                       const http::Request& request) {
+  http::RouteMatch match = router_.find(request.method, request.path);
+  const RouteSpec* route = route_of(match);
+  AccessNeeds needs;
+  if (route != nullptr) {
+    needs = {.exempt = route->exempt, .changes_state = route->changes_state, .writes_by_get = route->writes_by_get};
+  } else {
+    needs.changes_state = request.method != http::Method::get && request.method != http::Method::head &&
+                          request.method != http::Method::options;
+  }
+  if (auto refusal = refuse(options_, connection.stream(), request, needs, options_.announce_address)) {
+    ++counters_.answers[refusal->status / 100];
+    return refusal;
+  }
+  if (match.answer) ++counters_.answers[match.answer->status / 100];
+  return std::move(match.answer);
+}
+
+http::Overlap HttpFront::classify(const http::Request& request) {
+  const RouteSpec* route = route_of(router_.find(request.method, request.path));
+  return route != nullptr && route->kind == CallKind::write ? http::Overlap::write : http::Overlap::alone;
+}
+
+void HttpFront::on_request(http::RequestId id, http::Request&& request) {
+  ++counters_.requests;
+  http::RouteMatch match = router_.find(request.method, request.path);
+  const RouteSpec* route = route_of(match);
+  if (route == nullptr) return respond(id, nullptr, std::move(*match.answer));
+  const http::Connection& connection = *connections_.at(id.connection);
+  Result<http::Params> query = http::parse_form(request.query);
+  if (!query) return respond(id, route, http::error_response(400, query.error()));
+  RouteRequest route_request{request, std::move(match.params), std::move(*query), connection.stream().peer_address()};
+  CallKind kind = route->kind;
+  if (kind == CallKind::read) {
+    ReadConsistency consistency = options_.read_consistency;
+    if (const std::string* asked = http::find_param(route_request.query, "consistency")) {
+      if (*asked != "linearizable" && *asked != "stale")
+        return respond(id, route, http::error_response(400, "consistency is linearizable or stale"));
+      consistency = *asked == "stale" ? ReadConsistency::stale : ReadConsistency::linearizable;
+    }
+    if (consistency == ReadConsistency::stale) kind = CallKind::stale;
+  }
+  Begun begun = route->begin(context_, route_request);
+  if (auto* response = std::get_if<http::Response>(&begun)) return respond(id, route, std::move(*response));
+  auto& [call, memory] = std::get<RouteCall>(begun);
+  call.kind = kind;
+  if (kind == CallKind::write) call.may_forward = may_forward(*route, request);
+  Pending pending{id, route, std::move(memory), {}, connection.stream().is_tls()};
+  if (kind == CallKind::write && !call.may_forward) {
+    Result<std::string> target = http::canonical_target(request.path, request.query);
+    if (!target) return respond(id, route, http::error_response(400, target.error()));
+    pending.target = std::move(*target);
+  }
+  const node::Token token = calls_.start(*this, std::move(call));
+  pending_.emplace(token, std::move(pending));
+}
+
+// Clients drop credentials and CloudEvents on a redirect: theirs are always forwarded.
+bool HttpFront::may_forward(const RouteSpec& route, const http::Request& request) const {
+  const bool redirects = options_.follower_writes == FollowerWrites::redirect ||
+                         (options_.follower_writes == FollowerWrites::automatic && route.redirects);
+  if (!redirects) return true;
+  if (options_.follower_writes != FollowerWrites::automatic) return false;
+  const std::string* type = request.header("Content-Type");
+  const bool cloud_event = request.header("ce-specversion") != nullptr ||
+                           (type != nullptr && http::is_media_type(*type, "application/cloudevents+json"));
+  return request.header("Authorization") != nullptr || request.header("Cookie") != nullptr || cloud_event;
+}
+
+void HttpFront::on_completion(const node::Completion& completion) {
+  auto node = pending_.extract(completion.token);
+  const Pending& pending = node.mapped();
+  respond(pending.id, pending.route, outcome_response(pending, completion));
+}
+
+http::Response HttpFront::outcome_response(const Pending& pending, const node::Completion& completion) const {
+  const bool write = pending.route->changes_state;
+  const auto failed = [&](int status, std::string_view sentence, const char* outcome) {
+    http::Response response = http::error_response(status, sentence);
+    return write ? with_outcome(std::move(response), outcome) : response;
+  };
+  switch (completion.outcome) {
+    case node::Outcome::applied:
+      return pending.route->finish(context_, pending.memory, completion);
+    case node::Outcome::not_leader:
+      return redirect(pending);
+    case node::Outcome::dropped:
+      return failed(503, completion.reply.empty() ? "no leader could take this in time" : printable(completion.reply),
+                    "not-applied");
+    case node::Outcome::unknown:
+      return failed(504,
+                    completion.reply.empty() ? "no answer in time: it may still take effect, at most once"
+                                             : printable(completion.reply),
+                    "unknown");
+    case node::Outcome::overloaded:
+      return failed(503, "too much is in progress (directive raft-max-uncommitted): try again", "not-applied");
+    case node::Outcome::shutting_down:
+      return failed(503, "this node is shutting down", "not-applied");
+    case node::Outcome::conflict:
+      return failed(409, printable(completion.reply), "not-applied");
+    case node::Outcome::not_found:
+      return failed(404, printable(completion.reply), "not-applied");
+    case node::Outcome::timed_out:
+      return failed(504, printable(completion.reply), "unknown");
+  }
+  return failed(500, "an outcome that is not known", "unknown");
+}
+
+// 307 keeps method and body; scheme and authority come from what the leader announces, never from the request (H14).
+http::Response HttpFront::redirect(const Pending& pending) const {
+  const raft::Member* leader = node_.leader();
+  if (leader == nullptr)
+    return with_outcome(http::error_response(503, "the leader just changed: try again"), "not-applied");
+  const raft::Member member = node_.addresses_of(*leader);
+  const bool https = pending.tls || member.http_address.empty();
+  const std::string& address = https ? member.https_address : member.http_address;
+  if (address.empty() || address.front() == ':')
+    return with_outcome(
+        http::error_response(503, "the leader, " + printable(member.name) + ", announces no address for this"),
+        "not-applied");
+  http::Response response =
+      with_outcome(http::error_response(307, "the leader is " + printable(member.name)), "not-applied");
+  response.headers.push_back({"Location", (https ? "https://" : "http://") + address + pending.target});
+  return response;
+}
+
+void HttpFront::respond(http::RequestId id, const RouteSpec* route, http::Response response) {
+  if (route != nullptr && route->changes_state && response.status >= 400 && response.status < 500)
+    response = with_outcome(std::move(response), "not-applied");
+  ++counters_.answers[response.status / 100];
+  if (const auto it = connections_.find(id.connection); it != connections_.end())
+    it->second->respond(id.sequence, std::move(response));
+}
+
+void HttpFront::on_closed(uint64_t connection) {
+  // Freed later: this is called from inside it.
+  auto node = connections_.extract(connection);
+  if (!node.empty()) ended_.push_back(std::move(node.mapped()));
+}
+
+}  // namespace wh

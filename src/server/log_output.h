@@ -1,0 +1,35 @@
+// Where the log's lines go: a file, or standard output. Writes one line at a time with date, level and process; never
+// waits for a full pipe or a stuck terminal, but drops lines and counts them (HAZARDS K6).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/log.h"
+#include "base/result.h"
+
+namespace wh {
+
+class LogOutput {
+ public:
+  LogOutput() = default;
+  ~LogOutput();
+  LogOutput(const LogOutput&) = delete;
+  LogOutput& operator=(const LogOutput&) = delete;
+
+  // Opens the file for appending (0600 when new); empty: standard output. Becomes base/log.h's sink.
+  Status open(const std::string& file, LogLevel level);
+  [[nodiscard]] uint64_t dropped() const { return dropped_; }
+
+ private:
+  void write(LogLevel level, std::string_view line);
+
+  int fd_ = 1;
+  bool owned_ = false;
+  bool may_block_ = true;
+  uint64_t dropped_ = 0;
+  uint64_t told_ = 0;
+};
+
+}  // namespace wh

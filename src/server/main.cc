@@ -1,0 +1,61 @@
+// wormhole-server: reads the command line and the config, starts the server, runs it. Exit status 0 after an orderly
+// end, 1 when it could not start or could not trust its disk.
+#include <cstdio>
+#include <string>
+#include <sys/stat.h>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "base/log.h"
+#include "server/command_line.h"
+#include "server/config_files.h"
+#include "server/config_loader.h"
+#include "server/log_output.h"
+#include "server/server.h"
+
+namespace {
+
+int complain(const std::string& message) {
+  std::fprintf(stderr, "%s%s", message.c_str(), message.ends_with('\n') ? "" : "\n");
+  return 1;
+}
+
+int run(wh::LoadedConfig config) {
+  // What it writes is its user's alone (HAZARDS C14).
+  umask(077);
+  wh::LogOutput log;
+  if (const wh::Status opened = log.open(config.options.logfile, config.options.loglevel); !opened)
+    return complain(opened.error());
+  for (const std::string& notice : config.notices) wh::log_line(wh::LogLevel::warning, notice);
+  wh::Server server(std::move(config), log);
+  if (const wh::Status started = server.start(); !started) {
+    wh::log_line(wh::LogLevel::warning, started.error());
+    return complain("wormhole-server: " + started.error());
+  }
+  server.run();
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const auto line = wh::parse_command_line(std::vector<std::string>(argv + 1, argv + argc));
+  if (!line) return complain("wormhole-server: " + line.error());
+  switch (line->mode) {
+    case wh::CommandLine::Mode::help:
+      return std::fputs(wh::help_text().c_str(), stdout) < 0 ? 1 : 0;
+    case wh::CommandLine::Mode::version:
+      return std::fputs(wh::version_text().c_str(), stdout) < 0 ? 1 : 0;
+    default:
+      break;
+  }
+  auto loaded = wh::load_config({line->config, wh::real_environment(), line->directives}, wh::real_config_files());
+  if (const auto* error = std::get_if<wh::ConfigError>(&loaded)) return complain(error->to_string());
+  auto& config = std::get<wh::LoadedConfig>(loaded);
+  if (line->mode == wh::CommandLine::Mode::check_config) {
+    for (const std::string& notice : config.notices) std::fprintf(stderr, "%s\n", notice.c_str());
+    return std::puts("the config is good") < 0 ? 1 : 0;
+  }
+  return run(std::move(config));
+}

@@ -1,0 +1,47 @@
+#include "server/member_view.h"
+
+namespace wh {
+
+std::vector<MemberView> member_views(const node::Node& node) {
+  std::vector<MemberView> views;
+  const raft::Raft* raft = node.raft();
+  if (raft == nullptr) return views;
+  const bool leads = raft->role() == raft::Role::leader;
+  for (const raft::Member& configured : raft->configuration().members()) {
+    const raft::Member member = node.addresses_of(configured);
+    MemberView view{.name = member.name,
+                    .raft_address = member.raft_address,
+                    .http_address = member.http_address,
+                    .https_address = member.https_address,
+                    .voter = member.suffrage == raft::Suffrage::voter,
+                    .status = {},
+                    .match_index = std::nullopt};
+    if (leads && member.id == raft->self()) {
+      view.status = "alive";
+      view.match_index = raft->durable_index().value;
+    } else if (leads) {
+      for (const raft::PeerStatus& peer : raft->peers()) {
+        if (peer.id != member.id) continue;
+        view.status = node.silent(peer.id) ? "failed" : "alive";
+        view.match_index = peer.match_index.value;
+      }
+    }
+    views.push_back(std::move(view));
+  }
+  return views;
+}
+
+const char* role_name(const node::Node& node) {
+  const raft::Raft* raft = node.raft();
+  if (raft == nullptr || !raft->configuration().is_voter(raft->self())) return "learner";
+  switch (raft->role()) {
+    case raft::Role::leader:
+      return "leader";
+    case raft::Role::follower:
+      return "follower";
+    default:
+      return "candidate";
+  }
+}
+
+}  // namespace wh

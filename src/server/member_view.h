@@ -1,0 +1,28 @@
+// The members as this node sees them, for /cluster, CLUSTER and INFO.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "node/node.h"
+
+namespace wh {
+
+struct MemberView {
+  std::string name;
+  std::string raft_address;
+  std::string http_address;  // empty: that port is off
+  std::string https_address;
+  bool voter = false;
+  std::string status;  // "alive", "failed"; empty: not known here (only the leader knows)
+  std::optional<uint64_t> match_index;
+};
+
+std::vector<MemberView> member_views(const node::Node& node);
+
+// "leader", "follower", "candidate" or "learner".
+const char* role_name(const node::Node& node);
+
+}  // namespace wh

@@ -1,0 +1,111 @@
+// The routes: one table that says for each path and method how a request becomes a call on the node, and how the call's
+// completion becomes the answer. routes_event.cc, routes_keys.cc, routes_cluster.cc hold the functions, by surface.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "http/request.h"
+#include "http/response.h"
+#include "http/router.h"
+#include "http/url.h"
+#include "node/node.h"
+#include "server/calls.h"
+#include "server/options.h"
+
+namespace wh {
+
+// What every route may look at.
+struct RouteContext {
+  const Options& options;
+  const node::Node& node;
+};
+
+// One request, as a route's begin sees it.
+struct RouteRequest {
+  const http::Request& http;
+  std::vector<std::string> params;  // of the path, decoded
+  http::Params query;               // decoded
+  std::string peer_address;         // of the client, numeric
+};
+
+// What a route keeps for its answer.
+struct RouteMemory {
+  std::string name;   // the key, or the member
+  std::string value;  // what was set
+};
+
+struct RouteCall {
+  Call call;
+  RouteMemory memory;
+};
+
+using Begun = std::variant<RouteCall, http::Response>;
+
+struct RouteSpec {
+  http::MethodMask methods;
+  std::string_view pattern;
+  CallKind kind;  // read: `?consistency=` applies
+  bool changes_state;
+  bool writes_by_get;  // a write that GET may do too (directive get-writes)
+  bool redirects;      // `follower-writes auto` redirects it
+  bool exempt;         // open to everybody
+  Begun (*begin)(const RouteContext&, RouteRequest&);
+  // Called for an applied call only; other outcomes are worded by outcome_response.
+  http::Response (*finish)(const RouteContext&, const RouteMemory&, const node::Completion&);
+};
+
+std::span<const RouteSpec> route_table();
+
+// --- for the routes
+// -------------------------------------------------------------------------------------------------------
+
+http::Response json_response(int status, std::string json);
+// Adds Wormhole-Index.
+http::Response with_index(http::Response response, raft::Index index);
+// The reply of an applied write; one that the state machine refused is answered here.
+std::variant<machine::Reply, http::Response> machine_reply(const node::Completion& completion);
+// Checks the body's bounds and encodes it.
+Begun write_call(const machine::Body& body, RouteMemory memory);
+// 400 for bytes that are no name of a key.
+std::optional<http::Response> bad_key(std::string_view key);
+// The parameters of a query and, for POST, of a form in the body; 400 when one stands in both, 415 for multipart.
+std::variant<http::Params, http::Response> all_params(const RouteRequest& request);
+// The JSON object in a body; 400, 415.
+std::variant<std::vector<std::pair<std::string, std::string>>, http::Response> json_body(const http::Request& request);
+
+Begun begin_post_event(const RouteContext&, RouteRequest&);
+http::Response finish_post_event(const RouteContext&, const RouteMemory&, const node::Completion&);
+Begun begin_get_event(const RouteContext&, RouteRequest&);
+http::Response finish_get_event(const RouteContext&, const RouteMemory&, const node::Completion&);
+Begun begin_delete_event(const RouteContext&, RouteRequest&);
+http::Response finish_delete_event(const RouteContext&, const RouteMemory&, const node::Completion&);
+
+Begun begin_post_key(const RouteContext&, RouteRequest&);
+http::Response finish_plain_write(const RouteContext&, const RouteMemory&, const node::Completion&);
+Begun begin_named_key(const RouteContext&, RouteRequest&);
+http::Response finish_get_key(const RouteContext&, const RouteMemory&, const node::Completion&);
+Begun begin_delete_key(const RouteContext&, RouteRequest&);
+http::Response finish_delete_key(const RouteContext&, const RouteMemory&, const node::Completion&);
+Begun begin_post_keys(const RouteContext&, RouteRequest&);
+http::Response finish_post_keys(const RouteContext&, const RouteMemory&, const node::Completion&);
+http::Response finish_get_keys(const RouteContext&, const RouteMemory&, const node::Completion&);
+Begun begin_set(const RouteContext&, RouteRequest&);
+Begun begin_get(const RouteContext&, RouteRequest&);
+http::Response finish_get(const RouteContext&, const RouteMemory&, const node::Completion&);
+Begun begin_remove(const RouteContext&, RouteRequest&);
+
+Begun begin_join(const RouteContext&, RouteRequest&);
+Begun begin_add_member(const RouteContext&, RouteRequest&);
+Begun begin_remove_member(const RouteContext&, RouteRequest&);
+Begun begin_transfer(const RouteContext&, RouteRequest&);
+http::Response finish_admin(const RouteContext&, const RouteMemory&, const node::Completion&);
+Begun begin_cluster(const RouteContext&, RouteRequest&);
+Begun begin_healthz(const RouteContext&, RouteRequest&);
+Begun begin_readyz(const RouteContext&, RouteRequest&);
+
+}  // namespace wh

@@ -1,0 +1,391 @@
+#include "server/server.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <fcntl.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <utility>
+
+#include "base/log.h"
+#include "server/access.h"
+#include "server/info.h"
+#include "server/option_checks.h"
+#include "server/option_table.h"
+
+namespace wh {
+namespace {
+
+// Descriptors for everything but clients: the database, listeners, peers, the log.
+constexpr uint64_t kReservedDescriptors = 128;
+constexpr Millis kShutdownMs = 4'000;
+constexpr Millis kSyncEveryMs = 1'000;
+
+template <typename T>
+T random_value() {
+  T value{};
+  WH_ASSERT(getrandom(&value, sizeof value, 0) == static_cast<ssize_t>(sizeof value), "the system gives random bytes");
+  return value;
+}
+
+std::string machine_name() {
+  char name[HOST_NAME_MAX + 1] = {};
+  return gethostname(name, sizeof name - 1) == 0 ? name : "localhost";
+}
+
+// "host:port" with IPv6 in brackets; an empty host stays empty.
+std::string join_address(const std::string& host, uint16_t port) {
+  const bool v6 = host.find(':') != std::string::npos;
+  return (v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
+}
+
+storage::AppendFsync fsync_mode(AppendFsync mode) {
+  switch (mode) {
+    case AppendFsync::always:
+      return storage::AppendFsync::always;
+    case AppendFsync::everysec:
+      return storage::AppendFsync::everysec;
+    case AppendFsync::no:
+      return storage::AppendFsync::no;
+  }
+  return storage::AppendFsync::always;
+}
+
+}  // namespace
+
+class Server::LoopWorker final : public storage::Worker {
+ public:
+  explicit LoopWorker(net::Loop& loop) : loop_(loop) {}
+  void run(std::function<void()> work, std::function<void()> done) override {
+    loop_.run_job(std::move(work), std::move(done));
+  }
+
+ private:
+  net::Loop& loop_;
+};
+
+Server::Server(LoadedConfig config, const LogOutput& log)
+    : config_(std::move(config)), options_(config_.options), log_(log), seed_(random_value<uint64_t>()) {
+  now_ = started_at_ = loop_.now();
+  worker_ = std::make_unique<LoopWorker>(loop_);
+}
+
+Server::~Server() {
+  if (!pidfile_.empty()) ::unlink(pidfile_.c_str());
+}
+
+// --- beginning
+// ------------------------------------------------------------------------------------------------------------
+
+Status Server::start() {
+  if (options_.node_id.empty()) options_.node_id = default_node_id(machine_name(), options_.raft_port);
+  raise_descriptor_limit();
+  if (Status tls = load_tls(); !tls) return tls;
+  if (Status opened = open_storage(); !opened) return opened;
+  if (Status ports = open_ports(); !ports) return ports;
+  if (Status written = write_pidfile(); !written) return written;
+  loop_.set_turn_hook([this] { turn(); });
+  loop_.set_sweep([this] { sweep(); });
+  loop_.on_deadline([this](Millis) { node_->tick(loop_.now()); });
+  for (const int signal : {SIGTERM, SIGINT}) loop_.on_signal(signal, [this] { signalled(); });
+  return ok_status();
+}
+
+void Server::raise_descriptor_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  const rlim_t wanted = options_.maxclients + kReservedDescriptors;
+  if (limit.rlim_cur < wanted) {
+    limit.rlim_cur = std::min(wanted, limit.rlim_max);
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+    (void)getrlimit(RLIMIT_NOFILE, &limit);
+  }
+  if (limit.rlim_cur >= wanted) return;
+  const uint64_t possible = limit.rlim_cur > kReservedDescriptors + 1 ? limit.rlim_cur - kReservedDescriptors : 1;
+  logf(LogLevel::warning, "maxclients is %lu instead of %lu: this process may open %lu files only (ulimit -n)",
+       possible, options_.maxclients, static_cast<uint64_t>(limit.rlim_cur));
+  options_.maxclients = possible;
+}
+
+Status Server::load_tls() {
+  if (options_.tls_port == 0) return ok_status();
+  static constexpr net::TlsClientAuth kAuth[] = {net::TlsClientAuth::no, net::TlsClientAuth::yes,
+                                                 net::TlsClientAuth::optional};
+  auto context = net::TlsContext::server({.cert_file = options_.tls_cert_file,
+                                          .key_file = options_.tls_key_file,
+                                          .key_pass = options_.tls_key_file_pass,
+                                          .ca_file = options_.tls_ca_cert_file},
+                                         kAuth[static_cast<int>(options_.tls_auth_clients)]);
+  if (!context) return Error{context.error()};
+  tls_ = *context;
+  for (const std::string& notice : tls_->notices()) log_line(LogLevel::warning, notice);
+  return ok_status();
+}
+
+Status Server::open_storage() {
+  if (::mkdir(options_.dir.c_str(), 0700) != 0 && errno != EEXIST)
+    return Error{"could not create the directory " + options_.dir + ": " + std::strerror(errno)};
+  auto opened = storage::SqliteStorage::open({.directory = options_.dir,
+                                              .node_name = options_.node_id,
+                                              .fresh_instance = raft::NodeId{random_value<uint64_t>() | 1},
+                                              .fsync = fsync_mode(options_.appendfsync),
+                                              .log_cache_bytes = options_.raft_log_cache_bytes,
+                                              .fatal = {}},
+                                             *worker_);
+  if (!opened) return Error{opened.error()};
+  storage_ = std::move(opened->storage);
+  transport_ = std::make_unique<net::PeerTransport>(
+      loop_, *this,
+      net::PeerOptions{
+          .seed = seed_ ^ 1, .secure = {}, .objection = [this](const ByteStream& stream, const node::Identity&) {
+            return peer_objection(stream);
+          }});
+  make_node(std::move(opened->node));
+  return ok_status();
+}
+
+// The host that others are told; empty with a wildcard: then it is the address a connection was made to.
+std::string Server::announced_host() const {
+  if (!options_.announce_address.empty()) return options_.announce_address;
+  if (!options_.bind_interface.empty()) return {};
+  std::string host;
+  for (const std::string& bound : options_.bind) {
+    const bool optional = bound.starts_with('-');
+    if (optional && !host.empty()) continue;
+    host = optional ? bound.substr(1) : bound;
+    if (!optional) break;
+  }
+  const bool wildcard = host == "*" || host == "::*" || host == "0.0.0.0" || host == "::";
+  return wildcard ? std::string() : host;
+}
+
+void Server::make_node(node::RecoveredNode recovered) {
+  const std::string host = announced_host();
+  const auto announced = [&](uint16_t announce, uint16_t port) {
+    return port == 0 ? std::string() : join_address(host, announce != 0 ? announce : port);
+  };
+  const node::NodeOptions options{
+      .name = options_.node_id,
+      .raft_address = announced(options_.announce_raft_port, options_.raft_port),
+      .http_address = announced(options_.announce_port, options_.port),
+      .https_address = announced(options_.announce_tls_port, options_.tls_port),
+      .join = options_.join,
+      .fresh_cluster = random_value<node::ClusterId>(),
+      .seed = seed_,
+      .heartbeat_interval_ms = static_cast<uint32_t>(options_.raft_heartbeat_interval_ms),
+      .election_timeout_ms = static_cast<uint32_t>(options_.raft_election_timeout_ms),
+      .request_timeout_ms = static_cast<uint32_t>(options_.request_timeout_ms),
+      .snapshot_entries = options_.raft_snapshot_entries,
+      .snapshot_bytes = options_.raft_snapshot_bytes,
+      .log_cache_bytes = options_.raft_log_cache_bytes,
+      .max_uncommitted_bytes = options_.raft_max_uncommitted_bytes,
+  };
+  storage_->set_handler([this](node::StorageDone done) { node_->storage_done(std::move(done), loop_.now()); });
+  node_ = std::make_unique<node::Node>(options, std::move(recovered), *storage_, *transport_, loop_.now());
+  calls_ = std::make_unique<Calls>(*node_, [this] { return loop_.now(); });
+  http_ = std::make_unique<HttpFront>(options_, *node_, *calls_, now_);
+  debug_ = std::make_unique<DebugFront>(
+      CommandContext{
+          .options = options_,
+          .node = *node_,
+          .info = [this](const std::string& section) { return info(section); },
+          .configure = [this](const std::string& name, const std::string& value) { return configure(name, value); }},
+      *calls_, now_);
+}
+
+Status Server::open_ports() {
+  const auto listen = [&](uint16_t port, net::Listener::AcceptFunction accept) {
+    return net::Listener::listen(loop_,
+                                 {.bind = options_.bind,
+                                  .bind_interface = options_.bind_interface,
+                                  .port = port,
+                                  .backlog = static_cast<int>(options_.tcp_backlog),
+                                  .tcp = {.keepalive_s = static_cast<unsigned>(options_.tcp_keepalive_s)}},
+                                 std::move(accept));
+  };
+  const auto open = [&](const char* what, uint16_t port, std::unique_ptr<net::Listener>& listener,
+                        net::Listener::AcceptFunction accept) -> Status {
+    if (port == 0) return ok_status();
+    auto opened = listen(port, std::move(accept));
+    if (!opened) return Error{opened.error() + " (" + what + ")"};
+    listener = std::move(*opened);
+    for (const std::string& address : listener->addresses()) logf(LogLevel::notice, "%s on %s", what, address.c_str());
+    return ok_status();
+  };
+  Status raft = open("peers", options_.raft_port, raft_listener_,
+                     [this](std::unique_ptr<ByteStream> stream) { transport_->accept(std::move(stream)); });
+  if (!raft) return raft;
+  Status http = open("HTTP", options_.port, http_listener_, [this](std::unique_ptr<ByteStream> stream) {
+    if (full()) return http_->turn_away(std::move(stream));
+    http_->accept(std::move(stream));
+  });
+  if (!http) return http;
+  Status https = open("HTTPS", options_.tls_port, https_listener_, [this](std::unique_ptr<ByteStream> stream) {
+    auto tls = net::TlsStream::accept(loop_, tls_gate_, net::HandshakeGate::Lane::client, tls_, std::move(stream));
+    if (full()) return http_->turn_away(std::move(tls));
+    http_->accept(std::move(tls));
+  });
+  if (!https) return https;
+  Status debug =
+      open("debug protocol", options_.debug_port, debug_listener_, [this](std::unique_ptr<ByteStream> stream) {
+        if (full()) return debug_->turn_away(std::move(stream));
+        debug_->accept(std::move(stream));
+      });
+  if (!debug && config_.set_somewhere.contains("debug-port")) return debug;
+  if (!debug) {
+    logf(LogLevel::warning, "%s: this node runs without a debug port", debug.error().c_str());
+    options_.debug_port = 0;
+  }
+  return ok_status();
+}
+
+Status Server::write_pidfile() {
+  if (options_.pidfile.empty()) return ok_status();
+  const int fd = ::open(options_.pidfile.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  const std::string text = std::to_string(getpid()) + "\n";
+  const bool written = fd >= 0 && ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size());
+  const int error = errno;
+  if (fd >= 0) ::close(fd);
+  if (!written) return Error{"could not write the pidfile " + options_.pidfile + ": " + std::strerror(error)};
+  pidfile_ = options_.pidfile;
+  return ok_status();
+}
+
+// --- going on
+// -------------------------------------------------------------------------------------------------------------
+
+void Server::run() {
+  logf(LogLevel::notice, "wormhole %s, node %s, data in %s", WORMHOLE_VERSION, options_.node_id.c_str(),
+       storage_->directory().c_str());
+  loop_.run();
+  // The order of ending: nobody asks any more, then nobody answers. The storage is idle, or the process ends without
+  // it.
+  http_listener_.reset();
+  https_listener_.reset();
+  debug_listener_.reset();
+  raft_listener_.reset();
+  http_.reset();
+  debug_.reset();
+  calls_.reset();
+  transport_.reset();
+  if (!storage_->idle()) {
+    logf(LogLevel::warning, "the disk has not finished its last write: leaving without it");
+    if (!pidfile_.empty()) ::unlink(pidfile_.c_str());
+    _exit(0);
+  }
+  node_.reset();
+  storage_.reset();
+  logf(LogLevel::notice, "stopped");
+}
+
+// Once a turn of the loop, just before it polls: everything that arrived is one batch.
+void Server::turn() {
+  now_ = loop_.now();
+  node_->drain(now_);
+  if (calls_->deliver() || node_->wants_turn()) loop_.defer([] {});
+  loop_.set_deadline(node_->next_deadline());
+  http_->bury();
+  debug_->bury();
+  if (shutting_down_) maybe_finish();
+}
+
+void Server::sweep() {
+  now_ = loop_.now();
+  http_->check_deadlines();
+  debug_->check_deadlines();
+  if (options_.appendfsync == AppendFsync::everysec && now_ >= synced_at_ + kSyncEveryMs) {
+    synced_at_ = now_;
+    storage_->sync_soon();
+  }
+}
+
+bool Server::full() const { return http_->connections() + debug_->connections() >= options_.maxclients; }
+
+std::string Server::peer_objection(const ByteStream& stream) const {
+  if (!options_.protected_mode || stream.peer_is_loopback()) return {};
+  return "protected mode: peers on other machines need cluster-secret or tls-cluster, or, on a network you trust, "
+         "protected-mode no on every node";
+}
+
+std::string Server::info(const std::string& section) {
+  return info_text({.options = options_,
+                    .node = *node_,
+                    .loop = loop_,
+                    .storage = *storage_,
+                    .http = *http_,
+                    .debug = debug_->counters(),
+                    .debug_connections = debug_->connections(),
+                    .debug_accepted = debug_->accepted(),
+                    .started_at = started_at_,
+                    .log_lines_dropped = log_.dropped(),
+                    .tls_days_left = tls_ ? tls_->days_left() : INT64_MAX},
+                   section);
+}
+
+Status Server::configure(const std::string& name, const std::string& value) {
+  if (Status set = set_option(options_, name, value); !set) return set;
+  logf(LogLevel::notice, "%s was changed by CONFIG SET%s", find_option(name)->name.data(),
+       hides_value(name) ? "" : (": " + value).c_str());
+  set_log_level(options_.loglevel);
+  node_->set_request_timeout(static_cast<uint32_t>(options_.request_timeout_ms));
+  node_->set_snapshot_thresholds(options_.raft_snapshot_entries, options_.raft_snapshot_bytes);
+  node_->set_max_uncommitted(options_.raft_max_uncommitted_bytes);
+  http_->reconfigure();
+  debug_->reconfigure();
+  return ok_status();
+}
+
+// --- ending
+// ---------------------------------------------------------------------------------------------------------------
+
+void Server::signalled() {
+  if (shutting_down_) {
+    logf(LogLevel::warning, "second signal: leaving at once");
+    if (!pidfile_.empty()) ::unlink(pidfile_.c_str());
+    _exit(0);
+  }
+  logf(LogLevel::notice, "shutting down: answering what is in progress%s",
+       std::string_view(
+           node_->raft() != nullptr && node_->raft()->role() == raft::Role::leader ? ", handing leadership over" : "")
+           .data());
+  shutting_down_ = true;
+  give_up_at_ = loop_.now() + kShutdownMs;
+  http_listener_.reset();
+  https_listener_.reset();
+  debug_listener_.reset();
+  http_->drain();
+  debug_->drain();
+  node_->begin_shutdown(loop_.now());
+}
+
+void Server::maybe_finish() {
+  const bool done = node_->quiet() && http_->connections() == 0 && debug_->connections() == 0 && storage_->idle();
+  if (done || now_ >= give_up_at_) loop_.stop();
+}
+
+// --- the transport's events
+// -----------------------------------------------------------------------------------------------
+
+void Server::received(raft::NodeId from, node::PeerMessage message) {
+  node_->receive(from, std::move(message), loop_.now());
+}
+void Server::peer_connected(raft::NodeId id) { node_->peer_connected(id, loop_.now()); }
+void Server::peer_lost(raft::NodeId id) { node_->peer_lost(id, loop_.now()); }
+void Server::peer_refused(raft::NodeId id, const std::string& sentence, const node::WhoIAm& theirs) {
+  node_->peer_refused(id, sentence, theirs, loop_.now());
+}
+void Server::peer_identity(raft::NodeId id, const node::Identity& identity) { node_->peer_identity(id, identity); }
+void Server::asked(uint64_t question_id, node::Ask question, const std::string&) {
+  node_->asked(question_id, std::move(question), loop_.now());
+}
+void Server::answered(uint64_t request, Result<node::Answer> answer) {
+  node_->answered(request, std::move(answer), loop_.now());
+}
+
+}  // namespace wh

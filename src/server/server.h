@@ -1,0 +1,96 @@
+// The whole server, wired together: loop, storage, node, transport, listeners, the two client surfaces. Owns all of
+// them and the order in which they begin and end. main.cc makes one.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "net/listener.h"
+#include "net/loop.h"
+#include "net/peers.h"
+#include "net/tls.h"
+#include "node/node.h"
+#include "server/calls.h"
+#include "server/config_loader.h"
+#include "server/debug_front.h"
+#include "server/http_front.h"
+#include "server/log_output.h"
+#include "storage/sqlite_storage.h"
+
+namespace wh {
+
+class Server final : public net::PeerEvents {
+ public:
+  Server(LoadedConfig config, const LogOutput& log);
+  ~Server() override;
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  // Opens the directory, then the ports. The error is for the operator; the process exits with status 1.
+  Status start();
+  // Until SIGTERM or SIGINT.
+  void run();
+
+ private:
+  class LoopWorker;
+
+  // Beginning.
+  Status open_storage();
+  Status open_ports();
+  Status open_debug_port();
+  Status load_tls();
+  void make_node(node::RecoveredNode recovered);
+  void raise_descriptor_limit();
+  Status write_pidfile();
+  [[nodiscard]] std::string announced_host() const;
+
+  // Going on.
+  void turn();
+  void sweep();
+  [[nodiscard]] bool full() const;
+  [[nodiscard]] std::string peer_objection(const ByteStream& stream) const;
+  std::string info(const std::string& section);
+  Status configure(const std::string& name, const std::string& value);
+
+  // Ending.
+  void signalled();
+  void maybe_finish();
+
+  // PeerEvents
+  void received(raft::NodeId from, node::PeerMessage message) override;
+  void peer_connected(raft::NodeId id) override;
+  void peer_lost(raft::NodeId id) override;
+  void peer_refused(raft::NodeId id, const std::string& sentence, const node::WhoIAm& theirs) override;
+  void peer_identity(raft::NodeId id, const node::Identity& identity) override;
+  void asked(uint64_t question_id, node::Ask question, const std::string& from_address) override;
+  void answered(uint64_t request, Result<node::Answer> answer) override;
+
+  LoadedConfig config_;
+  Options& options_;
+  const LogOutput& log_;
+  uint64_t seed_;
+  std::string pidfile_;
+
+  net::Loop loop_;
+  Millis now_ = 0;
+  Millis started_at_ = 0;
+  Millis synced_at_ = 0;
+  bool shutting_down_ = false;
+  Millis give_up_at_ = 0;
+
+  std::unique_ptr<LoopWorker> worker_;
+  std::unique_ptr<storage::SqliteStorage> storage_;
+  std::unique_ptr<net::PeerTransport> transport_;
+  std::unique_ptr<node::Node> node_;
+  std::unique_ptr<Calls> calls_;
+  std::unique_ptr<HttpFront> http_;
+  std::unique_ptr<DebugFront> debug_;
+  std::shared_ptr<net::TlsContext> tls_;
+  net::HandshakeGate tls_gate_{loop_};
+  std::unique_ptr<net::Listener> raft_listener_;
+  std::unique_ptr<net::Listener> http_listener_;
+  std::unique_ptr<net::Listener> https_listener_;
+  std::unique_ptr<net::Listener> debug_listener_;
+};
+
+}  // namespace wh
