@@ -202,7 +202,11 @@ void Connection::send(std::string_view bytes) {
 }
 
 void Connection::fail(const Refusal& refusal) {
-  if (!refused_) answer_here(error_response(refusal.status, refusal.sentence));
+  if (!refused_) {
+    Response response = error_response(refusal.status, refusal.sentence);
+    handler_.on_refused(response);
+    answer_here(std::move(response));
+  }
   stop_reading_requests();
 }
 

@@ -50,6 +50,8 @@ class RequestHandler {
   // A whole request. Answered by exactly one Connection::respond(id.sequence, ...), now or later. HEAD comes as HEAD;
   // its answer is the one to GET, whose body is then not sent.
   virtual void on_request(RequestId id, Request&& request) = 0;
+  // The connection refuses a request by itself (malformed, too large, too slow): the handler may add fields, and count it.
+  virtual void on_refused(Response& response) = 0;
   // The connection is gone; its unanswered requests need no answer. The last call for it, and the one from inside which
   // (or any time later) the connection may be destroyed.
   virtual void on_closed(uint64_t connection) = 0;

@@ -56,6 +56,7 @@ void Node::found(Millis) {
 void Node::beginning_persisted(Millis now) {
   const NewBeginning beginning = std::move(*std::exchange(beginning_, std::nullopt));
   cluster_ = beginning.cluster;
+  strangers_.clear();
   saw_command_ = saw_others_ = false;
   granted_to_ = raft::kNobody;
   seeking_.reset();
@@ -213,6 +214,9 @@ void Node::answer_grant(uint64_t question_id, const GrantFounding& question, Mil
   granted_to_ = question.founder.instance;
   granted_attempt_ = question.attempt;
   granted_address_ = question.founder.raft_address;
+  // What this round was told of the founder is older than this grant, and must not end it.
+  seeking_->asked.clear();
+  seeking_->known.clear();
   grant_question_ = question_id;
   storage_.save_grant({granted_to_, granted_attempt_, granted_address_});
 }
@@ -227,6 +231,7 @@ void Node::answer_adopt(uint64_t question_id, const Adopt& question, Millis) {
     return answer(false, options_.name + " is in cluster " + to_hex(cluster_) + " and holds data or other members");
   // From here on nothing more enters the old log; it goes away in one step with its term and vote.
   raft_.reset();
+  abandon_taking();
   held_.clear();
   for (auto& [number, batch] : read_batches_) reads_.insert(reads_.end(), batch.reads.begin(), batch.reads.end());
   read_batches_.clear();

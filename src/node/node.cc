@@ -23,6 +23,9 @@ Overloaded(F...) -> Overloaded<F...>;
 // How many items of a replaced state are freed in one turn.
 constexpr size_t kDiscardPerTurn = 2'000;
 
+// Nodes outside its configuration that a node answers.
+constexpr size_t kMaxStrangers = 16;
+
 }  // namespace
 
 std::string to_hex(const ClusterId& id) {
@@ -48,6 +51,8 @@ Node::Node(NodeOptions options, RecoveredNode recovered, Storage& storage, Trans
       granted_to_(recovered.granted_to),
       granted_attempt_(recovered.granted_attempt),
       granted_address_(std::move(recovered.granted_address)) {
+  // One given to itself was for an attempt of an earlier process life, which is over.
+  if (granted_to_ == instance_) granted_to_ = raft::kNobody;
   announce();
   if (cluster_ == kNoCluster) {
     if (options_.join.empty()) {
@@ -83,7 +88,10 @@ Standing Node::standing() const {
   return alone && !saw_command_ && !saw_others_ ? Standing::absorbable : Standing::member;
 }
 
-void Node::announce() { transport_.set_identity(identity(), standing()); }
+void Node::announce() {
+  announced_standing_ = standing();
+  transport_.set_identity(identity(), announced_standing_);
+}
 
 void Node::start_raft(raft::Recovered recovered, Millis now) {
   raft::Options options{.self = instance_,
@@ -129,7 +137,12 @@ void Node::peer_lost(raft::NodeId id, Millis now) {
 void Node::peer_identity(raft::NodeId id, const Identity& identity) {
   if (const auto it = announced_.find(id); it != announced_.end() && it->second == identity) return;
   announced_[id] = identity;
-  if (raft_ && raft_->configuration().contains(id)) configuration_changed();
+  if (raft_ && raft_->configuration().contains(id)) return configuration_changed();
+  // A leader or candidate may be in no configuration that this node holds yet, as it was just adopted, or was away: to
+  // answer it, it is dialled all the same.
+  if (strangers_.size() >= kMaxStrangers && !strangers_.contains(id)) strangers_.erase(strangers_.begin());
+  strangers_[id] = {id, identity.name, identity.raft_address};
+  if (raft_) configuration_changed();
 }
 
 void Node::storage_done(StorageDone done, Millis now) {
@@ -183,6 +196,7 @@ void Node::drain(Millis now) {
     write_slice();
   }
   load_more(now);
+  if (standing() != announced_standing_) announce();
   expire_requests(now);
   if (discarded_) {
     if (discarded_->free_some(kDiscardPerTurn)) {
@@ -312,6 +326,8 @@ void Node::configuration_changed() {
     peers.push_back({member.id, member.name, addresses_of(member).raft_address});
   }
   std::erase_if(announced_, [&](const auto& item) { return !raft_->configuration().contains(item.first); });
+  std::erase_if(strangers_, [&](const auto& item) { return raft_->configuration().contains(item.first); });
+  for (const auto& [id, peer] : strangers_) peers.push_back(peer);
   transport_.set_peers(std::move(peers));
   announce();
 }
@@ -327,8 +343,9 @@ void Node::watch_disk(Millis now) {
 void Node::update_deadline(Millis now) {
   if (!raft_) next_deadline_ = kNever;
   next_deadline_ = std::min(next_deadline_, earliest_request_deadline());
-  if (seeking_) next_deadline_ = std::min(next_deadline_, seeking_->next_at());
-  if (!admin_.empty()) next_deadline_ = std::min(next_deadline_, std::max(admin_retry_at_, now + 1));
+  // While a round is not over, its answers or their time-outs wake the node.
+  if (seeking_ && seeking_->round_over()) next_deadline_ = std::min(next_deadline_, seeking_->next_at());
+  if (raft_ && !admin_.empty()) next_deadline_ = std::min(next_deadline_, std::max(admin_retry_at_, now + 1));
   if (disk_stalled_) next_deadline_ = std::min(next_deadline_, now + options_.heartbeat_interval_ms);
 }
 

@@ -156,6 +156,7 @@ class Node {
     Millis deadline;
     raft::NodeId from;     // a follower that forwarded it, or nobody
     uint64_t request = 0;  // its number there
+    size_t bytes = 0;      // of the command, while it waits
   };
   struct Waiter {  // an entry of ours on its way through the log
     raft::Term term;
@@ -203,6 +204,7 @@ class Node {
   struct Taking {  // a snapshot of our own
     bool slice_in_flight = false;
     bool finishing = false;
+    bool abandoned = false;  // its state was replaced meanwhile; SnapshotSaved is still to come
   };
   struct Loading {  // a snapshot being read into a fresh state, beside the one in use
     raft::SnapshotMeta meta;
@@ -229,6 +231,8 @@ class Node {
 
   // requests.cc
   void complete(Token token, Outcome outcome, raft::Index index, std::string reply);
+  void push_write(PendingWrite write);
+  void pop_write();
   void pump_writes(Millis now);
   void pump_reads(Millis now);
   void serve_reads();
@@ -248,10 +252,11 @@ class Node {
   void chunk_written(const IncomingChunkWritten& written, Millis now);
   void begin_loading(const raft::SnapshotMeta& meta, bool at_start);
   void load_more(Millis now);
-  void give_up_loading(const std::string& why);
+  void give_up_loading(const std::string& why, Millis now);
   void finish_loading(Millis now);
   void chunk_read(SnapshotChunkRead& read, Millis now);
   void install_loaded(const raft::InstallState& install);
+  void abandon_taking();
 
   // membership.cc
   void pump_admin(Millis now);
@@ -295,6 +300,7 @@ class Node {
   std::optional<raft::Recovered> recovered_;  // until the snapshot at the start is loaded
   bool saw_command_;
   bool saw_others_;
+  Standing announced_standing_ = Standing::seeking;
 
   std::deque<HeldMessage> held_;
   bool disk_stalled_ = false;
@@ -305,12 +311,14 @@ class Node {
   raft::NodeId last_leader_;
   raft::Index configuration_seen_;
   std::map<raft::NodeId, Identity> announced_;
+  std::map<raft::NodeId, Peer> strangers_;  // of this cluster, in no configuration here (yet)
   std::vector<Completion> completions_;
   NodeCounters counters_;
   uint64_t next_number_ = 1;  // of proposals, reads, asks, forwards: never reused in this process life
 
   // requests
   std::deque<PendingWrite> writes_;
+  uint64_t waiting_bytes_ = 0;                  // of their commands
   std::map<uint64_t, PendingWrite> proposing_;  // by number, until Proposed says where
   std::map<raft::Index, Waiter> waiters_;
   std::map<uint64_t, ForwardedWrite> forwarded_;  // by sequence

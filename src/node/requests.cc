@@ -25,8 +25,9 @@ std::vector<Completion> Node::take_completions() { return std::exchange(completi
 void Node::submit_write(Token token, std::string command, bool may_forward, Millis now) {
   wants_turn_ = true;
   if (shutting_down_) return complete(token, Outcome::shutting_down, {}, {});
-  if (pending() >= options_.max_pending) return complete(token, Outcome::overloaded, {}, {});
-  writes_.push_back({.token = token,
+  if (pending() >= options_.max_pending || waiting_bytes_ > options_.max_uncommitted_bytes)
+    return complete(token, Outcome::overloaded, {}, {});
+  push_write({.token = token,
                      .command = std::move(command),
                      .may_forward = may_forward,
                      .deadline = now + options_.request_timeout_ms,
@@ -45,8 +46,19 @@ void Node::on_forward(raft::NodeId from, Forward& forward, Millis now) {
     answer_waiter({.term = {}, .token = 0, .from = from, .request = forward.request, .deadline = 0},
                   Outcome::not_leader, {}, {});
   } else {
-    writes_.push_back(std::move(write));
+    push_write(std::move(write));
   }
+}
+
+void Node::push_write(PendingWrite write) {
+  write.bytes = write.command.size();
+  waiting_bytes_ += write.bytes;
+  writes_.push_back(std::move(write));
+}
+
+void Node::pop_write() {
+  waiting_bytes_ -= writes_.front().bytes;
+  writes_.pop_front();
 }
 
 // First come, first proposed: what must wait holds up what came after it, so the requests of one connection keep their
@@ -81,7 +93,7 @@ void Node::pump_writes(Millis now) {
     } else {
       return;
     }
-    writes_.pop_front();
+    pop_write();
   }
 }
 
@@ -196,7 +208,7 @@ Millis Node::earliest_request_deadline() const {
   if (!waiters_.empty()) consider(waiters_.begin()->second.deadline);
   if (!forwarded_.empty()) consider(forwarded_.begin()->second.deadline);
   if (!reads_.empty()) consider(reads_.front().deadline);
-  if (!reads_.empty() && retry_reads_at_ != 0) earliest = std::min(earliest, retry_reads_at_);
+  if (!reads_.empty() && retry_reads_at_ > turn_at_) earliest = std::min(earliest, retry_reads_at_);
   if (!read_batches_.empty())
     earliest = std::min(earliest, read_batches_.begin()->second.asked_at + options_.election_timeout_ms);
   if (!reads_at_index_.empty()) consider(reads_at_index_.front().reads.front().deadline);
@@ -207,11 +219,16 @@ Millis Node::earliest_request_deadline() const {
 // Each queue is in the order of its deadlines, or nearly so: only its front is looked at, and an early one behind it
 // waits for the front at most.
 void Node::expire_requests(Millis now) {
+  if (!raft_) {
+    for (PendingAdmin& admin : admin_)
+      if (admin.deadline <= now) finish_admin(admin, Outcome::dropped, "this node is in no cluster, or still starts");
+    std::erase_if(admin_, [](const PendingAdmin& admin) { return admin.done; });
+  }
   while (!writes_.empty() && writes_.front().deadline <= now) {
     const PendingWrite& write = writes_.front();
     answer_waiter({.term = {}, .token = write.token, .from = write.from, .request = write.request, .deadline = 0},
                   Outcome::dropped, {}, {});
-    writes_.pop_front();
+    pop_write();
   }
   while (!waiters_.empty() && waiters_.begin()->second.deadline <= now) {
     answer_waiter(waiters_.begin()->second, Outcome::unknown, {}, {});

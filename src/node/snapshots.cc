@@ -49,10 +49,24 @@ void Node::write_slice() {
 }
 
 void Node::snapshot_saved(const raft::SnapshotMeta& meta, Millis now) {
+  const bool abandoned = !taking_ || taking_->abandoned;
   taking_.reset();
+  if (abandoned) return;
   ++counters_.snapshots_taken;
   logf(LogLevel::notice, "took a snapshot at index %lu: %lu bytes", meta.index.value, meta.size);
   if (raft_) raft_->step(now, raft::SnapshotTaken{meta});
+}
+
+// Another state takes the place of the one that is being written. What was not finished, the storage throws away when
+// the next one begins.
+void Node::abandon_taking() {
+  if (!taking_) return;
+  if (machine_.snapshot_running()) machine_.abandon_snapshot();
+  if (taking_->finishing) {
+    taking_->abandoned = true;
+  } else {
+    taking_.reset();
+  }
 }
 
 // --- receiving one
@@ -81,7 +95,7 @@ void Node::load_more(Millis now) {
   if (loading_->fed < loading_->piece.size()) {
     const std::string_view part = loading_->piece.view().substr(loading_->fed, kFeedBytes);
     loading_->fed += part.size();
-    if (const Status fed = loading_->loader.feed(part); !fed) return give_up_loading(fed.error());
+    if (const Status fed = loading_->loader.feed(part); !fed) return give_up_loading(fed.error(), now);
     wants_turn_ = true;
     if (loading_->fed == loading_->piece.size() && loading_->last_piece) finish_loading(now);
     return;
@@ -100,24 +114,28 @@ void Node::chunk_read(SnapshotChunkRead& read, Millis now) {
   }
   if (!loading_ || loading_->request != read.request) return;
   loading_->request = 0;
-  if (!read.ok) return give_up_loading("it is no longer there");
+  if (!read.ok) return give_up_loading("it is no longer there", now);
   loading_->offset += read.data.size();
   loading_->piece = std::move(read.data);
   loading_->fed = 0;
   loading_->last_piece = read.done;
 }
 
-void Node::give_up_loading(const std::string& why) {
+void Node::give_up_loading(const std::string& why, Millis now) {
   WH_ASSERT(!loading_->at_start, "a snapshot that was verified at the start can be loaded");
   logf(LogLevel::warning, "could not load the snapshot at index %lu: %s", loading_->meta.index.value, why.c_str());
+  const raft::SnapshotMeta meta = std::move(loading_->meta);
   discarded_ = loading_->loader.discard();
   loading_.reset();
+  // The leader is told to send it anew.
+  wants_turn_ = true;
+  if (raft_) raft_->step(now, raft::ChunkStored{meta, 0, false});
 }
 
 void Node::finish_loading(Millis now) {
   Result<machine::State> state = loading_->loader.finish();
-  if (!state) return give_up_loading(state.error());
-  if (state->applied != loading_->meta.index) return give_up_loading("it was taken at another index than it says");
+  if (!state) return give_up_loading(state.error(), now);
+  if (state->applied != loading_->meta.index) return give_up_loading("it was taken at another index than it says", now);
   const raft::SnapshotMeta meta = std::move(loading_->meta);
   const bool at_start = loading_->at_start;
   loading_.reset();
@@ -128,6 +146,9 @@ void Node::finish_loading(Millis now) {
     loaded_state_ = std::move(*state);
     loaded_meta_ = meta;
     raft_->step(now, raft::SnapshotReceived{meta});
+    // At once, before another snapshot can take the place of this one.
+    run_raft(now);
+    if (loaded_state_) discarded_.emplace(std::move(*std::exchange(loaded_state_, std::nullopt)));
   }
 }
 
@@ -135,7 +156,7 @@ void Node::finish_loading(Millis now) {
 void Node::install_loaded(const raft::InstallState& install) {
   WH_ASSERT(loaded_state_ && loaded_meta_ && loaded_meta_->index == install.meta.index,
             "a snapshot is installed only when it is loaded");
-  if (taking_) machine_.abandon_snapshot();
+  abandon_taking();
   discarded_ = machine_.replace(std::move(*loaded_state_));
   loaded_state_.reset();
   loaded_meta_.reset();

@@ -79,12 +79,19 @@ std::optional<http::Response> HttpFront::check_headers(const http::Connection& c
     needs.changes_state = request.method != http::Method::get && request.method != http::Method::head &&
                           request.method != http::Method::options;
   }
-  if (auto refusal = refuse(options_, connection.stream(), request, needs, options_.announce_address)) {
-    ++counters_.answers[refusal->status / 100];
-    return refusal;
+  std::optional<http::Response> answer = refuse(options_, connection.stream(), request, needs, options_.announce_address);
+  if (!answer) answer = std::move(match.answer);
+  if (answer) {
+    ++counters_.answers[answer->status / 100];
+    if (needs.changes_state && answer->status >= 400) answer = with_outcome(std::move(*answer), "not-applied");
   }
-  if (match.answer) ++counters_.answers[match.answer->status / 100];
-  return std::move(match.answer);
+  return answer;
+}
+
+// Whatever it was meant to be, it was not even read to its end.
+void HttpFront::on_refused(http::Response& response) {
+  ++counters_.answers[response.status / 100];
+  response = with_outcome(std::move(response), "not-applied");
 }
 
 http::Overlap HttpFront::classify(const http::Request& request) {

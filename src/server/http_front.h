@@ -47,6 +47,7 @@ class HttpFront final : public http::RequestHandler, public CallOwner {
                                               const http::Request& request) override;
   http::Overlap classify(const http::Request& request) override;
   void on_request(http::RequestId id, http::Request&& request) override;
+  void on_refused(http::Response& response) override;
   void on_closed(uint64_t connection) override;
   void on_completion(const node::Completion& completion) override;
 

@@ -1,5 +1,7 @@
 #include "server/member_view.h"
 
+#include <algorithm>
+
 namespace wh {
 
 std::vector<MemberView> member_views(const node::Node& node) {
@@ -28,6 +30,7 @@ std::vector<MemberView> member_views(const node::Node& node) {
     }
     views.push_back(std::move(view));
   }
+  std::sort(views.begin(), views.end(), [](const MemberView& a, const MemberView& b) { return a.name < b.name; });
   return views;
 }
 

@@ -123,6 +123,7 @@ class Recorder : public RequestHandler {
     ids.push_back(id);
     if (answer_at_once && connection != nullptr) connection->respond(id.sequence, make_answer(requests.back()));
   }
+  void on_refused(Response&) override { ++refused; }
   void on_closed(uint64_t) override { ++closed; }
 
   // Names the request, so that answers can be told apart.
@@ -140,6 +141,7 @@ class Recorder : public RequestHandler {
   bool answer_at_once = true;
   Connection* connection = nullptr;
   int closed = 0;
+  int refused = 0;
 };
 
 // A connection with everything around it.
