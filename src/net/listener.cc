@@ -45,18 +45,25 @@ void Listener::close_all() {
 
 // ---- Opening
 
+Result<Addresses> interface_addresses(const std::string& name) {
+  uv_interface_address_t* found = nullptr;
+  int count = 0;
+  if (const int error = uv_interface_addresses(&found, &count); error != 0)
+    return Error{std::string("could not list the network interfaces: ") + uv_strerror(error)};
+  Addresses result;
+  for (int i = 0; i < count; ++i)
+    if (name == found[i].name) result.emplace_back(reinterpret_cast<const sockaddr*>(&found[i].address));
+  uv_free_interface_addresses(found, count);
+  if (result.empty()) return Error{"network interface " + name + " is not up or has no address"};
+  return result;
+}
+
 Result<std::vector<Listener::Target>> Listener::targets(const ListenOptions& options) {
   std::vector<Target> result;
   if (!options.bind_interface.empty()) {
-    uv_interface_address_t* found = nullptr;
-    int count = 0;
-    if (const int error = uv_interface_addresses(&found, &count); error != 0)
-      return Error{std::string("could not list the network interfaces: ") + uv_strerror(error)};
-    for (int i = 0; i < count; ++i)
-      if (options.bind_interface == found[i].name)
-        result.push_back({Address(reinterpret_cast<const sockaddr*>(&found[i].address)), false});
-    uv_free_interface_addresses(found, count);
-    if (result.empty()) return Error{"network interface " + options.bind_interface + " is not up or has no address"};
+    const Result<Addresses> addresses = interface_addresses(options.bind_interface);
+    if (!addresses) return Error{addresses.error()};
+    for (const Address& address : *addresses) result.push_back({address, false});
     return result;
   }
   for (const std::string& item : options.bind) {

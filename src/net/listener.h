@@ -27,6 +27,9 @@ struct ListenOptions {
   TcpOptions tcp;
 };
 
+// The addresses of a network interface, port 0; an error when it has none.
+Result<Addresses> interface_addresses(const std::string& name);
+
 class Listener {
  public:
   // The new connection; destroying it closes it. The function may destroy the listener.

@@ -100,9 +100,10 @@ std::vector<std::string> option_notices(const Options& options) {
       notices.emplace_back(
           "protected-mode is 'no' and there is no 'requirepass': whoever reaches the ports can read and change the "
           "data");
-    notices.emplace_back(
-        "protected-mode is 'no': whoever reaches 'raft-port' can act as a member of the cluster; let "
-        "only the members reach it");
+    if (options.cluster_secret.empty())
+      notices.emplace_back(
+          "protected-mode is 'no' and there is no 'cluster-secret': whoever reaches 'raft-port' can act as a member of "
+          "the cluster; let only the members reach it");
   }
   return notices;
 }

@@ -139,7 +139,7 @@ const OptionSpec kTable[] = {
   {.section = kSecurity, .name = "requirepass", .type = T::secret, .field = &O::requirepass,
    .doc = "the password of clients; empty: none", .changeable = true},
   {.section = kSecurity, .name = "cluster-secret", .type = T::secret, .field = &O::cluster_secret,
-   .doc = "the secret that members prove to each other", .supported = false},
+   .doc = "the secret that members prove to each other; empty: none"},
   {.section = kSecurity, .name = "allowed-hosts", .type = T::list, .field = &O::allowed_hosts,
    .doc = "further names a Host header may carry when there is no password", .max = 256, .check = check_allowed_host,
    .changeable = true},

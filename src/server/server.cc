@@ -143,9 +143,10 @@ Status Server::open_storage() {
   transport_ = std::make_unique<net::PeerTransport>(
       loop_, *this,
       net::PeerOptions{
-          .seed = seed_ ^ 1, .secure = {}, .objection = [this](const ByteStream& stream, const node::Identity&) {
-            return peer_objection(stream);
-          }});
+          .seed = seed_ ^ 1,
+          .secret = options_.cluster_secret,
+          .secure = {},
+          .objection = [this](const ByteStream& stream, const node::Identity&) { return peer_objection(stream); }});
   make_node(std::move(opened->node));
   return ok_status();
 }
@@ -153,7 +154,10 @@ Status Server::open_storage() {
 // The host that others are told; empty with a wildcard: then it is the address a connection was made to.
 std::string Server::announced_host() const {
   if (!options_.announce_address.empty()) return options_.announce_address;
-  if (!options_.bind_interface.empty()) return {};
+  if (!options_.bind_interface.empty()) {
+    const Result<net::Addresses> addresses = net::interface_addresses(options_.bind_interface);
+    return addresses ? addresses->front().host() : std::string();
+  }
   std::string host;
   for (const std::string& bound : options_.bind) {
     const bool optional = bound.starts_with('-');
@@ -308,9 +312,9 @@ void Server::sweep() {
 bool Server::full() const { return http_->connections() + debug_->connections() >= options_.maxclients; }
 
 std::string Server::peer_objection(const ByteStream& stream) const {
-  if (!options_.protected_mode || stream.peer_is_loopback()) return {};
-  return "protected mode: peers on other machines need cluster-secret or tls-cluster, or, on a network you trust, "
-         "protected-mode no on every node";
+  if (!options_.protected_mode || !options_.cluster_secret.empty() || stream.peer_is_loopback()) return {};
+  return "protected mode: peers on other machines need cluster-secret, the same on every node, or, on a network you "
+         "trust, protected-mode no on every node";
 }
 
 std::string Server::info(const std::string& section) {
