@@ -62,8 +62,8 @@ class Database {
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
 
-  // Opens or creates, verifies everything but the snapshot's file, counts the epoch up. `directory_fd` is used during
-  // the call only.
+  // Opens or creates, verifies everything, the recorded snapshot's file too, counts the epoch up. `directory_fd` is
+  // used during the call only.
   Result<node::RecoveredNode> open(int directory_fd);
   [[nodiscard]] const std::optional<SnapshotFile>& snapshot() const { return snapshot_; }
   [[nodiscard]] raft::NodeId instance() const { return meta_.instance; }

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "storage/database.h"
+#include "storage/snapshot_files.h"
 
 namespace wh::storage {
 namespace {
@@ -57,6 +58,11 @@ Result<node::RecoveredNode> Database::open(int directory_fd) {
   if (found.claim && !has_database)
     return damaged(std::string(kDatabaseFile) + ": is missing, but the witness of what it held is there");
 
+  // An empty file would make SQLite remove the WAL, which is evidence.
+  struct stat info {};
+  if (found.claim && ::fstatat(directory_fd, kDatabaseFile, &info, AT_SYMLINK_NOFOLLOW) == 0 && info.st_size == 0)
+    return damaged(std::string(kDatabaseFile) + ": is empty, but the witness of what it held is there");
+
   if (found.blank)
     if (Status status = witness_.create(directory_fd); !status) return Error{status.error()};
   if (!has_database) {
@@ -71,8 +77,12 @@ Result<node::RecoveredNode> Database::open(int directory_fd) {
   bool is_new = false;
   if (Status status = check_format(is_new); !status) return Error{status.error()};
   if (is_new && found.claim)
-    return damaged(std::string(kDatabaseFile) + ": is empty, but the witness of what it held is there");
+    return damaged(std::string(kDatabaseFile) + ": holds nothing, but the witness of what it held is there");
   if (is_new) {
+    // SQLite removed its rollback journal without syncing that: back again, it would undo the switch to WAL and with it
+    // all that follows.
+    const int error = disk_.sync_directory(Lane::database, directory_fd);
+    if (error != 0) return Error{disk_error("sync", directory_, error)};
     if (Status status = create(); !status) return Error{status.error()};
   } else {
     if (Status status = check_structure(); !status) return Error{status.error()};
@@ -92,6 +102,10 @@ Result<node::RecoveredNode> Database::open(int directory_fd) {
   if (Status status = read_snapshot_row(); !status) return Error{status.error()};
   if (Status status = scan(out, found.claim); !status) return Error{status.error()};
 
+  if (snapshot_)
+    if (const Status whole = verify_snapshot(directory_fd, snapshot_->file, snapshot_->meta); !whole)
+      return damaged(whole.error());
+  // All is verified; the first change follows.
   claim_ = current_claim();
   // From here on an empty witness is a lost one.
   if (found.blank)

@@ -67,10 +67,6 @@ Result<SqliteStorage::Opened> SqliteStorage::open(Options options, Worker& worke
   Result<node::RecoveredNode> recovered = self->database_->open(self->directory_.fd());
   if (!recovered) return Error{recovered.error()};
   self->recorded_ = self->database_->snapshot();
-  if (self->recorded_) {
-    const Status whole = verify_snapshot(self->directory_.fd(), self->recorded_->file, self->recorded_->meta);
-    if (!whole) return Error{damage(self->directory_.path(), whole.error())};
-  }
   if (Status status = self->clean_up(); !status) return Error{status.error()};
   // By the instance, so that two disks of a quorum seldom stall together.
   self->checkpoint_bytes_ = self->options_.checkpoint_bytes != 0 ? self->options_.checkpoint_bytes
@@ -393,6 +389,7 @@ void SqliteStorage::read_snapshot(uint64_t request, const raft::SnapshotMeta& me
   if (recorded_) look(*recorded_);
   auto result = std::make_shared<node::SnapshotChunkRead>();
   result->request = request;
+  result->index = meta.index;
   result->offset = offset;
   result->done = result->ok = false;
   queue_files(

@@ -1,0 +1,209 @@
+// Damage while the node was down: a flipped bit anywhere, a file cut short or gone. It is found and named, or it
+// changed nothing that counts (HAZARDS 1.1, C2, C4).
+#include <cstdio>
+#include <filesystem>
+#include <map>
+
+#include <doctest/doctest.h>
+
+#include "base/prng.h"
+#include "support.h"
+
+using namespace wh;
+using namespace wh::storage;
+using namespace wh::storage::test;
+
+namespace {
+
+// A directory as a killed process leaves it: some of the log in the database file, some in the WAL, a snapshot.
+class Sample {
+ public:
+  Sample() {
+    Client client(origin_.path(), nullptr, [](Options& o) { o.checkpoint_bytes = 40'000; });
+    client->begin_anew({cluster(1), {raft::Term{1}, kSelf}, configuration_entry(1, 1, {kSelf})});
+    client.persist(batch(1, entries(2, 80, 1, std::string(400, 'a'))));
+    take_snapshot(client, 40, 1, std::string(5000, 's'));
+    client->compact(raft::Index{20});
+    client.run();
+    client.persist(batch(2, entries(81, 90, 2, std::string(200, 'b')), raft::HardState{raft::Term{2}, kOther}));
+    client.persist(batch(3, entries(91, 95, 2, "c")));
+    client.run();
+    CHECK(client.fatal.empty());
+    model_.cluster = cluster(1);
+    model_.hard_state = {raft::Term{2}, kOther};
+    model_.append({configuration_entry(1, 1, {kSelf})});
+    model_.append(entries(2, 80, 1, std::string(400, 'a')));
+    model_.append(entries(81, 90, 2, std::string(200, 'b')));
+    model_.append(entries(91, 95, 2, "c"));
+    model_.snapshot_index = 40;
+    for (const auto& item : std::filesystem::directory_iterator(origin_.path()))
+      files_[item.path().filename().string()] = slurp(item.path().string());
+  }
+  [[nodiscard]] const std::string& content(const std::string& file) const { return files_.at(file); }
+
+  // The directory with one file changed or missing. Found: the message; empty: nothing that counts has changed.
+  std::string open_with(const std::string& file, const std::optional<std::string>& changed) {
+    copy_.copy_from(empty_.path());
+    for (const auto& [name, bytes] : files_)
+      if (name != file) spill(copy_.file(name), bytes);
+    if (changed) spill(copy_.file(file), *changed);
+    Client client(copy_.path());
+    if (!client.ok()) {
+      CHECK(client.error().find(copy_.path() + "/") != std::string::npos);
+      // The evidence is left alone.
+      for (const auto& [name, bytes] : files_)
+        if (name != file && name != "wormhole.lock") CHECK(slurp(copy_.file(name)) == bytes);
+      return client.error();
+    }
+    CHECK(model_.difference(client.node) == "");
+    CHECK(read_whole(client, *client.node.raft.snapshot) == std::string(5000, 's'));
+    CHECK(client.fatal.empty());
+    return {};
+  }
+
+ private:
+  TempDirectory origin_ = TempDirectory::in_memory();
+  TempDirectory copy_ = TempDirectory::in_memory();
+  TempDirectory empty_ = TempDirectory::in_memory();
+  std::map<std::string, std::string> files_;
+  Model model_;
+};
+
+bool names(const std::string& error, const std::string& file) { return error.find("/" + file) != std::string::npos; }
+
+}  // namespace
+
+TEST_CASE("HAZARDS C2: one flipped bit, in any region of any file") {
+  Sample sample;
+  CHECK(sample.open_with("", std::nullopt) == "");
+  Prng prng(11);
+  for (const std::string file : {"wormhole.db", "wormhole.db-wal", "witness", "snapshot-40-1.wh"}) {
+    const std::string& good = sample.content(file);
+    REQUIRE(good.size() > 1000);
+    int found = 0;
+    int tried = 0;
+    for (int i = 0; i < 250; ++i) {
+      // Half of them near a start of a page, where structure is.
+      const uint64_t page = prng.below(good.size()) / 4096 * 4096;
+      uint64_t at = i % 2 == 0 ? prng.below(good.size()) : page + prng.below(120);
+      if (file == "witness") at = prng.below(1024);
+      at %= good.size();
+      std::string bad = good;
+      bad[at] = static_cast<char>(bad[at] ^ (1 << prng.below(8)));
+      CAPTURE(file);
+      CAPTURE(at);
+      const std::string error = sample.open_with(file, bad);
+      ++tried;
+      if (error.empty()) continue;
+      ++found;
+      CHECK(names(error, file.substr(0, file.find("-wal"))));
+    }
+    CHECK(tried == 250);
+    if (file == "witness") {
+      CHECK(found == 0);  // the other slot is good, and a witness that is behind is harmless
+    } else {
+      CHECK(found > 5);  // most of both files is older versions of pages and free space
+    }
+    if (file == "snapshot-40-1.wh") CHECK(found == 250);
+  }
+}
+
+TEST_CASE("HAZARDS C4: each file gone, empty, cut, or another one") {
+  Sample sample;
+  for (const std::string file : {"wormhole.db", "wormhole.db-wal", "witness", "snapshot-40-1.wh"}) {
+    CAPTURE(file);
+    const std::string& good = sample.content(file);
+    const std::string named = file == "wormhole.db-wal" ? "wormhole.db" : file;
+    CHECK(names(sample.open_with(file, std::nullopt), named));
+    CHECK(names(sample.open_with(file, ""), named));
+    CHECK(names(sample.open_with(file, std::string(good.size(), '\0')), named));
+    CHECK(names(sample.open_with(file, std::string(good.size(), 'x')), named));
+    Prng prng(3);
+    for (int i = 0; i < 40; ++i) {
+      const std::string error = sample.open_with(file, good.substr(0, prng.below(good.size())));
+      if (!error.empty()) CHECK(names(error, named));
+      // A cut after the slots leaves the witness whole; in the WAL's old frames, behind the current ones, nothing
+      // counts.
+      if (file == "wormhole.db" || file == "snapshot-40-1.wh") CHECK_FALSE(error.empty());
+    }
+  }
+  const std::string error = sample.open_with("witness", std::nullopt);
+  for (const char* part : {"witness", "mv wormhole.db* witness snapshot-* damaged/", "join"})
+    CHECK(error.find(part) != std::string::npos);
+}
+
+TEST_CASE("both slots of the witness damaged") {
+  Sample sample;
+  std::string bad = sample.content("witness");
+  bad[20] = static_cast<char>(bad[20] ^ 1);
+  bad[512 + 20] = static_cast<char>(bad[512 + 20] ^ 1);
+  CHECK(names(sample.open_with("witness", bad), "witness"));
+}
+
+TEST_CASE("HAZARDS C5: older files beside newer ones") {
+  const TempDirectory dir = TempDirectory::in_memory();
+  const TempDirectory old = TempDirectory::in_memory();
+  const TempDirectory mixed = TempDirectory::in_memory();
+  Client client(dir.path());
+  client.persist(batch(1, entries(1, 10, 1), raft::HardState{raft::Term{1}, kSelf}));
+  old.copy_from(dir.path());
+  const auto expect = [&](const std::string& what) {
+    mixed.copy_from(old.path());
+    spill(mixed.file("witness"), slurp(dir.file("witness")));
+    Client again(mixed.path());
+    REQUIRE_FALSE(again.ok());
+    CHECK_MESSAGE(again.error().find(what) != std::string::npos, again.error());
+  };
+  client.persist(batch(2, {}, raft::HardState{raft::Term{1}, kSelf}));
+  client.persist(batch(2, entries(11, 11, 1)));
+  expect("the log ends at row 10, but row 11 was acknowledged");
+  client.persist(batch(2, entries(10, 10, 1, "other")));
+  expect("row 10 of log: is not what was acknowledged");
+  client->save_grant({kOther, 1, "x"});
+  client.run();
+  client.persist(batch(2, entries(10, 10, 1)));
+  expect("is older than what was promised");
+  client.persist(batch(3, {}, raft::HardState{raft::Term{2}, kOther}));
+  expect("the term or vote is older");
+  client->begin_anew({cluster(5), {}, std::nullopt});
+  client.run();
+  expect("another cluster id");
+}
+
+TEST_CASE("a witness of another directory") {
+  const TempDirectory a = TempDirectory::in_memory();
+  const TempDirectory b = TempDirectory::in_memory();
+  CHECK(Client(a.path()).ok());
+  CHECK(Client(b.path(), nullptr, [](Options& o) { o.fresh_instance = kOther; }).ok());
+  spill(a.file("witness"), slurp(b.file("witness")));
+  CHECK(Client(a.path()).error().find("another data directory") != std::string::npos);
+}
+
+TEST_CASE("damage found while it runs stops the process, naming the row") {
+  const TempDirectory dir = TempDirectory::in_memory();
+  {
+    Client client(dir.path());
+    client.persist(batch(1, entries(1, 2000, 1, std::string(500, 'm'))));
+  }
+  Client client(dir.path(), nullptr, [](Options& o) { o.log_cache_bytes = 0; });
+  REQUIRE(client.ok());
+  client.run();
+  // The pages at the log's beginning are not in SQLite's cache (2 MB) any more? Whether they are or not, what is
+  // given back is right or the process stops.
+  std::string content = slurp(dir.file("wormhole.db"));
+  for (size_t at = 8192; at < content.size(); at += 4096)
+    if (at + 2000 < content.size()) content[at + 2000] = static_cast<char>(content[at + 2000] ^ 4);
+  {
+    // In place: the storage has the file open.
+    FILE* file = std::fopen(dir.file("wormhole.db").c_str(), "r+");
+    REQUIRE(file != nullptr);
+    std::fwrite(content.data(), 1, content.size(), file);
+    std::fclose(file);
+  }
+  for (uint64_t first = 1; first <= 2000 && client.fatal.empty(); first += 100) {
+    client->load_entries(raft::Index{first}, raft::Index{first + 99}, 1 << 20);
+    const auto read = client.answer<node::EntriesRead>();
+    if (read) CHECK(read->entries == entries(first, first + 99, 1, std::string(500, 'm')));
+  }
+  if (!client.fatal.empty()) CHECK(client.fatal[0].find("wormhole.db: row ") != std::string::npos);
+}
