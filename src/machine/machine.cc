@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/mutant.h"
+
 namespace wh::machine {
 
 Reply Machine::apply(raft::Index index, Millis time_ms, std::string_view command) {
@@ -10,7 +12,8 @@ Reply Machine::apply(raft::Index index, Millis time_ms, std::string_view command
   const Result<Command> decoded = decode(command);
   if (!decoded) return Reply{.code = ReplyCode::invalid};
   const RequestId& id = decoded->id;
-  if (id.sequence != 0 && !state_.sessions.admit(id, index)) return Reply{.code = ReplyCode::duplicate};
+  if (id.sequence != 0 && !state_.sessions.admit(id, index) && !WH_MUTANT(forward_not_deduplicated))
+    return Reply{.code = ReplyCode::duplicate};
   return std::visit([this](const auto& body) { return run(body); }, decoded->body);
 }
 

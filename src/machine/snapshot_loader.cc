@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/hash.h"
+#include "base/mutant.h"
 #include "machine/command.h"
 #include "machine/snapshot_format.h"
 
@@ -53,6 +54,7 @@ Result<State> SnapshotLoader::finish() {
   if (error_ == nullptr && stage_ != Stage::ended) fail("the snapshot ends too early");
   if (error_ != nullptr) return Error{error_};
   fail("the snapshot was taken already");
+  if (WH_MUTANT(snapshot_forgets_sessions)) state_.sessions = Sessions{};
   return std::move(state_);
 }
 

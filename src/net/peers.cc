@@ -113,12 +113,12 @@ void PeerTransport::send_proof(PeerLink& link, const std::string& greeting, cons
   link.send(buffer_);
 }
 
-void PeerTransport::log_limited(LogLimiter& limiter, const std::string& line) {
-  if (!limiter.allow(loop_.now())) return;
+void PeerTransport::log_limited(LogLimiter& limiter, const std::string& line, LogLevel level) {
+  if (!log_enabled(level) || !limiter.allow(loop_.now())) return;
   if (limiter.suppressed() == 0) {
-    log_line(LogLevel::notice, line);
+    log_line(level, line);
   } else {
-    log_line(LogLevel::notice, line + " (and " + std::to_string(limiter.suppressed()) + " more like this before)");
+    log_line(level, line + " (and " + std::to_string(limiter.suppressed()) + " more like this before)");
   }
 }
 

@@ -154,7 +154,7 @@ class PeerTransport final : public node::Transport {
   Result<wire::HelloReply> read_reply(const PeerLink& link, const wire::Frame& frame,
                                       const std::string& greeting) const;
   void send_proof(PeerLink& link, const std::string& greeting, const wire::HelloReply& reply);
-  void log_limited(LogLimiter& limiter, const std::string& line);
+  void log_limited(LogLimiter& limiter, const std::string& line, LogLevel level = LogLevel::notice);
   void look_for_progress();
 
   // peers_outbound.cc

@@ -139,7 +139,10 @@ void PeerTransport::inbound_hello(uint64_t id, Inbound& in, const wire::Frame& f
   fill_hosts(hello->sender, in.link->peer_address());
   const auto [refusal, sentence] = judge(*in.link, *hello);
   if (refusal != wire::Refusal::none) {
-    log_limited(refused_log_, "A connection from " + in.link->peer_address() + " was refused: " + sentence);
+    // Whoever wants to take this node in is refused first, and then asks.
+    const bool wrong_cluster = hello->sender.cluster != identity_.cluster;
+    log_limited(refused_log_, "A connection from " + in.link->peer_address() + " was refused: " + sentence,
+                wrong_cluster && standing_ != node::Standing::member ? LogLevel::verbose : LogLevel::notice);
     reply(*in.link, frame.payload, refusal, sentence);
     close_inbound(in);
     return;

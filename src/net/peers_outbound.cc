@@ -181,8 +181,10 @@ void PeerTransport::peer_frame(raft::NodeId id, const wire::Frame& frame) {
 }
 
 void PeerTransport::refused(raft::NodeId id, Outbound& out, const std::string& sentence, const node::WhoIAm& theirs) {
+  // A node in no cluster, or alone in one, is about to be taken in: nothing an operator must hear of.
   log_limited(out.refusal_log,
-              "Node " + out.peer.name + " at " + out.peer.raft_address + " refused the connection: " + sentence);
+              "Node " + out.peer.name + " at " + out.peer.raft_address + " refused the connection: " + sentence,
+              theirs.standing == node::Standing::member ? LogLevel::notice : LogLevel::verbose);
   disconnect(out);
   // Somebody listens there, so the peer was not lost in the sense of peer_lost.
   out.died = false;

@@ -23,7 +23,7 @@ std::pair<std::string, unsigned long> address_order(const std::string& address) 
 
 std::string list_of(const std::vector<std::string>& items) {
   std::string out;
-  for (const std::string& item : items) out += (out.empty() ? "" : ", ") + item;
+  for (const std::string& item : items) out += (out.empty() ? "" : "; ") + item;
   return out;
 }
 
@@ -156,13 +156,12 @@ void Node::seek_decide(Millis now) {
     for (const auto& [address, who] : seeking.known)
       if (address == granted_address_ || who.identity.instance == granted_to_) release_grant(who);
   std::vector<std::string> missing;
-  for (const auto& [address, why] : seeking.unreachable) missing.push_back(address);
+  for (const auto& [address, why] : seeking.unreachable) missing.push_back(why);
   const auto lowest = std::find_if(seeking.listed().begin(), seeking.listed().end(),
                                    [&](const std::string& address) { return seeking.known.contains(address); });
   if (seeking.known.size() < seeking.majority()) {
     std::string waiting =
-        "waiting for a majority of the listed nodes, or for one that is in a cluster; not reachable: " +
-        list_of(missing);
+        "waiting for a majority of the listed nodes, or for one that is in a cluster: " + list_of(missing);
     if (waiting != waiting_for_) logf(LogLevel::notice, "%s", waiting.c_str());
     waiting_for_ = std::move(waiting);
     return;

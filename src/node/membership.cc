@@ -88,7 +88,7 @@ void Node::pump_admin(Millis now) {
         } else if (raft_->role() != raft::Role::leader && admin.token == 0) {
           finish_admin(admin, Outcome::dropped, "the leader changed: try again");
         } else if (raft_->role() != raft::Role::leader && raft_->leader_id()) {
-          admin.number = next_number_++;
+          admin.number = unique(next_number_++);
           if (send(raft_->leader_id(), ForwardAdmin{admin.number, admin.admin})) admin.step = Step::forwarded;
         }
         break;
@@ -185,7 +185,7 @@ void Node::add_member(PendingAdmin& admin, Millis now) {
     if (old->id == instance_ || !silent(old->id, now))
       return finish_admin(admin, Outcome::conflict,
                           "another node named " + admin.admin.name + " is alive at " + old->raft_address +
-                              ": two machines must not have one name");
+                              ", or was a moment ago: two machines must not have one name");
     logf(LogLevel::notice, "%s comes back with an empty disk: its old vote is gone, it starts as a learner",
          admin.admin.name.c_str());
     next = next.without(old->id);

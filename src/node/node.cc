@@ -82,6 +82,7 @@ Identity Node::identity() const {
 
 Standing Node::standing() const {
   if (cluster_ == kNoCluster) return Standing::seeking;
+  if (beginning_) return Standing::absorbable;  // it is being absorbed
   // Alone, and never anything else; an adopted node that has not heard from its leader yet has no configuration at all.
   const bool alone =
       raft_ && raft_->configuration().members().size() == 1 && raft_->configuration().contains(instance_);
@@ -112,6 +113,8 @@ void Node::start_raft(raft::Recovered recovered, Millis now) {
 
 void Node::receive(raft::NodeId from, PeerMessage message, Millis now) {
   wants_turn_ = true;
+  if (raft_ && !raft_->configuration().contains(from) && !strangers_.contains(from))
+    if (const auto it = announced_.find(from); it != announced_.end()) dial_stranger(from, Identity(it->second));
   std::visit(Overloaded{
                  [&](Forward& m) { on_forward(from, m, now); },
                  [&](ForwardReply& m) { on_forward_reply(m); },
@@ -138,11 +141,19 @@ void Node::peer_identity(raft::NodeId id, const Identity& identity) {
   if (const auto it = announced_.find(id); it != announced_.end() && it->second == identity) return;
   announced_[id] = identity;
   if (raft_ && raft_->configuration().contains(id)) return configuration_changed();
-  // A leader or candidate may be in no configuration that this node holds yet, as it was just adopted, or was away: to
-  // answer it, it is dialled all the same.
-  if (strangers_.size() >= kMaxStrangers && !strangers_.contains(id)) strangers_.erase(strangers_.begin());
-  strangers_[id] = {id, identity.name, identity.raft_address};
+  dial_stranger(id, identity);
+}
+
+// A leader or candidate may be in no configuration that this node holds (yet), as it was just adopted, or was away: to
+// answer it, it is dialled all the same.
+void Node::dial_stranger(raft::NodeId id, const Identity& identity) {
+  remember_stranger({id, identity.name, identity.raft_address});
   if (raft_) configuration_changed();
+}
+
+void Node::remember_stranger(Peer peer) {
+  if (strangers_.size() >= kMaxStrangers && !strangers_.contains(peer.id)) strangers_.erase(strangers_.begin());
+  strangers_[peer.id] = std::move(peer);
 }
 
 void Node::storage_done(StorageDone done, Millis now) {
@@ -319,13 +330,19 @@ raft::Member Node::addresses_of(const raft::Member& member) const {
 
 void Node::configuration_changed() {
   configuration_seen_ = raft_->log().configuration_index();
+  // Who is being removed is still talked to: a leader needs the answers with which its own removal is committed.
+  for (const raft::Member& member : raft_->log().configuration_at(raft_->commit_index()).configuration.members())
+    if (member.id != instance_ && !raft_->configuration().contains(member.id))
+      remember_stranger({member.id, member.name, addresses_of(member).raft_address});
   std::vector<Peer> peers;
   for (const raft::Member& member : raft_->configuration().members()) {
     if (member.id == instance_) continue;
     saw_others_ = true;
     peers.push_back({member.id, member.name, addresses_of(member).raft_address});
   }
-  std::erase_if(announced_, [&](const auto& item) { return !raft_->configuration().contains(item.first); });
+  // Who was removed may come back, on the connection that it still has to this node.
+  if (announced_.size() > raft_->configuration().members().size() + kMaxStrangers)
+    std::erase_if(announced_, [&](const auto& item) { return !raft_->configuration().contains(item.first); });
   std::erase_if(strangers_, [&](const auto& item) { return raft_->configuration().contains(item.first); });
   for (const auto& [id, peer] : strangers_) peers.push_back(peer);
   transport_.set_peers(std::move(peers));
@@ -344,7 +361,7 @@ void Node::update_deadline(Millis now) {
   if (!raft_) next_deadline_ = kNever;
   next_deadline_ = std::min(next_deadline_, earliest_request_deadline());
   // While a round is not over, its answers or their time-outs wake the node.
-  if (seeking_ && seeking_->round_over()) next_deadline_ = std::min(next_deadline_, seeking_->next_at());
+  if (seeking_ && seeking_->round_over() && !beginning_) next_deadline_ = std::min(next_deadline_, seeking_->next_at());
   if (raft_ && !admin_.empty()) next_deadline_ = std::min(next_deadline_, std::max(admin_retry_at_, now + 1));
   if (disk_stalled_) next_deadline_ = std::min(next_deadline_, now + options_.heartbeat_interval_ms);
 }

@@ -225,16 +225,21 @@ class Node {
   void release_held(uint64_t ticket);
   bool send(raft::NodeId to, PeerMessage message);
   void configuration_changed();
+  void dial_stranger(raft::NodeId id, const Identity& identity);
+  void remember_stranger(Peer peer);
   void watch_disk(Millis now);
   void update_deadline(Millis now);
   void announce();
 
   // requests.cc
+  // A number of this process life as one that no other life of this node uses.
+  [[nodiscard]] uint64_t unique(uint64_t number) const { return (epoch_ << 40) + number; }
   void complete(Token token, Outcome outcome, raft::Index index, std::string reply);
   void push_write(PendingWrite write);
   void pop_write();
   void pump_writes(Millis now);
   void pump_reads(Millis now);
+  void retry_reads(const std::vector<PendingRead>& reads, Millis now);
   void serve_reads();
   void proposed(const raft::Proposed& result);
   void read_ready(const raft::ReadReady& ready, Millis now);
@@ -247,6 +252,7 @@ class Node {
 
   // snapshots.cc
   void maybe_take_snapshot();
+  [[nodiscard]] bool strands_a_follower(raft::Index index) const;
   void write_slice();
   void snapshot_saved(const raft::SnapshotMeta& meta, Millis now);
   void chunk_written(const IncomingChunkWritten& written, Millis now);

@@ -83,8 +83,9 @@ void Node::pump_writes(Millis now) {
       } else {
         // The state machine tells copies apart within a window of sequences: no more than fit may be under way.
         if (forwarded_.size() >= kMaxForwarded) return;
-        const uint64_t number = next_sequence_;
-        const machine::RequestId id{.origin = instance_, .epoch = epoch_, .sequence = number};
+        const machine::RequestId id{.origin = instance_, .epoch = epoch_, .sequence = next_sequence_};
+        // A reply to an earlier process life must not answer for a request of this one (HAZARDS E13).
+        const uint64_t number = unique(next_sequence_);
         if (!send(raft_->leader_id(), Forward{number, Bytes(machine::envelope(id, write.command))})) return;
         ++next_sequence_;
         ++counters_.forwarded;
@@ -164,7 +165,7 @@ void Node::pump_reads(Millis now) {
       ++it;
       continue;
     }
-    reads_.insert(reads_.end(), batch.reads.begin(), batch.reads.end());
+    retry_reads(batch.reads, now);
     it = read_batches_.erase(it);
   }
   if (reads_.empty() || !raft_->leader_id() || now < retry_reads_at_) return;
@@ -173,18 +174,29 @@ void Node::pump_reads(Millis now) {
   ++counters_.read_batches;
   read_batches_.emplace(number, ReadBatch{std::exchange(reads_, {}), now, raft_->leader_id()});
   // Tokens are unique across restarts too: the number counts within the epoch.
-  raft_->step(now, raft::ReadIndex{(epoch_ << 40) + number});
+  raft_->step(now, raft::ReadIndex{unique(number)});
+}
+
+// Those whose time is up are not asked again: a leader that never answers must not keep them for ever.
+void Node::retry_reads(const std::vector<PendingRead>& reads, Millis now) {
+  for (const PendingRead& read : reads) {
+    if (read.deadline <= now) {
+      complete(read.token, Outcome::dropped, {}, {});
+    } else {
+      reads_.push_back(read);
+    }
+  }
 }
 
 void Node::read_ready(const raft::ReadReady& ready, Millis now) {
-  const auto it = read_batches_.find(ready.token - (epoch_ << 40));
+  const auto it = read_batches_.find(ready.token - unique(0));
   if (it == read_batches_.end()) return;
   std::vector<PendingRead> reads = std::move(it->second.reads);
   read_batches_.erase(it);
   if (ready.ok) {
     reads_at_index_.push_back({ready.index, std::move(reads)});
   } else {
-    reads_.insert(reads_.end(), reads.begin(), reads.end());
+    retry_reads(reads, now);
     retry_reads_at_ = now + options_.heartbeat_interval_ms;
   }
 }

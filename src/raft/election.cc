@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "base/mutant.h"
 #include "raft/raft.h"
 
 namespace wh::raft {
@@ -83,7 +84,8 @@ void Raft::ask_votes(bool pre_vote, bool transfer) {
 void Raft::count_votes(Millis now) {
   const auto granted =
       std::count_if(votes_.begin(), votes_.end(), [&](NodeId id) { return configuration().is_voter(id); });
-  if (static_cast<size_t>(granted) < configuration().quorum()) return;
+  const size_t counted = WH_MUTANT(count_votes_not_voters) ? votes_.size() : static_cast<size_t>(granted);
+  if (counted < configuration().quorum()) return;
   if (role_ == Role::pre_candidate) {
     campaign(now, false);
   } else if (role_ == Role::candidate && !votes_unsent_) {
@@ -134,7 +136,8 @@ void Raft::on_request_vote_reply(Millis now, NodeId from, const RequestVoteReply
   } else if (role_ != Role::candidate || !reply.granted) {
     return;
   }
-  votes_.insert(from);
+  // Planted: a second reply of one voter counts as another's.
+  votes_.insert(WH_MUTANT(count_votes_not_voters) && votes_.contains(from) ? NodeId{from.value + votes_.size()} : from);
   count_votes(now);
 }
 

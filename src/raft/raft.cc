@@ -7,6 +7,7 @@
 
 #include "base/assert.h"
 #include "base/log.h"
+#include "base/mutant.h"
 
 namespace wh::raft {
 namespace {
@@ -277,6 +278,7 @@ void Raft::persist_and_release(Output& output) {
   if (hard_state_dirty_ || appended || install_) {
     output.persist_ticket = next_ticket_++;
     if (hard_state_dirty_) output.hard_state = hard_state_;
+    if (WH_MUTANT(vote_not_persisted) && output.hard_state) output.hard_state->voted_for = kNobody;
     output.install = std::exchange(install_, std::nullopt);
     if (appended) output.append = log_.slice(unstable_from_, log_.last_index(), UINT64_MAX);
     tickets_.push_back({output.persist_ticket, log_.last_index(), hard_state_dirty_});

@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/mutant.h"
 #include "raft/raft.h"
 
 namespace wh::raft {
@@ -25,7 +26,7 @@ void Raft::on_read_index_reply(const ReadIndexReply& reply) {
 
 // Reads wait until an entry of this term is committed: before that the leader may not know what is (HAZARDS E2).
 void Raft::open_read_round() {
-  if (!new_reads_.empty() && leads_for_certain()) {
+  if (!new_reads_.empty() && (leads_for_certain() || WH_MUTANT(read_without_noop))) {
     ++read_round_;
     for (PendingRead& read : new_reads_) {
       read.round = read_round_;

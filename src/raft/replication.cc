@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "base/log.h"
+#include "base/mutant.h"
 #include "raft/raft.h"
 
 namespace wh::raft {
@@ -13,8 +14,8 @@ namespace wh::raft {
 // ---------------------------------------------------------------------------------------------------------
 
 namespace {
-// Whether the entries follow prev and each other as a leader's log does. What a peer sends is checked here once, so that
-// Log may assert it.
+// Whether the entries follow prev and each other as a leader's log does. What a peer sends is checked here once, so
+// that Log may assert it.
 bool well_formed(const AppendEntries& message) {
   if (message.prev_log_index.value >= kLimit || message.prev_log_term > message.term) return false;
   Index index = message.prev_log_index;
@@ -59,7 +60,7 @@ void Raft::on_append_entries(Millis now, NodeId from, AppendEntries& message) {
   for (Entry& entry : message.entries) {
     if (entry.index <= log_.base_index()) continue;
     if (const auto mine = log_.term_at(entry.index)) {
-      if (*mine == entry.term) continue;
+      if (*mine == entry.term && !WH_MUTANT(truncate_unconditionally)) continue;
       // The first conflict, and only that, truncates (HAZARDS B2). What was durable of the old suffix no longer is
       // (B6).
       WH_ASSERT(entry.index > commit_index_, "a committed entry is never truncated");
@@ -75,7 +76,8 @@ void Raft::on_append_entries(Millis now, NodeId from, AppendEntries& message) {
   // Not our own last index: only what this leader has shown to be the same (HAZARDS B3).
   const uint64_t count = message.entries.size();
   verified_index_ = std::max(verified_index_, prev + count);
-  set_commit_index(std::min(message.leader_commit, verified_index_));
+  set_commit_index(
+      std::min(message.leader_commit, WH_MUTANT(commit_to_own_last) ? log_.last_index() : verified_index_));
 
   // What was appended is acknowledged once it is durable; a heartbeat and a read round are answered at once.
   const bool new_round = message.read_round > last_read_round_;
@@ -86,10 +88,12 @@ void Raft::on_append_entries(Millis now, NodeId from, AppendEntries& message) {
 
 void Raft::acknowledge_append(Millis now) {
   last_append_reply_ = now;
-  send(leader_, AppendEntriesReply{.term = hard_state_.current_term,
-                                   .success = true,
-                                   .match_index = std::min(verified_index_, durable_index_),
-                                   .read_round = last_read_round_});
+  send(leader_,
+       AppendEntriesReply{.term = hard_state_.current_term,
+                          .success = true,
+                          .match_index = WH_MUTANT(acknowledge_before_sync) ? verified_index_
+                                                                            : std::min(verified_index_, durable_index_),
+                          .read_round = last_read_round_});
 }
 
 // --- the leader
@@ -104,6 +108,7 @@ void Raft::on_append_entries_reply(Millis now, NodeId from, const AppendEntriesR
   Progress* p = role_ == Role::leader ? progress_of(from) : nullptr;
   if (p == nullptr) return;
   p->last_contact = now;
+  if (WH_MUTANT(read_confirmed_by_any_reply)) p->read_round = read_round_;
   if (reply.read_round > p->read_round && reply.read_round <= read_round_) {
     p->read_round = reply.read_round;
     confirm_reads();
@@ -132,6 +137,9 @@ void Raft::on_append_entries_reply(Millis now, NodeId from, const AppendEntriesR
     p->become_replicate(p->probe_last + 1);
   } else if (p->state == ProgressState::snapshot && p->match_index >= std::max(log_.base_index(), Index{1})) {
     p->become_replicate(p->match_index + 1);
+  } else if (p->state == ProgressState::snapshot && p->match_index >= p->snapshot.index) {
+    // Installed, but meanwhile the log behind it was compacted: the next round sends a newer one (HAZARDS F7).
+    p->become_probe();
   }
   advance_commit(now);
   if (role_ == Role::leader) tend_learner(now, *p);
@@ -157,14 +165,21 @@ Index Raft::quorum_index() const {
 // is durable counts, the leader's own part too (A20).
 void Raft::advance_commit(Millis now) {
   const Index index = quorum_index();
-  if (index <= commit_index_ || log_.term_at(index) != hard_state_.current_term) return;
+  if (index <= commit_index_) return;
+  if (log_.term_at(index) != hard_state_.current_term && !WH_MUTANT(commit_older_term_by_counting)) return;
   const bool configuration_committed =
       commit_index_ < log_.configuration_index() && index >= log_.configuration_index();
   set_commit_index(index);
   if (configuration_committed && !is_voter()) {
     logf(LogLevel::notice, "stepping down in term %lu: this node is no longer a voter", hard_state_.current_term.value);
-    // The others learn of the commitment from this last round.
+    // The others learn of the commitment from this last round; and the one that has everything need not wait for
+    // silence.
     broadcast(now);
+    for (const auto& [id, progress] : progress_) {
+      if (!configuration().is_voter(id) || progress.match_index != log_.last_index()) continue;
+      send(id, TimeoutNow{.term = hard_state_.current_term});
+      break;
+    }
     become_follower(now, hard_state_.current_term, kNobody);
   }
 }

@@ -1,6 +1,7 @@
 #include "server/http_front.h"
 
 #include <algorithm>
+#include <ctime>
 #include <utility>
 
 #include "base/log.h"
@@ -43,7 +44,7 @@ void HttpFront::accept(std::unique_ptr<ByteStream> stream) {
 
 void HttpFront::turn_away(std::unique_ptr<ByteStream> stream) {
   std::string bytes;
-  http::append_response(bytes, http::error_response(503, "there are too many clients (directive maxclients)"),
+  http::append_response(bytes, finished(http::error_response(503, "there are too many clients (directive maxclients)")),
                         {.close = true});
   stream->write(bytes);
   stream->close();
@@ -56,7 +57,6 @@ void HttpFront::check_deadlines() {
 }
 
 void HttpFront::drain() {
-  draining_ = true;
   std::vector<http::Connection*> all;
   for (auto& [id, connection] : connections_) all.push_back(connection.get());
   for (http::Connection* connection : all) connection->drain();
@@ -79,19 +79,23 @@ std::optional<http::Response> HttpFront::check_headers(const http::Connection& c
     needs.changes_state = request.method != http::Method::get && request.method != http::Method::head &&
                           request.method != http::Method::options;
   }
-  std::optional<http::Response> answer = refuse(options_, connection.stream(), request, needs, options_.announce_address);
+  std::optional<http::Response> answer =
+      refuse(options_, connection.stream(), request, needs, options_.announce_address);
   if (!answer) answer = std::move(match.answer);
-  if (answer) {
-    ++counters_.answers[answer->status / 100];
-    if (needs.changes_state && answer->status >= 400) answer = with_outcome(std::move(*answer), "not-applied");
-  }
-  return answer;
+  if (!answer) return answer;
+  if (answer->status == 404)
+    answer = http::error_response(
+        404, "nothing is here; /event, /key, /keys, /set, /get, /remove, /cluster and /healthz are");
+  if (needs.changes_state && answer->status >= 400) answer = with_outcome(std::move(*answer), "not-applied");
+  return finished(std::move(*answer));
 }
 
 // Whatever it was meant to be, it was not even read to its end.
 void HttpFront::on_refused(http::Response& response) {
-  ++counters_.answers[response.status / 100];
-  response = with_outcome(std::move(response), "not-applied");
+  if (response.status == 413)
+    response = http::error_response(413, "the body is larger than http-max-body allows: " +
+                                             std::to_string(options_.http_max_body_bytes) + " bytes");
+  response = finished(with_outcome(std::move(response), "not-applied"));
 }
 
 http::Overlap HttpFront::classify(const http::Request& request) {
@@ -205,9 +209,26 @@ http::Response HttpFront::redirect(const Pending& pending) const {
 void HttpFront::respond(http::RequestId id, const RouteSpec* route, http::Response response) {
   if (route != nullptr && route->changes_state && response.status >= 400 && response.status < 500)
     response = with_outcome(std::move(response), "not-applied");
-  ++counters_.answers[response.status / 100];
+  response = finished(std::move(response));
   if (const auto it = connections_.find(id.connection); it != connections_.end())
     it->second->respond(id.sequence, std::move(response));
+}
+
+// Date: RFC 9110 6.6.1; made anew once a second.
+http::Response HttpFront::finished(http::Response response) {
+  ++counters_.answers[response.status / 100];
+  timespec now{};
+  clock_gettime(CLOCK_REALTIME_COARSE, &now);
+  if (now.tv_sec != date_at_) {
+    date_at_ = now.tv_sec;
+    tm utc{};
+    gmtime_r(&now.tv_sec, &utc);
+    char text[40];
+    // strftime's names are English in the C locale, which this program never leaves.
+    date_.assign(text, std::strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &utc));
+  }
+  response.headers.push_back({"Date", date_});
+  return response;
 }
 
 void HttpFront::on_closed(uint64_t connection) {

@@ -61,6 +61,8 @@ class HttpFront final : public http::RequestHandler, public CallOwner {
   };
   [[nodiscard]] const RouteSpec* route_of(const http::RouteMatch& match) const;
   void respond(http::RequestId id, const RouteSpec* route, http::Response response);
+  // Counts it and dates it: every answer passes here.
+  [[nodiscard]] http::Response finished(http::Response response);
   [[nodiscard]] bool may_forward(const RouteSpec& route, const http::Request& request) const;
   [[nodiscard]] http::Response outcome_response(const Pending& pending, const node::Completion& completion) const;
   [[nodiscard]] http::Response redirect(const Pending& pending) const;
@@ -77,7 +79,8 @@ class HttpFront final : public http::RequestHandler, public CallOwner {
   std::unordered_map<node::Token, Pending> pending_;
   uint64_t next_connection_ = 1;
   HttpCounters counters_;
-  bool draining_ = false;
+  int64_t date_at_ = -1;  // seconds since 1970
+  std::string date_;
 };
 
 }  // namespace wh

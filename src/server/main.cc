@@ -27,10 +27,11 @@ int run(wh::LoadedConfig config) {
   wh::LogOutput log;
   if (const wh::Status opened = log.open(config.options.logfile, config.options.loglevel); !opened)
     return complain(opened.error());
+  const bool in_file = !config.options.logfile.empty();
   for (const std::string& notice : config.notices) wh::log_line(wh::LogLevel::warning, notice);
   wh::Server server(std::move(config), log);
   if (const wh::Status started = server.start(); !started) {
-    wh::log_line(wh::LogLevel::warning, started.error());
+    if (in_file) wh::log_line(wh::LogLevel::warning, started.error());
     return complain("wormhole-server: " + started.error());
   }
   server.run();

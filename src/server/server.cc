@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstring>
 #include <fcntl.h>
+#include <filesystem>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -87,9 +88,13 @@ Status Server::start() {
   if (options_.node_id.empty()) options_.node_id = default_node_id(machine_name(), options_.raft_port);
   raise_descriptor_limit();
   if (Status tls = load_tls(); !tls) return tls;
-  if (Status opened = open_storage(); !opened) return opened;
+  // The directory before the ports: who is started twice learns of the process that holds it. The node last: it may
+  // found a cluster, which a start that fails must not.
+  node::RecoveredNode recovered;
+  if (Status opened = open_storage(recovered); !opened) return opened;
   if (Status ports = open_ports(); !ports) return ports;
   if (Status written = write_pidfile(); !written) return written;
+  make_node(std::move(recovered));
   loop_.set_turn_hook([this] { turn(); });
   loop_.set_sweep([this] { sweep(); });
   loop_.on_deadline([this](Millis) { node_->tick(loop_.now()); });
@@ -128,9 +133,10 @@ Status Server::load_tls() {
   return ok_status();
 }
 
-Status Server::open_storage() {
-  if (::mkdir(options_.dir.c_str(), 0700) != 0 && errno != EEXIST)
-    return Error{"could not create the directory " + options_.dir + ": " + std::strerror(errno)};
+Status Server::open_storage(node::RecoveredNode& recovered) {
+  std::error_code error;
+  std::filesystem::create_directories(options_.dir, error);
+  if (error) return Error{"could not create the directory " + options_.dir + ": " + error.message()};
   auto opened = storage::SqliteStorage::open({.directory = options_.dir,
                                               .node_name = options_.node_id,
                                               .fresh_instance = raft::NodeId{random_value<uint64_t>() | 1},
@@ -147,7 +153,7 @@ Status Server::open_storage() {
           .secret = options_.cluster_secret,
           .secure = {},
           .objection = [this](const ByteStream& stream, const node::Identity&) { return peer_objection(stream); }});
-  make_node(std::move(opened->node));
+  recovered = std::move(opened->node);
   return ok_status();
 }
 
@@ -354,10 +360,10 @@ void Server::signalled() {
     if (!pidfile_.empty()) ::unlink(pidfile_.c_str());
     _exit(0);
   }
+  const raft::Raft* raft = node_->raft();
+  const bool hands_over = raft != nullptr && raft->role() == raft::Role::leader && raft->configuration().voters() > 1;
   logf(LogLevel::notice, "shutting down: answering what is in progress%s",
-       std::string_view(
-           node_->raft() != nullptr && node_->raft()->role() == raft::Role::leader ? ", handing leadership over" : "")
-           .data());
+       hands_over ? ", handing leadership over" : "");
   shutting_down_ = true;
   give_up_at_ = loop_.now() + kShutdownMs;
   http_listener_.reset();

@@ -35,7 +35,7 @@ class Server final : public net::PeerEvents {
   class LoopWorker;
 
   // Beginning.
-  Status open_storage();
+  Status open_storage(node::RecoveredNode& recovered);
   Status open_ports();
   Status open_debug_port();
   Status load_tls();

@@ -1,0 +1,122 @@
+#include <doctest/doctest.h>
+
+#include "support.h"
+
+using namespace wh;
+using namespace wh::raft;
+using namespace wh::raft::test;
+
+TEST_CASE("thesis 10.2.1: a leader's entries leave before its own sync, and its own part counts after it") {
+  Cluster c;
+  lead(c, {}, 1);
+  c.receive(1, 2, accepted(1, 1));
+  clear_links(c);
+  c.at(1).hold_sync = true;
+  c.propose(1, "x");
+  REQUIRE(c.last<AppendEntries>(1, 2) != nullptr);
+  CHECK(c.last<AppendEntries>(1, 2)->entries.size() == 1);
+  c.receive(1, 2, accepted(1, 2));
+  CHECK(c.raft(1).commit_index() == Index{1});
+  c.receive(1, 3, accepted(1, 2));  // a quorum without the leader's disk
+  CHECK(c.raft(1).commit_index() == Index{2});
+  CHECK(c.raft(1).durable_index() == Index{1});
+}
+
+TEST_CASE("HAZARDS C1: a follower acknowledges what is on its disk, and says so when more is") {
+  Cluster c;
+  lone(c, {1}, 1);
+  c.receive(1, 2, append(1, 1, 1));
+  c.at(1).hold_sync = true;
+  clear_links(c);
+  c.receive(1, 2, append(1, 1, 1, {entry_of(2, 1), entry_of(3, 1)}));
+  for (const MessageBody& body : c.link(1, 2)) CHECK(std::get<AppendEntriesReply>(body).match_index == Index{1});
+  c.sync_one(1);
+  CHECK(c.last<AppendEntriesReply>(1, 2)->match_index == Index{3});
+}
+
+TEST_CASE("a heartbeat is answered while a sync is under way, with the durable index") {
+  Cluster c;
+  lone(c, {1}, 1);
+  c.at(1).hold_sync = true;
+  c.receive(1, 2, append(1, 1, 1, {entry_of(2, 1)}));
+  clear_links(c);
+  c.receive(1, 2, append(1, 2, 1, {}, 0, 5));
+  REQUIRE(c.last<AppendEntriesReply>(1, 2) != nullptr);
+  CHECK(c.last<AppendEntriesReply>(1, 2)->match_index == Index{1});
+  CHECK(c.last<AppendEntriesReply>(1, 2)->read_round == 5);
+}
+
+TEST_CASE("HAZARDS B6: the sync of a suffix that was replaced acknowledges nothing of what took its place") {
+  Cluster c;
+  lone(c, {1}, 1);
+  c.at(1).hold_sync = true;
+  c.receive(1, 2, append(1, 1, 1, {entry_of(2, 1), entry_of(3, 1), entry_of(4, 1)}));  // ticket 1
+  c.receive(1, 3, append(2, 1, 1, {entry_of(2, 2), entry_of(3, 2), entry_of(4, 2)}));  // ticket 2
+  CHECK(c.raft(1).durable_index() == Index{1});
+  c.sync_one(1);
+  CHECK(c.raft(1).durable_index() == Index{1});
+  c.sync_one(1);
+  CHECK(c.raft(1).durable_index() == Index{4});
+  CHECK(c.last<AppendEntriesReply>(1, 3)->match_index == Index{4});
+}
+
+TEST_CASE("HAZARDS B6: truncation takes the durable index back at once") {
+  Cluster c;
+  lone(c, {1, 1, 1, 1}, 1);
+  CHECK(c.raft(1).durable_index() == Index{4});
+  c.at(1).hold_sync = true;
+  c.receive(1, 3, append(2, 2, 1, {entry_of(3, 2)}));
+  CHECK(c.raft(1).durable_index() == Index{2});
+  c.sync_one(1);
+  CHECK(c.raft(1).durable_index() == Index{3});
+  CHECK(c.at(1).disk.log.size() == 3);
+}
+
+TEST_CASE("messages leave in the order they were made, also when some had to wait for the disk") {
+  Cluster c;
+  lone(c, {1}, 1);
+  c.at(1).hold_sync = true;
+  c.receive(1, 2, ask(2, 1, 1));                       // ticket 1: term and vote
+  c.receive(1, 2, append(2, 1, 1, {entry_of(2, 2)}));  // ticket 2: an entry
+  c.receive(1, 2, append(2, 2, 2, {}, 0, 1));
+  CHECK(c.link(1, 2).empty());
+  c.sync(1);
+  REQUIRE(c.link(1, 2).size() >= 3);
+  CHECK(std::holds_alternative<RequestVoteReply>(c.link(1, 2)[0]));
+  Index match;
+  for (size_t i = 1; i < c.link(1, 2).size(); ++i) {
+    const auto& reply = std::get<AppendEntriesReply>(c.link(1, 2)[i]);
+    CHECK(reply.match_index >= match);
+    match = reply.match_index;
+  }
+  CHECK(match == Index{2});
+}
+
+TEST_CASE("one turn is one batch: many proposals, one ticket, one message a follower") {
+  Cluster c;
+  lead(c, {}, 1);
+  c.receive(1, 2, accepted(1, 1));
+  c.receive(1, 3, accepted(1, 1));
+  clear_links(c);
+  c.at(1).hold_sync = true;
+  std::vector<Input> inputs;
+  for (uint64_t i = 0; i < 20; ++i) inputs.push_back(Propose{1000 + i, Bytes("v" + std::to_string(i))});
+  c.step_all(1, std::move(inputs));
+  CHECK(c.at(1).staged.size() == 1);
+  CHECK(c.at(1).staged[0].append.size() == 20);
+  CHECK(c.link(1, 2).size() == 1);
+  CHECK(c.link(1, 3).size() == 1);
+}
+
+TEST_CASE("term and vote are on the disk together, and come back after a restart") {
+  Cluster c;
+  lone(c, {1}, 1);
+  c.receive(1, 3, ask(7, 1, 1));
+  CHECK(c.at(1).disk.hard_state == HardState{Term{7}, NodeId{3}});
+  c.crash(1);
+  c.start(1);
+  CHECK(c.raft(1).current_term() == Term{7});
+  CHECK(c.raft(1).voted_for() == NodeId{3});
+  c.receive(1, 2, ask(7, 9, 7));
+  CHECK_FALSE(c.last<RequestVoteReply>(1, 2)->granted);
+}

@@ -1,0 +1,610 @@
+#include "scenario.h"
+
+#include <algorithm>
+#include <charconv>
+#include <map>
+#include <optional>
+#include <sstream>
+#include <vector>
+
+#include "cluster.h"
+
+namespace wh::raft::test {
+namespace {
+
+using Words = std::vector<std::string>;
+
+std::vector<std::string> split(const std::string& text, char separator) {
+  std::vector<std::string> parts;
+  std::stringstream stream(text);
+  for (std::string part; std::getline(stream, part, separator);)
+    if (!part.empty()) parts.push_back(part);
+  return parts;
+}
+
+template <class List, class Show>
+std::string joined(const List& list, Show show) {
+  std::string out;
+  for (const auto& item : list) out += (out.empty() ? "" : ",") + show(item);
+  return out.empty() ? "none" : out;
+}
+
+const char* to_string(Refusal refusal) {
+  switch (refusal) {
+    case Refusal::none:
+      return "none";
+    case Refusal::not_leader:
+      return "not-leader";
+    case Refusal::overloaded:
+      return "overloaded";
+    case Refusal::change_pending:
+      return "change-pending";
+    case Refusal::bad_change:
+      return "bad-change";
+    case Refusal::cannot_transfer:
+      return "cannot-transfer";
+  }
+  return "?";
+}
+
+class Story {
+ public:
+  // Empty, or what is wrong with the line.
+  std::string line(const Words& words);
+
+ private:
+  struct Step {
+    size_t least;  // arguments
+    size_t most;
+    std::string (Story::*run)(const Words&);
+  };
+  static const std::map<std::string, Step>& steps();
+
+  // Arguments. A word that does not parse is remembered in wrong_ and reported for the line.
+  uint64_t number(const std::string& word);
+  Millis duration(const std::string& word);
+  Id server(const std::string& word);   // one that exists
+  Id running(const std::string& word);  // one that exists and runs
+  std::pair<Id, Id> ends(const std::string& word);
+  std::vector<uint64_t> numbers(const std::string& word);
+
+  std::string option(const Words& w);
+  std::string nodes(const Words& w);
+  std::string make_server(const Words& w);
+  std::string outsider(const Words& w);
+  std::string timeout(const Words& w);
+  std::string elect(const Words& w);
+  std::string deliver(const Words& w);
+  std::string drop(const Words& w);
+  std::string duplicate(const Words& w);
+  std::string reverse(const Words& w);
+  std::string cut(const Words& w);
+  std::string cut_oneway(const Words& w);
+  std::string isolate(const Words& w);
+  std::string heal(const Words&);
+  std::string propose(const Words& w);
+  std::string sync(const Words& w);
+  std::string sync_one(const Words& w);
+  std::string hold(const Words& w);
+  std::string release(const Words& w);
+  std::string crash(const Words& w);
+  std::string restart(const Words& w);
+  std::string advance(const Words& w);
+  std::string run(const Words& w);
+  std::string clock(const Words& w);
+  std::string change(const Words& w);
+  std::string snapshot(const Words& w);
+  std::string read(const Words& w);
+  std::string transfer(const Words& w);
+  std::string peer_lost(const Words& w);
+  std::string disk(const Words& w);
+  std::string expect(const Words& w);
+  std::string expect_leader(const Words& w);
+  std::string expect_no_leader(const Words&);
+  std::string expect_read(const Words& w);
+  std::string expect_proposal(const Words& w);
+  std::string expect_transfer(const Words& w);
+  std::string converge(const Words&);
+  std::string fact(Id id, const std::string& key);
+
+  Cluster cluster_;
+  std::vector<Id> ids_;
+  std::map<std::string, uint64_t> reads_;
+  std::map<std::string, uint64_t> proposals_;
+  std::string wrong_;
+};
+
+const std::map<std::string, Story::Step>& Story::steps() {
+  static const std::map<std::string, Step> table{
+      {"option", {2, 2, &Story::option}},
+      {"nodes", {1, 9, &Story::nodes}},
+      {"server", {2, 5, &Story::make_server}},
+      {"outsider", {1, 1, &Story::outsider}},
+      {"timeout", {1, 1, &Story::timeout}},
+      {"elect", {1, 1, &Story::elect}},
+      {"deliver", {1, 2, &Story::deliver}},
+      {"drop", {1, 1, &Story::drop}},
+      {"duplicate", {1, 1, &Story::duplicate}},
+      {"reverse", {1, 1, &Story::reverse}},
+      {"cut", {2, 2, &Story::cut}},
+      {"cut-oneway", {1, 1, &Story::cut_oneway}},
+      {"isolate", {1, 1, &Story::isolate}},
+      {"heal", {0, 0, &Story::heal}},
+      {"propose", {2, 2, &Story::propose}},
+      {"sync", {1, 1, &Story::sync}},
+      {"sync-one", {1, 1, &Story::sync_one}},
+      {"hold-sync", {1, 1, &Story::hold}},
+      {"hold-loads", {1, 1, &Story::hold}},
+      {"hold-install", {1, 1, &Story::hold}},
+      {"release-sync", {1, 1, &Story::release}},
+      {"release-loads", {1, 1, &Story::release}},
+      {"release-install", {1, 1, &Story::release}},
+      {"crash", {1, 2, &Story::crash}},
+      {"restart", {1, 1, &Story::restart}},
+      {"advance", {1, 1, &Story::advance}},
+      {"run", {1, 1, &Story::run}},
+      {"clock", {2, 2, &Story::clock}},
+      {"add", {2, 2, &Story::change}},
+      {"add-learner", {2, 2, &Story::change}},
+      {"remove", {2, 2, &Story::change}},
+      {"snapshot", {1, 1, &Story::snapshot}},
+      {"read", {2, 2, &Story::read}},
+      {"transfer", {2, 2, &Story::transfer}},
+      {"peer-lost", {2, 2, &Story::peer_lost}},
+      {"disk", {2, 2, &Story::disk}},
+      {"expect", {2, 16, &Story::expect}},
+      {"expect-leader", {1, 1, &Story::expect_leader}},
+      {"expect-no-leader", {0, 0, &Story::expect_no_leader}},
+      {"expect-read", {2, 3, &Story::expect_read}},
+      {"expect-proposal", {2, 2, &Story::expect_proposal}},
+      {"expect-transfer", {2, 2, &Story::expect_transfer}},
+      {"converge", {0, 0, &Story::converge}},
+  };
+  return table;
+}
+
+std::string Story::line(const Words& words) {
+  const auto step = steps().find(words[0]);
+  if (step == steps().end()) return "no such step: " + words[0];
+  const size_t arguments = words.size() - 1;
+  if (arguments < step->second.least || arguments > step->second.most)
+    return words[0] + " does not take " + std::to_string(arguments) + " arguments";
+  wrong_.clear();
+  std::string result = (this->*step->second.run)(words);
+  if (!wrong_.empty()) result = wrong_;
+  for (const std::string& violation : cluster_.take_violations())
+    result += (result.empty() ? "" : "; ") + ("invariant broken: " + violation);
+  return result;
+}
+
+uint64_t Story::number(const std::string& word) {
+  uint64_t value = 0;
+  const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
+  if (error != std::errc() || end != word.data() + word.size() || word.empty()) {
+    wrong_ = "not a number: " + word;
+    return 0;
+  }
+  return value;
+}
+
+Millis Story::duration(const std::string& word) {
+  const std::string digits = word.starts_with('+') ? word.substr(1) : word;
+  if (!digits.ends_with("ms")) {
+    wrong_ = "not a time in ms: " + word;
+    return 0;
+  }
+  return number(digits.substr(0, digits.size() - 2));
+}
+
+Id Story::server(const std::string& word) {
+  const Id id = number(word);
+  if (wrong_.empty() && !cluster_.exists(id)) wrong_ = "no such server: " + word;
+  if (!wrong_.empty()) return ids_.empty() ? 0 : ids_.front();
+  return id;
+}
+
+Id Story::running(const std::string& word) {
+  const Id id = server(word);
+  if (wrong_.empty() && !cluster_.at(id).raft) wrong_ = "server " + word + " does not run";
+  return id;
+}
+
+std::pair<Id, Id> Story::ends(const std::string& word) {
+  const size_t arrow = word.find("->");
+  if (arrow == std::string::npos) {
+    wrong_ = "not a link A->B: " + word;
+    return {};
+  }
+  return {number(word.substr(0, arrow)), number(word.substr(arrow + 2))};
+}
+
+std::vector<uint64_t> Story::numbers(const std::string& word) {
+  std::vector<uint64_t> result;
+  if (word == "none") return result;
+  for (const std::string& part : split(word, ',')) result.push_back(number(part));
+  return result;
+}
+
+// --- steps
+
+std::string Story::option(const Words& w) {
+  const uint64_t value = number(w[2]);
+  if (!ids_.empty()) return "options come before the servers";
+  if (w[1] == "trailing") {
+    cluster_.options.trailing_entries = value;
+  } else if (w[1] == "cache") {
+    cluster_.options.log_cache_bytes = value;
+  } else if (w[1] == "append") {
+    cluster_.options.max_append_bytes = value;
+  } else if (w[1] == "recovered") {
+    cluster_.recovered_tail = value;
+  } else if (w[1] == "chunk") {
+    cluster_.chunk_bytes = value;
+  } else {
+    return "no such option: " + w[1];
+  }
+  return {};
+}
+
+std::string Story::nodes(const Words& w) {
+  for (size_t i = 1; i < w.size(); ++i) ids_.push_back(number(w[i]));
+  if (wrong_.empty()) cluster_.nodes(ids_);
+  return {};
+}
+
+// server 2 voters=1,2,3 term=4 vote=1 log=1,1,4
+std::string Story::make_server(const Words& w) {
+  const Id id = number(w[1]);
+  std::vector<uint64_t> voters;
+  std::vector<uint64_t> log;
+  HardState state;
+  for (size_t i = 2; i < w.size(); ++i) {
+    const std::vector<std::string> pair = split(w[i], '=');
+    if (pair.size() != 2) return "not key=value: " + w[i];
+    if (pair[0] == "voters") {
+      voters = numbers(pair[1]);
+    } else if (pair[0] == "log") {
+      log = numbers(pair[1]);
+    } else if (pair[0] == "term") {
+      state.current_term = Term{number(pair[1])};
+    } else if (pair[0] == "vote") {
+      state.voted_for = NodeId{number(pair[1])};
+    } else {
+      return "a server has no " + pair[0];
+    }
+  }
+  if (!wrong_.empty()) return {};
+  Disk disk = cluster_.disk_of(voters, log, 0);
+  disk.hard_state = state;
+  ids_.push_back(id);
+  cluster_.add(id, std::move(disk));
+  return {};
+}
+
+std::string Story::outsider(const Words& w) {
+  const Id id = number(w[1]);
+  ids_.push_back(id);
+  if (wrong_.empty()) cluster_.outsider(id);
+  return {};
+}
+
+std::string Story::timeout(const Words& w) {
+  const Id id = running(w[1]);
+  if (wrong_.empty()) cluster_.timeout(id);
+  return {};
+}
+
+// Whoever heard from a leader forgets it by time; then this one campaigns and everything is delivered.
+std::string Story::elect(const Words& w) {
+  const Id id = running(w[1]);
+  if (!wrong_.empty()) return {};
+  for (int attempt = 0; attempt < 4 && cluster_.raft(id).role() != Role::leader; ++attempt) {
+    if (attempt > 0)
+      for (const Id other : ids_)
+        if (other != id) cluster_.at(other).skew += 501;
+    cluster_.timeout(id);
+    cluster_.deliver_all();
+  }
+  return cluster_.raft(id).role() == Role::leader ? "" : "server " + w[1] + " was not elected";
+}
+
+std::string Story::deliver(const Words& w) {
+  if (w[1] == "all") {
+    cluster_.deliver_all();
+    return {};
+  }
+  const auto [from, to] = ends(w[1]);
+  const size_t count = w.size() > 2 ? number(w[2]) : SIZE_MAX;
+  if (!wrong_.empty()) return {};
+  return cluster_.deliver(from, to, count) == 0 ? "nothing is under way on " + w[1] : "";
+}
+
+std::string Story::drop(const Words& w) {
+  const auto [from, to] = ends(w[1]);
+  if (wrong_.empty()) cluster_.drop(from, to);
+  return {};
+}
+
+std::string Story::duplicate(const Words& w) {
+  const auto [from, to] = ends(w[1]);
+  if (wrong_.empty()) cluster_.duplicate(from, to);
+  return {};
+}
+
+std::string Story::reverse(const Words& w) {
+  const auto [from, to] = ends(w[1]);
+  if (wrong_.empty()) cluster_.reverse(from, to);
+  return {};
+}
+
+std::string Story::cut(const Words& w) {
+  const Id a = server(w[1]);
+  const Id b = server(w[2]);
+  if (wrong_.empty()) cluster_.cut_both(a, b);
+  return {};
+}
+
+std::string Story::cut_oneway(const Words& w) {
+  const auto [from, to] = ends(w[1]);
+  if (wrong_.empty()) cluster_.cut(from, to);
+  return {};
+}
+
+std::string Story::isolate(const Words& w) {
+  const Id id = server(w[1]);
+  if (wrong_.empty()) cluster_.isolate(id);
+  return {};
+}
+
+std::string Story::heal(const Words&) {
+  cluster_.heal();
+  return {};
+}
+
+std::string Story::propose(const Words& w) {
+  const Id id = running(w[1]);
+  if (wrong_.empty()) proposals_[w[2]] = cluster_.propose(id, w[2]);
+  return {};
+}
+
+std::string Story::sync(const Words& w) {
+  const Id id = running(w[1]);
+  if (wrong_.empty()) cluster_.sync(id);
+  return {};
+}
+
+std::string Story::sync_one(const Words& w) {
+  const Id id = running(w[1]);
+  if (!wrong_.empty()) return {};
+  return cluster_.sync_one(id) ? "" : "nothing waits to be synced";
+}
+
+std::string Story::hold(const Words& w) {
+  Server& s = cluster_.at(server(w[1]));
+  if (!wrong_.empty()) return {};
+  (w[0] == "hold-sync" ? s.hold_sync : w[0] == "hold-loads" ? s.hold_loads : s.hold_install) = true;
+  return {};
+}
+
+std::string Story::release(const Words& w) {
+  const Id id = server(w[1]);
+  if (!wrong_.empty()) return {};
+  if (w[0] == "release-sync") {
+    cluster_.release_sync(id);
+  } else if (w[0] == "release-loads") {
+    cluster_.at(id).hold_loads = false;
+    cluster_.answer_load(id);
+  } else {
+    cluster_.release_install(id);
+  }
+  return {};
+}
+
+// `crash 2`: now, and what is not synced is lost. `crash 2 before-sync`: when it next has something to sync.
+std::string Story::crash(const Words& w) {
+  const Id id = running(w[1]);
+  if (!wrong_.empty()) return {};
+  if (w.size() == 2) {
+    cluster_.crash(id);
+  } else if (w[2] == "before-sync") {
+    cluster_.at(id).crash_before_sync = true;
+  } else {
+    return "crash when? " + w[2];
+  }
+  return {};
+}
+
+std::string Story::restart(const Words& w) {
+  const Id id = server(w[1]);
+  if (!wrong_.empty()) return {};
+  if (cluster_.at(id).raft) return "server " + w[1] + " runs";
+  cluster_.start(id);
+  return {};
+}
+
+std::string Story::advance(const Words& w) {
+  const Millis time = duration(w[1]);
+  if (wrong_.empty()) cluster_.advance(time);
+  return {};
+}
+
+std::string Story::run(const Words& w) {
+  const Millis time = duration(w[1]);
+  if (wrong_.empty()) cluster_.run(time);
+  return {};
+}
+
+std::string Story::clock(const Words& w) {
+  const Id id = server(w[1]);
+  const Millis time = duration(w[2]);
+  if (wrong_.empty()) cluster_.at(id).skew += time;
+  return {};
+}
+
+std::string Story::change(const Words& w) {
+  const Id id = running(w[1]);
+  const Id whom = number(w[2]);
+  if (!wrong_.empty()) return {};
+  const Configuration now = cluster_.raft(id).configuration();
+  const Suffrage suffrage = w[0] == "add" ? Suffrage::voter : Suffrage::learner;
+  proposals_[w[0] + w[2]] =
+      cluster_.change(id, w[0] == "remove" ? now.without(NodeId{whom}) : now.with(member_of(whom, suffrage)));
+  return {};
+}
+
+std::string Story::snapshot(const Words& w) {
+  const Id id = running(w[1]);
+  if (wrong_.empty()) cluster_.snapshot(id);
+  return {};
+}
+
+std::string Story::read(const Words& w) {
+  const Id id = running(w[1]);
+  if (wrong_.empty()) reads_[w[2]] = cluster_.read(id);
+  return {};
+}
+
+std::string Story::transfer(const Words& w) {
+  const Id id = running(w[1]);
+  const Id to = number(w[2]);
+  if (wrong_.empty()) cluster_.transfer(id, to);
+  return {};
+}
+
+std::string Story::peer_lost(const Words& w) {
+  const Id id = running(w[1]);
+  const Id whom = number(w[2]);
+  if (wrong_.empty()) cluster_.step(id, PeerLost{NodeId{whom}});
+  return {};
+}
+
+std::string Story::disk(const Words& w) {
+  const Id id = running(w[1]);
+  if (w[2] != "stalled" && w[2] != "well") return "a disk is stalled or well";
+  if (wrong_.empty()) cluster_.step(id, DiskStalled{w[2] == "stalled"});
+  return {};
+}
+
+// --- expectations
+
+std::string Story::fact(Id id, const std::string& key) {
+  const Server& s = cluster_.at(id);
+  const Raft& raft = *s.raft;
+  const auto show = [](const auto& value) { return std::to_string(value.value); };
+  const auto plain = [](const auto& value) { return std::to_string(value); };
+  const auto members = [&](Suffrage suffrage) {
+    std::vector<uint64_t> list;
+    for (const Member& m : raft.configuration().members())
+      if (m.suffrage == suffrage) list.push_back(m.id.value);
+    return joined(list, plain);
+  };
+  if (key == "role") return raft::to_string(raft.role());
+  if (key == "term") return show(raft.current_term());
+  if (key == "vote") return show(raft.voted_for());
+  if (key == "leader") return show(raft.leader_id());
+  if (key == "commit") return show(raft.commit_index());
+  if (key == "applied") return show(raft.applied_index());
+  if (key == "durable") return show(raft.durable_index());
+  if (key == "last") return show(raft.log().last_index());
+  if (key == "base") return show(raft.log().base_index());
+  if (key == "log") return joined(cluster_.terms(id), plain);
+  if (key == "voters") return members(Suffrage::voter);
+  if (key == "learners") return members(Suffrage::learner);
+  if (key == "values") return joined(cluster_.values(id), [](const std::string& value) { return value; });
+  wrong_ = "no such fact: " + key;
+  return {};
+}
+
+std::string Story::expect(const Words& w) {
+  const Id id = server(w[1]);
+  if (!wrong_.empty()) return {};
+  if (w.size() == 3 && w[2] == "down") return cluster_.at(id).raft ? "server " + w[1] + " runs" : "";
+  if (!cluster_.at(id).raft) return "server " + w[1] + " does not run";
+  std::string differences;
+  for (size_t i = 2; i < w.size(); ++i) {
+    const size_t equals = w[i].find('=');
+    if (equals == std::string::npos) return "not key=value: " + w[i];
+    const std::string key = w[i].substr(0, equals);
+    const std::string is = fact(id, key);
+    if (!wrong_.empty()) return {};
+    if (is != w[i].substr(equals + 1)) differences += (differences.empty() ? "" : ", ") + w[i] + " but it is " + is;
+  }
+  return differences.empty() ? "" : "expected " + differences;
+}
+
+std::string Story::expect_leader(const Words& w) {
+  const Id id = number(w[1]);
+  const Id leads = cluster_.leader();
+  return leads == id ? "" : "expected leader " + w[1] + " but it is " + std::to_string(leads);
+}
+
+std::string Story::expect_no_leader(const Words&) {
+  const Id leads = cluster_.leader();
+  return leads == 0 ? "" : "expected no leader but it is " + std::to_string(leads);
+}
+
+std::string Story::expect_read(const Words& w) {
+  const auto found = reads_.find(w[1]);
+  if (found == reads_.end()) return "no such read: " + w[1];
+  const ReadResult& result = cluster_.read_result(found->second);
+  const std::string is = !result.done ? "pending" : result.ok ? "ok" : "failed";
+  if (is != w[2]) return "expected the read to be " + w[2] + " but it is " + is;
+  if (w.size() > 3 && w[3] != "index=" + std::to_string(result.index.value))
+    return "expected " + w[3] + " but it is " + std::to_string(result.index.value);
+  return {};
+}
+
+std::string Story::expect_proposal(const Words& w) {
+  const auto found = proposals_.find(w[1]);
+  if (found == proposals_.end()) return "no such proposal: " + w[1];
+  const ProposalResult& result = cluster_.proposal(found->second);
+  const auto& committed = cluster_.committed();
+  std::string is = "unanswered";
+  if (result.done && result.refusal != Refusal::none) {
+    is = to_string(result.refusal);
+  } else if (result.done) {
+    is = "pending";
+    if (result.index.value <= committed.size())
+      is = committed[result.index.value - 1].term == result.term ? "committed" : "lost";
+  }
+  return is == w[2] ? "" : "expected it to be " + w[2] + " but it is " + is;
+}
+
+std::string Story::expect_transfer(const Words& w) {
+  const Id id = server(w[1]);
+  if (!wrong_.empty()) return {};
+  const auto& done = cluster_.at(id).transfers;
+  const std::string is = done.empty() ? "pending" : done.back().ok ? "ok" : "failed";
+  return is == w[2] ? "" : "expected the transfer to be " + w[2] + " but it is " + is;
+}
+
+std::string Story::converge(const Words&) {
+  for (const Id id : ids_) {
+    Server& s = cluster_.at(id);
+    s.hold_sync = s.hold_loads = s.hold_install = false;
+    if (!s.raft) continue;
+    cluster_.release_sync(id);
+    cluster_.answer_load(id);
+    cluster_.release_install(id);
+  }
+  const std::string missing = cluster_.converge();
+  return missing.empty() ? "" : "does not converge: " + missing;
+}
+
+}  // namespace
+
+std::string run_scenario(const std::string& name, const std::string& text) {
+  Story story;
+  std::stringstream stream(text);
+  size_t at = 0;
+  for (std::string line; std::getline(stream, line);) {
+    ++at;
+    const Words words = split(line.substr(0, line.find('#')), ' ');
+    if (words.empty()) continue;
+    const std::string wrong = story.line(words);
+    if (!wrong.empty()) return name + ":" + std::to_string(at) + ": " + wrong;
+  }
+  return {};
+}
+
+}  // namespace wh::raft::test
