@@ -11,7 +11,7 @@ namespace wh::node {
 namespace {
 constexpr Millis kExpiryStepMs = 50;  // how late a time-out may be noticed
 constexpr size_t kMaxForwarded = 512;
-}
+}  // namespace
 
 void Node::complete(Token token, Outcome outcome, raft::Index index, std::string reply) {
   completions_.push_back({token, outcome, index, std::move(reply)});
@@ -28,10 +28,10 @@ void Node::submit_write(Token token, std::string command, bool may_forward, Mill
   if (pending() >= options_.max_pending || waiting_bytes_ > options_.max_uncommitted_bytes)
     return complete(token, Outcome::overloaded, {}, {});
   push_write({.token = token,
-                     .command = std::move(command),
-                     .may_forward = may_forward,
-                     .deadline = now + options_.request_timeout_ms,
-                     .from = {}});
+              .command = std::move(command),
+              .may_forward = may_forward,
+              .deadline = now + options_.request_timeout_ms,
+              .from = {}});
 }
 
 void Node::on_forward(raft::NodeId from, Forward& forward, Millis now) {

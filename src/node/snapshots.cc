@@ -39,9 +39,9 @@ void Node::maybe_take_snapshot() {
   storage_.begin_snapshot(meta);
 }
 
-// Whether a follower that answers still needs what the compaction behind a snapshot at `index` removes. Where writes are
-// fast, each snapshot would come before it has caught up from the one before, for ever: it is given time, bounded by the
-// log's bytes (HAZARDS F7).
+// Whether a follower that answers still needs what the compaction behind a snapshot at `index` removes. Where writes
+// are fast, each snapshot would come before it has caught up from the one before, for ever: it is given time, bounded
+// by the log's bytes (HAZARDS F7).
 bool Node::strands_a_follower(raft::Index index) const {
   const uint64_t trailing = std::min(options_.trailing_entries, options_.snapshot_entries / 2);
   const std::vector<raft::PeerStatus> peers = raft_->peers();

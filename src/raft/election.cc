@@ -27,6 +27,8 @@ bool Raft::may_campaign() const {
 
 void Raft::on_election_timeout(Millis now) {
   if (!may_campaign()) {
+    // A learner does not campaign, but it must not go on naming a leader that it no longer hears.
+    if (role_ == Role::follower) leader_ = kNobody;
     reset_election_timer(now);
     return;
   }

@@ -307,7 +307,7 @@ void Raft::emit_committed(Output& output) {
 }
 
 Millis Raft::next_deadline() const {
-  if (role_ != Role::leader) return may_campaign() ? election_deadline_ : kNever;
+  if (role_ != Role::leader) return votes_unsent_ ? kNever : election_deadline_;
   Millis deadline = transfer_ ? transfer_->deadline : kNever;
   for (const auto& [id, progress] : progress_)
     deadline = std::min(deadline, progress.last_sent + options_.heartbeat_interval_ms);

@@ -455,9 +455,11 @@ TEST_CASE("HAZARDS C9: a stalled disk ends leadership and keeps from campaigning
   lead(c, {}, 1);
   c.step(1, DiskStalled{true});
   CHECK(c.raft(1).role() == Role::follower);
-  CHECK(c.at(1).deadline == kNever);
+  c.timeout(1);
+  CHECK(c.raft(1).role() == Role::follower);
   c.step(1, DiskStalled{false});
-  CHECK(c.at(1).deadline != kNever);
+  c.timeout(1);
+  CHECK(c.raft(1).role() == Role::pre_candidate);
 }
 
 TEST_CASE("HAZARDS C9: a lone voter has nobody to hand over to and goes on") {

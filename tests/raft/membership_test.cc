@@ -140,7 +140,8 @@ TEST_CASE("thesis 4.2.2, HAZARDS D8: a leader that removes itself leads on witho
   // The others hear of it, and it never campaigns again.
   REQUIRE(c.last<AppendEntries>(1, 3) != nullptr);
   CHECK(c.last<AppendEntries>(1, 3)->leader_commit == Index{2});
-  CHECK(c.at(1).deadline == kNever);
+  c.timeout(1);
+  CHECK(c.raft(1).role() == Role::follower);
 }
 
 TEST_CASE("HAZARDS D8: a leader that removes itself stays until just that is committed, not what lies before it") {
@@ -176,9 +177,23 @@ TEST_CASE("HAZARDS A16: a learner and a server in no cluster never campaign") {
   Disk disk;
   disk.genesis = configuration_of({2, 3}, {1});
   c.add(1, disk);
-  CHECK(c.at(1).deadline == kNever);
+  c.timeout(1);
+  CHECK(c.raft(1).role() == Role::follower);
   c.outsider(9);
-  CHECK(c.at(9).deadline == kNever);
+  c.timeout(9);
+  CHECK(c.raft(9).role() == Role::follower);
+}
+
+TEST_CASE("a learner that hears nothing for an election timeout names no leader any more") {
+  Cluster c;
+  c.trust_the_test();
+  Disk disk;
+  disk.genesis = configuration_of({2, 3}, {1});
+  c.add(1, disk);
+  c.receive(1, 2, AppendEntries{.term = Term{2}});
+  CHECK(c.raft(1).leader_id() == NodeId{2});
+  c.timeout(1);
+  CHECK(c.raft(1).leader_id() == kNobody);
 }
 
 TEST_CASE("thesis 4.2.1, HAZARDS D7: a learner is promoted when it has caught up, not before") {

@@ -1,0 +1,54 @@
+// Two ways in which a grant to found went wrong. What a node had been told before it gave a grant ended that grant, so
+// it could give another, and two clusters be founded; and a grant that a founder gave itself outlived its process, so
+// that it refused everybody else for ever.
+#include <doctest/doctest.h>
+
+#include "node_bench.h"
+
+namespace wh::node {
+namespace {
+
+NodeOptions listed() {
+  NodeOptions options = bench_options();
+  options.join = {"a:1", "a:2", "a:3"};
+  return options;
+}
+
+FoundingGranted granted(const Bench& bench, uint64_t question) {
+  for (const auto& [id, answer] : bench.transport.answers)
+    if (id == question) return std::get<FoundingGranted>(answer);
+  return {false, "no answer"};
+}
+
+TEST_CASE("an answer from before a grant does not end it") {
+  Bench bench(listed(), empty_disk());
+  bench.persist();
+  REQUIRE(bench.transport.asked.size() == 3);
+  // The node at a:1 says that it does not found yet; then it does, and asks for this node's grant.
+  bench.node.answered(bench.transport.asked[0].request, Answer(empty_node(kOther, "a:1")), bench.now);
+  bench.node.answered(bench.transport.asked[1].request, Answer(empty_node(kMe, "a:2")), bench.now);
+  bench.node.asked(1, GrantFounding{empty_node(kOther, "a:1").identity, 77}, bench.now);
+  bench.persist();
+  REQUIRE(granted(bench, 1).granted);
+  // The round ends with what was known before.
+  bench.node.answered(bench.transport.asked[2].request, Error{"no answer in time"}, bench.now);
+  bench.persist();
+  bench.node.asked(2, GrantFounding{empty_node(kThird, "a:3").identity, 88}, bench.now);
+  bench.persist();
+  CHECK_FALSE(granted(bench, 2).granted);
+  CHECK(bench.storage.grants.size() == 1);
+}
+
+TEST_CASE("a grant to oneself ends with the process that asked for it") {
+  RecoveredNode disk = empty_disk();
+  disk.granted_to = kMe;
+  disk.granted_attempt = 5;
+  disk.granted_address = "a:2";
+  Bench bench(listed(), std::move(disk));
+  bench.node.asked(1, GrantFounding{empty_node(kOther, "a:1").identity, 77}, bench.now);
+  bench.persist();
+  CHECK(granted(bench, 1).granted);
+}
+
+}  // namespace
+}  // namespace wh::node

@@ -1,0 +1,161 @@
+// A Node on a bench: ports that only write down what they were asked, so that a test decides what comes back, and when.
+#pragma once
+
+#include <deque>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "node/node.h"
+
+namespace wh::node {
+
+struct BenchStorage final : Storage {
+  std::deque<StorageDone> due;  // completions, to be given back by Bench::persist
+  std::vector<FoundingGrant> grants;
+  int snapshots_begun = 0;
+
+  void persist(Batch batch) override { due.emplace_back(BatchPersisted{batch.ticket}); }
+  void begin_anew(NewBeginning) override { due.emplace_back(BeginningPersisted{}); }
+  void save_grant(FoundingGrant grant) override {
+    grants.push_back(grant);
+    due.emplace_back(GrantPersisted{});
+  }
+  void load_entries(raft::Index, raft::Index, uint64_t) override {}
+  void compact(raft::Index) override {}
+  void begin_snapshot(const raft::SnapshotMeta&) override { ++snapshots_begun; }
+  void write_snapshot_slice(Bytes) override {}
+  void finish_snapshot() override {}
+  void write_incoming_chunk(const raft::SnapshotMeta&, uint64_t, Bytes, bool) override {}
+  void read_snapshot(uint64_t, const raft::SnapshotMeta&, uint64_t, uint64_t) override {}
+  [[nodiscard]] Millis sync_age() const override { return 0; }
+};
+
+struct BenchTransport final : Transport {
+  struct Sent {
+    raft::NodeId to;
+    PeerMessage message;
+  };
+  struct Asked {
+    uint64_t request;
+    std::string address;
+    Ask question;
+  };
+  std::vector<Peer> peers;
+  Standing standing = Standing::seeking;
+  std::vector<Sent> sent;
+  std::vector<Asked> asked;
+  std::vector<std::pair<uint64_t, Answer>> answers;
+
+  void set_peers(std::vector<Peer> now) override { peers = std::move(now); }
+  void set_identity(const Identity&, Standing now) override { standing = now; }
+  bool send(raft::NodeId to, PeerMessage message) override {
+    sent.push_back({to, std::move(message)});
+    return true;
+  }
+  void ask(uint64_t request, const std::string& address, Ask question) override {
+    asked.push_back({request, address, std::move(question)});
+  }
+  void answer(uint64_t question_id, Answer answer) override { answers.emplace_back(question_id, std::move(answer)); }
+};
+
+inline constexpr raft::NodeId kMe{11};
+inline constexpr raft::NodeId kOther{22};
+inline constexpr raft::NodeId kThird{33};
+inline constexpr ClusterId kCluster{1, 2, 3};
+inline constexpr ClusterId kAnotherCluster{4, 5, 6};
+
+inline NodeOptions bench_options() {
+  NodeOptions options;
+  options.name = "me";
+  options.raft_address = "a:2";
+  options.fresh_cluster = kCluster;
+  options.seed = 1;
+  options.request_timeout_ms = 1'000;
+  return options;
+}
+
+inline RecoveredNode empty_disk() {
+  RecoveredNode disk;
+  disk.instance = kMe;
+  disk.name = "me";
+  disk.epoch = 1;
+  return disk;
+}
+
+// The disk of a voter of three, in term 1.
+inline RecoveredNode member_disk(uint64_t epoch = 1) {
+  RecoveredNode disk = empty_disk();
+  disk.epoch = epoch;
+  disk.cluster = kCluster;
+  disk.saw_others = true;
+  const raft::Configuration configuration(
+      {raft::Member{.id = kMe, .name = "me", .raft_address = "a:2", .http_address = {}, .https_address = {}},
+       raft::Member{.id = kOther, .name = "other", .raft_address = "a:1", .http_address = {}, .https_address = {}},
+       raft::Member{.id = kThird, .name = "third", .raft_address = "a:3", .http_address = {}, .https_address = {}}});
+  const raft::Entry entry{.index = raft::Index{1},
+                          .term = raft::Term{1},
+                          .kind = raft::EntryKind::configuration,
+                          .payload = Bytes(configuration.encode())};
+  disk.raft.hard_state.current_term = raft::Term{1};
+  disk.raft.log.last_index = entry.index;
+  disk.raft.log.runs = {{entry.index, entry.term}};
+  disk.raft.log.configurations = {{entry.index, configuration}};
+  disk.raft.log.tail = {entry};
+  return disk;
+}
+
+struct Bench {
+  BenchStorage storage;
+  BenchTransport transport;
+  Millis now = 10'000;
+  Node node;
+
+  explicit Bench(NodeOptions options, RecoveredNode disk)
+      : node(std::move(options), std::move(disk), storage, transport, 10'000) {}
+
+  void turn() {
+    for (int i = 0; i < 100; ++i) {
+      node.drain(now);
+      if (!node.wants_turn()) return;
+    }
+  }
+  // Everything that was written is durable now.
+  void persist() {
+    turn();
+    while (!storage.due.empty()) {
+      StorageDone done = std::move(storage.due.front());
+      storage.due.pop_front();
+      node.storage_done(std::move(done), now);
+      turn();
+    }
+  }
+  void wait(Millis ms) {
+    now += ms;
+    node.tick(now);
+    persist();
+  }
+  // The other node leads this term, and says so.
+  void heartbeat(raft::Term term) {
+    node.receive(kOther,
+                 raft::AppendEntries{.term = term, .prev_log_index = raft::Index{1}, .prev_log_term = raft::Term{1}},
+                 now);
+    persist();
+  }
+};
+
+// What the node at an address says of itself while it is in no cluster.
+inline WhoIAm empty_node(raft::NodeId instance, const std::string& address, uint64_t attempt = 0) {
+  return {.identity = {.cluster = kNoCluster,
+                       .instance = instance,
+                       .name = address,
+                       .raft_address = address,
+                       .http_address = {},
+                       .https_address = {}},
+          .standing = Standing::seeking,
+          .founding_attempt = attempt,
+          .leader_address = {}};
+}
+
+}  // namespace wh::node

@@ -1,0 +1,330 @@
+#include "checks.h"
+
+#include <algorithm>
+
+#include "base/hash.h"
+#include "clients.h"
+#include "process.h"
+#include "world.h"
+
+namespace wh::sim {
+namespace {
+
+uint64_t chained(uint64_t chain, const raft::Entry& entry) {
+  uint64_t h = mix64(chain, entry.index.value);
+  h = mix64(h, entry.term.value);
+  h = mix64(h, static_cast<uint64_t>(entry.kind));
+  h = mix64(h, entry.time_ms);
+  return hash64(entry.payload.view(), h);
+}
+
+}  // namespace
+
+void Checks::fail(const Host& host, const std::string& what) { world_.fail(host.name + ": " + what); }
+
+void Checks::started(const Host& host, const node::RecoveredNode& recovered) {
+  Shadow shadow;
+  shadow.cluster = recovered.cluster;
+  shadow.base = recovered.raft.log.base_index;
+  shadow.term = recovered.raft.hard_state.current_term;
+  shadow.vote = recovered.raft.hard_state.voted_for;
+  Committed& cluster = clusters_[recovered.cluster];
+  if (shadow.base.value > 0) {
+    const Committed::Position* base = cluster.at(shadow.base);
+    if (base == nullptr) return fail(host, "recovered a log compacted beyond what was ever committed");
+    shadow.base_chain = base->chain;
+  }
+  for (const raft::Entry& entry : host.disk.log) {
+    const uint64_t before = shadow.log.empty() ? shadow.base_chain : shadow.log.back().chain;
+    shadow.log.push_back({entry, chained(before, entry)});
+  }
+  if (recovered.cluster != node::kNoCluster) {
+    const Promise& promise = promised_[{recovered.cluster, recovered.instance}];
+    if (shadow.term < promise.term) fail(host, "came back in an older term than it promised");
+    if (shadow.term == promise.term && promise.vote && shadow.vote != promise.vote)
+      fail(host, "came back without the vote it gave");
+  }
+  shadows_[host.number] = std::move(shadow);
+}
+
+void Checks::host_died(const Host& host) { shadows_.erase(host.number); }
+
+void Checks::began(const Host& host, const node::NewBeginning& beginning) {
+  Shadow& shadow = shadows_[host.number];
+  shadow = Shadow{};
+  shadow.cluster = beginning.cluster;
+  shadow.term = beginning.hard_state.current_term;
+  if (!beginning.first_entry) {
+    ++sometimes["adopted"];
+    return;
+  }
+  if (!host.join.empty()) ++founded_;
+  ++sometimes["founded"];
+  append(world_.hosts[host.number], shadow, *beginning.first_entry);
+  if (world_.options.story == Story::listed && !host.join.empty() && founded_ > 1)
+    fail(host, "founded a second cluster");
+}
+
+void Checks::append(Host& host, Shadow& shadow, const raft::Entry& entry) {
+  if (entry.index != shadow.last() + 1) return fail(host, "leaves a hole in its log");
+  const uint64_t chain = chained(shadow.log.empty() ? shadow.base_chain : shadow.log.back().chain, entry);
+  // Log matching: the same (index, term) means the same log up to there.
+  auto [known, fresh] = clusters_[shadow.cluster].chains.emplace(std::pair(entry.index.value, entry.term.value), chain);
+  if (!fresh && known->second != chain)
+    return fail(host, "log matching: another log at index " + std::to_string(entry.index.value) + " of term " +
+                          std::to_string(entry.term.value));
+  shadow.log.push_back({entry, chain});
+}
+
+void Checks::staged(Host& host, const node::Batch& batch) {
+  Shadow& shadow = shadows_[host.number];
+  if (batch.install) {
+    const raft::Index index = batch.install->meta.index;
+    ++sometimes["snapshot installed"];
+    const Committed::Position* position = clusters_[shadow.cluster].at(index);
+    if (position == nullptr) return fail(host, "installs a snapshot of what was never committed");
+    if (batch.install->keep_suffix) {
+      ++sometimes["snapshot installed, suffix kept"];
+      const Held* held = shadow.at(index);
+      if (held == nullptr && index != shadow.last()) {
+        if (shadow.last() > index) return fail(host, "keeps a suffix it does not have");
+        shadow.log.clear();
+      } else if (held != nullptr) {
+        shadow.log.erase(shadow.log.begin(), shadow.log.begin() + static_cast<ptrdiff_t>(index - shadow.base));
+      }
+    } else {
+      shadow.log.clear();
+    }
+    shadow.base = index;
+    shadow.base_chain = position->chain;
+  }
+  if (batch.append.empty()) return;
+  const raft::Index first = batch.append.front().index;
+  if (first <= shadow.commit) return fail(host, "truncates what it knows to be committed");
+  if (shadow.last() >= first) {
+    ++sometimes["truncation"];
+    if (shadow.last() > first) ++sometimes["truncation of more than one entry"];
+    if (shadow.role == raft::Role::leader && shadow.led_last >= first)
+      return fail(host, "leader append-only: it overwrites its own log");
+    while (shadow.last() >= first) {
+      if (shadow.log.back().entry.kind == raft::EntryKind::configuration) ++sometimes["configuration rolled back"];
+      shadow.log.pop_back();
+    }
+  }
+  for (const raft::Entry& entry : batch.append) append(host, shadow, entry);
+  if (host.process->node().raft()->role() == raft::Role::leader) {
+    shadow.led_last = shadow.last();
+    world_.moment(host, Moment::appended);
+  }
+}
+
+// Nothing leaves a node that depends on what is not on its disk.
+void Checks::sent(Host& host, raft::NodeId to, const node::PeerMessage& message) {
+  const DiskImage& disk = host.disk;
+  if (const auto* vote = std::get_if<raft::RequestVoteReply>(&message); vote != nullptr && !vote->pre_vote) {
+    if (!vote->granted) return;
+    if (disk.hard_state.current_term < vote->term ||
+        (disk.hard_state.current_term == vote->term && disk.hard_state.voted_for != to))
+      return fail(host, "grants a vote that is not on its disk");
+  }
+  if (const auto* request = std::get_if<raft::RequestVote>(&message); request != nullptr && !request->pre_vote)
+    if (disk.hard_state.current_term < request->term) return fail(host, "campaigns in a term that is not on its disk");
+  if (const auto* reply = std::get_if<raft::AppendEntriesReply>(&message); reply != nullptr && reply->success)
+    if (reply->match_index > disk.last_index() && shadows_[host.number].term == reply->term)
+      return fail(host, "acknowledges entry " + std::to_string(reply->match_index.value) + ", its disk ends at " +
+                            std::to_string(disk.last_index().value));
+  if (const auto* vote = std::get_if<raft::RequestVoteReply>(&message);
+      vote != nullptr && vote->granted && !vote->pre_vote)
+    world_.moment(host, Moment::vote_granted);
+}
+
+void Checks::snapshot_taken(const Host& host, const raft::SnapshotMeta& meta) {
+  const Shadow& shadow = shadows_[host.number];
+  Committed& cluster = clusters_[shadow.cluster];
+  ++sometimes["snapshot taken"];
+  const Committed::Position* position = cluster.at(meta.index);
+  if (position == nullptr || position->entry.term != meta.term)
+    return fail(host, "takes a snapshot of what is not committed");
+  // The state's bytes are the same on every node, in whatever order they were cut; so are term and configuration.
+  const auto [known, fresh] = cluster.snapshots.emplace(std::pair(meta.index.value, meta.term.value), meta);
+  if (!fresh && known->second.configuration != meta.configuration)
+    fail(host, "takes a snapshot with another configuration than another node at the same index");
+}
+
+void Checks::looked(Host& host, bool whole_turn) {
+  const raft::Raft* raft = host.process->node().raft();
+  if (raft == nullptr || world_.failed()) return;
+  Shadow& shadow = shadows_[host.number];
+  if (shadow.cluster != host.process->node().identity().cluster) return;  // a new beginning is on its way
+  Committed& cluster = clusters_[shadow.cluster];
+  const raft::Term term = raft->current_term();
+  if (term < shadow.term) fail(host, "its term went back");
+  if (term == shadow.term && shadow.vote && raft->voted_for() != shadow.vote)
+    fail(host, "changed its vote in one term");
+  if (term > shadow.term) shadow.led_last = {};
+  shadow.term = term;
+  shadow.vote = raft->voted_for();
+  if (raft->role() == raft::Role::leader) {
+    const auto [known, fresh] = cluster.leaders.emplace(term.value, host.disk.instance);
+    if (known->second != host.disk.instance)
+      fail(host, "election safety: a second leader in term " + std::to_string(term.value));
+    if (fresh) {
+      ++sometimes["elected"];
+      world_.trace("%s leads term %lu", host.name.c_str(), term.value);
+      check_completeness(host, shadow);
+    }
+  }
+  shadow.role = raft->role();
+  // The vote of a disk is a promise: two votes of one instance in one term must never both be durable.
+  const raft::HardState& durable = host.disk.hard_state;
+  if (durable.voted_for && host.disk.cluster == shadow.cluster) {
+    const auto [vote, fresh] =
+        cluster.votes.emplace(std::pair(durable.current_term.value, host.disk.instance.value), durable.voted_for);
+    if (!fresh && vote->second != durable.voted_for) fail(host, "voted twice in one term");
+    Promise& promise = promised_[{shadow.cluster, host.disk.instance}];
+    if (durable.current_term >= promise.term) promise = {durable.current_term, durable.voted_for};
+  }
+  const raft::Index commit = raft->commit_index();
+  if (commit < shadow.commit) fail(host, "its commit index went back");
+  // A leader commits what is on its disk; a follower, at times, what it appends in the same turn.
+  if (commit > shadow.commit && (whole_turn || shadow.role == raft::Role::leader)) committed_now(host, shadow, commit);
+  const raft::Index applied = host.process->node().machine().applied();
+  if (applied < shadow.applied) fail(host, "its applied index went back");
+  if (applied > shadow.applied && !world_.failed()) {
+    shadow.applied = applied;
+    const Committed::Position* position = cluster.at(applied);
+    if (position == nullptr) return fail(host, "applied what is not committed");
+    if (position->digest != host.process->node().machine().digest())
+      fail(host, "state machine safety: another state at index " + std::to_string(applied.value));
+  }
+}
+
+// A leader of term T holds every entry that was committed in a term below T.
+void Checks::check_completeness(const Host& host, const Shadow& shadow) {
+  const Committed& cluster = clusters_[shadow.cluster];
+  for (size_t i = cluster.log.size(); i > 0; --i) {
+    const Committed::Position& position = cluster.log[i - 1];
+    if (position.committed_in >= shadow.term) continue;
+    const raft::Index index{i};
+    if (index <= shadow.base) return;
+    const Held* held = shadow.at(index);
+    if (held == nullptr || held->chain != position.chain)
+      fail(host, "leader completeness: lacks entry " + std::to_string(i) + ", committed in term " +
+                     std::to_string(position.committed_in.value));
+    return;
+  }
+}
+
+void Checks::committed_now(Host& host, Shadow& shadow, raft::Index to) {
+  Committed& cluster = clusters_[shadow.cluster];
+  const raft::Index from = shadow.commit;
+  // Loaded, and put in place of the log by the next batch.
+  if (const auto& snapshot = host.process->node().raft()->snapshot();
+      snapshot && snapshot->index > shadow.base && shadow.at(snapshot->index) == nullptr)
+    return;
+  shadow.commit = to;
+  const bool news = to.value > cluster.log.size();
+  for (raft::Index i{cluster.log.size() + 1}; i <= to; ++i) {
+    const Held* held = shadow.at(i);
+    if (held == nullptr) return fail(host, "committed an entry that nobody saw it append");
+    Committed::Position position{held->entry, held->chain, shadow.term, 0};
+    std::optional<machine::Reply> reply;
+    if (held->entry.kind == raft::EntryKind::command) {
+      reply = cluster.model.apply(i, held->entry.time_ms, held->entry.payload.view());
+    } else {
+      cluster.model.advance(i, held->entry.time_ms);
+      if (held->entry.kind == raft::EntryKind::configuration)
+        cluster.configuration = *raft::Configuration::decode(held->entry.payload.view());
+    }
+    position.digest = cluster.model.digest();
+    cluster.log.push_back(position);
+    if (reply) world_.clients->committed(shadow.cluster, held->entry, *reply);
+  }
+  if (to > from && to > shadow.base) {
+    const Held* held = shadow.at(to);
+    if (held == nullptr || held->chain != cluster.log[to.value - 1].chain)
+      return fail(host, "state machine safety: another log is committed up to " + std::to_string(to.value));
+  }
+  // Figure 2: a leader advances its commit index to entries of its own term only.
+  if (news && shadow.role == raft::Role::leader && cluster.log[to.value - 1].entry.term != shadow.term)
+    return fail(host, "committed entry " + std::to_string(to.value) + " of an older term by counting");
+  if (news) check_durable(host, shadow, to);
+  if (shadow.role == raft::Role::leader) world_.moment(host, Moment::committed);
+}
+
+// The newest committed entry is on the disks of a majority of its leader's voters. A disk that was lost since counts as
+// one that had it.
+void Checks::check_durable(const Host& host, const Shadow& shadow, raft::Index index) {
+  const raft::Raft* raft = host.process->node().raft();
+  const raft::Configuration& configuration = raft->configuration();
+  size_t holding = 0;
+  for (const raft::Member& member : configuration.members()) {
+    if (member.suffrage != raft::Suffrage::voter) continue;
+    bool alive = false;
+    for (const Host& other : world_.hosts) {
+      if (other.disk.instance != member.id) continue;
+      alive = true;
+      const raft::Entry* entry = other.disk.at(index);
+      const raft::Entry& wanted = shadow.at(index)->entry;
+      const bool in_snapshot = other.disk.base_index >= index;
+      if (in_snapshot || (entry != nullptr && *entry == wanted)) ++holding;
+    }
+    if (!alive) ++holding;
+  }
+  if (raft->role() == raft::Role::leader && holding < configuration.quorum())
+    fail(host, "committed entry " + std::to_string(index.value) + " with " + std::to_string(holding) + " of " +
+                   std::to_string(configuration.voters()) + " voters' disks holding it");
+}
+
+std::vector<raft::Configuration> Checks::configurations_in(const Host& host) const {
+  std::vector<raft::Configuration> out;
+  const auto found = shadows_.find(host.number);
+  for (const raft::Entry& entry : host.disk.log)
+    if (entry.kind == raft::EntryKind::configuration) out.push_back(*raft::Configuration::decode(entry.payload.view()));
+  if (found != shadows_.end())
+    for (const Held& held : found->second.log)
+      if (held.entry.kind == raft::EntryKind::configuration)
+        out.push_back(*raft::Configuration::decode(held.entry.payload.view()));
+  return out;
+}
+
+void Checks::trace_message(const char* way, const Host& host, raft::NodeId peer, const node::PeerMessage& message) {
+  std::string other = "?";
+  for (const Host& h : world_.hosts)
+    if (h.disk.instance == peer) other = h.name;
+  std::string text;
+  const auto number = [](auto v) { return std::to_string(v.value); };
+  if (const auto* m = std::get_if<raft::AppendEntries>(&message)) {
+    text = "AppendEntries term=" + number(m->term) + " prev=" + number(m->prev_log_index) + "/" +
+           number(m->prev_log_term) + " +" + std::to_string(m->entries.size()) + " commit=" + number(m->leader_commit) +
+           " round=" + std::to_string(m->read_round);
+  } else if (const auto* r = std::get_if<raft::AppendEntriesReply>(&message)) {
+    text = "AppendEntriesReply term=" + number(r->term) + (r->success ? " match=" : " refused=") +
+           number(r->success ? r->match_index : r->rejected_index) + " round=" + std::to_string(r->read_round);
+  } else if (const auto* v = std::get_if<raft::RequestVote>(&message)) {
+    text = "RequestVote term=" + number(v->term) + " last=" + number(v->last_log_index) + "/" +
+           number(v->last_log_term) + (v->pre_vote ? " pre" : "") + (v->transfer ? " transfer" : "");
+  } else if (const auto* g = std::get_if<raft::RequestVoteReply>(&message)) {
+    text = "RequestVoteReply term=" + number(g->term) + (g->pre_vote ? " pre" : "") + (g->granted ? " granted" : "");
+  } else if (const auto* s = std::get_if<raft::InstallSnapshot>(&message)) {
+    text = "InstallSnapshot term=" + number(s->term) + " index=" + number(s->meta.index) +
+           " offset=" + std::to_string(s->offset) + (s->done ? " done" : "");
+  } else if (const auto* sr = std::get_if<raft::InstallSnapshotReply>(&message)) {
+    text = "InstallSnapshotReply term=" + number(sr->term) + " index=" + number(sr->index) +
+           " next=" + std::to_string(sr->next_offset) + (sr->installed ? " installed" : "");
+  } else if (const auto* f = std::get_if<node::Forward>(&message)) {
+    text = "Forward " + std::to_string(f->request);
+  } else if (const auto* fr = std::get_if<node::ForwardReply>(&message)) {
+    text = "ForwardReply " + std::to_string(fr->request) + " outcome=" + std::to_string(static_cast<int>(fr->outcome)) +
+           " index=" + number(fr->index);
+  } else {
+    static constexpr const char* kNames[] = {
+        "RequestVote",          "RequestVoteReply", "AppendEntries",    "AppendEntriesReply", "InstallSnapshot",
+        "InstallSnapshotReply", "TimeoutNow",       "ReadIndexRequest", "ReadIndexReply",     "Forward",
+        "ForwardReply",         "ForwardAdmin",     "ForwardAdminReply"};
+    text = kNames[message.index()];
+  }
+  world_.trace("  %s %s %s %s", host.name.c_str(), way, other.c_str(), text.c_str());
+}
+
+}  // namespace wh::sim

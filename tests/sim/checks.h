@@ -1,0 +1,105 @@
+// What must hold in every run, looked at after every event of a node: election safety, leader append-only, log
+// matching, leader completeness (as the paper states it: entries committed in a term below the leader's), state machine
+// safety; terms, votes, commit and applied indices that never go back; nothing said that is not on the disk; nothing
+// committed that is not durable on a quorum. Keeps the committed log of each cluster, with a model machine that applied
+// it.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "machine/machine.h"
+#include "node/ports.h"
+
+namespace wh::sim {
+
+class World;
+struct Host;
+
+// One cluster's committed log, as it must look from everywhere.
+struct Committed {
+  struct Position {
+    raft::Entry entry;
+    uint64_t chain = 0;       // of all entries up to here
+    raft::Term committed_in;  // the term of the leader that committed it
+    uint64_t digest = 0;      // of the state after it
+  };
+  std::vector<Position> log;  // log[0] is index 1
+  machine::Machine model;
+  raft::Configuration configuration;                                      // the last committed
+  std::map<uint64_t, raft::NodeId> leaders;                               // by term
+  std::map<std::pair<uint64_t, uint64_t>, uint64_t> chains;               // by (index, term): log matching
+  std::map<std::pair<uint64_t, uint64_t>, raft::NodeId> votes;            // by (term, voter)
+  std::map<std::pair<uint64_t, uint64_t>, raft::SnapshotMeta> snapshots;  // by (index, term)
+  [[nodiscard]] const Position* at(raft::Index index) const {
+    return index.value >= 1 && index.value <= log.size() ? &log[index.value - 1] : nullptr;
+  }
+};
+
+class Checks {
+ public:
+  explicit Checks(World& world) : world_(world) {}
+
+  // --- told by disk and network
+  void started(const Host& host, const node::RecoveredNode& recovered);
+  void host_died(const Host& host);
+  void began(const Host& host, const node::NewBeginning& beginning);
+  void staged(Host& host, const node::Batch& batch);
+  void sent(Host& host, raft::NodeId to, const node::PeerMessage& message);
+  void snapshot_taken(const Host& host, const raft::SnapshotMeta& meta);
+  // After every event of a node. `whole_turn`: its effects were carried out, so that what it appended was seen.
+  void looked(Host& host, bool whole_turn);
+  void trace_message(const char* way, const Host& host, raft::NodeId peer, const node::PeerMessage& message);
+
+  Committed& cluster(const node::ClusterId& id) { return clusters_[id]; }
+  [[nodiscard]] const std::map<node::ClusterId, Committed>& clusters() const { return clusters_; }
+  [[nodiscard]] size_t founded() const { return founded_; }
+  // The log of this host's process, with what is not synced yet: its last index, and configurations in it.
+  [[nodiscard]] std::vector<raft::Configuration> configurations_in(const Host& host) const;
+  // Situations that came up, for the figures.
+  std::map<std::string, uint64_t> sometimes;
+
+ private:
+  struct Held {
+    raft::Entry entry;
+    uint64_t chain;
+  };
+  // What a node holds in memory, as seen at its storage port.
+  struct Shadow {
+    node::ClusterId cluster{};
+    raft::Index base;
+    uint64_t base_chain = 0;
+    bool chain_known = true;  // false: behind a snapshot of a log that nobody saw committed
+    std::vector<Held> log;    // from base + 1
+    raft::Term term;
+    raft::NodeId vote;
+    raft::Index commit;
+    raft::Index applied;
+    raft::Role role = raft::Role::follower;
+    raft::Index led_last;  // as leader of `term`
+    [[nodiscard]] raft::Index last() const { return base + log.size(); }
+    [[nodiscard]] const Held* at(raft::Index index) const {
+      return index > base && index <= last() ? &log[index - base - 1] : nullptr;
+    }
+  };
+  struct Promise {
+    raft::Term term;
+    raft::NodeId vote;
+  };
+  void append(Host& host, Shadow& shadow, const raft::Entry& entry);
+  void committed_now(Host& host, Shadow& shadow, raft::Index to);
+  void check_durable(const Host& host, const Shadow& shadow, raft::Index index);
+  void check_completeness(const Host& host, const Shadow& shadow);
+  void fail(const Host& host, const std::string& what);
+
+  World& world_;
+  std::map<node::ClusterId, Committed> clusters_;
+  std::map<size_t, Shadow> shadows_;                                      // by host, while its process lives
+  std::map<std::pair<node::ClusterId, raft::NodeId>, Promise> promised_;  // the highest that left the node
+  size_t founded_ = 0;
+};
+
+}  // namespace wh::sim

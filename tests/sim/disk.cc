@@ -1,0 +1,269 @@
+#include "disk.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/assert.h"
+#include "base/hash.h"
+#include "checks.h"
+#include "process.h"
+#include "world.h"
+
+namespace wh::sim {
+
+node::RecoveredNode recover(DiskImage& disk, const std::string& name, uint64_t tail_bytes) {
+  node::RecoveredNode out;
+  out.cluster = disk.cluster;
+  out.instance = disk.instance;
+  out.name = name;
+  out.epoch = ++disk.epoch;
+  out.raft.hard_state = disk.hard_state;
+  out.saw_command = disk.saw_command;
+  out.saw_others = disk.saw_others;
+  out.granted_to = disk.granted_to;
+  out.granted_attempt = disk.granted_attempt;
+  out.granted_address = disk.granted_address;
+  raft::Log::Recovered& log = out.raft.log;
+  log.base_index = disk.base_index;
+  log.base_term = disk.base_term;
+  log.last_index = disk.last_index();
+  raft::Index known;
+  if (disk.snapshot) {
+    out.raft.snapshot = disk.snapshot->meta;
+    log.configurations.push_back({disk.snapshot->meta.configuration_index, disk.snapshot->meta.configuration});
+    log.last_time_ms = disk.snapshot->meta.time_ms;
+    known = disk.snapshot->meta.configuration_index;
+  }
+  for (const raft::Entry& entry : disk.log) {
+    if (log.runs.empty() || log.runs.back().term != entry.term) log.runs.push_back({entry.index, entry.term});
+    if (entry.kind == raft::EntryKind::configuration && entry.index > known)
+      log.configurations.push_back({entry.index, *raft::Configuration::decode(entry.payload.view())});
+    log.last_time_ms = entry.time_ms;
+  }
+  uint64_t bytes = 0;
+  auto first = disk.log.end();
+  while (first != disk.log.begin() && bytes + raft::cost(*std::prev(first)) <= tail_bytes)
+    bytes += raft::cost(*--first);
+  log.tail.assign(first, disk.log.end());
+  return out;
+}
+
+SimStorage::SimStorage(World& world, Host& host) : world_(world), host_(host) {}
+
+void SimStorage::done(node::StorageDone done) {
+  host_.process->input([this, value = std::move(done)]() mutable {
+    host_.process->node().storage_done(std::move(value), world_.now());
+  });
+}
+
+// --- the database lane
+
+void SimStorage::write(Write write) {
+  staged_.push_back(std::move(write));
+  if (syncing_.empty()) world_.after(0, host_, [this] { begin_sync(); });
+}
+
+void SimStorage::begin_sync() {
+  if (!syncing_.empty() || staged_.empty()) return;
+  syncing_ = std::exchange(staged_, {});
+  sync_began_us_ = world_.now_us();
+  const uint64_t takes_us =
+      world_.options.sync_us + world_.prng.below(world_.options.sync_jitter_us) + std::exchange(stall_us_, 0);
+  world_.after(takes_us, host_, [this] { end_sync(); });
+}
+
+void SimStorage::end_sync() {
+  const std::vector<Write> group = std::exchange(syncing_, {});
+  apply(group);
+  begin_sync();
+  for (const Write& write : group) {
+    if (const auto* batch = std::get_if<node::Batch>(&write)) {
+      done(node::BatchPersisted{batch->ticket});
+    } else if (std::holds_alternative<node::NewBeginning>(write)) {
+      done(node::BeginningPersisted{});
+    } else if (std::holds_alternative<node::FoundingGrant>(write)) {
+      done(node::GrantPersisted{});
+    } else if (const auto* record = std::get_if<RecordSnapshot>(&write)) {
+      done(node::SnapshotSaved{record->image.meta});
+    }
+  }
+}
+
+void SimStorage::apply(const std::vector<Write>& group) {
+  DiskImage& disk = host_.disk;
+  for (const Write& write : group) {
+    if (const auto* batch = std::get_if<node::Batch>(&write)) {
+      apply_batch(*batch);
+    } else if (const auto* beginning = std::get_if<node::NewBeginning>(&write)) {
+      const raft::NodeId instance = disk.instance;
+      const uint64_t epoch = disk.epoch;
+      disk = DiskImage{};
+      disk.instance = instance;
+      disk.epoch = epoch;
+      disk.cluster = beginning->cluster;
+      disk.hard_state = beginning->hard_state;
+      if (beginning->first_entry) disk.log.push_back(*beginning->first_entry);
+      world_.checks->began(host_, *beginning);
+    } else if (const auto* grant = std::get_if<node::FoundingGrant>(&write)) {
+      disk.granted_to = grant->founder;
+      disk.granted_attempt = grant->attempt;
+      disk.granted_address = grant->address;
+    } else if (const auto* record = std::get_if<RecordSnapshot>(&write)) {
+      // One of a log that is gone, or older than what is recorded, is thrown away.
+      const raft::SnapshotMeta& meta = record->image.meta;
+      const raft::Entry* entry = disk.at(meta.index);
+      const bool fits = entry != nullptr && entry->term == meta.term;
+      if (fits && (!disk.snapshot || disk.snapshot->meta.index < meta.index)) {
+        disk.previous = std::move(disk.snapshot);
+        disk.snapshot = record->image;
+      }
+    } else if (const auto* compaction = std::get_if<Compact>(&write)) {
+      if (!disk.snapshot || compaction->index > disk.snapshot->meta.index) continue;
+      while (disk.base_index < compaction->index && !disk.log.empty()) {
+        disk.base_term = disk.log.front().term;
+        ++disk.base_index;
+        disk.log.pop_front();
+      }
+    }
+  }
+}
+
+void SimStorage::apply_batch(const node::Batch& batch) {
+  DiskImage& disk = host_.disk;
+  if (batch.hard_state) disk.hard_state = *batch.hard_state;
+  if (batch.install) install(*batch.install);
+  if (batch.append.empty()) return;
+  const raft::Index first = batch.append.front().index;
+  if (first <= disk.base_index || first > disk.last_index() + 1)
+    return world_.fail(host_.name + " appends at " + std::to_string(first.value) + ", its disk's log is (" +
+                       std::to_string(disk.base_index.value) + ", " + std::to_string(disk.last_index().value) + "]");
+  while (disk.last_index() >= first) disk.log.pop_back();
+  for (const raft::Entry& entry : batch.append) {
+    disk.log.push_back(entry);
+    disk.saw_command |= entry.kind == raft::EntryKind::command;
+    if (entry.kind != raft::EntryKind::configuration) continue;
+    const auto configuration = raft::Configuration::decode(entry.payload.view());
+    for (const raft::Member& member : configuration->members()) disk.saw_others |= member.id != disk.instance;
+  }
+}
+
+void SimStorage::install(const raft::InstallState& install) {
+  DiskImage& disk = host_.disk;
+  const auto found = complete_.find(install.meta.index.value);
+  if (found == complete_.end() || found->second.meta != install.meta)
+    return world_.fail(host_.name + " installs a snapshot that is not complete on its disk");
+  const raft::Entry* entry = disk.at(install.meta.index);
+  if (install.keep_suffix && install.meta.index <= disk.last_index()) {
+    if (entry != nullptr && entry->term != install.meta.term)
+      return world_.fail(host_.name + " keeps a suffix that does not follow the installed snapshot");
+    while (disk.base_index < install.meta.index && !disk.log.empty()) {
+      ++disk.base_index;
+      disk.log.pop_front();
+    }
+  } else {
+    disk.log.clear();
+    disk.base_index = install.meta.index;
+  }
+  disk.base_term = install.meta.term;
+  disk.previous = std::move(disk.snapshot);
+  disk.snapshot = std::move(found->second);
+  complete_.erase(found);
+  disk.saw_command = true;
+  for (const raft::Member& member : install.meta.configuration.members()) disk.saw_others |= member.id != disk.instance;
+}
+
+void SimStorage::persist(node::Batch batch) {
+  world_.checks->staged(host_, batch);
+  write(std::move(batch));
+  world_.moment(host_, Moment::staged);
+}
+void SimStorage::begin_anew(node::NewBeginning beginning) { write(std::move(beginning)); }
+void SimStorage::save_grant(node::FoundingGrant grant) { write(std::move(grant)); }
+void SimStorage::compact(raft::Index index) { write(Compact{index}); }
+
+void SimStorage::load_entries(raft::Index first, raft::Index last, uint64_t max_bytes) {
+  const uint64_t takes_us = 50 + world_.prng.below(2'000);
+  world_.after(takes_us, host_, [this, first, last, max_bytes] {
+    node::EntriesRead read{first, {}};
+    uint64_t bytes = 0;
+    for (raft::Index i = first; i <= last; ++i) {
+      const raft::Entry* entry = host_.disk.at(i);
+      if (entry == nullptr) break;
+      bytes += raft::cost(*entry);
+      if (!read.entries.empty() && bytes > std::min<uint64_t>(max_bytes, 2'000)) break;
+      read.entries.push_back(*entry);
+    }
+    done(std::move(read));
+  });
+}
+
+Millis SimStorage::sync_age() const { return syncing_.empty() ? 0 : (world_.now_us() - sync_began_us_) / 1000; }
+
+void SimStorage::die() {
+  // The sync under way may have reached the disk or not; what was only staged has not.
+  if (!syncing_.empty() && world_.prng.below(2) == 0) apply(syncing_);
+}
+
+// --- the file lane
+
+void SimStorage::file_job(std::function<void()> job) {
+  file_lane_free_us_ = std::max(file_lane_free_us_, world_.now_us()) + 20 + world_.prng.below(1'000);
+  world_.after(file_lane_free_us_ - world_.now_us(), host_, std::move(job));
+}
+
+void SimStorage::begin_snapshot(const raft::SnapshotMeta& meta) {
+  taking_ = meta;
+  taken_.clear();
+}
+
+void SimStorage::write_snapshot_slice(Bytes slice) {
+  taken_ += slice.view();
+  file_job([this] { done(node::SnapshotSliceWritten{}); });
+}
+
+void SimStorage::finish_snapshot() {
+  taking_.size = taken_.size();
+  taking_.crc = crc32c(taken_);
+  world_.checks->snapshot_taken(host_, taking_);
+  file_job([this, image = SnapshotImage{taking_, std::exchange(taken_, {})}] { write(RecordSnapshot{image}); });
+}
+
+void SimStorage::write_incoming_chunk(const raft::SnapshotMeta& meta, uint64_t offset, Bytes data, bool done_here) {
+  file_job([this, meta, offset, bytes = std::move(data), done_here] {
+    if (offset == 0) {
+      incoming_ = meta;
+      incoming_bytes_.clear();
+    }
+    if (meta != incoming_ || offset != incoming_bytes_.size())
+      return done(node::IncomingChunkWritten{meta, 0, false, false});
+    incoming_bytes_ += bytes.view();
+    if (world_.options.corrupt_chunk_ppm != 0 && world_.chaos &&
+        world_.prng.chance_ppm(world_.options.corrupt_chunk_ppm))
+      incoming_bytes_.back() = static_cast<char>(incoming_bytes_.back() ^ 1);
+    if (!done_here) return done(node::IncomingChunkWritten{meta, incoming_bytes_.size(), false, true});
+    if (incoming_bytes_.size() != meta.size || crc32c(incoming_bytes_) != meta.crc) {
+      incoming_bytes_.clear();
+      return done(node::IncomingChunkWritten{meta, 0, false, false});
+    }
+    while (complete_.size() > 3) complete_.erase(complete_.begin());
+    complete_[meta.index.value] = {meta, std::exchange(incoming_bytes_, {})};
+    done(node::IncomingChunkWritten{meta, meta.size, true, true});
+  });
+}
+
+void SimStorage::read_snapshot(uint64_t request, const raft::SnapshotMeta& meta, uint64_t offset, uint64_t max_bytes) {
+  file_job([this, request, meta, offset, max_bytes] {
+    const SnapshotImage* image = nullptr;
+    for (const std::optional<SnapshotImage>* kept : {&host_.disk.snapshot, &host_.disk.previous})
+      if (*kept && (*kept)->meta.index == meta.index && (*kept)->meta.term == meta.term) image = &**kept;
+    if (const auto found = complete_.find(meta.index.value); image == nullptr && found != complete_.end())
+      image = &found->second;
+    if (image == nullptr || offset > image->bytes.size())
+      return done(node::SnapshotChunkRead{request, meta.index, offset, {}, false, false});
+    const std::string part = image->bytes.substr(offset, max_bytes);
+    const bool last = offset + part.size() == image->bytes.size();
+    done(node::SnapshotChunkRead{request, meta.index, offset, Bytes(part), last, true});
+  });
+}
+
+}  // namespace wh::sim

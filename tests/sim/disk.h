@@ -1,0 +1,104 @@
+// A simulated disk: what survives a crash (DiskImage), and the node's Storage over it. Writes are staged, then made
+// durable a group at a time after a random while, as the real storage's worker does; a crash loses what was staged, and
+// may or may not keep the group whose sync was under way.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "node/ports.h"
+
+namespace wh::sim {
+
+class World;
+struct Host;
+
+struct SnapshotImage {
+  raft::SnapshotMeta meta;
+  std::string bytes;
+};
+
+struct DiskImage {
+  node::ClusterId cluster = node::kNoCluster;
+  raft::NodeId instance;
+  uint64_t epoch = 0;
+  raft::HardState hard_state;
+  raft::Index base_index;
+  raft::Term base_term;
+  std::deque<raft::Entry> log;  // from base_index + 1
+  std::optional<SnapshotImage> snapshot;
+  std::optional<SnapshotImage> previous;  // still readable, not recorded
+  bool saw_command = false;
+  bool saw_others = false;
+  raft::NodeId granted_to;
+  uint64_t granted_attempt = 0;
+  std::string granted_address;
+
+  [[nodiscard]] raft::Index last_index() const { return base_index + log.size(); }
+  [[nodiscard]] const raft::Entry* at(raft::Index index) const {
+    return index > base_index && index <= last_index() ? &log[index - base_index - 1] : nullptr;
+  }
+};
+
+// What a storage opens: counts the epoch up and gives back at most `tail_bytes` of the log's end.
+node::RecoveredNode recover(DiskImage& disk, const std::string& name, uint64_t tail_bytes);
+
+class SimStorage final : public node::Storage {
+ public:
+  SimStorage(World& world, Host& host);
+
+  void persist(node::Batch batch) override;
+  void begin_anew(node::NewBeginning beginning) override;
+  void save_grant(node::FoundingGrant grant) override;
+  void load_entries(raft::Index first, raft::Index last, uint64_t max_bytes) override;
+  void compact(raft::Index index) override;
+  void begin_snapshot(const raft::SnapshotMeta& meta) override;
+  void write_snapshot_slice(Bytes slice) override;
+  void finish_snapshot() override;
+  void write_incoming_chunk(const raft::SnapshotMeta& meta, uint64_t offset, Bytes data, bool done) override;
+  void read_snapshot(uint64_t request, const raft::SnapshotMeta& meta, uint64_t offset, uint64_t max_bytes) override;
+  [[nodiscard]] Millis sync_age() const override;
+
+  // The process dies now.
+  void die();
+  // The next sync takes this much longer.
+  void stall(uint64_t us) { stall_us_ = us; }
+
+ private:
+  struct RecordSnapshot {
+    SnapshotImage image;
+  };
+  struct Compact {
+    raft::Index index;
+  };
+  using Write = std::variant<node::Batch, node::NewBeginning, node::FoundingGrant, RecordSnapshot, Compact>;
+
+  void write(Write write);
+  void begin_sync();
+  void end_sync();
+  void apply(const std::vector<Write>& group);
+  void apply_batch(const node::Batch& batch);
+  void install(const raft::InstallState& install);
+  // Carries out a job of the file lane, in order, each after a while.
+  void file_job(std::function<void()> job);
+  void done(node::StorageDone done);
+
+  World& world_;
+  Host& host_;
+  std::vector<Write> staged_;
+  std::vector<Write> syncing_;
+  uint64_t sync_began_us_ = 0;
+  uint64_t stall_us_ = 0;
+  uint64_t file_lane_free_us_ = 0;
+  raft::SnapshotMeta taking_;
+  std::string taken_;
+  raft::SnapshotMeta incoming_;
+  std::string incoming_bytes_;
+  std::map<uint64_t, SnapshotImage> complete_;  // incoming ones that verified, by index
+};
+
+}  // namespace wh::sim

@@ -1,0 +1,53 @@
+// Operations as clients saw them, and the check that they were linearizable: the log's order is the witness
+// (HAZARDS 7.1). Sort by index, reads after the write of the same index; replay on an independent model; compare every
+// answer; walk in that order keeping the latest invocation: whoever had returned before it came too late in the order.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "machine/reply.h"
+#include "node/node.h"
+
+namespace wh::sim {
+
+enum class OpKind : uint8_t { set, del, enqueue, dequeue, get, front };
+
+struct Op {
+  uint64_t id = 0;
+  OpKind kind = OpKind::get;
+  std::vector<std::pair<std::string, std::string>> pairs;  // set
+  std::string key;                                         // del, get; or the queue's name
+  std::string value;                                       // enqueue: the event; get and front: what was read
+  bool found = false;                                      // get and front
+  std::optional<uint64_t> only_if_front;
+  std::string body;  // encoded
+  // what became of it
+  bool done = false;
+  node::Outcome outcome = node::Outcome::unknown;
+  raft::Index index;
+  std::optional<machine::Reply> reply;
+  uint64_t invoked = 0;            // the event it was asked in
+  uint64_t returned = UINT64_MAX;  // the event it was answered in
+  Millis invoked_at = 0;
+  size_t host = 0;
+  uint64_t life = 0;
+  [[nodiscard]] bool is_read() const { return kind == OpKind::get || kind == OpKind::front; }
+};
+
+// One committed command, as the log has it, and the operation it belongs to; nullptr where no operation is known by its
+// content (dequeues and deletions are not told apart).
+struct LogRecord {
+  raft::Index index;
+  std::string_view command;
+  const Op* op = nullptr;
+  bool duplicate = false;  // the state machine saw it before
+};
+
+// Empty when linearizable; else what is wrong.
+std::string check_linearizable(const std::vector<const Op*>& ops, const std::vector<LogRecord>& log);
+
+}  // namespace wh::sim

@@ -1,0 +1,389 @@
+#include "network.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/assert.h"
+#include "checks.h"
+#include "process.h"
+#include "wire/ask_codec.h"
+#include "wire/peer_codec.h"
+#include "world.h"
+
+namespace wh::sim {
+namespace {
+
+constexpr uint64_t kQuestionTimeoutUs = 1'500'000;
+
+// Through the bytes and back, as every message goes.
+template <typename Decode>
+auto decoded(const std::string& frame, Decode decode) {
+  wire::FrameDecoder decoder(wire::kMaxFrameBytes);
+  decoder.push(wire::kMagic);
+  decoder.push(frame);
+  const std::optional<wire::Frame> whole = decoder.next();
+  WH_ASSERT(whole, "what was encoded is a whole frame");
+  auto value = decode(*whole);
+  WH_ASSERT(value, "what was encoded can be decoded");
+  return std::move(*value);
+}
+
+template <typename Message>
+std::string encoded(const Message& message) {
+  std::string frame;
+  WH_ASSERT(wire::encode(frame, message), "the message fits a frame");
+  return frame;
+}
+
+}  // namespace
+
+// --- links
+
+void Network::cut(size_t from, size_t to) {
+  if (from != to) cuts_[{from, to}] = true;
+}
+
+bool Network::is_cut(size_t from, size_t to) const {
+  const auto found = cuts_.find({from, to});
+  return found != cuts_.end() && found->second;
+}
+
+void Network::mend(size_t from, size_t to) {
+  cuts_[{from, to}] = false;
+  for (const auto& connection : connections_) {
+    if (connection->from != from || connection->to != to || connection->broken) continue;
+    for (const std::string& frame : std::exchange(connection->stalled, {})) send_off(connection, frame);
+  }
+}
+
+void Network::mend_all() {
+  for (auto& [link, is] : cuts_)
+    if (is) mend(link.first, link.second);
+  clogs_.clear();
+}
+
+void Network::clog(size_t from, size_t to, uint64_t until_us, uint64_t extra_us) {
+  clogs_[{from, to}] = {until_us, extra_us, 0};
+}
+
+void Network::slow_down(size_t from, size_t to, uint64_t until_us) {
+  clogs_[{from, to}] = {until_us, 0, world_.now_us()};
+}
+
+uint64_t Network::latency_us(size_t from, size_t to) {
+  const Options& o = world_.options;
+  uint64_t latency = o.latency_us;
+  if (world_.chaos) {
+    // Mostly short, now and then up to the whole jitter.
+    latency += world_.prng.below(world_.prng.below(8) == 0 ? o.jitter_us : o.jitter_us / 16 + 1);
+    const auto found = clogs_.find({from, to});
+    if (found != clogs_.end() && world_.now_us() < found->second.until_us) {
+      const Clog& clog = found->second;
+      latency += clog.extra_us;
+      if (clog.growing_since_us != 0) latency += (world_.now_us() - clog.growing_since_us) * 4 / 5;
+    }
+  }
+  return latency;
+}
+
+// --- connections
+
+std::shared_ptr<Connection> Network::connect(Host& from, Host& to, raft::NodeId sender) {
+  for (const auto& older : connections_)
+    if (!older->broken && older->sender == sender && older->to == to.number && older->to_life == to.incarnation)
+      break_connection(older);
+  std::erase_if(connections_, [](const auto& connection) { return connection->broken; });
+  auto connection = std::make_shared<Connection>();
+  connection->from = from.number;
+  connection->to = to.number;
+  connection->from_life = from.incarnation;
+  connection->to_life = to.incarnation;
+  connection->sender = sender;
+  connection->receiver = to.disk.instance;
+  connections_.push_back(connection);
+  return connection;
+}
+
+void Network::watch(const std::shared_ptr<Connection>& connection) {
+  if (connection->watched) return;
+  connection->watched = true;
+  world_.after(uint64_t{world_.options.stall_ms} * 1000, [this, connection] {
+    connection->watched = false;
+    if (!both_ways(connection->from, connection->to)) break_connection(connection);
+  });
+}
+
+void Network::transmit(const std::shared_ptr<Connection>& connection, std::string frame) {
+  if (!both_ways(connection->from, connection->to)) watch(connection);
+  if (is_cut(connection->from, connection->to)) {
+    connection->stalled.push_back(std::move(frame));
+  } else {
+    send_off(connection, frame);
+  }
+}
+
+void Network::send_off(const std::shared_ptr<Connection>& connection, const std::string& frame) {
+  const Options& o = world_.options;
+  Prng& prng = world_.prng;
+  uint64_t arrival = world_.now_us() + latency_us(connection->from, connection->to);
+  const auto plan = [&](uint64_t at_us) {
+    world_.after(at_us - world_.now_us(), [this, connection, frame] { deliver(connection, frame); });
+  };
+  if (world_.chaos) {
+    if (o.loss_ppm != 0 && prng.chance_ppm(o.loss_ppm)) return;
+    if (o.duplicate_ppm != 0 && prng.chance_ppm(o.duplicate_ppm))
+      plan(arrival + prng.below(uint64_t{o.election_timeout_ms} * (prng.below(4) == 0 ? 8'000 : 200)));
+    if (o.reorder_ppm != 0 && prng.chance_ppm(o.reorder_ppm))
+      return plan(arrival + prng.below(uint64_t{o.election_timeout_ms} * (prng.below(4) == 0 ? 10'000 : 200)));
+  }
+  arrival = std::max(arrival, connection->last_arrival_us);
+  connection->last_arrival_us = arrival;
+  plan(arrival);
+}
+
+void Network::deliver(const std::shared_ptr<Connection>& connection, const std::string& frame) {
+  Host& to = world_.hosts[connection->to];
+  if (connection->broken || !to.process || to.incarnation != connection->to_life) return;
+  node::PeerMessage message = decoded(frame, wire::decode_peer_message);
+  if (world_.tracing()) world_.checks->trace_message("<-", to, connection->sender, message);
+  world_.digest(0x6d, frame.size());
+  to.process->input([this, &to, from = connection->sender, moved = std::move(message)]() mutable {
+    to.process->node().receive(from, std::move(moved), world_.now());
+  });
+}
+
+void Network::break_connection(const std::shared_ptr<Connection>& connection) {
+  if (connection->broken) return;
+  connection->broken = true;
+  Host& from = world_.hosts[connection->from];
+  if (!from.process || from.incarnation != connection->from_life) return;
+  const bool heard = !is_cut(connection->to, connection->from);
+  const uint64_t after_us =
+      heard ? latency_us(connection->to, connection->from) : uint64_t{world_.options.stall_ms} * 1000;
+  world_.after(after_us, from, [&from, connection] { from.process->transport().connection_lost(*connection); });
+}
+
+void Network::break_one() {
+  std::vector<std::shared_ptr<Connection>> open;
+  for (const auto& connection : connections_)
+    if (!connection->broken) open.push_back(connection);
+  if (!open.empty()) break_connection(open[world_.prng.below(open.size())]);
+}
+
+void Network::close_all_to(const Host& host) {
+  for (const auto& connection : connections_)
+    if (!connection->broken && connection->to == host.number) break_connection(connection);
+}
+
+void Network::host_died(const Host& host) {
+  close_all_to(host);
+  // What it sent before may still arrive, or not.
+  for (const auto& connection : connections_)
+    if (connection->from == host.number && world_.prng.below(2) == 0) connection->broken = true;
+  for (auto& [id, question] : questions_)
+    if (question.to == host.number && !question.over) finish_question(id, Error{"the connection was reset"});
+}
+
+// --- questions
+
+void Network::ask(Host& from, uint64_t request, const std::string& address, node::Ask question) {
+  const uint64_t id = next_question_++;
+  Host* to = world_.host_at(address);
+  questions_[id] = {from.number, to == nullptr ? from.number : to->number, from.incarnation, 0, request, false};
+  world_.after(kQuestionTimeoutUs, [this, id] { finish_question(id, Error{"no answer in time"}); });
+  if (to == nullptr) return;
+  world_.after(latency_us(from.number, to->number), [this, id, to, frame = encoded(question)] {
+    Question& q = questions_.at(id);
+    if (q.over || !both_ways(q.from, q.to)) return;
+    if (!to->process) return finish_question(id, Error{"connection refused"});
+    q.to_life = to->incarnation;
+    world_.trace("%s is asked %lu by %s", to->name.c_str(), decoded(frame, wire::decode_ask).index(),
+                 world_.hosts[q.from].name.c_str());
+    to->process->input(
+        [this, to, id, frame] { to->process->node().asked(id, decoded(frame, wire::decode_ask), world_.now()); });
+  });
+}
+
+void Network::answer(Host& from, uint64_t question_id, node::Answer answer) {
+  const Question& q = questions_.at(question_id);
+  if (q.over || !both_ways(q.from, q.to)) return;
+  world_.after(latency_us(from.number, q.from), [this, question_id, frame = encoded(answer)] {
+    const Question& asked = questions_.at(question_id);
+    if (both_ways(asked.from, asked.to)) finish_question(question_id, decoded(frame, wire::decode_answer));
+  });
+}
+
+void Network::finish_question(uint64_t id, Result<node::Answer> answer) {
+  Question& q = questions_.at(id);
+  if (std::exchange(q.over, true)) return;
+  Host& from = world_.hosts[q.from];
+  if (!from.process || from.incarnation != q.from_life) return;
+  from.process->input([this, &from, request = q.request, value = std::move(answer)]() mutable {
+    from.process->node().answered(request, std::move(value), world_.now());
+  });
+}
+
+// --- a process's transport
+
+SimTransport::Out* SimTransport::find(raft::NodeId id) {
+  const auto found = peers_.find(id);
+  return found == peers_.end() ? nullptr : &found->second;
+}
+
+void SimTransport::disconnect(Out& out) {
+  if (out.connection) out.connection->broken = true;
+  out.connection.reset();
+  out.attempt = 0;
+}
+
+void SimTransport::set_peers(std::vector<node::Peer> peers) {
+  std::map<raft::NodeId, node::Peer> wanted;
+  for (node::Peer& peer : peers) wanted.insert_or_assign(peer.id, std::move(peer));
+  for (auto it = peers_.begin(); it != peers_.end();) {
+    if (wanted.contains(it->first)) {
+      ++it;
+    } else {
+      disconnect(it->second);
+      it = peers_.erase(it);
+    }
+  }
+  for (auto& [id, peer] : wanted) {
+    const bool fresh = !peers_.contains(id);
+    Out& out = peers_[id];
+    const bool moved = !fresh && out.peer.raft_address != peer.raft_address;
+    out.peer = std::move(peer);
+    if (moved) disconnect(out);
+    if (fresh || moved) dial(id, 0);
+  }
+}
+
+void SimTransport::set_identity(const node::Identity& identity, node::Standing standing) {
+  const bool another = identity.cluster != identity_.cluster || identity.instance != identity_.instance;
+  identity_ = identity;
+  standing_ = standing;
+  if (!another) return;
+  world_.network->close_all_to(host_);
+  for (auto& [id, out] : peers_) {
+    disconnect(out);
+    dial(id, 0);
+  }
+}
+
+bool SimTransport::send(raft::NodeId to, node::PeerMessage message) {
+  if (world_.tracing()) world_.checks->trace_message("->", host_, to, message);
+  world_.checks->sent(host_, to, message);
+  const Out* out = find(to);
+  if (out == nullptr || !out->connection || out->connection->broken) return false;
+  world_.network->transmit(out->connection, encoded(message));
+  return true;
+}
+
+void SimTransport::ask(uint64_t request, const std::string& address, node::Ask question) {
+  world_.network->ask(host_, request, address, std::move(question));
+}
+
+void SimTransport::answer(uint64_t question_id, node::Answer answer) {
+  world_.network->answer(host_, question_id, std::move(answer));
+}
+
+void SimTransport::die() {
+  for (auto& [id, out] : peers_) out.attempt = 0;
+}
+
+void SimTransport::dial(raft::NodeId id, uint64_t delay_us) {
+  Out& out = *find(id);
+  out.attempt = next_attempt_++;
+  world_.after(delay_us + world_.network->latency_us(host_.number, host_.number), host_,
+               [this, id, attempt = out.attempt] { arrive(id, attempt); });
+}
+
+void SimTransport::dial_later(raft::NodeId id) {
+  Out& out = *find(id);
+  const uint64_t delay_ms = world_.prng.between(out.backoff_ms / 2, out.backoff_ms);
+  out.backoff_ms = std::min<uint64_t>(out.backoff_ms * 2, 1'000);
+  dial(id, delay_ms * 1000);
+}
+
+// The dial, and the greeting on the new connection.
+void SimTransport::arrive(raft::NodeId id, uint64_t attempt) {
+  Out* out = find(id);
+  if (out == nullptr || out->attempt != attempt) return;
+  Host* target = world_.host_at(out->peer.raft_address);
+  Network& network = *world_.network;
+  if (target == nullptr || !network.both_ways(host_.number, target->number) ||
+      (target->process && target->process->paused())) {
+    // Nobody answers: that takes its time to find out.
+    world_.after(uint64_t{world_.options.stall_ms} * 1000, host_, [this, id, attempt] {
+      const Out* waiting = find(id);
+      if (waiting != nullptr && waiting->attempt == attempt) dial_later(id);
+    });
+    return;
+  }
+  if (!target->process) {
+    if (std::exchange(out->died, false)) {
+      world_.trace("%s finds %s gone", host_.name.c_str(), target->name.c_str());
+      host_.process->input([this, id] { host_.process->node().peer_lost(id, world_.now()); });
+      out = find(id);
+      if (out == nullptr || out->attempt != attempt) return;
+    }
+    dial_later(id);
+    return;
+  }
+  greeted(id, attempt, *target);
+}
+
+void SimTransport::greeted(raft::NodeId id, uint64_t attempt, Host& target) {
+  Out& out = *find(id);
+  SimTransport& theirs = target.process->transport();
+  const node::Identity& they = theirs.identity();
+  const bool accepted = they.instance == id && they.cluster != node::kNoCluster && they.cluster == identity_.cluster;
+  const uint64_t back_us = world_.network->latency_us(target.number, host_.number);
+  if (!accepted) {
+    out.died = false;
+    const node::WhoIAm who{.identity = they, .standing = theirs.standing(), .leader_address = {}};
+    world_.after(back_us, host_, [this, id, attempt, who] {
+      const Out* refused = find(id);
+      if (refused == nullptr || refused->attempt != attempt) return;
+      dial_later(id);
+      world_.trace("%s is refused by %s", host_.name.c_str(), who.identity.name.c_str());
+      host_.process->input(
+          [this, id, who] { host_.process->node().peer_refused(id, "the other side refused", who, world_.now()); });
+    });
+    return;
+  }
+  auto connection = world_.network->connect(host_, target, identity_.instance);
+  target.process->input(
+      [&target, sender = identity_.instance, me = identity_] { target.process->node().peer_identity(sender, me); });
+  world_.after(back_us, host_, [this, id, attempt, connection] {
+    Out* mine = find(id);
+    if (mine == nullptr || mine->attempt != attempt) {
+      connection->broken = true;
+      return;
+    }
+    if (connection->broken) return dial_later(id);
+    mine->connection = connection;
+    mine->attempt = 0;
+    mine->died = false;
+    mine->connected_us = world_.now_us();
+    world_.trace("%s is connected to %s", host_.name.c_str(), world_.hosts[connection->to].name.c_str());
+    host_.process->input([this, id] { host_.process->node().peer_connected(id, world_.now()); });
+  });
+}
+
+void SimTransport::connection_lost(const Connection& connection) {
+  for (auto& [id, out] : peers_) {
+    if (out.connection.get() != &connection) continue;
+    disconnect(out);
+    out.died = true;
+    const bool stable = world_.now_us() - out.connected_us > 200'000;
+    if (stable) out.backoff_ms = 50;
+    if (stable) {
+      dial(id, 0);
+    } else {
+      dial_later(id);
+    }
+    return;
+  }
+}
+
+}  // namespace wh::sim

@@ -1,0 +1,129 @@
+// The simulated network: one-way links between machines with delay, cuts and clogs, and over them connections that
+// behave as net/peers does: each node dials every peer, greets, is refused or accepted; bytes stall while a link is
+// cut, and the connection breaks when that lasts. Every message passes through the real codec.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "node/ports.h"
+
+namespace wh::sim {
+
+class World;
+struct Host;
+
+// A connection, one way, from the node that dialled it.
+struct Connection {
+  size_t from = 0, to = 0;  // hosts
+  uint64_t from_life = 0, to_life = 0;
+  raft::NodeId sender, receiver;
+  bool broken = false;
+  uint64_t last_arrival_us = 0;
+  bool watched = false;             // waits for an acknowledgement that cannot come
+  std::deque<std::string> stalled;  // sent while the link was cut
+};
+
+class Network {
+ public:
+  explicit Network(World& world) : world_(world) {}
+
+  // --- links, one way each
+  void cut(size_t from, size_t to);
+  void mend(size_t from, size_t to);
+  void mend_all();
+  void clog(size_t from, size_t to, uint64_t until_us, uint64_t extra_us);
+  // The delay grows by four fifths of the time that passes, so that messages go on arriving, later and later.
+  void slow_down(size_t from, size_t to, uint64_t until_us);
+  [[nodiscard]] bool is_cut(size_t from, size_t to) const;
+  [[nodiscard]] bool both_ways(size_t a, size_t b) const { return !is_cut(a, b) && !is_cut(b, a); }
+  [[nodiscard]] uint64_t latency_us(size_t from, size_t to);
+
+  // --- connections
+  std::shared_ptr<Connection> connect(Host& from, Host& to, raft::NodeId sender);
+  void transmit(const std::shared_ptr<Connection>& connection, std::string frame);
+  // Breaks it; the dialler notices after a while.
+  void break_connection(const std::shared_ptr<Connection>& connection);
+  // Breaks one that carries messages, chosen at random.
+  void break_one();
+  // The node at this host takes no part in its cluster's connections any more.
+  void close_all_to(const Host& host);
+  void host_died(const Host& host);
+  std::vector<std::shared_ptr<Connection>>& connections() { return connections_; }
+
+  // A question's way there and back. The number is the receiver's for its answer.
+  struct Question {
+    size_t from = 0, to = 0;
+    uint64_t from_life = 0, to_life = 0;
+    uint64_t request = 0;
+    bool over = false;
+  };
+  void ask(Host& from, uint64_t request, const std::string& address, node::Ask question);
+  void answer(Host& from, uint64_t question_id, node::Answer answer);
+
+ private:
+  void deliver(const std::shared_ptr<Connection>& connection, const std::string& frame);
+  void send_off(const std::shared_ptr<Connection>& connection, const std::string& frame);
+  void watch(const std::shared_ptr<Connection>& connection);
+  void finish_question(uint64_t id, Result<node::Answer> answer);
+  struct Clog {
+    uint64_t until_us = 0, extra_us = 0, growing_since_us = 0;
+  };
+
+  World& world_;
+  std::map<std::pair<size_t, size_t>, bool> cuts_;
+  std::map<std::pair<size_t, size_t>, Clog> clogs_;
+  std::vector<std::shared_ptr<Connection>> connections_;
+  std::map<uint64_t, Question> questions_;
+  uint64_t next_question_ = 1;
+};
+
+// A process's Transport.
+class SimTransport final : public node::Transport {
+ public:
+  SimTransport(World& world, Host& host) : world_(world), host_(host) {}
+
+  void set_peers(std::vector<node::Peer> peers) override;
+  void set_identity(const node::Identity& identity, node::Standing standing) override;
+  bool send(raft::NodeId to, node::PeerMessage message) override;
+  void ask(uint64_t request, const std::string& address, node::Ask question) override;
+  void answer(uint64_t question_id, node::Answer answer) override;
+
+  void die();
+  // The connection is gone; `refused`: nobody listens there any more.
+  void connection_lost(const Connection& connection);
+  // What hellos say, as of the last set_identity.
+  [[nodiscard]] const node::Identity& identity() const { return identity_; }
+  [[nodiscard]] node::Standing standing() const { return standing_; }
+
+ private:
+  struct Out {
+    node::Peer peer;
+    std::shared_ptr<Connection> connection;
+    bool died = false;
+    uint64_t backoff_ms = 50;
+    uint64_t attempt = 0;  // of dialling; older ones are void
+    uint64_t connected_us = 0;
+  };
+  Out* find(raft::NodeId id);
+  void disconnect(Out& out);
+  void dial(raft::NodeId id, uint64_t delay_us);
+  void dial_later(raft::NodeId id);
+  void arrive(raft::NodeId id, uint64_t attempt);
+  void greeted(raft::NodeId id, uint64_t attempt, Host& target);
+
+  World& world_;
+  Host& host_;
+  node::Identity identity_;
+  node::Standing standing_ = node::Standing::seeking;
+  std::map<raft::NodeId, Out> peers_;
+  uint64_t next_attempt_ = 1;
+};
+
+}  // namespace wh::sim

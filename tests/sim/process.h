@@ -1,0 +1,52 @@
+// One running process: the real Node with simulated ports, its turns and its timer, as server/ would drive it. Dies by
+// being destroyed; what it said and wrote before is the network's and the disk's.
+#pragma once
+
+#include <deque>
+#include <functional>
+
+#include "disk.h"
+#include "network.h"
+#include "node/node.h"
+
+namespace wh::sim {
+
+class Process {
+ public:
+  Process(World& world, Host& host);
+  // After the host owns it.
+  void begin();
+  void die();
+
+  // Something arrived: handed in at once, or kept while the process stands still. A turn follows.
+  void input(std::function<void()> what);
+  void pause() { paused_ = true; }
+  void resume();
+  [[nodiscard]] bool paused() const { return paused_; }
+
+  node::Node& node() { return *node_; }
+  SimStorage& storage() { return storage_; }
+  SimTransport& transport() { return transport_; }
+  bool doomed = false;  // dies at the end of this event: answers are lost
+
+ private:
+  void plan_turn(uint64_t delay_us);
+  void turn();
+  void plan_timer();
+
+  World& world_;
+  Host& host_;
+  SimStorage storage_;
+  SimTransport transport_;
+  std::optional<node::Node> node_;
+  bool paused_ = false;
+  bool turn_planned_ = false;
+  bool timer_fired_ = false;
+  Millis timer_at_ = kNever;
+  uint64_t timer_number_ = 0;
+  uint64_t wakeups_ = 0;  // by the timer, in the second that began at wakeups_since_
+  Millis wakeups_since_ = 0;
+  std::deque<std::function<void()>> inbox_;
+};
+
+}  // namespace wh::sim

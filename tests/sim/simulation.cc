@@ -1,0 +1,306 @@
+#include "simulation.h"
+
+#include <algorithm>
+#include <set>
+
+#include "checks.h"
+#include "clients.h"
+#include "faults.h"
+#include "network.h"
+#include "process.h"
+#include "world.h"
+
+namespace wh::sim {
+namespace {
+
+class Simulation {
+ public:
+  Simulation(uint64_t seed, bool tracing) : world_(seed, draw_options(seed), tracing), faults_(world_) {}
+
+  RunResult run() {
+    make_hosts();
+    begin();
+    if (!world_.failed()) chaos();
+    if (!world_.failed()) heal();
+    if (!world_.failed()) judge();
+    RunResult result;
+    result.failure = world_.failure();
+    result.digest = world_.digest();
+    result.events = world_.step();
+    result.virtual_ms = world_.now_us() / 1000;
+    result.operations = world_.clients->count();
+    result.sometimes = world_.checks->sometimes;
+    result.outcomes = world_.clients->outcomes;
+    return result;
+  }
+
+ private:
+  void make_hosts() {
+    const Options& o = world_.options;
+    for (size_t i = 0; i < o.nodes + o.spares; ++i) {
+      Host host;
+      host.number = i;
+      host.name = "n" + std::to_string(i + 1);
+      host.address = "10.0.0." + std::to_string(i + 1) + ":1112";
+      host.disk.instance = raft::NodeId{world_.prng.next() | 1};
+      world_.hosts.push_back(std::move(host));
+    }
+    std::vector<std::string> all;
+    for (size_t i = 0; i < o.nodes; ++i) all.push_back(world_.hosts[i].address);
+    if (o.story != Story::lone)
+      for (size_t i = 0; i < o.nodes; ++i) world_.hosts[i].join = all;
+    if (o.story != Story::formed) return;
+    // The cluster is there: every disk holds one entry, the configuration.
+    std::vector<raft::Member> members;
+    for (size_t i = 0; i < o.nodes; ++i)
+      members.push_back({.id = world_.hosts[i].disk.instance,
+                         .name = world_.hosts[i].name,
+                         .raft_address = world_.hosts[i].address,
+                         .http_address = {},
+                         .https_address = {}});
+    const raft::Entry first{.index = raft::Index{1},
+                            .term = raft::Term{1},
+                            .kind = raft::EntryKind::configuration,
+                            .payload = Bytes(raft::Configuration(members).encode())};
+    cluster_.fill(7);
+    for (size_t i = 0; i < o.nodes; ++i) {
+      DiskImage& disk = world_.hosts[i].disk;
+      disk.cluster = cluster_;
+      disk.hard_state.current_term = raft::Term{1};
+      disk.log.push_back(first);
+      disk.saw_others = o.nodes > 1;
+    }
+  }
+
+  // Until the cluster is as large as it should be.
+  void begin() {
+    const Options& o = world_.options;
+    for (Host& host : world_.hosts)
+      world_.after(o.story == Story::formed ? world_.prng.below(5'000) : world_.prng.below(1'000'000),
+                   [this, &host] { world_.start(host); });
+    if (o.story == Story::formed) return;
+    const uint64_t bound = 30'000'000 + uint64_t{o.nodes} * 10'000'000;
+    if (o.story == Story::lone) {
+      // Faults may come during the adding, too.
+      world_.run(2'500'000, [this] {
+        const Host& first = world_.hosts[0];
+        return first.process && first.process->node().raft() != nullptr &&
+               first.process->node().raft()->leads_for_certain();
+      });
+      if (world_.failed()) return;
+      cluster_ = world_.hosts[0].disk.cluster;
+      add_next(1);
+    } else if (world_.prng.below(2) == 0) {
+      light_chaos_ = true;
+      trouble_at_start();
+    }
+    world_.run(bound, [this] { return complete(); });
+    if (!world_.failed() && !complete()) world_.fail("the cluster did not come to be in time: " + waiting());
+  }
+
+  // While nodes look for each other: cuts and crashes, which end.
+  void trouble_at_start() {
+    for (int i = 0; i < 12; ++i) {
+      world_.after(world_.prng.below(4'000'000), [this] {
+        Host& a = world_.hosts[world_.prng.below(world_.hosts.size())];
+        const Host& b = world_.hosts[world_.prng.below(world_.hosts.size())];
+        if (world_.prng.below(3) == 0) {
+          world_.crash(a, "killed while it starts");
+          world_.after(world_.prng.below(800'000) + 1, [this, &a] { world_.start(a); });
+        } else {
+          world_.trace("cut %zu - %zu", a.number + 1, b.number + 1);
+          world_.network->cut(a.number, b.number);
+          world_.network->cut(b.number, a.number);
+        }
+      });
+    }
+    world_.after(5'000'000, [this] { world_.network->mend_all(); });
+  }
+
+  void add_next(size_t i) {
+    if (i >= world_.options.nodes) return;
+    Host& at = world_.hosts[world_.prng.below(i)];
+    Host& about = world_.hosts[i];
+    if (!at.process || at.disk.cluster != cluster_) {
+      world_.after(50'000, [this, i] { add_next(i); });
+      return;
+    }
+    const uint64_t number = world_.clients->administer(at, {node::AdminKind::add, about.name, about.address});
+    wait_added(i, number, 0);
+  }
+
+  void wait_added(size_t i, uint64_t number, int polls) {
+    const node::Completion* done = world_.clients->administered(number);
+    if (is_voter(world_.hosts[i])) return add_next(i + 1);
+    if (done != nullptr && done->outcome == node::Outcome::conflict && !done->reply.starts_with("no node answers"))
+      return world_.fail("adding " + world_.hosts[i].name + " was refused: " + done->reply);
+    // Answered, or the one that was asked is gone.
+    if (polls > (done != nullptr ? 20 : 100)) return add_next(i);
+    world_.after(50'000, [this, i, number, polls] { wait_added(i, number, polls + 1); });
+  }
+
+  bool is_voter(const Host& host) {
+    return cluster_ != node::kNoCluster && world_.checks->cluster(cluster_).configuration.is_voter(host.disk.instance);
+  }
+
+  bool complete() {
+    if (world_.options.story == Story::listed && cluster_ == node::kNoCluster) {
+      for (size_t i = 0; i < world_.options.nodes; ++i)
+        if (world_.hosts[i].disk.cluster != node::kNoCluster) cluster_ = world_.hosts[i].disk.cluster;
+    }
+    for (size_t i = 0; i < world_.options.nodes; ++i)
+      if (!is_voter(world_.hosts[i])) return false;
+    return true;
+  }
+
+  std::string waiting() {
+    std::string out;
+    for (Host& host : world_.hosts)
+      out += host.name + (host.process ? ": " + host.process->node().waiting_for() : " is down") + "; ";
+    return out;
+  }
+
+  void chaos() {
+    world_.clients->start(cluster_);
+    faults_.start(cluster_);
+    const uint64_t end = world_.now_us() + uint64_t{world_.options.chaos_ms} * 1000;
+    while (world_.now_us() < end && world_.run(std::min(end, world_.now_us() + 500'000)))
+      world_.clients->check_overdue();
+  }
+
+  // Chosen so that every configuration that may be in force has its quorum among them.
+  std::set<size_t> choose_healthy() {
+    std::vector<raft::Configuration> configurations{world_.checks->cluster(cluster_).configuration};
+    for (const Host& host : world_.hosts) {
+      if (host.disk.cluster != cluster_) continue;
+      for (const raft::Configuration& c : world_.checks->configurations_in(host)) configurations.push_back(c);
+    }
+    std::vector<size_t> order;
+    for (size_t i = 0; i < world_.hosts.size(); ++i) order.push_back(i);
+    for (size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[world_.prng.below(i)]);
+    const bool everybody = world_.prng.below(2) == 0;
+    std::set<size_t> healthy;
+    const auto enough = [&] {
+      return std::all_of(configurations.begin(), configurations.end(), [&](const raft::Configuration& c) {
+        size_t voters = 0;
+        for (const size_t i : healthy) voters += c.is_voter(world_.hosts[i].disk.instance) ? 1 : 0;
+        return voters >= c.quorum();
+      });
+    };
+    for (const size_t i : order)
+      if (everybody || !enough()) healthy.insert(i);
+    return healthy;
+  }
+
+  void heal() {
+    world_.clients->stop();
+    world_.chaos = false;
+    healthy_ = choose_healthy();
+    // The others are there for everybody, for nobody, or for some: then a leader among them may be one that not every
+    // healthy node hears, and all that can be asked for is that writes go on (HAZARDS A11).
+    const uint64_t others = world_.prng.below(3);
+    partial_ = others == 2 && healthy_.size() < world_.hosts.size();
+    world_.trace("chaos ends; %zu nodes are healed for good", healthy_.size());
+    for (Host& host : world_.hosts) {
+      const bool well = healthy_.contains(host.number);
+      for (const Host& other : world_.hosts) {
+        if (host.number == other.number) continue;
+        if (well && healthy_.contains(other.number)) {
+          world_.network->mend(host.number, other.number);
+        } else if (others == 0 || (others == 2 && world_.prng.below(2) == 0)) {
+          world_.network->cut(host.number, other.number);
+        } else {
+          world_.network->mend(host.number, other.number);
+        }
+      }
+      if (!well) continue;
+      if (!host.process) {
+        world_.start(host);
+      } else {
+        host.process->resume();
+      }
+    }
+    const Options& o = world_.options;
+    const uint64_t bound_us = uint64_t{o.election_timeout_ms} * 40'000 + uint64_t{o.stall_ms} * 4'000 + 12'000'000;
+    bool progressed = false;
+    world_.run(world_.now_us() + bound_us, [&] { return progressed = progress(); });
+    if (!world_.failed() && !progressed)
+      world_.fail("liveness: a healed majority did not make progress in time: " + standing());
+    if (!world_.failed())
+      world_.run(world_.now_us() + uint64_t{o.request_timeout_ms} * 2'000 + 3'500'000,
+                 [this] { return world_.failed(); });
+    world_.clients->check_overdue();
+  }
+
+  // A write of now is applied, and every healthy member holds the same.
+  bool progress() {
+    if (world_.now_us() < next_look_us_) return false;
+    next_look_us_ = world_.now_us() + 20'000;
+    if (write_ != 0 && world_.clients->op(write_).done &&
+        world_.clients->op(write_).outcome == node::Outcome::applied) {
+      if (partial_) return true;
+      const Committed& cluster = world_.checks->cluster(cluster_);
+      const raft::Index last{cluster.log.size()};
+      return std::all_of(healthy_.begin(), healthy_.end(), [&](size_t i) {
+        Host& host = world_.hosts[i];
+        if (!cluster.configuration.contains(host.disk.instance)) return true;
+        return host.process && host.process->node().machine().applied() == last &&
+               host.process->node().machine().digest() == cluster.log.back().digest;
+      });
+    }
+    const bool again = write_ == 0 || world_.clients->op(write_).done ||
+                       world_.hosts[world_.clients->op(write_).host].incarnation != world_.clients->op(write_).life;
+    if (again && world_.now_us() >= next_write_us_) {
+      next_write_us_ = world_.now_us() + 50'000;
+      for (size_t tries = 0; tries < healthy_.size(); ++tries) {
+        auto chosen = healthy_.begin();
+        std::advance(chosen, world_.prng.below(healthy_.size()));
+        Host& host = world_.hosts[*chosen];
+        if (!host.process || host.process->node().identity().cluster != cluster_ || !is_voter(host)) continue;
+        write_ = world_.clients->issue(host, OpKind::set);
+        break;
+      }
+    }
+    return false;
+  }
+
+  std::string standing() {
+    std::string out;
+    for (const size_t i : healthy_) {
+      Host& host = world_.hosts[i];
+      out += host.name;
+      const raft::Raft* raft = host.process ? host.process->node().raft() : nullptr;
+      if (raft == nullptr) {
+        out += " has no log: " + (host.process ? host.process->node().waiting_for() : std::string("down")) + "; ";
+        continue;
+      }
+      out += std::string(" ") + raft::to_string(raft->role()) + " term " + std::to_string(raft->current_term().value) +
+             " commit " + std::to_string(raft->commit_index().value) + " applied " +
+             std::to_string(host.process->node().machine().applied().value) + " last " +
+             std::to_string(raft->log().last_index().value) + " voters " +
+             std::to_string(raft->configuration().voters()) + "; ";
+    }
+    return out + "committed " + std::to_string(world_.checks->cluster(cluster_).log.size());
+  }
+
+  void judge() {
+    const std::string verdict = world_.clients->verdict(cluster_);
+    if (!verdict.empty()) world_.fail("linearizability: " + verdict);
+  }
+
+  World world_;
+  Faults faults_;
+  node::ClusterId cluster_ = node::kNoCluster;
+  bool light_chaos_ = false;
+  std::set<size_t> healthy_;
+  bool partial_ = false;
+  uint64_t write_ = 0;
+  uint64_t next_look_us_ = 0;
+  uint64_t next_write_us_ = 0;
+};
+
+}  // namespace
+
+RunResult run_seed(uint64_t seed, bool tracing) { return Simulation(seed, tracing).run(); }
+
+}  // namespace wh::sim

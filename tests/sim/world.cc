@@ -1,0 +1,121 @@
+#include "world.h"
+
+#include <algorithm>
+#include <cstdarg>
+#include <cstdio>
+#include <utility>
+
+#include "base/hash.h"
+#include "checks.h"
+#include "clients.h"
+#include "network.h"
+#include "process.h"
+
+namespace wh::sim {
+
+Host::Host() = default;
+Host::~Host() = default;
+Host::Host(Host&&) noexcept = default;
+
+World::World(uint64_t seed, const Options& drawn, bool tracing)
+    : prng(seed),
+      options(drawn),
+      network(std::make_unique<Network>(*this)),
+      checks(std::make_unique<Checks>(*this)),
+      clients(std::make_unique<Clients>(*this)),
+      tracing_(tracing) {}
+
+World::~World() = default;
+
+void World::after(uint64_t delay_us, std::function<void()> event) {
+  events_.push_back({now_us_ + delay_us, next_event_++, std::move(event)});
+  std::push_heap(events_.begin(), events_.end());
+}
+
+void World::after(uint64_t delay_us, const Host& host, std::function<void()> event) {
+  after(delay_us, [this, number = host.number, incarnation = host.incarnation, run = std::move(event)] {
+    const Host& owner = hosts[number];
+    if (owner.process && owner.incarnation == incarnation) run();
+  });
+}
+
+bool World::run(uint64_t until_us, const std::function<bool()>& done) {
+  while (!failed() && !events_.empty() && events_.front().at_us <= until_us) {
+    std::pop_heap(events_.begin(), events_.end());
+    Event event = std::move(events_.back());
+    events_.pop_back();
+    now_us_ = event.at_us;
+    ++steps_;
+    digest(event.at_us, event.number);
+    event.run();
+    for (const auto& [number, why] : std::exchange(doomed_, {})) crash(hosts[number], why);
+    if (done && done()) return !failed();
+  }
+  if (!failed()) now_us_ = std::max(now_us_, until_us);
+  return !failed();
+}
+
+void World::fail(std::string why) {
+  trace("FAILED: %s", why.c_str());
+  if (failure_.empty()) failure_ = std::move(why);
+}
+
+void World::trace(const char* format, ...) {
+  if (!tracing_) return;
+  std::printf("%10.3f ", static_cast<double>(now_us_) / 1000.0);
+  va_list arguments;
+  va_start(arguments, format);
+  std::vprintf(format, arguments);
+  va_end(arguments);
+  std::putchar('\n');
+}
+
+void World::digest(uint64_t a, uint64_t b) { digest_ = mix64(digest_, mix64(a, b)); }
+
+void World::start(Host& host) {
+  if (host.process || failed()) return;
+  ++host.incarnation;
+  trace("%s starts (life %lu)", host.name.c_str(), host.incarnation);
+  host.process = std::make_unique<Process>(*this, host);
+  host.process->begin();
+}
+
+void World::crash(Host& host, const char* why) {
+  if (!host.process) return;
+  trace("%s crashes: %s", host.name.c_str(), why);
+  digest(0xdead, host.number);
+  const std::unique_ptr<Process> process = std::move(host.process);
+  process->die();
+  clients->host_died(host);
+  checks->host_died(host);
+  network->host_died(host);
+}
+
+void World::crash_soon(Host& host, const char* why) { doomed_.emplace_back(host.number, why); }
+
+void World::moment(Host& host, Moment moment) {
+  if (!chaos) return;
+  static constexpr const char* kWhy[] = {"right after granting a vote", "between stage and sync",
+                                         "right after appending as leader", "after the commit, before the answer"};
+  const uint32_t chance[] = {options.crash_after_vote_ppm, options.crash_before_sync_ppm,
+                             options.crash_after_append_ppm, options.crash_before_answer_ppm};
+  const size_t i = static_cast<size_t>(moment);
+  if (chance[i] == 0 || !prng.chance_ppm(chance[i])) return;
+  if (host.process) host.process->doomed = true;
+  crash_soon(host, kWhy[i]);
+  // Often it comes straight back: what it forgot is then asked of it again.
+  const uint64_t away_us = prng.below(3) == 0 ? prng.below(2'000'000) : prng.below(30'000);
+  host.restart_pending = true;
+  after(away_us + 1, [this, number = host.number] {
+    hosts[number].restart_pending = false;
+    start(hosts[number]);
+  });
+}
+
+Host* World::host_at(const std::string& address) {
+  for (Host& host : hosts)
+    if (host.address == address) return &host;
+  return nullptr;
+}
+
+}  // namespace wh::sim

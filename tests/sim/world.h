@@ -1,0 +1,107 @@
+// The simulated world's core: virtual time, one queue of events, one source of randomness, the trace. Everything that
+// happens in a run is an event here, in an order that the seed alone decides. Owns the machines (Host), each a disk
+// that survives, an address, and at times a running process.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <queue>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/prng.h"
+#include "disk.h"
+#include "options.h"
+
+namespace wh::sim {
+
+class Checks;
+class Clients;
+class Network;
+class Process;
+
+// A machine: what stays when its process dies.
+struct Host {
+  Host();
+  ~Host();
+  Host(Host&&) noexcept;
+
+  size_t number = 0;  // 0 is n1
+  std::string name;
+  std::string address;
+  std::vector<std::string> join;
+  DiskImage disk;
+  std::unique_ptr<Process> process;
+  uint64_t incarnation = 0;  // counts processes
+  bool restart_pending = false;
+};
+
+// Moments at which a crash may be aimed (HAZARDS 2).
+enum class Moment : uint8_t { vote_granted, staged, appended, committed };
+
+class World {
+ public:
+  World(uint64_t seed, const Options& drawn, bool tracing);
+  ~World();
+
+  // --- time and events
+  [[nodiscard]] uint64_t now_us() const { return now_us_; }
+  [[nodiscard]] Millis now() const { return now_us_ / 1000 + 1'000; }
+  [[nodiscard]] uint64_t step() const { return steps_; }  // of the event under way; orders what happens
+  void after(uint64_t delay_us, std::function<void()> event);
+  // The same, but nothing happens when that process is gone by then.
+  void after(uint64_t delay_us, const Host& host, std::function<void()> event);
+  // Runs events until `until_us`, until `done` says so, or until something failed. False when it failed.
+  bool run(uint64_t until_us, const std::function<bool()>& done = nullptr);
+
+  // --- failing
+  void fail(std::string why);
+  [[nodiscard]] bool failed() const { return !failure_.empty(); }
+  [[nodiscard]] const std::string& failure() const { return failure_; }
+
+  // --- the trace
+  [[nodiscard]] bool tracing() const { return tracing_; }
+  [[gnu::format(printf, 2, 3)]] void trace(const char* format, ...);
+  // What the run did, as one number: the same seed gives the same.
+  void digest(uint64_t a, uint64_t b);
+  [[nodiscard]] uint64_t digest() const { return digest_; }
+
+  // --- processes
+  void start(Host& host);
+  void crash(Host& host, const char* why);
+  // Kills the process once the event under way is over.
+  void crash_soon(Host& host, const char* why);
+  void moment(Host& host, Moment moment);
+  Host* host_at(const std::string& address);
+  [[nodiscard]] bool alive(const Host& host) const { return host.process != nullptr; }
+
+  Prng prng;
+  Options options;
+  std::vector<Host> hosts;
+  std::unique_ptr<Network> network;
+  std::unique_ptr<Checks> checks;
+  std::unique_ptr<Clients> clients;
+  bool chaos = true;  // false: faults have stopped
+
+ private:
+  struct Event {
+    uint64_t at_us;
+    uint64_t number;
+    std::function<void()> run;
+    bool operator<(const Event& other) const {
+      return at_us != other.at_us ? at_us > other.at_us : number > other.number;
+    }
+  };
+  std::vector<Event> events_;  // a heap
+  uint64_t now_us_ = 0;
+  uint64_t next_event_ = 1;
+  uint64_t steps_ = 0;
+  uint64_t digest_ = 0;
+  bool tracing_;
+  std::string failure_;
+  std::vector<std::pair<size_t, const char*>> doomed_;
+};
+
+}  // namespace wh::sim
