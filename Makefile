@@ -1,0 +1,111 @@
+# Wormhole. A thin front to meson and ninja; `make help` lists the targets.
+#
+# Variables:  PREFIX=/usr/local DESTDIR=   for install          V=1           shows the compiler's command lines
+#             PORT=8080 RAFT_PORT=1112     for run: node 1's    SEED= N=      for sim: first seed, how many
+#             TESTS="unit_http wire"       runs only these      JOBS=2        test programs at a time
+
+PREFIX ?= /usr/local
+PORT ?= 8080
+RAFT_PORT ?= 1112
+JOBS ?= 2
+TESTS ?=
+
+SERVER = src/server/wormhole-server
+OPTIONS_build =
+OPTIONS_build-debug = -Dbuildtype=debug
+OPTIONS_build-asan = -Db_sanitize=address,undefined -Db_lundef=false
+OPTIONS_build-tsan = -Db_sanitize=thread -Db_lundef=false
+
+# $(call compile,DIRECTORY[,TARGETS]): sets the directory up when it is not, then builds. ninja itself notices when a
+# meson.build changed. Progress goes to terminals only; errors are always shown.
+define compile
+@test -f $(1)/build.ninja || { rm -rf $(1) && echo "Setting up $(1)" && \
+  { out=$$(meson setup $(1) $(OPTIONS_$(1)) 2>&1) || { echo "$$out"; rm -f $(1)/build.ninja; exit 1; }; }; }
+@if test -n "$(V)"; then ninja -C $(1) -v $(2); elif test -t 1; then ninja -C $(1) $(2); \
+  else echo "Building in $(1)" && ninja -C $(1) --quiet $(2); fi
+endef
+
+# ./wormhole-server is what was built last.
+define link
+@ln -sfn $(1)/$(SERVER) wormhole-server
+endef
+
+.PHONY: all
+all: needs-build ## an optimised build in build/, and ./wormhole-server
+	$(call compile,build,$(SERVER))
+	$(call link,build)
+
+.PHONY: run
+run: all needs-run ## three nodes on loopback, data in run/, until Ctrl-C
+	@exec setpriv --pdeathsig TERM utils/run-cluster $(PORT) $(RAFT_PORT)
+
+.PHONY: test
+test: needs-build needs-test ## builds and runs every test
+	$(call compile,build)
+	$(call link,build)
+	@exec tests/run -j $(JOBS) build $(TESTS)
+
+.PHONY: debug
+debug: needs-build ## an unoptimised build in build-debug/
+	$(call compile,build-debug,$(SERVER))
+	$(call link,build-debug)
+
+.PHONY: asan
+asan: needs-build ## server and tests with AddressSanitizer and UBSan in build-asan/
+	$(call compile,build-asan)
+	$(call link,build-asan)
+
+.PHONY: test-asan
+test-asan: asan needs-test ## runs every test with them
+	@exec tests/run -j $(JOBS) build-asan $(TESTS)
+
+.PHONY: tsan
+tsan: needs-build ## server and tests with ThreadSanitizer in build-tsan/
+	$(call compile,build-tsan)
+	$(call link,build-tsan)
+
+.PHONY: test-tsan
+test-tsan: tsan needs-test ## runs every test with it
+	@exec tests/run -j $(JOBS) build-tsan $(TESTS)
+
+.PHONY: sim
+sim: needs-build ## the simulator: N seeds from SEED on; without N that seed alone
+	$(call compile,build,tests/sim/sim)
+	@exec build/tests/sim/sim --seeds $(or $(SEED),1) $(or $(N),$(if $(SEED),1,1000))
+
+.PHONY: format
+format: needs-dev ## clang-format over all sources
+	@find src tests -name '*.h' -o -name '*.cc' | xargs clang-format -i
+
+.PHONY: lint
+lint: needs-build needs-dev ## the layering, the format, clang-tidy over src/
+	@tests/check_layers
+	@find src tests -name '*.h' -o -name '*.cc' | xargs clang-format --dry-run --Werror
+	$(call compile,build,$(SERVER))
+	@exec run-clang-tidy -quiet -p build -j $(JOBS) \
+	  -extra-arg=-enable-trivial-auto-var-init-zero-knowing-it-will-be-removed-from-clang '^.*/src/[a-z]+/[a-z_]+\.cc$$'
+
+.PHONY: install
+install: all ## into $(DESTDIR)$(PREFIX); an existing configuration stays
+	@install -D -m 755 build/$(SERVER) '$(DESTDIR)$(PREFIX)/bin/wormhole-server'
+	@test -e '$(DESTDIR)$(PREFIX)/etc/wormhole/wormhole.conf' || \
+	  install -D -m 644 conf/wormhole.conf '$(DESTDIR)$(PREFIX)/etc/wormhole/wormhole.conf'
+	@install -D -m 644 -t '$(DESTDIR)$(PREFIX)/share/doc/wormhole' conf/wormhole.conf $(wildcard README.md LICENSE* COPYING* docs/*.md)
+
+.PHONY: uninstall
+uninstall: ## removes what install put there; the configuration stays
+	@rm -f '$(DESTDIR)$(PREFIX)/bin/wormhole-server'
+	@rm -rf '$(DESTDIR)$(PREFIX)/share/doc/wormhole'
+
+.PHONY: clean
+clean: ## removes what was built; run/ stays
+	@rm -rf build build-debug build-asan build-tsan wormhole-server
+
+# Installs the Debian packages that are missing; does nothing when none is.
+.PHONY: needs-build needs-run needs-test needs-dev
+needs-build needs-run needs-test needs-dev: needs-%:
+	@utils/install-deps $*
+
+.PHONY: help
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.* ## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20

@@ -1,0 +1,90 @@
+// HTTPS as its clients see it: what is negotiated, who is let in. Certificates are made by openssl.
+#include <doctest/doctest.h>
+
+#include "harness.h"
+
+namespace wh::testing {
+namespace {
+
+// NAME.pem and NAME-key.pem, signed by CA's, or by itself.
+void make_certificate(const TempDir& dir, const std::string& name, const std::string& ca = "") {
+  const std::string key =
+      "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=" + name + " -keyout " + name + "-key.pem";
+  const std::string command = ca.empty() ? "openssl req -x509 -days 30 " + key + " -out " + name + ".pem"
+                                         : "openssl req -new " + key + " -out " + name +
+                                               ".csr && openssl x509 -req -days 30 -in " + name + ".csr -CA " + ca +
+                                               ".pem -CAkey " + ca + "-key.pem -CAcreateserial -out " + name + ".pem";
+  REQUIRE(sh(dir, command).status == 0);
+}
+
+Server tls_server(const TempDir& dir, const std::vector<std::string>& more = {}) {
+  make_certificate(dir, "server");
+  Server server(dir, "only");
+  server.tls_port = server.port;
+  server.more = {"--tls-cert-file", "server.pem", "--tls-key-file", "server-key.pem"};
+  server.more.insert(server.more.end(), more.begin(), more.end());
+  return server;
+}
+
+}  // namespace
+
+TEST_CASE("HAZARDS J3, J4: TLS 1.2 with ECDHE and AEAD, nothing older, nothing weaker, no renegotiation") {
+  const TempDir dir;
+  Server server = tls_server(dir);
+  server.start_ready();
+  const auto connect = [&](const std::string& options, const std::string& input = "") {
+    return sh(dir, "printf '" + input + "' | openssl s_client -connect 127.0.0.1:" + std::to_string(server.tls_port) +
+                       " " + options + " 2>&1");
+  };
+  const Output good = connect("-tls1_2");
+  CHECK(good.status == 0);
+  CHECK(good.out.find("Cipher is ECDHE-ECDSA-") != std::string::npos);
+  for (const char* cipher : {"ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384"}) {
+    CAPTURE(cipher);
+    CHECK(connect(std::string("-tls1_2 -cipher ") + cipher).status == 0);
+  }
+  for (const char* refused : {"-tls1 -cipher ALL:@SECLEVEL=0", "-tls1_1 -cipher ALL:@SECLEVEL=0",
+                              "-tls1_2 -cipher ECDHE-ECDSA-AES128-SHA", "-tls1_2 -cipher ECDHE-ECDSA-AES128-SHA256",
+                              "-tls1_2 -cipher AES128-GCM-SHA256", "-tls1_2 -cipher DHE-RSA-AES128-GCM-SHA256"}) {
+    CAPTURE(refused);
+    CHECK(connect(refused).status != 0);
+  }
+  // openssl asks for renegotiation when a line is "R".
+  const Output renegotiation = connect("-tls1_2", "R\\n");
+  CHECK(renegotiation.out.find("verify return:1\nverify return:1") == std::string::npos);
+  CHECK(server.ready());
+  // Plain HTTP on the TLS port gets no answer.
+  CHECK(curl(dir, "http://127.0.0.1:" + std::to_string(server.tls_port) + "/healthz").exit != 0);
+  CHECK(server.ready());
+}
+
+TEST_CASE("HAZARDS J8: tls-auth-clients yes lets in clients of that authority, and nobody else") {
+  const TempDir dir;
+  make_certificate(dir, "ca");
+  make_certificate(dir, "client", "ca");
+  make_certificate(dir, "stranger");
+  Server server = tls_server(dir, {"--tls-auth-clients", "yes", "--tls-ca-cert-file", "ca.pem"});
+  server.start();
+  const std::string url = "-k --max-time 10 " + server.url("/get?key=a");
+  CHECK(eventually([&] { return curl(dir, "--cert client.pem --key client-key.pem " + url).status == 404; }));
+  CHECK(curl(dir, url).exit != 0);
+  CHECK(curl(dir, "--cert stranger.pem --key stranger-key.pem " + url).exit != 0);
+  CHECK(curl(dir, "--cert client.pem --key client-key.pem " + url).status == 404);
+}
+
+TEST_CASE("a certificate that cannot be used stops the start and names the file") {
+  const TempDir dir;
+  Server server = tls_server(dir);
+  SUBCASE("it is absent") { REQUIRE(sh(dir, "rm server.pem").status == 0); }
+  SUBCASE("it is no certificate") { dir.write("server.pem", "nonsense"); }
+  SUBCASE("the key is another's") {
+    make_certificate(dir, "other");
+    REQUIRE(sh(dir, "cp other-key.pem server-key.pem").status == 0);
+  }
+  server.start();
+  CHECK(server.wait() == 1);
+  CHECK(server.log().find("server") != std::string::npos);
+  CHECK(server.log().find(".pem") != std::string::npos);
+}
+
+}  // namespace wh::testing
