@@ -137,10 +137,13 @@ bool Connection::parse() {
 bool Connection::take_headers() {
   body_since_ = now_;
   const Request& request = parser_.request();
-  std::optional<Response> refusal =
-      request.unknown_expectation
-          ? std::optional(error_response(417, "The only expectation known here is 100-continue"))
-          : handler_.check_headers(*this, request);
+  std::optional<Response> refusal;
+  if (request.unknown_expectation) {
+    refusal = error_response(417, "The only expectation known here is 100-continue");
+    handler_.on_refused(*refusal);
+  } else {
+    refusal = handler_.check_headers(*this, request);
+  }
   if (!refusal) {
     continue_due_ = request.expects_continue && request.has_body;
     return true;

@@ -17,9 +17,9 @@ constexpr std::array<Method, 6> kMethods{Method::get, Method::head, Method::post
                                          Method::put, Method::del,  Method::options};
 // Fields that two readers could take differently, were there two of them. Content-Length and Transfer-Encoding twice
 // are refused by llhttp as well.
-constexpr std::array<std::string_view, 8> kSingleFields{
-    "Host",          "Content-Type", "Content-Length", "Transfer-Encoding",
-    "Authorization", "Origin",       "Sec-Fetch-Site", "Expect"};
+constexpr std::array<std::string_view, 9> kSingleFields{
+    "Host",   "Content-Type",   "Content-Length", "Transfer-Encoding", "Authorization",
+    "Origin", "Sec-Fetch-Site", "Expect",         "If-Match"};
 
 std::string_view trim(std::string_view text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);

@@ -140,6 +140,13 @@ std::string encode_body(const Body& body) {
   return out;
 }
 
+std::optional<RequestId> request_id_of(std::string_view command) {
+  Reader r(command);
+  const bool known = r.u8() == kVersion;
+  const RequestId id{.origin = raft::NodeId{r.u64()}, .epoch = r.u64(), .sequence = r.u64()};
+  return known && r.ok() ? std::optional(id) : std::nullopt;
+}
+
 std::string envelope(const RequestId& id, std::string_view body) {
   std::string out;
   out.reserve(kEnvelopeBytes + body.size());

@@ -81,6 +81,9 @@ std::string encode_body(const Body& body);
 // A whole command: the envelope in front of a body encoded earlier.
 std::string envelope(const RequestId& id, std::string_view body);
 
+// The request id in a command's envelope; nothing when the bytes are no envelope of this version.
+std::optional<RequestId> request_id_of(std::string_view command);
+
 // Total: any bytes give a command or an error (HAZARDS B14). The command's views point into `command`.
 Result<Command> decode(std::string_view command);
 

@@ -45,6 +45,9 @@ class Listener {
   // Where it listens, with the port: "127.0.0.1:8080", "[::1]:8080".
   [[nodiscard]] const std::vector<std::string>& addresses() const { return texts_; }
 
+  // TcpOptions::keepalive_s of the connections to come.
+  void set_keepalive(unsigned seconds) { tcp_.keepalive_s = seconds; }
+
   // Stops and resumes handing out connections; meanwhile they wait in the kernel's backlog.
   void pause();
   void resume();

@@ -207,8 +207,10 @@ void Node::answer_grant(uint64_t question_id, const GrantFounding& question, Mil
   const auto refuse = [&](std::string why) { transport_.answer(question_id, FoundingGranted{false, std::move(why)}); };
   if (!seeking_ || beginning_) return refuse("it is in a cluster, or is about to be");
   if (seeking_->attempt != 0) return refuse("it tries to found the cluster itself");
-  if (granted_to_ && granted_to_ != question.founder.instance)
-    return refuse("it granted the founding to " + granted_address_ + " already");
+  // One attempt at a time, of the same founder too: a question that comes late must not replace the grant of a later
+  // attempt.
+  if (granted_to_ && (granted_to_ != question.founder.instance || granted_attempt_ != question.attempt))
+    return refuse("it granted the founding to " + granted_address_ + " already, and has not heard that that is over");
   if (grant_question_) return refuse("it is busy with another grant");
   granted_to_ = question.founder.instance;
   granted_attempt_ = question.attempt;
@@ -223,6 +225,7 @@ void Node::answer_grant(uint64_t question_id, const GrantFounding& question, Mil
 void Node::answer_adopt(uint64_t question_id, const Adopt& question, Millis) {
   const auto answer = [&](bool ok, std::string why) { transport_.answer(question_id, Adopted{ok, std::move(why)}); };
   if (question.instance != instance_) return answer(false, "this is another instance");
+  if (question.cluster == kNoCluster) return answer(false, "that is no cluster");
   if (cluster_ == question.cluster) return answer(true, {});
   if (beginning_ || adopt_question_ || grant_question_) return answer(false, "it is busy: try again");
   if (seeking_ && seeking_->attempt != 0) return answer(false, "it is busy: try again");
@@ -234,6 +237,7 @@ void Node::answer_adopt(uint64_t question_id, const Adopt& question, Millis) {
   held_.clear();
   for (auto& [number, batch] : read_batches_) reads_.insert(reads_.end(), batch.reads.begin(), batch.reads.end());
   read_batches_.clear();
+  for (ReadsAtIndex& batch : reads_at_index_) reads_.insert(reads_.end(), batch.reads.begin(), batch.reads.end());
   reads_at_index_.clear();
   adopt_question_ = question_id;
   beginning_ = NewBeginning{.cluster = question.cluster, .hard_state = {}, .first_entry = std::nullopt};

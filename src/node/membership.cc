@@ -112,14 +112,16 @@ void Node::pump_admin(Millis now) {
     if (!admin.done && now >= admin.deadline) {
       if (admin.step == Step::joining) {
         finish_admin(admin, Outcome::timed_out, admin.admin.name + " has not caught up yet; it goes on");
-      } else if (admin.step == Step::forwarded || admin.step == Step::changing) {
+      } else if (admin.step == Step::forwarded || admin.step == Step::changing || admin.step == Step::transferring) {
         finish_admin(admin, Outcome::unknown, "no answer in time; it may still take effect");
       } else if (admin.identity.name == admin.admin.name || admin.admin.kind != AdminKind::add) {
         finish_admin(admin, leads ? Outcome::timed_out : Outcome::dropped,
                      leads ? "it did not come to its turn in time" : "no leader is known");
       } else {
-        finish_admin(admin, leads ? Outcome::conflict : Outcome::dropped,
-                     leads ? "no node answers at " + admin.admin.raft_address : "no leader is known");
+        finish_admin(
+            admin, leads ? Outcome::conflict : Outcome::dropped,
+            leads ? "no node answers at " + admin.admin.raft_address + (admin.why.empty() ? "" : ": " + admin.why)
+                  : "no leader is known");
       }
     }
   }
@@ -154,7 +156,10 @@ void Node::wait_turn(PendingAdmin& admin, Millis now) {
 // do no harm.
 void Node::admin_probed(PendingAdmin& admin, const Result<Answer>& answer, Millis now) {
   const auto* who = answer ? std::get_if<WhoIAm>(&*answer) : nullptr;
-  if (who == nullptr) return wait_turn(admin, now);  // it may be just starting
+  if (who == nullptr) {
+    admin.why = answer ? "an answer of another kind came" : answer.error();
+    return wait_turn(admin, now);  // it may be just starting
+  }
   admin.identity = who->identity;
   admin.target = who->identity.instance;
   if (who->identity.name != admin.admin.name)

@@ -39,6 +39,7 @@ enum class Outcome : uint8_t {
 struct Forward {
   uint64_t request;  // the sender's, unique within its process life
   Bytes command;
+  raft::Term term;  // in which the receiver leads, as the sender knows it
   friend bool operator==(const Forward&, const Forward&) = default;
 };
 struct ForwardReply {

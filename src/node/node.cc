@@ -25,6 +25,8 @@ constexpr size_t kDiscardPerTurn = 2'000;
 
 // Nodes outside its configuration that a node answers.
 constexpr size_t kMaxStrangers = 16;
+// What is in progress when a shutdown begins is answered within this.
+constexpr Millis kShutdownAnswerMs = 3'000;
 
 }  // namespace
 
@@ -196,6 +198,8 @@ void Node::drain(Millis now) {
   turn_at_ = now;
   wants_turn_ = false;
   if (seeking_) seek(now);
+  // Before the reads: an installed snapshot must not come between a read's index and its answer.
+  load_more(now);
   if (raft_) {
     watch_disk(now);
     pump_admin(now);
@@ -206,7 +210,6 @@ void Node::drain(Millis now) {
     maybe_take_snapshot();
     write_slice();
   }
-  load_more(now);
   if (standing() != announced_standing_) announce();
   expire_requests(now);
   if (discarded_) {
@@ -262,11 +265,17 @@ void Node::carry_out(raft::Output output, Millis now) {
   for (const raft::ReadReady& ready : output.reads) read_ready(ready, now);
   serve_reads();
   for (const raft::TransferDone& transfer : output.transfers) {
-    for (PendingAdmin& admin : admin_)
-      if (admin.step == PendingAdmin::Step::transferring && admin.number == transfer.token && !transfer.ok)
-        finish_admin(admin, Outcome::conflict, "the node did not catch up, or did not win, within an election timeout");
+    for (PendingAdmin& admin : admin_) {
+      if (admin.step != PendingAdmin::Step::transferring || admin.number != transfer.token || transfer.ok) continue;
+      if (transfer.sent) {
+        finish_admin(admin, Outcome::unknown,
+                     "the node was told, and has not won within an election timeout; it still may");
+      } else {
+        finish_admin(admin, Outcome::conflict, "the node did not catch up within an election timeout");
+      }
+    }
   }
-  if (raft_->log().configuration_index() != configuration_seen_) configuration_changed();
+  if (configuration_now() != configuration_seen_) configuration_changed();
   if (raft_->leader_id() != last_leader_) {
     last_leader_ = raft_->leader_id();
     ++counters_.leader_changes;
@@ -283,6 +292,7 @@ void Node::apply(raft::Entry& entry) {
   std::string reply;
   if (entry.kind == raft::EntryKind::command) {
     reply = machine::encode_reply(machine_.apply(entry.index, entry.time_ms, entry.payload.view()));
+    forwarded_applied(entry, reply);
   } else {
     machine_.advance(entry.index, entry.time_ms);
     if (entry.kind == raft::EntryKind::configuration) change_applied(entry);
@@ -328,8 +338,14 @@ raft::Member Node::addresses_of(const raft::Member& member) const {
   return result;
 }
 
+// Names the configuration in force: another one may come to stand at the same index, in another term.
+std::pair<raft::Index, raft::Term> Node::configuration_now() const {
+  const raft::Index index = raft_->log().configuration_index();
+  return {index, raft_->log().term_at(index).value_or(raft::Term{})};
+}
+
 void Node::configuration_changed() {
-  configuration_seen_ = raft_->log().configuration_index();
+  configuration_seen_ = configuration_now();
   // Who is being removed is still talked to: a leader needs the answers with which its own removal is committed.
   for (const raft::Member& member : raft_->log().configuration_at(raft_->commit_index()).configuration.members())
     if (member.id != instance_ && !raft_->configuration().contains(member.id))
@@ -373,6 +389,7 @@ void Node::begin_shutdown(Millis now) {
   if (shutting_down_) return;
   shutting_down_ = true;
   wants_turn_ = true;
+  bring_deadlines_forward(now + kShutdownAnswerMs);
   if (!raft_ || raft_->role() != raft::Role::leader) return;
   raft::PeerStatus best{};
   for (const raft::PeerStatus& peer : raft_->peers())

@@ -13,6 +13,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -192,6 +193,7 @@ class Node {
     uint64_t number = 0;  // of the probe, the proposal, the forward or the transfer
     raft::NodeId target;  // the instance it is about, once known
     Identity identity;    // what the probe found
+    std::string why;      // the probe's error
     raft::Term term;      // of the proposed change
     raft::Index index;
     bool done = false;
@@ -224,6 +226,7 @@ class Node {
   void apply(raft::Entry& entry);
   void release_held(uint64_t ticket);
   bool send(raft::NodeId to, PeerMessage message);
+  [[nodiscard]] std::pair<raft::Index, raft::Term> configuration_now() const;
   void configuration_changed();
   void dial_stranger(raft::NodeId id, const Identity& identity);
   void remember_stranger(Peer peer);
@@ -246,8 +249,10 @@ class Node {
   void answer_waiter(const Waiter& waiter, Outcome outcome, raft::Index index, std::string reply);
   void on_forward(raft::NodeId from, Forward& forward, Millis now);
   void on_forward_reply(ForwardReply& reply);
+  void forwarded_applied(const raft::Entry& entry, const std::string& reply);
   void fail_waiters_up_to(raft::Index index);
   void expire_requests(Millis now);
+  void bring_deadlines_forward(Millis latest);
   [[nodiscard]] Millis earliest_request_deadline() const;
 
   // snapshots.cc
@@ -315,7 +320,7 @@ class Node {
   Millis turn_at_ = 0;  // the last drain
   bool shutting_down_ = false;
   raft::NodeId last_leader_;
-  raft::Index configuration_seen_;
+  std::pair<raft::Index, raft::Term> configuration_seen_;
   std::map<raft::NodeId, Identity> announced_;
   std::map<raft::NodeId, Peer> strangers_;  // of this cluster, in no configuration here (yet)
   std::vector<Completion> completions_;

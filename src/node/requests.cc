@@ -42,7 +42,8 @@ void Node::on_forward(raft::NodeId from, Forward& forward, Millis now) {
                      .from = from,
                      .request = forward.request};
   // One hop and no further (HAZARDS E14): who does not lead refuses at once, and has certainly not applied it.
-  if (!raft_ || raft_->role() != raft::Role::leader) {
+  // So does who leads a later term than it was sent in: what was sent after it may have been applied since.
+  if (!raft_ || raft_->role() != raft::Role::leader || raft_->current_term() != forward.term) {
     answer_waiter({.term = {}, .token = 0, .from = from, .request = forward.request, .deadline = 0},
                   Outcome::not_leader, {}, {});
   } else {
@@ -86,7 +87,9 @@ void Node::pump_writes(Millis now) {
         const machine::RequestId id{.origin = instance_, .epoch = epoch_, .sequence = next_sequence_};
         // A reply to an earlier process life must not answer for a request of this one (HAZARDS E13).
         const uint64_t number = unique(next_sequence_);
-        if (!send(raft_->leader_id(), Forward{number, Bytes(machine::envelope(id, write.command))})) return;
+        if (!send(raft_->leader_id(),
+                  Forward{number, Bytes(machine::envelope(id, write.command)), raft_->current_term()}))
+          return;
         ++next_sequence_;
         ++counters_.forwarded;
         forwarded_.emplace(number, ForwardedWrite{write.token, write.deadline});
@@ -139,6 +142,17 @@ void Node::on_forward_reply(ForwardReply& reply) {
   forwarded_.erase(it);
 }
 
+// What this node forwarded and now applies needs no answer from the leader, which may be gone.
+void Node::forwarded_applied(const raft::Entry& entry, const std::string& reply) {
+  if (forwarded_.empty()) return;
+  const auto id = machine::request_id_of(entry.payload.view());
+  if (!id || id->origin != instance_ || id->epoch != epoch_ || id->sequence == 0) return;
+  const auto it = forwarded_.find(unique(id->sequence));
+  if (it == forwarded_.end()) return;
+  complete(it->second.token, Outcome::applied, entry.index, reply);
+  forwarded_.erase(it);
+}
+
 // A snapshot took the place of these entries: whether they are in it cannot be told.
 void Node::fail_waiters_up_to(raft::Index index) {
   while (!waiters_.empty() && waiters_.begin()->first <= index) {
@@ -179,13 +193,19 @@ void Node::pump_reads(Millis now) {
 
 // Those whose time is up are not asked again: a leader that never answers must not keep them for ever.
 void Node::retry_reads(const std::vector<PendingRead>& reads, Millis now) {
+  std::vector<PendingRead> retried;
   for (const PendingRead& read : reads) {
     if (read.deadline <= now) {
       complete(read.token, Outcome::dropped, {}, {});
     } else {
-      reads_.push_back(read);
+      retried.push_back(read);
     }
   }
+  // The order of deadlines: what is asked again came before what was not asked yet.
+  const auto older = [](const PendingRead& a, const PendingRead& b) { return a.deadline < b.deadline; };
+  const auto middle = static_cast<std::ptrdiff_t>(reads_.size());
+  reads_.insert(reads_.end(), retried.begin(), retried.end());
+  std::inplace_merge(reads_.begin(), reads_.begin() + middle, reads_.end(), older);
 }
 
 void Node::read_ready(const raft::ReadReady& ready, Millis now) {
@@ -226,6 +246,20 @@ Millis Node::earliest_request_deadline() const {
   if (!reads_at_index_.empty()) consider(reads_at_index_.front().reads.front().deadline);
   for (const PendingAdmin& admin : admin_) consider(admin.deadline);
   return earliest;
+}
+
+void Node::bring_deadlines_forward(Millis latest) {
+  const auto bring = [latest](auto& request) { request.deadline = std::min(request.deadline, latest); };
+  for (PendingWrite& write : writes_) bring(write);
+  for (auto& [number, write] : proposing_) bring(write);
+  for (auto& [index, waiter] : waiters_) bring(waiter);
+  for (auto& [number, write] : forwarded_) bring(write);
+  for (PendingRead& read : reads_) bring(read);
+  for (auto& [number, batch] : read_batches_)
+    for (PendingRead& read : batch.reads) bring(read);
+  for (ReadsAtIndex& batch : reads_at_index_)
+    for (PendingRead& read : batch.reads) bring(read);
+  for (PendingAdmin& admin : admin_) bring(admin);
 }
 
 // Each queue is in the order of its deadlines, or nearly so: only its front is looked at, and an early one behind it

@@ -79,7 +79,7 @@ void Raft::on_transfer(Millis now, const TransferLeadership& request) {
   const bool possible = p != nullptr && configuration().is_voter(request.to) && !transfer_ && !change_pending() &&
                         now <= p->last_contact + options_.election_timeout_ms;
   if (!possible) {
-    out_.transfers.push_back({request.token, false});
+    out_.transfers.push_back({request.token, false, false});
     return;
   }
   transfer_ = Transfer{request.token, request.to, now + options_.election_timeout_ms, false};
@@ -100,7 +100,7 @@ void Raft::advance_transfer(Millis now) {
 }
 
 void Raft::end_transfer(bool ok) {
-  out_.transfers.push_back({transfer_->token, ok});
+  out_.transfers.push_back({transfer_->token, ok, transfer_->sent});
   transfer_.reset();
 }
 

@@ -69,8 +69,10 @@ void Raft::step(Millis now, Input input) {
                    Proposed result{.token = in.token};
                    if (role_ != Role::leader || transfer_) {
                      result.refusal = Refusal::not_leader;
-                   } else if (uncommitted_bytes_ + in.payload.size() > options_.max_uncommitted_bytes &&
-                              uncommitted_bytes_ > 0) {
+                   } else if ((uncommitted_bytes_ + in.payload.size() > options_.max_uncommitted_bytes &&
+                               uncommitted_bytes_ > 0) ||
+                              appended_bytes_ - synced_bytes_ > options_.max_uncommitted_bytes) {
+                     // Followers may commit faster than this disk syncs: its backlog is bounded too.
                      result.refusal = Refusal::overloaded;
                    } else {
                      append_as_leader(now, EntryKind::command, std::move(in.payload));
@@ -206,6 +208,7 @@ void Raft::append_as_leader(Millis now, EntryKind kind, Bytes payload) {
               .time_ms = std::max(log_.last_time_ms(), stamp_base_ + (now - leader_since_)),
               .payload = std::move(payload)};
   uncommitted_bytes_ += cost(entry);
+  appended_bytes_ += cost(entry);
   log_.append(std::move(entry));
 }
 
@@ -223,6 +226,7 @@ void Raft::on_persisted(Millis now, uint64_t ticket) {
   Index durable = durable_index_;
   while (!tickets_.empty() && tickets_.front().number <= ticket) {
     durable = std::max(durable, tickets_.front().last_index);
+    synced_bytes_ = tickets_.front().appended_bytes;
     tickets_.pop_front();
   }
   const bool moved = durable > durable_index_;
@@ -251,6 +255,8 @@ Output Raft::take_output(Millis now) {
          hard_state_.current_term.value, options_.election_timeout_ms);
     become_follower(now, hard_state_.current_term, kNobody);
   }
+  if (role_ == Role::leader && disk_stalled_ && configuration().quorum() > 1)
+    become_follower(now, hard_state_.current_term, kNobody);  // elected while the disk stalled
   if (role_ == Role::leader) {
     promote_ready_learner(now);
     advance_transfer(now);
@@ -281,7 +287,7 @@ void Raft::persist_and_release(Output& output) {
     if (WH_MUTANT(vote_not_persisted) && output.hard_state) output.hard_state->voted_for = kNobody;
     output.install = std::exchange(install_, std::nullopt);
     if (appended) output.append = log_.slice(unstable_from_, log_.last_index(), UINT64_MAX);
-    tickets_.push_back({output.persist_ticket, log_.last_index(), hard_state_dirty_});
+    tickets_.push_back({output.persist_ticket, log_.last_index(), hard_state_dirty_, appended_bytes_});
     if (votes_unsent_ && own_vote_ticket_ == 0) own_vote_ticket_ = output.persist_ticket;
     unstable_from_ = log_.last_index() + 1;
     hard_state_dirty_ = false;

@@ -165,7 +165,8 @@ struct LoadEntries {
 
 struct TransferDone {
   uint64_t token;
-  bool ok;
+  bool ok;    // leadership went into a newer term
+  bool sent;  // the target was told: it may still win
 };
 
 struct HeldOutbound {
@@ -235,6 +236,7 @@ class Raft {
     uint64_t number;
     Index last_index;  // lowered by a truncation: what the ticket makes durable of today's log
     bool hard_state;
+    uint64_t appended_bytes;  // as of the ticket
   };
   struct PendingRead {
     uint64_t token;
@@ -371,6 +373,8 @@ class Raft {
   Millis stamp_base_ = 0;  // cluster time when leadership began
   Millis heartbeat_due_ = 0;
   uint64_t uncommitted_bytes_ = 0;
+  uint64_t appended_bytes_ = 0;         // by this process as a leader, ever
+  uint64_t synced_bytes_ = 0;           // of those, on its own disk
   uint64_t read_round_ = 0;             // grows for ever within a term
   std::vector<PendingRead> new_reads_;  // wait for this turn's round
   std::deque<PendingRead> reads_;       // wait for their round's echoes

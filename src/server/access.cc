@@ -8,21 +8,20 @@
 namespace wh {
 namespace {
 
-// The host of an authority, without port and brackets, and the port as it stands there.
+// The host of an authority, without port and brackets, and the port as it stands there; both empty when it is none.
 std::pair<std::string_view, std::string_view> split_authority(std::string_view authority) {
-  std::string_view port;
+  std::string_view host = authority.substr(0, authority.find(':'));
+  std::string_view rest = authority.substr(host.size());
   if (!authority.empty() && authority.front() == '[') {
     const size_t end = authority.find(']');
-    if (end == std::string_view::npos) return {authority, {}};
-    if (end + 1 < authority.size() && authority[end + 1] == ':') port = authority.substr(end + 2);
-    return {authority.substr(1, end - 1), port};
+    if (end == std::string_view::npos) return {};
+    host = authority.substr(1, end - 1);
+    rest = authority.substr(end + 1);
   }
-  const size_t colon = authority.rfind(':');
-  if (colon != std::string_view::npos) {
-    port = authority.substr(colon + 1);
-    authority = authority.substr(0, colon);
-  }
-  return {authority, port};
+  if (rest.empty()) return {host, {}};
+  const std::string_view port = rest.substr(1);
+  if (rest.front() != ':' || port.find_first_not_of("0123456789") != std::string_view::npos) return {};
+  return {host, port};
 }
 
 // A name that a page of another site cannot have made the browser's resolver point here (DNS rebinding, HAZARDS H8).
@@ -69,7 +68,8 @@ std::optional<http::Response> refuse(const Options& options, const ByteStream& s
       response.headers.push_back({"WWW-Authenticate", "Basic realm=\"wormhole\""});
       return response;
     }
-  } else if (!request.host.empty() && !host_is_known(options, request.host, announced_host)) {
+  } else if ((request.minor_version > 0 || !request.host.empty()) &&
+             !host_is_known(options, request.host, announced_host)) {
     return http::error_response(
         403, "this Host is not known here; ask by address, or name it in the directive allowed-hosts");
   }

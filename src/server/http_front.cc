@@ -111,7 +111,8 @@ void HttpFront::on_request(http::RequestId id, http::Request&& request) {
   const http::Connection& connection = *connections_.at(id.connection);
   Result<http::Params> query = http::parse_form(request.query);
   if (!query) return respond(id, route, http::error_response(400, query.error()));
-  RouteRequest route_request{request, std::move(match.params), std::move(*query), connection.stream().peer_address()};
+  RouteRequest route_request{request, std::move(match.params), std::move(*query), connection.stream().peer_address(),
+                             connection.stream().local_address()};
   CallKind kind = route->kind;
   if (kind == CallKind::read) {
     ReadConsistency consistency = options_.read_consistency;
@@ -121,6 +122,8 @@ void HttpFront::on_request(http::RequestId id, http::Request&& request) {
       consistency = *asked == "stale" ? ReadConsistency::stale : ReadConsistency::linearizable;
     }
     if (consistency == ReadConsistency::stale) kind = CallKind::stale;
+    if (kind == CallKind::stale && node_.raft() == nullptr)
+      return respond(id, route, http::error_response(503, "this node has no state to show yet"));
   }
   Begun begun = route->begin(context_, route_request);
   if (auto* response = std::get_if<http::Response>(&begun)) return respond(id, route, std::move(*response));

@@ -31,6 +31,7 @@ struct RouteRequest {
   std::vector<std::string> params;  // of the path, decoded
   http::Params query;               // decoded
   std::string peer_address;         // of the client, numeric
+  std::string local_address;        // at which it reached this node, numeric
 };
 
 // What a route keeps for its answer.

@@ -36,8 +36,13 @@ Begun admin_call(node::AdminKind kind, std::string name, std::string address) {
 }
 
 std::optional<http::Response> bad_node_id(const std::string& id) {
-  if (const Status good = check_node_id(id); !good) return http::error_response(400, printable(good.error()));
+  if (const Status good = check_node_id(id); !good)
+    return http::error_response(400, printable("a node's id " + good.error()));
   return std::nullopt;
+}
+
+std::string host_literal(const std::string& address) {
+  return address.find(':') == std::string::npos ? address : "[" + address + "]";
 }
 
 void string_or_null(http::JsonWriter& json, std::string_view key, const std::string& value) {
@@ -69,7 +74,7 @@ Begun begin_join(const RouteContext&, RouteRequest& request) {
   if (where.starts_with('[') && where.ends_with(']')) where = where.substr(1, where.size() - 2);
   const bool numeric = is_ipv4_literal(where) || is_ipv6_literal(where);
   if (!numeric && !is_host_name(where)) return http::error_response(400, "host is an address or a host name");
-  if (where.find(':') != std::string::npos) where = "[" + where + "]";
+  where = host_literal(where);
   return admin_call(node::AdminKind::add, *id, where + ":" + std::to_string(number));
 }
 
@@ -98,7 +103,7 @@ http::Response finish_admin(const RouteContext&, const RouteMemory&, const node:
   return {.status = 200, .content_type = {}, .headers = {}, .body = {}};
 }
 
-Begun begin_cluster(const RouteContext& context, RouteRequest&) {
+Begun begin_cluster(const RouteContext& context, RouteRequest& request) {
   const node::Node& node = context.node;
   const raft::Raft* raft = node.raft();
   http::JsonWriter json;
@@ -121,7 +126,11 @@ Begun begin_cluster(const RouteContext& context, RouteRequest&) {
   number_or_null("applied_index", raft != nullptr, node.machine().applied().value);
   number_or_null("last_log_index", raft != nullptr, raft != nullptr ? raft->log().last_index().value : 0);
   json.key("members").begin_array();
-  for (const MemberView& member : member_views(node)) {
+  for (MemberView& member : member_views(node)) {
+    // Of a wildcard bind this node knows its own address by the connection only.
+    for (std::string* address : {&member.raft_address, &member.http_address, &member.https_address})
+      if (address->starts_with(':') && member.name == identity.name)
+        *address = host_literal(request.local_address) + *address;
     json.begin_object();
     json.key("id").string(member.name);
     json.key("raft_address").string(member.raft_address);

@@ -21,7 +21,7 @@ std::optional<uint64_t> event_id_of(std::string_view tag) {
 }  // namespace
 
 Begun begin_post_event(const RouteContext&, RouteRequest& request) {
-  auto params = all_params({request.http, {}, {}, {}});
+  auto params = all_params({request.http, {}, {}, {}, {}});
   if (auto* refusal = std::get_if<http::Response>(&params)) return std::move(*refusal);
   const std::string* event = http::find_param(std::get<http::Params>(params), "event");
   if (event == nullptr) return http::error_response(400, "the form field event is missing");
@@ -55,7 +55,7 @@ Begun begin_delete_event(const RouteContext&, RouteRequest& request) {
   if (const std::string* tag = request.http.header("If-Match")) {
     dequeue.only_if_front = event_id_of(*tag);
     if (!dequeue.only_if_front)
-      return http::error_response(400, "If-Match takes one event's id in quotes, as ETag gives it");
+      return http::error_response(412, "If-Match names no event: it takes one id in quotes, as ETag gives it");
   }
   return write_call(dequeue, {});
 }

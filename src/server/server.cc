@@ -99,6 +99,8 @@ Status Server::start() {
   loop_.set_sweep([this] { sweep(); });
   loop_.on_deadline([this](Millis) { node_->tick(loop_.now()); });
   for (const int signal : {SIGTERM, SIGINT}) loop_.on_signal(signal, [this] { signalled(); });
+  loop_.on_signal(SIGHUP,
+                  [] { log_line(LogLevel::notice, "SIGHUP: nothing is read anew; use CONFIG SET, or start again"); });
   return ok_status();
 }
 
@@ -343,6 +345,9 @@ Status Server::configure(const std::string& name, const std::string& value) {
   logf(LogLevel::notice, "%s was changed by CONFIG SET%s", find_option(name)->name.data(),
        hides_value(name) ? "" : (": " + value).c_str());
   set_log_level(options_.loglevel);
+  raise_descriptor_limit();
+  for (const auto* listener : {&http_listener_, &https_listener_, &debug_listener_})
+    if (*listener) (*listener)->set_keepalive(static_cast<unsigned>(options_.tcp_keepalive_s));
   node_->set_request_timeout(static_cast<uint32_t>(options_.request_timeout_ms));
   node_->set_snapshot_thresholds(options_.raft_snapshot_entries, options_.raft_snapshot_bytes);
   node_->set_max_uncommitted(options_.raft_max_uncommitted_bytes);

@@ -220,6 +220,7 @@ Status Database::install(const raft::InstallState& install, const std::string& f
     meta_.base_term = last_term_ = meta.term;
     meta_.base_chain = last_chain_ = meta.chain;
   }
+  meta_.saw_command = true;  // whatever others put into it
   return store_snapshot({meta, file});
 }
 
@@ -240,7 +241,6 @@ Status Database::store_snapshot(const SnapshotFile& snapshot) {
   put_snapshot_.blob(1, record).text(2, snapshot.file).bind(3, snapshot_row_crc(record, snapshot.file));
   if (put_snapshot_.run() != SQLITE_OK) return sql_error("recording a snapshot");
   snapshot_ = snapshot;
-  meta_.saw_command = true;
   for (const raft::Member& member : snapshot.meta.configuration.members())
     if (member.id != meta_.instance) meta_.saw_others = true;
   meta_changed_ = true;

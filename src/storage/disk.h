@@ -42,6 +42,13 @@ class Disk {
   Disk(const Disk&) = delete;
   Disk& operator=(const Disk&) = delete;
 
+  // Runs `call`, which changes nothing, as one that busy_ms counts.
+  template <typename Call>
+  int watch(Lane lane, Call call) {
+    const Watch watch(since_[static_cast<size_t>(lane)]);
+    return call();
+  }
+
   // Runs `call` (returning 0 or an errno) as `event` on `lane`.
   template <typename Call>
   int run(Lane lane, const DiskEvent& event, Call call) {

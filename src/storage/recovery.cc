@@ -94,6 +94,9 @@ Result<node::RecoveredNode> Database::open(int directory_fd) {
   witness_.set_instance(meta_.instance);
   if (found.claim && found.instance != meta_.instance)
     return damaged(std::string(kWitnessFile) + ": belongs to another data directory");
+  // A directory that never was in a cluster, nor promised anything, has no name to hold on to: its start may have
+  // failed.
+  if (meta_.cluster == node::kNoCluster && !meta_.granted_to) meta_.name = settings_.name;
   if (meta_.name != settings_.name)
     return Error{"the data in " + directory_ + " is that of node-id \"" + meta_.name +
                  "\", which is fixed at the first start, but the configuration says node-id \"" + settings_.name +

@@ -52,7 +52,9 @@ int run(Vfs* vfs, const DiskEvent& event, int failure, Call call) {
 
 int file_close(sqlite3_file* file) { return real(file)->pMethods->xClose(real(file)); }
 int file_read(sqlite3_file* file, void* data, int size, sqlite3_int64 offset) {
-  return real(file)->pMethods->xRead(real(file), data, size, offset);
+  // A device that hangs may do so in a read as well.
+  return self(file)->vfs->disk().watch(Lane::database,
+                                       [&] { return real(file)->pMethods->xRead(real(file), data, size, offset); });
 }
 int file_write(sqlite3_file* file, const void* data, int size, sqlite3_int64 offset) {
   const std::string_view bytes(static_cast<const char*>(data), static_cast<size_t>(size));

@@ -222,12 +222,14 @@ ReadIndexReply read_read_index_reply(FieldReader& r) {
 
 void write(FrameWriter& w, const Forward& m) {
   w.fields().u64(m.request);
+  w.term(m.term);
   w.bytes(m.command.view(), kMaxPayloadBytes);
 }
 
 Forward read_forward(FieldReader& r) {
   Forward m{};
   m.request = r.u64();
+  m.term = r.term();
   m.command = Bytes(std::string(r.bytes(kMaxPayloadBytes)));
   return m;
 }

@@ -61,7 +61,8 @@ TEST_CASE("the event queue: ids, exact bytes, conditional removal") {
   CHECK(!front.header("wormhole-index").empty());
 
   check_rows(node, {{"-X DELETE -H 'If-Match: \"999999\"'", "/event", 412, nullptr},
-                    {"-X DELETE -H 'If-Match: 7'", "/event", 400, nullptr},
+                    {"-X DELETE -H 'If-Match: 7'", "/event", 412, nullptr},
+                    {"-X DELETE -H 'If-Match: \"1\"' -H 'If-Match: \"2\"'", "/event", 400, nullptr},
                     {"", "/event", 200, "first"}});
   const Answer removed = node.ask("-X DELETE -H 'If-Match: \"" + id + "\"'", "/event");
   CHECK(removed.status == 204);
@@ -188,6 +189,11 @@ TEST_CASE("another site's page can neither write nor rebind a name; GET writes c
                     {"-H 'Sec-Fetch-Site: same-origin' -d event=a", "/event", 201, nullptr},
                     {"-H 'Host: evil.example'", "/event", 403, nullptr},
                     {"-H 'Host: evil.example'", "/healthz", 200, nullptr},
+                    {"-H 'Host: 127.0.0.1:evil'", "/event", 403, nullptr},
+                    {"-H 'Host: [::1]evil.example'", "/event", 403, nullptr},
+                    {"-H 'Host: 127.0.0.1:80@evil.example'", "/event", 403, nullptr},
+                    {"-H 'Host;'", "/event", 403, nullptr},
+                    {"-H 'Host: [::1]:80'", "/event", 200, nullptr},
                     {"-H 'Host: localhost:1234'", "/event", 200, nullptr}});
   const std::string own = "-H 'Origin: " + node.server.url() + "' -d event=a";
   CHECK(node.ask(own, "/event").status == 201);

@@ -50,5 +50,19 @@ TEST_CASE("a grant to oneself ends with the process that asked for it") {
   CHECK(granted(bench, 1).granted);
 }
 
+TEST_CASE("a late question of an earlier attempt does not replace the grant of a later one") {
+  Bench bench(listed(), empty_disk());
+  bench.persist();
+  const Identity founder = empty_node(kOther, "a:1").identity;
+  bench.node.asked(1, GrantFounding{founder, 78}, bench.now);
+  bench.persist();
+  REQUIRE(granted(bench, 1).granted);
+  bench.node.asked(2, GrantFounding{founder, 77}, bench.now);
+  bench.persist();
+  CHECK_FALSE(granted(bench, 2).granted);
+  REQUIRE(bench.storage.grants.size() == 1);
+  CHECK(bench.storage.grants[0].attempt == 78);
+}
+
 }  // namespace
 }  // namespace wh::node

@@ -384,12 +384,23 @@ TEST_CASE("HAZARDS C11: a second process is kept out, and told who is in") {
 
 TEST_CASE("another node-id is refused, naming both") {
   const TempDirectory dir;
-  CHECK(Client(dir.path()).ok());
+  {
+    Client client(dir.path());
+    REQUIRE(client.ok());
+    client->begin_anew({cluster(3), {raft::Term{1}, kSelf}, configuration_entry(1, 1, {kSelf})});
+    client.run();
+  }
   Client client(dir.path(), nullptr, [](Options& o) { o.node_name = "beta"; });
   REQUIRE_FALSE(client.ok());
   CHECK(client.error().find("\"a\"") != std::string::npos);
   CHECK(client.error().find("\"beta\"") != std::string::npos);
   CHECK(Client(dir.path()).ok());
+}
+
+TEST_CASE("a start that founded nothing has fixed no node-id") {
+  const TempDirectory dir;
+  CHECK(Client(dir.path()).ok());
+  CHECK(Client(dir.path(), nullptr, [](Options& o) { o.node_name = "beta"; }).ok());
 }
 
 TEST_CASE("HAZARDS C13: a newer format is refused and left as it is") {

@@ -168,7 +168,7 @@ class RandomMessages {
       case 8:
         return ReadIndexReply{.term = Term{limited()}, .token = any(), .ok = flip(), .index = Index{limited()}};
       case 9:
-        return Forward{.request = any(), .command = Bytes(text(100))};
+        return Forward{.request = any(), .command = Bytes(text(100)), .term = Term{limited()}};
       case 10:
         return ForwardReply{
             .request = any(), .outcome = static_cast<Outcome>(below(9)), .index = Index{limited()}, .reply = text(100)};
