@@ -92,9 +92,8 @@ TEST_CASE("the transport may be destroyed inside any of its callbacks") {
     b.answer_with = node::Adopted{};
     bool destroyed = false;
     a.hook = [&](const std::string& what) {
-      if (what != event) return;
+      if (what != event || destroyed) return;
       destroyed = true;
-      a.hook = {};
       a.transport.reset();
       a.listener.reset();
     };
