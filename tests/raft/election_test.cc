@@ -450,6 +450,17 @@ TEST_CASE("HAZARDS A11: with any one-way links between three, whoever is a conne
   }
 }
 
+TEST_CASE("HAZARDS C9: who is elected while its disk stalls does not stay leader") {
+  Cluster c;
+  lone(c, {}, 0);
+  c.timeout(1);
+  c.receive(1, 2, grant(1, true));
+  REQUIRE(c.raft(1).role() == Role::candidate);
+  c.step(1, DiskStalled{true});
+  c.receive(1, 2, grant(1));
+  CHECK(c.raft(1).role() == Role::follower);
+}
+
 TEST_CASE("HAZARDS C9: a stalled disk ends leadership and keeps from campaigning") {
   Cluster c;
   lead(c, {}, 1);

@@ -272,6 +272,28 @@ TEST_CASE("beyond the limit of uncommitted bytes a proposal is refused, and take
   CHECK(c.proposal(c.propose(1, "y")).refusal == Refusal::none);
 }
 
+TEST_CASE("a leader whose disk lags behind its followers' refuses proposals: its backlog has a bound") {
+  Options options = test_options();
+  options.max_uncommitted_bytes = 1000;
+  Cluster c(options);
+  lead(c, {}, 1);
+  c.at(1).hold_sync = true;
+  uint64_t last = 1;
+  for (const Id other : {2, 3}) c.receive(1, other, accepted(1, last));
+  bool refused = false;
+  for (int i = 0; i < 100 && !refused; ++i) {
+    refused = c.proposal(c.propose(1, std::string(100, 'x'))).refusal == Refusal::overloaded;
+    if (refused) break;
+    ++last;
+    for (const Id other : {2, 3}) c.receive(1, other, accepted(1, last));
+  }
+  CHECK(refused);
+  CHECK(c.raft(1).commit_index() == Index{last});
+  c.at(1).hold_sync = false;
+  c.release_sync(1);
+  CHECK(c.proposal(c.propose(1, "y")).refusal == Refusal::none);
+}
+
 TEST_CASE("cluster time never goes back, whoever leads and whatever its clock says") {
   Cluster c;
   c.nodes({1, 2, 3});
