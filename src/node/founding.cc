@@ -36,7 +36,6 @@ Seeking::Seeking(std::vector<std::string> join) : listed_(std::move(join)) {
 }
 
 // --- founding
-// -------------------------------------------------------------------------------------------------------------
 
 void Node::found(Millis) {
   const raft::Configuration configuration({raft::Member{.id = instance_,
@@ -80,7 +79,6 @@ void Node::beginning_persisted(Millis now) {
 }
 
 // --- seeking
-// --------------------------------------------------------------------------------------------------------------
 
 void Node::seek(Millis now) {
   if (beginning_ || now < seeking_->next_at() || !seeking_->round_over()) return;
@@ -201,7 +199,6 @@ void Node::release_grant(const WhoIAm& founder) {
 }
 
 // --- asked by others
-// ------------------------------------------------------------------------------------------------------
 
 void Node::answer_grant(uint64_t question_id, const GrantFounding& question, Millis) {
   const auto refuse = [&](std::string why) { transport_.answer(question_id, FoundingGranted{false, std::move(why)}); };

@@ -28,7 +28,6 @@ std::string with_host(const std::string& address, const std::string& raft_addres
 }  // namespace
 
 // --- requests
-// -------------------------------------------------------------------------------------------------------------
 
 void Node::submit_admin(Token token, AdminRequest request, Millis now) {
   wants_turn_ = true;
@@ -150,7 +149,6 @@ void Node::wait_turn(PendingAdmin& admin, Millis now) {
 }
 
 // --- adding
-// ---------------------------------------------------------------------------------------------------------------
 
 // Who is there is asked before anything is committed: a wrong address, a wrong name and a node that belongs elsewhere
 // do no harm.
@@ -286,7 +284,6 @@ void Node::drop_refusing_learners(Millis now) {
 }
 
 // --- nodes that ask to be taken in
-// ----------------------------------------------------------------------------------------
 
 void Node::answer_take_me_in(uint64_t question_id, const TakeMeIn& question, Millis now) {
   const Identity& who = question.who;
@@ -318,7 +315,6 @@ void Node::answer_take_me_in(uint64_t question_id, const TakeMeIn& question, Mil
 }
 
 // --- removing and handing over
-// --------------------------------------------------------------------------------------------
 
 bool Node::silent(raft::NodeId id, Millis now) const {
   if (id == instance_) return false;
@@ -359,7 +355,6 @@ void Node::transfer_to(PendingAdmin& admin, Millis now) {
 }
 
 // --- addresses
-// ------------------------------------------------------------------------------------------------------------
 
 // The leader writes into the configuration what members announce of themselves, itself included. A node without a
 // leader asks the addresses of `join` whether one of its members moved there.
@@ -385,7 +380,6 @@ void Node::refresh_addresses(Millis now) {
 }
 
 // --- questions and answers
-// ------------------------------------------------------------------------------------------------
 
 void Node::asked(uint64_t question_id, Ask question, Millis now) {
   wants_turn_ = true;

@@ -32,7 +32,6 @@ enum class Outcome : uint8_t {
 };
 
 // --- within a cluster
-// -----------------------------------------------------------------------------------------------------
 
 // A client's command on its way to the leader. It is forwarded at most once, and never sent again (HAZARDS E14); the
 // state machine drops a second copy by (origin, epoch, sequence), which are part of the command's own bytes.
@@ -77,7 +76,6 @@ using PeerMessage =
                  raft::ReadIndexReply, Forward, ForwardReply, ForwardAdmin, ForwardAdminReply>;
 
 // --- before and between clusters
-// --------------------------------------------------------------------------------------------
 
 // Who a node is; said in every hello and every answer.
 struct Identity {

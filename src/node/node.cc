@@ -111,7 +111,6 @@ void Node::start_raft(raft::Recovered recovered, Millis now) {
 }
 
 // --- what arrives
-// ---------------------------------------------------------------------------------------------------------
 
 void Node::receive(raft::NodeId from, PeerMessage message, Millis now) {
   wants_turn_ = true;
@@ -192,7 +191,6 @@ void Node::tick(Millis now) {
 }
 
 // --- the turn
-// -------------------------------------------------------------------------------------------------------------
 
 void Node::drain(Millis now) {
   turn_at_ = now;
@@ -383,7 +381,6 @@ void Node::update_deadline(Millis now) {
 }
 
 // --- shutting down and looking
-// --------------------------------------------------------------------------------------------
 
 void Node::begin_shutdown(Millis now) {
   if (shutting_down_) return;

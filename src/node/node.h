@@ -91,7 +91,6 @@ class Node {
   [[nodiscard]] std::vector<Completion> take_completions();
 
   // --- the network
-  // ------------------------------------------------------------------------------------------------------------
   void receive(raft::NodeId from, PeerMessage message, Millis now);
   void peer_connected(raft::NodeId id, Millis now);
   // The connection died and the address refuses another: the process is gone.
@@ -104,11 +103,9 @@ class Node {
   void answered(uint64_t request, Result<Answer> answer, Millis now);
 
   // --- the disk
-  // ---------------------------------------------------------------------------------------------------------------
   void storage_done(StorageDone done, Millis now);
 
   // --- time
-  // -------------------------------------------------------------------------------------------------------------------
   // The time next_deadline() named has come, and what the sockets held by then was handed in (HAZARDS A12).
   void tick(Millis now);
   // Carries out everything that was handed in: once a turn of the loop.
@@ -122,7 +119,6 @@ class Node {
   [[nodiscard]] bool quiet() const;
 
   // --- looking
-  // ----------------------------------------------------------------------------------------------------------------
   [[nodiscard]] const machine::Machine& machine() const { return machine_; }
   // Null while the node is in no cluster, or still loads its snapshot.
   [[nodiscard]] const raft::Raft* raft() const { return raft_ ? &*raft_ : nullptr; }

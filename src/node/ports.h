@@ -14,7 +14,6 @@
 namespace wh::node {
 
 // --- the disk
-// ---------------------------------------------------------------------------------------------------------------
 
 // Found when the storage was opened: verified whole (checksums, hash chain, witness) before the node exists.
 struct RecoveredNode {
@@ -111,7 +110,6 @@ class Storage {
 };
 
 // --- the network
-// ------------------------------------------------------------------------------------------------------------
 
 struct Peer {
   raft::NodeId id;

@@ -20,7 +20,6 @@ void Node::complete(Token token, Outcome outcome, raft::Index index, std::string
 std::vector<Completion> Node::take_completions() { return std::exchange(completions_, {}); }
 
 // --- writes
-// ---------------------------------------------------------------------------------------------------------------
 
 void Node::submit_write(Token token, std::string command, bool may_forward, Millis now) {
   wants_turn_ = true;
@@ -162,7 +161,6 @@ void Node::fail_waiters_up_to(raft::Index index) {
 }
 
 // --- reads
-// ----------------------------------------------------------------------------------------------------------------
 
 void Node::submit_read(Token token, Millis now) {
   wants_turn_ = true;
@@ -231,7 +229,6 @@ void Node::serve_reads() {
 }
 
 // --- time-outs
-// ------------------------------------------------------------------------------------------------------------
 
 Millis Node::earliest_request_deadline() const {
   Millis earliest = kNever;

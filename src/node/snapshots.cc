@@ -14,7 +14,6 @@ constexpr size_t kFeedBytes = 16 << 10;
 }
 
 // --- taking one
-// -----------------------------------------------------------------------------------------------------------
 
 void Node::maybe_take_snapshot() {
   const raft::Index applied = raft_->applied_index();
@@ -86,7 +85,6 @@ void Node::abandon_taking() {
 }
 
 // --- receiving one
-// --------------------------------------------------------------------------------------------------------
 
 void Node::chunk_written(const IncomingChunkWritten& written, Millis now) {
   if (!raft_) return;
@@ -96,7 +94,6 @@ void Node::chunk_written(const IncomingChunkWritten& written, Millis now) {
 }
 
 // --- loading one
-// ----------------------------------------------------------------------------------------------------------
 
 void Node::begin_loading(const raft::SnapshotMeta& meta, bool at_start) {
   loaded_state_.reset();

@@ -42,7 +42,6 @@ struct Recovered {
 };
 
 // --- inputs
-// ---------------------------------------------------------------------------------------------------------------
 
 struct Tick {};  // the time of next_deadline came, and what had arrived by then was stepped: an election may begin
 struct Receive {
@@ -115,7 +114,6 @@ using Input = std::variant<Tick, Receive, Propose, ProposeConfiguration, ReadInd
                            PeerLost, TransferLeadership>;
 
 // --- outputs
-// --------------------------------------------------------------------------------------------------------------
 
 enum class Refusal : uint8_t {
   none,
@@ -371,7 +369,6 @@ class Raft {
   Index term_start_index_;  // the no-op of this term
   Millis leader_since_ = 0;
   Millis stamp_base_ = 0;  // cluster time when leadership began
-  Millis heartbeat_due_ = 0;
   uint64_t uncommitted_bytes_ = 0;
   uint64_t appended_bytes_ = 0;         // by this process as a leader, ever
   uint64_t synced_bytes_ = 0;           // of those, on its own disk

@@ -11,7 +11,6 @@
 namespace wh::raft {
 
 // --- the follower
-// ---------------------------------------------------------------------------------------------------------
 
 namespace {
 // Whether the entries follow prev and each other as a leader's log does. What a peer sends is checked here once, so
@@ -97,7 +96,6 @@ void Raft::acknowledge_append(Millis now) {
 }
 
 // --- the leader
-// -----------------------------------------------------------------------------------------------------------
 
 Progress* Raft::progress_of(NodeId id) {
   const auto it = progress_.find(id);

@@ -10,7 +10,6 @@
 namespace wh::raft {
 
 // --- the leader
-// -----------------------------------------------------------------------------------------------------------
 
 void Raft::start_snapshot(Millis now, Progress& p) {
   WH_ASSERT(snapshot_, "a log is compacted only behind a snapshot");
@@ -66,7 +65,6 @@ void Raft::on_install_snapshot_reply(Millis now, NodeId from, const InstallSnaps
 }
 
 // --- the follower
-// ---------------------------------------------------------------------------------------------------------
 
 void Raft::on_install_snapshot(Millis now, NodeId from, InstallSnapshot& message) {
   WH_ASSERT(role_ != Role::leader, "two leaders in one term");
@@ -131,7 +129,6 @@ void Raft::on_snapshot_received(Millis now, const SnapshotReceived& received) {
 }
 
 // --- this node's own
-// ------------------------------------------------------------------------------------------------------
 
 void Raft::on_snapshot_taken(const SnapshotTaken& taken) {
   if (snapshot_ && taken.meta.index <= snapshot_->index) return;

@@ -42,7 +42,6 @@ std::variant<machine::Reply, std::string> reply_of(const node::Completion& compl
 }
 
 // --- keys
-// -----------------------------------------------------------------------------------------------------------------
 
 CommandBegun begin_get(const CommandContext& context, Arguments& a) { return read(context, {std::move(a[1])}); }
 std::string finish_get(const CommandContext& context, const CommandMemory& memory, const node::Completion&) {
@@ -89,7 +88,6 @@ std::string finish_dbsize(const CommandContext& context, const CommandMemory&, c
 }
 
 // --- queues
-// ---------------------------------------------------------------------------------------------------------------
 
 CommandBegun begin_rpush(const CommandContext&, Arguments& a) { return write(machine::Enqueue{a[1], a[2]}); }
 std::string finish_rpush(const CommandContext&, const CommandMemory&, const node::Completion& completion) {
@@ -121,7 +119,6 @@ std::string finish_llen(const CommandContext& context, const CommandMemory& memo
 }
 
 // --- the server
-// -----------------------------------------------------------------------------------------------------------
 
 CommandBegun begin_info(const CommandContext& context, Arguments& a) {
   return bulk_reply(context.info(a.size() > 1 ? debug::lower_case(a[1]) : ""));

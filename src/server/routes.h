@@ -63,7 +63,6 @@ struct RouteSpec {
 std::span<const RouteSpec> route_table();
 
 // --- for the routes
-// -------------------------------------------------------------------------------------------------------
 
 http::Response json_response(int status, std::string json);
 // Adds Wormhole-Index.

@@ -82,7 +82,6 @@ Server::~Server() {
 }
 
 // --- beginning
-// ------------------------------------------------------------------------------------------------------------
 
 Status Server::start() {
   if (options_.node_id.empty()) options_.node_id = default_node_id(machine_name(), options_.raft_port);
@@ -270,7 +269,6 @@ Status Server::write_pidfile() {
 }
 
 // --- going on
-// -------------------------------------------------------------------------------------------------------------
 
 void Server::run() {
   logf(LogLevel::notice, "wormhole %s, node %s, data in %s", WORMHOLE_VERSION, options_.node_id.c_str(),
@@ -357,7 +355,6 @@ Status Server::configure(const std::string& name, const std::string& value) {
 }
 
 // --- ending
-// ---------------------------------------------------------------------------------------------------------------
 
 void Server::signalled() {
   if (shutting_down_) {
@@ -385,7 +382,6 @@ void Server::maybe_finish() {
 }
 
 // --- the transport's events
-// -----------------------------------------------------------------------------------------------
 
 void Server::received(raft::NodeId from, node::PeerMessage message) {
   node_->receive(from, std::move(message), loop_.now());

@@ -37,7 +37,6 @@ class Server final : public net::PeerEvents {
   // Beginning.
   Status open_storage(node::RecoveredNode& recovered);
   Status open_ports();
-  Status open_debug_port();
   Status load_tls();
   void make_node(node::RecoveredNode recovered);
   void raise_descriptor_limit();

@@ -67,7 +67,6 @@ Claim Database::current_claim() const {
 }
 
 // --- one transaction
-// ---------------------------------------------------------------------------------------------------------------
 
 Status Database::write(std::vector<Write>& writes) {
   WH_ASSERT(!failed_, "the database is used after a failure");
@@ -292,7 +291,6 @@ Status Database::store_meta() {
 }
 
 // --- reading
-// ---------------------------------------------------------------------------------------------------------------
 
 Status Database::take_row(Statement& s, Row& row) {
   const raft::Index index{s.number(0)};
@@ -352,7 +350,6 @@ Result<std::vector<raft::Entry>> Database::read(raft::Index first, raft::Index l
 }
 
 // --- upkeep
-// ---------------------------------------------------------------------------------------------------------------
 
 Result<bool> Database::compact(raft::Index target) {
   WH_ASSERT(!failed_, "the database is used after a failure");

@@ -101,7 +101,6 @@ void SqliteStorage::fail(const std::string& message) {
 }
 
 // --- the database lane
-// ---------------------------------------------------------------------------------------------------------------
 
 void SqliteStorage::persist(node::Batch batch) {
   std::string file;
@@ -264,7 +263,6 @@ void SqliteStorage::written(std::vector<Write>& writes) {
 }
 
 // --- the snapshot files
-// ---------------------------------------------------------------------------------------------------------------
 
 void SqliteStorage::recorded(const SnapshotFile& snapshot) {
   if (previous_) remove_file(previous_->file);
