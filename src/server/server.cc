@@ -98,8 +98,7 @@ Status Server::start() {
   loop_.set_sweep([this] { sweep(); });
   loop_.on_deadline([this](Millis) { node_->tick(loop_.now()); });
   for (const int signal : {SIGTERM, SIGINT}) loop_.on_signal(signal, [this] { signalled(); });
-  loop_.on_signal(SIGHUP,
-                  [] { log_line(LogLevel::notice, "SIGHUP: nothing is read anew; use CONFIG SET, or start again"); });
+  loop_.on_signal(SIGHUP, [this] { reload(); });
   return ok_status();
 }
 
@@ -353,6 +352,8 @@ Status Server::configure(const std::string& name, const std::string& value) {
   debug_->reconfigure();
   return ok_status();
 }
+
+void Server::reload() { log_line(LogLevel::notice, "SIGHUP: nothing is read anew; use CONFIG SET, or start again"); }
 
 // --- ending
 

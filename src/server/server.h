@@ -50,6 +50,8 @@ class Server final : public net::PeerEvents {
   [[nodiscard]] std::string peer_objection(const ByteStream& stream) const;
   std::string info(const std::string& section);
   Status configure(const std::string& name, const std::string& value);
+  // SIGHUP.
+  void reload();
 
   // Ending.
   void signalled();
