@@ -13,7 +13,7 @@ TESTS ?=
 SERVER = src/server/wormhole-server
 OPTIONS_build =
 OPTIONS_build-debug = -Dbuildtype=debug
-OPTIONS_build-asan = -Db_sanitize=address,undefined -Db_lundef=false
+OPTIONS_build-asan = -Doptimization=1 -Db_sanitize=address,undefined -Db_lundef=false
 OPTIONS_build-tsan = -Db_sanitize=thread -Db_lundef=false
 
 # $(call compile,DIRECTORY[,TARGETS]): sets the directory up when it is not, then builds. ninja itself notices when a
