@@ -92,6 +92,9 @@ pid_t spawn(std::vector<std::string> arguments, const std::map<std::string, std:
   _exit(127);
 }
 
+// What a shell command begins with so that it runs in a network namespace.
+std::string in_netns(const std::string& netns) { return netns.empty() ? "" : "ip netns exec " + netns + " "; }
+
 }  // namespace
 
 uint16_t free_port(const std::vector<int>& distances) {
@@ -193,10 +196,10 @@ std::string Answer::header(const std::string& name) const {
   return found == headers.end() ? "" : found->second;
 }
 
-Answer curl(const TempDir& dir, const std::string& arguments) {
+Answer curl(const TempDir& dir, const std::string& arguments, const std::string& netns) {
   static int count = 0;
   const std::string head = dir.path("head-" + std::to_string(++count));
-  const Output output = sh(dir, "exec curl -sS -D " + head + " " + arguments);
+  const Output output = sh(dir, "exec " + in_netns(netns) + "curl -sS -D " + head + " " + arguments);
   Answer answer{.exit = output.status, .status = 0, .headers = {}, .body = output.out};
   std::istringstream lines(read_file(head));
   for (std::string line; std::getline(lines, line);) {
@@ -235,6 +238,8 @@ Server::Server(Server&& other) noexcept
       environment(std::move(other.environment)),
       name(std::move(other.name)),
       host(std::move(other.host)),
+      bind(std::move(other.bind)),
+      netns(std::move(other.netns)),
       port(other.port),
       tls_port(other.tls_port),
       raft_port(other.raft_port),
@@ -256,12 +261,20 @@ Server::~Server() {
 void Server::start() {
   REQUIRE(pid_ < 0);
   std::vector<std::string> command{program};
+  if (!netns.empty()) {
+    // execve looks at no PATH; `ip` ends by becoming the server, so the process id is the server's.
+    static const std::string ip = sh(*dir_, "command -v ip").out;
+    command = {ip.substr(0, ip.find('\n')), "netns", "exec", netns, program};
+  }
   if (arguments) {
     command.insert(command.end(), arguments->begin(), arguments->end());
   } else {
-    command.insert(command.end(), {"--node-id", name, "--bind", host, "--port",
-                                   std::to_string(tls_port != 0 ? 0 : port), "--raft-port", std::to_string(raft_port),
-                                   "--debug-port", std::to_string(debug_port), "--dir", data_dir});
+    command.insert(command.end(), {"--node-id", name, "--bind"});
+    std::istringstream addresses(bind.empty() ? host : bind);
+    for (std::string address; addresses >> address;) command.push_back(address);
+    command.insert(command.end(),
+                   {"--port", std::to_string(tls_port != 0 ? 0 : port), "--raft-port", std::to_string(raft_port),
+                    "--debug-port", std::to_string(debug_port), "--dir", data_dir});
     if (tls_port != 0) command.insert(command.end(), {"--tls-port", std::to_string(tls_port)});
     command.insert(command.end(), more.begin(), more.end());
   }
@@ -307,15 +320,17 @@ bool Server::running() {
   return waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == 0;
 }
 
+std::string Server::url_host() const { return host.find(':') == std::string::npos ? host : "[" + host + "]"; }
+
 std::string Server::url(std::string_view path) const {
-  const std::string base = tls_port != 0 ? "https://" + host + ":" + std::to_string(tls_port)
-                                         : "http://" + host + ":" + std::to_string(port);
+  const std::string base = tls_port != 0 ? "https://" + url_host() + ":" + std::to_string(tls_port)
+                                         : "http://" + url_host() + ":" + std::to_string(port);
   return base + std::string(path);
 }
 
 std::string Server::log() const { return read_file(log_path_); }
 
-Answer Server::get(std::string_view path) const { return curl(*dir_, "-k --max-time 15 '" + url(path) + "'"); }
+Answer Server::get(std::string_view path) const { return curl(*dir_, "-k --max-time 15 '" + url(path) + "'", netns); }
 bool Server::ready() const { return get("/readyz").status == 200; }
 
 std::string Server::cluster() const {
@@ -326,8 +341,9 @@ std::string Server::cluster() const {
 std::string Server::cluster_field(std::string_view field) const { return json_field(cluster(), field); }
 
 std::string Server::redis(const std::string& command) const {
-  std::string out =
-      sh(*dir_, "exec redis-cli -h " + host + " -p " + std::to_string(debug_port) + " " + command + " 2>&1").out;
+  std::string out = sh(*dir_, "exec " + in_netns(netns) + "redis-cli -h " + host + " -p " + std::to_string(debug_port) +
+                                  " " + command + " 2>&1")
+                        .out;
   if (out.ends_with('\n')) out.pop_back();
   return out;
 }

@@ -66,8 +66,8 @@ struct Answer {
   [[nodiscard]] std::string header(const std::string& name) const;
 };
 
-// curl -sS with `arguments`, which the shell splits: quote what needs it.
-Answer curl(const TempDir& dir, const std::string& arguments);
+// curl -sS with `arguments`, which the shell splits: quote what needs it. In a network namespace, when one is named.
+Answer curl(const TempDir& dir, const std::string& arguments, const std::string& netns = {});
 
 // One wormhole-server: its ports, its directory, its process while there is one.
 class Server {
@@ -88,7 +88,9 @@ class Server {
   std::map<std::string, std::string> environment;
 
   std::string name;
-  std::string host;
+  std::string host;   // where it is asked
+  std::string bind;   // what it listens on, words of the directive; empty: `host`
+  std::string netns;  // set: it runs, and is asked, in this network namespace (netns.h)
   uint16_t port;
   uint16_t tls_port = 0;  // set: `port` is off and url() is https
   uint16_t raft_port;
@@ -108,7 +110,7 @@ class Server {
   [[nodiscard]] bool running();
   [[nodiscard]] pid_t pid() const { return pid_; }
 
-  [[nodiscard]] std::string raft_address() const { return host + ":" + std::to_string(raft_port); }
+  [[nodiscard]] std::string raft_address() const { return url_host() + ":" + std::to_string(raft_port); }
   [[nodiscard]] std::string url(std::string_view path = "") const;
   // What it wrote, over all its runs.
   [[nodiscard]] std::string log() const;
@@ -123,6 +125,8 @@ class Server {
   [[nodiscard]] std::string redis(const std::string& command) const;
 
  private:
+  [[nodiscard]] std::string url_host() const;  // IPv6 in brackets
+
   const TempDir* dir_;
   std::string log_path_;
   pid_t pid_ = -1;
