@@ -79,11 +79,11 @@ void DebugFront::on_completion(const node::Completion& completion) {
 void DebugFront::on_builtin(debug::CommandId id, const debug::Command& command,
                             const std::vector<std::string>& arguments) {
   std::vector<std::string> shown;
-  if (slow_log_.is_slow(1)) {
+  if (slow_log_.is_slow(0)) {
     shown = slow_log_.clipped(arguments);
     hide_secrets(command, shown);
   }
-  note(id, command, 1, std::move(shown));
+  note(id, command, 0, std::move(shown));
 }
 
 void DebugFront::reply(Asked& asked, std::string resp) {

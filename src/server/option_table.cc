@@ -142,7 +142,7 @@ const OptionSpec kTable[] = {
    .doc = "a larger request body is refused with 413", .min = 1, .max = 4 * kMb, .changeable = true},
   {.section = kLimits, .name = "slowlog-log-slower-than", .type = T::integer,
    .field = number<&O::slowlog_slower_than_us>(),
-   .doc = "microseconds beyond which SLOWLOG keeps a request; 0: every one; -1: none", .max = 3'600'000'000,
+   .doc = "microseconds from which on SLOWLOG keeps a request; 0: every one; -1: none", .max = 3'600'000'000,
    .may_be_off = true, .changeable = true},
   {.section = kLimits, .name = "slowlog-max-len", .type = T::integer, .field = number<&O::slowlog_max_len>(),
    .doc = "how many requests SLOWLOG keeps", .max = 100'000, .changeable = true},

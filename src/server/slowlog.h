@@ -31,9 +31,9 @@ class SlowLog {
   SlowLog(const SlowLog&) = delete;
   SlowLog& operator=(const SlowLog&) = delete;
 
-  // Whether a request that took so long is kept. What took just as long as the directive says is not (Redis).
+  // Whether a request that took so long is kept: as long as the directive says, or longer.
   [[nodiscard]] bool is_slow(uint64_t took_us) const {
-    return on() && took_us > static_cast<uint64_t>(options_.slowlog_slower_than_us);
+    return on() && took_us >= static_cast<uint64_t>(options_.slowlog_slower_than_us);
   }
   // What to keep of a request until it is known how long it took; nothing when that will not be asked.
   [[nodiscard]] std::string clipped(std::string_view word) const;
