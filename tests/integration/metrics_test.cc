@@ -336,7 +336,7 @@ TEST_CASE("log-format: logfmt from the start, plain again while it runs") {
   size_t count = 0;
   for (std::string line; std::getline(lines, line); ++count) CHECK_MESSAGE(std::regex_match(line, logfmt), line);
   CHECK(count > 2);
-  CHECK(has(server.log(), "msg=\"an election begins, for term 1: this node is the only voter\""));
+  CHECK(has(server.log(), "msg=\"an election begins, for term 2: this node is the only voter\""));
   CHECK(server.redis("CONFIG SET log-format plain") == "OK");
   CHECK(server.redis("CONFIG SET timeout 0") == "OK");
   CHECK(has(server.log(), " * timeout was changed by CONFIG SET: 0\n"));
