@@ -37,7 +37,7 @@ all: needs-build ## an optimised build in build/, and ./wormhole-server
 
 .PHONY: run
 run: all needs-run ## three nodes on loopback, data in run/, until Ctrl-C
-	@exec setpriv --pdeathsig TERM utils/run-cluster $(PORT) $(RAFT_PORT)
+	@exec setpriv --pdeathsig TERM utils/create-cluster run $(PORT) $(RAFT_PORT)
 
 .PHONY: test
 test: needs-build needs-test ## builds and runs every test

@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
-#include <poll.h>
+#include <functional>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -248,6 +248,61 @@ TEST_CASE("SIGHUP opens the log file anew: rotated without losing a line; one th
   CHECK(eventually([&] { return marks(dir.path("moved/node.log"), "the log goes on in the file that is open"); }));
   say("4004");
   CHECK(marks(dir.path("moved/node.log"), "4004"));
+}
+
+TEST_CASE("create-cluster: start, status, kill-leader, stop, clean, each as often as one likes") {
+  const TempDir dir;
+  const std::string port = std::to_string(free_port({0, 1, 2}));
+  const std::string raft_port = std::to_string(free_port({0, 1, 10, 11, 20, 21}));
+  const auto cluster = [&](const std::string& command) {
+    return sh(dir, "SERVER=" + kServer + " DATA=" + dir.path("data") +
+                       " " WORMHOLE_SOURCE_DIR "/utils/create-cluster " + command);
+  };
+  // Ends what is left of it, also when a check fails.
+  struct Ending {
+    std::function<void()> end;
+    ~Ending() { end(); }
+  } const ending{[&] {
+    for (const char* node : {"1", "2", "3"})
+      sh(dir, "kill -KILL $(cat data/node" + std::string(node) + ".pid) 2>/dev/null");
+  }};
+
+  CHECK(cluster("status").status == 1);
+  CHECK(cluster("clean").status == 0);
+  CHECK(cluster("").status == 2);
+  const Output started = cluster("start " + port + " " + raft_port);
+  CHECK_MESSAGE(started.status == 0, started.out, started.err);
+  CHECK(count_of(started.out, " started, pid ") == 3);
+  CHECK(curl(dir, "-L -d event=hello http://127.0.0.1:" + port + "/event").status == 201);
+  const Output again = cluster("start");
+  CHECK(again.status == 0);
+  CHECK(count_of(again.out, " runs already, pid ") == 3);
+  const Output elsewhere = cluster("start 1024 2048");
+  CHECK(elsewhere.status == 1);
+  CHECK(elsewhere.err.find("on ports " + port + " and " + raft_port) != std::string::npos);
+  const std::string status = cluster("status").out;
+  CHECK(count_of(status, " leader ") == 2);  // and the heading's
+  CHECK(count_of(status, " follower ") == 2);
+
+  const Output killed = cluster("kill-leader");
+  CHECK_MESSAGE(killed.status == 0, killed.out, killed.err);
+  CHECK(killed.out.find("leads now") != std::string::npos);
+  CHECK(count_of(cluster("status").out, "does not run") == 1);
+  CHECK(cluster("clean").status == 1);
+  CHECK(count_of(cluster("start").out, " started, pid ") == 1);
+  for (const std::string& node : {port, std::to_string(std::stoi(port) + 2)})
+    CHECK(curl(dir, "http://127.0.0.1:" + node + "/event").body == "hello");
+
+  // A pidfile that names somebody else by now: nobody is sent a signal.
+  CHECK(cluster("stop").out == "node1 stopped\nnode2 stopped\nnode3 stopped\n");
+  dir.write("data/node1.pid", std::to_string(getpid()) + "\n");
+  CHECK(cluster("stop").out == "No node runs\n");
+
+  dir.write("data/mine", "not of the cluster");
+  CHECK(cluster("clean").status == 0);
+  CHECK(read_file(dir.path("data/mine")) == "not of the cluster");
+  CHECK_FALSE(std::filesystem::exists(dir.path("data/node1")));
+  CHECK(cluster("start " + port + " " + raft_port).status == 1);  // a directory that is not its own
 }
 
 }  // namespace wh::testing
