@@ -2,6 +2,7 @@
 #include <array>
 #include <csignal>
 #include <cstddef>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -248,6 +249,59 @@ TEST_CASE("SIGHUP opens the log file anew: rotated without losing a line; one th
   CHECK(eventually([&] { return marks(dir.path("moved/node.log"), "the log goes on in the file that is open"); }));
   say("4004");
   CHECK(marks(dir.path("moved/node.log"), "4004"));
+}
+
+TEST_CASE("--check-health asks the server of the same config: alive, stopped, gone") {
+  const TempDir dir;
+  Server server(dir, "node");
+  server.more = {"--requirepass", "secret"};
+  server.start_ready();
+  const std::string ports = " --port " + std::to_string(server.port) + " --raft-port " +
+                            std::to_string(server.raft_port) + " --debug-port " + std::to_string(server.debug_port);
+  const auto check = [&](const std::string& more) { return sh(dir, kServer + " --check-health" + ports + more); };
+  CHECK(check("").status == 0);
+  CHECK(check(" --bind '*'").status == 0);
+  CHECK(check(" --port 0").status == 0);  // by the debug port
+  CHECK(sh(dir, "WORMHOLE_BIND_INTERFACE=lo " + kServer + " --check-health" + ports).status == 0);
+  CHECK(check(" --port 0 --debug-port 0").err.find("nothing to ask") != std::string::npos);
+  CHECK(sh(dir, kServer + " --check-health x").status == 1);
+  REQUIRE(server.signal(SIGSTOP));
+  const Output hung = check("");
+  CHECK(hung.status == 1);
+  CHECK(hung.err.find("no answer from 127.0.0.1:" + std::to_string(server.port)) != std::string::npos);
+  REQUIRE(server.signal(SIGCONT));
+  CHECK(server.kill() == 137);
+  CHECK(check("").err.find("could not connect") != std::string::npos);
+}
+
+TEST_CASE("the unit file: systemd accepts it, and what it starts is a good command line") {
+  const TempDir dir;
+  const std::string unit = read_file(WORMHOLE_SOURCE_DIR "/utils/wormhole.service");
+  const auto replaced = [](std::string text, const std::string& from, const std::string& to) {
+    for (size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size()))
+      text.replace(at, from.size(), to);
+    return text;
+  };
+  // As it would be installed: the binary and the config that this test has.
+  std::string here = replaced(unit, "/usr/local/bin/wormhole-server", kServer);
+  here = replaced(here, "/usr/local/etc/wormhole/wormhole.conf", WORMHOLE_SOURCE_DIR "/conf/wormhole.conf");
+  dir.write("wormhole.service", here);
+
+  const size_t at = here.find("ExecStart=");
+  REQUIRE(at != std::string::npos);
+  std::string command = here.substr(at + 10, here.find('\n', at) - at - 10);
+  REQUIRE(command.starts_with(kServer + " "));
+  command.insert(kServer.size(), " --check-config");
+  const Output checked = sh(dir, command);
+  CHECK_MESSAGE(checked.status == 0, checked.err);
+
+  if (sh(dir, "command -v systemd-analyze").status != 0) {
+    std::puts("skipped: systemd's view of the unit, there is no systemd-analyze");
+    return;
+  }
+  const Output verified = sh(dir, "systemd-analyze verify ./wormhole.service");
+  CHECK(verified.status == 0);
+  CHECK(verified.err.empty());
 }
 
 TEST_CASE("create-cluster: start, status, kill-leader, stop, clean, each as often as one likes") {
