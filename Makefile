@@ -25,6 +25,12 @@ define compile
   else echo "Building in $(1)" && ninja -C $(1) --quiet $(2); fi
 endef
 
+# $(call install_unit,FILE,WHERE): installs a file that names installed files.
+define install_unit
+@install -D -m 644 /dev/null '$(DESTDIR)$(PREFIX)/$(2)'
+@sed 's#/usr/local/#$(PREFIX)/#g' $(1) >'$(DESTDIR)$(PREFIX)/$(2)'
+endef
+
 # ./wormhole-server is what was built last.
 define link
 @ln -sfn $(1)/$(SERVER) wormhole-server
@@ -37,7 +43,7 @@ all: needs-build ## an optimised build in build/, and ./wormhole-server
 
 .PHONY: run
 run: all needs-run ## three nodes on loopback, data in run/, until Ctrl-C
-	@exec setpriv --pdeathsig TERM utils/run-cluster $(PORT) $(RAFT_PORT)
+	@exec setpriv --pdeathsig TERM utils/create-cluster run $(PORT) $(RAFT_PORT)
 
 .PHONY: test
 test: needs-build needs-test ## builds and runs every test
@@ -68,6 +74,15 @@ tsan: needs-build ## server and tests with ThreadSanitizer in build-tsan/
 test-tsan: tsan needs-test ## runs every test with it
 	@exec tests/run -j $(JOBS) build-tsan $(TESTS)
 
+.PHONY: test-container
+test-container: ## builds the container's image and runs three nodes of it; needs root
+	@utils/install-deps ci || true
+	@exec tests/container
+
+.PHONY: bench-footprint
+bench-footprint: all needs-run ## memory at rest, the binary's size, how long a start takes
+	@exec tests/bench/footprint build/$(SERVER)
+
 .PHONY: sim
 sim: needs-build ## the simulator: N seeds from SEED on; without N that seed alone
 	$(call compile,build,tests/sim/sim)
@@ -90,11 +105,14 @@ install: all ## into $(DESTDIR)$(PREFIX); an existing configuration stays
 	@install -D -m 755 build/$(SERVER) '$(DESTDIR)$(PREFIX)/bin/wormhole-server'
 	@test -e '$(DESTDIR)$(PREFIX)/etc/wormhole/wormhole.conf' || \
 	  install -D -m 644 conf/wormhole.conf '$(DESTDIR)$(PREFIX)/etc/wormhole/wormhole.conf'
-	@install -D -m 644 -t '$(DESTDIR)$(PREFIX)/share/doc/wormhole' conf/wormhole.conf $(wildcard README.md LICENSE* COPYING* docs/*.md)
+	$(call install_unit,utils/wormhole.service,lib/systemd/system/wormhole.service)
+	$(call install_unit,utils/wormhole.sysusers,lib/sysusers.d/wormhole.conf)
+	@install -D -m 644 -t '$(DESTDIR)$(PREFIX)/share/doc/wormhole' utils/wormhole.logrotate conf/wormhole.conf $(wildcard README.md LICENSE* COPYING* docs/*.md)
 
 .PHONY: uninstall
 uninstall: ## removes what install put there; the configuration stays
-	@rm -f '$(DESTDIR)$(PREFIX)/bin/wormhole-server'
+	@rm -f '$(DESTDIR)$(PREFIX)/bin/wormhole-server' '$(DESTDIR)$(PREFIX)/lib/systemd/system/wormhole.service' \
+	  '$(DESTDIR)$(PREFIX)/lib/sysusers.d/wormhole.conf'
 	@rm -rf '$(DESTDIR)$(PREFIX)/share/doc/wormhole'
 
 .PHONY: clean

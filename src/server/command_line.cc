@@ -75,11 +75,19 @@ Result<CommandLine> parse_command_line(const std::vector<std::string>& arguments
       given.values.push_back(arguments[i]);
     }
     if (given.name.empty()) return Error{"'--' must be followed by the name of a directive"};
+    if (given.name == "check-health") {
+      if (argument.has_value || !given.values.empty())
+        return Error{"'--check-health' takes no value; a config file stands before it"};
+      if (line.mode != CommandLine::Mode::run) return Error{"'--check-health' stands alone, and once"};
+      line.mode = CommandLine::Mode::check_health;
+      continue;
+    }
     if (given.name != "check-config") {
       line.directives.push_back(std::move(given));
       continue;
     }
     if (line.mode == CommandLine::Mode::check_config) return Error{"'--check-config' was given twice"};
+    if (line.mode == CommandLine::Mode::check_health) return Error{"'--check-health' stands alone, and once"};
     if (!line.config.empty() || given.values.size() != 1 || given.values[0].empty())
       return Error{"'--check-config' takes one config file, and nothing stands before it"};
     line.mode = CommandLine::Mode::check_config;
@@ -92,11 +100,13 @@ std::string help_text() {
   std::string out =
       "Usage: wormhole-server [CONFIG | -] [--DIRECTIVE VALUE ...]\n"
       "       wormhole-server --check-config CONFIG [--DIRECTIVE VALUE ...]\n"
+      "       wormhole-server [CONFIG] --check-health [--DIRECTIVE VALUE ...]\n"
       "       wormhole-server --help | --version\n"
       "\n"
       "A distributed event queue and key-value store, replicated with Raft.\n"
       "Without arguments: a cluster of one node on loopback, data in the current\n"
-      "directory. With '-' the config is read from standard input.\n"
+      "directory. With '-' the config is read from standard input. --check-health\n"
+      "asks the server of that config whether it lives: status 0 or 1.\n"
       "\n"
       "Examples:\n"
       "  wormhole-server\n"

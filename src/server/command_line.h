@@ -10,15 +10,16 @@
 namespace wh {
 
 struct CommandLine {
-  enum class Mode { run, help, version, check_config };
+  enum class Mode { run, help, version, check_config, check_health };
   Mode mode = Mode::run;
   std::string config;  // a path, "-" for standard input, or empty
   std::vector<GivenDirective> directives;
 };
 
-// `arguments` without the program's name: [CONFIG | -] [--DIRECTIVE VALUE ...], --help, --version or --check-config
-// CONFIG. The values of a directive reach to the next `--`; `--name=value` gives exactly one, whatever it begins with.
-// Whether directives exist and what their values mean is the loader's to say. Never repeats a value in an error.
+// `arguments` without the program's name: [CONFIG | -] [--DIRECTIVE VALUE ...], --help, --version, --check-config
+// CONFIG or --check-health anywhere behind the config. The values of a directive reach to the next `--`; `--name=value`
+// gives exactly one, whatever it begins with. Whether directives exist and what their values mean is the loader's to
+// say. Never repeats a value in an error.
 Result<CommandLine> parse_command_line(const std::vector<std::string>& arguments);
 
 // Usage, examples and every directive, in lines of at most 79 characters, each with its newline.

@@ -15,6 +15,7 @@
 #include "server/config_files.h"
 #include "server/config_loader.h"
 #include "server/daemon.h"
+#include "server/health_check.h"
 #include "server/log_output.h"
 #include "server/option_table.h"
 #include "server/server.h"
@@ -83,6 +84,11 @@ int main(int argc, char** argv) {
   if (line->mode == wh::CommandLine::Mode::check_config) {
     for (const std::string& notice : config.notices) std::fprintf(stderr, "%s\n", notice.c_str());
     return std::puts("the config is good") < 0 ? 1 : 0;
+  }
+  if (line->mode == wh::CommandLine::Mode::check_health) {
+    const auto health = wh::check_health(config.options);
+    if (!health) return complain("not healthy: " + health.error());
+    return std::puts(health->c_str()) < 0 ? 1 : 0;
   }
   return run(std::move(config));
 }

@@ -301,11 +301,11 @@ TEST_CASE("requests of one connection take effect in the order they were sent") 
 
 TEST_CASE("make run's cluster: it serves, keeps its data, and ends with the script however that ends") {
   const TempDir dir;
-  Server script(dir, "run-cluster");  // not a server, but started, watched and ended like one
-  script.program = WORMHOLE_SOURCE_DIR "/utils/run-cluster";
+  Server script(dir, "create-cluster");  // not a server, but started, watched and ended like one
+  script.program = WORMHOLE_SOURCE_DIR "/utils/create-cluster";
   script.port = free_port({0, 1, 2});
   script.raft_port = free_port({0, 1, 10, 11, 20, 21});
-  script.arguments = {{std::to_string(script.port), std::to_string(script.raft_port)}};
+  script.arguments = {{"run", std::to_string(script.port), std::to_string(script.raft_port)}};
   script.environment = {{"SERVER", kServer}, {"DATA", dir.path("data")}};
   const auto url = [&](int node, const std::string& path) {
     return "http://127.0.0.1:" + std::to_string(script.port + node) + path;
@@ -331,10 +331,10 @@ TEST_CASE("make run's cluster: it serves, keeps its data, and ends with the scri
   CHECK(count_of(script.log(), "node2 | ") > 0);
 
   // A second one does not get in the way of the first.
-  const Output second = sh(dir, "SERVER=" + kServer + " DATA=other " + script.program + " " + script.arguments->at(0) +
-                                    " " + script.arguments->at(1));
+  const Output second = sh(dir, "SERVER=" + kServer + " DATA=other " + script.program + " run " +
+                                    script.arguments->at(1) + " " + script.arguments->at(2));
   CHECK(second.status == 1);
-  CHECK(second.err.find(script.arguments->at(0) + " is taken") != std::string::npos);
+  CHECK(second.err.find(script.arguments->at(1) + " is taken") != std::string::npos);
 
   REQUIRE(script.signal(SIGINT));
   CHECK(script.wait() == 0);

@@ -2,10 +2,11 @@
 #include <array>
 #include <csignal>
 #include <cstddef>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
-#include <poll.h>
+#include <functional>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -248,6 +249,114 @@ TEST_CASE("SIGHUP opens the log file anew: rotated without losing a line; one th
   CHECK(eventually([&] { return marks(dir.path("moved/node.log"), "the log goes on in the file that is open"); }));
   say("4004");
   CHECK(marks(dir.path("moved/node.log"), "4004"));
+}
+
+TEST_CASE("--check-health asks the server of the same config: alive, stopped, gone") {
+  const TempDir dir;
+  Server server(dir, "node");
+  server.more = {"--requirepass", "secret"};
+  server.start_ready();
+  const std::string ports = " --port " + std::to_string(server.port) + " --raft-port " +
+                            std::to_string(server.raft_port) + " --debug-port " + std::to_string(server.debug_port);
+  const auto check = [&](const std::string& more) { return sh(dir, kServer + " --check-health" + ports + more); };
+  CHECK(check("").status == 0);
+  CHECK(check(" --bind '*'").status == 0);
+  CHECK(check(" --port 0").status == 0);  // by the debug port
+  CHECK(sh(dir, "WORMHOLE_BIND_INTERFACE=lo " + kServer + " --check-health" + ports).status == 0);
+  CHECK(check(" --port 0 --debug-port 0").err.find("nothing to ask") != std::string::npos);
+  CHECK(sh(dir, kServer + " --check-health x").status == 1);
+  REQUIRE(server.signal(SIGSTOP));
+  const Output hung = check("");
+  CHECK(hung.status == 1);
+  CHECK(hung.err.find("no answer from 127.0.0.1:" + std::to_string(server.port)) != std::string::npos);
+  REQUIRE(server.signal(SIGCONT));
+  CHECK(server.kill() == 137);
+  CHECK(check("").err.find("could not connect") != std::string::npos);
+}
+
+TEST_CASE("the unit file: systemd accepts it, and what it starts is a good command line") {
+  const TempDir dir;
+  const std::string unit = read_file(WORMHOLE_SOURCE_DIR "/utils/wormhole.service");
+  const auto replaced = [](std::string text, const std::string& from, const std::string& to) {
+    for (size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size()))
+      text.replace(at, from.size(), to);
+    return text;
+  };
+  // As it would be installed: the binary and the config that this test has.
+  std::string here = replaced(unit, "/usr/local/bin/wormhole-server", kServer);
+  here = replaced(here, "/usr/local/etc/wormhole/wormhole.conf", WORMHOLE_SOURCE_DIR "/conf/wormhole.conf");
+  dir.write("wormhole.service", here);
+
+  const size_t at = here.find("ExecStart=");
+  REQUIRE(at != std::string::npos);
+  std::string command = here.substr(at + 10, here.find('\n', at) - at - 10);
+  REQUIRE(command.starts_with(kServer + " "));
+  command.insert(kServer.size(), " --check-config");
+  const Output checked = sh(dir, command);
+  CHECK_MESSAGE(checked.status == 0, checked.err);
+
+  if (sh(dir, "command -v systemd-analyze").status != 0) {
+    std::puts("skipped: systemd's view of the unit, there is no systemd-analyze");
+    return;
+  }
+  const Output verified = sh(dir, "systemd-analyze verify ./wormhole.service");
+  CHECK(verified.status == 0);
+  CHECK(verified.err.empty());
+}
+
+TEST_CASE("create-cluster: start, status, kill-leader, stop, clean, each as often as one likes") {
+  const TempDir dir;
+  const std::string port = std::to_string(free_port({0, 1, 2}));
+  const std::string raft_port = std::to_string(free_port({0, 1, 10, 11, 20, 21}));
+  const auto cluster = [&](const std::string& command) {
+    return sh(dir, "SERVER=" + kServer + " DATA=" + dir.path("data") +
+                       " " WORMHOLE_SOURCE_DIR "/utils/create-cluster " + command);
+  };
+  // Ends what is left of it, also when a check fails.
+  struct Ending {
+    std::function<void()> end;
+    ~Ending() { end(); }
+  } const ending{[&] {
+    for (const char* node : {"1", "2", "3"})
+      sh(dir, "kill -KILL $(cat data/node" + std::string(node) + ".pid) 2>/dev/null");
+  }};
+
+  CHECK(cluster("status").status == 1);
+  CHECK(cluster("clean").status == 0);
+  CHECK(cluster("").status == 2);
+  const Output started = cluster("start " + port + " " + raft_port);
+  CHECK_MESSAGE(started.status == 0, started.out, started.err);
+  CHECK(count_of(started.out, " started, pid ") == 3);
+  CHECK(curl(dir, "-L -d event=hello http://127.0.0.1:" + port + "/event").status == 201);
+  const Output again = cluster("start");
+  CHECK(again.status == 0);
+  CHECK(count_of(again.out, " runs already, pid ") == 3);
+  const Output elsewhere = cluster("start 1024 2048");
+  CHECK(elsewhere.status == 1);
+  CHECK(elsewhere.err.find("on ports " + port + " and " + raft_port) != std::string::npos);
+  const std::string status = cluster("status").out;
+  CHECK(count_of(status, " leader ") == 2);  // and the heading's
+  CHECK(count_of(status, " follower ") == 2);
+
+  const Output killed = cluster("kill-leader");
+  CHECK_MESSAGE(killed.status == 0, killed.out, killed.err);
+  CHECK(killed.out.find("leads now") != std::string::npos);
+  CHECK(count_of(cluster("status").out, "does not run") == 1);
+  CHECK(cluster("clean").status == 1);
+  CHECK(count_of(cluster("start").out, " started, pid ") == 1);
+  for (const std::string& node : {port, std::to_string(std::stoi(port) + 2)})
+    CHECK(curl(dir, "http://127.0.0.1:" + node + "/event").body == "hello");
+
+  // A pidfile that names somebody else by now: nobody is sent a signal.
+  CHECK(cluster("stop").out == "node1 stopped\nnode2 stopped\nnode3 stopped\n");
+  dir.write("data/node1.pid", std::to_string(getpid()) + "\n");
+  CHECK(cluster("stop").out == "No node runs\n");
+
+  dir.write("data/mine", "not of the cluster");
+  CHECK(cluster("clean").status == 0);
+  CHECK(read_file(dir.path("data/mine")) == "not of the cluster");
+  CHECK_FALSE(std::filesystem::exists(dir.path("data/node1")));
+  CHECK(cluster("start " + port + " " + raft_port).status == 1);  // a directory that is not its own
 }
 
 }  // namespace wh::testing

@@ -97,6 +97,18 @@ TEST_CASE("command line: it reaches the options") {
   CHECK(options.requirepass == "--y");
 }
 
+TEST_CASE("command line: --check-health, with or without a config before it") {
+  const auto line = parse_command_line({"a.conf", "--check-health", "--port", "1"});
+  REQUIRE(line.ok());
+  CHECK(line->mode == CommandLine::Mode::check_health);
+  CHECK(line->config == "a.conf");
+  CHECK(line->directives.size() == 1);
+  CHECK_FALSE(parse_command_line({"--check-health", "a.conf"}).ok());
+  CHECK_FALSE(parse_command_line({"--check-health=1"}).ok());
+  CHECK_FALSE(parse_command_line({"--check-health", "--check-health"}).ok());
+  CHECK_FALSE(parse_command_line({"--check-health", "--check-config", "a.conf"}).ok());
+}
+
 TEST_CASE("help: usage, examples and every directive, in a terminal's width") {
   const std::string help = help_text();
   CHECK(help.starts_with("Usage: wormhole-server [CONFIG | -] [--DIRECTIVE VALUE ...]\n"));
