@@ -119,7 +119,10 @@ void raft(const InfoSources& s, Text& t) {
   for (const MemberView& member : members) voters += member.voter ? 1 : 0;
   t.field("members", members.size());
   t.field("voters", voters);
-  t.field("tolerates", voters == 0 ? 0 : (voters - 1) / 2);
+  t.field("tolerates", s.node.tolerates());
+  if (const std::string warning = s.node.tolerance_warning(); !warning.empty())
+    t.field("tolerates_warning", printable(warning));
+  t.field("removed", s.node.removed() ? 1 : 0);
 }
 
 void keyspace(const InfoSources& s, Text& t) {
