@@ -20,6 +20,9 @@ wire::Proof hmac(const std::string& secret, std::string_view label, std::string_
   for (const uint8_t byte : reply.receiver.identity.cluster) w.u8(byte);
   w.u64(reply.receiver.identity.instance.value);
   w.bytes(reply.receiver.identity.name);
+  w.u8(static_cast<uint8_t>(reply.refusal));
+  w.u64(reply.removed_as_of.term.value);
+  w.u64(reply.removed_as_of.index.value);
   wire::Proof proof{};
   const int error = mbedtls_md_hmac(mbedtls_md_info_from_type(MBEDTLS_MD_SHA256),
                                     reinterpret_cast<const unsigned char*>(secret.data()), secret.size(),

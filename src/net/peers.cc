@@ -82,6 +82,7 @@ bool PeerTransport::greet(PeerLink& link, wire::Purpose purpose, raft::NodeId in
   hello.sender = identity_;
   hello.intended_instance = instance;
   hello.intended_name = name;
+  hello.member_as_of = membership_.member_as_of;
   hello.nonce = fresh_nonce();
   buffer_.clear();
   if (!wire::encode(buffer_, hello)) return false;

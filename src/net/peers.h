@@ -40,6 +40,8 @@ class PeerEvents {
   virtual void peer_lost(raft::NodeId id) = 0;
   // Whoever listens at the peer's address does not take our messages, or is not the peer. Told at each try.
   virtual void peer_refused(raft::NodeId id, const std::string& sentence, const node::WhoIAm& theirs) = 0;
+  // A peer of our own cluster says that this node was removed from it. In place of peer_refused, told at each try.
+  virtual void told_removed(raft::NodeId by, raft::Position as_of) = 0;
   // This peer connected to us, and says that it is to be reached at these addresses (no empty hosts).
   virtual void peer_identity(raft::NodeId id, const node::Identity& identity) = 0;
   // To be answered by PeerTransport::answer. `from_address` is numeric, without port and brackets; addresses without a
@@ -90,6 +92,7 @@ class PeerTransport final : public node::Transport {
   // The addresses are "host:port", IPv6 in brackets; names are resolved anew at each dial. Nobody is dialled and nobody
   // is let in before the first set_identity.
   void set_peers(std::vector<node::Peer> peers) override;
+  void set_membership(node::Membership membership) override;
   void set_identity(const node::Identity& identity, node::Standing standing) override;
   // False too when the message is over the bounds of wire/frame.h (logged), or finds kMaxPendingBytes before it.
   bool send(raft::NodeId to, node::PeerMessage message) override;
@@ -129,6 +132,7 @@ class PeerTransport final : public node::Transport {
     wire::Hello hello;       // proof: what was accepted, if it is proved
     wire::Proof expected{};  // proof
     raft::NodeId from;       // peer: whose
+    raft::Position member_as_of;
   };
   // A question of ours.
   struct Question {
@@ -163,7 +167,7 @@ class PeerTransport final : public node::Transport {
   void dialled(raft::NodeId id, DialResult result);
   void peer_frame(raft::NodeId id, const wire::Frame& frame);
   void peer_gone(Outbound& out, const std::string& why);
-  void refused(raft::NodeId id, Outbound& out, const std::string& sentence, const node::WhoIAm& theirs);
+  void refused(raft::NodeId id, Outbound& out, const std::string& sentence, const wire::HelloReply& reply);
   void disconnect(Outbound& out);
   void retry_later(Outbound& out);
   void retry_now(Outbound& out);
@@ -174,6 +178,7 @@ class PeerTransport final : public node::Transport {
   void inbound_gone(uint64_t id, const std::string& why, bool foreign);
   // Why not, and the sentence; Refusal::none to let it in.
   [[nodiscard]] std::pair<wire::Refusal, std::string> judge(const PeerLink& link, const wire::Hello& hello) const;
+  [[nodiscard]] bool was_removed(raft::NodeId id, raft::Position member_as_of) const;
   void admit(uint64_t id, Inbound& in, wire::Hello hello);
   // Returns what the dialler must prove itself with.
   wire::Proof reply(PeerLink& link, std::string_view greeting, wire::Refusal refusal, const std::string& sentence);
@@ -196,6 +201,7 @@ class PeerTransport final : public node::Transport {
   node::Identity identity_;
   node::Standing standing_ = node::Standing::seeking;
   std::map<raft::NodeId, std::unique_ptr<Outbound>> peers_;
+  node::Membership membership_;
   InboundMap inbound_;
   size_t counts_[6] = {};                        // of inbound_, by state
   std::map<raft::NodeId, uint64_t> inbound_of_;  // the one connection of each peer that delivers

@@ -1,4 +1,5 @@
 // PeerTransport's accepted connections: the handshake as the one that listens, messages and questions coming in.
+#include <algorithm>
 #include <cinttypes>
 #include <cstdio>
 #include <utility>
@@ -179,11 +180,28 @@ std::pair<wire::Refusal, std::string> PeerTransport::judge(const PeerLink& link,
     return {Refusal::instance, them + " does not say whom it looks for; " + us + " listens here"};
   if (identity_.cluster == node::kNoCluster || sender.cluster != identity_.cluster)
     return {Refusal::cluster, us + " is " + cluster_of(identity_) + ", " + them + " is " + cluster_of(sender)};
+  if (was_removed(sender.instance, hello.member_as_of))
+    return {Refusal::removed, them + " was removed from the cluster, or replaced by another node of its name; " + us +
+                                  " is a member of it"};
   if (!sender.instance || sender.instance == identity_.instance)
     return {Refusal::sender, them + " cannot be a peer of " + us};
   if (count(Inbound::State::peer) >= kMaxInboundPeers && !inbound_of_.contains(sender.instance))
     return {Refusal::busy, us + " has too many connections"};
   return {Refusal::none, {}};
+}
+
+void PeerTransport::set_membership(node::Membership membership) {
+  membership_ = std::move(membership);
+  // They call again at once, and are told.
+  for (const raft::NodeId id : membership_.removed)
+    if (const auto open = inbound_of_.find(id);
+        open != inbound_of_.end() && was_removed(id, inbound_.at(open->second).member_as_of))
+      drop_inbound(open->second);
+}
+
+bool PeerTransport::was_removed(raft::NodeId id, raft::Position member_as_of) const {
+  const std::vector<raft::NodeId>& removed = membership_.removed;
+  return member_as_of < membership_.removed_as_of && std::find(removed.begin(), removed.end(), id) != removed.end();
 }
 
 void PeerTransport::admit(uint64_t id, Inbound& in, wire::Hello hello) {
@@ -196,6 +214,7 @@ void PeerTransport::admit(uint64_t id, Inbound& in, wire::Hello hello) {
   if (const auto older = inbound_of_.find(from); older != inbound_of_.end()) drop_inbound(older->second);
   move_to(in, Inbound::State::peer);
   in.from = from;
+  in.member_as_of = hello.member_as_of;
   in.link->clear_deadline();
   in.link->accept_large_frames();
   inbound_of_[from] = id;
@@ -211,6 +230,7 @@ wire::Proof PeerTransport::reply(PeerLink& link, std::string_view greeting, wire
   reply.sentence = sentence;
   reply.receiver.identity = identity_;
   reply.receiver.standing = standing_;
+  if (refusal == wire::Refusal::removed) reply.removed_as_of = membership_.removed_as_of;
   wire::Proof expected{};
   if (!options_.secret.empty()) {
     reply.demands_proof = true;

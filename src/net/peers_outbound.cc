@@ -166,7 +166,7 @@ void PeerTransport::peer_frame(raft::NodeId id, const wire::Frame& frame) {
     sentence = "node " + theirs.name + " answers at " + out->peer.raft_address + " in place of node " + out->peer.name;
   }
   if (reply->refusal != wire::Refusal::none) {
-    refused(id, *out, sentence, reply->receiver);
+    refused(id, *out, sentence, *reply);
     return;
   }
   send_proof(*out->link, out->hello, *reply);
@@ -180,16 +180,25 @@ void PeerTransport::peer_frame(raft::NodeId id, const wire::Frame& frame) {
   events_.peer_connected(id);
 }
 
-void PeerTransport::refused(raft::NodeId id, Outbound& out, const std::string& sentence, const node::WhoIAm& theirs) {
-  // A node in no cluster, or alone in one, is about to be taken in: nothing an operator must hear of.
+void PeerTransport::refused(raft::NodeId id, Outbound& out, const std::string& sentence,
+                            const wire::HelloReply& reply) {
+  const node::WhoIAm& theirs = reply.receiver;
+  // A node in no cluster, or alone in one, is about to be taken in: nothing an operator must hear of. And what it means
+  // to be removed, the node says itself.
   log_limited(out.refusal_log,
               "Node " + out.peer.name + " at " + out.peer.raft_address + " refused the connection: " + sentence,
-              theirs.standing == node::Standing::member ? LogLevel::notice : LogLevel::verbose);
+              theirs.standing == node::Standing::member && reply.refusal != wire::Refusal::removed ? LogLevel::notice
+                                                                                                   : LogLevel::verbose);
   disconnect(out);
   // Somebody listens there, so the peer was not lost in the sense of peer_lost.
   out.died = false;
   retry_later(out);
-  events_.peer_refused(id, sentence, theirs);
+  // Only the cluster itself can remove one of its own.
+  if (reply.refusal == wire::Refusal::removed && theirs.identity.cluster == identity_.cluster) {
+    events_.told_removed(id, reply.removed_as_of);
+  } else {
+    events_.peer_refused(id, sentence, theirs);
+  }
 }
 
 }  // namespace wh::net

@@ -1,6 +1,6 @@
-// Membership at the node: adding (probe, learner, adoption, promotion), removing, handing leadership over; one change
-// at a time, each waiting its turn. Works on the leader; other nodes pass requests on, once. Also: nodes that ask to be
-// taken in, and members whose addresses changed.
+// Membership at the node: requests about it, adding (probe, learner, adoption, promotion), handing leadership over; one
+// change at a time, each waiting its turn. Works on the leader; other nodes pass requests on, once. Also: nodes that
+// ask to be taken in, and members whose addresses changed. Removing is in removal.cc.
 #include <algorithm>
 #include <utility>
 
@@ -32,6 +32,7 @@ std::string with_host(const std::string& address, const std::string& raft_addres
 void Node::submit_admin(Token token, AdminRequest request, Millis now) {
   wants_turn_ = true;
   if (shutting_down_) return complete(token, Outcome::shutting_down, {}, {});
+  if (removed_) return complete(token, Outcome::dropped, {}, removed_sentence());
   if (admin_.size() >= kMaxAdmin) return complete(token, Outcome::overloaded, {}, {});
   admin_.push_back(
       {.token = token, .from = {}, .admin = std::move(request), .deadline = now + options_.request_timeout_ms});
@@ -39,7 +40,7 @@ void Node::submit_admin(Token token, AdminRequest request, Millis now) {
 
 void Node::on_forward_admin(raft::NodeId from, ForwardAdmin& forward, Millis now) {
   if (!raft_ || raft_->role() != raft::Role::leader || admin_.size() >= kMaxAdmin) {
-    (void)send(from, ForwardAdminReply{forward.request, Outcome::dropped, "the leader changed: try again"});
+    (void)send(from, ForwardAdminReply{forward.request, Outcome::not_leader, {}});
     return;
   }
   admin_.push_back({.token = 0,
@@ -50,9 +51,20 @@ void Node::on_forward_admin(raft::NodeId from, ForwardAdmin& forward, Millis now
 }
 
 void Node::on_forward_admin_reply(ForwardAdminReply& reply) {
-  for (PendingAdmin& admin : admin_)
-    if (admin.step == PendingAdmin::Step::forwarded && admin.number == reply.request)
+  for (PendingAdmin& admin : admin_) {
+    if (admin.step != PendingAdmin::Step::forwarded || admin.number != reply.request) continue;
+    // Given back before anything was done: it goes to whoever leads now.
+    if (reply.outcome == Outcome::not_leader) {
+      wait_turn(admin, turn_at_);
+    } else {
       finish_admin(admin, reply.outcome, std::move(reply.text));
+    }
+  }
+}
+
+// This node does not lead any more. Who asked it asks the next leader; nobody passes on what was passed on.
+void Node::give_back(PendingAdmin& admin) {
+  finish_admin(admin, admin.from ? Outcome::not_leader : Outcome::dropped, "the leader changed: try again");
 }
 
 void Node::finish_admin(PendingAdmin& admin, Outcome outcome, std::string text) {
@@ -85,9 +97,11 @@ void Node::pump_admin(Millis now) {
         if (leads) {
           start_admin(admin, now);
         } else if (raft_->role() != raft::Role::leader && admin.token == 0) {
-          finish_admin(admin, Outcome::dropped, "the leader changed: try again");
+          give_back(admin);
         } else if (raft_->role() != raft::Role::leader && raft_->leader_id()) {
           admin.number = unique(next_number_++);
+          const raft::Member* about = raft_->configuration().find_name(admin.admin.name);
+          admin.target = about != nullptr ? about->id : raft::kNobody;
           if (send(raft_->leader_id(), ForwardAdmin{admin.number, admin.admin})) admin.step = Step::forwarded;
         }
         break;
@@ -102,6 +116,9 @@ void Node::pump_admin(Millis now) {
         }
         break;
       }
+      case Step::handing_over:
+        if (!raft_->transferring()) wait_turn(admin, now);
+        break;
       case Step::transferring:
         if (raft_->leader_id() == admin.target) finish_admin(admin, Outcome::applied, {});
         break;
@@ -113,6 +130,8 @@ void Node::pump_admin(Millis now) {
         finish_admin(admin, Outcome::timed_out, admin.admin.name + " has not caught up yet; it goes on");
       } else if (admin.step == Step::forwarded || admin.step == Step::changing || admin.step == Step::transferring) {
         finish_admin(admin, Outcome::unknown, "no answer in time; it may still take effect");
+      } else if (std::string gone = quorum_gone(now); admin.admin.kind == AdminKind::remove && !gone.empty()) {
+        finish_admin(admin, Outcome::conflict, std::move(gone));
       } else if (admin.identity.name == admin.admin.name || admin.admin.kind != AdminKind::add) {
         finish_admin(admin, leads ? Outcome::timed_out : Outcome::dropped,
                      leads ? "it did not come to its turn in time" : "no leader is known");
@@ -242,6 +261,7 @@ void Node::change_applied(const raft::Entry& entry) {
     }
     wants_turn_ = true;
   }
+  forwarded_removal_applied(entry);
 }
 
 // A member's address is held by a node of another cluster, or of none: if it is the learner that was just committed, it
@@ -314,30 +334,13 @@ void Node::answer_take_me_in(uint64_t question_id, const TakeMeIn& question, Mil
   transport_.answer(question_id, std::move(answer));
 }
 
-// --- removing and handing over
+// --- handing over
 
 bool Node::silent(raft::NodeId id, Millis now) const {
   if (id == instance_) return false;
   for (const raft::PeerStatus& peer : raft_->peers())
     if (peer.id == id) return now > peer.last_contact + 2 * Millis{options_.election_timeout_ms};
   return true;
-}
-
-void Node::remove_member(PendingAdmin& admin, Millis now) {
-  const raft::Member* member = raft_->configuration().find_name(admin.admin.name);
-  if (member == nullptr) return finish_admin(admin, Outcome::not_found, "no member is named " + admin.admin.name);
-  const raft::Configuration next = raft_->configuration().without(member->id);
-  if (next.voters() == 0) return finish_admin(admin, Outcome::conflict, admin.admin.name + " is the last voter");
-  size_t reachable = 0;
-  for (const raft::Member& other : next.members())
-    if (other.suffrage == raft::Suffrage::voter && !silent(other.id, now)) ++reachable;
-  if (reachable < next.quorum())
-    return finish_admin(admin, Outcome::conflict,
-                        "without " + admin.admin.name + " only " + std::to_string(reachable) + " of " +
-                            std::to_string(next.voters()) + " voters would be reachable, and " +
-                            std::to_string(next.quorum()) + " are needed");
-  admin.target = member->id;
-  propose_change(admin, next, now);
 }
 
 void Node::transfer_to(PendingAdmin& admin, Millis now) {

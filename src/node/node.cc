@@ -114,6 +114,7 @@ void Node::start_raft(raft::Recovered recovered, Millis now) {
 
 void Node::receive(raft::NodeId from, PeerMessage message, Millis now) {
   wants_turn_ = true;
+  heard_[from] = now;
   if (raft_ && !raft_->configuration().contains(from) && !strangers_.contains(from))
     if (const auto it = announced_.find(from); it != announced_.end()) dial_stranger(from, Identity(it->second));
   std::visit(Overloaded{
@@ -204,6 +205,8 @@ void Node::drain(Millis now) {
     pump_writes(now);
     pump_reads(now);
     run_raft(now);
+    watch_removal();
+    watch_tolerance(now);
     refresh_addresses(now);
     maybe_take_snapshot();
     write_slice();
@@ -273,7 +276,9 @@ void Node::carry_out(raft::Output output, Millis now) {
       }
     }
   }
-  if (configuration_now() != configuration_seen_) configuration_changed();
+  if (configuration_now() != configuration_seen_ ||
+      raft_->log().configuration_at(raft_->commit_index()).index != committed_configuration_seen_)
+    configuration_changed();
   if (raft_->leader_id() != last_leader_) {
     last_leader_ = raft_->leader_id();
     ++counters_.leader_changes;
@@ -344,6 +349,13 @@ std::pair<raft::Index, raft::Term> Node::configuration_now() const {
 
 void Node::configuration_changed() {
   configuration_seen_ = configuration_now();
+  Membership membership{.member_as_of = raft_->member_as_of(),
+                        .removed = removed_for_certain(),
+                        .removed_as_of = raft_->committed_position()};
+  const raft::Index committed = raft_->log().configuration_at(raft_->commit_index()).index;
+  // Who is removed for certain is talked to no more.
+  if (std::exchange(committed_configuration_seen_, committed) != committed)
+    for (const raft::NodeId id : membership.removed) strangers_.erase(id);
   // Who is being removed is still talked to: a leader needs the answers with which its own removal is committed.
   for (const raft::Member& member : raft_->log().configuration_at(raft_->commit_index()).configuration.members())
     if (member.id != instance_ && !raft_->configuration().contains(member.id))
@@ -359,7 +371,11 @@ void Node::configuration_changed() {
     std::erase_if(announced_, [&](const auto& item) { return !raft_->configuration().contains(item.first); });
   std::erase_if(strangers_, [&](const auto& item) { return raft_->configuration().contains(item.first); });
   for (const auto& [id, peer] : strangers_) peers.push_back(peer);
+  std::erase_if(heard_, [&](const auto& item) {
+    return !raft_->configuration().contains(item.first) && !strangers_.contains(item.first);
+  });
   transport_.set_peers(std::move(peers));
+  transport_.set_membership(std::move(membership));
   announce();
 }
 
@@ -415,6 +431,7 @@ bool Node::ready(std::string* why) const {
   if (shutting_down_) return no("this node is shutting down");
   if (cluster_ == kNoCluster) return no(waiting_for_.empty() ? "this node is in no cluster yet" : waiting_for_);
   if (!raft_) return no("this node is loading its snapshot");
+  if (removed_) return no(removed_sentence());
   if (raft_->configuration().empty()) return no("this node waits for its cluster's leader");
   if (!raft_->leader_id()) return no("no leader is known");
   if (raft_->leader_id() == instance_ && !raft_->leads_for_certain())

@@ -2,8 +2,8 @@
 // sent, applied and answered, and when. Pure like the core: time comes in as a value, the disk and the network are
 // ports, nothing blocks. Everything that arrives is only queued or stepped; drain(), once a turn of the loop, carries
 // out one batch. By idea: node.cc (the turn, the order of effects), requests.cc (writes, reads, forwarding),
-// snapshots.cc (taking, receiving, loading), membership.cc (adding, removing, transfer), founding.cc (a node that is in
-// no cluster yet).
+// snapshots.cc (taking, receiving, loading), membership.cc (adding, transfer), removal.cc (removing, being removed),
+// tolerance.cc (how many may fail), founding.cc (a node that is in no cluster yet).
 #pragma once
 
 #include <cstdint>
@@ -97,6 +97,8 @@ class Node {
   void peer_lost(raft::NodeId id, Millis now);
   // The node at a member's address refused our hello; `theirs` says who it is.
   void peer_refused(raft::NodeId id, const std::string& why, const WhoIAm& theirs, Millis now);
+  // A member says that this node was removed from the cluster, as of a committed entry.
+  void told_removed(raft::NodeId by, raft::Position as_of, Millis now);
   // The identity a connected peer announced: its addresses as of now.
   void peer_identity(raft::NodeId id, const Identity& identity);
   void asked(uint64_t question_id, Ask question, Millis now);
@@ -140,6 +142,13 @@ class Node {
   [[nodiscard]] bool silent(raft::NodeId id) const { return silent(id, turn_at_); }
   [[nodiscard]] bool silent(raft::NodeId id, Millis now) const;
   [[nodiscard]] bool snapshot_in_progress() const { return taking_.has_value(); }
+  // Whether this node was removed from its cluster, and knows it for certain. It serves stale reads only.
+  [[nodiscard]] bool removed() const { return removed_; }
+  // How many voters more may fail before nothing is committed any more. The leader counts those that answer; other
+  // nodes know the configuration only. 0 in no cluster.
+  [[nodiscard]] size_t tolerates() const;
+  // Why an operator should worry about that, one sentence; empty when there is no reason.
+  [[nodiscard]] std::string tolerance_warning() const;
 
   // Directives that may change at run time.
   void set_request_timeout(uint32_t ms) { options_.request_timeout_ms = ms; }
@@ -186,13 +195,22 @@ class Node {
     uint64_t request = 0;
     AdminRequest admin;
     Millis deadline;
-    enum class Step : uint8_t { waiting, probing, changing, joining, transferring, forwarded } step = Step::waiting;
+    enum class Step : uint8_t {
+      waiting,
+      probing,
+      changing,
+      joining,
+      transferring,
+      handing_over,  // leadership, before this node is removed
+      forwarded
+    } step = Step::waiting;
     uint64_t number = 0;  // of the probe, the proposal, the forward or the transfer
     raft::NodeId target;  // the instance it is about, once known
     Identity identity;    // what the probe found
     std::string why;      // the probe's error
     raft::Term term;      // of the proposed change
     raft::Index index;
+    bool handed_over = false;  // or tried to
     bool done = false;
   };
   struct HeldMessage {
@@ -273,7 +291,6 @@ class Node {
   void propose_change(PendingAdmin& admin, raft::Configuration next, Millis now);
   void admin_probed(PendingAdmin& admin, const Result<Answer>& answer, Millis now);
   void add_member(PendingAdmin& admin, Millis now);
-  void remove_member(PendingAdmin& admin, Millis now);
   void transfer_to(PendingAdmin& admin, Millis now);
   void wait_turn(PendingAdmin& admin, Millis now);
   void change_applied(const raft::Entry& entry);
@@ -281,9 +298,24 @@ class Node {
   void admin_proposed(const raft::Proposed& result, Millis now);
   void on_forward_admin(raft::NodeId from, ForwardAdmin& forward, Millis now);
   void on_forward_admin_reply(ForwardAdminReply& reply);
+  void give_back(PendingAdmin& admin);
   void adopted(uint64_t request, const Result<Answer>& answer, Millis now);
   void answer_take_me_in(uint64_t question_id, const TakeMeIn& question, Millis now);
   void refresh_addresses(Millis now);
+
+  // removal.cc
+  void remove_member(PendingAdmin& admin, Millis now);
+  void hand_over_first(PendingAdmin& admin, raft::NodeId heir, Millis now);
+  void forwarded_removal_applied(const raft::Entry& entry);
+  void watch_removal();
+  void stop_serving();
+  [[nodiscard]] std::string removed_sentence() const;
+  [[nodiscard]] std::vector<raft::NodeId> removed_for_certain() const;
+
+  // tolerance.cc
+  void watch_tolerance(Millis now);
+  [[nodiscard]] std::string names_of_silent(const raft::Configuration& configuration, Millis now) const;
+  [[nodiscard]] std::string quorum_gone(Millis now) const;
 
   // founding.cc
   void seek(Millis now);
@@ -318,6 +350,7 @@ class Node {
   bool shutting_down_ = false;
   raft::NodeId last_leader_;
   std::pair<raft::Index, raft::Term> configuration_seen_;
+  raft::Index committed_configuration_seen_;
   std::map<raft::NodeId, Identity> announced_;
   std::map<raft::NodeId, Peer> strangers_;  // of this cluster, in no configuration here (yet)
   std::vector<Completion> completions_;
@@ -354,6 +387,18 @@ class Node {
   std::map<uint64_t, std::string> finding_;  // WhoAreYou to the addresses of `join`, for members that moved
   Millis admin_retry_at_ = 0;
   Millis refreshed_at_ = 0;
+  std::map<raft::NodeId, Millis> heard_;  // when a message last came from there
+
+  // removal
+  bool removed_ = false;
+  std::string told_by_;  // the name of the member that said so; empty: by its own log
+
+  // tolerance: what the leader last said about it, and since when something else is so
+  enum class Tolerance : uint8_t { fine, two_voters, voters_silent };
+  [[nodiscard]] Tolerance tolerance() const;
+  Tolerance tolerance_said_ = Tolerance::fine;
+  Tolerance tolerance_seen_ = Tolerance::fine;
+  Millis tolerance_since_ = 0;
 
   // founding
   std::unique_ptr<Seeking> seeking_;

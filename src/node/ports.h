@@ -118,6 +118,15 @@ struct Peer {
   friend bool operator==(const Peer&, const Peer&) = default;
 };
 
+// What this node's log says of who belongs to its cluster, for the greetings. Who was removed is not let in, but told
+// so; unless it greets as a member of a later time: it was added again, and this node has not heard of that yet.
+struct Membership {
+  raft::Position member_as_of;        // up to here this node knows itself a member; zero: it does not
+  std::vector<raft::NodeId> removed;  // instances that were removed, for certain
+  raft::Position removed_as_of;       // the committed entry as of which that is so
+  friend bool operator==(const Membership&, const Membership&) = default;
+};
+
 // Messages may be lost, and are only when a connection breaks; within one connection they keep their order. Every loss
 // is followed by Node::peer_connected when the next connection stands.
 class Transport {
@@ -125,6 +134,8 @@ class Transport {
   virtual ~Transport() = default;
   // Whom to hold a connection to; called at each change of the configuration. A peer not named any more is dropped.
   virtual void set_peers(std::vector<Peer> peers) = 0;
+  // Called at each change of the configuration, and of what is committed of it.
+  virtual void set_membership(Membership membership) = 0;
   // Who this node is, for every hello from now on. A change of cluster closes the connections of the old one.
   virtual void set_identity(const Identity& identity, Standing standing) = 0;
   // False: no connection stands, so the message certainly was not sent. True promises nothing.

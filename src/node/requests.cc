@@ -24,6 +24,7 @@ std::vector<Completion> Node::take_completions() { return std::exchange(completi
 void Node::submit_write(Token token, std::string command, bool may_forward, Millis now) {
   wants_turn_ = true;
   if (shutting_down_) return complete(token, Outcome::shutting_down, {}, {});
+  if (removed_) return complete(token, Outcome::dropped, {}, removed_sentence());
   if (pending() >= options_.max_pending || waiting_bytes_ > options_.max_uncommitted_bytes)
     return complete(token, Outcome::overloaded, {}, {});
   push_write({.token = token,
@@ -165,6 +166,7 @@ void Node::fail_waiters_up_to(raft::Index index) {
 void Node::submit_read(Token token, Millis now) {
   wants_turn_ = true;
   if (shutting_down_) return complete(token, Outcome::shutting_down, {}, {});
+  if (removed_) return complete(token, Outcome::dropped, {}, removed_sentence());
   if (pending() >= options_.max_pending) return complete(token, Outcome::overloaded, {}, {});
   reads_.push_back({token, now + options_.request_timeout_ms});
 }

@@ -7,8 +7,9 @@
 
 namespace wh::raft {
 namespace {
-constexpr uint8_t kFormat = 1;
+constexpr uint8_t kFormat = 2;
 constexpr size_t kMaxMembers = 1024;
+constexpr size_t kMaxRemoved = 1024;
 constexpr size_t kMaxString = 512;
 }  // namespace
 
@@ -54,17 +55,30 @@ bool Configuration::is_learner(NodeId id) const {
   return m != nullptr && m->suffrage == Suffrage::learner;
 }
 
+bool Configuration::remembers(NodeId id) const {
+  return std::find(removed_.begin(), removed_.end(), id) != removed_.end();
+}
+
 Configuration Configuration::with(Member member) const {
   std::vector<Member> members = members_;
   std::erase_if(members, [&](const Member& m) { return m.id == member.id; });
+  std::vector<NodeId> removed = removed_;
+  std::erase(removed, member.id);
   members.push_back(std::move(member));
-  return Configuration(std::move(members));
+  Configuration result(std::move(members));
+  result.removed_ = std::move(removed);
+  return result;
 }
 
 Configuration Configuration::without(NodeId id) const {
+  if (!contains(id)) return *this;
   std::vector<Member> members = members_;
   std::erase_if(members, [&](const Member& m) { return m.id == id; });
-  return Configuration(std::move(members));
+  Configuration result(std::move(members));
+  result.removed_ = removed_;
+  result.removed_.push_back(id);
+  if (result.removed_.size() > kMaxRemoved) result.removed_.erase(result.removed_.begin());
+  return result;
 }
 
 bool Configuration::adjacent(const Configuration& a, const Configuration& b) {
@@ -87,6 +101,8 @@ std::string Configuration::encode() const {
     w.bytes(m.http_address);
     w.bytes(m.https_address);
   }
+  w.u32(static_cast<uint32_t>(removed_.size()));
+  for (const NodeId id : removed_) w.u64(id.value);
   return out;
 }
 
@@ -110,8 +126,16 @@ std::optional<Configuration> Configuration::decode(std::string_view bytes) {
       if (other.id == m.id || other.name == m.name) return std::nullopt;
     members.push_back(std::move(m));
   }
+  const uint32_t removed = r.count(8);
+  if (removed > kMaxRemoved) return std::nullopt;
+  Configuration result(std::move(members));
+  for (uint32_t i = 0; i < removed && r.ok(); ++i) {
+    const NodeId id{r.u64()};
+    if (!id || result.contains(id) || result.remembers(id)) return std::nullopt;
+    result.removed_.push_back(id);
+  }
   if (!r.complete()) return std::nullopt;
-  return Configuration(std::move(members));
+  return result;
 }
 
 }  // namespace wh::raft

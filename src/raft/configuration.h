@@ -1,5 +1,7 @@
 // The cluster configuration: who is a member, with which suffrage and at which addresses. It is replicated as an entry
-// and in force from the moment it is appended (thesis 4.1). Quorums are counted over voters only, and only here.
+// and in force from the moment it is appended (thesis 4.1). Quorums are counted over voters only, and only here. It
+// also remembers who was removed, so that any member can tell a removed server so, and knows it from one that is new to
+// it.
 #pragma once
 
 #include <optional>
@@ -38,7 +40,11 @@ class Configuration {
   [[nodiscard]] size_t voters() const { return voters_; }
   [[nodiscard]] size_t quorum() const { return voters_ / 2 + 1; }
 
-  // The same with one member added or changed (matched by id), or removed.
+  // Who was removed from it and not added again since, in the order of removal; the newest 1,024.
+  [[nodiscard]] const std::vector<NodeId>& removed() const { return removed_; }
+  [[nodiscard]] bool remembers(NodeId id) const;
+
+  // The same with one member added or changed (matched by id), or removed and remembered as that.
   [[nodiscard]] Configuration with(Member member) const;
   [[nodiscard]] Configuration without(NodeId id) const;
 
@@ -46,14 +52,15 @@ class Configuration {
   [[nodiscard]] static bool adjacent(const Configuration& a, const Configuration& b);
 
   [[nodiscard]] std::string encode() const;
-  // Empty for bytes that encode() did not write: duplicates, bad suffrage, over 1,024 members or strings over 512
-  // bytes.
+  // Empty for bytes that encode() did not write: duplicates, bad suffrage, a member that is removed, over 1,024 of
+  // either or strings over 512 bytes.
   [[nodiscard]] static std::optional<Configuration> decode(std::string_view bytes);
 
   friend bool operator==(const Configuration&, const Configuration&) = default;
 
  private:
   std::vector<Member> members_;
+  std::vector<NodeId> removed_;
   size_t voters_ = 0;
 };
 

@@ -56,7 +56,7 @@ void Raft::note_overtaken(NodeId by, Term term, bool by_leader) {
 // to commit it (thesis 4.2.2; HAZARDS D8). Any later configuration that names it will do, not only the committed one:
 // after a restart the commit index lies behind what was committed. One that knows it was removed never campaigns.
 bool Raft::may_campaign() const {
-  if (disk_stalled_ || votes_unsent_) return false;
+  if (disk_stalled_ || votes_unsent_ || told_removed()) return false;
   return log_.names_voter_since(commit_index_, options_.self);
 }
 

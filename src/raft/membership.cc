@@ -1,5 +1,6 @@
-// Membership changes of one server at a time (thesis 4.1), learners and their promotion (4.2.1), and the transfer of
-// leadership (3.10). A configuration is in force from the moment it is appended and goes back when it is truncated.
+// Membership changes of one server at a time (thesis 4.1), what a removed server knows of it (4.2.2), learners and
+// their promotion (4.2.1), and the transfer of leadership (3.10). A configuration is in force from the moment it is
+// appended and goes back when it is truncated.
 #include <algorithm>
 #include <utility>
 
@@ -28,7 +29,7 @@ void Raft::on_propose_configuration(Millis now, ProposeConfiguration& proposal) 
 }
 
 void Raft::sync_progress(Millis now) {
-  std::erase_if(progress_, [&](const auto& item) { return !configuration().contains(item.first); });
+  // Who is being removed is kept until that is committed: it is to hear of it.
   for (const Member& member : configuration().members()) {
     if (member.id == options_.self || progress_.contains(member.id)) continue;
     Progress p;
@@ -38,6 +39,47 @@ void Raft::sync_progress(Millis now) {
     progress_.emplace(member.id, std::move(p));
   }
 }
+
+// A removal is committed. Who was removed is told, behind what was sent to it before, and not talked to again.
+void Raft::let_go_of_removed(Millis now) {
+  for (auto& [id, p] : progress_) {
+    if (configuration().contains(id)) continue;
+    const Index sent = p.state == ProgressState::probe && p.probe_in_flight ? p.probe_last : p.next_index - 1;
+    if (log_.term_at(sent)) send_append(now, p, sent, {});
+  }
+  std::erase_if(progress_, [&](const auto& item) { return !configuration().contains(item.first); });
+}
+
+// --- the removed server
+
+Position Raft::position_of(Index index) const { return {log_.term_at(index).value_or(Term{}), index}; }
+
+Position Raft::committed_position() const { return position_of(commit_index_); }
+
+Position Raft::member_as_of() const {
+  if (!configuration().contains(options_.self)) return {};
+  return std::max(committed_position(), position_of(log_.configuration_index()));
+}
+
+// What it was told is committed. Against it stands what its own log says of itself: a configuration that names it at a
+// later position was made by a leader that knew of the removal, so it was added again; one at an earlier position is
+// history, or was never committed and never will be (HAZARDS A16, D9).
+bool Raft::told_removed() const { return std::max(committed_position(), member_as_of()) < told_removed_; }
+
+// A configuration without it that is not committed does not count: it may go back (HAZARDS D5, D8).
+bool Raft::removed() const {
+  if (told_removed()) return true;
+  return !configuration().contains(options_.self) && !log_.names_voter_since(commit_index_, options_.self) &&
+         log_.configuration_at(commit_index_).configuration.remembers(options_.self);
+}
+
+void Raft::on_told_removed(Millis now, const ToldRemoved& told) {
+  if (told.as_of <= told_removed_ || told.as_of.term.value >= kLimit || told.as_of.index.value >= kLimit) return;
+  told_removed_ = told.as_of;
+  if (told_removed() && role_ != Role::follower) become_follower(now, hard_state_.current_term, kNobody);
+}
+
+// --- learners
 
 // A learner is promoted when a round of catching up, from where the log ended at its beginning, took less than an
 // election timeout: what it then lacks, it lacks for less than that (thesis 4.2.1).

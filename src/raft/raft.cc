@@ -92,6 +92,7 @@ void Raft::step(Millis now, Input input) {
                  [&](PeerConnected& in) { on_peer_connected(now, in.id); },
                  [&](PeerLost& in) { on_peer_lost(now, in.id); },
                  [&](TransferLeadership& in) { on_transfer(now, in); },
+                 [&](ToldRemoved& in) { on_told_removed(now, in); },
              },
              input);
 }

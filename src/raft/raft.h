@@ -109,10 +109,15 @@ struct TransferLeadership {
   uint64_t token;
   NodeId to;
 };
+// A member of this cluster says that as of this committed entry this server is removed. Believed unless this server's
+// own log names it later than that.
+struct ToldRemoved {
+  Position as_of;
+};
 
 using Input = std::variant<Tick, Receive, Propose, ProposeConfiguration, ReadIndex, Persisted, DiskStalled,
                            SnapshotTaken, SnapshotReceived, ChunkStored, EntriesLoaded, ChunkLoaded, PeerConnected,
-                           PeerLost, TransferLeadership>;
+                           PeerLost, TransferLeadership, ToldRemoved>;
 
 // --- outputs
 
@@ -225,6 +230,13 @@ class Raft {
   [[nodiscard]] bool leads_for_certain() const;
   [[nodiscard]] bool change_pending() const { return log_.configuration_index() > commit_index_; }
   [[nodiscard]] bool transferring() const { return transfer_.has_value(); }
+  // The cluster goes on without this server, for certain: by its own log, or by what a member said. It starts no
+  // election. Ends when a later configuration names it again.
+  [[nodiscard]] bool removed() const;
+  // Up to where this log is known to be the cluster's.
+  [[nodiscard]] Position committed_position() const;
+  // Up to where this log says that this server is a member; zero when it does not.
+  [[nodiscard]] Position member_as_of() const;
   [[nodiscard]] uint64_t elections() const { return elections_; }
   [[nodiscard]] const ElectionFigures& election_figures() const { return election_figures_; }
   void set_max_uncommitted(uint64_t bytes) { options_.max_uncommitted_bytes = bytes; }
@@ -308,6 +320,10 @@ class Raft {
   // membership.cc
   void on_propose_configuration(Millis now, ProposeConfiguration& proposal);
   void sync_progress(Millis now);  // one Progress for each other member
+  void let_go_of_removed(Millis now);
+  void on_told_removed(Millis now, const ToldRemoved& told);
+  [[nodiscard]] bool told_removed() const;
+  [[nodiscard]] Position position_of(Index index) const;
   void tend_learner(Millis now, Progress& progress);
   void promote_ready_learner(Millis now);
   void on_transfer(Millis now, const TransferLeadership& request);
@@ -375,9 +391,11 @@ class Raft {
   bool heard_leader_ = false;  // any, since the start
   ElectionFigures election_figures_;
 
+  Position told_removed_;  // the newest ToldRemoved; zero: none
+
   // leader
-  std::map<NodeId, Progress> progress_;
-  Index term_start_index_;  // the no-op of this term
+  std::map<NodeId, Progress> progress_;  // of the members, and of who is being removed until that is committed
+  Index term_start_index_;               // the no-op of this term
   Millis leader_since_ = 0;
   Millis stamp_base_ = 0;  // cluster time when leadership began
   uint64_t uncommitted_bytes_ = 0;

@@ -141,7 +141,8 @@ void Raft::on_append_entries_reply(Millis now, NodeId from, const AppendEntriesR
     p->become_probe();
   }
   advance_commit(now);
-  if (role_ == Role::leader) tend_learner(now, *p);
+  p = role_ == Role::leader ? progress_of(from) : nullptr;  // it may have been let go
+  if (p != nullptr) tend_learner(now, *p);
 }
 
 Index Raft::quorum_index() const {
@@ -169,17 +170,18 @@ void Raft::advance_commit(Millis now) {
   const bool configuration_committed =
       commit_index_ < log_.configuration_index() && index >= log_.configuration_index();
   set_commit_index(index);
-  if (configuration_committed && !is_voter()) {
-    // The others learn of the commitment from this last round; and the one that has everything need not wait for
-    // silence.
-    broadcast(now);
-    for (const auto& [id, progress] : progress_) {
-      if (!configuration().is_voter(id) || progress.match_index != log_.last_index()) continue;
-      send(id, TimeoutNow{.term = hard_state_.current_term});
-      break;
-    }
-    step_down(now, StepDownCause::removed, "this node is no longer a voter");
-  }
+  if (!configuration_committed) return;
+  let_go_of_removed(now);
+  if (is_voter()) return;
+  // The others learn of it from this last round, and need not wait for silence: whoever has most of the log takes over.
+  broadcast(now);
+  const Progress* heir = nullptr;
+  for (const auto& [id, p] : progress_)
+    if (configuration().is_voter(id) && now <= p.last_contact + options_.election_timeout_ms &&
+        (heir == nullptr || p.match_index > heir->match_index))
+      heir = &p;
+  if (heir != nullptr) send(heir->id, TimeoutNow{.term = hard_state_.current_term});
+  step_down(now, StepDownCause::removed, "this node is no longer a voter");
 }
 
 void Raft::broadcast(Millis now) {

@@ -33,6 +33,14 @@ struct Index {
   }
 };
 
+// Where an entry stands: it is compared by term first, as logs are (section 5.4.1). Of two entries of which one is
+// committed, the one with the higher position comes after it or will never be committed.
+struct Position {
+  Term term;
+  Index index;
+  friend auto operator<=>(const Position&, const Position&) = default;
+};
+
 // Who a server is to Raft: the random instance id of its data directory, not its name and not its address. A node whose
 // disk was replaced comes back as another NodeId, so it cannot vote twice under one (HAZARDS C3, D9). 0 is nobody.
 struct NodeId {

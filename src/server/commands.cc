@@ -359,7 +359,8 @@ std::string outcome_reply(const node::Completion& completion, bool write) {
   switch (completion.outcome) {
     case node::Outcome::not_leader:
     case node::Outcome::dropped:
-      return error_reply(not_done, "no leader could take this in time");
+      return error_reply(not_done,
+                         completion.reply.empty() ? "no leader could take this in time" : printable(completion.reply));
     case node::Outcome::overloaded:
       return error_reply(not_done, "too much is in progress (directive raft-max-uncommitted): try again");
     case node::Outcome::shutting_down:

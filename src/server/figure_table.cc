@@ -477,7 +477,14 @@ const Figure kTable[] = {
    .read = [](const S& s) { return number(voters(s)); }},
   {.section = I::raft, .field = "tolerates", .metric = "wormhole_raft_failures_tolerated",
    .help = "How many voters may fail before the cluster stops, when all of them are up",
-   .read = [](const S& s) { return number(voters(s) == 0 ? 0 : (voters(s) - 1) / 2); }},
+   .read = [](const S& s) { return number(s.node.tolerates()); }},
+  {.section = I::raft, .field = "tolerates_warning", .read = [](const S& s) -> Text {
+    const std::string warning = s.node.tolerance_warning();
+    if (warning.empty()) return std::nullopt;
+    return printable(warning); }},
+  {.section = I::raft, .field = "removed", .metric = "wormhole_raft_removed",
+   .help = "Whether this node was removed from its cluster",
+   .read = [](const S& s) { return number(s.node.removed() ? 1 : 0); }},
   {.section = I::raft, .read = member_lines},
   {.metric = "wormhole_raft_member_up", .help = "On the leader: whether a member answers", .read = peers_up},
   {.metric = "wormhole_raft_member_match_index", .help = "On the leader: the last log entry a member is known to hold",

@@ -427,6 +427,7 @@ void Server::peer_lost(raft::NodeId id) { node_->peer_lost(id, loop_.now()); }
 void Server::peer_refused(raft::NodeId id, const std::string& sentence, const node::WhoIAm& theirs) {
   node_->peer_refused(id, sentence, theirs, loop_.now());
 }
+void Server::told_removed(raft::NodeId by, raft::Position as_of) { node_->told_removed(by, as_of, loop_.now()); }
 void Server::peer_identity(raft::NodeId id, const node::Identity& identity) { node_->peer_identity(id, identity); }
 void Server::asked(uint64_t question_id, node::Ask question, const std::string&) {
   node_->asked(question_id, std::move(question), loop_.now());

@@ -71,6 +71,7 @@ class Server final : public net::PeerEvents {
   void peer_connected(raft::NodeId id) override;
   void peer_lost(raft::NodeId id) override;
   void peer_refused(raft::NodeId id, const std::string& sentence, const node::WhoIAm& theirs) override;
+  void told_removed(raft::NodeId by, raft::Position as_of) override;
   void peer_identity(raft::NodeId id, const node::Identity& identity) override;
   void asked(uint64_t question_id, node::Ask question, const std::string& from_address) override;
   void answered(uint64_t request, Result<node::Answer> answer) override;

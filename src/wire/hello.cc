@@ -25,6 +25,8 @@ bool encode(std::string& out, const Hello& hello) {
   write(w, hello.sender);
   w.node(hello.intended_instance);
   w.bytes(hello.intended_name, kMaxNameBytes);
+  w.term(hello.member_as_of.term);
+  w.index(hello.member_as_of.index);
   write(w, hello.nonce);
   return w.finish(kMaxHelloBytes);
 }
@@ -40,6 +42,8 @@ std::optional<Hello> decode_hello(std::string_view payload) {
   hello.sender = read_identity(r);
   hello.intended_instance = r.node();
   hello.intended_name = r.name();
+  hello.member_as_of.term = r.term();
+  hello.member_as_of.index = r.index();
   read(r, hello.nonce);
   if (!r.complete()) return std::nullopt;
   return hello;
@@ -51,6 +55,8 @@ bool encode(std::string& out, const HelloReply& reply) {
   w.fields().u16(reply.version);
   w.sentence(reply.sentence);
   write(w, reply.receiver);
+  w.term(reply.removed_as_of.term);
+  w.index(reply.removed_as_of.index);
   w.fields().boolean(reply.demands_proof);
   write(w, reply.nonce);
   write(w, reply.proof);
@@ -64,6 +70,8 @@ std::optional<HelloReply> decode_hello_reply(std::string_view payload) {
   reply.version = r.u16();
   reply.sentence = r.sentence();
   reply.receiver = read_who_i_am(r);
+  reply.removed_as_of.term = r.term();
+  reply.removed_as_of.index = r.index();
   reply.demands_proof = r.boolean();
   read(r, reply.nonce);
   read(r, reply.proof);

@@ -34,7 +34,8 @@ struct Hello {
   node::Identity sender;
   raft::NodeId intended_instance;  // whom the sender means; nobody: whoever is there
   std::string intended_name;
-  Nonce nonce{};  // for the listener's proof
+  raft::Position member_as_of;  // up to where the sender's log says that it is a member
+  Nonce nonce{};                // for the listener's proof
   friend bool operator==(const Hello&, const Hello&) = default;
 };
 
@@ -50,16 +51,18 @@ enum class Refusal : uint8_t {
   instance = 3,  // the receiver is not whom the sender means
   sender = 4,    // the sender cannot be who it says
   busy = 5,      // too many connections or questions
+  removed = 6,   // the sender is no member of this cluster any more
 };
-inline constexpr Refusal kLastRefusal = Refusal::busy;
+inline constexpr Refusal kLastRefusal = Refusal::removed;
 
 struct HelloReply {
   Refusal refusal = Refusal::none;
   uint16_t version = kMaxVersion;  // agreed on, when accepted
   std::string sentence;            // why refused
   node::WhoIAm receiver;
-  bool demands_proof = false;  // the listener holds a secret: `proof` shows it, and a Proof must come next
-  Nonce nonce{};               // for the dialler's proof
+  raft::Position removed_as_of;  // refusal `removed`: a committed entry as of which that is so
+  bool demands_proof = false;    // the listener holds a secret: `proof` shows it, and a Proof must come next
+  Nonce nonce{};                 // for the dialler's proof
   Proof proof{};
   friend bool operator==(const HelloReply&, const HelloReply&) = default;
 };

@@ -43,12 +43,14 @@ struct BenchTransport final : Transport {
     Ask question;
   };
   std::vector<Peer> peers;
+  Membership membership;
   Standing standing = Standing::seeking;
   std::vector<Sent> sent;
   std::vector<Asked> asked;
   std::vector<std::pair<uint64_t, Answer>> answers;
 
   void set_peers(std::vector<Peer> now) override { peers = std::move(now); }
+  void set_membership(Membership now) override { membership = std::move(now); }
   void set_identity(const Identity&, Standing now) override { standing = now; }
   bool send(raft::NodeId to, PeerMessage message) override {
     sent.push_back({to, std::move(message)});

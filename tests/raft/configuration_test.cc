@@ -61,6 +61,32 @@ TEST_CASE("a configuration is matched by id when it is changed") {
   CHECK(c.find_name("n4") == nullptr);
 }
 
+TEST_CASE("HAZARDS D9: who is removed is remembered, until it is added again; the oldest are forgotten") {
+  Configuration c = configuration_of({1, 2}, {3});
+  CHECK(c.removed().empty());
+  c = c.without(NodeId{2});
+  CHECK(c.remembers(NodeId{2}));
+  CHECK_FALSE(c.remembers(NodeId{1}));
+  CHECK(c.without(NodeId{2}) == c);
+  CHECK(c.without(NodeId{3}).removed() == std::vector<NodeId>{{2}, {3}});
+  CHECK(c.with(member_of(4)).remembers(NodeId{2}));
+  CHECK_FALSE(c.with(member_of(2, Suffrage::learner)).remembers(NodeId{2}));
+  const std::string bytes = c.encode();
+  CHECK(Configuration::decode(bytes) == c);
+  for (size_t size = 0; size < bytes.size(); ++size) CHECK_FALSE(Configuration::decode(bytes.substr(0, size)));
+  // A member that is removed, one that is removed twice, and nobody.
+  std::string contradiction = bytes;
+  for (const char id : {'\1', '\0'}) {
+    contradiction[contradiction.size() - 8] = id;
+    CHECK_FALSE(Configuration::decode(contradiction));
+  }
+  Configuration many = configuration_of({1});
+  for (Id id = 10; id < 10 + 1'030; ++id) many = many.with(member_of(id)).without(NodeId{id});
+  CHECK(many.removed().size() == 1'024);
+  CHECK(many.removed().front() == NodeId{16});
+  CHECK(Configuration::decode(many.encode()) == many);
+}
+
 TEST_CASE("what is encoded is decoded; anything else is refused") {
   const Configuration c = configuration_of({1, 2}, {3});
   const std::string bytes = c.encode();

@@ -1,4 +1,7 @@
+#include <algorithm>
 #include <functional>
+#include <utility>
+#include <vector>
 
 #include <doctest/doctest.h>
 
@@ -98,7 +101,8 @@ TEST_CASE("HAZARDS D12: a cluster of one grows to two and shrinks again, with a 
         c.change(lead, c.raft(lead).configuration().without(NodeId{2}));
       return !c.raft(lead).configuration().contains(NodeId{2}) && !c.raft(lead).change_pending();
     }));
-    CHECK(c.raft(1).configuration() == configuration_of({1}));
+    CHECK(c.raft(1).configuration().members() == configuration_of({1}).members());
+    CHECK(c.raft(1).configuration().remembers(NodeId{2}));
     CHECK(c.converge() == "");
   }
 }
@@ -169,6 +173,162 @@ TEST_CASE(
   CHECK(c.raft(1).role() == Role::pre_candidate);  // its own voice is none
   c.receive(1, 3, grant(2, true));
   CHECK(c.raft(1).role() == Role::candidate);
+}
+
+TEST_CASE(
+    "thesis 4.2.2, HAZARDS D8: the heir of a leader that removed itself needs no timeout, also while writes go on") {
+  Cluster c;
+  lead_for_certain(c);
+  c.change(1, configuration_of({1, 2, 3}).without(NodeId{1}));
+  c.propose(1, "behind the change");
+  c.receive(1, 3, accepted(1, 1));
+  c.receive(1, 2, accepted(1, 2));
+  clear_links(c);
+  c.receive(1, 3, accepted(1, 2));
+  REQUIRE(c.raft(1).role() == Role::follower);
+  CHECK((c.last<TimeoutNow>(1, 2) != nullptr) + (c.last<TimeoutNow>(1, 3) != nullptr) == 1);
+  CHECK(c.raft(1).removed());
+}
+
+TEST_CASE("thesis 4.2.2, HAZARDS A16: a removed server gets the change and its commitment, and nothing after that") {
+  Cluster c;
+  lead_for_certain(c);
+  clear_links(c);
+  c.change(1, configuration_of({1, 2, 3}).without(NodeId{3}));
+  REQUIRE(c.last<AppendEntries>(1, 3) != nullptr);
+  CHECK(c.last<AppendEntries>(1, 3)->entries.size() == 1);
+  c.advance(60);
+  CHECK(c.raft(1).peers().size() == 2);  // heartbeats go on until it is committed
+  clear_links(c);
+  c.receive(1, 2, accepted(1, 2));  // before the removed server acknowledged it
+  REQUIRE(c.last<AppendEntries>(1, 3) != nullptr);
+  CHECK(c.last<AppendEntries>(1, 3)->leader_commit == Index{2});
+  CHECK(c.last<AppendEntries>(1, 3)->prev_log_index == Index{2});
+  CHECK(c.raft(1).peers().size() == 1);
+  clear_links(c);
+  c.receive(1, 3, accepted(1, 2));
+  c.propose(1, "x");
+  c.advance(60);
+  CHECK(c.last<AppendEntries>(1, 3) == nullptr);
+}
+
+TEST_CASE("HAZARDS A16, D9: what a server is told of its removal counts against what its own log says of it") {
+  // Server 1's log: its configuration at 2, in term 3; entries of term 3 up to 5; committed up to 4.
+  const auto fresh = [](Cluster& c) {
+    c.trust_the_test();
+    Disk disk;
+    disk.genesis = configuration_of({1, 2, 3});
+    disk.hard_state.current_term = Term{3};
+    disk.log = log_of({2, 3, 3, 3, 3});
+    disk.log[1] = entry_of(2, 3, configuration_of({1, 2, 3}, {4}).encode());
+    disk.log[1].kind = EntryKind::configuration;
+    c.add(1, disk);
+    c.receive(1, 2, append(3, 5, 3, {}, 4));
+    REQUIRE(c.raft(1).commit_index() == Index{4});
+    REQUIRE_FALSE(c.raft(1).removed());
+  };
+  struct Case {
+    uint64_t term, index;
+    bool believed;
+  };
+  for (const Case& said : {Case{1, 9, false}, Case{2, 9, false}, Case{3, 2, false}, Case{3, 4, false}, Case{3, 5, true},
+                           Case{4, 1, true}, Case{4, 9, true}, Case{uint64_t{1} << 62, 9, false}}) {
+    CAPTURE(said.term);
+    CAPTURE(said.index);
+    Cluster c;
+    fresh(c);
+    c.step(1, ToldRemoved{{Term{said.term}, Index{said.index}}});
+    CHECK(c.raft(1).removed() == said.believed);
+    c.timeout(1);
+    CHECK((c.raft(1).role() == Role::follower) == said.believed);
+  }
+  // An uncommitted configuration of a later term names it: whoever made that knew of the removal.
+  Cluster c;
+  fresh(c);
+  Entry again = entry_of(6, 5, configuration_of({1, 2, 3}).encode());
+  again.kind = EntryKind::configuration;
+  c.step(1, ToldRemoved{{Term{4}, Index{6}}});
+  CHECK(c.raft(1).removed());
+  c.receive(1, 2, append(5, 5, 3, {again}, 4));
+  CHECK_FALSE(c.raft(1).removed());
+  c.step(1, ToldRemoved{{Term{4}, Index{7}}});  // a member that is behind says so once more
+  CHECK_FALSE(c.raft(1).removed());
+  c.step(1, ToldRemoved{{Term{5}, Index{7}}});
+  CHECK(c.raft(1).removed());
+}
+
+TEST_CASE("RedisRaft 596, 608, 643 to 651: any message in any state, also in no cluster yet, half joined and removed") {
+  const std::vector<std::pair<const char*, Configuration>> states{
+      {"in no cluster", Configuration()},       {"half joined", configuration_of({2, 3}, {1})},
+      {"a voter", configuration_of({1, 2, 3})}, {"removed", configuration_of({1, 2, 3}).without(NodeId{1})},
+      {"alone", configuration_of({1})},
+  };
+  const SnapshotMeta meta{.index = Index{3},
+                          .term = Term{2},
+                          .configuration_index = Index{1},
+                          .configuration = configuration_of({2, 3}),
+                          .time_ms = 0,
+                          .size = 10};
+  for (const auto& [name, configuration] : states) {
+    for (const uint64_t term : {0, 1, 2, 3}) {
+      const std::vector<MessageBody> messages{
+          ask(term, 9, 9, true),
+          ask(term, 9, 9),
+          grant(term, true),
+          grant(term),
+          RequestVoteReply{.term = Term{term}},
+          append(term, 0, 0),
+          append(term, 7, 0, {}, 9),
+          AppendEntriesReply{.term = Term{term}, .rejected_index = Index{4}, .conflict_index = Index{2}},
+          accepted(term, 4, 5),
+          InstallSnapshot{.term = Term{term}, .meta = meta, .offset = 0, .data = Bytes("12345"), .done = false},
+          InstallSnapshot{.term = Term{term}, .meta = meta, .offset = 7, .data = Bytes("12345"), .done = true},
+          InstallSnapshotReply{.term = Term{term}, .index = Index{3}, .installed = true, .match_index = Index{3}},
+          TimeoutNow{.term = Term{term}},
+          ReadIndexRequest{.term = Term{term}, .token = 1},
+          ReadIndexReply{.term = Term{term}, .token = 1, .ok = true, .index = Index{9}},
+      };
+      for (const Id from : {2, 9}) {
+        for (size_t i = 0; i < messages.size(); ++i) {
+          for (size_t j = 0; j < messages.size(); ++j) {
+            CAPTURE(name);
+            CAPTURE(term);
+            CAPTURE(i);
+            CAPTURE(j);
+            Cluster c;
+            c.trust_the_test();
+            Disk disk;
+            disk.genesis = configuration;
+            disk.hard_state.current_term = Term{1};
+            c.add(1, disk);
+            c.receive(1, from, MessageBody(messages[i]));
+            c.step(1, ToldRemoved{{Term{1}, Index{1}}});
+            c.receive(1, from, MessageBody(messages[j]));
+            c.timeout(1);
+            CHECK(c.raft(1).commit_index().value <= c.raft(1).log().last_index().value);
+            (void)c.take_violations();  // the test's own messages need not make sense together
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("RedisRaft 480: a thousand members that come and go leave nothing behind but a bounded memory of them") {
+  Cluster c;
+  lead_for_certain(c, {1});
+  size_t largest = 0;
+  for (Id id = 10; id < 1'300; ++id) {
+    c.change(1, c.raft(1).configuration().with(member_of(id, Suffrage::learner)));
+    REQUIRE_FALSE(c.raft(1).change_pending());
+    c.change(1, c.raft(1).configuration().without(NodeId{id}));
+    REQUIRE_FALSE(c.raft(1).change_pending());
+    CHECK(c.raft(1).peers().empty());
+    largest = std::max(largest, c.raft(1).configuration().encode().size());
+  }
+  CHECK(c.raft(1).configuration().removed().size() == 1'024);
+  CHECK(c.raft(1).configuration().removed().back() == NodeId{1'299});
+  CHECK(largest < 10'000);
 }
 
 TEST_CASE("HAZARDS A16: a learner and a server in no cluster never campaign") {

@@ -98,6 +98,7 @@ class Story {
   std::string transfer(const Words& w);
   std::string peer_lost(const Words& w);
   std::string disk(const Words& w);
+  std::string greet(const Words& w);
   std::string expect(const Words& w);
   std::string expect_leader(const Words& w);
   std::string expect_no_leader(const Words&);
@@ -152,6 +153,7 @@ const std::map<std::string, Story::Step>& Story::steps() {
       {"transfer", {2, 2, &Story::transfer}},
       {"peer-lost", {2, 2, &Story::peer_lost}},
       {"disk", {2, 2, &Story::disk}},
+      {"greet", {1, 1, &Story::greet}},
       {"expect", {2, 16, &Story::expect}},
       {"expect-leader", {1, 1, &Story::expect_leader}},
       {"expect-no-leader", {0, 0, &Story::expect_no_leader}},
@@ -485,6 +487,19 @@ std::string Story::disk(const Words& w) {
   return {};
 }
 
+// `greet 4->1`: what happens when 4 connects to 1. Who 1 knows to be removed, for certain, is told so.
+std::string Story::greet(const Words& w) {
+  const auto [from, to] = ends(w[1]);
+  if (!wrong_.empty()) return {};
+  if (!cluster_.exists(from) || !cluster_.exists(to) || !cluster_.at(from).raft || !cluster_.at(to).raft)
+    return "both ends of a greeting run";
+  const Raft& listener = cluster_.raft(to);
+  const bool known = listener.log().configuration_at(listener.commit_index()).configuration.remembers(NodeId{from});
+  if (known && !listener.configuration().contains(NodeId{from}))
+    cluster_.step(from, ToldRemoved{listener.committed_position()});
+  return {};
+}
+
 // --- expectations
 
 std::string Story::fact(Id id, const std::string& key) {
@@ -508,6 +523,7 @@ std::string Story::fact(Id id, const std::string& key) {
   if (key == "last") return show(raft.log().last_index());
   if (key == "base") return show(raft.log().base_index());
   if (key == "log") return joined(cluster_.terms(id), plain);
+  if (key == "removed") return raft.removed() ? "yes" : "no";
   if (key == "voters") return members(Suffrage::voter);
   if (key == "learners") return members(Suffrage::learner);
   if (key == "values") return joined(cluster_.values(id), [](const std::string& value) { return value; });

@@ -197,6 +197,13 @@ void Checks::looked(Host& host, bool whole_turn) {
     if (position->digest != host.process->node().machine().digest())
       fail(host, "state machine safety: another state at index " + std::to_string(applied.value));
   }
+  // Thesis 4.2.3: who knows that it was removed leaves the others alone, and nobody believes so without reason.
+  if (raft->removed()) {
+    ++sometimes["knows that it was removed"];
+    if (shadow.role != raft::Role::follower) fail(host, "takes part in elections though it was removed");
+    if (whole_turn && !cluster.ever_removed.contains(host.disk.instance))
+      fail(host, "believes that it was removed, which it was not");
+  }
 }
 
 // A leader of term T holds every entry that was committed in a term below T.
@@ -235,6 +242,7 @@ void Checks::committed_now(Host& host, Shadow& shadow, raft::Index to) {
       cluster.model.advance(i, held->entry.time_ms);
       if (held->entry.kind == raft::EntryKind::configuration)
         cluster.configuration = *raft::Configuration::decode(held->entry.payload.view());
+      cluster.ever_removed.insert(cluster.configuration.removed().begin(), cluster.configuration.removed().end());
     }
     position.digest = cluster.model.digest();
     cluster.log.push_back(position);

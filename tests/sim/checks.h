@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,7 @@ struct Committed {
   std::vector<Position> log;  // log[0] is index 1
   machine::Machine model;
   raft::Configuration configuration;                                      // the last committed
+  std::set<raft::NodeId> ever_removed;                                    // by a committed configuration
   std::map<uint64_t, raft::NodeId> leaders;                               // by term
   std::map<std::pair<uint64_t, uint64_t>, uint64_t> chains;               // by (index, term): log matching
   std::map<std::pair<uint64_t, uint64_t>, raft::NodeId> votes;            // by (term, voter)

@@ -88,7 +88,7 @@ uint64_t Network::latency_us(size_t from, size_t to) {
 
 // --- connections
 
-std::shared_ptr<Connection> Network::connect(Host& from, Host& to, raft::NodeId sender) {
+std::shared_ptr<Connection> Network::connect(Host& from, Host& to, raft::NodeId sender, raft::Position member_as_of) {
   for (const auto& older : connections_)
     if (!older->broken && older->sender == sender && older->to == to.number && older->to_life == to.incarnation)
       break_connection(older);
@@ -99,6 +99,7 @@ std::shared_ptr<Connection> Network::connect(Host& from, Host& to, raft::NodeId 
   connection->from_life = from.incarnation;
   connection->to_life = to.incarnation;
   connection->sender = sender;
+  connection->member_as_of = member_as_of;
   connection->receiver = to.disk.instance;
   connections_.push_back(connection);
   return connection;
@@ -173,6 +174,13 @@ void Network::break_one() {
 void Network::close_all_to(const Host& host) {
   for (const auto& connection : connections_)
     if (!connection->broken && connection->to == host.number) break_connection(connection);
+}
+
+void Network::close_removed(const SimTransport& by, const Host& host) {
+  for (const auto& connection : connections_)
+    if (!connection->broken && connection->to == host.number && connection->to_life == host.incarnation &&
+        by.refuses(connection->sender, connection->member_as_of))
+      break_connection(connection);
 }
 
 void Network::host_died(const Host& host) {
@@ -257,6 +265,16 @@ void SimTransport::set_peers(std::vector<node::Peer> peers) {
   }
 }
 
+void SimTransport::set_membership(node::Membership membership) {
+  membership_ = std::move(membership);
+  world_.network->close_removed(*this, host_);
+}
+
+bool SimTransport::refuses(raft::NodeId id, raft::Position member_as_of) const {
+  const std::vector<raft::NodeId>& removed = membership_.removed;
+  return member_as_of < membership_.removed_as_of && std::find(removed.begin(), removed.end(), id) != removed.end();
+}
+
 void SimTransport::set_identity(const node::Identity& identity, node::Standing standing) {
   const bool another = identity.cluster != identity_.cluster || identity.instance != identity_.instance;
   identity_ = identity;
@@ -336,22 +354,27 @@ void SimTransport::greeted(raft::NodeId id, uint64_t attempt, Host& target) {
   Out& out = *find(id);
   SimTransport& theirs = target.process->transport();
   const node::Identity& they = theirs.identity();
-  const bool accepted = they.instance == id && they.cluster != node::kNoCluster && they.cluster == identity_.cluster;
+  const bool ours = they.instance == id && they.cluster != node::kNoCluster && they.cluster == identity_.cluster;
+  const bool removed = ours && theirs.refuses(identity_.instance, membership_.member_as_of);
+  const bool accepted = ours && !removed;
   const uint64_t back_us = world_.network->latency_us(target.number, host_.number);
   if (!accepted) {
     out.died = false;
     const node::WhoIAm who{.identity = they, .standing = theirs.standing(), .leader_address = {}};
-    world_.after(back_us, host_, [this, id, attempt, who] {
+    world_.after(back_us, host_, [this, id, attempt, who, removed, as_of = theirs.membership().removed_as_of] {
       const Out* refused = find(id);
       if (refused == nullptr || refused->attempt != attempt) return;
       dial_later(id);
       world_.trace("%s is refused by %s", host_.name.c_str(), who.identity.name.c_str());
-      host_.process->input(
-          [this, id, who] { host_.process->node().peer_refused(id, "the other side refused", who, world_.now()); });
+      host_.process->input([this, id, who, removed, as_of] {
+        node::Node& node = host_.process->node();
+        if (removed) return node.told_removed(id, as_of, world_.now());
+        node.peer_refused(id, "the other side refused", who, world_.now());
+      });
     });
     return;
   }
-  auto connection = world_.network->connect(host_, target, identity_.instance);
+  auto connection = world_.network->connect(host_, target, identity_.instance, membership_.member_as_of);
   target.process->input(
       [&target, sender = identity_.instance, me = identity_] { target.process->node().peer_identity(sender, me); });
   world_.after(back_us, host_, [this, id, attempt, connection] {

@@ -18,12 +18,14 @@ namespace wh::sim {
 
 class World;
 struct Host;
+class SimTransport;
 
 // A connection, one way, from the node that dialled it.
 struct Connection {
   size_t from = 0, to = 0;  // hosts
   uint64_t from_life = 0, to_life = 0;
   raft::NodeId sender, receiver;
+  raft::Position member_as_of;  // as the sender greeted
   bool broken = false;
   uint64_t last_arrival_us = 0;
   bool watched = false;             // waits for an acknowledgement that cannot come
@@ -46,7 +48,7 @@ class Network {
   [[nodiscard]] uint64_t latency_us(size_t from, size_t to);
 
   // --- connections
-  std::shared_ptr<Connection> connect(Host& from, Host& to, raft::NodeId sender);
+  std::shared_ptr<Connection> connect(Host& from, Host& to, raft::NodeId sender, raft::Position member_as_of);
   void transmit(const std::shared_ptr<Connection>& connection, std::string frame);
   // Breaks it; the dialler notices after a while.
   void break_connection(const std::shared_ptr<Connection>& connection);
@@ -54,6 +56,8 @@ class Network {
   void break_one();
   // The node at this host takes no part in its cluster's connections any more.
   void close_all_to(const Host& host);
+  // Those of nodes that this one removed.
+  void close_removed(const SimTransport& by, const Host& host);
   void host_died(const Host& host);
   std::vector<std::shared_ptr<Connection>>& connections() { return connections_; }
 
@@ -90,6 +94,7 @@ class SimTransport final : public node::Transport {
   SimTransport(World& world, Host& host) : world_(world), host_(host) {}
 
   void set_peers(std::vector<node::Peer> peers) override;
+  void set_membership(node::Membership membership) override;
   void set_identity(const node::Identity& identity, node::Standing standing) override;
   bool send(raft::NodeId to, node::PeerMessage message) override;
   void ask(uint64_t request, const std::string& address, node::Ask question) override;
@@ -101,6 +106,9 @@ class SimTransport final : public node::Transport {
   // What hellos say, as of the last set_identity.
   [[nodiscard]] const node::Identity& identity() const { return identity_; }
   [[nodiscard]] node::Standing standing() const { return standing_; }
+  // Whether this node was removed, as far as its host knows, and is not added again as far as it knows itself.
+  [[nodiscard]] bool refuses(raft::NodeId id, raft::Position member_as_of) const;
+  [[nodiscard]] const node::Membership& membership() const { return membership_; }
 
  private:
   struct Out {
@@ -123,6 +131,7 @@ class SimTransport final : public node::Transport {
   node::Identity identity_;
   node::Standing standing_ = node::Standing::seeking;
   std::map<raft::NodeId, Out> peers_;
+  node::Membership membership_;
   uint64_t next_attempt_ = 1;
 };
 

@@ -87,6 +87,10 @@ struct TestNode : PeerEvents {
     refusals.push_back({id, sentence, theirs});
     if (hook) hook("peer_refused");
   }
+  void told_removed(raft::NodeId by, raft::Position as_of) override {
+    removals.emplace_back(by, as_of);
+    if (hook) hook("told_removed");
+  }
   void peer_identity(raft::NodeId id, const node::Identity& identity) override {
     identities.emplace_back(id, identity);
     if (hook) hook("peer_identity");
@@ -119,6 +123,7 @@ struct TestNode : PeerEvents {
   std::vector<raft::NodeId> connects;
   std::vector<raft::NodeId> losses;
   std::vector<Refused> refusals;
+  std::vector<std::pair<raft::NodeId, raft::Position>> removals;
   std::vector<std::pair<raft::NodeId, node::Identity>> identities;
   std::vector<Asked> questions;
   std::vector<std::pair<uint64_t, Result<node::Answer>>> answers;

@@ -101,6 +101,44 @@ TEST_CASE("HAZARDS D9: an address where another instance listens is refused, wit
   CHECK(a.refusals.front().theirs.identity.instance == instance(2));
 }
 
+TEST_CASE("HAZARDS A16, D9: who was removed is cut off and told so at each try, until it is a member of a later time") {
+  Loop loop;
+  TestNode a(loop, 1, 7);
+  TestNode b(loop, 2, 7);
+  const auto at = [](uint64_t term, uint64_t index) { return raft::Position{raft::Term{term}, raft::Index{index}}; };
+  a.transport->set_membership({.member_as_of = at(2, 8), .removed = {}, .removed_as_of = {}});
+  a.transport->set_peers({b.as_peer()});
+  b.transport->set_peers({a.as_peer()});
+  REQUIRE(run_until(loop, [&] { return a.connected_to(b) && b.connected_to(a); }));
+  b.transport->set_membership(
+      {.member_as_of = at(3, 9), .removed = {instance(9), instance(1)}, .removed_as_of = at(3, 9)});
+  REQUIRE(run_until(loop, [&] { return a.removals.size() >= 2; }));
+  CHECK(a.removals.front() == std::pair(instance(2), at(3, 9)));
+  CHECK(a.refusals.empty());
+  CHECK_FALSE(a.connected_to(b));
+  CHECK(b.connected_to(a));  // it may have to be told more
+  // Added again, of which the other has not heard.
+  a.transport->set_membership({.member_as_of = at(3, 10), .removed = {}, .removed_as_of = {}});
+  REQUIRE(run_until(loop, [&] { return a.connected_to(b); }));
+  b.transport->set_membership({.member_as_of = at(3, 9), .removed = {instance(1)}, .removed_as_of = at(3, 9)});
+  a.transport->send(instance(2), raft::TimeoutNow{.term = raft::Term{3}});
+  CHECK(run_until(loop, [&] { return !b.messages.empty(); }));
+}
+
+TEST_CASE("a removal is believed of the own cluster only") {
+  Loop loop;
+  wire::HelloReply reply;
+  reply.refusal = wire::Refusal::removed;
+  reply.sentence = "you were removed";
+  reply.receiver.identity = identity_of(2, 8);
+  reply.removed_as_of = {raft::Term{9}, raft::Index{9}};
+  StrangePort port(loop, first_frame(reply));
+  TestNode a(loop, 1, 7);
+  a.transport->set_peers({{.id = instance(2), .name = "n2", .raft_address = port.address()}});
+  REQUIRE(run_until(loop, [&] { return !a.refusals.empty(); }));
+  CHECK(a.removals.empty());
+}
+
 TEST_CASE("a reply from another than was meant is no connection, even when it accepts") {
   Loop loop;
   wire::HelloReply reply;

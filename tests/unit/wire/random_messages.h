@@ -51,16 +51,18 @@ class RandomMessages {
     v.purpose = static_cast<Purpose>(below(2));
     v.sender = identity();
     v.intended_instance = node();
+    v.member_as_of = {Term{limited()}, Index{limited()}};
     v.intended_name = text(20);
     fill(v.nonce);
     return v;
   }
   HelloReply hello_reply() {
     HelloReply v;
-    v.refusal = static_cast<Refusal>(below(6));
+    v.refusal = static_cast<Refusal>(below(static_cast<uint64_t>(kLastRefusal) + 1));
     v.version = static_cast<uint16_t>(below(65536));
     v.sentence = text(100);
     v.receiver = who();
+    v.removed_as_of = {Term{limited()}, Index{limited()}};
     v.demands_proof = flip();
     fill(v.nonce);
     fill(v.proof);

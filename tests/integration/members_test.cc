@@ -1,0 +1,214 @@
+// Members that go and come: a follower and the leader removed, one removed while it was away, one added again with its
+// data, one whose disk was lost; what is refused, and in which words; what an operator is told of two voters.
+#include <csignal>
+
+#include <doctest/doctest.h>
+
+#include "harness.h"
+
+namespace wh::testing {
+namespace {
+
+bool has(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+
+Answer remove_at(const TempDir& dir, const Server& at, const std::string& name) {
+  return curl(dir, "-X DELETE " + at.url("/cluster/members/" + name));
+}
+
+Answer add_at(const TempDir& dir, const Server& at, const Server& node) {
+  return curl(dir, R"(-d '{"id":")" + node.name + R"(","raft_address":")" + node.raft_address() + R"("}' )" +
+                       at.url("/cluster/members"));
+}
+
+// Several election timeouts, in which nothing may happen that an election would cause.
+bool term_rises(const Server& server, const std::string& term) {
+  return eventually([&] { return server.cluster_field("term") != term; }, 2'500);
+}
+
+// What an operator finds at a node that knows that it was removed. One that restarted does not know what of its log was
+// committed, and has its last snapshot to show at the most.
+void check_removed(const TempDir& dir, const Server& server, bool restarted) {
+  CAPTURE(server.name);
+  REQUIRE(eventually([&] { return server.cluster_field("removed") == "true"; }));
+  CHECK(eventually([&] { return has(server.log(), server.name + " was removed from cluster "); }));
+  CHECK(has(server.log(), "its files stay where they are"));
+  const Answer ready = server.get("/readyz");
+  CHECK(ready.status == 503);
+  CHECK(has(ready.body, server.name + " was removed from the cluster"));
+  const Answer read = server.get("/get?key=kept");
+  CHECK(read.status == 503);
+  CHECK(has(read.body, "was removed from the cluster"));
+  const Answer write = curl(dir, "-X POST '" + server.url("/set?key=kept&value=new") + "'");
+  CHECK(write.status == 503);
+  CHECK(write.header("wormhole-outcome") == "not-applied");
+  CHECK(server.get("/get?key=kept&consistency=stale").status == (restarted ? 404 : 200));
+  CHECK(has(server.redis("INFO raft"), "removed:1"));
+  CHECK(has(server.redis("SET a b"), "NOTAPPLIED"));
+  CHECK(server.redis("SET a b").find("removed") != std::string::npos);
+  CHECK_FALSE(read_file(server.data_dir + "/wormhole.db").empty());
+}
+
+}  // namespace
+
+TEST_CASE(
+    "a follower is removed: told, silent, its files kept; two voters are warned of; it is added again with its data") {
+  ThreeNodes nodes;
+  Server& leader = await_leader(nodes.all);
+  const Servers followers = others(nodes.all, leader);
+  Server& goes = *followers.front();
+  Server& stays = *followers.back();
+  CHECK(leader.get("/set?key=kept&value=data").status == 200);
+  CHECK(eventually([&] { return goes.get("/get?key=kept&consistency=stale").body == "data"; }));
+  CHECK(leader.cluster_field("tolerates") == "1");
+  const std::string term = leader.cluster_field("term");
+
+  CHECK(remove_at(nodes.dir, stays, goes.name).status == 200);  // forwarded
+  CHECK(remove_at(nodes.dir, leader, goes.name).status == 404);
+  check_removed(nodes.dir, goes, false);
+  CHECK_FALSE(term_rises(leader, term));
+  CHECK(leader.ready());
+  CHECK(goes.cluster_field("term") == term);
+
+  for (const Server* server : {&leader, &stays}) {
+    CHECK(server->cluster_field("tolerates") == "0");
+    CHECK(has(server->redis("INFO raft"), "tolerates:0"));
+    CHECK(has(server->redis("INFO raft"), "tolerates_warning:the cluster has two voters"));
+    CHECK(count_of(server->cluster(), "\"suffrage\"") == 2);
+  }
+  CHECK(eventually([&] { return has(leader.log(), "the cluster has two voters and tolerates no failure"); }));
+  CHECK(count_of(leader.log(), "the cluster has two voters") == 1);
+
+  CHECK(add_at(nodes.dir, stays, goes).status == 200);
+  CHECK(eventually([&] { return goes.ready(); }));
+  CHECK(goes.cluster_field("removed") == "false");
+  CHECK(goes.get("/get?key=kept").body == "data");
+  await_voters(nodes.all, 3);
+}
+
+TEST_CASE("the leader is removed: the client has its 200, another leads, no write fails for it") {
+  ThreeNodes nodes;
+  Server& leader = await_leader(nodes.all);
+  const Servers rest = others(nodes.all, leader);
+  CHECK(leader.get("/set?key=kept&value=data").status == 200);
+  Server client(nodes.dir, "client");
+  client.program = "/bin/sh";
+  client.arguments = {{"-c",
+                       "i=0; while [ ! -e enough ]; do i=$((i+1)); curl -s -o /dev/null -w '%{http_code}\\n' "
+                       "--max-time 20 -X POST \"" +
+                           rest.front()->url("/set?key=k&value=$i") + "\"; done; exit 0"}};
+  client.start();
+  CHECK(eventually([&] { return count_of(client.log(), "200") >= 5; }));
+  CHECK(remove_at(nodes.dir, leader, leader.name).status == 200);
+  Server& next = await_leader(rest);
+  CHECK(&next != &leader);
+  check_removed(nodes.dir, leader, false);
+  const size_t before = count_of(client.log(), "200");
+  CHECK(eventually([&] { return count_of(client.log(), "200") >= before + 5; }));
+  nodes.dir.write("enough", "");
+  CHECK(client.wait() == 0);
+  CHECK(count_of(client.log(), "\n") == count_of(client.log(), "200"));
+  // The same again, asked of the other one: two voters become one.
+  Server& last = *others(rest, next).front();
+  CHECK(remove_at(nodes.dir, last, next.name).status == 200);
+  CHECK(&await_leader({&last}) == &last);
+  const Answer refused = remove_at(nodes.dir, last, last.name);
+  CHECK(refused.status == 409);
+  CHECK(has(refused.body, last.name + " is the last voter"));
+  CHECK(last.get("/get?key=kept").body == "data");
+}
+
+TEST_CASE("removed while it was away: told when it is back, by whom it calls; an empty directory brings it in again") {
+  ThreeNodes nodes;
+  Server& leader = await_leader(nodes.all);
+  const Servers followers = others(nodes.all, leader);
+  Server& goes = *followers.front();
+  CHECK(leader.get("/set?key=kept&value=data").status == 200);
+  CHECK(eventually([&] { return goes.get("/get?key=kept&consistency=stale").body == "data"; }));
+  goes.kill();
+  CHECK(remove_at(nodes.dir, leader, goes.name).status == 200);
+  const std::string term = leader.cluster_field("term");
+  const std::string warning = goes.name + " was removed from cluster ";
+  goes.start();
+  check_removed(nodes.dir, goes, true);
+  CHECK(has(goes.log(), " says. It starts no election"));
+  CHECK_FALSE(term_rises(leader, term));
+  CHECK(eventually([&] { return has(leader.log(), "was removed from the cluster, or replaced"); }));
+  CHECK(goes.stop() == 0);
+  goes.start();
+  CHECK(eventually([&] { return count_of(goes.log(), warning) == 2; }));
+  CHECK(leader.cluster_field("term") == term);
+  CHECK(goes.stop() == 0);
+  sh(nodes.dir, "rm -r '" + goes.data_dir + "'");
+  goes.start();
+  await_voters(nodes.all, 3);
+  CHECK(eventually([&] { return goes.ready(); }));
+  CHECK(goes.cluster_field("removed") == "false");
+  CHECK(goes.get("/get?key=kept").body == "data");
+}
+
+TEST_CASE("a disk is lost: the name is taken back while the old instance is silent, and the old one is told") {
+  ThreeNodes nodes;
+  Server& leader = await_leader(nodes.all);
+  Server& lost = *others(nodes.all, leader).front();
+  CHECK(leader.get("/set?key=kept&value=data").status == 200);
+
+  Server twin(nodes.dir, "twin");  // another machine with the name of one that lives
+  twin.name = lost.name;
+  twin.more = {"--join", leader.raft_address()};
+  twin.start();
+  CHECK(eventually([&] { return has(twin.get("/readyz").body, "two machines must not have one name"); }));
+  const Answer refused = add_at(nodes.dir, leader, twin);
+  CHECK(refused.status == 409);
+  CHECK(has(refused.body, "another node named " + lost.name + " is alive at " + lost.raft_address()));
+  CHECK(twin.stop() == 0);
+  CHECK(count_of(leader.cluster(), "\"suffrage\"") == 3);
+
+  lost.kill();
+  sh(nodes.dir, "mv '" + lost.data_dir + "' '" + lost.data_dir + ".old'");
+  lost.start();
+  CHECK(eventually([&] { return lost.ready() && lost.cluster_field("role") == "follower"; }));
+  await_voters(nodes.all, 3);
+  CHECK(lost.get("/get?key=kept").body == "data");
+  CHECK(eventually([&] { return has(leader.log(), lost.name + " comes back with an empty disk"); }));
+
+  // The old directory appears again, elsewhere.
+  const std::string term = leader.cluster_field("term");
+  Server old(nodes.dir, "old");
+  old.name = lost.name;
+  old.data_dir = lost.data_dir + ".old";
+  old.start();
+  CHECK(eventually([&] { return old.cluster_field("removed") == "true"; }));
+  CHECK_FALSE(term_rises(leader, term));
+  CHECK(lost.ready());
+}
+
+TEST_CASE("a removal that would break the quorum is refused, with the numbers and what to do") {
+  ThreeNodes nodes({"--request-timeout", "2000"});
+  Server& leader = await_leader(nodes.all);
+  const Servers followers = others(nodes.all, leader);
+  Server& dead = *followers.front();
+  Server& alive = *followers.back();
+  dead.kill();
+  CHECK(eventually([&] { return has(leader.cluster(), "failed"); }));
+  CHECK(leader.cluster_field("tolerates") == "0");
+  const Answer refused = remove_at(nodes.dir, leader, alive.name);
+  CHECK(refused.status == 409);
+  CHECK(refused.header("wormhole-outcome") == "not-applied");
+  CHECK(has(refused.body, "only 1 of 2 voters would be reachable, and 2 are needed"));
+  CHECK(has(refused.body, "bring back or remove " + dead.name + " first"));
+  CHECK(eventually([&] { return has(leader.log(), "tolerates no further failure: " + dead.name); }));
+  CHECK(remove_at(nodes.dir, alive, dead.name).status == 200);  // the dead one goes
+  CHECK(remove_at(nodes.dir, alive, "nobody").status == 404);
+  // Two voters, one of them dead: nothing can be changed any more.
+  alive.kill();
+  CHECK(eventually([&] { return leader.cluster_field("leader_id") == "null"; }));
+  const Answer stuck = remove_at(nodes.dir, leader, alive.name);
+  CHECK(stuck.status == 409);
+  CHECK(has(stuck.body,
+            "only 1 of 2 voters can be reached and 2 are needed to change the members: bring back " + alive.name));
+  CHECK(has(stuck.body, "--recover"));
+  alive.start();
+  CHECK(eventually([&] { return leader.ready() && alive.ready(); }));
+}
+
+}  // namespace wh::testing
