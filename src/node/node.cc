@@ -102,7 +102,10 @@ void Node::start_raft(raft::Recovered recovered, Millis now) {
                         .election_timeout_ms = options_.election_timeout_ms,
                         .max_uncommitted_bytes = options_.max_uncommitted_bytes,
                         .log_cache_bytes = options_.log_cache_bytes,
-                        .trailing_entries = std::min(options_.trailing_entries, options_.snapshot_entries / 2)};
+                        .trailing_entries = std::min(options_.trailing_entries, options_.snapshot_entries / 2),
+                        .held_log_bytes = options_.snapshot_bytes,
+                        .max_chunk_bytes = options_.max_chunk_bytes,
+                        .snapshot_rate = options_.snapshot_rate};
   last_snapshot_index_ = recovered.snapshot ? recovered.snapshot->index : raft::Index{};
   configuration_seen_ = {};
   raft_.emplace(options, std::move(recovered), prng_.next(), now);
@@ -254,9 +257,10 @@ void Node::carry_out(raft::Output output, Millis now) {
                       .hard_state = output.hard_state,
                       .install = std::move(output.install),
                       .append = std::move(output.append)});
+  keep_sent_snapshot(now);
   for (raft::ChunkWanted& wanted : output.chunks_wanted) {
     chunk_requests_[next_number_] = wanted.to;
-    storage_.read_snapshot(next_number_++, wanted.meta, wanted.offset, options_.snapshot_chunk_bytes);
+    storage_.read_snapshot(next_number_++, wanted.meta, wanted.offset, wanted.max_bytes);
   }
   for (raft::ChunkReceived& chunk : output.chunks_received)
     storage_.write_incoming_chunk(chunk.meta, chunk.offset, std::move(chunk.data), chunk.done);
@@ -439,9 +443,11 @@ bool Node::ready(std::string* why) const {
   return true;
 }
 
-void Node::set_snapshot_thresholds(uint64_t entries, uint64_t bytes) {
+void Node::set_snapshot_limits(uint64_t entries, uint64_t bytes, uint64_t rate) {
   options_.snapshot_entries = entries;
   options_.snapshot_bytes = bytes;
+  options_.snapshot_rate = rate;
+  if (raft_) raft_->set_snapshot_limits(rate, bytes);
 }
 
 void Node::set_max_uncommitted(uint64_t bytes) {

@@ -45,7 +45,9 @@ struct NodeOptions {
   uint64_t trailing_entries = 10'000;
   size_t max_pending = 100'000;               // client requests in progress; beyond it `overloaded`
   uint64_t snapshot_slice_bytes = 64 << 10;   // of one turn
-  uint64_t snapshot_chunk_bytes = 256 << 10;  // of one message, one read
+  uint64_t snapshot_chunk_bytes = 256 << 10;  // of one read when a snapshot is loaded
+  uint64_t max_chunk_bytes = 1 << 20;         // of one message of a snapshot to a follower
+  uint64_t snapshot_rate = 0;                 // bytes a second of such messages; 0: no limit
 };
 
 using Token = uint64_t;
@@ -152,7 +154,7 @@ class Node {
 
   // Directives that may change at run time.
   void set_request_timeout(uint32_t ms) { options_.request_timeout_ms = ms; }
-  void set_snapshot_thresholds(uint64_t entries, uint64_t bytes);
+  void set_snapshot_limits(uint64_t entries, uint64_t bytes, uint64_t rate);
   void set_max_uncommitted(uint64_t bytes);
 
  private:
@@ -272,7 +274,7 @@ class Node {
 
   // snapshots.cc
   void maybe_take_snapshot();
-  [[nodiscard]] bool strands_a_follower(raft::Index index) const;
+  void keep_sent_snapshot(Millis now);
   void write_slice();
   void snapshot_saved(const raft::SnapshotMeta& meta, Millis now);
   void chunk_written(const IncomingChunkWritten& written, Millis now);
@@ -377,6 +379,7 @@ class Node {
   raft::Index last_snapshot_index_;
   uint64_t bytes_since_snapshot_ = 0;
   std::map<uint64_t, raft::NodeId> chunk_requests_;  // read_snapshot requests for followers
+  raft::Index kept_snapshot_;                        // that the storage was told to keep; 0: none
 
   // membership
   std::deque<PendingAdmin> admin_;

@@ -100,9 +100,12 @@ class Storage {
   virtual void finish_snapshot() = 0;
 
   // A snapshot from the leader, one at a time; offset 0 throws away what was begun. It counts only once a Batch with
-  // `install` names it.
+  // `install` names it. What is there of it survives a restart (RecoveredNode::raft.incoming).
   virtual void write_incoming_chunk(const raft::SnapshotMeta& meta, uint64_t offset, Bytes data, bool done) = 0;
-  // Reads a snapshot's state: the recorded one, the one before it, or a complete incoming one. `request` comes back.
+  // Besides the recorded snapshot and the one before it, this one is not to be removed; nothing: no other is.
+  virtual void keep_snapshot(std::optional<raft::SnapshotMeta> meta) = 0;
+  // Reads a snapshot's state: the recorded one, the one before it, the kept one, or a complete incoming one. `request`
+  // comes back.
   virtual void read_snapshot(uint64_t request, const raft::SnapshotMeta& meta, uint64_t offset, uint64_t max_bytes) = 0;
 
   // For how long the sync now under way has been running, in ms; 0 when none is.

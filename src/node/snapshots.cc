@@ -1,5 +1,5 @@
-// Snapshots at the node: taking one of its own in slices while requests go on, storing one that the leader sends, and
-// loading one beside the state in use, which it replaces in one step.
+// Snapshots at the node: taking one of its own in slices while requests go on, keeping the one that is being sent,
+// storing one that the leader sends, and loading one beside the state in use, which it replaces in one step.
 #include <algorithm>
 #include <utility>
 #include <vector>
@@ -20,9 +20,6 @@ void Node::maybe_take_snapshot() {
   if (taking_ || loading_ || applied <= last_snapshot_index_) return;
   if (applied - last_snapshot_index_ < options_.snapshot_entries && bytes_since_snapshot_ < options_.snapshot_bytes)
     return;
-  if (bytes_since_snapshot_ < std::max(options_.snapshot_bytes, raft_->snapshot() ? raft_->snapshot()->size : 0) &&
-      strands_a_follower(applied))
-    return;
   // What is in a snapshot must survive like one: it waits until the log is on the disk up to here.
   if (applied > raft_->durable_index() || machine_.applied() != applied) return;
   const raft::Log::ConfigurationAt& configuration = raft_->log().configuration_at(applied);
@@ -36,17 +33,6 @@ void Node::maybe_take_snapshot() {
   last_snapshot_index_ = applied;
   machine_.begin_snapshot();
   storage_.begin_snapshot(meta);
-}
-
-// Whether a follower that answers still needs what the compaction behind a snapshot at `index` removes. Where writes
-// are fast, each snapshot would come before it has caught up from the one before, for ever: it is given time, bounded
-// by the log's bytes (HAZARDS F7).
-bool Node::strands_a_follower(raft::Index index) const {
-  const uint64_t trailing = std::min(options_.trailing_entries, options_.snapshot_entries / 2);
-  const std::vector<raft::PeerStatus> peers = raft_->peers();
-  return std::any_of(peers.begin(), peers.end(), [&](const raft::PeerStatus& peer) {
-    return peer.match_index + trailing < index && !silent(peer.id);
-  });
 }
 
 void Node::write_slice() {
@@ -82,6 +68,17 @@ void Node::abandon_taking() {
   } else {
     taking_.reset();
   }
+}
+
+// --- sending one
+
+// A transfer of minutes outlasts the next snapshots, and must not begin anew with each of them.
+void Node::keep_sent_snapshot(Millis now) {
+  const raft::SnapshotMeta* meta = raft_->snapshot_in_transfer(now);
+  const raft::Index index = meta != nullptr ? meta->index : raft::Index{};
+  if (index == kept_snapshot_) return;
+  kept_snapshot_ = index;
+  storage_.keep_snapshot(meta != nullptr ? std::optional(*meta) : std::nullopt);
 }
 
 // --- receiving one

@@ -65,6 +65,9 @@ void Log::append(Entry entry) {
   last_index_ = entry.index;
   last_time_ms_ = entry.time_ms;
   cached_bytes_ += cost(entry);
+  appended_bytes_ += cost(entry);
+  if (appended_bytes_ - (marks_.empty() ? 0 : marks_.back().bytes) >= kMarkBytes)
+    marks_.push_back({entry.index, appended_bytes_});
   cache_.push_back(std::move(entry));
 }
 
@@ -72,8 +75,10 @@ void Log::truncate_from(Index from) {
   WH_ASSERT(from > base_index_ && from <= last_index_, "only kept entries are truncated");
   while (!cache_.empty() && cache_.back().index >= from) {
     cached_bytes_ -= cost(cache_.back());
+    appended_bytes_ -= std::min(appended_bytes_, cost(cache_.back()));
     cache_.pop_back();
   }
+  while (!marks_.empty() && marks_.back().last >= from) marks_.pop_back();
   while (!runs_.empty() && runs_.back().first >= from) runs_.pop_back();
   while (configurations_.back().index >= from) configurations_.pop_back();
   last_index_ = from - 1;
@@ -90,6 +95,8 @@ void Log::reset(const SnapshotMeta& meta) {
   cache_.clear();
   cached_bytes_ = 0;
   cache_first_ = last_index_ + 1;
+  appended_bytes_ = 0;
+  marks_.clear();
 }
 
 void Log::compact(Index index) {
@@ -101,7 +108,14 @@ void Log::compact(Index index) {
   if (!runs_.empty()) runs_.front().first = std::max(runs_.front().first, first_index());
   while (configurations_.size() > 1 && configurations_[1].index <= index)
     configurations_.erase(configurations_.begin());
+  while (marks_.size() > 1 && marks_[1].last <= index) marks_.pop_front();
   trim_cache(0, index);
+}
+
+uint64_t Log::bytes_above(Index index) const {
+  const auto it = std::upper_bound(marks_.begin(), marks_.end(), index,
+                                   [](Index wanted, const Mark& mark) { return wanted < mark.last; });
+  return appended_bytes_ - (it == marks_.begin() ? 0 : std::prev(it)->bytes);
 }
 
 const Entry& Log::at(Index index) const {

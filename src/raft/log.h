@@ -68,6 +68,8 @@ class Log {
   // cached.
   [[nodiscard]] std::vector<Entry> slice(Index from, Index to, uint64_t max_bytes) const;
   [[nodiscard]] uint64_t cached_bytes() const { return cached_bytes_; }
+  // What the entries above `index` cost, to within kMarkBytes too much; those of an earlier process life do not count.
+  [[nodiscard]] uint64_t bytes_above(Index index) const;
   // Evicts from the front down to `max_bytes`, but nothing above `keep_above`.
   void trim_cache(uint64_t max_bytes, Index keep_above);
 
@@ -79,6 +81,12 @@ class Log {
   [[nodiscard]] bool names_voter_since(Index index, NodeId id) const;
 
  private:
+  static constexpr uint64_t kMarkBytes = 256 << 10;
+  struct Mark {
+    Index last;
+    uint64_t bytes;  // of all entries up to it
+  };
+
   Index base_index_;
   Term base_term_;
   Index last_index_;
@@ -88,6 +96,8 @@ class Log {
   Index cache_first_{1};
   std::deque<Entry> cache_;
   uint64_t cached_bytes_ = 0;
+  uint64_t appended_bytes_ = 0;
+  std::deque<Mark> marks_;  // one for every kMarkBytes of the log, so that its size is known without the entries
 };
 
 }  // namespace wh::raft

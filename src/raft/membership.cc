@@ -36,6 +36,7 @@ void Raft::sync_progress(Millis now) {
     p.id = member.id;
     p.next_index = log_.last_index() + 1;
     p.last_contact = now;  // a new leader, and a new member, have an election timeout to be heard from
+    p.moved_at = now;
     progress_.emplace(member.id, std::move(p));
   }
 }

@@ -50,6 +50,7 @@ struct AppendEntries {
   Term prev_log_term;
   Index leader_commit;
   uint64_t read_round = 0;  // the latest round of read confirmation; grows within a term, never reused
+  Millis sent_at = 0;       // by the leader's clock; echoed, so that it knows how long the way takes
   std::vector<Entry> entries;
   friend bool operator==(const AppendEntries&, const AppendEntries&) = default;
 };
@@ -65,11 +66,13 @@ struct AppendEntriesReply {
   Index conflict_index;
   Term conflict_term;
   uint64_t read_round = 0;  // echoed
+  Millis sent_at = 0;       // of the newest message, plus the time for which it was held here; 0: none
   friend bool operator==(const AppendEntriesReply&, const AppendEntriesReply&) = default;
 };
 
-// One chunk of a snapshot's state. A transfer is named by (term, meta.index, meta.term); offsets must follow each
-// other.
+// One chunk of a snapshot's state. A transfer is named by the whole meta, size and checksum too: who sends the same bytes
+// may go on where another broke off. Offsets must follow each other. Without data it is an offer: the answer says how
+// much of this snapshot is there already.
 struct InstallSnapshot {
   Term term;
   SnapshotMeta meta;
@@ -82,7 +85,7 @@ struct InstallSnapshot {
 struct InstallSnapshotReply {
   Term term;
   Index index;               // meta.index of the transfer answered
-  uint64_t next_offset = 0;  // what the receiver wants next; 0 begins anew
+  uint64_t next_offset = 0;  // what the receiver wants next; 0: it has nothing of it
   bool installed = false;    // durable here, or not needed any more: replicate from match_index on
   Index match_index;
   friend bool operator==(const InstallSnapshotReply&, const InstallSnapshotReply&) = default;

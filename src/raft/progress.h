@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "raft/messages.h"
+#include "raft/pace.h"
 #include "raft/types.h"
 
 namespace wh::raft {
@@ -35,12 +36,17 @@ struct Progress {
   };
   std::deque<InFlight> in_flight;
   uint64_t in_flight_bytes = 0;
+  Pace pace;
+  Millis moved_at = 0;  // when match_index or snapshot_offset last moved
 
-  // snapshot
+  // snapshot: what is being sent, and how much of it the follower says that it has
   SnapshotMeta snapshot;
   uint64_t snapshot_offset = 0;
-  bool chunk_in_flight = false;
+  bool offset_known = false;     // false: it is asked first, by an offer
+  bool chunk_in_flight = false;  // or an offer
   Millis chunk_sent = 0;
+  Millis snapshot_start = 0;
+  uint64_t snapshot_sent = 0;  // bytes, those that were sent twice too
 
   // learner rounds (thesis 4.2.1): where the round must get to, and when it began
   Index round_target;
@@ -60,12 +66,24 @@ struct Progress {
     probe_in_flight = false;
     clear_in_flight();
   }
-  void become_snapshot(SnapshotMeta meta) {
+  void become_snapshot(SnapshotMeta meta, Millis now) {
     state = ProgressState::snapshot;
     snapshot = std::move(meta);
     snapshot_offset = 0;
-    chunk_in_flight = false;
+    snapshot_start = moved_at = now;
+    snapshot_sent = 0;
+    ask_offset();
     clear_in_flight();
+  }
+  // Nothing that is under way counts any more.
+  void ask_offset() {
+    offset_known = false;
+    chunk_in_flight = false;
+  }
+  void matched(Index match, Millis now) {
+    if (match <= match_index) return;
+    match_index = match;
+    moved_at = now;
   }
   void clear_in_flight() {
     in_flight.clear();

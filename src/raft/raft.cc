@@ -45,6 +45,7 @@ Raft::Raft(Options options, Recovered recovered, uint64_t seed, Millis now)
       emitted_index_(commit_index_),
       durable_index_(log_.last_index()),
       unstable_from_(log_.last_index() + 1),
+      incoming_(std::move(recovered.incoming)),
       last_step_(now) {
   WH_ASSERT(options_.self, "a server needs an id");
   WH_ASSERT(log_.base_index() <= commit_index_, "the log begins behind the snapshot");
@@ -153,7 +154,6 @@ void Raft::set_term(Term term) {
   hard_state_ = {term, kNobody};
   hard_state_dirty_ = true;
   last_leader_contact_ = 0;
-  incoming_.reset();
 }
 
 void Raft::become_follower(Millis now, Term term, NodeId leader) {
@@ -168,6 +168,7 @@ void Raft::become_follower(Millis now, Term term, NodeId leader) {
   if (new_term || leader != leader_) {
     verified_index_ = commit_index_;
     last_read_round_ = 0;  // rounds are numbered anew by each leader (HAZARDS E3)
+    newest_sent_at_ = 0;
   }
   role_ = Role::follower;
   leader_ = leader;
@@ -274,6 +275,7 @@ Output Raft::take_output(Millis now) {
     acknowledge_append(now);
   }
   acknowledgement_due_ = false;
+  compact_log(now);
   Output output = std::exchange(out_, Output{});
   persist_and_release(output);
   emit_committed(output);
@@ -323,14 +325,25 @@ void Raft::emit_committed(Output& output) {
 Millis Raft::next_deadline() const {
   if (role_ != Role::leader) return votes_unsent_ ? kNever : election_deadline_;
   Millis deadline = transfer_ ? transfer_->deadline : kNever;
-  for (const auto& [id, progress] : progress_)
+  for (const auto& [id, progress] : progress_) {
     deadline = std::min(deadline, progress.last_sent + options_.heartbeat_interval_ms);
+    // What may go at once has gone: this one waits for the rate.
+    if (progress.state == ProgressState::snapshot && progress.offset_known && !progress.chunk_in_flight &&
+        progress.snapshot_offset < progress.snapshot.size)
+      deadline = std::min(deadline, (snapshot_free_at_us_ / 10'000 + 1) * 10);
+  }
   return deadline;
 }
 
 std::vector<PeerStatus> Raft::peers() const {
   std::vector<PeerStatus> result;
-  for (const auto& [id, p] : progress_) result.push_back({id, p.match_index, p.last_contact, p.state});
+  for (const auto& [id, p] : progress_) {
+    result.push_back({.id = id, .match_index = p.match_index, .last_contact = p.last_contact, .state = p.state});
+    if (p.state != ProgressState::snapshot) continue;
+    result.back().snapshot_index = p.snapshot.index;
+    result.back().snapshot_offset = p.snapshot_offset;
+    result.back().snapshot_size = p.snapshot.size;
+  }
   return result;
 }
 

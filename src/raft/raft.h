@@ -32,14 +32,25 @@ struct Options {
   uint64_t max_uncommitted_bytes = 64 << 20;  // beyond it a proposal is refused as overloaded
   uint64_t log_cache_bytes = 16 << 20;
   uint64_t trailing_entries = 10'000;  // kept behind a snapshot for followers that are a little behind
+  // Kept for a follower that is far behind, but is getting on: this, and as much as the snapshot it is sent is large.
+  uint64_t held_log_bytes = 256 << 20;
+  uint64_t max_chunk_bytes = 1 << 20;  // of a snapshot, in one message
+  uint64_t snapshot_rate = 0;          // bytes a second of snapshots to all followers together; 0: no limit
   uint64_t max_apply_bytes = 4 << 20;  // committed entries handed out by one Output
+};
+
+// The first part of a leader's snapshot that is on the disk.
+struct PartOfSnapshot {
+  SnapshotMeta meta;  // as the leader announced it
+  uint64_t next_offset = 0;
 };
 
 // What survived the restart.
 struct Recovered {
   HardState hard_state;
   Log::Recovered log;
-  std::optional<SnapshotMeta> snapshot;  // applied by the owner before the first step
+  std::optional<SnapshotMeta> snapshot;   // applied by the owner before the first step
+  std::optional<PartOfSnapshot> incoming;  // of a transfer that may go on
 };
 
 // --- inputs
@@ -152,6 +163,7 @@ struct ChunkWanted {
   NodeId to;
   SnapshotMeta meta;
   uint64_t offset;
+  uint64_t max_bytes;
 };
 
 // A chunk of the leader's snapshot, to be written at its offset; offset 0 begins a new file.
@@ -205,6 +217,19 @@ struct PeerStatus {
   Index match_index;
   Millis last_contact;
   ProgressState state;
+  // In state snapshot:
+  Index snapshot_index;
+  uint64_t snapshot_offset = 0;  // how much of it the follower has
+  uint64_t snapshot_size = 0;
+};
+
+// Of snapshots to followers, since this process began.
+struct SnapshotCounters {
+  uint64_t begun = 0;
+  uint64_t resumed = 0;    // went on where they broke off
+  uint64_t restarted = 0;  // had to begin anew: the follower had lost what it had, or the snapshot was gone
+  uint64_t finished = 0;
+  uint64_t bytes = 0;
 };
 
 class Raft {
@@ -239,7 +264,19 @@ class Raft {
   [[nodiscard]] Position member_as_of() const;
   [[nodiscard]] uint64_t elections() const { return elections_; }
   [[nodiscard]] const ElectionFigures& election_figures() const { return election_figures_; }
+  // The snapshot that is being sent to somebody who is getting on, or null: the storage must keep it. One at a time, as
+  // another follower that needs one is sent the same.
+  [[nodiscard]] const SnapshotMeta* snapshot_in_transfer(Millis now) const;
+  // What there is of a snapshot that a leader sends; null: nothing that is still needed.
+  [[nodiscard]] const PartOfSnapshot* incoming_snapshot() const {
+    return incoming_ && incoming_->meta.index > commit_index_ ? &*incoming_ : nullptr;
+  }
+  [[nodiscard]] const SnapshotCounters& snapshot_counters() const { return snapshot_counters_; }
   void set_max_uncommitted(uint64_t bytes) { options_.max_uncommitted_bytes = bytes; }
+  void set_snapshot_limits(uint64_t rate, uint64_t held_log_bytes) {
+    options_.snapshot_rate = rate;
+    options_.held_log_bytes = held_log_bytes;
+  }
   // Aborts the process when an invariant does not hold. Cheap; called after each output.
   void check_state() const;
 
@@ -307,10 +344,12 @@ class Raft {
   void on_append_entries_reply(Millis now, NodeId from, const AppendEntriesReply& reply);
   void on_entries_loaded(Millis now, EntriesLoaded& loaded);
   void replicate_to(Millis now, Progress& progress);
+  [[nodiscard]] bool may_send(const Progress& progress) const;
   void send_append(Millis now, Progress& progress, Index prev, std::vector<Entry> entries);
   void send_loaded(Millis now, Progress& progress, const std::vector<Entry>& loaded);
   void broadcast(Millis now);
   void acknowledge_append(Millis now);
+  [[nodiscard]] Millis echo(Millis now) const;
   void advance_commit(Millis now);
   void next_load();
   void on_peer_connected(Millis now, NodeId id);
@@ -346,8 +385,13 @@ class Raft {
   void on_chunk_stored(const ChunkStored& stored);
   void on_chunk_loaded(Millis now, ChunkLoaded& loaded);
   void start_snapshot(Millis now, Progress& progress);
+  void end_snapshot(Millis now, Progress& progress);
+  void want_chunks(Millis now);
   void want_chunk(Millis now, Progress& progress);
-  void compact_log();
+  void offer_snapshot(Millis now, Progress& progress);
+  void compact_log(Millis now);
+  [[nodiscard]] bool is_getting_on(Millis now, const Progress& progress) const;
+  [[nodiscard]] const char* name_of(NodeId id) const;  // for the log
 
   Options options_;
   Prng prng_;
@@ -374,13 +418,10 @@ class Raft {
   Millis last_append_reply_ = 0;
   uint64_t last_read_round_ = 0;
   bool acknowledgement_due_ = false;
+  Millis newest_sent_at_ = 0;      // of the leader's newest message, by its clock; and when that came, by ours
+  Millis newest_received_at_ = 0;
   NodeId lost_leader_;  // PeerLost named it and nothing was heard from it since
-  struct Incoming {
-    SnapshotMeta meta;
-    Term term;
-    uint64_t next_offset;
-  };
-  std::optional<Incoming> incoming_;
+  std::optional<PartOfSnapshot> incoming_;
 
   // elections
   Millis election_deadline_ = 0;
@@ -405,6 +446,8 @@ class Raft {
   std::vector<PendingRead> new_reads_;  // wait for this turn's round
   std::deque<PendingRead> reads_;       // wait for their round's echoes
   std::optional<Transfer> transfer_;
+  uint64_t snapshot_free_at_us_ = 0;  // the rate allows the next chunk from then on
+  SnapshotCounters snapshot_counters_;
 
   // follower reads: none kept here; the node asks again with new tokens when the leader changes.
 

@@ -39,6 +39,8 @@ void Raft::on_append_entries(Millis now, NodeId from, AppendEntries& message) {
   if (role_ != Role::follower || leader_ != from) become_follower(now, hard_state_.current_term, from);
   last_leader_contact_ = now;
   lost_leader_ = kNobody;
+  newest_sent_at_ = message.sent_at;
+  newest_received_at_ = now;
   reset_election_timer(now);
 
   const Index prev = message.prev_log_index;
@@ -48,7 +50,8 @@ void Raft::on_append_entries(Millis now, NodeId from, AppendEntries& message) {
     AppendEntriesReply refusal{.term = hard_state_.current_term,
                                .rejected_index = prev,
                                .conflict_index = log_.last_index() + 1,
-                               .read_round = message.read_round};
+                               .read_round = message.read_round,
+                               .sent_at = message.sent_at};
     if (local) {
       refusal.conflict_term = *local;
       refusal.conflict_index = log_.first_of_term_at(prev);
@@ -93,8 +96,12 @@ void Raft::acknowledge_append(Millis now) {
                           .success = true,
                           .match_index = WH_MUTANT(acknowledge_before_sync) ? verified_index_
                                                                             : std::min(verified_index_, durable_index_),
-                          .read_round = last_read_round_});
+                          .read_round = last_read_round_,
+                          .sent_at = echo(now)});
 }
+
+// What the leader takes from its clock to learn how long the way was: not for how long the disk made the answer wait.
+Millis Raft::echo(Millis now) const { return newest_sent_at_ == 0 ? 0 : newest_sent_at_ + (now - newest_received_at_); }
 
 // --- the leader
 
@@ -107,6 +114,7 @@ void Raft::on_append_entries_reply(Millis now, NodeId from, const AppendEntriesR
   Progress* p = role_ == Role::leader ? progress_of(from) : nullptr;
   if (p == nullptr) return;
   p->last_contact = now;
+  p->pace.answered(now, reply.sent_at, options_.election_timeout_ms / 4, options_.max_in_flight_bytes);
   if (WH_MUTANT(read_confirmed_by_any_reply)) p->read_round = read_round_;
   if (reply.read_round > p->read_round && reply.read_round <= read_round_) {
     p->read_round = reply.read_round;
@@ -129,15 +137,17 @@ void Raft::on_append_entries_reply(Millis now, NodeId from, const AppendEntriesR
     return;
   }
   if (reply.match_index > log_.last_index()) return;  // no honest follower holds more than we sent
-  p->match_index = std::max(p->match_index, reply.match_index);
+  p->matched(reply.match_index, now);
   p->next_index = std::max(p->next_index, p->match_index + 1);
   p->acknowledge(p->match_index);
   if (p->state == ProgressState::probe && p->probe_in_flight) {
     p->become_replicate(p->probe_last + 1);
   } else if (p->state == ProgressState::snapshot && p->match_index >= std::max(log_.base_index(), Index{1})) {
+    end_snapshot(now, *p);
     p->become_replicate(p->match_index + 1);
   } else if (p->state == ProgressState::snapshot && p->match_index >= p->snapshot.index) {
     // Installed, but meanwhile the log behind it was compacted: the next round sends a newer one (HAZARDS F7).
+    end_snapshot(now, *p);
     p->become_probe();
   }
   advance_commit(now);
@@ -186,13 +196,13 @@ void Raft::advance_commit(Millis now) {
 
 void Raft::broadcast(Millis now) {
   for (auto& [id, progress] : progress_) replicate_to(now, progress);
+  want_chunks(now);
 }
 
 void Raft::replicate_to(Millis now, Progress& p) {
   const bool heartbeat_due = p.last_sent == 0 || now >= p.last_sent + options_.heartbeat_interval_ms;
   const bool round_news = read_round_ > p.round_sent;
   if (p.state == ProgressState::snapshot) {
-    want_chunk(now, p);
     if (heartbeat_due || round_news) {
       // A heartbeat that cannot be refused: it stands on what is known to match, or on nothing.
       const Index prev = log_.term_at(p.match_index) ? p.match_index : Index{};
@@ -209,16 +219,17 @@ void Raft::replicate_to(Millis now, Progress& p) {
   if (p.state == ProgressState::probe) {
     if (p.probe_in_flight && !heartbeat_due && !round_news) return;
     std::vector<Entry> entries;
-    if (!p.probe_in_flight) entries = log_.slice(p.next_index, log_.last_index(), options_.max_append_bytes);
+    if (!p.probe_in_flight)
+      entries = log_.slice(p.next_index, log_.last_index(), std::min(options_.max_append_bytes, p.pace.bytes()));
     p.probe_in_flight = true;
     p.probe_last = entries.empty() ? prev : entries.back().index;
     send_append(now, p, prev, std::move(entries));
     return;
   }
   bool sent = false;
-  while (p.next_index <= log_.last_index() && p.in_flight.size() < options_.max_in_flight_messages &&
-         p.in_flight_bytes < options_.max_in_flight_bytes) {
-    std::vector<Entry> entries = log_.slice(p.next_index, log_.last_index(), options_.max_append_bytes);
+  while (p.next_index <= log_.last_index() && may_send(p)) {
+    std::vector<Entry> entries =
+        log_.slice(p.next_index, log_.last_index(), std::min(options_.max_append_bytes, p.pace.bytes()));
     if (entries.empty()) {
       p.waiting_for_load = true;
       break;
@@ -226,8 +237,15 @@ void Raft::replicate_to(Millis now, Progress& p) {
     send_append(now, p, p.next_index - 1, std::move(entries));
     sent = true;
   }
+  if (p.next_index <= log_.last_index() && p.in_flight_bytes >= p.pace.bytes()) p.pace.limited();
   const bool commit_news = p.commit_sent < std::min(commit_index_, p.match_index);
   if (!sent && (heartbeat_due || round_news || commit_news)) send_append(now, p, p.next_index - 1, {});
+}
+
+// Whether more entries may be under way to this follower.
+bool Raft::may_send(const Progress& p) const {
+  return p.in_flight.size() < options_.max_in_flight_messages &&
+         p.in_flight_bytes < std::min(options_.max_in_flight_bytes, p.pace.bytes());
 }
 
 void Raft::send_append(Millis now, Progress& p, Index prev, std::vector<Entry> entries) {
@@ -236,10 +254,12 @@ void Raft::send_append(Millis now, Progress& p, Index prev, std::vector<Entry> e
                         .prev_log_term = log_.term_at(prev).value_or(Term{}),
                         .leader_commit = commit_index_,
                         .read_round = read_round_,
+                        .sent_at = now,
                         .entries = std::move(entries)};
   if (p.state == ProgressState::replicate && !message.entries.empty()) {
     uint64_t bytes = 0;
     for (const Entry& entry : message.entries) bytes += cost(entry);
+    if (p.in_flight.empty()) p.moved_at = now;  // it had everything until now
     p.in_flight.push_back({message.entries.back().index, bytes});
     p.in_flight_bytes += bytes;
     p.next_index = message.entries.back().index + 1;
@@ -251,12 +271,19 @@ void Raft::send_append(Millis now, Progress& p, Index prev, std::vector<Entry> e
 }
 
 // A new connection: what was sent on the old one may be lost, so the follower is asked anew (HAZARDS B11).
-void Raft::on_peer_connected(Millis, NodeId id) {
+void Raft::on_peer_connected(Millis now, NodeId id) {
   Progress* p = role_ == Role::leader ? progress_of(id) : nullptr;
   if (p == nullptr) return;
-  p->become_probe();
   p->waiting_for_load = false;
   p->last_sent = 0;
+  p->pace = Pace{};
+  if (p->state == ProgressState::snapshot && p->snapshot.index >= log_.base_index()) {
+    // It goes on with the same one; a newer one would have to begin anew.
+    p->ask_offset();
+    p->moved_at = now;
+  } else {
+    p->become_probe();
+  }
 }
 
 // One load at a time; what is to be applied goes before what is to be sent.
@@ -298,11 +325,11 @@ void Raft::on_entries_loaded(Millis now, EntriesLoaded& loaded) {
 
 void Raft::send_loaded(Millis now, Progress& p, const std::vector<Entry>& loaded) {
   auto it = std::find_if(loaded.begin(), loaded.end(), [&](const Entry& e) { return e.index == p.next_index; });
-  while (it != loaded.end() && log_.term_at(p.next_index - 1) && p.in_flight.size() < options_.max_in_flight_messages &&
-         p.in_flight_bytes < options_.max_in_flight_bytes) {
+  const uint64_t most = std::min(options_.max_append_bytes, p.pace.bytes());
+  while (it != loaded.end() && log_.term_at(p.next_index - 1) && may_send(p)) {
     std::vector<Entry> entries;
     uint64_t bytes = 0;
-    for (; it != loaded.end() && (entries.empty() || bytes + cost(*it) <= options_.max_append_bytes); ++it) {
+    for (; it != loaded.end() && (entries.empty() || bytes + cost(*it) <= most); ++it) {
       bytes += cost(*it);
       entries.push_back(*it);
     }

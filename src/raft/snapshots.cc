@@ -1,45 +1,126 @@
-// Snapshots and compaction: a follower whose next entry is gone gets the state in chunks (section 7, Figure 13). The
-// core decides which chunk counts; bytes are the storage's.
+// Snapshots and compaction: a follower whose next entry is gone gets the state in chunks (section 7, Figure 13), goes on
+// after a broken connection where it broke off, and finds the log behind the snapshot still there. The core decides
+// which chunk counts, how large it is and when it leaves; bytes are the storage's.
 #include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "base/assert.h"
 #include "base/log.h"
 #include "raft/raft.h"
 
 namespace wh::raft {
+namespace {
+// Of these many election timeouts: no answer to a chunk means that it was lost; a follower that does not get on for so
+// long is not waited for.
+constexpr Millis kLostAfter = 10;
+constexpr Millis kGettingOn = 20;
+// What the rate did not use is not saved up for longer than this.
+constexpr uint64_t kBurstUs = 50'000;
+constexpr uint64_t kLeastChunk = 4 << 10;
+}  // namespace
 
 // --- the leader
 
-void Raft::start_snapshot(Millis now, Progress& p) {
-  WH_ASSERT(snapshot_, "a log is compacted only behind a snapshot");
-  logf(LogLevel::notice, "sending the snapshot at index %lu to node %016lx: its log ends at or before %lu",
-       snapshot_->index.value, p.id.value, p.next_index.value - 1);
-  p.become_snapshot(*snapshot_);
-  want_chunk(now, p);
+const char* Raft::name_of(NodeId id) const {
+  const Member* member = configuration().find(id);
+  return member == nullptr ? "(unknown)" : member->name.c_str();
 }
 
+// A follower that has got part of a snapshot, or some of the log, lately. While it loads what it has got whole, it only
+// has to answer.
+bool Raft::is_getting_on(Millis now, const Progress& p) const {
+  const Millis timeout = options_.election_timeout_ms;
+  const bool answers = now <= p.last_contact + 2 * timeout;
+  const bool moves = now <= p.moved_at + kGettingOn * timeout;
+  if (p.state == ProgressState::snapshot) return moves || (answers && p.snapshot_offset >= p.snapshot.size);
+  return moves && answers;
+}
+
+const SnapshotMeta* Raft::snapshot_in_transfer(Millis now) const {
+  const SnapshotMeta* oldest = nullptr;
+  for (const auto& [id, p] : progress_)
+    if (p.state == ProgressState::snapshot && p.snapshot.index >= log_.base_index() && is_getting_on(now, p) &&
+        (oldest == nullptr || p.snapshot.index < oldest->index))
+      oldest = &p.snapshot;
+  return oldest;
+}
+
+void Raft::start_snapshot(Millis now, Progress& p) {
+  WH_ASSERT(snapshot_, "a log is compacted only behind a snapshot");
+  // What somebody else is being sent does too.
+  const SnapshotMeta* other = snapshot_in_transfer(now);
+  p.become_snapshot(other != nullptr ? *other : *snapshot_, now);
+  ++snapshot_counters_.begun;
+  logf(LogLevel::notice, "sending %s the snapshot at index %lu, %lu bytes: its log ends at or before %lu", name_of(p.id),
+       p.snapshot.index.value, p.snapshot.size, p.next_index.value - 1);
+}
+
+void Raft::end_snapshot(Millis now, Progress& p) {
+  ++snapshot_counters_.finished;
+  logf(LogLevel::notice, "%s has the snapshot at index %lu: %lu bytes were sent in %lu ms for its %lu", name_of(p.id),
+       p.snapshot.index.value, p.snapshot_sent, now - p.snapshot_start, p.snapshot.size);
+}
+
+// Who has waited longest goes first, so that a rate is shared.
+void Raft::want_chunks(Millis now) {
+  std::vector<Progress*> waiting;
+  for (auto& [id, p] : progress_)
+    if (p.state == ProgressState::snapshot) waiting.push_back(&p);
+  std::stable_sort(waiting.begin(), waiting.end(),
+                   [](const Progress* a, const Progress* b) { return a->chunk_sent < b->chunk_sent; });
+  for (Progress* p : waiting) want_chunk(now, *p);
+}
+
+// One at a time for each follower: what else goes to it never stands behind more than that.
 void Raft::want_chunk(Millis now, Progress& p) {
-  // A chunk that got no answer for so long was lost; and a receiver that has everything but never matched is asked
-  // again.
-  const bool silent = now >= p.chunk_sent + 10 * Millis{options_.election_timeout_ms};
-  if (p.chunk_in_flight ? !silent : p.snapshot_offset >= p.snapshot.size && p.snapshot_offset > 0 && !silent) return;
-  if (silent && p.snapshot_offset >= p.snapshot.size) p.snapshot_offset = 0;
+  const bool silent = now >= p.chunk_sent + kLostAfter * options_.election_timeout_ms;
+  if (p.offset_known && (p.chunk_in_flight || p.snapshot_offset >= p.snapshot.size)) {
+    // Lost; or it has everything and never matched.
+    if (!silent) return;
+    p.ask_offset();
+  }
+  if (!p.offset_known) {
+    if (!p.chunk_in_flight || silent) offer_snapshot(now, p);
+    return;
+  }
+  const uint64_t rate = options_.snapshot_rate;
+  if (rate != 0 && snapshot_free_at_us_ > now * 1'000) return;
+  const uint64_t left = p.snapshot.size - p.snapshot_offset;
+  uint64_t most = options_.max_chunk_bytes;
+  if (rate != 0) most = std::min(most, std::max(rate / 10, kLeastChunk));
+  if (p.pace.bytes() < std::min(most, left)) p.pace.limited();
+  const uint64_t bytes = std::min({left, most, p.pace.bytes()});
+  if (rate != 0) {
+    const uint64_t saved_from = std::max(now * 1'000, kBurstUs) - kBurstUs;
+    snapshot_free_at_us_ = std::max(snapshot_free_at_us_, saved_from) + bytes * 1'000'000 / rate;
+  }
   p.chunk_in_flight = true;
   p.chunk_sent = now;
-  out_.chunks_wanted.push_back({p.id, p.snapshot, p.snapshot_offset});
+  out_.chunks_wanted.push_back({p.id, p.snapshot, p.snapshot_offset, bytes});
+}
+
+void Raft::offer_snapshot(Millis now, Progress& p) {
+  p.chunk_in_flight = true;
+  p.chunk_sent = now;
+  send(p.id, InstallSnapshot{.term = hard_state_.current_term, .meta = p.snapshot, .data = {}});
 }
 
 void Raft::on_chunk_loaded(Millis now, ChunkLoaded& loaded) {
   Progress* p = role_ == Role::leader ? progress_of(loaded.to) : nullptr;
   if (p == nullptr || p->state != ProgressState::snapshot || p->snapshot.index != loaded.index) return;
+  // Asked for before it was known that something else is wanted.
+  if (!p->offset_known || p->snapshot_offset != loaded.offset) return;
   if (!loaded.ok) {
-    // A newer snapshot took its place: begin anew with that.
-    p->become_snapshot(*snapshot_);
-    want_chunk(now, *p);
+    logf(LogLevel::notice, "the snapshot at index %lu is gone: %s is sent the one at index %lu instead",
+         loaded.index.value, name_of(p->id), snapshot_->index.value);
+    p->become_snapshot(*snapshot_, now);
+    ++snapshot_counters_.restarted;
     return;
   }
   p->chunk_sent = now;
+  p->snapshot_sent += loaded.data.size();
+  snapshot_counters_.bytes += loaded.data.size();
   send(p->id, InstallSnapshot{.term = hard_state_.current_term,
                               .meta = p->snapshot,
                               .offset = loaded.offset,
@@ -55,13 +136,28 @@ void Raft::on_install_snapshot_reply(Millis now, NodeId from, const InstallSnaps
   if (reply.installed) {
     // Committed there but not yet on its disk: its next heartbeat answers say when it is.
     if (reply.match_index > log_.last_index() || reply.match_index < p->snapshot.index) return;
-    p->match_index = std::max(p->match_index, reply.match_index);
+    p->matched(reply.match_index, now);
+    end_snapshot(now, *p);
     p->become_probe();
     advance_commit(now);
     return;
   }
+  const uint64_t next = std::min(reply.next_offset, p->snapshot.size);
+  // Known already: a second answer must not call forth a second chunk, and that a third answer, for ever.
+  if (p->offset_known && next == p->snapshot_offset) return;
+  if (!p->offset_known && next > 0 && next < p->snapshot.size) {
+    ++snapshot_counters_.resumed;
+    logf(LogLevel::notice, "going on with the snapshot at index %lu for %s at byte %lu of %lu", reply.index.value,
+         name_of(p->id), next, p->snapshot.size);
+  } else if (next == 0 && p->snapshot_offset > 0) {
+    ++snapshot_counters_.restarted;
+    logf(LogLevel::notice, "sending the snapshot at index %lu to %s anew: it has lost what it had", reply.index.value,
+         name_of(p->id));
+  }
+  if (next > p->snapshot_offset) p->moved_at = now;
+  p->offset_known = true;
   p->chunk_in_flight = false;
-  p->snapshot_offset = std::min(reply.next_offset, p->snapshot.size);
+  p->snapshot_offset = next;
 }
 
 // --- the follower
@@ -80,11 +176,13 @@ void Raft::on_install_snapshot(Millis now, NodeId from, InstallSnapshot& message
     send(from, reply);
     return;
   }
-  const bool same = incoming_ && incoming_->term == message.term && incoming_->meta == message.meta;
-  if (!same && message.offset == 0) incoming_ = Incoming{message.meta, message.term, 0};
-  if ((!same && message.offset != 0) || message.offset != incoming_->next_offset ||
+  // The same bytes may come from another leader, in another term, or by another life of this process.
+  const bool same = incoming_ && incoming_->meta == message.meta;
+  const bool offer = message.data.empty() && !message.done;
+  if (!same && message.offset == 0 && !offer) incoming_ = PartOfSnapshot{message.meta, 0};
+  if (offer || (!same && message.offset != 0) || message.offset != incoming_->next_offset ||
       message.offset + message.data.size() > message.meta.size) {
-    // A chunk of something else, or out of order (HAZARDS F4): say what is wanted next.
+    // An offer, a chunk of something else, or one out of order (HAZARDS F4): say what is wanted next.
     reply.next_offset = same ? incoming_->next_offset : 0;
     send(from, reply);
     return;
@@ -94,8 +192,9 @@ void Raft::on_install_snapshot(Millis now, NodeId from, InstallSnapshot& message
 }
 
 void Raft::on_chunk_stored(const ChunkStored& stored) {
-  if (!incoming_ || incoming_->meta != stored.meta || role_ != Role::follower || !leader_) return;
+  if (!incoming_ || incoming_->meta != stored.meta) return;
   if (!stored.ok) incoming_.reset();
+  if (role_ != Role::follower || !leader_) return;
   send(leader_, InstallSnapshotReply{.term = hard_state_.current_term,
                                      .index = stored.meta.index,
                                      .next_offset = stored.ok ? stored.next_offset : 0});
@@ -134,14 +233,31 @@ void Raft::on_snapshot_taken(const SnapshotTaken& taken) {
   if (snapshot_ && taken.meta.index <= snapshot_->index) return;
   WH_ASSERT(taken.meta.index <= emitted_index_, "a snapshot holds what was applied");
   snapshot_ = taken.meta;
-  compact_log();
 }
 
-// Keeps a trail behind the snapshot for followers that are only a little behind; a dead one does not hold it back (F7).
-void Raft::compact_log() {
-  if (snapshot_->index.value <= options_.trailing_entries) return;
-  const Index target = std::min(snapshot_->index - options_.trailing_entries, durable_index_);
+// Keeps a trail behind the snapshot for followers that are only a little behind, and more for one that is further
+// behind and is getting on, so that it finds the next entry still there when it gets to it; a dead one does not hold
+// anything back, nor does one that the log outgrows (HAZARDS F7). The bound: a follower that can catch up at all takes
+// more in than is written, so while a snapshot goes to it less is written than that snapshot is large.
+void Raft::compact_log(Millis now) {
+  if (!snapshot_ || snapshot_->index.value <= options_.trailing_entries) return;
+  const Index possible = std::min(snapshot_->index - options_.trailing_entries, durable_index_);
+  if (possible <= log_.base_index()) return;
+  Index target = possible;
+  for (auto& [id, p] : progress_) {
+    const bool sending = p.state == ProgressState::snapshot;
+    const Index needed = sending ? p.snapshot.index : p.match_index;
+    if (needed >= target || needed < log_.base_index() || !is_getting_on(now, p)) continue;
+    const uint64_t most = options_.held_log_bytes + (sending ? p.snapshot.size : snapshot_->size);
+    if (log_.bytes_above(needed) <= most) target = needed;
+  }
   if (target <= log_.base_index()) return;
+  for (auto& [id, p] : progress_) {
+    const Index needed = p.state == ProgressState::snapshot ? p.snapshot.index : p.match_index;
+    if (needed < log_.base_index() || needed >= target || !is_getting_on(now, p)) continue;
+    logf(LogLevel::warning, "%s does not keep up: %lu bytes were written since index %lu, and it is sent a newer snapshot",
+         name_of(id), log_.bytes_above(needed), needed.value);
+  }
   log_.compact(target);
   out_.compact = target;
 }

@@ -198,6 +198,23 @@ void member_lines(const S& s, InfoLines& out) {
   }
 }
 
+std::string part_of_snapshot(raft::Index index, uint64_t offset, uint64_t size) {
+  return "index=" + std::to_string(index.value) + ",offset=" + std::to_string(offset) + ",size=" + std::to_string(size);
+}
+
+void snapshot_transfers(const S& s, InfoLines& out) {
+  if (raft_of(s) == nullptr) return;
+  size_t number = 0;
+  each_peer(s, [&](const raft::Raft&, const raft::Member& member, const raft::PeerStatus& peer) {
+    if (peer.state != raft::ProgressState::snapshot) return;
+    out.field("snapshot_sending" + std::to_string(number++),
+              "node=" + printable(member.name) + "," +
+                  part_of_snapshot(peer.snapshot_index, peer.snapshot_offset, peer.snapshot_size));
+  });
+  if (const raft::PartOfSnapshot* part = raft_of(s)->incoming_snapshot(); part != nullptr)
+    out.field("snapshot_receiving", part_of_snapshot(part->meta.index, part->next_offset, part->meta.size));
+}
+
 void build_info(const S&, Samples& out) {
   out.number({{"version", WORMHOLE_VERSION}, {"sqlite", sqlite3_libversion()}, {"libuv", uv_version_string()}}, 1);
 }
@@ -486,6 +503,19 @@ const Figure kTable[] = {
    .help = "Whether this node was removed from its cluster",
    .read = [](const S& s) { return number(s.node.removed() ? 1 : 0); }},
   {.section = I::raft, .read = member_lines},
+  {.section = I::raft, .read = snapshot_transfers},
+  {.section = I::raft, .field = "snapshots_sent", .metric = "wormhole_snapshots_sent_total", .type = M::counter,
+   .help = "Snapshots that a member received from this node, whole",
+   .read = [](const S& s) { return of_raft(s, [](const raft::Raft& r) { return r.snapshot_counters().finished; }); }},
+  {.section = I::raft, .field = "snapshots_sent_resumed", .metric = "wormhole_snapshots_sent_resumed_total",
+   .type = M::counter, .help = "Times that sending a snapshot went on where it had broken off",
+   .read = [](const S& s) { return of_raft(s, [](const raft::Raft& r) { return r.snapshot_counters().resumed; }); }},
+  {.section = I::raft, .field = "snapshots_sent_restarted", .metric = "wormhole_snapshots_sent_restarted_total",
+   .type = M::counter, .help = "Times that sending a snapshot began anew",
+   .read = [](const S& s) { return of_raft(s, [](const raft::Raft& r) { return r.snapshot_counters().restarted; }); }},
+  {.section = I::raft, .field = "snapshot_bytes_sent", .metric = "wormhole_snapshot_bytes_sent_total",
+   .type = M::counter, .unit = U::bytes, .help = "Bytes of snapshots sent to members",
+   .read = [](const S& s) { return of_raft(s, [](const raft::Raft& r) { return r.snapshot_counters().bytes; }); }},
   {.metric = "wormhole_raft_member_up", .help = "On the leader: whether a member answers", .read = peers_up},
   {.metric = "wormhole_raft_member_match_index", .help = "On the leader: the last log entry a member is known to hold",
    .read = peers_match},

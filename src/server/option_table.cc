@@ -118,6 +118,8 @@ const OptionSpec kTable[] = {
    .doc = "a snapshot after this many log entries", .min = 1, .max = 1'000'000'000, .changeable = true},
   {.section = kRaft, .name = "raft-snapshot-bytes", .type = T::memory, .field = number<&O::raft_snapshot_bytes>(),
    .doc = "or after this much log, whichever comes first", .min = kKb, .max = 1024 * kGb, .changeable = true},
+  {.section = kRaft, .name = "raft-snapshot-rate", .type = T::memory, .field = number<&O::raft_snapshot_rate>(),
+   .doc = "bytes a second of snapshots sent to other members; 0: no limit", .max = 1024 * kGb, .changeable = true},
   {.section = kRaft, .name = "raft-log-cache", .type = T::memory, .field = number<&O::raft_log_cache_bytes>(),
    .doc = "log entries kept in memory", .min = kKb, .max = 64 * kGb},
   {.section = kRaft, .name = "raft-max-uncommitted", .type = T::memory,

@@ -63,6 +63,7 @@ struct Options {
   uint64_t raft_election_timeout_ms = 500;
   uint64_t raft_snapshot_entries = 100000;
   uint64_t raft_snapshot_bytes = uint64_t{256} << 20;
+  uint64_t raft_snapshot_rate = uint64_t{64} << 20;
   uint64_t raft_log_cache_bytes = uint64_t{16} << 20;
   uint64_t raft_max_uncommitted_bytes = uint64_t{64} << 20;
   AppendFsync appendfsync = AppendFsync::always;

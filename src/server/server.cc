@@ -197,6 +197,7 @@ void Server::make_node(node::RecoveredNode recovered) {
       .snapshot_bytes = options_.raft_snapshot_bytes,
       .log_cache_bytes = options_.raft_log_cache_bytes,
       .max_uncommitted_bytes = options_.raft_max_uncommitted_bytes,
+      .snapshot_rate = options_.raft_snapshot_rate,
   };
   storage_->set_handler([this](node::StorageDone done) {
     ++storage_results_;
@@ -372,7 +373,8 @@ Status Server::configure(const std::string& name, const std::string& value) {
   for (const auto* listener : {&http_listener_, &https_listener_, &debug_listener_})
     if (*listener) (*listener)->set_keepalive(static_cast<unsigned>(options_.tcp_keepalive_s));
   node_->set_request_timeout(static_cast<uint32_t>(options_.request_timeout_ms));
-  node_->set_snapshot_thresholds(options_.raft_snapshot_entries, options_.raft_snapshot_bytes);
+  node_->set_snapshot_limits(options_.raft_snapshot_entries, options_.raft_snapshot_bytes,
+                             options_.raft_snapshot_rate);
   node_->set_max_uncommitted(options_.raft_max_uncommitted_bytes);
   http_->reconfigure();
   debug_->reconfigure();

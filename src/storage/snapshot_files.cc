@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <utility>
 
 #include "base/assert.h"
 #include "base/hash.h"
@@ -85,7 +86,7 @@ bool is_snapshot_name(std::string_view file) {
 }
 
 bool is_snapshot_leftover(std::string_view file) {
-  return file.substr(0, 9) == "snapshot-" && ends_with(file, ".wh.tmp");
+  return file.substr(0, 9) == "snapshot-" && (ends_with(file, ".wh.tmp") || file == "snapshot-incoming.meta");
 }
 
 SnapshotWriter::~SnapshotWriter() {
@@ -101,6 +102,31 @@ Status SnapshotWriter::begin(const raft::SnapshotMeta& meta) {
   meta_.size = 0;
   meta_.crc = 0;
   return put(header_of(meta_));
+}
+
+Result<bool> SnapshotWriter::reopen(const raft::SnapshotMeta& meta) {
+  WH_ASSERT(fd_ < 0, "only what nobody writes is reopened");
+  const int fd = ::openat(directory_fd_, temporary_.c_str(), O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+  if (fd < 0) return false;
+  fd_ = fd;
+  const std::string header = header_of(meta);
+  std::string part;
+  if (read_at(fd, 0, header.size(), part) != 0 || part != header) {
+    ::close(std::exchange(fd_, -1));
+    return false;
+  }
+  meta_ = meta;
+  meta_.size = meta_.crc = 0;
+  while (meta_.size + 1 < meta.size) {
+    const size_t size = static_cast<size_t>(std::min<uint64_t>(kReadSize, meta.size - 1 - meta_.size));
+    if (read_at(fd, header.size() + meta_.size, size, part) != 0 || part.empty()) break;
+    meta_.size += part.size();
+    meta_.crc = crc32c(part, meta_.crc);
+  }
+  // Nothing is known to be synced; and what follows, a footer it may be, is written over.
+  at_ = header.size() + meta_.size;
+  synced_ = 0;
+  return true;
 }
 
 Status SnapshotWriter::put(std::string_view bytes) {

@@ -32,6 +32,9 @@ class SnapshotWriter {
   SnapshotWriter& operator=(const SnapshotWriter&) = delete;
 
   Status begin(const raft::SnapshotMeta& meta);  // throws away what was begun before
+  // Goes on with what an earlier process life left of the snapshot with this meta, all but the last byte at most, so
+  // that something is still to come that completes it. False: there is nothing that could be it.
+  Result<bool> reopen(const raft::SnapshotMeta& meta);
   Status write(std::string_view state);
   // Synced and renamed; meta().size and crc are those of what was written. Returns the name.
   Result<std::string> finish();

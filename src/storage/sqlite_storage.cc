@@ -13,7 +13,6 @@ namespace wh::storage {
 namespace {
 
 constexpr const char* kOwnTemporary = "snapshot-own.wh.tmp";
-constexpr const char* kIncomingTemporary = "snapshot-incoming.wh.tmp";
 // How much is written in one transaction; bounded, so that the first in the group does not wait for long.
 constexpr uint64_t kGroupBytes = 4 << 20;
 // After so many jobs of writes in a row, what waits behind them gets a turn.
@@ -49,7 +48,7 @@ SqliteStorage::SqliteStorage(Options options, Worker& worker, Directory director
       directory_(std::move(directory)),
       disk_(options_.probe),
       own_(disk_, directory_.path(), directory_.fd(), kOwnTemporary),
-      incoming_(disk_, directory_.path(), directory_.fd(), kIncomingTemporary) {
+      incoming_(disk_, directory_.path(), directory_.fd()) {
   if (!options_.fatal) options_.fatal = end_process;
 }
 
@@ -68,6 +67,9 @@ Result<SqliteStorage::Opened> SqliteStorage::open(Options options, Worker& worke
   Result<node::RecoveredNode> recovered = self->database_->open(self->directory_.fd());
   if (!recovered) return Error{recovered.error()};
   self->recorded_ = self->database_->snapshot();
+  Result<std::optional<raft::PartOfSnapshot>> part = self->incoming_.recover(recovered->raft.snapshot);
+  if (!part) return Error{part.error()};
+  recovered->raft.incoming = std::move(*part);
   if (Status status = self->clean_up(); !status) return Error{status.error()};
   // By the instance, so that two disks of a quorum seldom stall together.
   self->checkpoint_bytes_ = self->options_.checkpoint_bytes != 0 ? self->options_.checkpoint_bytes
@@ -75,13 +77,14 @@ Result<SqliteStorage::Opened> SqliteStorage::open(Options options, Worker& worke
   return Opened{std::move(*recovered), std::move(self)};
 }
 
-// Removes what a crash left: unfinished snapshots, and finished ones that are not the recorded one.
+// Removes what a crash left: unfinished snapshots that do not go on, and finished ones that are not the recorded one.
 Status SqliteStorage::clean_up() {
   const Result<std::vector<std::string>> files = directory_.files();
   if (!files) return Error{files.error()};
   for (const std::string& file : *files) {
     if (recorded_ && file == recorded_->file) continue;
     if (!is_snapshot_leftover(file) && !is_snapshot_name(file)) continue;
+    if (incoming_.open() && IncomingSnapshot::owns(file)) continue;
     const int error = disk_.remove(Lane::files, directory_.fd(), file);
     if (error != 0) return Error{disk_error("remove", directory_.path() + "/" + file, error)};
   }
@@ -121,6 +124,7 @@ void SqliteStorage::persist(node::Batch batch) {
 void SqliteStorage::begin_anew(node::NewBeginning beginning) {
   own_overtaken_ = true;
   drop_received();
+  queue_files([this] { return incoming_.discard(); }, [] {});
   compact_to_ = {};
   writes_.emplace_back(std::move(beginning));
   pump_database();
@@ -269,7 +273,7 @@ void SqliteStorage::written(std::vector<Write>& writes) {
       }
       give(node::BatchPersisted{batch->batch.ticket});
     } else if (std::holds_alternative<node::NewBeginning>(write)) {
-      for (std::optional<SnapshotFile>* file : {&recorded_, &previous_}) {
+      for (std::optional<SnapshotFile>* file : {&recorded_, &previous_, &kept_}) {
         if (*file) remove_file((*file)->file);
         file->reset();
       }
@@ -291,12 +295,26 @@ void SqliteStorage::written(std::vector<Write>& writes) {
 // --- the snapshot files
 
 void SqliteStorage::recorded(const SnapshotFile& snapshot) {
-  if (previous_) remove_file(previous_->file);
+  if (previous_) retire(*previous_);
   previous_ = std::exchange(recorded_, snapshot);
+  queue_files([this, index = snapshot.meta.index] { return incoming_.discard_up_to(index); }, [] {});
   while (!received_.empty() && received_.front().meta.index <= snapshot.meta.index) {
     remove_file(received_.front().file);
     received_.pop_front();
   }
+}
+
+void SqliteStorage::retire(const SnapshotFile& file) {
+  if (keep_ && same_snapshot(file, *keep_)) {
+    kept_ = file;
+  } else {
+    remove_file(file.file);
+  }
+}
+
+void SqliteStorage::keep_snapshot(std::optional<raft::SnapshotMeta> meta) {
+  keep_ = std::move(meta);
+  if (const std::optional<SnapshotFile> file = std::exchange(kept_, std::nullopt)) retire(*file);
 }
 
 void SqliteStorage::drop_received() {
@@ -373,25 +391,12 @@ void SqliteStorage::write_incoming_chunk(const raft::SnapshotMeta& meta, uint64_
   result->meta = meta;
   queue_files(
       [this, result, name, meta, offset, data = std::move(data), done]() -> Status {
-        if (offset == 0)
-          if (Status status = incoming_.begin(meta); !status) return status;
-        const raft::SnapshotMeta& begun = incoming_.meta();
-        // A chunk of another snapshot, out of order, or beyond the size that was announced (HAZARDS F4, F9).
-        if (!incoming_.open() || begun.index != meta.index || begun.term != meta.term || incoming_.size() != offset ||
-            offset > meta.size || data.size() > meta.size - offset)
-          return incoming_.discard();
-        if (Status status = incoming_.write(data.view()); !status) return status;
-        if (!done) {
-          result->ok = true;
-          result->next_offset = incoming_.size();
-          return ok_status();
-        }
-        if (incoming_.size() != meta.size || begun.crc != meta.crc) return incoming_.discard();
-        Result<std::string> finished = incoming_.finish();
-        if (!finished) return Error{finished.error()};
-        *name = std::move(*finished);
-        result->ok = result->complete = true;
-        result->next_offset = meta.size;
+        Result<IncomingSnapshot::Stored> stored = incoming_.store(meta, offset, data.view(), done);
+        if (!stored) return Error{stored.error()};
+        result->ok = stored->ok;
+        result->next_offset = stored->next_offset;
+        result->complete = !stored->file.empty();
+        *name = std::move(stored->file);
         return ok_status();
       },
       [this, result, name] {
@@ -410,6 +415,7 @@ void SqliteStorage::read_snapshot(uint64_t request, const raft::SnapshotMeta& me
   const auto look = [&](const SnapshotFile& file) {
     if (same_snapshot(file, meta)) found = file;
   };
+  if (kept_) look(*kept_);
   if (previous_) look(*previous_);
   std::for_each(received_.begin(), received_.end(), look);
   std::for_each(installing_.begin(), installing_.end(), look);

@@ -27,6 +27,7 @@
 #include "storage/database.h"
 #include "storage/directory.h"
 #include "storage/disk.h"
+#include "storage/incoming_snapshot.h"
 #include "storage/snapshot_files.h"
 
 namespace wh::storage {
@@ -88,6 +89,7 @@ class SqliteStorage final : public node::Storage {
   void write_snapshot_slice(Bytes slice) override;
   void finish_snapshot() override;
   void write_incoming_chunk(const raft::SnapshotMeta& meta, uint64_t offset, Bytes data, bool done) override;
+  void keep_snapshot(std::optional<raft::SnapshotMeta> meta) override;
   void read_snapshot(uint64_t request, const raft::SnapshotMeta& meta, uint64_t offset, uint64_t max_bytes) override;
   [[nodiscard]] Millis sync_age() const override { return disk_.busy_ms(); }
 
@@ -124,6 +126,7 @@ class SqliteStorage final : public node::Storage {
   void run_database(std::function<Status()> work, std::function<void()> done);
   void written(std::vector<Write>& writes);
   void recorded(const SnapshotFile& snapshot);
+  void retire(const SnapshotFile& file);
   void drop_received();
   void remove_file(const std::string& file);
   void queue_files(FilesWork work, FilesDone done);
@@ -154,13 +157,15 @@ class SqliteStorage final : public node::Storage {
   // the files lane
   SnapshotWriter own_;
   bool own_overtaken_ = false;  // another log has begun since own_ was; the owner's thread's
-  SnapshotWriter incoming_;
+  IncomingSnapshot incoming_;
   bool files_busy_ = false;
   std::deque<FilesJob> files_;
 
   // what the snapshot files are, as the owner's thread knows it
   std::optional<SnapshotFile> recorded_;
   std::optional<SnapshotFile> previous_;  // the one recorded before: its readers may not be through
+  std::optional<raft::SnapshotMeta> keep_;  // keep_snapshot's
+  std::optional<SnapshotFile> kept_;        // that one's file, once it is older than those two
   std::deque<SnapshotFile> received_;     // whole, not recorded; the newest two: one may still be in use
   std::vector<SnapshotFile> installing_;  // named by a batch that is not written yet
 };

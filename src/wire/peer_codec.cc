@@ -68,6 +68,7 @@ void write(FrameWriter& w, const AppendEntries& m) {
   w.term(m.prev_log_term);
   w.index(m.leader_commit);
   w.fields().u64(m.read_round);
+  w.fields().u64(m.sent_at);
   w.fields().u32(static_cast<uint32_t>(m.entries.size()));
   Index expected = m.prev_log_index;
   for (const Entry& entry : m.entries) {
@@ -87,6 +88,7 @@ AppendEntries read_append_entries(FieldReader& r) {
   m.prev_log_term = r.term();
   m.leader_commit = r.index();
   m.read_round = r.u64();
+  m.sent_at = r.limited();
   const uint32_t count = r.count(kMinEntryBytes);
   // Nothing stands before the first entry, and the log's terms never fall nor pass the leader's.
   if (m.prev_log_term > m.term || (m.prev_log_index == Index{0} && m.prev_log_term != Term{0})) r.fail();
@@ -118,6 +120,7 @@ void write(FrameWriter& w, const AppendEntriesReply& m) {
   w.index(m.conflict_index);
   w.term(m.conflict_term);
   w.fields().u64(m.read_round);
+  w.fields().u64(m.sent_at);
 }
 
 AppendEntriesReply read_append_entries_reply(FieldReader& r) {
@@ -129,6 +132,7 @@ AppendEntriesReply read_append_entries_reply(FieldReader& r) {
   m.conflict_index = r.index();
   m.conflict_term = r.term();
   m.read_round = r.u64();
+  m.sent_at = r.limited();
   return m;
 }
 

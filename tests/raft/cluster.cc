@@ -55,7 +55,8 @@ std::optional<Term> Disk::term_at(Index index) const {
 }
 
 Recovered Disk::recover(size_t tail_entries) const {
-  Recovered result{.hard_state = hard_state, .log = {}, .snapshot = snapshot};
+  Recovered result{.hard_state = hard_state, .log = {}, .snapshot = snapshot, .incoming = {}};
+  if (incoming) result.incoming = PartOfSnapshot{*incoming, incoming_bytes.size()};
   result.log.base_index = base_index;
   result.log.base_term = base_term;
   result.log.last_index = last_index();
@@ -176,7 +177,11 @@ void Cluster::crash(Id id) {
   server.todo.clear();
   server.load.reset();
   server.complete.reset();
-  server.incoming.clear();
+  // A whole one that was not installed is not found again; a part is.
+  if (server.disk.incoming && server.disk.incoming_bytes.size() == server.disk.incoming->size) {
+    server.disk.incoming.reset();
+    server.disk.incoming_bytes.clear();
+  }
   server.crash_before_sync = false;
   for (auto& [ends, queue] : links_)
     if (ends.second == server.id) queue.clear();
@@ -243,11 +248,20 @@ void Cluster::snapshot(Id id) {
                     .configuration_index = configuration.index,
                     .configuration = configuration.configuration,
                     .time_ms = last.time_ms};
+  keep_older(server);
   server.disk.snapshot_bytes = encode_state(server.applied, index);
   meta.size = server.disk.snapshot_bytes.size();
   meta.crc = crc32c(server.disk.snapshot_bytes);
   server.disk.snapshot = meta;
   step(id, SnapshotTaken{meta});
+}
+
+// Another snapshot is about to be recorded.
+void Cluster::keep_older(Server& server) {
+  Disk& disk = server.disk;
+  const SnapshotMeta* sent = server.raft ? server.raft->snapshot_in_transfer(local_now(server)) : nullptr;
+  std::erase_if(disk.older, [&](const auto& kept) { return sent == nullptr || kept.first != *sent; });
+  if (disk.snapshot) disk.older.emplace_back(*disk.snapshot, disk.snapshot_bytes);
 }
 
 bool Cluster::sync_one(Id id) {
@@ -321,8 +335,8 @@ void Cluster::absorb(Server& server, Output output) {
   if (output.persist_ticket != 0) {
     Staged batch{output.persist_ticket, output.hard_state, output.install, {}, std::move(output.append)};
     if (output.install) {
-      batch.install_bytes = server.incoming;
-      server.applied = decode_state(server.incoming);
+      batch.install_bytes = server.disk.incoming_bytes;
+      server.applied = decode_state(server.disk.incoming_bytes);
       server.commit_seen = std::max(server.commit_seen, output.install->meta.index);
       if (server.applied.size() != output.install->meta.index.value)
         violate(name(server) + "a snapshot does not hold what its index says");
@@ -359,10 +373,13 @@ void Cluster::absorb(Server& server, Output output) {
   }
   for (const TransferDone& done : output.transfers) server.transfers.push_back(done);
   for (const ChunkWanted& wanted : output.chunks_wanted) {
-    const bool have = server.disk.snapshot && *server.disk.snapshot == wanted.meta;
-    ChunkLoaded loaded{wanted.to, wanted.meta.index, wanted.offset, {}, false, have};
-    if (have) {
-      loaded.data = Bytes(server.disk.snapshot_bytes.substr(wanted.offset, chunk_bytes));
+    const std::string* bytes =
+        server.disk.snapshot && *server.disk.snapshot == wanted.meta ? &server.disk.snapshot_bytes : nullptr;
+    for (const auto& [meta, older] : server.disk.older)
+      if (meta == wanted.meta) bytes = &older;
+    ChunkLoaded loaded{wanted.to, wanted.meta.index, wanted.offset, {}, false, bytes != nullptr};
+    if (bytes != nullptr) {
+      loaded.data = Bytes(bytes->substr(wanted.offset, std::min<size_t>(chunk_bytes, wanted.max_bytes)));
       loaded.done = wanted.offset + loaded.data.size() == wanted.meta.size;
     }
     server.todo.push_back(std::move(loaded));
@@ -405,13 +422,21 @@ void Cluster::answer(Server& server, const LoadEntries& load, bool empty) {
 }
 
 void Cluster::store_chunk(Server& server, ChunkReceived& chunk) {
-  if (chunk.offset == 0) server.incoming.clear();
-  if (server.incoming.size() != chunk.offset) violate(name(server) + "a chunk leaves a hole");
-  server.incoming += chunk.data.view();
+  Disk& disk = server.disk;
+  if (chunk.offset == 0) {
+    disk.incoming = chunk.meta;
+    disk.incoming_bytes.clear();
+  }
+  if (disk.incoming != chunk.meta) violate(name(server) + "a chunk of one snapshot is put behind those of another");
+  if (disk.incoming_bytes.size() != chunk.offset) violate(name(server) + "a chunk leaves a hole");
+  disk.incoming_bytes += chunk.data.view();
   const bool whole =
-      !chunk.done || (server.incoming.size() == chunk.meta.size && crc32c(server.incoming) == chunk.meta.crc);
-  if (!whole) server.incoming.clear();
-  server.todo.push_back(ChunkStored{chunk.meta, server.incoming.size(), whole});
+      !chunk.done || (disk.incoming_bytes.size() == chunk.meta.size && crc32c(disk.incoming_bytes) == chunk.meta.crc);
+  if (!whole) {
+    disk.incoming.reset();
+    disk.incoming_bytes.clear();
+  }
+  server.todo.push_back(ChunkStored{chunk.meta, disk.incoming_bytes.size(), whole});
   if (!chunk.done || !whole) return;
   if (server.hold_install) {
     server.complete = chunk.meta;
@@ -426,6 +451,7 @@ void Cluster::complete_one(Server& server) {
   Disk& disk = server.disk;
   if (batch.install) {
     const SnapshotMeta& meta = batch.install->meta;
+    keep_older(server);
     disk.snapshot = meta;
     disk.snapshot_bytes = batch.install_bytes;
     if (batch.install->keep_suffix && meta.index <= disk.last_index() && meta.index > disk.base_index) {

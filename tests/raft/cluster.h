@@ -29,6 +29,10 @@ struct Disk {
   std::vector<Entry> log;  // from base_index + 1
   std::optional<SnapshotMeta> snapshot;
   std::string snapshot_bytes;
+  // As the storage keeps them: the one before, and the one that is being sent.
+  std::vector<std::pair<SnapshotMeta, std::string>> older;
+  std::optional<SnapshotMeta> incoming;  // what there is of one survives a restart
+  std::string incoming_bytes;
 
   [[nodiscard]] Index last_index() const { return base_index + log.size(); }
   [[nodiscard]] std::optional<Term> term_at(Index index) const;
@@ -76,7 +80,6 @@ struct Server {
   size_t loads = 0;
   bool hold_install = false;
   std::optional<SnapshotMeta> complete;  // received whole, not yet reported
-  std::string incoming;
 
   std::vector<Entry> applied;  // the state machine: everything ever committed, from index 1
   Index commit_seen;
@@ -192,6 +195,7 @@ class Cluster {
   void complete_one(Server& server);
   void answer(Server& server, const LoadEntries& load, bool empty);
   void store_chunk(Server& server, ChunkReceived& chunk);
+  void keep_older(Server& server);
   void check_promise(Server& server, const Outbound& outbound);
   void check_appended(Server& server, const std::vector<Entry>& entries, const InstallState* install);
   void check_leader(Server& server);

@@ -49,8 +49,23 @@ void cluster_behind(Cluster& c) {
     c.propose(1, "v" + std::to_string(i));
     c.deliver_all();
   }
+  c.run(1'200);  // nothing is kept for one that is silent for so long
   c.snapshot(1);
   REQUIRE(c.raft(1).log().base_index() == Index{21});
+}
+const SnapshotCounters& sent(Cluster& c, Id leader) { return c.raft(leader).snapshot_counters(); }
+uint64_t offset_of(Cluster& c, Id leader, Id follower) {
+  for (const PeerStatus& peer : c.raft(leader).peers())
+    if (peer.id == NodeId{follower}) return peer.snapshot_offset;
+  return 0;
+}
+// Part of the snapshot is there.
+void cluster_in_transfer(Cluster& c, size_t chunk_bytes = 50) {
+  cluster_behind(c);
+  c.chunk_bytes = chunk_bytes;
+  c.heal();
+  REQUIRE(c.run_until([&] { return offset_of(c, 1, 3) >= 200; }));
+  REQUIRE(offset_of(c, 1, 3) < c.raft(1).snapshot()->size);
 }
 }  // namespace
 
@@ -77,6 +92,7 @@ TEST_CASE("HAZARDS F7: compaction keeps a trail, and a dead follower does not ho
     c.propose(1, "v" + std::to_string(i));
     c.deliver_all();
   }
+  c.run(1'200);
   c.snapshot(1);
   CHECK(c.raft(1).log().base_index() == Index{16});
   REQUIRE(c.at(1).compactions.size() == 1);
@@ -185,14 +201,42 @@ TEST_CASE("HAZARDS F4: chunks out of order, doubled, or of another transfer are 
   CHECK(c.raft(1).log().base_index() == Index{10});
 }
 
-TEST_CASE("HAZARDS F4: a new term ends a transfer; the next leader's begins at 0") {
+TEST_CASE("HAZARDS F4: in a new term the same snapshot goes on, by whoever sends it, and another begins at 0") {
   Cluster c;
   lone(c, {1}, 1);
   const Picture p = picture(10, 1);
+  Picture other = p;  // of the same index and size
+  other.bytes.back() = static_cast<char>(other.bytes.back() ^ 1);
+  other.meta.crc = crc32c(other.bytes);
   c.receive(1, 2, chunk(p, 1, 0, 20));
-  c.receive(1, 3, chunk(p, 2, 20, 20));
+  c.receive(1, 3, chunk(other, 2, 20, 20));
   CHECK(c.last<InstallSnapshotReply>(1, 3)->next_offset == 0);
-  c.receive(1, 3, chunk(p, 2, 0, p.bytes.size()));
+  c.receive(1, 2, chunk(p, 1, 20, 20));  // of a term that is over
+  CHECK(c.last<InstallSnapshotReply>(1, 2)->next_offset == 0);
+  c.receive(1, 3, chunk(p, 2, 20, 20));
+  CHECK(c.last<InstallSnapshotReply>(1, 3)->next_offset == 40);
+  c.receive(1, 3, chunk(p, 2, 40, p.bytes.size()));
+  CHECK(c.raft(1).log().base_index() == Index{10});
+}
+
+TEST_CASE("an offer is answered with what is there, and changes nothing") {
+  Cluster c;
+  lone(c, {1}, 1);
+  const Picture p = picture(10, 1);
+  const Picture other = picture(12, 1);
+  const auto offer = [&](const Picture& which) {
+    c.receive(1, 2, InstallSnapshot{.term = Term{1}, .meta = which.meta, .data = {}});
+    return c.last<InstallSnapshotReply>(1, 2)->next_offset;
+  };
+  CHECK(offer(p) == 0);
+  c.receive(1, 2, chunk(p, 1, 0, 20));
+  CHECK(offer(p) == 20);
+  CHECK(offer(other) == 0);
+  CHECK(offer(p) == 20);
+  c.crash(1);
+  c.start(1);
+  CHECK(offer(p) == 20);
+  c.receive(1, 2, chunk(p, 1, 20, p.bytes.size()));
   CHECK(c.raft(1).log().base_index() == Index{10});
 }
 
@@ -240,17 +284,181 @@ TEST_CASE("a snapshot to a follower survives lost chunks, lost answers and a res
   }
 }
 
-TEST_CASE("a newer snapshot takes the place of the one that is being sent") {
+TEST_CASE("a transfer goes on where the connection broke: nothing but what was under way is sent twice") {
+  Cluster c;
+  cluster_in_transfer(c);
+  for (int i = 0; i < 3; ++i) {
+    c.isolate(3);
+    c.run(700);
+    c.heal();
+    c.run(6);
+  }
+  CHECK(c.converge() == "");
+  CHECK(sent(c, 1).begun == 1);
+  CHECK(sent(c, 1).resumed == 3);
+  CHECK(sent(c, 1).restarted == 0);
+  CHECK(sent(c, 1).finished == 1);
+  CHECK(sent(c, 1).bytes <= c.raft(1).snapshot()->size + 3 * c.chunk_bytes);
+}
+
+TEST_CASE("a transfer goes on after the follower's restart, and begins anew when it lost what it had") {
+  for (const bool lost : {false, true}) {
+    Cluster c;
+    cluster_in_transfer(c);
+    const uint64_t before = sent(c, 1).bytes;
+    c.crash(3);
+    if (lost) {
+      c.at(3).disk.incoming.reset();
+      c.at(3).disk.incoming_bytes.clear();
+    }
+    c.run(300);
+    c.start(3);
+    c.step(1, PeerConnected{NodeId{3}});
+    CHECK(c.converge() == "");
+    CHECK(sent(c, 1).resumed == (lost ? 0 : 1));
+    CHECK(sent(c, 1).restarted == (lost ? 1 : 0));
+    CHECK(sent(c, 1).bytes <= c.raft(1).snapshot()->size + (lost ? before : 2 * c.chunk_bytes));
+  }
+}
+
+TEST_CASE("an offer that is answered twice does not double what is sent from there on") {
+  Cluster c;
+  cluster_in_transfer(c);
+  c.isolate(3);
+  c.run(10);
+  c.heal();
+  c.duplicate(1, 3);
+  c.run(1);
+  c.duplicate(3, 1);
+  CHECK(c.converge() == "");
+  CHECK(sent(c, 1).bytes <= c.raft(1).snapshot()->size + 2 * c.chunk_bytes);
+}
+
+TEST_CASE("another leader goes on with a transfer when its snapshot is the same, and only then") {
+  for (const bool same : {true, false}) {
+    Cluster c;
+    cluster_in_transfer(c);
+    const uint64_t size = c.raft(1).snapshot()->size;
+    c.isolate(3);
+    if (!same) c.propose(1, "more");
+    c.run(100);
+    c.snapshot(2);
+    c.heal();
+    c.isolate(1);
+    REQUIRE(c.run_until([&] { return c.leader() == 2; }));
+    REQUIRE(c.run_until([&] { return c.raft(3).log().base_index() == c.raft(2).log().base_index(); }));
+    CHECK(sent(c, 2).resumed == (same ? 1 : 0));
+    CHECK((sent(c, 2).bytes < size) == same);
+    c.heal();
+    CHECK(c.converge() == "");
+  }
+}
+
+TEST_CASE("HAZARDS F7: a transfer outlasts newer snapshots, and the log behind it is still there when it ends") {
+  Cluster c;
+  cluster_in_transfer(c, 10);
+  for (int i = 0; i < 8; ++i) {
+    c.propose(1, "more" + std::to_string(i));
+    c.run(2);
+    c.snapshot(1);
+    CHECK(c.raft(1).log().base_index() == Index{21});
+  }
+  REQUIRE(c.raft(1).snapshot()->index == Index{29});
+  REQUIRE(c.raft(1).snapshot_in_transfer(c.now()) != nullptr);
+  CHECK(c.raft(1).snapshot_in_transfer(c.now())->index == Index{21});
+  CHECK(c.converge() == "");
+  CHECK(c.raft(3).snapshot()->index == Index{21});
+  CHECK(c.values(3).size() == 28);
+  CHECK(sent(c, 1).begun == 1);
+  CHECK(sent(c, 1).restarted == 0);
+  // Nobody needs it any more.
+  CHECK(c.raft(1).snapshot_in_transfer(c.now()) == nullptr);
+  CHECK(c.raft(1).log().base_index() == Index{29});
+}
+
+TEST_CASE("HAZARDS F7: a follower that does not get on any more is not waited for") {
+  Cluster c;
+  cluster_in_transfer(c);
+  c.crash(3);
+  c.propose(1, "more");
+  c.run(1'000);
+  c.snapshot(1);
+  CHECK(c.raft(1).log().base_index() == Index{21});
+  c.run(10'000);
+  CHECK(c.raft(1).log().base_index() == Index{22});
+  CHECK(c.raft(1).snapshot_in_transfer(c.now()) == nullptr);
+  c.start(3);
+  c.step(1, PeerConnected{NodeId{3}});
+  CHECK(c.converge() == "");
+  CHECK(c.raft(3).snapshot()->index == Index{22});
+}
+
+TEST_CASE("HAZARDS F7: what is kept for a follower in a transfer is bounded in bytes") {
+  Options options = test_options();
+  options.held_log_bytes = 1 << 20;
+  Cluster c(options);
+  cluster_in_transfer(c);
+  c.isolate(3);
+  for (int i = 0; i < 40; ++i) {
+    c.propose(1, std::string(64 << 10, 'x'));
+    c.run(2);
+  }
+  c.snapshot(1);
+  CHECK(c.raft(1).log().base_index() == Index{61});
+  c.chunk_bytes = SIZE_MAX;
+  c.heal();
+  CHECK(c.converge() == "");
+  REQUIRE(c.raft(3).snapshot().has_value());
+  CHECK(c.raft(3).snapshot()->index == Index{61});
+}
+
+TEST_CASE("HAZARDS F11: loading a snapshot for longer than an election timeout is no silence, and keeps no read waiting") {
   Cluster c;
   cluster_behind(c);
-  c.chunk_bytes = 50;
+  c.at(3).hold_install = true;
   c.heal();
-  c.run(5);
-  c.propose(1, "more");
-  c.run(2);
-  c.snapshot(1);
+  REQUIRE(c.run_until([&] { return c.at(3).complete.has_value(); }));
+  c.crash(2);
+  const uint64_t read = c.read(1);
+  c.run(20'000);
+  CHECK(c.read_result(read).ok);
+  CHECK(c.raft(1).role() == Role::leader);
+  CHECK(c.raft(1).current_term() == Term{1});
+  CHECK(c.raft(3).role() == Role::follower);
+  // It gets on all the while: nothing it will need goes.
+  CHECK(c.raft(1).snapshot_in_transfer(c.now()) != nullptr);
+  c.release_install(3);
+  c.start(2);
   CHECK(c.converge() == "");
-  CHECK(c.values(3).size() == 21);
+  CHECK(sent(c, 1).begun == 1);
+}
+
+TEST_CASE("snapshots leave at the rate that was set, and followers share it") {
+  Options options = test_options();
+  options.snapshot_rate = 100'000;
+  Cluster c(options);
+  c.chunk_bytes = SIZE_MAX;
+  c.nodes({1, 2, 3, 4, 5});
+  c.timeout(1);
+  c.deliver_all();
+  c.isolate(4);
+  c.isolate(5);
+  for (int i = 0; i < 10; ++i) {
+    c.propose(1, std::string(10'000, static_cast<char>('a' + i)));
+    c.run(2);
+  }
+  c.run(1'200);
+  c.snapshot(1);
+  const Millis start = c.now();
+  c.heal();
+  REQUIRE(c.run_until([&] { return sent(c, 1).bytes > 100'000; }));
+  // Both are under way, neither far ahead of the other.
+  CHECK(offset_of(c, 1, 4) > 30'000);
+  CHECK(offset_of(c, 1, 5) > 30'000);
+  REQUIRE(c.run_until([&] { return sent(c, 1).finished == 2; }));
+  CHECK(c.now() - start >= 1'900);
+  CHECK(c.now() - start <= 2'500);
+  CHECK(c.raft(1).current_term() == Term{1});
 }
 
 TEST_CASE("entries loaded in the turn in which a snapshot is installed are not applied on top of it") {

@@ -175,6 +175,12 @@ void Checks::looked(Host& host, bool whole_turn) {
     }
   }
   shadow.role = raft->role();
+  const raft::SnapshotCounters& sent = raft->snapshot_counters();
+  if (sent.begun < shadow.sent.begun) shadow.sent = {};
+  if (const uint64_t more = sent.resumed - shadow.sent.resumed; more != 0) sometimes["snapshot resumed"] += more;
+  if (const uint64_t more = sent.restarted - shadow.sent.restarted; more != 0) sometimes["snapshot restarted"] += more;
+  if (const uint64_t more = sent.finished - shadow.sent.finished; more != 0) sometimes["snapshot sent"] += more;
+  shadow.sent = sent;
   // The vote of a disk is a promise: two votes of one instance in one term must never both be durable.
   const raft::HardState& durable = host.disk.hard_state;
   if (durable.voted_for && host.disk.cluster == shadow.cluster) {

@@ -82,6 +82,7 @@ class Checks {
     raft::Index applied;
     raft::Role role = raft::Role::follower;
     raft::Index led_last;  // as leader of `term`
+    raft::SnapshotCounters sent;
     [[nodiscard]] raft::Index last() const { return base + log.size(); }
     [[nodiscard]] const Held* at(raft::Index index) const {
       return index > base && index <= last() ? &log[index - base - 1] : nullptr;

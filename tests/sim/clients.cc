@@ -62,7 +62,7 @@ void Clients::fill(Op& op) {
       break;
     case OpKind::enqueue:
       op.key = kQueue;
-      op.value = "e" + tag + std::string(world_.prng.below(40), '.');
+      op.value = "e" + tag + std::string(world_.prng.below(world_.options.event_bytes), '.');
       body = machine::Enqueue{op.key, op.value};
       break;
     case OpKind::dequeue:

@@ -27,6 +27,10 @@ node::RecoveredNode recover(DiskImage& disk, const std::string& name, uint64_t t
   log.base_index = disk.base_index;
   log.base_term = disk.base_term;
   log.last_index = disk.last_index();
+  if (disk.incoming && (!disk.snapshot || disk.snapshot->meta.index < disk.incoming->meta.index))
+    out.raft.incoming = raft::PartOfSnapshot{disk.incoming->meta, disk.incoming->bytes.size()};
+  else
+    disk.incoming.reset();
   raft::Index known;
   if (disk.snapshot) {
     out.raft.snapshot = disk.snapshot->meta;
@@ -113,10 +117,7 @@ void SimStorage::apply(const std::vector<Write>& group) {
       const raft::SnapshotMeta& meta = record->image.meta;
       const raft::Entry* entry = disk.at(meta.index);
       const bool fits = entry != nullptr && entry->term == meta.term;
-      if (fits && (!disk.snapshot || disk.snapshot->meta.index < meta.index)) {
-        disk.previous = std::move(disk.snapshot);
-        disk.snapshot = record->image;
-      }
+      if (fits && (!disk.snapshot || disk.snapshot->meta.index < meta.index)) this->record(record->image);
     } else if (const auto* compaction = std::get_if<Compact>(&write)) {
       if (!disk.snapshot || compaction->index > disk.snapshot->meta.index) continue;
       while (disk.base_index < compaction->index && !disk.log.empty()) {
@@ -165,11 +166,18 @@ void SimStorage::install(const raft::InstallState& install) {
     disk.base_index = install.meta.index;
   }
   disk.base_term = install.meta.term;
-  disk.previous = std::move(disk.snapshot);
-  disk.snapshot = std::move(found->second);
+  record(std::move(found->second));
   complete_.erase(found);
   disk.saw_command = true;
   for (const raft::Member& member : install.meta.configuration.members()) disk.saw_others |= member.id != disk.instance;
+}
+
+void SimStorage::record(SnapshotImage image) {
+  DiskImage& disk = host_.disk;
+  if (disk.previous && keep_ == disk.previous->meta) kept_ = std::move(disk.previous);
+  disk.previous = std::move(disk.snapshot);
+  disk.snapshot = std::move(image);
+  if (disk.incoming && disk.incoming->meta.index <= disk.snapshot->meta.index) disk.incoming.reset();
 }
 
 void SimStorage::persist(node::Batch batch) {
@@ -202,6 +210,11 @@ Millis SimStorage::sync_age() const { return syncing_.empty() ? 0 : (world_.now_
 void SimStorage::die() {
   // The sync under way may have reached the disk or not; what was only staged has not.
   if (!syncing_.empty() && world_.prng.below(2) == 0) apply(syncing_);
+  // Nor does all of a received part that was not synced survive, and not as it was.
+  std::optional<SnapshotImage>& part = host_.disk.incoming;
+  if (!part || world_.prng.below(2) == 0) return;
+  if (world_.prng.below(16) == 0 && !part->bytes.empty()) part->bytes.back() = static_cast<char>(part->bytes.back() ^ 1);
+  part->bytes.resize(part->bytes.size() - world_.prng.below(part->bytes.size() / 2 + 1));
 }
 
 // --- the file lane
@@ -230,34 +243,42 @@ void SimStorage::finish_snapshot() {
 
 void SimStorage::write_incoming_chunk(const raft::SnapshotMeta& meta, uint64_t offset, Bytes data, bool done_here) {
   file_job([this, meta, offset, bytes = std::move(data), done_here] {
-    if (offset == 0) {
-      incoming_ = meta;
-      incoming_bytes_.clear();
-    }
-    if (meta != incoming_ || offset != incoming_bytes_.size())
+    std::optional<SnapshotImage>& part = host_.disk.incoming;
+    if (offset == 0) part = SnapshotImage{meta, {}};
+    if (!part || part->meta != meta || offset != part->bytes.size()) {
+      part.reset();
       return done(node::IncomingChunkWritten{meta, 0, false, false});
-    incoming_bytes_ += bytes.view();
+    }
+    std::string& incoming = part->bytes;
+    incoming += bytes.view();
     if (world_.options.corrupt_chunk_ppm != 0 && world_.chaos &&
         world_.prng.chance_ppm(world_.options.corrupt_chunk_ppm))
-      incoming_bytes_.back() = static_cast<char>(incoming_bytes_.back() ^ 1);
-    if (!done_here) return done(node::IncomingChunkWritten{meta, incoming_bytes_.size(), false, true});
-    if (incoming_bytes_.size() != meta.size || crc32c(incoming_bytes_) != meta.crc) {
-      incoming_bytes_.clear();
+      incoming.back() = static_cast<char>(incoming.back() ^ 1);
+    if (!done_here) return done(node::IncomingChunkWritten{meta, incoming.size(), false, true});
+    if (incoming.size() != meta.size || crc32c(incoming) != meta.crc) {
+      part.reset();
       return done(node::IncomingChunkWritten{meta, 0, false, false});
     }
     while (complete_.size() > 3) complete_.erase(complete_.begin());
-    complete_[meta.index.value] = {meta, std::exchange(incoming_bytes_, {})};
+    complete_[meta.index.value] = {meta, std::move(incoming)};
+    part.reset();
     done(node::IncomingChunkWritten{meta, meta.size, true, true});
   });
+}
+
+void SimStorage::keep_snapshot(std::optional<raft::SnapshotMeta> meta) {
+  keep_ = std::move(meta);
+  if (kept_ && kept_->meta != keep_) kept_.reset();
 }
 
 void SimStorage::read_snapshot(uint64_t request, const raft::SnapshotMeta& meta, uint64_t offset, uint64_t max_bytes) {
   file_job([this, request, meta, offset, max_bytes] {
     const SnapshotImage* image = nullptr;
-    for (const std::optional<SnapshotImage>* kept : {&host_.disk.snapshot, &host_.disk.previous})
+    for (const std::optional<SnapshotImage>* kept : {&kept_, &host_.disk.snapshot, &host_.disk.previous})
       if (*kept && (*kept)->meta.index == meta.index && (*kept)->meta.term == meta.term) image = &**kept;
     if (const auto found = complete_.find(meta.index.value); image == nullptr && found != complete_.end())
       image = &found->second;
+    if (image != nullptr && kept_ && image == &*kept_) ++world_.checks->sometimes["snapshot kept for a transfer"];
     if (image == nullptr || offset > image->bytes.size())
       return done(node::SnapshotChunkRead{request, meta.index, offset, {}, false, false});
     const std::string part = image->bytes.substr(offset, max_bytes);

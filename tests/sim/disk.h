@@ -32,6 +32,7 @@ struct DiskImage {
   std::deque<raft::Entry> log;  // from base_index + 1
   std::optional<SnapshotImage> snapshot;
   std::optional<SnapshotImage> previous;  // still readable, not recorded
+  std::optional<SnapshotImage> incoming;  // the first part of one; the meta is of the whole
   bool saw_command = false;
   bool saw_others = false;
   raft::NodeId granted_to;
@@ -60,6 +61,7 @@ class SimStorage final : public node::Storage {
   void write_snapshot_slice(Bytes slice) override;
   void finish_snapshot() override;
   void write_incoming_chunk(const raft::SnapshotMeta& meta, uint64_t offset, Bytes data, bool done) override;
+  void keep_snapshot(std::optional<raft::SnapshotMeta> meta) override;
   void read_snapshot(uint64_t request, const raft::SnapshotMeta& meta, uint64_t offset, uint64_t max_bytes) override;
   [[nodiscard]] Millis sync_age() const override;
 
@@ -83,6 +85,7 @@ class SimStorage final : public node::Storage {
   void apply(const std::vector<Write>& group);
   void apply_batch(const node::Batch& batch);
   void install(const raft::InstallState& install);
+  void record(SnapshotImage image);
   // Carries out a job of the file lane, in order, each after a while.
   void file_job(std::function<void()> job);
   void done(node::StorageDone done);
@@ -96,8 +99,8 @@ class SimStorage final : public node::Storage {
   uint64_t file_lane_free_us_ = 0;
   raft::SnapshotMeta taking_;
   std::string taken_;
-  raft::SnapshotMeta incoming_;
-  std::string incoming_bytes_;
+  std::optional<raft::SnapshotMeta> keep_;
+  std::optional<SnapshotImage> kept_;  // older than the two of the disk
   std::map<uint64_t, SnapshotImage> complete_;  // incoming ones that verified, by index
 };
 

@@ -22,6 +22,7 @@ void Faults::start(const node::ClusterId& cluster) {
   every(o.churn_every_ms, &Faults::churn);
   every(o.transfer_every_ms, &Faults::transfer);
   every(o.depose_every_ms, &Faults::depose);
+  every(o.cut_transfer_every_ms, &Faults::cut_transfer);
 }
 
 void Faults::every(uint32_t mean_ms, void (Faults::*fault)()) {
@@ -108,6 +109,8 @@ void Faults::clog() {
 }
 
 void Faults::break_connection() { world_.network->break_one(); }
+
+void Faults::cut_transfer() { world_.network->break_transfers(); }
 
 void Faults::pause() {
   Host* host = any_alive();

@@ -36,6 +36,7 @@ class Faults {
   // A leader hears its followers later and later, then they hear it no more, and elect another, while their old answers
   // still reach it: whoever reads there now must be told nothing.
   void depose();
+  void cut_transfer();
   void restart(Host& host, uint64_t delay_us);
 
   World& world_;

@@ -126,7 +126,8 @@ void Network::transmit(const std::shared_ptr<Connection>& connection, std::strin
 void Network::send_off(const std::shared_ptr<Connection>& connection, const std::string& frame) {
   const Options& o = world_.options;
   Prng& prng = world_.prng;
-  uint64_t arrival = world_.now_us() + latency_us(connection->from, connection->to);
+  uint64_t arrival = world_.now_us() + latency_us(connection->from, connection->to) +
+                     occupy_us(connection->from, connection->to, frame.size());
   const auto plan = [&](uint64_t at_us) {
     world_.after(at_us - world_.now_us(), [this, connection, frame] { deliver(connection, frame); });
   };
@@ -140,6 +141,14 @@ void Network::send_off(const std::shared_ptr<Connection>& connection, const std:
   arrival = std::max(arrival, connection->last_arrival_us);
   connection->last_arrival_us = arrival;
   plan(arrival);
+}
+
+uint64_t Network::occupy_us(size_t from, size_t to, size_t bytes) {
+  const uint64_t rate = world_.options.slow_bytes_per_ms;
+  if (rate == 0 || (from != 0 && to != 0)) return 0;
+  uint64_t& busy_until_us = busy_until_us_[{from, to}];
+  busy_until_us = std::max(busy_until_us, world_.now_us()) + (bytes + 40) * 1'000 / rate;
+  return busy_until_us - world_.now_us();
 }
 
 void Network::deliver(const std::shared_ptr<Connection>& connection, const std::string& frame) {
@@ -169,6 +178,21 @@ void Network::break_one() {
   for (const auto& connection : connections_)
     if (!connection->broken) open.push_back(connection);
   if (!open.empty()) break_connection(open[world_.prng.below(open.size())]);
+}
+
+void Network::break_transfers() {
+  for (const auto& connection : std::vector(connections_)) {
+    if (connection->broken) continue;
+    const Host& from = world_.hosts[connection->from];
+    const raft::Raft* raft =
+        from.process && from.incarnation == connection->from_life ? from.process->node().raft() : nullptr;
+    if (raft == nullptr || raft->role() != raft::Role::leader) continue;
+    for (const raft::PeerStatus& peer : raft->peers()) {
+      if (peer.id != connection->receiver || peer.state != raft::ProgressState::snapshot) continue;
+      ++world_.checks->sometimes["snapshot cut off"];
+      break_connection(connection);
+    }
+  }
 }
 
 void Network::close_all_to(const Host& host) {

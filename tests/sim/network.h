@@ -54,6 +54,8 @@ class Network {
   void break_connection(const std::shared_ptr<Connection>& connection);
   // Breaks one that carries messages, chosen at random.
   void break_one();
+  // Breaks those over which a snapshot is sent.
+  void break_transfers();
   // The node at this host takes no part in its cluster's connections any more.
   void close_all_to(const Host& host);
   // Those of nodes that this one removed.
@@ -74,6 +76,8 @@ class Network {
  private:
   void deliver(const std::shared_ptr<Connection>& connection, const std::string& frame);
   void send_off(const std::shared_ptr<Connection>& connection, const std::string& frame);
+  // For how long a frame of this size waits for, and occupies, a slow link.
+  uint64_t occupy_us(size_t from, size_t to, size_t bytes);
   void watch(const std::shared_ptr<Connection>& connection);
   void finish_question(uint64_t id, Result<node::Answer> answer);
   struct Clog {
@@ -83,6 +87,7 @@ class Network {
   World& world_;
   std::map<std::pair<size_t, size_t>, bool> cuts_;
   std::map<std::pair<size_t, size_t>, Clog> clogs_;
+  std::map<std::pair<size_t, size_t>, uint64_t> busy_until_us_;  // of slow links
   std::vector<std::shared_ptr<Connection>> connections_;
   std::map<uint64_t, Question> questions_;
   uint64_t next_question_ = 1;

@@ -58,6 +58,11 @@ Options draw_options(uint64_t seed) {
   o.pipelined = on(30) ? pick(2, 8) : 1;
   o.think_ms = pick(2, 60);
   o.keys = pick(1, 8);
+
+  if (on(25)) o.slow_bytes_per_ms = pick(60, 300);
+  if (on(30)) o.cut_transfer_every_ms = pick(20, 400);
+  if (on(30)) o.event_bytes = pick(500, 4'000);
+  if (on(20)) o.snapshot_rate = pick(100'000, 2'000'000);
   return o;
 }
 
@@ -101,6 +106,10 @@ std::string describe(const Options& o) {
   add("crash_before_sync_ppm", o.crash_before_sync_ppm);
   add("crash_after_append_ppm", o.crash_after_append_ppm);
   add("crash_before_answer_ppm", o.crash_before_answer_ppm);
+  add("slow_bytes_per_ms", o.slow_bytes_per_ms);
+  add("cut_transfer_every_ms", o.cut_transfer_every_ms);
+  add("event_bytes", o.event_bytes);
+  add("snapshot_rate", o.snapshot_rate);
   add("clients", o.clients);
   add("pipelined", o.pipelined);
   return out;

@@ -37,6 +37,7 @@ struct Options {
   uint32_t loss_ppm = 0;       // of single messages: beyond what TCP can do
   uint32_t duplicate_ppm = 0;  // likewise
   uint32_t reorder_ppm = 0;    // likewise
+  uint32_t slow_bytes_per_ms = 0;  // what the first node's links carry, each way and for good; 0: all
   // disk
   uint32_t sync_us = 300;
   uint32_t sync_jitter_us = 2'000;
@@ -54,6 +55,7 @@ struct Options {
   uint32_t churn_every_ms = 0;
   uint32_t transfer_every_ms = 0;
   uint32_t depose_every_ms = 0;
+  uint32_t cut_transfer_every_ms = 0;  // the connection over which a snapshot goes
   // aimed crashes: the chance at each such moment
   uint32_t crash_after_vote_ppm = 0;
   uint32_t crash_before_sync_ppm = 0;
@@ -64,6 +66,8 @@ struct Options {
   uint32_t pipelined = 1;  // operations a client has under way
   uint32_t think_ms = 20;
   uint32_t keys = 5;
+  uint32_t event_bytes = 40;    // at most, about
+  uint64_t snapshot_rate = 0;
 };
 
 Options draw_options(uint64_t seed);

@@ -32,6 +32,8 @@ void Process::begin() {
   options.trailing_entries = o.trailing_entries;
   options.snapshot_slice_bytes = o.slice_bytes;
   options.snapshot_chunk_bytes = o.chunk_bytes;
+  options.max_chunk_bytes = o.chunk_bytes;
+  options.snapshot_rate = o.snapshot_rate;
   node::RecoveredNode recovered = recover(host_.disk, host_.name, o.tail_bytes);
   world_.checks->started(host_, recovered);
   node_.emplace(std::move(options), std::move(recovered), storage_, transport_, world_.now());

@@ -1,6 +1,7 @@
 // The storage as the node sees it: what goes in comes back, also from another life; order, merging, lanes, failures.
 #include <atomic>
 #include <fcntl.h>
+#include <filesystem>
 #include <map>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -506,6 +507,9 @@ TEST_CASE("HAZARDS F4, F9: chunks that do not fit are thrown away") {
   // Another snapshot's chunk.
   CHECK(chunk(meta, 0, state.substr(0, 1000), false).ok);
   CHECK_FALSE(chunk(leader_snapshot(11, 2, 5, state), 1000, "x", false).ok);
+  // Nor one of the same index whose bytes are others.
+  CHECK(chunk(meta, 0, state.substr(0, 1000), false).ok);
+  CHECK_FALSE(chunk(leader_snapshot(10, 2, 5, std::string(3000, 'd')), 1000, "x", false).ok);
   // Too long, too short, wrong bytes.
   CHECK_FALSE(chunk(meta, 0, state + "x", false).ok);
   CHECK_FALSE(chunk(meta, 0, state.substr(1), true).ok);
@@ -516,6 +520,134 @@ TEST_CASE("HAZARDS F4, F9: chunks that do not fit are thrown away") {
   CHECK(receive_snapshot(client, meta, state));
   CHECK(read_whole(client, meta) == state);
   CHECK_FALSE(read_whole(client, leader_snapshot(10, 2, 5, "other")));
+}
+
+TEST_CASE("what was received of a snapshot survives a restart, and goes on") {
+  const TempDirectory dir;
+  const std::string state(3000, 'c');
+  const raft::SnapshotMeta meta = leader_snapshot(10, 2, 5, state);
+  {
+    Client client(dir.path());
+    CHECK_FALSE(client.node.raft.incoming);
+    client->write_incoming_chunk(meta, 0, Bytes(state.substr(0, 1000)), false);
+    client->write_incoming_chunk(meta, 1000, Bytes(state.substr(1000, 1000)), false);
+    client.run();
+  }
+  for (int restart = 0; restart < 2; ++restart) {
+    const Client again(dir.path());
+    REQUIRE(again.node.raft.incoming);
+    CHECK(again.node.raft.incoming->meta == meta);
+    CHECK(again.node.raft.incoming->next_offset == 2000);
+  }
+  Client client(dir.path());
+  client->write_incoming_chunk(meta, 2000, Bytes(state.substr(2000)), true);
+  const auto written = client.answer<node::IncomingChunkWritten>();
+  REQUIRE(written);
+  CHECK(written->complete);
+  CHECK(read_whole(client, meta) == state);
+  CHECK_FALSE(file_exists(dir.file("snapshot-incoming.wh.tmp")));
+  CHECK_FALSE(file_exists(dir.file("snapshot-incoming.meta")));
+}
+
+TEST_CASE("HAZARDS F4: a part of a snapshot that cannot be gone on with is thrown away at the start") {
+  const std::string state(3000, 'c');
+  const raft::SnapshotMeta meta = leader_snapshot(10, 2, 5, state);
+  const auto left = [&](const TempDirectory& dir) {
+    {
+      Client client(dir.path());
+      client->write_incoming_chunk(meta, 0, Bytes(state.substr(0, 1000)), false);
+      client.run();
+    }
+    REQUIRE(file_exists(dir.file("snapshot-incoming.meta")));
+  };
+  const auto gone = [](const TempDirectory& dir) {
+    const Client again(dir.path());
+    CHECK(again.ok());
+    CHECK_FALSE(again.node.raft.incoming);
+    CHECK_FALSE(file_exists(dir.file("snapshot-incoming.wh.tmp")));
+    CHECK_FALSE(file_exists(dir.file("snapshot-incoming.meta")));
+  };
+  {
+    const TempDirectory dir;
+    left(dir);
+    std::string record = slurp(dir.file("snapshot-incoming.meta"));
+    record[5] = static_cast<char>(record[5] ^ 1);
+    spill(dir.file("snapshot-incoming.meta"), record);
+    gone(dir);
+  }
+  {
+    const TempDirectory dir;
+    left(dir);
+    std::string part = slurp(dir.file("snapshot-incoming.wh.tmp"));
+    part[15] = static_cast<char>(part[15] ^ 1);  // of the header
+    spill(dir.file("snapshot-incoming.wh.tmp"), part);
+    gone(dir);
+  }
+  {
+    const TempDirectory dir;
+    left(dir);
+    std::filesystem::remove(dir.file("snapshot-incoming.wh.tmp"));
+    gone(dir);
+  }
+  {  // The node has a newer one of its own.
+    const TempDirectory dir;
+    left(dir);
+    {
+      Client client(dir.path());
+      client.persist(batch(1, entries(1, 30, 1)));
+      take_snapshot(client, 20, 1, "its own");
+    }
+    gone(dir);
+  }
+  // A damaged byte of the state shows when all of it is there: it is fetched anew.
+  const TempDirectory dir;
+  left(dir);
+  std::string part = slurp(dir.file("snapshot-incoming.wh.tmp"));
+  part.back() = static_cast<char>(part.back() ^ 1);
+  spill(dir.file("snapshot-incoming.wh.tmp"), part);
+  Client client(dir.path());
+  REQUIRE(client.node.raft.incoming);
+  client->write_incoming_chunk(meta, 1000, Bytes(state.substr(1000)), true);
+  const auto written = client.answer<node::IncomingChunkWritten>();
+  REQUIRE(written);
+  CHECK_FALSE(written->ok);
+  CHECK(receive_snapshot(client, meta, state));
+}
+
+TEST_CASE("a part that lacks nothing but its end is gone on with before its last byte") {
+  const TempDirectory dir;
+  const std::string state(3000, 'c');
+  const raft::SnapshotMeta meta = leader_snapshot(10, 2, 5, state);
+  {
+    Client client(dir.path());
+    client->write_incoming_chunk(meta, 0, Bytes(state), false);
+    client.run();
+  }
+  Client client(dir.path());
+  REQUIRE(client.node.raft.incoming);
+  CHECK(client.node.raft.incoming->next_offset == 2999);
+  client->write_incoming_chunk(meta, 2999, Bytes("c"), true);
+  CHECK(client.answer<node::IncomingChunkWritten>()->complete);
+  CHECK(read_whole(client, meta) == state);
+}
+
+TEST_CASE("HAZARDS F7: a snapshot that is being sent is kept, as the only one older than the last two") {
+  const TempDirectory dir;
+  Client client(dir.path());
+  client.persist(batch(1, entries(1, 60, 1)));
+  const raft::SnapshotMeta a = take_snapshot(client, 10, 1, "state a");
+  client->keep_snapshot(a);
+  for (uint64_t index = 20; index <= 50; index += 10) {
+    take_snapshot(client, index, 1, "another");
+    CHECK(read_whole(client, a) == "state a");
+  }
+  CHECK_FALSE(file_exists(dir.file("snapshot-20-1.wh")));
+  CHECK_FALSE(file_exists(dir.file("snapshot-30-1.wh")));
+  CHECK(file_exists(dir.file("snapshot-40-1.wh")));
+  client->keep_snapshot(std::nullopt);
+  client.run();
+  CHECK_FALSE(read_whole(client, a));
+  CHECK_FALSE(file_exists(dir.file("snapshot-10-1.wh")));
 }
 
 TEST_CASE("the recorded snapshot and the one before it are kept, older ones go") {
@@ -544,11 +676,13 @@ TEST_CASE("HAZARDS C15: leftovers of a crash go at the start, and other people's
   const TempDirectory dir;
   CHECK(Client(dir.path()).ok());
   for (const char* file :
-       {"snapshot-own.wh.tmp", "snapshot-incoming.wh.tmp", "snapshot-9-1.wh", "notes.tmp", "snapshot-of-my-cat.wh"})
+       {"snapshot-own.wh.tmp", "snapshot-incoming.wh.tmp", "snapshot-incoming.meta", "snapshot-9-1.wh", "notes.tmp",
+        "snapshot-of-my-cat.wh"})
     spill(dir.file(file), "x");
   CHECK(Client(dir.path()).ok());
   CHECK_FALSE(file_exists(dir.file("snapshot-own.wh.tmp")));
   CHECK_FALSE(file_exists(dir.file("snapshot-incoming.wh.tmp")));
+  CHECK_FALSE(file_exists(dir.file("snapshot-incoming.meta")));
   CHECK_FALSE(file_exists(dir.file("snapshot-9-1.wh")));
   CHECK(file_exists(dir.file("notes.tmp")));
   CHECK(file_exists(dir.file("snapshot-of-my-cat.wh")));

@@ -49,8 +49,8 @@ raft::AppendEntries two_entries() {
   return m;
 }
 // Where things are in its payload.
-constexpr size_t kPrevIndexAt = 8, kPrevTermAt = 16, kCountAt = 40, kFirstTermAt = 44, kFirstKindAt = 52,
-                 kFirstTimeAt = 53, kFirstLengthAt = 61, kSecondTermAt = 70;
+constexpr size_t kPrevIndexAt = 8, kPrevTermAt = 16, kSentAt = 40, kCountAt = 48, kFirstTermAt = 52, kFirstKindAt = 60,
+                 kFirstTimeAt = 61, kFirstLengthAt = 69, kSecondTermAt = 78;
 
 }  // namespace
 
@@ -142,8 +142,8 @@ TEST_CASE("HAZARDS A14: terms and indices at or above 2^62 are refused, in every
   const std::vector<Field> fields = {
       {raft::RequestVote{}, {0, 8, 16}},
       {raft::RequestVoteReply{}, {0}},
-      {two_entries(), {0, kPrevIndexAt, kPrevTermAt, 24, kFirstTermAt, kFirstTimeAt, kSecondTermAt}},
-      {raft::AppendEntriesReply{}, {0, 9, 17, 25, 33}},
+      {two_entries(), {0, kPrevIndexAt, kPrevTermAt, 24, kSentAt, kFirstTermAt, kFirstTimeAt, kSecondTermAt}},
+      {raft::AppendEntriesReply{}, {0, 9, 17, 25, 33, 49}},
       {raft::InstallSnapshot{}, {0, 8, 16, 24, 41, 57, 69}},
       {raft::InstallSnapshotReply{}, {0, 8, 16, 25}},
       {raft::TimeoutNow{}, {0}},

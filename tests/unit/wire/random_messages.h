@@ -104,6 +104,7 @@ class RandomMessages {
     v.prev_log_term = Term{v.prev_log_index.value == 0 ? 0 : limited() / 2};
     v.leader_commit = Index{limited()};
     v.read_round = any();
+    v.sent_at = limited();
     uint64_t term = v.prev_log_term.value;
     Index index = v.prev_log_index;
     for (uint64_t left = below(max_entries + 1); left > 0; --left) {
@@ -140,7 +141,8 @@ class RandomMessages {
                                   .rejected_index = Index{limited()},
                                   .conflict_index = Index{limited()},
                                   .conflict_term = Term{limited()},
-                                  .read_round = any()};
+                                  .read_round = any(),
+                                  .sent_at = limited()};
       case 4: {
         InstallSnapshot v;
         v.term = Term{limited()};
