@@ -391,7 +391,6 @@ class Raft {
   void offer_snapshot(Millis now, Progress& progress);
   void compact_log(Millis now);
   [[nodiscard]] bool is_getting_on(Millis now, const Progress& progress) const;
-  [[nodiscard]] const char* name_of(NodeId id) const;  // for the log
 
   Options options_;
   Prng prng_;

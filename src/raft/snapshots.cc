@@ -1,5 +1,5 @@
-// Snapshots and compaction: a follower whose next entry is gone gets the state in chunks (section 7, Figure 13), goes on
-// after a broken connection where it broke off, and finds the log behind the snapshot still there. The core decides
+// Snapshots and compaction: a follower whose next entry is gone gets the state in chunks (section 7, Figure 13), goes
+// on after a broken connection where it broke off, and finds the log behind the snapshot still there. The core decides
 // which chunk counts, how large it is and when it leaves; bytes are the storage's.
 #include <algorithm>
 #include <utility>
@@ -21,11 +21,6 @@ constexpr uint64_t kLeastChunk = 4 << 10;
 }  // namespace
 
 // --- the leader
-
-const char* Raft::name_of(NodeId id) const {
-  const Member* member = configuration().find(id);
-  return member == nullptr ? "(unknown)" : member->name.c_str();
-}
 
 // A follower that has got part of a snapshot, or some of the log, lately. While it loads what it has got whole, it only
 // has to answer.
@@ -52,14 +47,14 @@ void Raft::start_snapshot(Millis now, Progress& p) {
   const SnapshotMeta* other = snapshot_in_transfer(now);
   p.become_snapshot(other != nullptr ? *other : *snapshot_, now);
   ++snapshot_counters_.begun;
-  logf(LogLevel::notice, "sending %s the snapshot at index %lu, %lu bytes: its log ends at or before %lu", name_of(p.id),
-       p.snapshot.index.value, p.snapshot.size, p.next_index.value - 1);
+  logf(LogLevel::notice, "sending %s the snapshot at index %lu, %lu bytes: its log ends at or before %lu",
+       name_of(p.id).c_str(), p.snapshot.index.value, p.snapshot.size, p.next_index.value - 1);
 }
 
 void Raft::end_snapshot(Millis now, Progress& p) {
   ++snapshot_counters_.finished;
-  logf(LogLevel::notice, "%s has the snapshot at index %lu: %lu bytes were sent in %lu ms for its %lu", name_of(p.id),
-       p.snapshot.index.value, p.snapshot_sent, now - p.snapshot_start, p.snapshot.size);
+  logf(LogLevel::notice, "%s has the snapshot at index %lu: %lu bytes were sent in %lu ms for its %lu",
+       name_of(p.id).c_str(), p.snapshot.index.value, p.snapshot_sent, now - p.snapshot_start, p.snapshot.size);
 }
 
 // Who has waited longest goes first, so that a rate is shared.
@@ -113,7 +108,7 @@ void Raft::on_chunk_loaded(Millis now, ChunkLoaded& loaded) {
   if (!p->offset_known || p->snapshot_offset != loaded.offset) return;
   if (!loaded.ok) {
     logf(LogLevel::notice, "the snapshot at index %lu is gone: %s is sent the one at index %lu instead",
-         loaded.index.value, name_of(p->id), snapshot_->index.value);
+         loaded.index.value, name_of(p->id).c_str(), snapshot_->index.value);
     p->become_snapshot(*snapshot_, now);
     ++snapshot_counters_.restarted;
     return;
@@ -148,11 +143,11 @@ void Raft::on_install_snapshot_reply(Millis now, NodeId from, const InstallSnaps
   if (!p->offset_known && next > 0 && next < p->snapshot.size) {
     ++snapshot_counters_.resumed;
     logf(LogLevel::notice, "going on with the snapshot at index %lu for %s at byte %lu of %lu", reply.index.value,
-         name_of(p->id), next, p->snapshot.size);
+         name_of(p->id).c_str(), next, p->snapshot.size);
   } else if (next == 0 && p->snapshot_offset > 0) {
     ++snapshot_counters_.restarted;
     logf(LogLevel::notice, "sending the snapshot at index %lu to %s anew: it has lost what it had", reply.index.value,
-         name_of(p->id));
+         name_of(p->id).c_str());
   }
   if (next > p->snapshot_offset) p->moved_at = now;
   p->offset_known = true;
@@ -255,8 +250,9 @@ void Raft::compact_log(Millis now) {
   for (auto& [id, p] : progress_) {
     const Index needed = p.state == ProgressState::snapshot ? p.snapshot.index : p.match_index;
     if (needed < log_.base_index() || needed >= target || !is_getting_on(now, p)) continue;
-    logf(LogLevel::warning, "%s does not keep up: %lu bytes were written since index %lu, and it is sent a newer snapshot",
-         name_of(id), log_.bytes_above(needed), needed.value);
+    logf(LogLevel::warning,
+         "%s does not keep up: %lu bytes were written since index %lu, and it is sent a newer snapshot",
+         name_of(id).c_str(), log_.bytes_above(needed), needed.value);
   }
   log_.compact(target);
   out_.compact = target;
