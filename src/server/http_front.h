@@ -6,10 +6,12 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
 #include "base/byte_stream.h"
+#include "base/log.h"
 #include "http/connection.h"
 #include "http/router.h"
 #include "server/calls.h"
@@ -21,6 +23,8 @@ struct HttpCounters {
   uint64_t connections = 0;  // accepted since the start
   uint64_t requests = 0;
   uint64_t answers[6] = {};  // by hundred of the status
+  uint64_t foreign = 0;      // connections that began with another protocol
+  uint64_t wrong_passwords = 0;
 };
 
 class HttpFront final : public http::RequestHandler, public CallOwner {
@@ -31,6 +35,9 @@ class HttpFront final : public http::RequestHandler, public CallOwner {
   void accept(std::unique_ptr<ByteStream> stream);
   // Answers 503 and closes: there are `maxclients` already.
   void turn_away(std::unique_ptr<ByteStream> stream);
+  // What a client is told in plain that does not speak TLS where it is due (TlsStream::PlainAnswer): 400 to HTTP, else
+  // nothing.
+  static std::string plain_answer(std::string_view first_bytes);
   // About four times a second.
   void check_deadlines();
   // Answers what is in progress, then closes every connection.
@@ -48,6 +55,7 @@ class HttpFront final : public http::RequestHandler, public CallOwner {
   http::Overlap classify(const http::Request& request) override;
   void on_request(http::RequestId id, http::Request&& request) override;
   void on_refused(http::Response& response) override;
+  void on_foreign(const http::Connection& connection, std::string_view first_bytes) override;
   void on_closed(uint64_t connection) override;
   void on_completion(const node::Completion& completion) override;
 
@@ -63,6 +71,7 @@ class HttpFront final : public http::RequestHandler, public CallOwner {
   void respond(http::RequestId id, const RouteSpec* route, http::Response response);
   // Counts it and dates it: every answer passes here.
   [[nodiscard]] http::Response finished(http::Response response);
+  void log_limited(LogLimiter& limiter, std::string line) const;
   [[nodiscard]] bool may_forward(const RouteSpec& route, const http::Request& request) const;
   [[nodiscard]] http::Response outcome_response(const Pending& pending, const node::Completion& completion) const;
   [[nodiscard]] http::Response redirect(const Pending& pending) const;
@@ -79,6 +88,8 @@ class HttpFront final : public http::RequestHandler, public CallOwner {
   std::unordered_map<node::Token, Pending> pending_;
   uint64_t next_connection_ = 1;
   HttpCounters counters_;
+  LogLimiter foreign_log_{10'000};
+  LogLimiter password_log_{10'000};
   int64_t date_at_ = -1;  // seconds since 1970
   std::string date_;
 };

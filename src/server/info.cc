@@ -34,6 +34,27 @@ uint64_t resident_bytes() {
 
 std::string option(const InfoSources& s, std::string_view name) { return option_text(s.options, *find_option(name)); }
 
+void tls(const InfoSources& s, Text& t) {
+  const net::TlsMaterial* const material = s.certificates.material();
+  if (material == nullptr) return;
+  const int64_t now = net::seconds_since_1970();
+  const auto validity = [&](const std::string& what, const net::TlsValidity& v) {
+    t.field(what + "_not_after", net::utc_text(v.ends));
+    t.field(what + "_days_left", std::to_string(days_until(v.ends, now)));
+  };
+  validity("tls_cert", material->cert_validity());
+  if (material->has_ca()) validity("tls_ca", material->ca_validity());
+  std::string peers;
+  for (const auto& [name, ends] : s.peer_cert_ends)
+    peers += (peers.empty() ? "" : ",") + printable(name) + "=" + std::to_string(days_until(ends, now));
+  if (!peers.empty()) t.field("tls_peer_certs_days_left", peers);
+  t.field("tls_reloads", s.certificates.reloads());
+  t.field("tls_last_reload", s.certificates.reloads() == 0           ? "none"
+                             : s.certificates.reload_error().empty() ? "ok"
+                                                                     : "failed");
+  t.field("tls_handshakes_failed", s.handshakes_failed);
+}
+
 void server(const InfoSources& s, Text& t) {
   t.field("wormhole_version", WORMHOLE_VERSION);
   t.field("process_id", static_cast<uint64_t>(getpid()));
@@ -45,7 +66,7 @@ void server(const InfoSources& s, Text& t) {
   t.field("libuv_version", uv_version_string());
   t.field("sqlite_version", sqlite3_libversion());
   t.field("tls_library", net::tls_library_version() + " (its branch gets no fixes any more)");
-  if (s.tls_days_left != INT64_MAX) t.field("tls_cert_days_left", std::to_string(s.tls_days_left));
+  tls(s, t);
   t.field("log_lines_dropped", s.log_lines_dropped);
 }
 
@@ -85,6 +106,8 @@ void stats(const InfoSources& s, Text& t) {
   t.field("total_commands_processed", s.debug.commands);
   t.field("debug_protocol_errors", s.debug.protocol_errors);
   t.field("debug_foreign_protocols", s.debug.foreign);
+  t.field("http_foreign_protocols", s.http.counters().foreign);
+  t.field("wrong_passwords", s.http.counters().wrong_passwords + s.debug.failed_auth);
   t.field("proposals", s.node.counters().proposals);
   t.field("forwarded", s.node.counters().forwarded);
   t.field("reads", s.node.counters().reads);

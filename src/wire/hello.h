@@ -50,8 +50,9 @@ enum class Refusal : uint8_t {
   instance = 3,  // the receiver is not whom the sender means
   sender = 4,    // the sender cannot be who it says
   busy = 5,      // too many connections or questions
+  tls = 6,       // the receiver listens to TLS only; the one refusal that is said in plain, and proves nothing
 };
-inline constexpr Refusal kLastRefusal = Refusal::busy;
+inline constexpr Refusal kLastRefusal = Refusal::tls;
 
 struct HelloReply {
   Refusal refusal = Refusal::none;
