@@ -69,6 +69,14 @@ void check_raft(const Options& options, std::vector<OptionProblem>& problems) {
   }
 }
 
+void check_service(const Options& options, std::vector<OptionProblem>& problems) {
+  if (options.daemonize && options.supervised == Supervised::systemd) {
+    problems.push_back(
+        {{"daemonize", "supervised"},
+         "'daemonize' must be 'no' with 'supervised systemd', which follows the process that it started"});
+  }
+}
+
 constexpr size_t kShortSecret = 16;
 
 bool is_loopback(std::string_view address) {
@@ -91,6 +99,7 @@ std::vector<OptionProblem> check_options(const Options& options) {
   check_ports(options, problems);
   check_tls(options, problems);
   check_raft(options, problems);
+  check_service(options, problems);
   return problems;
 }
 
@@ -102,6 +111,9 @@ std::vector<std::string> option_notices(const Options& options) {
                          "': a write may be acknowledged before it is on the disks of a majority, and a power failure "
                          "may lose it");
   }
+  if (options.daemonize && options.logfile.empty() && options.supervised != Supervised::systemd)
+    notices.emplace_back(
+        "daemonize is 'yes' and there is no 'logfile': once the server is in the background its log is lost");
   // A listener proves first, so whoever reaches it gets something to try guesses on, as fast as he likes.
   if (!options.cluster_secret.empty() && options.cluster_secret.size() < kShortSecret)
     notices.emplace_back("cluster-secret is short: whoever reaches 'raft-port' can find it by trying; make it " +

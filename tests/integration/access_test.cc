@@ -232,7 +232,7 @@ TEST_CASE("requirepass by CONFIG SET counts at once, for connections that are op
   CHECK(curl(dir, "-H 'Authorization: Bearer pass-2' " + server.url("/event")).status == 200);
   CHECK(server.redis("-a pass-2 --no-auth-warning CONFIG SET requirepass ''") == "OK");
   CHECK(server.get("/event").status == 200);
-  CHECK(server.redis("INFO stats").find("wrong_passwords:1\r") != std::string::npos);
+  CHECK(server.redis("INFO stats").find("http_failed_auth:1\r") != std::string::npos);
   CHECK(server.log().find("A wrong password came over HTTP from 127.0.0.1") != std::string::npos);
   CHECK(server.log().find("pass-") == std::string::npos);
 }
