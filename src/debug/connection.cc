@@ -13,7 +13,6 @@ Connection::Connection(uint64_t id, std::unique_ptr<ByteStream> stream, Service&
       service_(service),
       stream_(std::move(stream)),
       parser_(service.settings.limits),
-      authenticated_(!service.settings.password_required),
       now_(now),
       last_activity_(now),
       last_progress_(now) {
@@ -228,9 +227,14 @@ std::string Connection::authenticate(const std::vector<std::string>& arguments) 
                            : user == "default";
   if (!granted) {
     ++service_.counters.failed_auth;
+    if (service_.password_log_limiter.allow(now_)) {
+      const uint64_t more = service_.password_log_limiter.suppressed();
+      logf(LogLevel::notice, "A wrong password came over the debug port from %s%s", stream_->peer_address().c_str(),
+           more == 0 ? "" : (" (and " + std::to_string(more) + " more like this before)").c_str());
+    }
     return error_reply(ErrorWord::wrongpass, "invalid username-password pair or user is disabled.");
   }
-  authenticated_ = true;
+  trust();
   return simple_reply("OK");
 }
 

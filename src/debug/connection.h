@@ -51,6 +51,8 @@ struct Settings {
   ParserLimits limits;
   Millis idle_timeout_ms = 0;  // Redis's `timeout`; 0: never
   bool password_required = false;
+  // Counts changes of the password: who gave an earlier one must give the new one.
+  uint64_t password_generation = 0;
   // Whether the password is right, in constant time. Asked only while one is required; `user` is "default" when none
   // was given.
   std::function<bool(std::string_view user, std::string_view password)> check_password;
@@ -75,6 +77,7 @@ struct Service {
   Settings settings{};
   Counters counters{};
   LogLimiter log_limiter{1000};
+  LogLimiter password_log_limiter{10'000};
 };
 
 inline constexpr size_t kMaxQueuedCommands = 1024;
@@ -98,6 +101,11 @@ class Connection final : public StreamHandler {
   // Closes an idle connection and one whose client reads nothing. Called by the owner about four times a second; the
   // connection knows the time from it alone.
   void check_deadlines(Millis now);
+  // As if it had given the password of now: it has just set it.
+  void trust() {
+    authenticated_ = true;
+    generation_ = service_.settings.password_generation;
+  }
   // Reads no more; answers what it has read, then closes. For a shutdown in good order.
   void drain();
 
@@ -137,7 +145,10 @@ class Connection final : public StreamHandler {
   void begin_close();
   void forget_requests();
   void warn(const std::string& what);
-  [[nodiscard]] bool trusted() const { return authenticated_ || !service_.settings.password_required; }
+  [[nodiscard]] bool trusted() const {
+    return !service_.settings.password_required ||
+           (authenticated_ && generation_ == service_.settings.password_generation);
+  }
   [[nodiscard]] size_t output_bytes() const { return stream_->pending_bytes() + held_bytes_; }
   [[nodiscard]] bool room() const;
 
@@ -146,7 +157,8 @@ class Connection final : public StreamHandler {
   const std::unique_ptr<ByteStream> stream_;
   Parser parser_;
   State state_ = State::open;
-  bool authenticated_;
+  bool authenticated_ = false;  // it gave the password of `generation_`
+  uint64_t generation_ = 0;
   bool no_more_requests_ = false;  // after QUIT, a protocol error or drain(): close once all is answered
   bool peer_ended_ = false;
   bool paused_ = false;

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "base/protocol_guess.h"
 
 namespace wh::http {
 
@@ -28,6 +29,7 @@ Connection::Connection(uint64_t id, std::unique_ptr<ByteStream> stream, RequestH
 
 void Connection::on_data(std::string_view bytes) {
   if (state_ != State::open || no_more_) return;
+  if (opening_.size() < kGuessBytes) opening_ += bytes.substr(0, kGuessBytes - opening_.size());
   input_ += bytes;
   pump();
 }
@@ -205,6 +207,7 @@ void Connection::send(std::string_view bytes) {
 }
 
 void Connection::fail(const Refusal& refusal) {
+  if (refusal.status == 400 && next_sequence_ == 0) handler_.on_foreign(*this, opening_);
   if (!refused_) {
     Response response = error_response(refusal.status, refusal.sentence);
     handler_.on_refused(response);

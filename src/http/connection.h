@@ -50,8 +50,12 @@ class RequestHandler {
   // A whole request. Answered by exactly one Connection::respond(id.sequence, ...), now or later. HEAD comes as HEAD;
   // its answer is the one to GET, whose body is then not sent.
   virtual void on_request(RequestId id, Request&& request) = 0;
-  // The connection refuses a request by itself (malformed, too large, too slow): the handler may add fields, and count it.
+  // The connection refuses a request by itself (malformed, too large, too slow): the handler may add fields, and count
+  // it.
   virtual void on_refused(Response& response) = 0;
+  // The first that the client sent is malformed, perhaps another protocol; these are its first bytes. It is answered
+  // 400.
+  virtual void on_foreign(const Connection& /*connection*/, std::string_view /*first_bytes*/) {}
   // The connection is gone; its unanswered requests need no answer. The last call for it, and the one from inside which
   // (or any time later) the connection may be destroyed.
   virtual void on_closed(uint64_t connection) = 0;
@@ -130,7 +134,8 @@ class Connection : public StreamHandler {
   State state_ = State::open;
   bool pumping_ = false;
 
-  std::string input_;  // arrived and not read yet: from input_read_ on
+  std::string opening_;  // the first few bytes of all, for on_foreign
+  std::string input_;    // arrived and not read yet: from input_read_ on
   size_t input_read_ = 0;
   bool input_ended_ = false;  // the client sent its end
   bool no_more_ = false;      // no further request is read

@@ -16,7 +16,7 @@ PeerLink::PeerLink(Loop& loop, std::unique_ptr<ByteStream> stream, Handlers hand
       deadline_(loop,
                 [this] {
                   const std::shared_ptr<PeerLink> self = shared_from_this();
-                  gone(deadline_reason_, false);
+                  gone({.why = deadline_reason_, .ours = true});
                 }),
       peer_address_(stream_->peer_address()) {}
 
@@ -46,10 +46,10 @@ void PeerLink::drop() {
   stream_.reset();
 }
 
-void PeerLink::gone(const std::string& why, bool foreign) {
+void PeerLink::gone(const End& end) {
   if (!stream_) return;
   drop();
-  handlers_.on_gone(why, foreign);
+  handlers_.on_gone(end);
 }
 
 void PeerLink::on_data(std::string_view bytes) {
@@ -61,18 +61,19 @@ void PeerLink::on_data(std::string_view bytes) {
     if (!frame) break;
     handlers_.on_frame(*frame);
   }
-  if (stream_ && !decoder_.error().empty()) gone(decoder_.error(), decoder_.foreign());
+  if (stream_ && !decoder_.error().empty())
+    gone({.why = decoder_.error(), .foreign = decoder_.foreign(), .ours = true});
 }
 
 void PeerLink::on_end() {
   if (closing_) return;
   const std::shared_ptr<PeerLink> self = shared_from_this();
-  gone("the other side closed the connection", false);
+  gone({.why = "the other side closed the connection"});
 }
 
 void PeerLink::on_close(std::string_view why) {
   const std::shared_ptr<PeerLink> self = shared_from_this();
-  gone(why.empty() ? "closed" : std::string(why), false);
+  gone({.why = why.empty() ? "closed" : std::string(why)});
 }
 
 }  // namespace wh::net

@@ -17,11 +17,15 @@ namespace wh::net {
 
 class PeerLink final : public StreamHandler, public std::enable_shared_from_this<PeerLink> {
  public:
+  struct End {
+    std::string why;
+    std::string foreign = {};  // what the other side seems to speak in place of our protocol
+    bool ours = false;         // this side ended it, for what came or for what did not
+  };
   struct Handlers {
     std::function<void(const wire::Frame&)> on_frame;
-    // The connection is gone, and the link with it: called once, last, and not after drop(). `foreign`: what came was
-    // not our protocol.
-    std::function<void(const std::string& why, bool foreign)> on_gone;
+    // The connection is gone, and the link with it: called once, last, and not after drop().
+    std::function<void(const End&)> on_gone;
   };
 
   // Takes at most kMaxHelloBytes a frame until accept_large_frames().
@@ -54,7 +58,7 @@ class PeerLink final : public StreamHandler, public std::enable_shared_from_this
   void on_close(std::string_view why) override;
 
  private:
-  void gone(const std::string& why, bool foreign);
+  void gone(const End& end);
 
   std::unique_ptr<ByteStream> stream_;  // null: the link is gone
   Handlers handlers_;

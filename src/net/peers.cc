@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "net/peer_secret.h"
+#include "net/tls.h"
 
 namespace wh::net {
 namespace {
@@ -96,6 +97,12 @@ Result<wire::HelloReply> PeerTransport::read_reply(const PeerLink& link, const w
   std::optional<wire::HelloReply> reply;
   if (frame.type == wire::FrameType::hello_reply) reply = wire::decode_hello_reply(frame.payload);
   if (!reply) return Error{std::string("it sent what it should not: ") + wire::to_string(frame.type)};
+  if (reply->refusal == wire::Refusal::tls)
+    return Error{"it speaks TLS only: tls-cluster must be the same on every node, and is " +
+                 std::string(options_.secure ? "yes" : "no") + " on this one"};
+  if (options_.mistrust)
+    if (const std::string why = options_.mistrust(link.stream(), reply->receiver.identity); !why.empty())
+      return Error{why};
   if (!options_.secret.empty() &&
       (!reply->demands_proof || !same_proof(reply->proof, listener_proof(options_.secret, greeting, *reply))))
     return Error{"it does not prove that it holds the same cluster-secret"};
@@ -104,6 +111,13 @@ Result<wire::HelloReply> PeerTransport::read_reply(const PeerLink& link, const w
   fill_hosts(reply->receiver.identity, link.peer_address());
   fill_host(reply->receiver.leader_address, link.peer_address());
   return *std::move(reply);
+}
+
+std::string PeerTransport::dialled_end_text(const std::string& why) const {
+  // Between members every end is marked by frames: without close_notify it is as good as with it.
+  if (why == TlsStream::kTruncated) return "the other side closed the connection";
+  if (why != TlsStream::kNoTls) return why;
+  return why + ": tls-cluster must be the same on every node, and is yes on this one";
 }
 
 void PeerTransport::send_proof(PeerLink& link, const std::string& greeting, const wire::HelloReply& reply) {

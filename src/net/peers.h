@@ -57,9 +57,16 @@ struct PeerOptions {
   std::string secret;
   // Puts a dialled connection under TLS; `name` is the peer's, empty for a question to whoever is there. Empty: plain.
   std::function<std::unique_ptr<ByteStream>(std::unique_ptr<ByteStream> stream, const std::string& name)> secure;
+  // The same for an accepted one; `plain_answer` is what to tell a dialler that does not speak TLS, by the first bytes
+  // that it sent. With one of the two goes the other.
+  using PlainAnswer = std::function<std::string(std::string_view first_bytes)>;
+  std::function<std::unique_ptr<ByteStream>(std::unique_ptr<ByteStream> stream, PlainAnswer plain_answer)>
+      secure_accepted;
   // Why a caller that says to be `sender` is not let in over this connection (what it shows for itself, where it comes
   // from), one sentence; nothing when it is. Empty: all are.
   std::function<std::string(const ByteStream& stream, const node::Identity& sender)> objection;
+  // Why whoever answers on a connection that this node dialled is not believed to be `receiver`; as above.
+  std::function<std::string(const ByteStream& stream, const node::Identity& receiver)> mistrust;
 };
 
 class PeerTransport final : public node::Transport {
@@ -157,6 +164,8 @@ class PeerTransport final : public node::Transport {
   // The reply to a greeting, its addresses filled in; an error when it is none, or does not prove what it must.
   Result<wire::HelloReply> read_reply(const PeerLink& link, const wire::Frame& frame,
                                       const std::string& greeting) const;
+  // Why a connection that this node dialled ended, with what to do where it ended for want of TLS.
+  [[nodiscard]] std::string dialled_end_text(const std::string& why) const;
   void send_proof(PeerLink& link, const std::string& greeting, const wire::HelloReply& reply);
   void log_limited(LogLimiter& limiter, const std::string& line, LogLevel level = LogLevel::notice);
   void look_for_progress();
@@ -175,7 +184,8 @@ class PeerTransport final : public node::Transport {
   // peers_inbound.cc
   void inbound_frame(uint64_t id, const wire::Frame& frame);
   void inbound_hello(uint64_t id, Inbound& in, const wire::Frame& frame);
-  void inbound_gone(uint64_t id, const std::string& why, bool foreign);
+  void inbound_gone(uint64_t id, const PeerLink::End& end);
+  [[nodiscard]] std::string plain_answer(std::string_view first_bytes) const;
   // Why not, and the sentence; Refusal::none to let it in.
   [[nodiscard]] std::pair<wire::Refusal, std::string> judge(const PeerLink& link, const wire::Hello& hello) const;
   [[nodiscard]] bool was_removed(raft::NodeId id, raft::Position member_as_of) const;

@@ -46,11 +46,13 @@ void PeerTransport::question_dialled(uint64_t request, DialResult result) {
     finish_question(request, Error{result.message});
     return;
   }
-  q.link = PeerLink::make(
-      loop_, secured(std::move(result.stream), {}),
-      {.on_frame = [this, request](const wire::Frame& frame) { question_frame(request, frame); },
-       .on_gone = [this, request](const std::string& why,
-                                  bool) { finish_question(request, ask_error(*questions_.at(request), why)); }});
+  q.link =
+      PeerLink::make(loop_, secured(std::move(result.stream), {}),
+                     {.on_frame = [this, request](const wire::Frame& frame) { question_frame(request, frame); },
+                      .on_gone =
+                          [this, request](const PeerLink::End& end) {
+                            finish_question(request, ask_error(*questions_.at(request), dialled_end_text(end.why)));
+                          }});
   if (!greet(*q.link, wire::Purpose::ask, raft::kNobody, {}, q.hello))
     finish_question(request, ask_error(q, "this node's name or addresses are too long"));
 }

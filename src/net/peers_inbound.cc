@@ -43,13 +43,15 @@ void PeerTransport::accept(std::unique_ptr<ByteStream> stream) {
       break;
     }
   }
+  if (options_.secure_accepted)
+    stream =
+        options_.secure_accepted(std::move(stream), [this](std::string_view first) { return plain_answer(first); });
   const uint64_t id = next_inbound_++;
   Inbound& in = inbound_[id];
   ++counts_[static_cast<size_t>(in.state)];
-  in.link =
-      PeerLink::make(loop_, std::move(stream),
-                     {.on_frame = [this, id](const wire::Frame& frame) { inbound_frame(id, frame); },
-                      .on_gone = [this, id](const std::string& why, bool foreign) { inbound_gone(id, why, foreign); }});
+  in.link = PeerLink::make(loop_, std::move(stream),
+                           {.on_frame = [this, id](const wire::Frame& frame) { inbound_frame(id, frame); },
+                            .on_gone = [this, id](const PeerLink::End& end) { inbound_gone(id, end); }});
   in.link->set_deadline(kHelloTimeoutMs, "it did not greet in time");
 }
 
@@ -75,12 +77,16 @@ void PeerTransport::close_inbound(Inbound& in) {
   in.link->close();
 }
 
-void PeerTransport::inbound_gone(uint64_t id, const std::string& why, bool foreign) {
+void PeerTransport::inbound_gone(uint64_t id, const PeerLink::End& end) {
   const Inbound& in = inbound_.at(id);
-  if (foreign) {
-    log_limited(stranger_log_, "A connection from " + in.link->peer_address() + " to the raft port was closed: " + why);
-  } else if (in.state == Inbound::State::peer) {
-    log_line(LogLevel::verbose, "A peer's connection from " + in.link->peer_address() + " ended: " + why);
+  if (in.state == Inbound::State::peer) {
+    log_line(LogLevel::verbose, "A peer's connection from " + in.link->peer_address() + " ended: " + end.why);
+  } else if (end.ours && in.state == Inbound::State::hello) {
+    std::string line = "A connection from " + in.link->peer_address() + " to the raft port was closed: " + end.why;
+    // To one of them the other's greeting is noise.
+    if (end.foreign == "TLS" && !options_.secure_accepted)
+      line += "; should it be a member: tls-cluster must be the same on every node, and is no on this one";
+    log_limited(stranger_log_, line);
   }
   drop_inbound(id);
 }
@@ -141,7 +147,7 @@ void PeerTransport::inbound_hello(uint64_t id, Inbound& in, const wire::Frame& f
   const auto [refusal, sentence] = judge(*in.link, *hello);
   if (refusal != wire::Refusal::none) {
     // Whoever wants to take this node in is refused first, and then asks.
-    const bool wrong_cluster = hello->sender.cluster != identity_.cluster;
+    const bool wrong_cluster = refusal == wire::Refusal::cluster;
     log_limited(refused_log_, "A connection from " + in.link->peer_address() + " was refused: " + sentence,
                 wrong_cluster && standing_ != node::Standing::member ? LogLevel::verbose : LogLevel::notice);
     reply(*in.link, frame.payload, refusal, sentence);
@@ -166,6 +172,9 @@ std::pair<wire::Refusal, std::string> PeerTransport::judge(const PeerLink& link,
                                   std::to_string(wire::kMaxVersion) + " of the protocol, the caller " +
                                   std::to_string(hello.min_version) + " to " + std::to_string(hello.max_version)};
   const std::string them = node_text(sender.name, sender.instance);
+  // One member's certificate or secret is no other member's: whoever has a name speaks for that name alone.
+  if (const auto known = peers_.find(sender.instance); known != peers_.end() && known->second->peer.name != sender.name)
+    return {Refusal::sender, them + " is not that instance: it is node " + known->second->peer.name};
   if (std::string why = options_.objection ? options_.objection(link.stream(), sender) : std::string(); !why.empty())
     return {Refusal::sender, std::move(why)};
   if (hello.intended_instance && hello.intended_instance != identity_.instance)
@@ -221,6 +230,17 @@ void PeerTransport::admit(uint64_t id, Inbound& in, wire::Hello hello) {
   // It lives: if our own connection to it waits for another try, now is the time.
   if (Outbound* const out = find_peer(from); out != nullptr && !out->dial && !out->link) retry_now(*out);
   events_.peer_identity(from, hello.sender);
+}
+
+// To one who greets in plain where TLS is spoken: in plain too, so that its log can say what is wrong. No other
+// protocol is answered (HAZARDS G5), and of this node it tells nothing.
+std::string PeerTransport::plain_answer(std::string_view first_bytes) const {
+  std::string out;
+  if (!first_bytes.starts_with(wire::kMagic)) return out;
+  wire::HelloReply reply;
+  reply.refusal = wire::Refusal::tls;
+  out = wire::kMagic;
+  return wire::encode(out, reply) ? out : std::string();
 }
 
 wire::Proof PeerTransport::reply(PeerLink& link, std::string_view greeting, wire::Refusal refusal,

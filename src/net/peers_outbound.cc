@@ -112,10 +112,10 @@ void PeerTransport::dialled(raft::NodeId id, DialResult result) {
   out->link = PeerLink::make(loop_, secured(std::move(result.stream), out->peer.name),
                              {.on_frame = [this, id](const wire::Frame& frame) { peer_frame(id, frame); },
                               .on_gone =
-                                  [this, id](const std::string& why, bool) {
+                                  [this, id](const PeerLink::End& end) {
                                     Outbound* const gone = find_peer(id);
                                     WH_ASSERT(gone != nullptr, "a peer's link ends with it");
-                                    peer_gone(*gone, why);
+                                    peer_gone(*gone, dialled_end_text(end.why));
                                   }});
   if (!greet(*out->link, wire::Purpose::peer, id, out->peer.name, out->hello)) {
     log_limited(out->failure_log, "Node " + out->peer.name + " cannot be greeted: a name or address is too long");

@@ -1,9 +1,12 @@
 #include "net/tls.h"
 
+#include <algorithm>
 #include <cstring>
-#include <strings.h>
+#include <limits>
 #include <utility>
 
+#include "base/log.h"
+#include "base/protocol_guess.h"
 #include "net/tls_state.h"
 
 namespace wh::net {
@@ -13,6 +16,17 @@ struct TlsStream::Session {
   ~Session() { mbedtls_ssl_free(&ssl); }
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
+
+  // mbedTLS lets a wildcard or, for want of DNS names, a common name stand for the wanted name. A node's id is neither
+  // (HAZARDS G7): depth 0 is the server's own certificate.
+  static int check_name(void* self, mbedtls_x509_crt* cert, int depth, uint32_t* flags) {
+    auto& stream = *static_cast<TlsStream*>(self);
+    if (depth != 0 || lists_dns_name(*cert, stream.wanted_)) return 0;
+    *flags |= MBEDTLS_X509_BADCERT_CN_MISMATCH;
+    stream.shown_names_ = dns_names_text(*cert);
+    return 0;
+  }
+
   mbedtls_ssl_context ssl;
 };
 
@@ -21,6 +35,28 @@ namespace {
 constexpr size_t kRecordSize = 16 * 1024;
 constexpr unsigned char kHandshakeRecord = 22;
 constexpr unsigned char kAlertRecord = 21;
+
+struct AlertText {
+  int number;
+  const char* text;
+};
+// RFC 5246 7.2, as far as they say something of use.
+constexpr AlertText kAlerts[] = {{40, "it found nothing to agree on, or misses our certificate"},
+                                 {42, "it finds our certificate bad, or for another name"},
+                                 {43, "it cannot use our kind of certificate"},
+                                 {44, "our certificate is revoked"},
+                                 {45, "our certificate has expired"},
+                                 {46, "it does not accept our certificate"},
+                                 {48, "it does not know the authority of our certificate"},
+                                 {70, "it does not speak TLS 1.2"},
+                                 {116, "it demands a certificate"}};
+
+std::string alert_text(int number) {
+  const std::string code = "alert " + std::to_string(number);
+  for (const AlertText& alert : kAlerts)
+    if (alert.number == number) return std::string(alert.text) + " (" + code + ")";
+  return "the peer refused with " + code;
+}
 
 // The states in which a step signs, verifies or computes a shared secret.
 bool is_expensive(const mbedtls_ssl_context& ssl) {
@@ -41,18 +77,20 @@ bool is_expensive(const mbedtls_ssl_context& ssl) {
 }  // namespace
 
 std::unique_ptr<TlsStream> TlsStream::accept(Loop& loop, HandshakeGate& gate, HandshakeGate::Lane lane,
-                                             std::shared_ptr<TlsContext> context, std::unique_ptr<ByteStream> inner) {
-  return std::unique_ptr<TlsStream>(new TlsStream(loop, gate, lane, std::move(context), std::move(inner), nullptr));
+                                             std::shared_ptr<TlsContext> context, std::unique_ptr<ByteStream> inner,
+                                             PlainAnswer plain_answer) {
+  return std::unique_ptr<TlsStream>(
+      new TlsStream(loop, gate, lane, std::move(context), std::move(inner), nullptr, std::move(plain_answer)));
 }
 
 std::unique_ptr<TlsStream> TlsStream::connect(Loop& loop, HandshakeGate& gate, HandshakeGate::Lane lane,
                                               std::shared_ptr<TlsContext> context, std::unique_ptr<ByteStream> inner,
                                               const std::string& name) {
-  return std::unique_ptr<TlsStream>(new TlsStream(loop, gate, lane, std::move(context), std::move(inner), &name));
+  return std::unique_ptr<TlsStream>(new TlsStream(loop, gate, lane, std::move(context), std::move(inner), &name, {}));
 }
 
 TlsStream::TlsStream(Loop& loop, HandshakeGate& gate, HandshakeGate::Lane lane, std::shared_ptr<TlsContext> context,
-                     std::unique_ptr<ByteStream> inner, const std::string* name)
+                     std::unique_ptr<ByteStream> inner, const std::string* name, PlainAnswer plain_answer)
     : context_(std::move(context)),
       session_(std::make_unique<Session>()),
       inner_(std::move(inner)),
@@ -64,7 +102,10 @@ TlsStream::TlsStream(Loop& loop, HandshakeGate& gate, HandshakeGate::Lane lane, 
           loop, TurnTask::Phase::encrypt, [](void* self) { static_cast<TlsStream*>(self)->flush(); }, this),
       drained_task_(
           loop, TurnTask::Phase::send, [](void* self) { static_cast<TlsStream*>(self)->tell_drained(); }, this),
-      handshake_timer_(loop, [this] { fail("the TLS handshake took too long", true); }) {
+      handshake_timer_(loop, [this] { fail("the TLS handshake took too long", true); }),
+      accepted_(name == nullptr),
+      wanted_(name != nullptr ? *name : std::string()),
+      plain_answer_(std::move(plain_answer)) {
   inner_->set_handler(this);
   if (!ticket_.admitted()) {
     fail("too many TLS handshakes at once", true);
@@ -72,11 +113,13 @@ TlsStream::TlsStream(Loop& loop, HandshakeGate& gate, HandshakeGate::Lane lane, 
   }
   mbedtls_ssl_context& ssl = session_->ssl;
   int code = mbedtls_ssl_setup(&ssl, &context_->state().config);
-  if (code == 0 && name != nullptr) code = mbedtls_ssl_set_hostname(&ssl, name->c_str());
+  // Always set, if to nothing: what is not set is not checked (CVE-2025-27809).
+  if (code == 0 && !accepted_) code = mbedtls_ssl_set_hostname(&ssl, wanted_.empty() ? nullptr : wanted_.c_str());
   if (code != 0) {
     fail("could not set up TLS: " + tls_error_text(code), true);
     return;
   }
+  if (!wanted_.empty()) mbedtls_ssl_set_verify(&ssl, Session::check_name, this);
   mbedtls_ssl_set_bio(&ssl, this, bio_send, bio_receive, nullptr);
   handshake_timer_.start(gate.handshake_ms());
   pump_task_.queue();
@@ -124,7 +167,7 @@ void TlsStream::on_data(std::string_view bytes) {
   if (!std::exchange(seen_bytes_, true)) {
     const auto first = static_cast<unsigned char>(bytes[0]);
     if (first != kHandshakeRecord && first != kAlertRecord) {
-      fail("the peer does not speak TLS", false);
+      not_tls(bytes);
       return;
     }
   }
@@ -132,11 +175,26 @@ void TlsStream::on_data(std::string_view bytes) {
   pump();
 }
 
+void TlsStream::not_tls(std::string_view first_bytes) {
+  if (!accepted_) {
+    fail(std::string(kNoTls), false);
+    return;
+  }
+  if (plain_answer_) inner_->write(plain_answer_(first_bytes));
+  fail("it speaks " + protocol_guess(first_bytes) + ", not TLS", false);
+}
+
 void TlsStream::on_end() {
-  if (state_ == State::handshaking)
-    fail("the peer ended the connection during the TLS handshake", true);
-  else if (state_ == State::established && !peer_ended_ && !closing_)
+  if (state_ == State::handshaking && accepted_ && !seen_bytes_) {
+    // A probe of the port: nothing that went wrong.
+    end_session();
+    inner_->abort();
+  } else if (state_ == State::handshaking) {
+    // A server that is none for TLS hangs up on the first greeting.
+    fail(seen_bytes_ ? "the peer ended the connection during the TLS handshake" : std::string(kNoTls), true);
+  } else if (state_ == State::established && !peer_ended_ && !closing_) {
     fail(std::string(kTruncated), true);
+  }
 }
 
 void TlsStream::on_drained() {
@@ -144,6 +202,7 @@ void TlsStream::on_drained() {
 }
 
 void TlsStream::on_close(std::string_view why) {
+  if (state_ == State::handshaking && seen_bytes_) tell_gate(why);
   if (state_ != State::ended) end_session();
   const std::string reason = close_reason_.empty() ? std::string(why) : close_reason_;
   if (handler_ != nullptr) handler_->on_close(reason);
@@ -179,20 +238,29 @@ void TlsStream::handshake(bool step_allowed) {
 }
 
 void TlsStream::handshake_failed(int code) {
-  const mbedtls_ssl_context& ssl = session_->ssl;
+  mbedtls_ssl_context& ssl = session_->ssl;
   std::string why = "TLS handshake failed: ";
   if (code == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE) {
-    why += "the peer refused with alert " + std::to_string(ssl.in_msg[1]);
+    why += alert_text(ssl.in_msg[1]);
   } else if (code == MBEDTLS_ERR_X509_CERT_VERIFY_FAILED) {
-    char text[512] = "";
-    mbedtls_x509_crt_verify_info(text, sizeof text, "", mbedtls_ssl_get_verify_result(&ssl));
-    const std::string_view lines = text;
-    why += lines.substr(0, lines.find('\n'));
+    why += why_not_verified();
+  } else if (code == MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE) {
+    // mbedTLS would end it without a word; this is the alert that RFC 5246 7.4.6 has for it.
+    mbedtls_ssl_send_alert_message(&ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL, MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE);
+    why += "it shows no certificate";
   } else {
     why += tls_error_text(code);
   }
   // In order, so that the alert which says why reaches the peer.
   fail(std::move(why), false);
+}
+
+std::string TlsStream::why_not_verified() const {
+  const uint32_t flags = mbedtls_ssl_get_verify_result(&session_->ssl);
+  const uint32_t rest = flags & ~uint32_t{MBEDTLS_X509_BADCERT_CN_MISMATCH};
+  if (rest != 0) return "its certificate: " + verify_text(rest);
+  return "its certificate is for " + (shown_names_.empty() ? "no name" : shown_names_) + ", not for " +
+         printable(wanted_);
 }
 
 void TlsStream::established() {
@@ -212,15 +280,19 @@ void TlsStream::established() {
 }
 
 bool TlsStream::peer_has_name(std::string_view name) const {
-  if (!verified_ || name.empty()) return false;
+  if (!verified_) return false;
   const mbedtls_x509_crt* cert = mbedtls_ssl_get_peer_cert(&session_->ssl);
-  if (cert == nullptr) return false;
-  constexpr int kDnsName = MBEDTLS_ASN1_CONTEXT_SPECIFIC | 2;  // RFC 5280 4.2.1.6
-  for (const mbedtls_x509_sequence* item = &cert->subject_alt_names; item != nullptr; item = item->next)
-    if (item->buf.tag == kDnsName && item->buf.len == name.size() &&
-        strncasecmp(reinterpret_cast<const char*>(item->buf.p), name.data(), name.size()) == 0)
-      return true;
-  return false;
+  return cert != nullptr && lists_dns_name(*cert, name);
+}
+
+std::string TlsStream::peer_names() const {
+  const mbedtls_x509_crt* cert = verified_ ? mbedtls_ssl_get_peer_cert(&session_->ssl) : nullptr;
+  return cert == nullptr ? std::string() : dns_names_text(*cert);
+}
+
+int64_t TlsStream::peer_cert_ends() const {
+  const mbedtls_x509_crt* cert = verified_ ? mbedtls_ssl_get_peer_cert(&session_->ssl) : nullptr;
+  return cert == nullptr ? std::numeric_limits<int64_t>::max() : seconds_of(cert->valid_to);
 }
 
 // ---- Data
@@ -338,8 +410,14 @@ void TlsStream::end_session() {
   out_ = {};
 }
 
+// Of connections we dialled, the dialler tells.
+void TlsStream::tell_gate(std::string_view why) {
+  if (accepted_) ticket_.failed(inner_->peer_address(), why);
+}
+
 void TlsStream::fail(std::string why, bool at_once) {
   if (state_ == State::ended) return;
+  if (state_ == State::handshaking) tell_gate(why);
   end_session();
   close_reason_ = std::move(why);
   if (at_once)

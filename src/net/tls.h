@@ -2,6 +2,8 @@
 // and what is written before it is over waits. Made by server/ around what a listener or a dial gives.
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -20,10 +22,17 @@ class TlsStream final : public ByteStream, private StreamHandler {
   // The `why` of an end without close_notify: somebody may have cut the stream short (HAZARDS J10).
   static constexpr std::string_view kTruncated = "truncated";
 
+  // The `why` of an end where the other side does not speak TLS: it sent something else, or a server hung up unasked.
+  static constexpr std::string_view kNoTls = "the other side does not speak TLS";
+  // What a client that does not speak TLS is told in plain, by the first bytes it sent; empty: nothing.
+  using PlainAnswer = std::function<std::string(std::string_view first_bytes)>;
+
   // The server's end.
   static std::unique_ptr<TlsStream> accept(Loop& loop, HandshakeGate& gate, HandshakeGate::Lane lane,
-                                           std::shared_ptr<TlsContext> context, std::unique_ptr<ByteStream> inner);
-  // The client's end. The server must show a certificate for `name`, a DNS name (never an address).
+                                           std::shared_ptr<TlsContext> context, std::unique_ptr<ByteStream> inner,
+                                           PlainAnswer plain_answer = {});
+  // The client's end. The server must show a certificate that lists `name` as a DNS name (see peer_has_name). An empty
+  // name is anybody whom the authority vouches for: ask peer_has_name for who it is.
   static std::unique_ptr<TlsStream> connect(Loop& loop, HandshakeGate& gate, HandshakeGate::Lane lane,
                                             std::shared_ptr<TlsContext> context, std::unique_ptr<ByteStream> inner,
                                             const std::string& name);
@@ -46,6 +55,10 @@ class TlsStream final : public ByteStream, private StreamHandler {
 
   // Whether the peer's certificate is verified and lists this DNS name: the whole name, in any case, no wildcards.
   [[nodiscard]] bool peer_has_name(std::string_view name) const;
+  // The DNS names that the peer's verified certificate lists, for people; empty when there are none.
+  [[nodiscard]] std::string peer_names() const;
+  // When the peer's certificate ends, in seconds since 1970; INT64_MAX when it showed none.
+  [[nodiscard]] int64_t peer_cert_ends() const;
 
  private:
   enum class State {
@@ -53,10 +66,10 @@ class TlsStream final : public ByteStream, private StreamHandler {
     established,
     ended,  // nothing goes through TLS any more; the stream below closes, and tells when it has
   };
-  struct Session;  // mbedTLS's side
+  struct Session;  // mbedTLS's side and what it calls
 
   TlsStream(Loop& loop, HandshakeGate& gate, HandshakeGate::Lane lane, std::shared_ptr<TlsContext> context,
-            std::unique_ptr<ByteStream> inner, const std::string* name);
+            std::unique_ptr<ByteStream> inner, const std::string* name, PlainAnswer plain_answer);
   void on_data(std::string_view bytes) override;
   void on_end() override;
   void on_drained() override;
@@ -68,11 +81,14 @@ class TlsStream final : public ByteStream, private StreamHandler {
   void pump();
   void handshake(bool step_allowed);
   void handshake_failed(int code);
+  [[nodiscard]] std::string why_not_verified() const;
+  void not_tls(std::string_view first_bytes);
   void established();
   void deliver();
   void flush();
   void end_session();
   void tell_drained();
+  void tell_gate(std::string_view why);
   void fail(std::string why, bool at_once);
 
   std::shared_ptr<TlsContext> context_;
@@ -84,6 +100,11 @@ class TlsStream final : public ByteStream, private StreamHandler {
   TurnTask flush_task_;
   TurnTask drained_task_;
   Timer handshake_timer_;
+
+  const bool accepted_;       // the server's end
+  const std::string wanted_;  // client: the name that must be in the server's certificate; empty: any
+  PlainAnswer plain_answer_;
+  std::string shown_names_;  // client: what the certificate lists instead
 
   std::string in_;  // ciphertext that mbedTLS has not taken
   size_t in_taken_ = 0;

@@ -1,16 +1,14 @@
 #include "net/tls_context.h"
 
+#include <algorithm>
 #include <cerrno>
-#include <chrono>
-#include <cstring>
-#include <limits>
+#include <strings.h>
 #include <sys/random.h>
-#include <sys/stat.h>
+#include <utility>
 
 #include <mbedtls/error.h>
-#include <mbedtls/pkcs5.h>
-#include <mbedtls/version.h>
 
+#include "base/log.h"
 #include "net/tls_state.h"
 
 namespace wh::net {
@@ -29,7 +27,10 @@ constexpr int kCipherSuites[] = {MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256
 constexpr mbedtls_ecp_group_id kCurves[] = {MBEDTLS_ECP_DP_SECP256R1, MBEDTLS_ECP_DP_SECP384R1,
                                             MBEDTLS_ECP_DP_SECP521R1, MBEDTLS_ECP_DP_CURVE25519, MBEDTLS_ECP_DP_NONE};
 constexpr int kSignatureHashes[] = {MBEDTLS_MD_SHA256, MBEDTLS_MD_SHA384, MBEDTLS_MD_SHA512, MBEDTLS_MD_NONE};
-constexpr size_t kLargeRsaBits = 2048;
+
+constexpr int kDnsName = MBEDTLS_ASN1_CONTEXT_SPECIFIC | 2;  // RFC 5280 4.2.1.6
+constexpr size_t kNamesShown = 8;
+constexpr size_t kNameShown = 128;
 
 // Seeds from the kernel alone, which waits until it has been seeded itself (HAZARDS J9).
 int system_entropy(void*, unsigned char* out, size_t size) {
@@ -43,35 +44,15 @@ int system_entropy(void*, unsigned char* out, size_t size) {
   return 0;
 }
 
-Error file_error(const char* what, const std::string& file, int code) {
-  return Error{std::string("could not read ") + what + " " + file + ": " + tls_error_text(code)};
-}
-
-Status parse_certificates(const char* what, const std::string& file, mbedtls_x509_crt& into) {
-  // A positive result counts certificates that were skipped: half a chain is no chain.
-  const int result = mbedtls_x509_crt_parse_file(&into, file.c_str());
-  if (result < 0) return file_error(what, file, result);
-  if (result > 0)
-    return Error{std::string("could not read ") + what + " " + file + ": " + std::to_string(result) +
-                 " of its certificates cannot be read"};
-  return ok_status();
-}
-
 }  // namespace
 
 TlsState::TlsState() {
   mbedtls_ctr_drbg_init(&random);
-  mbedtls_x509_crt_init(&cert);
-  mbedtls_pk_init(&key);
-  mbedtls_x509_crt_init(&ca);
   mbedtls_ssl_config_init(&config);
 }
 
 TlsState::~TlsState() {
   mbedtls_ssl_config_free(&config);
-  mbedtls_x509_crt_free(&ca);
-  mbedtls_pk_free(&key);
-  mbedtls_x509_crt_free(&cert);
   mbedtls_ctr_drbg_free(&random);
 }
 
@@ -81,21 +62,44 @@ std::string tls_error_text(int code) {
   return text;
 }
 
-std::string tls_library_version() {
-  char text[32] = "";
-  mbedtls_version_get_string_full(text);
+std::string verify_text(uint32_t flags) {
+  char text[512] = "";
+  mbedtls_x509_crt_verify_info(text, sizeof text, "", flags);
+  const std::string_view lines = text;
+  return std::string(lines.substr(0, lines.find('\n')));
+}
+
+bool lists_dns_name(const mbedtls_x509_crt& cert, std::string_view name) {
+  for (const mbedtls_x509_sequence* item = &cert.subject_alt_names; item != nullptr; item = item->next)
+    if (item->buf.tag == kDnsName && item->buf.len == name.size() && !name.empty() &&
+        strncasecmp(reinterpret_cast<const char*>(item->buf.p), name.data(), name.size()) == 0)
+      return true;
+  return false;
+}
+
+std::string dns_names_text(const mbedtls_x509_crt& cert) {
+  std::string text;
+  size_t count = 0;
+  for (const mbedtls_x509_sequence* item = &cert.subject_alt_names; item != nullptr; item = item->next) {
+    if (item->buf.tag != kDnsName) continue;
+    if (!text.empty()) text += ", ";
+    if (++count > kNamesShown) return text + "...";
+    text += printable({reinterpret_cast<const char*>(item->buf.p), std::min(item->buf.len, kNameShown)});
+  }
   return text;
 }
 
-TlsContext::TlsContext() : state_(std::make_unique<TlsState>()) {}
+TlsContext::TlsContext(std::shared_ptr<const TlsMaterial> material) : state_(std::make_unique<TlsState>()) {
+  state_->material = std::move(material);
+}
 TlsContext::~TlsContext() = default;
 
-Result<std::shared_ptr<TlsContext>> TlsContext::server(const TlsFiles& files, TlsClientAuth auth) {
-  if (files.cert_file.empty() || files.key_file.empty()) return Error{"TLS needs tls-cert-file and tls-key-file"};
-  if (auth != TlsClientAuth::no && files.ca_file.empty())
+Result<std::shared_ptr<TlsContext>> TlsContext::server(std::shared_ptr<const TlsMaterial> material,
+                                                       TlsClientAuth auth) {
+  if (!material->has_cert()) return Error{"TLS needs tls-cert-file and tls-key-file"};
+  if (auth != TlsClientAuth::no && !material->has_ca())
     return Error{"certificates of clients cannot be verified without tls-ca-cert-file"};
-  const std::shared_ptr<TlsContext> context(new TlsContext);
-  if (Status loaded = context->load(files); !loaded) return Error{loaded.error()};
+  const std::shared_ptr<TlsContext> context(new TlsContext(std::move(material)));
   const int mode = auth == TlsClientAuth::yes        ? MBEDTLS_SSL_VERIFY_REQUIRED
                    : auth == TlsClientAuth::optional ? MBEDTLS_SSL_VERIFY_OPTIONAL
                                                      : MBEDTLS_SSL_VERIFY_NONE;
@@ -103,53 +107,22 @@ Result<std::shared_ptr<TlsContext>> TlsContext::server(const TlsFiles& files, Tl
   return context;
 }
 
-Result<std::shared_ptr<TlsContext>> TlsContext::client(const TlsFiles& files) {
-  if (files.ca_file.empty()) return Error{"the peer's certificate cannot be verified without tls-ca-cert-file"};
-  const std::shared_ptr<TlsContext> context(new TlsContext);
-  if (Status loaded = context->load(files); !loaded) return Error{loaded.error()};
+Result<std::shared_ptr<TlsContext>> TlsContext::client(std::shared_ptr<const TlsMaterial> material) {
+  if (!material->has_ca()) return Error{"the peer's certificate cannot be verified without tls-ca-cert-file"};
+  const std::shared_ptr<TlsContext> context(new TlsContext(std::move(material)));
   if (Status done = context->configure(false, MBEDTLS_SSL_VERIFY_REQUIRED); !done) return Error{done.error()};
   return context;
 }
 
-Status TlsContext::load(const TlsFiles& files) {
-  TlsState& s = *state_;
-  if (!files.ca_file.empty())
-    if (Status read = parse_certificates("tls-ca-cert-file", files.ca_file, s.ca); !read) return read;
-  if (files.cert_file.empty() != files.key_file.empty())
-    return Error{"tls-cert-file and tls-key-file go together: one of them is missing"};
-  if (files.cert_file.empty()) return ok_status();
-
-  if (Status read = parse_certificates("tls-cert-file", files.cert_file, s.cert); !read) return read;
-  struct stat info {};
-  if (stat(files.key_file.c_str(), &info) != 0)
-    return Error{"could not read tls-key-file " + files.key_file + ": " + std::strerror(errno)};
-  if ((info.st_mode & 077) != 0)
-    notices_.push_back("tls-key-file " + files.key_file + " can be read by other users: chmod 600 it");
-  const char* password = files.key_pass.empty() ? nullptr : files.key_pass.c_str();
-  const int parsed = mbedtls_pk_parse_keyfile(&s.key, files.key_file.c_str(), password);
-  if (parsed == MBEDTLS_ERR_PKCS5_FEATURE_UNAVAILABLE)
-    return Error{"could not read tls-key-file " + files.key_file + ": it is encrypted in a way that " +
-                 tls_library_version() +
-                 " cannot read; `openssl ec -aes256` or `openssl rsa -aes256 -traditional` writes one that it can"};
-  if (parsed != 0) return file_error("tls-key-file", files.key_file, parsed);
-  if (mbedtls_pk_check_pair(&s.cert.pk, &s.key) != 0)
-    return Error{"tls-key-file " + files.key_file + " is not the key of tls-cert-file " + files.cert_file};
-  if (mbedtls_pk_can_do(&s.key, MBEDTLS_PK_RSA) != 0 && mbedtls_pk_get_bitlen(&s.key) > kLargeRsaBits)
-    notices_.push_back(
-        "tls-key-file " + files.key_file + " is RSA with " + std::to_string(mbedtls_pk_get_bitlen(&s.key)) +
-        " bits: each handshake holds up the node for milliseconds; ECDSA P-256 is as strong as 3072 bits");
-  s.has_cert = true;
-  return ok_status();
-}
-
 Status TlsContext::configure(bool server, int auth_mode) {
   TlsState& s = *state_;
+  TlsPem& pem = s.material->pem();
   static constexpr unsigned char kPersonal[] = "wormhole";
   int code = mbedtls_ctr_drbg_seed(&s.random, system_entropy, nullptr, kPersonal, sizeof kPersonal);
   if (code == 0)
     code = mbedtls_ssl_config_defaults(&s.config, server ? MBEDTLS_SSL_IS_SERVER : MBEDTLS_SSL_IS_CLIENT,
                                        MBEDTLS_SSL_TRANSPORT_STREAM, MBEDTLS_SSL_PRESET_DEFAULT);
-  if (code == 0 && s.has_cert) code = mbedtls_ssl_conf_own_cert(&s.config, &s.cert, &s.key);
+  if (code == 0 && s.material->has_cert()) code = mbedtls_ssl_conf_own_cert(&s.config, &pem.cert, &pem.key);
   if (code != 0) return Error{"could not set up TLS: " + tls_error_text(code)};
 
   mbedtls_ssl_conf_rng(&s.config, mbedtls_ctr_drbg_random, &s.random);
@@ -166,26 +139,9 @@ Status TlsContext::configure(bool server, int auth_mode) {
   mbedtls_ssl_conf_extended_master_secret(&s.config, MBEDTLS_SSL_EXTENDED_MS_ENABLED);
 
   mbedtls_ssl_conf_authmode(&s.config, auth_mode);
-  if (s.ca.raw.p != nullptr) mbedtls_ssl_conf_ca_chain(&s.config, &s.ca, nullptr);
+  if (s.material->has_ca()) mbedtls_ssl_conf_ca_chain(&s.config, &pem.ca, nullptr);
   s.must_verify = auth_mode == MBEDTLS_SSL_VERIFY_REQUIRED;
   return ok_status();
-}
-
-int64_t TlsContext::days_left() const {
-  const std::optional<int64_t> expiry = expires_unix_s();
-  if (!expiry) return std::numeric_limits<int64_t>::max();
-  using namespace std::chrono;
-  return floor<days>(sys_seconds(seconds(*expiry)) - system_clock::now()).count();
-}
-
-std::optional<int64_t> TlsContext::expires_unix_s() const {
-  if (!state_->has_cert) return std::nullopt;
-  using namespace std::chrono;
-  const mbedtls_x509_time& to = state_->cert.valid_to;
-  const sys_days date =
-      year_month_day(year(to.year), month(static_cast<unsigned>(to.mon)), day(static_cast<unsigned>(to.day)));
-  const auto expiry = date + hours(to.hour) + minutes(to.min) + seconds(to.sec);
-  return expiry.time_since_epoch() / seconds(1);
 }
 
 }  // namespace wh::net

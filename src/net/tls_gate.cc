@@ -38,6 +38,11 @@ void HandshakeGate::Ticket::leave() {
   waiting_ = false;
 }
 
+void HandshakeGate::Ticket::failed(const std::string& peer_address, std::string_view why) {
+  ++gate_.failures_;
+  if (gate_.on_failure_) gate_.on_failure_(static_cast<Lane>(lane_), peer_address, why);
+}
+
 void HandshakeGate::take_step() {
   for (std::deque<Ticket*>& queue : queues_) {
     if (queue.empty()) continue;

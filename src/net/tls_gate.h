@@ -4,7 +4,12 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <deque>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <utility>
 
 #include "net/loop.h"
 
@@ -39,6 +44,8 @@ class HandshakeGate {
     [[nodiscard]] bool waiting() const { return waiting_; }
     // The handshake is over.
     void leave();
+    // It came to nothing, and the other side, which dialled, had at least begun.
+    void failed(const std::string& peer_address, std::string_view why);
 
    private:
     friend class HandshakeGate;
@@ -49,6 +56,11 @@ class HandshakeGate {
     bool admitted_;
     bool waiting_ = false;
   };
+
+  // Called for each handshake that failed, of accepted connections only.
+  using FailureFunction = std::function<void(Lane lane, const std::string& peer_address, std::string_view why)>;
+  void on_failure(FailureFunction function) { on_failure_ = std::move(function); }
+  [[nodiscard]] uint64_t failures() const { return failures_; }
 
   [[nodiscard]] size_t under_way(Lane lane) const { return count_[static_cast<size_t>(lane)]; }
   [[nodiscard]] uint64_t handshake_ms() const { return handshake_ms_; }
@@ -62,6 +74,8 @@ class HandshakeGate {
   uint64_t handshake_ms_;
   TurnTask task_;
   uint64_t steps_ = 0;
+  uint64_t failures_ = 0;
+  FailureFunction on_failure_;
 };
 
 }  // namespace wh::net

@@ -1,14 +1,30 @@
-// mbedTLS's side of a TlsContext. Included by tls_context.cc and tls.cc only.
+// mbedTLS's side of TlsMaterial and TlsContext. Included by tls_material.cc, tls_context.cc and tls.cc only.
 #pragma once
 
+#include <memory>
 #include <string>
+#include <string_view>
 
 #include <mbedtls/ctr_drbg.h>
 #include <mbedtls/pk.h>
 #include <mbedtls/ssl.h>
 #include <mbedtls/x509_crt.h>
 
+#include "net/tls_material.h"
+
 namespace wh::net {
+
+// Empty where no file was named.
+struct TlsPem {
+  TlsPem();
+  ~TlsPem();
+  TlsPem(const TlsPem&) = delete;
+  TlsPem& operator=(const TlsPem&) = delete;
+
+  mbedtls_x509_crt cert;
+  mbedtls_pk_context key;
+  mbedtls_x509_crt ca;
+};
 
 struct TlsState {
   TlsState();
@@ -16,16 +32,22 @@ struct TlsState {
   TlsState(const TlsState&) = delete;
   TlsState& operator=(const TlsState&) = delete;
 
+  std::shared_ptr<const TlsMaterial> material;
   mbedtls_ctr_drbg_context random;
-  mbedtls_x509_crt cert;
-  mbedtls_pk_context key;
-  mbedtls_x509_crt ca;
   mbedtls_ssl_config config;
-  bool has_cert = false;
   bool must_verify = false;  // a connection without a verified peer is none
 };
 
-// mbedTLS's own words for one of its codes.
+// mbedTLS's own words for one of its codes, and for the first of what was wrong with a certificate.
 std::string tls_error_text(int code);
+std::string verify_text(uint32_t flags);
+
+// Since 1970.
+int64_t seconds_of(const mbedtls_x509_time& time);
+
+// Whether a certificate lists this DNS name: the whole name, in any case, no wildcards.
+bool lists_dns_name(const mbedtls_x509_crt& cert, std::string_view name);
+// The DNS names it lists, for people: "a, b". Not more than a few.
+std::string dns_names_text(const mbedtls_x509_crt& cert);
 
 }  // namespace wh::net

@@ -49,6 +49,9 @@ bool origin_is_here(std::string_view origin, std::string_view authority) {
 std::string protected_mode_refusal(const Options& options, const ByteStream& stream) {
   if (!options.protected_mode || !options.requirepass.empty() || stream.peer_is_loopback()) return {};
   if (options.tls_auth_clients == TlsAuthClients::yes && stream.peer_is_verified()) return {};
+  if (options.tls_auth_clients == TlsAuthClients::yes)
+    return "protected mode: without a password, clients on other machines are served only where they show a "
+           "certificate, on tls-port; ask there, or set requirepass, or, on a network you trust, protected-mode no";
   return "protected mode: this server has neither a password nor client certificates, so it serves its own machine "
          "only; "
          "set requirepass, or tls-auth-clients yes, or, on a network you trust, protected-mode no";

@@ -25,6 +25,8 @@ void DebugFront::reconfigure() {
   debug::Settings& settings = service_.settings;
   settings.idle_timeout_ms = context_.options.timeout_s * 1000;
   settings.password_required = !context_.options.requirepass.empty();
+  if (password_ != context_.options.requirepass) ++settings.password_generation;
+  password_ = context_.options.requirepass;
   // A value as large as an HTTP body may be must fit here too, with its key and the command's name.
   settings.limits.bulk_bytes = context_.options.http_max_body_bytes;
   settings.limits.request_bytes = context_.options.http_max_body_bytes + (64 << 10);
@@ -59,7 +61,10 @@ void DebugFront::on_command(debug::CommandId id, const debug::Command& command, 
   const CommandSpec& spec = command_specs()[static_cast<size_t>(command.tag)];
   Asked asked{id, &spec, net::Loop::micros(), slow_log_.clipped(arguments)};
   hide_secrets(command, asked.shown);
+  const uint64_t generation = service_.settings.password_generation;
   CommandBegun begun = spec.begin(context_, arguments);
+  // Who sets the password knows it; all others must give it from now on.
+  if (generation != service_.settings.password_generation) connections_.at(id.connection)->trust();
   if (auto* answer = std::get_if<std::string>(&begun)) return reply(asked, std::move(*answer));
   auto& [call, memory] = std::get<0>(begun);
   const node::Token token = calls_.start(*this, std::move(call));

@@ -70,6 +70,7 @@ class DebugFront final : public debug::CommandHandler, public CallOwner {
   const Millis& now_;
   debug::CommandTable table_;
   debug::Service service_;
+  std::string password_;  // as of the last reconfigure()
   std::unordered_map<uint64_t, std::unique_ptr<debug::Connection>> connections_;
   std::vector<std::unique_ptr<debug::Connection>> ended_;
   std::unordered_map<node::Token, Pending> pending_;

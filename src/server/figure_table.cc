@@ -46,6 +46,30 @@ const Histogram& database_syncs(const S& s) {
   return s.storage.stats().syncs_us[static_cast<size_t>(storage::Lane::database)];
 }
 
+// --- TLS; nothing where it is not spoken
+
+template <typename T>
+Number with_tls(const S& s, T value) {
+  return s.certificates.material() == nullptr ? std::nullopt : number(value);
+}
+Number tls_cert_ends(const S& s) {
+  return s.certificates.material() == nullptr ? std::nullopt : number(s.certificates.material()->cert_validity().ends);
+}
+Number tls_ca_ends(const S& s) {
+  const net::TlsMaterial* const material = s.certificates.material();
+  return material == nullptr || !material->has_ca() ? std::nullopt : number(material->ca_validity().ends);
+}
+Number days_left(Number ends) { return ends ? number(days_until(*ends, net::seconds_since_1970())) : std::nullopt; }
+Text utc(Number ends) { return ends ? Text(net::utc_text(*ends)) : std::nullopt; }
+// "node2=89,node3=12"
+Text tls_peer_certs(const S& s) {
+  std::string text;
+  for (const auto& [name, ends] : s.peer_door.cert_ends())
+    text += (text.empty() ? "" : ",") + printable(name) + "=" +
+            std::to_string(days_until(ends, net::seconds_since_1970()));
+  return text.empty() ? std::nullopt : Text(text);
+}
+
 // --- with labels
 
 constexpr std::array<std::string_view, kCallKinds> kCallNames{"write", "read", "stale_read", "admin"};
@@ -240,13 +264,27 @@ const Figure kTable[] = {
   {.section = I::server, .field = "sqlite_version", .read = [](const S&) -> Text { return sqlite3_libversion(); }},
   {.section = I::server, .field = "tls_library",
    .read = [](const S&) -> Text { return net::tls_library_version() + " (its branch gets no fixes any more)"; }},
-  {.section = I::server, .field = "tls_cert_days_left", .read = [](const S& s) -> Number {
-     if (!s.tls_expiry_unix_s) return std::nullopt;
-     const int64_t left = *s.tls_expiry_unix_s - unix_seconds();
-     return left / 86'400 - (left % 86'400 < 0 ? 1 : 0); }},
+  {.section = I::server, .field = "tls_cert_not_after", .read = [](const S& s) { return utc(tls_cert_ends(s)); }},
+  {.section = I::server, .field = "tls_cert_days_left", .read = [](const S& s) { return days_left(tls_cert_ends(s)); }},
   {.metric = "wormhole_tls_certificate_expiry_timestamp_seconds", .unit = U::seconds,
-   .help = "When this node's certificate expires, in seconds since 1970",
-   .read = [](const S& s) -> Number { return s.tls_expiry_unix_s; }},
+   .help = "When this node's certificate expires, in seconds since 1970", .read = tls_cert_ends},
+  {.section = I::server, .field = "tls_ca_not_after", .read = [](const S& s) { return utc(tls_ca_ends(s)); }},
+  {.section = I::server, .field = "tls_ca_days_left", .read = [](const S& s) { return days_left(tls_ca_ends(s)); }},
+  {.metric = "wormhole_tls_authority_expiry_timestamp_seconds", .unit = U::seconds,
+   .help = "When the first of the trusted authorities expires, in seconds since 1970", .read = tls_ca_ends},
+  {.section = I::server, .field = "tls_peer_certs_days_left", .read = tls_peer_certs},
+  {.section = I::server, .field = "tls_reloads", .metric = "wormhole_tls_reloads_total", .type = M::counter,
+   .help = "How often certificates were read anew, or were to be",
+   .read = [](const S& s) { return with_tls(s, s.certificates.reloads()); }},
+  {.section = I::server, .field = "tls_last_reload", .read = [](const S& s) -> Text {
+     if (s.certificates.material() == nullptr) return std::nullopt;
+     if (s.certificates.reloads() == 0) return "none";
+     return s.certificates.reload_error().empty() ? "ok" : "failed"; }},
+  {.metric = "wormhole_tls_last_reload_failed", .help = "1 while the files of the last reload could not be used",
+   .read = [](const S& s) { return with_tls(s, s.certificates.reload_error().empty() ? 0 : 1); }},
+  {.section = I::server, .field = "tls_handshakes_failed", .metric = "wormhole_tls_handshakes_failed_total",
+   .type = M::counter, .help = "TLS handshakes of clients and members that came to nothing",
+   .read = [](const S& s) { return with_tls(s, s.tls_gate.failures()); }},
   {.section = I::server, .field = "log_lines_dropped", .metric = "wormhole_log_lines_dropped_total", .type = M::counter,
    .help = "Lines of the log that were dropped because nobody read them or the disk was full",
    .read = [](const S& s) { return number(s.log_lines_dropped); }},
@@ -377,6 +415,12 @@ const Figure kTable[] = {
   {.section = I::stats, .field = "debug_foreign_protocols", .metric = "wormhole_debug_foreign_protocols_total",
    .type = M::counter, .help = "Debug connections closed for speaking another protocol",
    .read = [](const S& s) { return number(s.debug.counters().foreign); }},
+  {.section = I::stats, .field = "http_foreign_protocols", .metric = "wormhole_http_foreign_protocols_total",
+   .type = M::counter, .help = "HTTP connections that began with another protocol",
+   .read = [](const S& s) { return number(s.http.counters().foreign); }},
+  {.section = I::stats, .field = "http_failed_auth", .metric = "wormhole_http_failed_auth_total",
+   .type = M::counter, .help = "Wrong passwords given over HTTP",
+   .read = [](const S& s) { return number(s.http.counters().failed_auth); }},
   {.section = I::stats, .field = "debug_failed_auth", .metric = "wormhole_debug_failed_auth_total",
    .type = M::counter, .help = "Wrong passwords given on the debug port",
    .read = [](const S& s) { return number(s.debug.counters().failed_auth); }},

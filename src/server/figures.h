@@ -13,11 +13,14 @@
 
 #include "base/histogram.h"
 #include "net/loop.h"
+#include "net/tls_gate.h"
 #include "node/node.h"
 #include "server/calls.h"
+#include "server/certificates.h"
 #include "server/debug_front.h"
 #include "server/http_front.h"
 #include "server/options.h"
+#include "server/peer_door.h"
 #include "server/turn_watch.h"
 #include "storage/sqlite_storage.h"
 
@@ -36,7 +39,9 @@ struct Sources {
   Millis started_at = 0;
   int64_t started_unix_s = 0;
   uint64_t log_lines_dropped = 0;
-  std::optional<int64_t> tls_expiry_unix_s;  // of this node's certificate; nothing without one
+  const Certificates& certificates;
+  const PeerDoor& peer_door;
+  const net::HandshakeGate& tls_gate;
 };
 
 // INFO's sections, in their order. The last two are shown by `INFO everything` and by name only, as in Redis.

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/protocol_guess.h"
 #include "http/url.h"
 #include "server/access.h"
 
@@ -61,6 +62,13 @@ void HttpFront::turn_away(std::unique_ptr<ByteStream> stream) {
   accept(std::move(stream));
 }
 
+std::string HttpFront::plain_answer(std::string_view first_bytes) {
+  std::string bytes;
+  if (protocol_guess(first_bytes) == "HTTP")
+    http::append_response(bytes, http::error_response(400, "this port speaks HTTPS: use https://"), {.close = true});
+  return bytes;
+}
+
 void HttpFront::check_deadlines() {
   for (auto& [id, connection] : connections_) connection->check_deadlines();
 }
@@ -90,6 +98,10 @@ std::optional<http::Response> HttpFront::check_headers(const http::Connection& c
   }
   std::optional<http::Response> answer =
       refuse(options_, connection.stream(), request, needs, options_.announce_address);
+  if (answer && answer->status == 401 && request.header("Authorization") != nullptr) {
+    ++counters_.failed_auth;
+    log_limited(password_log_, "A wrong password came over HTTP from " + connection.stream().peer_address());
+  }
   if (!answer) answer = std::move(match.answer);
   if (!answer) return answer;
   if (answer->status == 404)
@@ -105,6 +117,21 @@ void HttpFront::on_refused(http::Response& response) {
     response = http::error_response(413, "the body is larger than http-max-body allows: " +
                                              std::to_string(options_.http_max_body_bytes) + " bytes");
   response = finished(nullptr, std::nullopt, with_outcome(std::move(response), "not-applied"));
+}
+
+void HttpFront::on_foreign(const http::Connection& connection, std::string_view first_bytes) {
+  const std::string protocol = protocol_guess(first_bytes);
+  if (protocol == "HTTP") return;
+  ++counters_.foreign;
+  log_limited(foreign_log_, "A connection from " + connection.stream().peer_address() + " to the HTTP" +
+                                (connection.stream().is_tls() ? "S" : "") + " port was closed: it speaks " + protocol +
+                                ", not HTTP");
+}
+
+void HttpFront::log_limited(LogLimiter& limiter, std::string line) const {
+  if (!limiter.allow(now_)) return;
+  if (limiter.suppressed() != 0) line += " (and " + std::to_string(limiter.suppressed()) + " more like this before)";
+  log_line(LogLevel::notice, line);
 }
 
 http::Overlap HttpFront::classify(const http::Request& request) {

@@ -8,12 +8,14 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "base/byte_stream.h"
 #include "base/histogram.h"
+#include "base/log.h"
 #include "http/connection.h"
 #include "http/router.h"
 #include "server/calls.h"
@@ -33,6 +35,8 @@ struct HttpCounters {
   uint64_t turned_away = 0;  // of these, for maxclients
   uint64_t requests = 0;
   std::array<uint64_t, 6> answers{};  // by hundred of the status
+  uint64_t foreign = 0;               // connections that began with another protocol
+  uint64_t failed_auth = 0;           // wrong passwords
   // By the route's place in the table and the method; -1 for no route, and for a method that was not understood. So the
   // number of rows is bounded by the table's, whatever clients send.
   std::map<std::pair<int, int>, RouteCounters> routes;
@@ -46,6 +50,9 @@ class HttpFront final : public http::RequestHandler, public CallOwner {
   void accept(std::unique_ptr<ByteStream> stream);
   // Answers 503 and closes: there are `maxclients` already.
   void turn_away(std::unique_ptr<ByteStream> stream);
+  // What a client is told in plain that does not speak TLS where it is due (TlsStream::PlainAnswer): 400 to HTTP, else
+  // nothing.
+  static std::string plain_answer(std::string_view first_bytes);
   // About four times a second.
   void check_deadlines();
   // Answers what is in progress, then closes every connection.
@@ -64,6 +71,7 @@ class HttpFront final : public http::RequestHandler, public CallOwner {
   http::Overlap classify(const http::Request& request) override;
   void on_request(http::RequestId id, http::Request&& request) override;
   void on_refused(http::Response& response) override;
+  void on_foreign(const http::Connection& connection, std::string_view first_bytes) override;
   void on_closed(uint64_t connection) override;
   void on_completion(const node::Completion& completion) override;
 
@@ -88,6 +96,7 @@ class HttpFront final : public http::RequestHandler, public CallOwner {
   [[nodiscard]] http::Response finished(const RouteSpec* route, std::optional<http::Method> method,
                                         http::Response response);
   [[nodiscard]] RouteCounters& counters_of(const RouteSpec* route, std::optional<http::Method> method);
+  void log_limited(LogLimiter& limiter, std::string line) const;
   [[nodiscard]] bool may_forward(const RouteSpec& route, const http::Request& request) const;
   [[nodiscard]] http::Response outcome_response(const Pending& pending, const node::Completion& completion) const;
   [[nodiscard]] http::Response redirect(const Pending& pending) const;
@@ -105,6 +114,8 @@ class HttpFront final : public http::RequestHandler, public CallOwner {
   std::unordered_map<node::Token, Pending> pending_;
   uint64_t next_connection_ = 1;
   HttpCounters counters_;
+  LogLimiter foreign_log_{10'000};
+  LogLimiter password_log_{10'000};
   int64_t date_at_ = -1;  // seconds since 1970
   std::string date_;
 };

@@ -32,6 +32,11 @@ void check_tls(const Options& options, std::vector<OptionProblem>& problems) {
     problems.push_back({{"tls-port"}, "'tls-port' needs 'tls-cert-file'"});
   if (options.tls_port != 0 && options.tls_key_file.empty())
     problems.push_back({{"tls-port"}, "'tls-port' needs 'tls-key-file'"});
+  if (options.tls_cluster &&
+      (options.tls_cert_file.empty() || options.tls_key_file.empty() || options.tls_ca_cert_file.empty()))
+    problems.push_back({{"tls-cluster"},
+                        "'tls-cluster' needs 'tls-cert-file', 'tls-key-file' and 'tls-ca-cert-file', the authority "
+                        "that signed the certificates of all members"});
   if (options.tls_auth_clients != TlsAuthClients::no) {
     if (options.tls_ca_cert_file.empty()) {
       problems.push_back(
@@ -72,6 +77,8 @@ void check_service(const Options& options, std::vector<OptionProblem>& problems)
   }
 }
 
+constexpr size_t kShortSecret = 16;
+
 bool is_loopback(std::string_view address) {
   if (address.starts_with('-')) address.remove_prefix(1);
   return address == "::1" || (address.starts_with("127.") && is_ipv4_literal(address));
@@ -107,14 +114,19 @@ std::vector<std::string> option_notices(const Options& options) {
   if (options.daemonize && options.logfile.empty() && options.supervised != Supervised::systemd)
     notices.emplace_back(
         "daemonize is 'yes' and there is no 'logfile': once the server is in the background its log is lost");
+  // A listener proves first, so whoever reaches it gets something to try guesses on, as fast as he likes.
+  if (!options.cluster_secret.empty() && options.cluster_secret.size() < kShortSecret)
+    notices.emplace_back("cluster-secret is short: whoever reaches 'raft-port' can find it by trying; make it " +
+                         std::to_string(kShortSecret) + " random characters or more");
   if (!options.protected_mode && !only_loopback(options)) {
     if (options.requirepass.empty() && options.tls_auth_clients != TlsAuthClients::yes)
       notices.emplace_back(
           "protected-mode is 'no' and there is no 'requirepass': whoever reaches the ports can read and change the "
           "data");
-    if (options.cluster_secret.empty())
+    if (options.cluster_secret.empty() && !options.tls_cluster)
       notices.emplace_back(
-          "protected-mode is 'no' and there is no 'cluster-secret': whoever reaches 'raft-port' can act as a member of "
+          "protected-mode is 'no' and there is neither 'cluster-secret' nor 'tls-cluster': whoever reaches 'raft-port' "
+          "can act as a member of "
           "the cluster; let only the members reach it");
   }
   return notices;

@@ -75,7 +75,7 @@ const OptionSpec kTable[] = {
   {.section = kTls, .name = "tls-auth-clients", .type = T::choice, .field = number<&O::tls_auth_clients>(),
    .doc = "whether HTTPS clients must show a certificate", .choices = "no|yes|optional"},
   {.section = kTls, .name = "tls-cluster", .type = T::flag, .field = number<&O::tls_cluster>(),
-   .doc = "mutual TLS between the members", .supported = false},
+   .doc = "mutual TLS between the members"},
 
   {.section = kGeneral, .name = "dir", .field = &O::dir, .doc = "data directory; one process at a time holds it",
    .check = check_directory, .may_be_empty = false, .is_path = true, .seed_environment = "RAFT_VOLUME_DIR"},

@@ -82,7 +82,10 @@ Server::~Server() = default;
 Status Server::start() {
   if (options_.node_id.empty()) options_.node_id = default_node_id(machine_name(), options_.raft_port);
   raise_descriptor_limit();
-  if (Status tls = load_tls(); !tls) return tls;
+  if (Status tls = certificates_.load(); !tls) return tls;
+  tls_gate_.on_failure([this](net::HandshakeGate::Lane lane, const std::string& peer_address, std::string_view why) {
+    handshake_failed(lane, peer_address, why);
+  });
   // The directory before the ports: who is started twice learns of the process that holds it. The node last: it may
   // found a cluster, which a start that fails must not.
   node::RecoveredNode recovered;
@@ -120,21 +123,6 @@ void Server::raise_descriptor_limit() {
   options_.maxclients = possible;
 }
 
-Status Server::load_tls() {
-  if (options_.tls_port == 0) return ok_status();
-  static constexpr net::TlsClientAuth kAuth[] = {net::TlsClientAuth::no, net::TlsClientAuth::yes,
-                                                 net::TlsClientAuth::optional};
-  auto context = net::TlsContext::server({.cert_file = options_.tls_cert_file,
-                                          .key_file = options_.tls_key_file,
-                                          .key_pass = options_.tls_key_file_pass,
-                                          .ca_file = options_.tls_ca_cert_file},
-                                         kAuth[static_cast<int>(options_.tls_auth_clients)]);
-  if (!context) return Error{context.error()};
-  tls_ = *context;
-  for (const std::string& notice : tls_->notices()) log_line(LogLevel::warning, notice);
-  return ok_status();
-}
-
 Status Server::open_storage(node::RecoveredNode& recovered) {
   std::error_code error;
   std::filesystem::create_directories(options_.dir, error);
@@ -148,13 +136,7 @@ Status Server::open_storage(node::RecoveredNode& recovered) {
                                              *worker_);
   if (!opened) return Error{opened.error()};
   storage_ = std::move(opened->storage);
-  transport_ = std::make_unique<net::PeerTransport>(
-      loop_, *this,
-      net::PeerOptions{
-          .seed = seed_ ^ 1,
-          .secret = options_.cluster_secret,
-          .secure = {},
-          .objection = [this](const ByteStream& stream, const node::Identity&) { return peer_objection(stream); }});
+  transport_ = std::make_unique<net::PeerTransport>(loop_, *this, peer_door_.transport_options(seed_ ^ 1));
   recovered = std::move(opened->node);
   return ok_status();
 }
@@ -247,7 +229,8 @@ Status Server::open_ports() {
   });
   if (!http) return http;
   Status https = open("HTTPS", options_.tls_port, https_listener_, [this](std::unique_ptr<ByteStream> stream) {
-    auto tls = net::TlsStream::accept(loop_, tls_gate_, net::HandshakeGate::Lane::client, tls_, std::move(stream));
+    auto tls = net::TlsStream::accept(loop_, tls_gate_, net::HandshakeGate::Lane::client, certificates_.clients(),
+                                      std::move(stream), HttpFront::plain_answer);
     if (full()) return http_->turn_away(std::move(tls));
     http_->accept(std::move(tls));
   });
@@ -322,6 +305,7 @@ void Server::sweep() {
   now_ = loop_.now();
   http_->check_deadlines();
   debug_->check_deadlines();
+  certificates_.check_expiry(now_);
   supervisor_.sweep(*node_);
   if (options_.appendfsync == AppendFsync::everysec && now_ >= synced_at_ + kSyncEveryMs) {
     synced_at_ = now_;
@@ -331,10 +315,14 @@ void Server::sweep() {
 
 bool Server::full() const { return http_->connections() + debug_->connections() >= options_.maxclients; }
 
-std::string Server::peer_objection(const ByteStream& stream) const {
-  if (!options_.protected_mode || !options_.cluster_secret.empty() || stream.peer_is_loopback()) return {};
-  return "protected mode: peers on other machines need cluster-secret, the same on every node, or, on a network you "
-         "trust, protected-mode no on every node";
+void Server::handshake_failed(net::HandshakeGate::Lane lane, const std::string& peer_address, std::string_view why) {
+  LogLimiter& limiter = handshake_logs_[static_cast<int>(lane)];
+  if (!limiter.allow(loop_.now())) return;
+  std::string line = "A connection from " + peer_address + " to " +
+                     (lane == net::HandshakeGate::Lane::peer ? "the raft port" : "the HTTPS port") +
+                     " was closed: " + std::string(why);
+  if (limiter.suppressed() != 0) line += " (and " + std::to_string(limiter.suppressed()) + " more like this before)";
+  log_line(LogLevel::notice, line);
 }
 
 Sources Server::sources() const {
@@ -349,7 +337,9 @@ Sources Server::sources() const {
           .started_at = started_at_,
           .started_unix_s = started_unix_s_,
           .log_lines_dropped = log_.dropped(),
-          .tls_expiry_unix_s = tls_ ? tls_->expires_unix_s() : std::nullopt};
+          .certificates = certificates_,
+          .peer_door = peer_door_,
+          .tls_gate = tls_gate_};
 }
 
 void Server::reset_counters() {
@@ -387,6 +377,7 @@ void Server::reload() {
     logf(LogLevel::warning, "%s: the log goes on in the file that is open", reopened.error().c_str());
   if (!options_.logfile.empty())
     logf(LogLevel::notice, "SIGHUP: the log file %s was opened anew", options_.logfile.c_str());
+  certificates_.reload();
   supervisor_.reloaded();
 }
 

@@ -12,11 +12,13 @@
 #include "net/tls.h"
 #include "node/node.h"
 #include "server/calls.h"
+#include "server/certificates.h"
 #include "server/config_loader.h"
 #include "server/debug_front.h"
 #include "server/figures.h"
 #include "server/http_front.h"
 #include "server/log_output.h"
+#include "server/peer_door.h"
 #include "server/pidfile.h"
 #include "server/slowlog.h"
 #include "server/supervisor.h"
@@ -43,7 +45,6 @@ class Server final : public net::PeerEvents {
   // Beginning.
   Status open_storage(node::RecoveredNode& recovered);
   Status open_ports();
-  Status load_tls();
   void make_node(node::RecoveredNode recovered);
   void raise_descriptor_limit();
   [[nodiscard]] std::string announced_host() const;
@@ -53,7 +54,7 @@ class Server final : public net::PeerEvents {
   void turn_ended(const net::TurnTimes& times);
   void sweep();
   [[nodiscard]] bool full() const;
-  [[nodiscard]] std::string peer_objection(const ByteStream& stream) const;
+  void handshake_failed(net::HandshakeGate::Lane lane, const std::string& peer_address, std::string_view why);
   // For one INFO or one scrape.
   [[nodiscard]] Sources sources() const;
   // CONFIG RESETSTAT.
@@ -93,6 +94,10 @@ class Server final : public net::PeerEvents {
 
   std::unique_ptr<LoopWorker> worker_;
   std::unique_ptr<storage::SqliteStorage> storage_;
+  Certificates certificates_{options_, loop_};
+  net::HandshakeGate tls_gate_{loop_};
+  PeerDoor peer_door_{options_, loop_, tls_gate_, certificates_};
+  LogLimiter handshake_logs_[2] = {LogLimiter{10'000}, LogLimiter{10'000}};  // by lane
   std::unique_ptr<net::PeerTransport> transport_;
   std::unique_ptr<node::Node> node_;
   std::unique_ptr<Calls> calls_;
@@ -102,8 +107,6 @@ class Server final : public net::PeerEvents {
   uint64_t storage_results_ = 0;
   std::unique_ptr<HttpFront> http_;
   std::unique_ptr<DebugFront> debug_;
-  std::shared_ptr<net::TlsContext> tls_;
-  net::HandshakeGate tls_gate_{loop_};
   std::unique_ptr<net::Listener> raft_listener_;
   std::unique_ptr<net::Listener> http_listener_;
   std::unique_ptr<net::Listener> https_listener_;

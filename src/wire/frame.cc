@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/hash.h"
+#include "base/protocol_guess.h"
 
 namespace wh::wire {
 namespace {
@@ -124,8 +125,8 @@ std::optional<Frame> FrameDecoder::next() {
   if (!magic_seen_) {
     const size_t known = std::min(rest.size(), kMagic.size());
     if (rest.substr(0, known) != kMagic.substr(0, known)) {
-      foreign_ = true;
-      return fail("it does not speak the protocol of this port");
+      foreign_ = protocol_guess(rest);
+      return fail("it speaks " + foreign_ + ", not the protocol of this port");
     }
     if (known < kMagic.size()) return std::nullopt;
     magic_seen_ = true;

@@ -127,8 +127,8 @@ class FrameDecoder {
   std::optional<Frame> next();
   // Why this is not our protocol or was damaged; empty as long as all is well.
   [[nodiscard]] const std::string& error() const { return error_; }
-  // Whether the error is a wrong beginning: whoever sent it speaks something else.
-  [[nodiscard]] bool foreign() const { return foreign_; }
+  // When the error is a wrong beginning: what whoever sent it seems to speak, for people. Else empty.
+  [[nodiscard]] const std::string& foreign() const { return foreign_; }
 
  private:
   std::optional<Frame> fail(std::string why);
@@ -137,7 +137,7 @@ class FrameDecoder {
   size_t consumed_ = 0;  // of buffer_: frames already handed out
   size_t max_bytes_;
   bool magic_seen_ = false;
-  bool foreign_ = false;
+  std::string foreign_;
   std::string error_;
 };
 

@@ -52,8 +52,9 @@ enum class Refusal : uint8_t {
   sender = 4,    // the sender cannot be who it says
   busy = 5,      // too many connections or questions
   removed = 6,   // the sender is no member of this cluster any more
+  tls = 7,       // the receiver listens to TLS only; the one refusal that is said in plain, and proves nothing
 };
-inline constexpr Refusal kLastRefusal = Refusal::removed;
+inline constexpr Refusal kLastRefusal = Refusal::tls;
 
 struct HelloReply {
   Refusal refusal = Refusal::none;

@@ -53,8 +53,10 @@ TEST_CASE("HAZARDS J3, J4: TLS 1.2 with ECDHE and AEAD, nothing older, nothing w
   const Output renegotiation = connect("-tls1_2", "R\\n");
   CHECK(renegotiation.out.find("verify return:1\nverify return:1") == std::string::npos);
   CHECK(server.ready());
-  // Plain HTTP on the TLS port gets no answer.
-  CHECK(curl(dir, "http://127.0.0.1:" + std::to_string(server.tls_port) + "/healthz").exit != 0);
+  // Plain HTTP on the TLS port is told so, in plain, and gets nothing else.
+  const Answer plain = curl(dir, "http://127.0.0.1:" + std::to_string(server.tls_port) + "/healthz");
+  CHECK(plain.status == 400);
+  CHECK(plain.body.find("https://") != std::string::npos);
   CHECK(server.ready());
 }
 

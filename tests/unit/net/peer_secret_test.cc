@@ -48,6 +48,30 @@ TEST_CASE("HAZARDS G6: nodes that hold the same secret talk, and ask") {
   CHECK(a.answers[0].second.ok());
 }
 
+TEST_CASE("HAZARDS G6: every byte of a secret counts, short or long") {
+  const wire::HelloReply reply = reply_of(1);
+  for (const size_t size : {size_t{1}, size_t{2}, size_t{63}, size_t{64}, size_t{65}, size_t{4095}}) {
+    CAPTURE(size);
+    const std::string secret(size, 's');
+    const wire::Proof proof = listener_proof(secret, "hello", reply);
+    CHECK(same_proof(proof, listener_proof(secret, "hello", reply)));
+    for (const size_t at : {size_t{0}, size / 2, size - 1}) {
+      std::string other = secret;
+      other[at] = 't';
+      CHECK_FALSE(same_proof(proof, listener_proof(other, "hello", reply)));
+    }
+    CHECK_FALSE(same_proof(proof, listener_proof(secret + "s", "hello", reply)));
+  }
+  Loop loop;
+  TestNode a(loop, 1, 7, 0, std::string(4095, 's'));
+  TestNode b(loop, 2, 7, 0, std::string(4095, 's'));
+  TestNode c(loop, 3, 7, 0, std::string(4094, 's') + "t");
+  a.transport->set_peers({b.as_peer(), c.as_peer()});
+  REQUIRE(run_until(loop, [&] { return a.connected_to(b); }));
+  run_for(loop, 100);
+  CHECK_FALSE(a.connected_to(c));
+}
+
 TEST_CASE("HAZARDS G6: with another secret, or only one of them with any, nothing gets through in either direction") {
   for (const auto& [ours, theirs] : {std::pair("one", "two"), std::pair("one", ""), std::pair("", "two")}) {
     Loop loop;

@@ -307,7 +307,7 @@ TEST_CASE("HAZARDS G5, G1, G4: what is not the protocol is closed without an ans
     REQUIRE(run_until(loop, [&] { return stranger.closed(); }));
     CHECK(stranger.seen.data.empty());
   }
-  CHECK(log.count("does not speak the protocol") == 1);
+  CHECK(log.count("not the protocol of this port") == 1);
   CHECK(nodes.a.messages.empty());
   CHECK(nodes.a.questions.empty());
   CHECK(nodes.b.transport->send(instance(1), numbered(1)));

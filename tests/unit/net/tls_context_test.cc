@@ -13,25 +13,84 @@ using namespace wh::net::test;
 
 namespace {
 std::string server_error(const TlsFiles& files, TlsClientAuth auth = TlsClientAuth::no) {
-  const auto made = TlsContext::server(files, auth);
+  const auto material = TlsMaterial::read(files);
+  if (!material) return material.error();
+  const auto made = TlsContext::server(*material, auth);
   return made.ok() ? "no error" : made.error();
 }
+
+std::shared_ptr<const TlsMaterial> read(const TlsFiles& files) {
+  auto made = TlsMaterial::read(files);
+  REQUIRE_MESSAGE(made.ok(), made.error());
+  return *made;
+}
+
+constexpr int64_t kDay = 24 * 60 * 60;
 }  // namespace
 
-TEST_CASE("certificates and keys are read from PEM files; HAZARDS J7: days until the end are known") {
+TEST_CASE("certificates and keys are read from PEM files; HAZARDS J7: their end is known") {
   const Certificates& certs = Certificates::get();
-  const auto context = TlsContext::server(certs.files("server"), TlsClientAuth::yes);
-  REQUIRE(context.ok());
-  CHECK((*context)->notices().empty());
-  CHECK((*context)->days_left() == 29);
+  const int64_t now = seconds_since_1970();
+  const auto material = read(certs.files("server"));
+  CHECK(material->notices().empty());
+  CHECK(material->cert_validity().begins <= now);
+  CHECK(material->cert_validity().ends - now > 29 * kDay);
+  CHECK(material->cert_validity().ends - now <= 30 * kDay);
+  CHECK(material->cert_validity().whose == "CN=server");
+  CHECK(material->ca_validity().whose == "CN=ca");
+  CHECK(material->check_time(now).ok());
+  CHECK(material->check_time(now + 31 * kDay).error().find("(CN=server) has expired on 20") != std::string::npos);
+  CHECK(material->check_time(now - kDay).error().find("is not good before 20") != std::string::npos);
+  CHECK(utc_text(0) == "1970-01-01 00:00:00 UTC");
+  CHECK(utc_text(1'583'020'799) == "2020-02-29 23:59:59 UTC");
   CHECK(tls_library_version().starts_with("mbed TLS 2.28"));
-  CHECK(TlsContext::server(certs.files("server", ""), TlsClientAuth::no).ok());
-  const auto client = TlsContext::client(certs.files(""));
-  REQUIRE(client.ok());
-  CHECK((*client)->days_left() == INT64_MAX);
-  const auto expired = TlsContext::server(certs.files("expired"), TlsClientAuth::no);
-  REQUIRE(expired.ok());
-  CHECK((*expired)->days_left() < 0);
+  CHECK(TlsContext::server(material, TlsClientAuth::yes).ok());
+  CHECK(TlsContext::server(read(certs.files("server", "")), TlsClientAuth::no).ok());
+  const auto trust = read(certs.files(""));
+  CHECK(TlsContext::client(trust).ok());
+  CHECK(trust->cert_validity().ends == INT64_MAX);
+  const auto expired = read(certs.files("expired"));
+  CHECK(expired->cert_validity().ends == 1'580'515'200);  // 1 February 2020
+  CHECK_FALSE(expired->check_time(now).ok());
+}
+
+TEST_CASE("HAZARDS J7: a chain ends with the first of its certificates, a file of authorities with the first of them") {
+  const Certificates& certs = Certificates::get();
+  TlsFiles files = certs.files("server");
+  const auto join = [&](const std::string& name, const std::string& first, const std::string& second) {
+    std::ofstream(certs.path(name)) << std::ifstream(certs.path(first)).rdbuf()
+                                    << std::ifstream(certs.path(second)).rdbuf();
+    return certs.path(name);
+  };
+  files.cert_file = join("chain.pem", "server.pem", "expired.pem");
+  files.ca_file = join("authorities.pem", "ca.pem", "expired.pem");
+  const auto material = read(files);
+  CHECK(material->cert_validity().ends == 1'580'515'200);
+  CHECK(material->ca_validity().ends == 1'580'515'200);
+  CHECK(material->ca_validity().whose == "CN=expired");
+}
+
+TEST_CASE("HAZARDS G7: a member's certificate carries its name, is for servers and clients, and is the authority's") {
+  const Certificates& certs = Certificates::get();
+  const auto problem = [&](const std::string& name, const std::string& node_id, const std::string& ca = "ca") {
+    const Status checked = read(certs.files(name, ca))->check_for_member(node_id);
+    return checked.ok() ? std::string() : checked.error();
+  };
+  CHECK(problem("server", "node-1").empty());
+  CHECK(problem("server", "NODE-1").empty());
+  CHECK(problem("expired", "node-2").empty());  // its time is another question
+  CHECK(problem("port", "node-1:1112").empty());
+  CHECK(problem("server", "node-2").find("it carries node-1, localhost; make one with subjectAltName=DNS:node-2") !=
+        std::string::npos);
+  CHECK(problem("server", "server").find("does not carry") != std::string::npos);  // its common name
+  CHECK(problem("wildcard", "node-1.example").find("it carries *.example") != std::string::npos);
+  CHECK(problem("wildcard", "*.example").empty());
+  CHECK(problem("nameless", "node-1").find("it carries none") != std::string::npos);
+  CHECK(problem("wrong-usage", "node-2").find("extendedKeyUsage must be serverAuth,clientAuth") != std::string::npos);
+  CHECK(problem("no-signing", "node-2").find("keyUsage must have digitalSignature") != std::string::npos);
+  CHECK(problem("stranger", "node-2").find("does not come from the authority in tls-ca-cert-file") !=
+        std::string::npos);
+  CHECK(problem("stranger", "node-2", "otherca").empty());
 }
 
 TEST_CASE("an encrypted key needs its password") {
@@ -53,12 +112,12 @@ TEST_CASE("what is missing or wrong is named, with its file") {
   CHECK(server_error(files) == "TLS needs tls-cert-file and tls-key-file");
   CHECK(server_error(certs.files("server", ""), TlsClientAuth::optional) ==
         "certificates of clients cannot be verified without tls-ca-cert-file");
-  CHECK(TlsContext::client(certs.files("client", "")).error() ==
+  CHECK(TlsContext::client(read(certs.files("client", ""))).error() ==
         "the peer's certificate cannot be verified without tls-ca-cert-file");
 
   files = certs.files("server");
   files.key_file.clear();
-  CHECK(TlsContext::client(files).error() == "tls-cert-file and tls-key-file go together: one of them is missing");
+  CHECK(server_error(files) == "tls-cert-file and tls-key-file go together: one of them is missing");
 
   files = certs.files("server");
   files.cert_file = certs.path("none.pem");
@@ -91,16 +150,12 @@ TEST_CASE("HAZARDS J9: a key that others may read, and one that is slow, are not
   const Certificates& certs = Certificates::get();
   const TlsFiles files = certs.files("server-rsa");
   chmod(files.key_file.c_str(), 0644);
-  const auto open = TlsContext::server(files, TlsClientAuth::no);
-  REQUIRE(open.ok());
-  REQUIRE((*open)->notices().size() == 1);
-  CHECK((*open)->notices()[0] == "tls-key-file " + files.key_file + " can be read by other users: chmod 600 it");
+  const auto open = read(files);
+  REQUIRE(open->notices().size() == 1);
+  CHECK(open->notices()[0] == "tls-key-file " + files.key_file + " can be read by other users: chmod 600 it");
   chmod(files.key_file.c_str(), 0600);
-  const auto closed = TlsContext::server(files, TlsClientAuth::no);
-  REQUIRE(closed.ok());
-  CHECK((*closed)->notices().empty());
-  const auto large = TlsContext::server(certs.files("server-rsa3072"), TlsClientAuth::no);
-  REQUIRE(large.ok());
-  REQUIRE((*large)->notices().size() == 1);
-  CHECK((*large)->notices()[0].find("is RSA with 3072 bits") != std::string::npos);
+  CHECK(read(files)->notices().empty());
+  const auto large = read(certs.files("server-rsa3072"));
+  REQUIRE(large->notices().size() == 1);
+  CHECK(large->notices()[0].find("is RSA with 3072 bits") != std::string::npos);
 }

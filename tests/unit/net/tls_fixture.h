@@ -11,6 +11,7 @@
 #include <doctest/doctest.h>
 
 #include "net/tls_context.h"
+#include "net/tls_material.h"
 
 namespace wh::net::test {
 
@@ -49,6 +50,11 @@ class Certificates {
     make("client", ec, leaf + "-addext subjectAltName=DNS:node-2", "ca");
     make("stranger", ec, leaf + "-addext subjectAltName=DNS:node-2", "otherca");
     make("wrong-usage", ec, leaf + "-addext extendedKeyUsage=serverAuth -addext subjectAltName=DNS:node-2", "ca");
+    for (const char* node : {"n1", "n2", "n3"}) make(node, ec, leaf + "-addext subjectAltName=DNS:" + node, "ca");
+    make("wildcard", ec, leaf + "-addext subjectAltName=DNS:*.example", "ca");
+    make("nameless", ec, leaf, "ca");
+    make("port", ec, leaf + "-addext subjectAltName=DNS:node-1:1112", "ca");
+    make("no-signing", ec, leaf + "-addext keyUsage=keyAgreement -addext subjectAltName=DNS:node-2", "ca");
     // Only `openssl ca` makes certificates that have expired already.
     std::ofstream(path("ca.conf")) << "[ca]\ndefault_ca=x\n[x]\ndatabase=index\nserial=serial\nnew_certs_dir=.\n"
                                       "default_md=sha256\npolicy=p\n[p]\ncommonName=supplied\n[ext]\n"

@@ -20,14 +20,20 @@ namespace {
 
 using Lane = HandshakeGate::Lane;
 
+std::shared_ptr<const TlsMaterial> material(const TlsFiles& files) {
+  auto made = TlsMaterial::read(files);
+  REQUIRE_MESSAGE(made.ok(), made.error());
+  return *made;
+}
+
 std::shared_ptr<TlsContext> server_context(const std::string& name, TlsClientAuth auth = TlsClientAuth::no) {
-  auto made = TlsContext::server(Certificates::get().files(name), auth);
+  auto made = TlsContext::server(material(Certificates::get().files(name)), auth);
   REQUIRE_MESSAGE(made.ok(), made.error());
   return *made;
 }
 
 std::shared_ptr<TlsContext> client_context(const std::string& name = "", const std::string& ca = "ca") {
-  auto made = TlsContext::client(Certificates::get().files(name, ca));
+  auto made = TlsContext::client(material(Certificates::get().files(name, ca)));
   REQUIRE_MESSAGE(made.ok(), made.error());
   return *made;
 }
@@ -268,18 +274,46 @@ TEST_CASE("the client refuses a server of another authority, with another name, 
     const char* server;
     const char* ca;
     const char* name;
+    const char* why;
+    const char* alert;
   };
   for (const Case& c :
-       {Case{"server", "otherca", "node-1"}, Case{"stranger", "ca", "node-2"}, Case{"server", "ca", "node-2"},
-        Case{"server", "ca", "127.0.0.1"}, Case{"expired", "ca", "node-2"}}) {
+       {Case{"server", "otherca", "node-1", "its certificate: The certificate is not", "does not know the authority"},
+        Case{"stranger", "ca", "node-2", "its certificate: The certificate is not", "does not know the authority"},
+        Case{"server", "ca", "node-2", "its certificate is for node-1, localhost, not for node-2", "another name"},
+        Case{"server", "ca", "127.0.0.1", "its certificate is for node-1, localhost, not for 127.0.0.1", "(alert 42)"},
+        // HAZARDS G7: neither a wildcard nor a common name is a node's id.
+        Case{"wildcard", "ca", "node-1.example", "its certificate is for *.example, not for node", "another name"},
+        Case{"nameless", "ca", "nameless", "its certificate is for no name, not for nameless", "another name"},
+        Case{"expired", "ca", "node-2", "its certificate: The certificate validity has expired", "has expired"}}) {
+    CAPTURE(c.server);
     Talk talk(loop, gate, server_context(c.server), client_context("", c.ca), c.name);
     talk.client->write("secret");
     REQUIRE(run_until(loop, [&] { return talk.at_client.closes == 1 && talk.at_server.closes == 1; }));
-    CHECK(talk.at_client.why.starts_with("TLS handshake failed: The certificate"));
-    CHECK(talk.at_server.why.starts_with("TLS handshake failed: the peer refused with alert"));
+    CHECK(talk.at_client.why.starts_with(std::string("TLS handshake failed: ") + c.why));
+    CHECK(talk.at_server.why.find(c.alert) != std::string::npos);
     CHECK_FALSE(talk.client->peer_is_verified());
     CHECK(talk.at_server.data.empty());
   }
+}
+
+TEST_CASE("HAZARDS G7: a client without a name in mind takes whom the authority vouches for, and can ask who it is") {
+  Loop loop;
+  HandshakeGate gate(loop);
+  Talk talk(loop, gate, server_context("server"), client_context(), "");
+  talk.at_server.data_hook = [&](std::string_view bytes) { talk.server->write(bytes); };
+  talk.client->write("who?");
+  REQUIRE(run_until(loop, [&] { return talk.at_client.data == "who?"; }));
+  CHECK(talk.client->peer_has_name("node-1"));
+  CHECK_FALSE(talk.client->peer_has_name("node-2"));
+  CHECK(talk.client->peer_names() == "node-1, localhost");
+  CHECK(talk.client->peer_cert_ends() > seconds_since_1970());
+  CHECK(talk.server->peer_names().empty());
+  CHECK(talk.server->peer_cert_ends() == INT64_MAX);
+  Talk stranger(loop, gate, server_context("stranger"), client_context(), "");
+  stranger.client->write("who?");
+  REQUIRE(run_until(loop, [&] { return stranger.at_client.closes == 1; }));
+  CHECK(stranger.at_server.data.empty());
 }
 
 TEST_CASE("HAZARDS J8: a required client certificate is required: none, of another authority, expired, wrong usage") {
@@ -301,7 +335,11 @@ TEST_CASE("HAZARDS J8: a required client certificate is required: none, of anoth
     CHECK(talk.at_server.why.starts_with("TLS handshake failed: "));
     CHECK(talk.at_server.data.empty());
     CHECK_FALSE(talk.server->peer_is_verified());
+    // The client is told, by an alert, also when it has shown nothing.
+    CHECK(talk.at_client.why.find("alert") != std::string::npos);
+    if (name[0] == '\0') CHECK(talk.at_client.why.find("misses our certificate (alert 40)") != std::string::npos);
   }
+  CHECK(gate.failures() == 4);
 }
 
 TEST_CASE("HAZARDS J8: an optional client certificate counts only when it is verified") {
@@ -349,9 +387,44 @@ TEST_CASE("what does not speak TLS is closed, in order and with a reason") {
     plain.at_client.end_hook = [&] { plain.pair.client->close(); };
     plain.pair.client->write("GET / HTTP/1.1\r\nHost: x\r\n\r\n" + std::string(50'000, 'x'));
     REQUIRE(run_until(loop, [&] { return plain.at_server.closes == 1 && plain.at_client.closes == 1; }));
-    CHECK(plain.at_server.why == "the peer does not speak TLS");
+    CHECK(plain.at_server.why == "it speaks HTTP, not TLS");
+    CHECK(plain.at_client.data.empty());
     CHECK(plain.at_client.why.empty());  // it saw an end and no reset
     CHECK(plain.at_server.data.empty());
+  }
+  SUBCASE("with an answer in plain for it") {
+    std::string first;
+    Pair pair(loop);
+    Recorder at_server;
+    Recorder at_client;
+    const auto server =
+        TlsStream::accept(loop, gate, Lane::client, context, std::move(pair.server), [&](std::string_view bytes) {
+          first = bytes;
+          return std::string("use TLS");
+        });
+    server->set_handler(&at_server);
+    pair.client->set_handler(&at_client);
+    at_client.end_hook = [&] { pair.client->close(); };
+    pair.client->write("HELO there");
+    REQUIRE(run_until(loop, [&] { return at_server.closes == 1 && at_client.closes == 1; }));
+    CHECK(first == "HELO there");
+    CHECK(at_client.data == "use TLS");
+  }
+  SUBCASE("a server: it answers in plain, or hangs up on a ClientHello") {
+    for (const char* answer : {"HTTP/1.1 400 Bad Request\r\n\r\n", ""}) {
+      Pair pair(loop);
+      Recorder at_server;
+      Recorder at_client;
+      const auto client = TlsStream::connect(loop, gate, Lane::client, client_context(), std::move(pair.client), "n");
+      client->set_handler(&at_client);
+      pair.server->set_handler(&at_server);
+      at_server.data_hook = [&](std::string_view) {
+        pair.server->write(answer);
+        pair.server->close();
+      };
+      REQUIRE(run_until(loop, [&] { return at_client.closes == 1; }));
+      CHECK(at_client.why == TlsStream::kNoTls);
+    }
   }
   SUBCASE("garbage that begins like TLS") {
     for (const std::string& bytes :

@@ -47,6 +47,17 @@ TEST_CASE("checks: TLS has what it needs") {
     o.tls_key_file = "key";
   };
   CHECK(problems_after(complete).empty());
+  const auto between_members = [&](Options& o) {
+    complete(o);
+    o.tls_port = 0;
+    o.tls_cluster = true;
+  };
+  CHECK(has(problems_after(between_members),
+            "'tls-cluster' needs 'tls-cert-file', 'tls-key-file' and 'tls-ca-cert-file'"));
+  CHECK(problems_after([&](Options& o) {
+          between_members(o);
+          o.tls_ca_cert_file = "ca";
+        }).empty());
   for (const TlsAuthClients kind : {TlsAuthClients::yes, TlsAuthClients::optional}) {
     const auto demanding = [&](Options& o) {
       complete(o);
@@ -116,6 +127,16 @@ TEST_CASE("checks: notices") {
   REQUIRE(option_notices(options).size() == 1);
   CHECK(has(option_notices(options)[0], "raft-port"));
   CHECK_FALSE(has(option_notices(options)[0], "hunter2"));
+  options.cluster_secret = "fifteen letters";
+  REQUIRE(option_notices(options).size() == 1);
+  CHECK(has(option_notices(options)[0], "cluster-secret is short"));
+  CHECK_FALSE(has(option_notices(options)[0], "fifteen"));
+  options.cluster_secret = "sixteen letters!";
+  CHECK(option_notices(options).empty());
+  options.cluster_secret.clear();
+  options.tls_cluster = true;
+  CHECK(option_notices(options).empty());
+  options.tls_cluster = false;
   options.bind_interface = "lo";
   CHECK(option_notices(options).empty());
   options.bind = {"127.0.0.1"};

@@ -205,7 +205,7 @@ TEST_CASE("HAZARDS K7: wrong values are refused, name the directive, change noth
 }
 
 TEST_CASE("table: what is not supported yet accepts its default only") {
-  const Pairs refused = {{"tls-cluster", "yes"}, {"maxmemory", "1gb"}};
+  const Pairs refused = {{"maxmemory", "1gb"}};
   for (const auto& [name, value] : refused) {
     CAPTURE(name);
     Options options;

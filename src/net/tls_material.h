@@ -1,0 +1,76 @@
+// What the PEM files of the `tls-*` directives hold: a certificate and those that lead to its authority, the private
+// key, the authorities that are trusted. Read from the files once and never changed; new files make a new one. The
+// contexts that are made of it share it. Made by server/, on a worker where the loop must not wait.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace wh::net {
+
+struct TlsFiles {
+  std::string cert_file;  // PEM: the certificate, then those that lead to the authority
+  std::string key_file;   // PEM
+  std::string key_pass;   // empty: the key is not encrypted
+  std::string ca_file;    // PEM: who may sign the peer's certificate
+};
+
+struct TlsPem;
+
+// From when to when certificates are good, in seconds since 1970. Of several: the latest begin, the earliest end.
+struct TlsValidity {
+  int64_t begins = std::numeric_limits<int64_t>::min();
+  int64_t ends = std::numeric_limits<int64_t>::max();
+  std::string whose;  // the subject of the one that ends first
+};
+
+class TlsMaterial {
+ public:
+  // Reads the files that are named: certificate and key, both or neither; the authority. What is missing, unreadable,
+  // or does not fit together is an error that names the file.
+  static Result<std::shared_ptr<const TlsMaterial>> read(const TlsFiles& files);
+  ~TlsMaterial();
+  TlsMaterial(const TlsMaterial&) = delete;
+  TlsMaterial& operator=(const TlsMaterial&) = delete;
+
+  [[nodiscard]] const TlsFiles& files() const { return files_; }
+  [[nodiscard]] bool has_cert() const { return !files_.cert_file.empty(); }
+  [[nodiscard]] bool has_ca() const { return !files_.ca_file.empty(); }
+  // What the user should be told: a key that others may read, an RSA key so large that it stalls the loop.
+  [[nodiscard]] const std::vector<std::string>& notices() const { return notices_; }
+
+  // Of the own certificate and its chain; of the authorities. Unbounded where there is none.
+  [[nodiscard]] TlsValidity cert_validity() const;
+  [[nodiscard]] TlsValidity ca_validity() const;
+
+  // Whether other members will take the own certificate for that of the node called `node_id`: it lists that name, may
+  // be shown by servers and by clients, and comes from the authority. Time is not looked at.
+  [[nodiscard]] Status check_for_member(std::string_view node_id) const;
+  // Whether the own certificate and its chain are good at this time, in seconds since 1970.
+  [[nodiscard]] Status check_time(int64_t now) const;
+
+  // For tls_context.cc. mbedTLS wants it changeable, but all use is on the loop's thread.
+  [[nodiscard]] TlsPem& pem() const { return *pem_; }
+
+ private:
+  TlsMaterial();
+  Status load(const TlsFiles& files);
+  TlsFiles files_;
+  std::unique_ptr<TlsPem> pem_;
+  std::vector<std::string> notices_;
+};
+
+// "mbed TLS 2.28.3"
+std::string tls_library_version();
+// "2026-12-27 11:50:35 UTC"
+std::string utc_text(int64_t seconds_since_1970);
+// By the system's clock.
+int64_t seconds_since_1970();
+
+}  // namespace wh::net
