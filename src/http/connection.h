@@ -50,7 +50,8 @@ class RequestHandler {
   // A whole request. Answered by exactly one Connection::respond(id.sequence, ...), now or later. HEAD comes as HEAD;
   // its answer is the one to GET, whose body is then not sent.
   virtual void on_request(RequestId id, Request&& request) = 0;
-  // The connection refuses a request by itself (malformed, too large, too slow): the handler may add fields, and count it.
+  // The connection refuses a request by itself (malformed, too large, too slow): the handler may add fields, and count
+  // it.
   virtual void on_refused(Response& response) = 0;
   // The connection is gone; its unanswered requests need no answer. The last call for it, and the one from inside which
   // (or any time later) the connection may be destroyed.
@@ -108,6 +109,9 @@ class Connection : public StreamHandler {
   void take_request();
   void dispatch();
   void write_answers();
+  // The rest of an answer that comes in pieces: asks for the next one while there is room.
+  void pull();
+  void take_piece(std::string piece);
   void send(std::string_view bytes);
   // Answers a request of this connection that is not handed over.
   void answer_here(Response response);
@@ -141,6 +145,12 @@ class Connection : public StreamHandler {
   size_t unanswered_ = 0;
   Overlap in_flight_ = Overlap::alone;  // of the unanswered ones
   size_t held_bytes_ = 0;               // bodies of answers that wait for their turn
+
+  std::shared_ptr<BodySource> source_;  // of the answer that is being sent; later ones wait
+  uint64_t source_left_ = 0;            // bytes of it
+  uint64_t source_taken_ = 0;
+  Millis source_since_ = 0;
+  bool piece_due_ = false;  // asked for
 
   bool refused_ = false;            // the request being read was answered at its headers
   bool continue_due_ = false;       // its client waits for 100

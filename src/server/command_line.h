@@ -10,14 +10,17 @@
 namespace wh {
 
 struct CommandLine {
-  enum class Mode { run, help, version, check_config };
+  enum class Mode { run, help, version, check_config, verify, restore, recover };
   Mode mode = Mode::run;
   std::string config;  // a path, "-" for standard input, or empty
   std::vector<GivenDirective> directives;
+  std::string file;      // of --verify and --restore
+  bool yes = false;      // --recover: do not ask
+  bool dry_run = false;  // --recover: only look
 };
 
-// `arguments` without the program's name: [CONFIG | -] [--DIRECTIVE VALUE ...], --help, --version or --check-config
-// CONFIG. The values of a directive reach to the next `--`; `--name=value` gives exactly one, whatever it begins with.
+// `arguments` without the program's name: [CONFIG | -] [--DIRECTIVE VALUE ...], with --restore FILE or --recover [--yes]
+// [--dry-run] among them; --help, --version, --check-config CONFIG or --verify FILE. The values of a directive reach to the next `--`; `--name=value` gives exactly one, whatever it begins with.
 // Whether directives exist and what their values mean is the loader's to say. Never repeats a value in an error.
 Result<CommandLine> parse_command_line(const std::vector<std::string>& arguments);
 

@@ -26,8 +26,9 @@ http::Response with_outcome(http::Response response, const char* outcome) {
 
 }  // namespace
 
-HttpFront::HttpFront(const Options& options, node::Node& node, Calls& calls, const Millis& now)
-    : options_(options), node_(node), calls_(calls), now_(now), context_{options, node}, router_(router_table()) {
+HttpFront::HttpFront(const Options& options, node::Node& node, Calls& calls, Backups& backups,
+                     const Millis& now)
+    : options_(options), node_(node), calls_(calls), now_(now), context_{options, node, backups}, router_(router_table()) {
   reconfigure();
 }
 
@@ -85,7 +86,7 @@ std::optional<http::Response> HttpFront::check_headers(const http::Connection& c
   if (!answer) return answer;
   if (answer->status == 404)
     answer = http::error_response(
-        404, "nothing is here; /event, /key, /keys, /set, /get, /remove, /cluster and /healthz are");
+        404, "nothing is here; /event, /key, /keys, /set, /get, /remove, /cluster, /backup and /healthz are");
   if (needs.changes_state && answer->status >= 400) answer = with_outcome(std::move(*answer), "not-applied");
   return finished(std::move(*answer));
 }
@@ -155,6 +156,11 @@ bool HttpFront::may_forward(const RouteSpec& route, const http::Request& request
 void HttpFront::on_completion(const node::Completion& completion) {
   auto node = pending_.extract(completion.token);
   const Pending& pending = node.mapped();
+  if (completion.outcome == node::Outcome::applied && pending.route->finish_later != nullptr)
+    return pending.route->finish_later(context_, pending.memory, completion,
+                                       [this, id = pending.id, route = pending.route](http::Response response) {
+                                         respond(id, route, std::move(response));
+                                       });
   respond(pending.id, pending.route, outcome_response(pending, completion));
 }
 

@@ -26,7 +26,7 @@ struct HttpCounters {
 class HttpFront final : public http::RequestHandler, public CallOwner {
  public:
   // All must outlive it; `now` is set by the owner at every turn.
-  HttpFront(const Options& options, node::Node& node, Calls& calls, const Millis& now);
+  HttpFront(const Options& options, node::Node& node, Calls& calls, Backups& backups, const Millis& now);
 
   void accept(std::unique_ptr<ByteStream> stream);
   // Answers 503 and closes: there are `maxclients` already.

@@ -2,13 +2,11 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <climits>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <fcntl.h>
 #include <filesystem>
-#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -16,6 +14,7 @@
 
 #include "base/log.h"
 #include "server/access.h"
+#include "server/identity.h"
 #include "server/info.h"
 #include "server/option_checks.h"
 #include "server/option_table.h"
@@ -27,18 +26,6 @@ namespace {
 constexpr uint64_t kReservedDescriptors = 128;
 constexpr Millis kShutdownMs = 4'000;
 constexpr Millis kSyncEveryMs = 1'000;
-
-template <typename T>
-T random_value() {
-  T value{};
-  WH_ASSERT(getrandom(&value, sizeof value, 0) == static_cast<ssize_t>(sizeof value), "the system gives random bytes");
-  return value;
-}
-
-std::string machine_name() {
-  char name[HOST_NAME_MAX + 1] = {};
-  return gethostname(name, sizeof name - 1) == 0 ? name : "localhost";
-}
 
 // "host:port" with IPv6 in brackets; an empty host stays empty.
 std::string join_address(const std::string& host, uint16_t port) {
@@ -199,7 +186,8 @@ void Server::make_node(node::RecoveredNode recovered) {
   storage_->set_handler([this](node::StorageDone done) { node_->storage_done(std::move(done), loop_.now()); });
   node_ = std::make_unique<node::Node>(options, std::move(recovered), *storage_, *transport_, loop_.now());
   calls_ = std::make_unique<Calls>(*node_, [this] { return loop_.now(); });
-  http_ = std::make_unique<HttpFront>(options_, *node_, *calls_, now_);
+  backups_ = std::make_unique<Backups>(options_, *node_, *worker_, storage_->directory());
+  http_ = std::make_unique<HttpFront>(options_, *node_, *calls_, *backups_, now_);
   debug_ = std::make_unique<DebugFront>(
       CommandContext{
           .options = options_,
@@ -281,6 +269,7 @@ void Server::run() {
   raft_listener_.reset();
   http_.reset();
   debug_.reset();
+  backups_.reset();
   calls_.reset();
   transport_.reset();
   if (!storage_->idle()) {
@@ -298,6 +287,7 @@ void Server::turn() {
   now_ = loop_.now();
   node_->drain(now_);
   if (calls_->deliver() || node_->wants_turn()) loop_.defer([] {});
+  backups_->turn();
   loop_.set_deadline(node_->next_deadline());
   http_->bury();
   debug_->bury();
@@ -372,6 +362,7 @@ void Server::signalled() {
   http_listener_.reset();
   https_listener_.reset();
   debug_listener_.reset();
+  backups_->stop();
   http_->drain();
   debug_->drain();
   node_->begin_shutdown(loop_.now());

@@ -10,6 +10,7 @@
 #include "net/peers.h"
 #include "net/tls.h"
 #include "node/node.h"
+#include "server/backups.h"
 #include "server/calls.h"
 #include "server/config_loader.h"
 #include "server/debug_front.h"
@@ -84,6 +85,7 @@ class Server final : public net::PeerEvents {
   std::unique_ptr<net::PeerTransport> transport_;
   std::unique_ptr<node::Node> node_;
   std::unique_ptr<Calls> calls_;
+  std::unique_ptr<Backups> backups_;
   std::unique_ptr<HttpFront> http_;
   std::unique_ptr<DebugFront> debug_;
   std::shared_ptr<net::TlsContext> tls_;
