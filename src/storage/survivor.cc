@@ -54,7 +54,8 @@ raft::Term Survivor::last_log_term() const {
 
 Status Survivor::take_over(const node::ClusterId& fresh) {
   raft::Member self{.id = node_.instance, .name = node_.name};
-  if (const raft::Member* known = configuration().configuration.find(node_.instance)) self = *known;
+  const raft::Configuration members = configuration().configuration;
+  if (const raft::Member* known = members.find(node_.instance)) self = *known;
   self.suffrage = raft::Suffrage::voter;
   const raft::Entry entry{.index = node_.raft.log.last_index + 1,
                           .term = next(std::max(node_.raft.hard_state.current_term, last_log_term())),

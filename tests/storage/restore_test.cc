@@ -8,6 +8,7 @@
 #include <doctest/doctest.h>
 
 #include "crash_disk.h"
+#include "machine/machine.h"
 #include "machine/snapshot_loader.h"
 #include "support.h"
 
