@@ -17,17 +17,28 @@ LogOutput::~LogOutput() {
 }
 
 Status LogOutput::open(const std::string& file, LogLevel level) {
-  if (!file.empty()) {
-    const int fd = ::open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    if (fd < 0) return Error{"could not open the log file " + file + ": " + std::strerror(errno)};
-    fd_ = fd;
-    owned_ = true;
-  }
-  struct stat info {};
-  may_block_ = ::fstat(fd_, &info) != 0 || !S_ISREG(info.st_mode);
+  file_ = file;
+  use(fd_);
+  if (Status opened = reopen(); !opened) return opened;
   set_log_level(level);
   set_log_sink([this](LogLevel l, std::string_view line) { write(l, line); });
   return ok_status();
+}
+
+Status LogOutput::reopen() {
+  if (file_.empty()) return ok_status();
+  const int fd = ::open(file_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0600);
+  if (fd < 0) return Error{"could not open the log file " + file_ + ": " + std::strerror(errno)};
+  if (owned_) ::close(fd_);
+  owned_ = true;
+  use(fd);
+  return ok_status();
+}
+
+void LogOutput::use(int fd) {
+  struct stat info {};
+  fd_ = fd;
+  may_block_ = ::fstat(fd_, &info) != 0 || !S_ISREG(info.st_mode);
 }
 
 void LogOutput::write(LogLevel level, std::string_view line) {

@@ -20,11 +20,17 @@ class LogOutput {
 
   // Opens the file for appending (0600 when new); empty: standard output. Becomes base/log.h's sink.
   Status open(const std::string& file, LogLevel level);
+  // Opens the file by its name again, after it was renamed or removed (SIGHUP). On an error the log goes on where it
+  // was. Does nothing with standard output.
+  Status reopen();
   [[nodiscard]] uint64_t dropped() const { return dropped_; }
 
  private:
   void write(LogLevel level, std::string_view line);
 
+  void use(int fd);
+
+  std::string file_;
   int fd_ = 1;
   bool owned_ = false;
   bool may_block_ = true;

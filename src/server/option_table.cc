@@ -64,25 +64,30 @@ const OptionSpec kTable[] = {
   {.section = kTls, .name = "tls-port", .type = T::integer, .field = number<&O::tls_port>(),
    .doc = "HTTPS; 0 turns it off", .max = kMaxPort},
   {.section = kTls, .name = "tls-cert-file", .field = &O::tls_cert_file,
-   .doc = "the server's certificate and chain (PEM)"},
-  {.section = kTls, .name = "tls-key-file", .field = &O::tls_key_file, .doc = "its private key (PEM)"},
+   .doc = "the server's certificate and chain (PEM)", .is_path = true},
+  {.section = kTls, .name = "tls-key-file", .field = &O::tls_key_file, .doc = "its private key (PEM)",
+   .is_path = true},
   {.section = kTls, .name = "tls-key-file-pass", .type = T::secret, .field = &O::tls_key_file_pass,
    .doc = "the private key's passphrase"},
   {.section = kTls, .name = "tls-ca-cert-file", .field = &O::tls_ca_cert_file,
-   .doc = "the authorities whose client certificates are accepted (PEM)"},
+   .doc = "the authorities whose client certificates are accepted (PEM)", .is_path = true},
   {.section = kTls, .name = "tls-auth-clients", .type = T::choice, .field = number<&O::tls_auth_clients>(),
    .doc = "whether HTTPS clients must show a certificate", .choices = "no|yes|optional"},
   {.section = kTls, .name = "tls-cluster", .type = T::flag, .field = number<&O::tls_cluster>(),
    .doc = "mutual TLS between the members", .supported = false},
 
   {.section = kGeneral, .name = "dir", .field = &O::dir, .doc = "data directory; one process at a time holds it",
-   .check = check_directory, .may_be_empty = false, .seed_environment = "RAFT_VOLUME_DIR"},
+   .check = check_directory, .may_be_empty = false, .is_path = true, .seed_environment = "RAFT_VOLUME_DIR"},
   {.section = kGeneral, .name = "loglevel", .type = T::choice, .field = number<&O::loglevel>(),
    .doc = "the least important lines that are logged", .choices = "debug|verbose|notice|warning", .changeable = true},
-  {.section = kGeneral, .name = "logfile", .field = &O::logfile, .doc = "where the log goes; empty: standard output"},
-  {.section = kGeneral, .name = "pidfile", .field = &O::pidfile, .doc = "where to write the process id; empty: nowhere"},
+  {.section = kGeneral, .name = "logfile", .field = &O::logfile, .doc = "where the log goes; empty: standard output",
+   .is_path = true},
+  {.section = kGeneral, .name = "pidfile", .field = &O::pidfile, .doc = "where to write the process id; empty: nowhere",
+   .is_path = true},
   {.section = kGeneral, .name = "daemonize", .type = T::flag, .field = number<&O::daemonize>(),
-   .doc = "run in the background", .supported = false},
+   .doc = "run in the background"},
+  {.section = kGeneral, .name = "supervised", .type = T::choice, .field = number<&O::supervised>(),
+   .doc = "which service manager is told how this process fares", .choices = "no|systemd|auto"},
   {.section = kGeneral, .name = "include", .type = T::include, .field = {}, .doc = "reads another config file here"},
 
   {.section = kCluster, .name = "node-id", .field = &O::node_id,
@@ -335,6 +340,14 @@ std::string default_text(const OptionSpec& spec) {
   if (spec.type == OptionType::memory) return format_memory(std::get<NumberField>(spec.field).get(defaults));
   const std::string text = option_text(defaults, spec);
   return text.empty() ? "\"\"" : text;
+}
+
+void make_paths_absolute(Options& options, const std::string& start) {
+  for (const OptionSpec& spec : kTable) {
+    if (!spec.is_path) continue;
+    std::string& path = options.*std::get<TextField>(spec.field);
+    if (!path.empty() && path[0] != '/') path = start + "/" + path;
+  }
 }
 
 std::vector<std::pair<std::string, std::string>> get_options(const Options& options, std::string_view pattern) {

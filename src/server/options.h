@@ -13,6 +13,7 @@ namespace wh {
 
 // The values of each enum stand in the order of the choices in the option table.
 enum class TlsAuthClients { no, yes, optional };
+enum class Supervised { no, systemd, automatic };
 enum class AppendFsync { always, everysec, no };
 enum class FollowerWrites { automatic, forward, redirect };
 enum class ReadConsistency { linearizable, stale };
@@ -43,8 +44,9 @@ struct Options {
   std::string dir = "./";
   LogLevel loglevel = LogLevel::notice;
   std::string logfile;  // empty: standard output
-  std::string pidfile;  // empty: none
+  std::string pidfile;  // empty: none, or Pidfile::kDefault in the background
   bool daemonize = false;
+  Supervised supervised = Supervised::no;
 
   // Cluster. Ports of 0 mean: the port that is listened on.
   std::string node_id;            // empty: default_node_id()

@@ -1,14 +1,9 @@
 #include "server/server.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <csignal>
-#include <cstdio>
-#include <cstring>
-#include <fcntl.h>
 #include <filesystem>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <utility>
 
@@ -58,15 +53,13 @@ class Server::LoopWorker final : public storage::Worker {
   net::Loop& loop_;
 };
 
-Server::Server(LoadedConfig config, const LogOutput& log)
+Server::Server(LoadedConfig config, LogOutput& log)
     : config_(std::move(config)), options_(config_.options), log_(log), seed_(random_value<uint64_t>()) {
   now_ = started_at_ = loop_.now();
   worker_ = std::make_unique<LoopWorker>(loop_);
 }
 
-Server::~Server() {
-  if (!pidfile_.empty()) ::unlink(pidfile_.c_str());
-}
+Server::~Server() = default;
 
 // --- beginning
 
@@ -79,7 +72,12 @@ Status Server::start() {
   node::RecoveredNode recovered;
   if (Status opened = open_storage(recovered); !opened) return opened;
   if (Status ports = open_ports(); !ports) return ports;
-  if (Status written = write_pidfile(); !written) return written;
+  if (options_.pidfile.empty()) {
+    if (options_.daemonize) pidfile_.write_default();
+  } else if (Status written = pidfile_.write(options_.pidfile); !written) {
+    return written;
+  }
+  supervisor_.begin(options_.supervised);
   make_node(std::move(recovered));
   loop_.set_turn_hook([this] { turn(); });
   loop_.set_sweep([this] { sweep(); });
@@ -243,23 +241,12 @@ Status Server::open_ports() {
   return ok_status();
 }
 
-Status Server::write_pidfile() {
-  if (options_.pidfile.empty()) return ok_status();
-  const int fd = ::open(options_.pidfile.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  const std::string text = std::to_string(getpid()) + "\n";
-  const bool written = fd >= 0 && ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size());
-  const int error = errno;
-  if (fd >= 0) ::close(fd);
-  if (!written) return Error{"could not write the pidfile " + options_.pidfile + ": " + std::strerror(error)};
-  pidfile_ = options_.pidfile;
-  return ok_status();
-}
-
 // --- going on
 
 void Server::run() {
   logf(LogLevel::notice, "wormhole %s, node %s, data in %s", WORMHOLE_VERSION, options_.node_id.c_str(),
        storage_->directory().c_str());
+  supervisor_.ready();
   loop_.run();
   // The order of ending: nobody asks any more, then nobody answers. The storage is idle, or the process ends without
   // it.
@@ -274,7 +261,7 @@ void Server::run() {
   transport_.reset();
   if (!storage_->idle()) {
     logf(LogLevel::warning, "the disk has not finished its last write: leaving without it");
-    if (!pidfile_.empty()) ::unlink(pidfile_.c_str());
+    pidfile_.remove();
     _exit(0);
   }
   node_.reset();
@@ -298,6 +285,7 @@ void Server::sweep() {
   now_ = loop_.now();
   http_->check_deadlines();
   debug_->check_deadlines();
+  supervisor_.sweep(*node_);
   if (options_.appendfsync == AppendFsync::everysec && now_ >= synced_at_ + kSyncEveryMs) {
     synced_at_ = now_;
     storage_->sync_soon();
@@ -343,14 +331,21 @@ Status Server::configure(const std::string& name, const std::string& value) {
   return ok_status();
 }
 
-void Server::reload() { log_line(LogLevel::notice, "SIGHUP: nothing is read anew; use CONFIG SET, or start again"); }
+void Server::reload() {
+  supervisor_.reloading();
+  if (const Status reopened = log_.reopen(); !reopened)
+    logf(LogLevel::warning, "%s: the log goes on in the file that is open", reopened.error().c_str());
+  if (!options_.logfile.empty())
+    logf(LogLevel::notice, "SIGHUP: the log file %s was opened anew", options_.logfile.c_str());
+  supervisor_.reloaded();
+}
 
 // --- ending
 
 void Server::signalled() {
   if (shutting_down_) {
     logf(LogLevel::warning, "second signal: leaving at once");
-    if (!pidfile_.empty()) ::unlink(pidfile_.c_str());
+    pidfile_.remove();
     _exit(0);
   }
   const raft::Raft* raft = node_->raft();
@@ -358,6 +353,7 @@ void Server::signalled() {
   logf(LogLevel::notice, "shutting down: answering what is in progress%s",
        hands_over ? ", handing leadership over" : "");
   shutting_down_ = true;
+  supervisor_.stopping();
   give_up_at_ = loop_.now() + kShutdownMs;
   http_listener_.reset();
   https_listener_.reset();

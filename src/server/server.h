@@ -16,13 +16,15 @@
 #include "server/debug_front.h"
 #include "server/http_front.h"
 #include "server/log_output.h"
+#include "server/pidfile.h"
+#include "server/supervisor.h"
 #include "storage/sqlite_storage.h"
 
 namespace wh {
 
 class Server final : public net::PeerEvents {
  public:
-  Server(LoadedConfig config, const LogOutput& log);
+  Server(LoadedConfig config, LogOutput& log);
   ~Server() override;
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
@@ -41,7 +43,6 @@ class Server final : public net::PeerEvents {
   Status load_tls();
   void make_node(node::RecoveredNode recovered);
   void raise_descriptor_limit();
-  Status write_pidfile();
   [[nodiscard]] std::string announced_host() const;
 
   // Going on.
@@ -69,11 +70,12 @@ class Server final : public net::PeerEvents {
 
   LoadedConfig config_;
   Options& options_;
-  const LogOutput& log_;
+  LogOutput& log_;
   uint64_t seed_;
-  std::string pidfile_;
+  Pidfile pidfile_;
 
   net::Loop loop_;
+  Supervisor supervisor_{loop_};
   Millis now_ = 0;
   Millis started_at_ = 0;
   Millis synced_at_ = 0;
