@@ -52,6 +52,7 @@ int run(wh::LoadedConfig config) {
   wh::LogOutput log;
   if (const wh::Status opened = log.open(config.options.logfile, config.options.loglevel); !opened)
     return complain(opened.error());
+  log.set_format(config.options.log_format);
   const bool in_file = !config.options.logfile.empty();
   for (const std::string& notice : config.notices) wh::log_line(wh::LogLevel::warning, notice);
   wh::Server server(std::move(config), log);

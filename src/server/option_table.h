@@ -45,6 +45,7 @@ struct OptionSpec {
   uint64_t min = 0;
   uint64_t max = 0;
   Status (*check)(std::string_view) = nullptr;  // of a text that is not empty; of every element of a list
+  bool may_be_off = false;                      // a number: whether -1 is one too, beside `min` to `max`
   bool may_be_empty = true;                     // a text: whether "" is a value
   bool changeable = false;                      // at run time, by CONFIG SET
   bool supported = true;                        // false: only its default is accepted

@@ -27,6 +27,7 @@ class Backups;
 struct RouteContext {
   const Options& options;
   const node::Node& node;
+  std::function<std::string()> metrics;  // the text of /metrics, as of now
   Backups& backups;
 };
 
@@ -116,6 +117,7 @@ Begun begin_cluster(const RouteContext&, RouteRequest&);
 Begun begin_backup(const RouteContext&, RouteRequest&);
 void finish_backup(const RouteContext&, const RouteMemory&, const node::Completion&,
                    std::function<void(http::Response)> answer);
+Begun begin_metrics(const RouteContext&, RouteRequest&);
 Begun begin_healthz(const RouteContext&, RouteRequest&);
 Begun begin_readyz(const RouteContext&, RouteRequest&);
 

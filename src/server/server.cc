@@ -11,8 +11,10 @@
 #include "server/access.h"
 #include "server/identity.h"
 #include "server/info.h"
+#include "server/metrics.h"
 #include "server/option_checks.h"
 #include "server/option_table.h"
+#include "server/process_figures.h"
 
 namespace wh {
 namespace {
@@ -56,6 +58,7 @@ class Server::LoopWorker final : public storage::Worker {
 Server::Server(LoadedConfig config, LogOutput& log)
     : config_(std::move(config)), options_(config_.options), log_(log), seed_(random_value<uint64_t>()) {
   now_ = started_at_ = loop_.now();
+  started_unix_s_ = unix_seconds();
   worker_ = std::make_unique<LoopWorker>(loop_);
 }
 
@@ -80,6 +83,7 @@ Status Server::start() {
   supervisor_.begin(options_.supervised);
   make_node(std::move(recovered));
   loop_.set_turn_hook([this] { turn(); });
+  loop_.set_turn_watch([this](const net::TurnTimes& times) { turn_ended(times); });
   loop_.set_sweep([this] { sweep(); });
   loop_.on_deadline([this](Millis) { node_->tick(loop_.now()); });
   for (const int signal : {SIGTERM, SIGINT}) loop_.on_signal(signal, [this] { signalled(); });
@@ -181,18 +185,27 @@ void Server::make_node(node::RecoveredNode recovered) {
       .log_cache_bytes = options_.raft_log_cache_bytes,
       .max_uncommitted_bytes = options_.raft_max_uncommitted_bytes,
   };
-  storage_->set_handler([this](node::StorageDone done) { node_->storage_done(std::move(done), loop_.now()); });
+  storage_->set_handler([this](node::StorageDone done) {
+    ++storage_results_;
+    node_->storage_done(std::move(done), loop_.now());
+  });
   node_ = std::make_unique<node::Node>(options, std::move(recovered), *storage_, *transport_, loop_.now());
   calls_ = std::make_unique<Calls>(*node_, [this] { return loop_.now(); });
   backups_ = std::make_unique<Backups>(options_, *node_, *worker_, storage_->directory());
-  http_ = std::make_unique<HttpFront>(options_, *node_, *calls_, *backups_, now_);
+  http_ = std::make_unique<HttpFront>(RouteContext{.options = options_,
+                                                   .node = *node_,
+                                                   .metrics = [this] { return metrics_text(sources()); },
+                                                   .backups = *backups_},
+                                      *calls_, slow_log_, now_);
   debug_ = std::make_unique<DebugFront>(
       CommandContext{
           .options = options_,
           .node = *node_,
-          .info = [this](const std::string& section) { return info(section); },
-          .configure = [this](const std::string& name, const std::string& value) { return configure(name, value); }},
-      *calls_, now_);
+          .info = [this](std::span<const std::string> sections) { return info_text(sources(), sections); },
+          .configure = [this](const std::string& name, const std::string& value) { return configure(name, value); },
+          .reset_counters = [this] { reset_counters(); },
+          .slow_log = slow_log_},
+      *calls_, slow_log_, now_);
 }
 
 Status Server::open_ports() {
@@ -281,6 +294,21 @@ void Server::turn() {
   if (shutting_down_) maybe_finish();
 }
 
+void Server::turn_ended(const net::TurnTimes& times) {
+  const net::LoopStats& loop = loop_.stats();
+  const TurnWork counted{.peer_messages = peer_messages_,
+                         .http_requests = http_->counters().requests,
+                         .commands = debug_->counters().commands,
+                         .connections = http_->counters().connections + debug_->counters().connections,
+                         .entries_applied = node_->counters().entries_applied,
+                         .storage_results = storage_results_,
+                         .reads = node_->counters().reads,
+                         .bytes_received = loop.bytes_received,
+                         .bytes_sent = loop.bytes_sent};
+  // Members notice a silence of an election timeout; a quarter of it is time to say something.
+  turn_watch_.turn_ended(times, counted, options_.raft_election_timeout_ms * 1000 / 4, loop_.now());
+}
+
 void Server::sweep() {
   now_ = loop_.now();
   http_->check_deadlines();
@@ -300,19 +328,30 @@ std::string Server::peer_objection(const ByteStream& stream) const {
          "trust, protected-mode no on every node";
 }
 
-std::string Server::info(const std::string& section) {
-  return info_text({.options = options_,
-                    .node = *node_,
-                    .loop = loop_,
-                    .storage = *storage_,
-                    .http = *http_,
-                    .debug = debug_->counters(),
-                    .debug_connections = debug_->connections(),
-                    .debug_accepted = debug_->accepted(),
-                    .started_at = started_at_,
-                    .log_lines_dropped = log_.dropped(),
-                    .tls_days_left = tls_ ? tls_->days_left() : INT64_MAX},
-                   section);
+Sources Server::sources() const {
+  return {.options = options_,
+          .node = *node_,
+          .loop = loop_,
+          .storage = *storage_,
+          .http = *http_,
+          .debug = *debug_,
+          .calls = *calls_,
+          .turns = turn_watch_,
+          .started_at = started_at_,
+          .started_unix_s = started_unix_s_,
+          .log_lines_dropped = log_.dropped(),
+          .tls_expiry_unix_s = tls_ ? tls_->expires_unix_s() : std::nullopt};
+}
+
+void Server::reset_counters() {
+  loop_.reset_stats();
+  storage_->reset_stats();
+  node_->reset_counters();
+  calls_->reset_counters();
+  http_->reset_counters();
+  debug_->reset_counters();
+  turn_watch_.reset();
+  peer_messages_ = storage_results_ = 0;
 }
 
 Status Server::configure(const std::string& name, const std::string& value) {
@@ -320,6 +359,7 @@ Status Server::configure(const std::string& name, const std::string& value) {
   logf(LogLevel::notice, "%s was changed by CONFIG SET%s", find_option(name)->name.data(),
        hides_value(name) ? "" : (": " + value).c_str());
   set_log_level(options_.loglevel);
+  log_.set_format(options_.log_format);
   raise_descriptor_limit();
   for (const auto* listener : {&http_listener_, &https_listener_, &debug_listener_})
     if (*listener) (*listener)->set_keepalive(static_cast<unsigned>(options_.tcp_keepalive_s));
@@ -372,6 +412,7 @@ void Server::maybe_finish() {
 // --- the transport's events
 
 void Server::received(raft::NodeId from, node::PeerMessage message) {
+  ++peer_messages_;
   node_->receive(from, std::move(message), loop_.now());
 }
 void Server::peer_connected(raft::NodeId id) { node_->peer_connected(id, loop_.now()); }
