@@ -14,6 +14,7 @@
 #include "base/histogram.h"
 #include "net/loop.h"
 #include "node/node.h"
+#include "server/backups.h"
 #include "server/calls.h"
 #include "server/debug_front.h"
 #include "server/http_front.h"
@@ -33,6 +34,7 @@ struct Sources {
   const DebugFront& debug;
   const Calls& calls;
   const TurnWatch& turns;
+  const Backups& backups;
   Millis started_at = 0;
   int64_t started_unix_s = 0;
   uint64_t log_lines_dropped = 0;

@@ -337,6 +337,7 @@ Sources Server::sources() const {
           .debug = *debug_,
           .calls = *calls_,
           .turns = turn_watch_,
+          .backups = *backups_,
           .started_at = started_at_,
           .started_unix_s = started_unix_s_,
           .log_lines_dropped = log_.dropped(),
