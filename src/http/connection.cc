@@ -23,7 +23,8 @@ Connection::Connection(uint64_t id, std::unique_ptr<ByteStream> stream, RequestH
       parser_(limits),
       idle_since_(now),
       sent_since_(now) {
-  WH_ASSERT(limits.in_flight > 0 && limits.body_bytes_per_second > 0, "limits that let something through");
+  WH_ASSERT(limits.in_flight > 0 && limits.body_bytes_per_second > 0 && limits.source_bytes_per_second > 0,
+            "limits that let something through");
   stream_->set_handler(this);
 }
 
@@ -44,6 +45,7 @@ void Connection::on_drained() { pump(); }
 void Connection::on_close(std::string_view) {
   state_ = State::closed;
   slots_.clear();
+  source_.reset();
   waiting_.reset();
   unanswered_ = 0;
   handler_.on_closed(id_);  // may destroy this
@@ -84,6 +86,12 @@ void Connection::pump() {
 bool Connection::advance() {
   if (state_ != State::open) return false;
   write_answers();
+  // Nothing else is taken up meanwhile.
+  if (source_) {
+    pull();
+    if (source_ || state_ != State::open) return false;
+    return true;
+  }
   if (waiting_) {
     const bool in_turn = unanswered_ == 0 || (in_flight_ == Overlap::write && waiting_overlap_ == Overlap::write);
     if (!in_turn || !has_room()) return false;
@@ -186,8 +194,8 @@ void Connection::answer_here(Response response) {
 
 void Connection::write_answers() {
   std::string out;
-  while (!slots_.empty() && slots_.front().response) {
-    const Slot slot = std::move(slots_.front());
+  while (!source_ && !slots_.empty() && slots_.front().response) {
+    Slot slot = std::move(slots_.front());
     slots_.pop_front();
     held_bytes_ -= slot.response->body.size();
     ResponseFraming framing;
@@ -195,10 +203,40 @@ void Connection::write_answers() {
     framing.close = no_more_ && slots_.empty() && !waiting_;
     framing.keep_alive_1_0 = slot.minor_version == 0 && !framing.close;
     append_response(out, *slot.response, framing);
+    if (!slot.response->source || slot.head) continue;
+    source_ = std::move(slot.response->source);
+    source_left_ = source_->size();
+    source_taken_ = 0;
+    source_since_ = now_;
   }
   if (out.empty()) return;
   idle_since_ = now_;
   send(out);
+}
+
+void Connection::pull() {
+  while (source_ && !piece_due_ && state_ == State::open) {
+    if (source_left_ == 0) {
+      source_.reset();
+      idle_since_ = now_;
+      return;
+    }
+    if (output_pending() > limits_.output_soft_bytes) return;
+    piece_due_ = true;
+    const std::shared_ptr<BodySource> held = source_;  // a piece that comes at once may end it
+    held->next([this](std::string piece) { take_piece(std::move(piece)); });
+  }
+}
+
+void Connection::take_piece(std::string piece) {
+  piece_due_ = false;
+  if (state_ != State::open) return;
+  // The length was promised: only the end of the connection can say that it does not hold.
+  if (piece.empty() || piece.size() > source_left_) return abort();
+  source_left_ -= piece.size();
+  source_taken_ += piece.size();
+  send(piece);
+  pump();
 }
 
 void Connection::send(std::string_view bytes) {
@@ -224,6 +262,7 @@ void Connection::stop_reading_requests() {
 
 void Connection::abort() {
   state_ = State::closing;
+  source_.reset();
   stream_->abort();
 }
 
@@ -258,8 +297,12 @@ void Connection::check_output(Millis now) {
     sent_bytes_ = sent;
     sent_since_ = now;
   } else if (now - sent_since_ >= limits_.output_stall_ms) {
-    abort();
+    return abort();
   }
+  // Nor may one that takes a few bytes now and then keep a source for ever.
+  if (source_ &&
+      now - source_since_ >= limits_.source_deadline_ms + source_taken_ * 1000 / limits_.source_bytes_per_second)
+    abort();
 }
 
 void Connection::check_deadlines() {
@@ -271,7 +314,7 @@ void Connection::check_deadlines() {
     const bool late = parser_.in_body() ? now_ - body_since_ >= limits_.body_deadline_ms + earned
                                         : now_ - request_since_ >= limits_.header_deadline_ms;
     if (late) fail({408, "The request took too long to arrive"});
-  } else if (limits_.idle_timeout_ms != 0 && slots_.empty() && !waiting_ &&
+  } else if (limits_.idle_timeout_ms != 0 && slots_.empty() && !waiting_ && !source_ &&
              now_ - idle_since_ >= limits_.idle_timeout_ms) {
     stop_reading_requests();
   }

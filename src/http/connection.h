@@ -112,6 +112,9 @@ class Connection : public StreamHandler {
   void take_request();
   void dispatch();
   void write_answers();
+  // The rest of an answer that comes in pieces: asks for the next one while there is room.
+  void pull();
+  void take_piece(std::string piece);
   void send(std::string_view bytes);
   // Answers a request of this connection that is not handed over.
   void answer_here(Response response);
@@ -146,6 +149,12 @@ class Connection : public StreamHandler {
   size_t unanswered_ = 0;
   Overlap in_flight_ = Overlap::alone;  // of the unanswered ones
   size_t held_bytes_ = 0;               // bodies of answers that wait for their turn
+
+  std::shared_ptr<BodySource> source_;  // of the answer that is being sent; later ones wait
+  uint64_t source_left_ = 0;            // bytes of it
+  uint64_t source_taken_ = 0;
+  Millis source_since_ = 0;
+  bool piece_due_ = false;  // asked for
 
   bool refused_ = false;            // the request being read was answered at its headers
   bool continue_due_ = false;       // its client waits for 100

@@ -74,9 +74,11 @@ void append_response(std::string& out, const Response& response, const ResponseF
   out += "\r\n";
   // RFC 9110 8.6 and 15.4.5: these two have no body, and a length would describe another answer's.
   const bool bodiless = response.status == 204 || response.status == 304;
-  WH_ASSERT(!bodiless || response.body.empty(), "204 and 304 have no body");
-  if (!bodiless) append_field(out, "Content-Length", std::to_string(response.body.size()));
-  if (!response.body.empty() && !response.content_type.empty())
+  const uint64_t size = response.source ? response.source->size() : response.body.size();
+  WH_ASSERT(!bodiless || size == 0, "204 and 304 have no body");
+  WH_ASSERT(!response.unknown_length || framing.head, "a length is unknown of a body that is not sent only");
+  if (!bodiless && !response.unknown_length) append_field(out, "Content-Length", std::to_string(size));
+  if ((size > 0 || response.unknown_length) && !response.content_type.empty())
     append_field(out, "Content-Type", response.content_type);
   append_field(out, "X-Content-Type-Options", "nosniff");
   for (const Header& field : response.headers) {

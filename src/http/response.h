@@ -2,6 +2,9 @@
 // H20).
 #pragma once
 
+#include <cstdint>
+#include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,6 +14,18 @@
 
 namespace wh::http {
 
+// A body too large to hold: it comes in pieces, as the client takes them.
+class BodySource {
+ public:
+  // Destroying it ends the reading: no `ready` is called any more.
+  virtual ~BodySource() = default;
+  // All pieces together.
+  [[nodiscard]] virtual uint64_t size() const = 0;
+  // Asks for the next piece, when the one before has come. `ready` is called once, on the loop's thread, now or later;
+  // an empty piece says that the rest cannot be had, which ends the connection.
+  virtual void next(std::function<void(std::string piece)> ready) = 0;
+};
+
 struct Response {
   int status = 200;          // 200 to 599
   std::string content_type;  // sent only with a body; empty: none
@@ -18,6 +33,9 @@ struct Response {
   // Content-Type, Connection, Transfer-Encoding and X-Content-Type-Options are the writer's own and must not be here.
   std::vector<Header> headers;
   Bytes body;
+  std::shared_ptr<BodySource> source;  // set: in place of `body`
+  // For an answer to HEAD only: that to GET has a body whose size is not known yet (RFC 9110 8.6).
+  bool unknown_length = false;
 };
 
 // What the connection adds to an answer.
@@ -30,7 +48,7 @@ struct ResponseFraming {
 // RFC 9110's phrase; "Unknown" for a status it does not define.
 [[nodiscard]] std::string_view reason_phrase(int status);
 
-// Appends the answer's bytes to `out`.
+// Appends the answer's bytes to `out`; of one with a source the header section.
 void append_response(std::string& out, const Response& response, const ResponseFraming& framing);
 // The interim answer that asks for a body.
 void append_continue(std::string& out);

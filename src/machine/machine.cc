@@ -26,7 +26,7 @@ void Machine::advance(raft::Index index, Millis time_ms) {
 Reply Machine::run(const Set& set) {
   for (const auto& [key, value] : set.pairs) {
     const auto old = state_.store.set(key, Bytes(std::string(value)), state_.applied);
-    if (snapshot_ && old) snapshot_->keep_key(key, *old);
+    if (old) keep_key(key, *old);
   }
   return Reply{.count = set.pairs.size()};
 }
@@ -37,7 +37,7 @@ Reply Machine::run(const Delete& del) {
     const auto old = state_.store.erase(key);
     if (!old) continue;
     ++reply.count;
-    if (snapshot_) snapshot_->keep_key(key, *old);
+    keep_key(key, *old);
   }
   return reply;
 }
@@ -56,7 +56,7 @@ Reply Machine::run(const Dequeue& dequeue) {
   }
   const auto event = state_.queues.pop(dequeue.queue);
   if (!event) return Reply{};
-  if (snapshot_) snapshot_->keep_event(dequeue.queue, *event);
+  keep_event(dequeue.queue, *event);
   return Reply{.event_id = event->id, .count = 1, .queue_length = queue_length(dequeue.queue), .event = event->bytes};
 }
 
@@ -81,20 +81,32 @@ uint64_t Machine::growth(std::string_view command) const {
   return 0;
 }
 
-void Machine::begin_snapshot() {
-  WH_ASSERT(!snapshot_, "one snapshot at a time");
-  snapshot_.emplace(state_);
+// The write barrier: what is about to go is handed to every walk that has not come to it.
+void Machine::keep_key(std::string_view key, const Store::Item& old) {
+  for (auto& walk : walks_)
+    if (walk) walk->keep_key(key, old);
 }
 
-bool Machine::next_slice(size_t max_bytes, std::string& out) {
-  WH_ASSERT(snapshot_, "no snapshot was begun");
-  const bool more = snapshot_->next_slice(max_bytes, out);
-  if (!more) snapshot_.reset();
+void Machine::keep_event(std::string_view queue, const Event& old) {
+  for (auto& walk : walks_)
+    if (walk) walk->keep_event(queue, old);
+}
+
+void Machine::begin_snapshot(Walk walk) {
+  WH_ASSERT(!walk_of(walk), "one snapshot at a time");
+  walk_of(walk).emplace(state_);
+}
+
+bool Machine::next_slice(size_t max_bytes, std::string& out, Walk walk) {
+  std::optional<SnapshotWriter>& writer = walk_of(walk);
+  WH_ASSERT(writer, "no snapshot was begun");
+  const bool more = writer->next_slice(max_bytes, out);
+  if (!more) writer.reset();
   return more;
 }
 
 Discarded Machine::replace(State state) {
-  snapshot_.reset();
+  for (auto& walk : walks_) walk.reset();
   return Discarded(std::exchange(state_, std::move(state)));
 }
 

@@ -1,8 +1,10 @@
 // The state machine: what the log means. The same entries give the same state, replies and digest on every machine and
-// in every run (HAZARDS B15): no clock, no randomness, no order that depends on a hash. Owns the state and the snapshot
-// that is being taken of it. Called by the node, on its thread, for each committed entry in turn.
+// in every run (HAZARDS B15): no clock, no randomness, no order that depends on a hash. Owns the state and the
+// snapshots that are being taken of it. Called by the node, on its thread, for each committed entry in turn.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -18,6 +20,9 @@
 #include "raft/types.h"
 
 namespace wh::machine {
+
+// What a snapshot is taken for.
+enum class Walk : uint8_t { snapshot = 0, backup = 1 };
 
 class Machine {
  public:
@@ -50,28 +55,36 @@ class Machine {
   // what it shrinks. For the leader, before it proposes.
   [[nodiscard]] uint64_t growth(std::string_view command) const;
 
-  // A snapshot of the state as it is now, one at a time. Then next_slice() until it returns false; what is applied
-  // between has no part in it. See SnapshotWriter::next_slice.
-  void begin_snapshot();
-  bool next_slice(size_t max_bytes, std::string& out);
-  void abandon_snapshot() { snapshot_.reset(); }
-  [[nodiscard]] bool snapshot_running() const { return snapshot_.has_value(); }
-  // Bytes of old values that the snapshot holds in memory; 0 when none runs. Grows with every overwriting command
+  // A snapshot of the state as it is now, for compaction or for a backup, one at a time of each. Then next_slice()
+  // until it returns false; what is applied between has no part in it. See SnapshotWriter::next_slice.
+  void begin_snapshot(Walk walk = Walk::snapshot);
+  bool next_slice(size_t max_bytes, std::string& out, Walk walk = Walk::snapshot);
+  void abandon_snapshot(Walk walk = Walk::snapshot) { walk_of(walk).reset(); }
+  [[nodiscard]] bool snapshot_running(Walk walk = Walk::snapshot) const {
+    return walks_[static_cast<size_t>(walk)].has_value();
+  }
+  // Bytes of old values that a snapshot holds in memory; 0 when none runs. Grows with every overwriting command
   // until a slice takes them.
-  [[nodiscard]] size_t snapshot_kept_bytes() const { return snapshot_ ? snapshot_->kept_bytes() : 0; }
+  [[nodiscard]] size_t snapshot_kept_bytes(Walk walk = Walk::snapshot) const {
+    const auto& writer = walks_[static_cast<size_t>(walk)];
+    return writer ? writer->kept_bytes() : 0;
+  }
 
-  // Takes another state in place of its own (from SnapshotLoader), abandons a running snapshot, and gives back the old
+  // Takes another state in place of its own (from SnapshotLoader), abandons running snapshots, and gives back the old
   // state to be freed in slices. O(1).
   Discarded replace(State state);
 
  private:
+  std::optional<SnapshotWriter>& walk_of(Walk walk) { return walks_[static_cast<size_t>(walk)]; }
+  void keep_key(std::string_view key, const Store::Item& old);
+  void keep_event(std::string_view queue, const Event& old);
   Reply run(const Set& set);
   Reply run(const Delete& del);
   Reply run(const Enqueue& enqueue);
   Reply run(const Dequeue& dequeue);
 
   State state_;
-  std::optional<SnapshotWriter> snapshot_;
+  std::array<std::optional<SnapshotWriter>, 2> walks_;
 };
 
 }  // namespace wh::machine

@@ -2,8 +2,8 @@
 // sent, applied and answered, and when. Pure like the core: time comes in as a value, the disk and the network are
 // ports, nothing blocks. Everything that arrives is only queued or stepped; drain(), once a turn of the loop, carries
 // out one batch. By idea: node.cc (the turn, the order of effects), requests.cc (writes, reads, forwarding),
-// snapshots.cc (taking, receiving, loading), membership.cc (adding, transfer), removal.cc (removing, being removed),
-// tolerance.cc (how many may fail), founding.cc (a node that is in no cluster yet).
+// snapshots.cc (taking, receiving, loading; backups), membership.cc (adding, transfer), removal.cc (removing, being
+// removed), tolerance.cc (how many may fail), founding.cc (a node that is in no cluster yet).
 #pragma once
 
 #include <cstdint>
@@ -121,6 +121,22 @@ class Node {
   // Takes no more requests, hands leadership over when it has it; `quiet()` once nothing is in progress any more.
   void begin_shutdown(Millis now);
   [[nodiscard]] bool quiet() const;
+
+  // --- a backup: the state as it is now, in slices, while requests go on; one at a time
+  struct BackupPoint {
+    raft::Index index;
+    raft::Term term;
+    Millis time_ms = 0;  // cluster time
+  };
+  // Nothing: there is no state yet, or a backup is under way.
+  std::optional<BackupPoint> begin_backup();
+  enum class BackupSlice : uint8_t {
+    more,  // `out` holds the next slice, which may be empty
+    done,  // all was given
+    lost,  // another state, from the leader, took the place of the one that was walked
+  };
+  BackupSlice next_backup_slice(std::string& out);
+  void end_backup();
 
   // --- looking
   [[nodiscard]] const machine::Machine& machine() const { return machine_; }
@@ -380,6 +396,7 @@ class Node {
   uint64_t bytes_since_snapshot_ = 0;
   std::map<uint64_t, raft::NodeId> chunk_requests_;  // read_snapshot requests for followers
   raft::Index kept_snapshot_;                        // that the storage was told to keep; 0: none
+  bool backing_up_ = false;
 
   // membership
   std::deque<PendingAdmin> admin_;

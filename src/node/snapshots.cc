@@ -81,6 +81,29 @@ void Node::keep_sent_snapshot(Millis now) {
   storage_.keep_snapshot(meta != nullptr ? std::optional(*meta) : std::nullopt);
 }
 
+// --- a backup of it
+
+std::optional<Node::BackupPoint> Node::begin_backup() {
+  if (!raft_ || backing_up_ || machine_.applied().value == 0) return std::nullopt;
+  backing_up_ = true;
+  machine_.begin_snapshot(machine::Walk::backup);
+  const raft::Index index = machine_.applied();
+  return BackupPoint{index, raft_->log().term_at(index).value_or(raft::Term{}), machine_.time_ms()};
+}
+
+Node::BackupSlice Node::next_backup_slice(std::string& out) {
+  WH_ASSERT(backing_up_, "no backup was begun");
+  if (!machine_.snapshot_running(machine::Walk::backup)) return BackupSlice::lost;
+  if (machine_.next_slice(options_.snapshot_slice_bytes, out, machine::Walk::backup)) return BackupSlice::more;
+  backing_up_ = false;
+  return BackupSlice::done;
+}
+
+void Node::end_backup() {
+  if (!std::exchange(backing_up_, false)) return;
+  if (machine_.snapshot_running(machine::Walk::backup)) machine_.abandon_snapshot(machine::Walk::backup);
+}
+
 // --- receiving one
 
 void Node::chunk_written(const IncomingChunkWritten& written, Millis now) {

@@ -37,6 +37,43 @@ void append_wrapped(std::string& out, size_t indent, std::string_view text) {
   out.append(text).append("\n");
 }
 
+struct ModeSpec {
+  std::string_view name;
+  CommandLine::Mode mode;
+  std::string_view value;  // what it takes; empty: nothing
+};
+constexpr ModeSpec kModes[] = {
+    {"check-config", CommandLine::Mode::check_config, "config file"},
+    {"check-health", CommandLine::Mode::check_health, ""},
+    {"verify", CommandLine::Mode::verify, "backup file"},
+    {"restore", CommandLine::Mode::restore, "backup file"},
+    {"recover", CommandLine::Mode::recover, ""},
+};
+
+// True when the argument is no directive but says what to do.
+Result<bool> take_mode(GivenDirective& given, CommandLine& line) {
+  if (given.name == "yes" || given.name == "dry-run") {
+    if (!given.values.empty()) return Error{"'--" + given.name + "' takes no value"};
+    (given.name == "yes" ? line.yes : line.dry_run) = true;
+    return true;
+  }
+  for (const ModeSpec& spec : kModes) {
+    if (given.name != spec.name) continue;
+    if (line.mode == spec.mode) return Error{"'--" + given.name + "' was given twice"};
+    if (line.mode != CommandLine::Mode::run) return Error{"'--" + given.name + "' stands beside another thing to do"};
+    if (spec.value.empty() ? !given.values.empty() : given.values.size() != 1 || given.values[0].empty())
+      return Error{"'--" + given.name + "' takes " +
+                   (spec.value.empty() ? "no value" : "one " + std::string(spec.value))};
+    if (spec.mode == CommandLine::Mode::check_config && !line.config.empty())
+      return Error{"'--check-config' takes one config file, and nothing stands before it"};
+    line.mode = spec.mode;
+    if (!spec.value.empty())
+      (spec.mode == CommandLine::Mode::check_config ? line.config : line.file) = std::move(given.values[0]);
+    return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 Result<CommandLine> parse_command_line(const std::vector<std::string>& arguments) {
@@ -75,24 +112,14 @@ Result<CommandLine> parse_command_line(const std::vector<std::string>& arguments
       given.values.push_back(arguments[i]);
     }
     if (given.name.empty()) return Error{"'--' must be followed by the name of a directive"};
-    if (given.name == "check-health") {
-      if (argument.has_value || !given.values.empty())
-        return Error{"'--check-health' takes no value; a config file stands before it"};
-      if (line.mode != CommandLine::Mode::run) return Error{"'--check-health' stands alone, and once"};
-      line.mode = CommandLine::Mode::check_health;
-      continue;
-    }
-    if (given.name != "check-config") {
-      line.directives.push_back(std::move(given));
-      continue;
-    }
-    if (line.mode == CommandLine::Mode::check_config) return Error{"'--check-config' was given twice"};
-    if (line.mode == CommandLine::Mode::check_health) return Error{"'--check-health' stands alone, and once"};
-    if (!line.config.empty() || given.values.size() != 1 || given.values[0].empty())
-      return Error{"'--check-config' takes one config file, and nothing stands before it"};
-    line.mode = CommandLine::Mode::check_config;
-    line.config = std::move(given.values[0]);
+    const Result<bool> taken = take_mode(given, line);
+    if (!taken) return Error{taken.error()};
+    if (!*taken) line.directives.push_back(std::move(given));
   }
+  if ((line.yes || line.dry_run) && line.mode != CommandLine::Mode::recover)
+    return Error{"'--yes' and '--dry-run' go with '--recover'"};
+  if (line.mode == CommandLine::Mode::verify && (!line.config.empty() || !line.directives.empty()))
+    return Error{"'--verify' takes a backup file, and nothing stands beside it"};
   return line;
 }
 
@@ -101,12 +128,21 @@ std::string help_text() {
       "Usage: wormhole-server [CONFIG | -] [--DIRECTIVE VALUE ...]\n"
       "       wormhole-server --check-config CONFIG [--DIRECTIVE VALUE ...]\n"
       "       wormhole-server [CONFIG] --check-health [--DIRECTIVE VALUE ...]\n"
+      "       wormhole-server [CONFIG] [--DIRECTIVE VALUE ...] --restore FILE\n"
+      "       wormhole-server [CONFIG] [--DIRECTIVE VALUE ...] --recover [--dry-run | --yes]\n"
+      "       wormhole-server --verify FILE\n"
       "       wormhole-server --help | --version\n"
       "\n"
       "A distributed event queue and key-value store, replicated with Raft.\n"
       "Without arguments: a cluster of one node on loopback, data in the current\n"
       "directory. With '-' the config is read from standard input. --check-health\n"
       "asks the server of that config whether it lives: status 0 or 1.\n"
+      "\n"
+      "--verify looks whether a backup (GET /backup) is good. --restore makes a new\n"
+      "cluster of one node of it, in an empty dir. --recover is for the last node of a\n"
+      "cluster whose quorum is gone for good: it shows what is in dir, asks (--yes: does\n"
+      "not; --dry-run: shows only), and makes a new cluster of that node alone. None of\n"
+      "them starts the server. docs/operations.md says when to use which.\n"
       "\n"
       "Examples:\n"
       "  wormhole-server\n"
@@ -116,6 +152,9 @@ std::string help_text() {
       "                  --debug-port 0 --join 127.0.0.1:1112\n"
       "  echo 'loglevel verbose' | wormhole-server - --bind 10.0.0.1 -::1\n"
       "  WORMHOLE_RAFT_PORT=10000 wormhole-server\n"
+      "  wormhole-server --verify backup.db\n"
+      "  wormhole-server wormhole.conf --dir /var/lib/wormhole --restore backup.db\n"
+      "  wormhole-server wormhole.conf --recover --dry-run\n"
       "\n"
       "A directive counts from the command line before the environment, from the\n"
       "environment (WORMHOLE_ and its name in capitals, '_' for '-') before the config\n"

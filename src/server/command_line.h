@@ -10,16 +10,19 @@
 namespace wh {
 
 struct CommandLine {
-  enum class Mode { run, help, version, check_config, check_health };
+  enum class Mode { run, help, version, check_config, check_health, verify, restore, recover };
   Mode mode = Mode::run;
   std::string config;  // a path, "-" for standard input, or empty
   std::vector<GivenDirective> directives;
+  std::string file;      // of --verify and --restore
+  bool yes = false;      // --recover: do not ask
+  bool dry_run = false;  // --recover: only look
 };
 
-// `arguments` without the program's name: [CONFIG | -] [--DIRECTIVE VALUE ...], --help, --version, --check-config
-// CONFIG or --check-health anywhere behind the config. The values of a directive reach to the next `--`; `--name=value`
-// gives exactly one, whatever it begins with. Whether directives exist and what their values mean is the loader's to
-// say. Never repeats a value in an error.
+// `arguments` without the program's name: [CONFIG | -] [--DIRECTIVE VALUE ...], with --check-health, --restore FILE or
+// --recover [--yes] [--dry-run] among them; --help, --version, --check-config CONFIG or --verify FILE. The values of a
+// directive reach to the next `--`; `--name=value` gives exactly one, whatever it begins with. Whether directives exist
+// and what their values mean is the loader's to say. Never repeats a value in an error.
 Result<CommandLine> parse_command_line(const std::vector<std::string>& arguments);
 
 // Usage, examples and every directive, in lines of at most 79 characters, each with its newline.

@@ -15,6 +15,7 @@
 #include "net/loop.h"
 #include "net/tls_gate.h"
 #include "node/node.h"
+#include "server/backups.h"
 #include "server/calls.h"
 #include "server/certificates.h"
 #include "server/debug_front.h"
@@ -36,6 +37,7 @@ struct Sources {
   const DebugFront& debug;
   const Calls& calls;
   const TurnWatch& turns;
+  const Backups& backups;
   Millis started_at = 0;
   int64_t started_unix_s = 0;
   uint64_t log_lines_dropped = 0;

@@ -106,7 +106,7 @@ std::optional<http::Response> HttpFront::check_headers(const http::Connection& c
   if (!answer) return answer;
   if (answer->status == 404)
     answer = http::error_response(
-        404, "nothing is here; /event, /key, /keys, /set, /get, /remove, /cluster, /metrics and /healthz are");
+        404, "nothing is here; /event, /key, /keys, /set, /get, /remove, /cluster, /backup, /metrics and /healthz are");
   if (needs.changes_state && answer->status >= 400) answer = with_outcome(std::move(*answer), "not-applied");
   return finished(route, request.method, std::move(*answer));
 }
@@ -192,6 +192,10 @@ bool HttpFront::may_forward(const RouteSpec& route, const http::Request& request
 void HttpFront::on_completion(const node::Completion& completion) {
   auto node = pending_.extract(completion.token);
   const Pending& pending = node.mapped();
+  if (completion.outcome == node::Outcome::applied && pending.asked.route->finish_later != nullptr)
+    return pending.asked.route->finish_later(
+        context_, pending.memory, completion,
+        [this, asked = pending.asked](http::Response response) { respond(asked, std::move(response)); });
   respond(pending.asked, outcome_response(pending, completion));
 }
 

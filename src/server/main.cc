@@ -20,6 +20,7 @@
 #include "server/option_table.h"
 #include "server/server.h"
 #include "server/supervisor.h"
+#include "server/tools.h"
 
 namespace {
 
@@ -78,6 +79,7 @@ int main(int argc, char** argv) {
     default:
       break;
   }
+  if (line->mode == wh::CommandLine::Mode::verify) return wh::verify_backup(*line);
   auto loaded = wh::load_config({line->config, wh::real_environment(), line->directives}, wh::real_config_files());
   if (const auto* error = std::get_if<wh::ConfigError>(&loaded)) return complain(error->to_string());
   auto& config = std::get<wh::LoadedConfig>(loaded);
@@ -89,6 +91,12 @@ int main(int argc, char** argv) {
     const auto health = wh::check_health(config.options);
     if (!health) return complain("not healthy: " + health.error());
     return std::puts(health->c_str()) < 0 ? 1 : 0;
+  }
+  if (line->mode == wh::CommandLine::Mode::restore || line->mode == wh::CommandLine::Mode::recover) {
+    for (const std::string& notice : config.notices) std::fprintf(stderr, "%s\n", notice.c_str());
+    umask(077);
+    return line->mode == wh::CommandLine::Mode::restore ? wh::restore_backup(*line, config.options)
+                                                        : wh::recover_node(*line, config.options);
   }
   return run(std::move(config));
 }

@@ -1,5 +1,6 @@
 // The routes: one table that says for each path and method how a request becomes a call on the node, and how the call's
-// completion becomes the answer. routes_event.cc, routes_keys.cc, routes_cluster.cc hold the functions, by surface.
+// completion becomes the answer. routes_event.cc, routes_keys.cc, routes_cluster.cc, routes_backup.cc hold the
+// functions, by surface.
 #pragma once
 
 #include <functional>
@@ -20,11 +21,14 @@
 
 namespace wh {
 
+class Backups;
+
 // What every route may look at.
 struct RouteContext {
   const Options& options;
   const node::Node& node;
   std::function<std::string()> metrics;  // the text of /metrics, as of now
+  Backups& backups;
 };
 
 // One request, as a route's begin sees it.
@@ -60,6 +64,9 @@ struct RouteSpec {
   Begun (*begin)(const RouteContext&, RouteRequest&);
   // Called for an applied call only; other outcomes are worded by outcome_response.
   http::Response (*finish)(const RouteContext&, const RouteMemory&, const node::Completion&);
+  // In place of finish, for an answer that takes longer: `answer` is to be called once.
+  void (*finish_later)(const RouteContext&, const RouteMemory&, const node::Completion&,
+                       std::function<void(http::Response)> answer) = nullptr;
 };
 
 std::span<const RouteSpec> route_table();
@@ -107,6 +114,9 @@ Begun begin_remove_member(const RouteContext&, RouteRequest&);
 Begun begin_transfer(const RouteContext&, RouteRequest&);
 http::Response finish_admin(const RouteContext&, const RouteMemory&, const node::Completion&);
 Begun begin_cluster(const RouteContext&, RouteRequest&);
+Begun begin_backup(const RouteContext&, RouteRequest&);
+void finish_backup(const RouteContext&, const RouteMemory&, const node::Completion&,
+                   std::function<void(http::Response)> answer);
 Begun begin_metrics(const RouteContext&, RouteRequest&);
 Begun begin_healthz(const RouteContext&, RouteRequest&);
 Begun begin_readyz(const RouteContext&, RouteRequest&);

@@ -1,16 +1,15 @@
 #include "server/server.h"
 
 #include <algorithm>
-#include <climits>
 #include <csignal>
 #include <filesystem>
-#include <sys/random.h>
 #include <sys/resource.h>
 #include <unistd.h>
 #include <utility>
 
 #include "base/log.h"
 #include "server/access.h"
+#include "server/identity.h"
 #include "server/info.h"
 #include "server/metrics.h"
 #include "server/option_checks.h"
@@ -24,18 +23,6 @@ namespace {
 constexpr uint64_t kReservedDescriptors = 128;
 constexpr Millis kShutdownMs = 4'000;
 constexpr Millis kSyncEveryMs = 1'000;
-
-template <typename T>
-T random_value() {
-  T value{};
-  WH_ASSERT(getrandom(&value, sizeof value, 0) == static_cast<ssize_t>(sizeof value), "the system gives random bytes");
-  return value;
-}
-
-std::string machine_name() {
-  char name[HOST_NAME_MAX + 1] = {};
-  return gethostname(name, sizeof name - 1) == 0 ? name : "localhost";
-}
 
 // "host:port" with IPv6 in brackets; an empty host stays empty.
 std::string join_address(const std::string& host, uint16_t port) {
@@ -187,9 +174,12 @@ void Server::make_node(node::RecoveredNode recovered) {
   });
   node_ = std::make_unique<node::Node>(options, std::move(recovered), *storage_, *transport_, loop_.now());
   calls_ = std::make_unique<Calls>(*node_, [this] { return loop_.now(); });
-  http_ = std::make_unique<HttpFront>(
-      RouteContext{.options = options_, .node = *node_, .metrics = [this] { return metrics_text(sources()); }}, *calls_,
-      slow_log_, now_);
+  backups_ = std::make_unique<Backups>(options_, *node_, *worker_, storage_->directory());
+  http_ = std::make_unique<HttpFront>(RouteContext{.options = options_,
+                                                   .node = *node_,
+                                                   .metrics = [this] { return metrics_text(sources()); },
+                                                   .backups = *backups_},
+                                      *calls_, slow_log_, now_);
   debug_ = std::make_unique<DebugFront>(
       CommandContext{
           .options = options_,
@@ -263,6 +253,7 @@ void Server::run() {
   raft_listener_.reset();
   http_.reset();
   debug_.reset();
+  backups_.reset();
   calls_.reset();
   transport_.reset();
   if (!storage_->idle()) {
@@ -280,6 +271,7 @@ void Server::turn() {
   now_ = loop_.now();
   node_->drain(now_);
   if (calls_->deliver() || node_->wants_turn()) loop_.defer([] {});
+  backups_->turn();
   loop_.set_deadline(node_->next_deadline());
   http_->bury();
   debug_->bury();
@@ -334,6 +326,7 @@ Sources Server::sources() const {
           .debug = *debug_,
           .calls = *calls_,
           .turns = turn_watch_,
+          .backups = *backups_,
           .started_at = started_at_,
           .started_unix_s = started_unix_s_,
           .log_lines_dropped = log_.dropped(),
@@ -399,6 +392,7 @@ void Server::signalled() {
   http_listener_.reset();
   https_listener_.reset();
   debug_listener_.reset();
+  backups_->stop();
   http_->drain();
   debug_->drain();
   node_->begin_shutdown(loop_.now());

@@ -11,6 +11,7 @@
 #include "net/peers.h"
 #include "net/tls.h"
 #include "node/node.h"
+#include "server/backups.h"
 #include "server/calls.h"
 #include "server/certificates.h"
 #include "server/config_loader.h"
@@ -101,6 +102,7 @@ class Server final : public net::PeerEvents {
   std::unique_ptr<net::PeerTransport> transport_;
   std::unique_ptr<node::Node> node_;
   std::unique_ptr<Calls> calls_;
+  std::unique_ptr<Backups> backups_;
   SlowLog slow_log_{options_};
   TurnWatch turn_watch_;
   uint64_t peer_messages_ = 0;  // received

@@ -268,6 +268,19 @@ Status Database::apply(node::NewBeginning& write) {
   return append({*write.first_entry});
 }
 
+Status Database::apply(TakeOver& write) {
+  // The log is the same one; whose it is, its term and its vote are not.
+  claim_.cluster = node::kNoCluster;
+  lower_witness_ = true;
+  meta_.cluster = write.cluster;
+  meta_.hard_state = {write.configuration.term, raft::kNobody};
+  meta_.granted_to = raft::kNobody;
+  meta_.granted_attempt = 0;
+  meta_.granted_address.clear();
+  meta_changed_ = true;
+  return append({write.configuration});
+}
+
 Status Database::apply(node::FoundingGrant& write) {
   meta_.granted_to = write.founder;
   meta_.granted_attempt = write.attempt;

@@ -1,6 +1,7 @@
 // The SQLite database and the witness beside it: the log, term and vote, the cluster's identity, the snapshot record.
 // One connection in exclusive mode, WAL, one transaction and one sync per group of writes (HAZARDS 5, C1). Blocking:
-// every method runs as a job of the database lane, or before the loop starts. Called by sqlite_storage.cc only.
+// every method runs as a job of the database lane, or before the loop starts. Called by sqlite_storage.cc, and where there
+// is no loop by survivor.cc and backup/restore.cc.
 //
 // A method that fails returns a sentence and leaves the database unusable: the process stops with it, and the restart
 // reads and verifies again (HAZARDS C6). Nothing is ever tried twice.
@@ -46,13 +47,18 @@ struct RecordSnapshot {
   SnapshotFile snapshot;  // chain is filled in
   bool recorded = false;  // false after the write: a newer one is recorded, or another log has begun
 };
-using Write = std::variant<BatchWrite, node::NewBeginning, node::FoundingGrant, RecordSnapshot>;
+// The log goes on as another cluster's, from this configuration on.
+struct TakeOver {
+  node::ClusterId cluster;
+  raft::Entry configuration;  // the next entry, in a term above all others
+};
+using Write = std::variant<BatchWrite, node::NewBeginning, node::FoundingGrant, RecordSnapshot, TakeOver>;
 
 class Database {
  public:
   struct Settings {
     AppendFsync fsync = AppendFsync::always;
-    std::string name;         // node-id
+    std::string name;         // node-id; empty: whatever is on the disk
     raft::NodeId instance;    // for a directory that is new
     uint64_t tail_bytes = 0;  // of the log's end, to give back at the start
   };
@@ -62,8 +68,11 @@ class Database {
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
 
-  // Opens or creates, verifies everything, the recorded snapshot's file too, counts the epoch up. `directory_fd` is
-  // used during the call only.
+  // Opens or creates, verifies everything, the recorded snapshot's file too. Where a database is, nothing is changed,
+  // and nothing can be before begin_use(), which counts the epoch up. `directory_fd` is used during the call only.
+  Result<node::RecoveredNode> examine(int directory_fd);
+  Status begin_use();
+  // Both.
   Result<node::RecoveredNode> open(int directory_fd);
   [[nodiscard]] const std::optional<SnapshotFile>& snapshot() const { return snapshot_; }
   [[nodiscard]] raft::NodeId instance() const { return meta_.instance; }
@@ -104,6 +113,7 @@ class Database {
   Status apply(node::NewBeginning& write);
   Status apply(node::FoundingGrant& write);
   Status apply(RecordSnapshot& write);
+  Status apply(TakeOver& write);
   Status install(const raft::InstallState& install, const std::string& file);
   Status append(const std::vector<raft::Entry>& entries);
   Status store_snapshot(const SnapshotFile& snapshot);
@@ -152,6 +162,7 @@ class Database {
   Claim claim_;  // what may be claimed: the last synced commit, less what the transaction under way takes back
   bool lower_witness_ = false;
   bool witness_behind_ = false;
+  bool witness_blank_ = false;  // nothing was ever written to it
   bool unsynced_ = false;  // a commit was made without a sync
   bool synchronous_full_ = true;
 

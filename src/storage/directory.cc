@@ -63,6 +63,12 @@ Directory::~Directory() {
   if (fd_ >= 0) ::close(fd_);
 }
 
+Status Directory::check_restored() const {
+  if (::faccessat(fd_, kRestoreMarker, F_OK, AT_SYMLINK_NOFOLLOW) != 0) return ok_status();
+  return Error{path_ + " holds a restore that was cut off (" + kRestoreMarker +
+               "): empty the directory and restore again"};
+}
+
 Result<std::vector<std::string>> Directory::files() const {
   const int copy = ::openat(fd_, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   DIR* stream = copy < 0 ? nullptr : ::fdopendir(copy);

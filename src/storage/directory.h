@@ -20,6 +20,8 @@ class Directory {
   [[nodiscard]] int fd() const { return fd_; }
   [[nodiscard]] const std::string& path() const { return path_; }  // absolute, without links
   [[nodiscard]] Result<std::vector<std::string>> files() const;    // names, sorted
+  // An error when a restore into this directory was cut off.
+  [[nodiscard]] Status check_restored() const;
 
  private:
   Directory(std::string path, int fd, int lock) : path_(std::move(path)), fd_(fd), lock_(lock) {}

@@ -1,4 +1,4 @@
-// Every blocking call that changes a file of the data directory passes through here: our own (witness, snapshots) by
+// Every blocking call that changes a file of the data directory, but for a backup's, passes through here: our own (witness, snapshots) by
 // the functions below, SQLite's by vfs.cc. It knows since when the call under way on each lane has been running
 // (Storage::sync_age; a frozen disk blocks writes as well as syncs), and lets a test look on, fail a call or copy the
 // directory as it stands. Owns no file. Used by the two lanes at once: one call at a time on each.

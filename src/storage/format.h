@@ -16,6 +16,10 @@ namespace wh::storage {
 
 inline constexpr const char* kDatabaseFile = "wormhole.db";
 inline constexpr const char* kLockFile = "wormhole.lock";
+// Lies there while a backup is being restored: what is beside it is not whole.
+inline constexpr const char* kRestoreMarker = "restore-unfinished";
+// A backup in the making, for the moment before it loses its name.
+inline constexpr const char* kBackupTemporary = "backup-unfinished.tmp";
 inline constexpr int32_t kApplicationId = 0x574f524d;  // "WORM"
 inline constexpr int64_t kFormatVersion = 1;
 

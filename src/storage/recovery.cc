@@ -43,6 +43,28 @@ bool exists(int directory_fd, const std::string& file) {
 }  // namespace
 
 Result<node::RecoveredNode> Database::open(int directory_fd) {
+  Result<node::RecoveredNode> out = examine(directory_fd);
+  if (!out) return out;
+  if (Status status = begin_use(); !status) return Error{status.error()};
+  out->epoch = meta_.epoch;
+  return out;
+}
+
+// The first change.
+Status Database::begin_use() {
+  claim_ = current_claim();
+  // From here on an empty witness is a lost one.
+  if (std::exchange(witness_blank_, false))
+    if (Status status = witness_.write(claim_, Witness::Durability::now); !status) return status;
+  ++meta_.epoch;
+  meta_changed_ = true;
+  if (Status status = begin(); !status) return status;
+  if (Status status = commit(true, true); !status) return status;
+  failed_ = false;
+  return ok_status();
+}
+
+Result<node::RecoveredNode> Database::examine(int directory_fd) {
   const std::string wal = std::string(kDatabaseFile) + "-wal";
   const bool has_database = exists(directory_fd, kDatabaseFile);
   Witness::Found found;
@@ -97,7 +119,7 @@ Result<node::RecoveredNode> Database::open(int directory_fd) {
   // A directory that never was in a cluster, nor promised anything, has no name to hold on to: its start may have
   // failed.
   if (meta_.cluster == node::kNoCluster && !meta_.granted_to) meta_.name = settings_.name;
-  if (meta_.name != settings_.name)
+  if (!settings_.name.empty() && meta_.name != settings_.name)
     return Error{"the data in " + directory_ + " is that of node-id \"" + meta_.name +
                  "\", which is fixed at the first start, but the configuration says node-id \"" + settings_.name +
                  "\""};
@@ -108,16 +130,7 @@ Result<node::RecoveredNode> Database::open(int directory_fd) {
   if (snapshot_)
     if (const Status whole = verify_snapshot(directory_fd, snapshot_->file, snapshot_->meta); !whole)
       return damaged(whole.error());
-  // All is verified; the first change follows.
-  claim_ = current_claim();
-  // From here on an empty witness is a lost one.
-  if (found.blank)
-    if (Status status = witness_.write(claim_, Witness::Durability::now); !status) return Error{status.error()};
-  ++meta_.epoch;
-  meta_changed_ = true;
-  if (Status status = begin(); !status) return Error{status.error()};
-  if (Status status = commit(true, true); !status) return Error{status.error()};
-  failed_ = false;
+  witness_blank_ = found.blank;
   out.cluster = meta_.cluster;
   out.instance = meta_.instance;
   out.name = meta_.name;

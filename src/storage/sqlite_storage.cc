@@ -58,6 +58,7 @@ Result<SqliteStorage::Opened> SqliteStorage::open(Options options, Worker& worke
   WH_ASSERT(options.fresh_instance && !options.node_name.empty(), "a storage needs an instance id and a name");
   Result<Directory> directory = Directory::open(options.directory);
   if (!directory) return Error{directory.error()};
+  if (Status whole = directory->check_restored(); !whole) return Error{whole.error()};
   // Not make_unique: the constructor is private.
   std::unique_ptr<SqliteStorage> self(new SqliteStorage(std::move(options), worker, std::move(*directory)));
   self->database_ =
@@ -83,7 +84,7 @@ Status SqliteStorage::clean_up() {
   if (!files) return Error{files.error()};
   for (const std::string& file : *files) {
     if (recorded_ && file == recorded_->file) continue;
-    if (!is_snapshot_leftover(file) && !is_snapshot_name(file)) continue;
+    if (!is_snapshot_leftover(file) && !is_snapshot_name(file) && file != kBackupTemporary) continue;
     if (incoming_.open() && IncomingSnapshot::owns(file)) continue;
     const int error = disk_.remove(Lane::files, directory_.fd(), file);
     if (error != 0) return Error{disk_error("remove", directory_.path() + "/" + file, error)};

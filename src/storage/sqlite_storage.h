@@ -36,7 +36,8 @@ namespace wh::storage {
 class Worker {
  public:
   virtual ~Worker() = default;
-  // Runs `work` on another thread, then `done` on the owner's; never inside this call. Up to two run at once.
+  // Runs `work` on another thread, then `done` on the owner's; never inside this call. Up to three run at once: one
+  // for each lane, and a backup's.
   virtual void run(std::function<void()> work, std::function<void()> done) = 0;
 };
 

@@ -1,7 +1,11 @@
 // Connection: order, limits, deadlines and ends.
 #include "http/connection.h"
 
+#include <algorithm>
+#include <functional>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -575,6 +579,168 @@ TEST_CASE("ten thousand requests on one connection") {
   client.send(input);
   CHECK(client.handler.requests.size() == 10'000);
   CHECK_FALSE(client.wire.closed);
+}
+
+namespace {
+
+// A body of `size` bytes in pieces of ten, each given when the test says so, or at once.
+class Pieces final : public BodySource {
+ public:
+  struct State {
+    uint64_t size = 0;
+    uint64_t given = 0;
+    bool at_once = false;
+    bool fails = false;
+    bool alive = true;
+    int asked = 0;
+    std::function<void(std::string)> ready;
+    void give() {
+      const uint64_t n = fails ? 0 : std::min<uint64_t>(10, size - given);
+      std::string piece;
+      for (uint64_t i = 0; i < n; ++i) piece += static_cast<char>('a' + (given + i) % 26);
+      given += n;
+      if (const auto to = std::exchange(ready, nullptr)) to(std::move(piece));
+    }
+  };
+  explicit Pieces(State& state) : state_(state) {}
+  ~Pieces() override {
+    state_.alive = false;
+    state_.ready = nullptr;
+  }
+  uint64_t size() const override { return state_.size; }
+  void next(std::function<void(std::string)> ready) override {
+    ++state_.asked;
+    CHECK_FALSE(state_.ready);
+    state_.ready = std::move(ready);
+    if (state_.at_once) state_.give();
+  }
+
+ private:
+  State& state_;
+};
+
+void answer_with(Client& client, size_t index, Pieces::State& state) {
+  Response response;
+  response.content_type = "application/octet-stream";
+  response.source = std::make_shared<Pieces>(state);
+  client.connection->respond(client.handler.ids.at(index).sequence, std::move(response));
+  client.deliver();
+}
+
+}  // namespace
+
+TEST_CASE("a body that comes in pieces: all of it, then the next request") {
+  Client client;
+  client.handler.answer_at_once = false;
+  Pieces::State state{.size = 95, .at_once = false};
+  SUBCASE("each when it is ready") {}
+  SUBCASE("at once") { state.at_once = true; }
+  client.send(get("/1") + get("/2"));
+  answer_with(client, 0, state);
+  while (state.ready) {
+    CHECK(client.handler.requests.size() == 1);  // nothing else meanwhile
+    state.give();
+  }
+  client.deliver();
+  CHECK_FALSE(state.alive);
+  REQUIRE(client.handler.requests.size() == 2);
+  client.answer(1);
+  const std::vector<Answer> answers = client.answers();
+  REQUIRE(answers.size() == 2);
+  CHECK(*answers[0].header("Content-Length") == "95");
+  CHECK(answers[0].body.size() == 95);
+  CHECK(answers[0].body.substr(88) == "klmnopq");
+  CHECK(answers[1].body == "GET /2 ");
+}
+
+TEST_CASE("HAZARDS H13: pieces are asked for as the client takes them") {
+  ConnectionLimits limits;
+  limits.output_soft_bytes = 300;
+  Client client(limits);
+  client.handler.answer_at_once = false;
+  client.wire.taking = false;
+  Pieces::State state{.size = 1000, .at_once = true};
+  client.send(get("/1"));
+  answer_with(client, 0, state);
+  CHECK(state.alive);
+  CHECK(client.wire.pending < 400);
+  const int asked = state.asked;
+  client.pass(250);
+  CHECK(state.asked == asked);
+  client.wire.pending = 0;
+  client.wire.taking = true;
+  SUBCASE("when the stream says so") { client.connection->on_drained(); }
+  SUBCASE("at the latest with the next check") { client.pass(250); }
+  CHECK_FALSE(state.alive);
+  CHECK(client.answers().at(0).body.size() == 1000);
+}
+
+TEST_CASE("a client that goes away, or takes nothing, or too little, ends the reading") {
+  Client client;
+  client.handler.answer_at_once = false;
+  Pieces::State state{.size = 100'000'000};
+  client.send(get("/1"));
+  answer_with(client, 0, state);
+  state.give();
+  REQUIRE(state.alive);
+  SUBCASE("gone") { client.connection->on_close("reset"); }
+  SUBCASE("destroyed") { client.connection.reset(); }
+  SUBCASE("nothing") {
+    client.wire.taking = false;
+    client.wire.pending = 300'000;
+    for (int i = 0; i < 300 && !client.wire.aborted; ++i) client.pass(250);
+    CHECK(client.wire.aborted);
+  }
+  SUBCASE("too little") {
+    // Something every 20 seconds, but less than the floor.
+    for (int i = 0; i < 10 && !client.wire.aborted; ++i) {
+      if (state.ready) state.give();
+      client.pass(20'000);
+    }
+    CHECK(client.wire.aborted);
+  }
+  CHECK_FALSE(state.alive);
+}
+
+TEST_CASE("a body that cannot be had to its end ends the connection, not the answer") {
+  Client client;
+  client.handler.answer_at_once = false;
+  Pieces::State state{.size = 100};
+  client.send(get("/1"));
+  answer_with(client, 0, state);
+  state.give();
+  state.fails = true;
+  state.give();
+  CHECK(client.wire.aborted);
+  CHECK_FALSE(state.alive);
+}
+
+TEST_CASE("HEAD of a body that comes in pieces reads none of it") {
+  Client client;
+  client.handler.answer_at_once = false;
+  Pieces::State state{.size = 95};
+  client.send("HEAD /1 HTTP/1.1\r\nHost: a\r\n\r\n" + get("/2"));
+  answer_with(client, 0, state);
+  CHECK(state.asked == 0);
+  CHECK_FALSE(state.alive);
+  client.answer(1);
+  const std::vector<Answer> answers = client.answers({true, false});
+  REQUIRE(answers.size() == 2);
+  CHECK(*answers[0].header("Content-Length") == "95");
+}
+
+TEST_CASE("a shutdown lets a body end that has begun") {
+  Client client;
+  client.handler.answer_at_once = false;
+  Pieces::State state{.size = 25};
+  client.send(get("/1"));
+  answer_with(client, 0, state);
+  client.connection->drain();
+  CHECK_FALSE(client.wire.closed);
+  while (state.ready) state.give();
+  CHECK(client.wire.closed);
+  CHECK_FALSE(client.wire.aborted);
+  CHECK(client.answers().at(0).body.size() == 25);
 }
 
 }  // namespace wh::http::test

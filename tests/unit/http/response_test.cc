@@ -89,4 +89,14 @@ TEST_CASE("HAZARDS H15: no answer is sniffed") {
   CHECK(written(error_response(400, "x")).find("X-Content-Type-Options: nosniff\r\n") != std::string::npos);
 }
 
+TEST_CASE("an answer to HEAD may not know the length of the body that GET would bring") {
+  std::string out;
+  Response response;
+  response.content_type = "application/vnd.sqlite3";
+  response.unknown_length = true;
+  append_response(out, response, {.head = true});
+  CHECK(out.find("Content-Length") == std::string::npos);
+  CHECK(out.find("Content-Type: application/vnd.sqlite3") != std::string::npos);
+}
+
 }  // namespace wh::http

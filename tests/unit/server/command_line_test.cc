@@ -54,6 +54,37 @@ TEST_CASE("command line: values reach to the next two dashes") {
   CHECK(good({"--port"}).directives.at(0).values.empty());
 }
 
+TEST_CASE("command line: verify, restore, recover") {
+  const CommandLine verify = good({"--verify", "b.db"});
+  CHECK(verify.mode == Mode::verify);
+  CHECK(verify.file == "b.db");
+  const CommandLine restore = good({"w.conf", "--dir", "d", "--restore", "b.db", "--port", "1"});
+  CHECK(restore.mode == Mode::restore);
+  CHECK(restore.config == "w.conf");
+  CHECK(restore.file == "b.db");
+  CHECK(restore.directives.size() == 2);
+  CHECK(good({"--restore=--odd"}).file == "--odd");
+  const CommandLine recover = good({"w.conf", "--recover", "--dir", "d", "--yes"});
+  CHECK(recover.mode == Mode::recover);
+  CHECK(recover.yes);
+  CHECK_FALSE(recover.dry_run);
+  CHECK(good({"--dry-run", "--recover"}).dry_run);
+
+  CHECK(has(bad({"--verify"}), "takes one backup file"));
+  CHECK(has(bad({"--verify", "a", "b"}), "takes one backup file"));
+  CHECK(has(bad({"--verify", ""}), "takes one backup file"));
+  CHECK(has(bad({"--verify", "a", "--port", "1"}), "nothing stands beside it"));
+  CHECK(has(bad({"w.conf", "--verify", "a"}), "nothing stands beside it"));
+  CHECK(has(bad({"--restore"}), "takes one backup file"));
+  CHECK(has(bad({"--restore", "a", "--restore", "b"}), "twice"));
+  CHECK(has(bad({"--restore", "a", "--recover"}), "another thing to do"));
+  CHECK(has(bad({"--check-config", "a", "--verify", "b"}), "another thing to do"));
+  CHECK(has(bad({"--recover", "now"}), "takes no value"));
+  CHECK(has(bad({"--recover", "--yes", "x"}), "takes no value"));
+  CHECK(has(bad({"--yes"}), "go with '--recover'"));
+  CHECK(has(bad({"--restore", "a", "--dry-run"}), "go with '--recover'"));
+}
+
 TEST_CASE("command line: help, version, check-config") {
   CHECK(good({"--help"}).mode == Mode::help);
   CHECK(good({"-h"}).mode == Mode::help);

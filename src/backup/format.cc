@@ -1,0 +1,53 @@
+#include "backup/format.h"
+
+#include "base/bytes.h"
+#include "base/hash.h"
+#include "base/utf8.h"
+
+namespace wh::backup {
+
+std::string hex(uint64_t value) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::string out;
+  for (int shift = 60; shift >= 0; shift -= 4) out += kDigits[value >> shift & 15];
+  return out;
+}
+
+std::vector<std::pair<std::string, MetaValue>> meta_rows(const BackupInfo& info) {
+  const auto number = [](uint64_t value) { return MetaValue(static_cast<int64_t>(value)); };
+  return {
+      {"cluster_id", info.cluster_id},     {"cluster_time_ms", number(info.time_ms)},
+      {"events", number(info.events)},     {"index", number(info.index.value)},
+      {"keys", number(info.keys)},         {"made_at", info.made_at},
+      {"node_id", info.node_id},           {"rows_crc32c", number(info.rows_crc)},
+      {"sessions", number(info.sessions)}, {"state_digest", hex(info.digest)},
+      {"term", number(info.term.value)},   {"wormhole_version", info.version},
+  };
+}
+
+uint32_t meta_checksum(const BackupInfo& info) {
+  std::string out;
+  Writer w(out);
+  for (const auto& [name, value] : meta_rows(info)) {
+    w.bytes(name);
+    w.u8(static_cast<uint8_t>(value.index()));
+    if (const auto* number = std::get_if<int64_t>(&value)) {
+      w.u64(static_cast<uint64_t>(*number));
+    } else {
+      w.bytes(std::get<std::string>(value));
+    }
+  }
+  return crc32c(out);
+}
+
+bool is_text(std::string_view bytes) { return bytes.find('\0') == std::string_view::npos && is_utf8(bytes); }
+
+uint32_t add_number(uint32_t crc, uint64_t value) {
+  std::string out;
+  Writer(out).u64(value);
+  return crc32c(out, crc);
+}
+
+uint32_t add_bytes(uint32_t crc, std::string_view value) { return crc32c(value, add_number(crc, value.size())); }
+
+}  // namespace wh::backup

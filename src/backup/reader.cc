@@ -1,0 +1,245 @@
+#include "backup/reader.h"
+
+#include <cerrno>
+#include <cstdio>
+#include <fcntl.h>
+#include <optional>
+#include <sys/stat.h>
+#include <system_error>
+#include <unistd.h>
+#include <utility>
+
+#include "backup/writer.h"
+#include "machine/command.h"
+#include "machine/sessions.h"
+#include "machine/state_builder.h"
+
+namespace wh::backup {
+namespace {
+
+constexpr size_t kHeaderBytes = 100;  // of an SQLite file
+constexpr std::string_view kMagic{"SQLite format 3\0", 16};
+
+// A file: URI of a path.
+std::string uri_of(const std::string& path) {
+  constexpr char kDigits[] = "0123456789ABCDEF";
+  std::string out = "file:";
+  if (path.starts_with('/')) out += "//";
+  for (const char c : path) {
+    const auto byte = static_cast<unsigned char>(c);
+    if ((byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9') || c == '/' ||
+        c == '.' || c == '-' || c == '_') {
+      out += c;
+    } else {
+      out += '%';
+      out += kDigits[byte >> 4];
+      out += kDigits[byte & 15];
+    }
+  }
+  // As it is, without a lock, a journal or a WAL that may lie beside it.
+  return out + "?immutable=1";
+}
+
+uint32_t big_endian(std::string_view bytes) {
+  uint32_t value = 0;
+  for (const char c : bytes) value = value << 8 | static_cast<unsigned char>(c);
+  return value;
+}
+
+class BackupReader {
+ public:
+  explicit BackupReader(const std::string& path) : path_(path) {}
+  ~BackupReader() {
+    if (db_ != nullptr) sqlite3_close(db_);
+  }
+  BackupReader(const BackupReader&) = delete;
+  BackupReader& operator=(const BackupReader&) = delete;
+
+  Result<Backup> read() {
+    for (Status (BackupReader::*step)() :
+         {&BackupReader::check_file, &BackupReader::open, &BackupReader::check_structure, &BackupReader::read_meta,
+          &BackupReader::read_rows})
+      if (Status status = (this->*step)(); !status) return Error{status.error()};
+    return std::move(backup_);
+  }
+
+ private:
+  [[nodiscard]] Error damaged(const std::string& what) const { return Error{path_ + " is damaged: " + what}; }
+  [[nodiscard]] Error sql_error() const { return damaged(std::string("SQLite says: ") + sqlite3_errmsg(db_)); }
+
+  // What SQLite itself would not notice: an empty file is a good database to it, and so is one with something behind.
+  Status check_file() {
+    const int fd = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) return Error{path_ + " cannot be opened: " + std::generic_category().message(errno)};
+    struct stat info {};
+    std::string header(kHeaderBytes, '\0');
+    const bool looked = ::fstat(fd, &info) == 0;
+    const ssize_t n = looked && S_ISREG(info.st_mode) ? ::pread(fd, header.data(), header.size(), 0) : 0;
+    ::close(fd);
+    if (!looked || !S_ISREG(info.st_mode)) return Error{path_ + " is no regular file"};
+    backup_.file_bytes = static_cast<uint64_t>(info.st_size);
+    if (info.st_size == 0) return Error{path_ + " is empty"};
+    if (n < 0 || static_cast<size_t>(n) != header.size() || !std::string_view(header).starts_with(kMagic))
+      return Error{path_ + " is no backup: it is not even an SQLite file"};
+    uint64_t page = static_cast<unsigned char>(header[16]) * 256U + static_cast<unsigned char>(header[17]);
+    if (page == 1) page = 65536;
+    const uint64_t whole = page * big_endian(std::string_view(header).substr(28, 4));
+    if (backup_.file_bytes == whole) return ok_status();
+    return damaged("it has " + std::to_string(backup_.file_bytes) + " bytes and should have " + std::to_string(whole) +
+                   (backup_.file_bytes < whole ? ", so its end is missing" : ""));
+  }
+
+  Status open() {
+    constexpr int kFlags = SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+    if (sqlite3_open_v2(uri_of(path_).c_str(), &db_, kFlags, nullptr) != SQLITE_OK) return sql_error();
+    sqlite3_db_config(db_, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
+    sqlite3_limit(db_, SQLITE_LIMIT_LENGTH, 16 << 20);
+    for (const char* pragma : {"PRAGMA trusted_schema=off", "PRAGMA cell_size_check=on", "PRAGMA mmap_size=0"})
+      if (sqlite3_exec(db_, pragma, nullptr, nullptr, nullptr) != SQLITE_OK) return sql_error();
+    return ok_status();
+  }
+
+  Result<std::string> ask(const char* sql) {
+    storage::Statement statement;
+    if (statement.prepare(db_, sql) != SQLITE_OK || statement.step() != SQLITE_ROW) return sql_error();
+    return std::string(statement.bytes(0));
+  }
+
+  Status check_structure() {
+    const Result<std::string> application = ask("PRAGMA application_id");
+    const Result<std::string> version = application ? ask("PRAGMA user_version") : application;
+    if (!version) return Error{version.error()};
+    if (*application != std::to_string(kApplicationId))
+      return Error{path_ + " is an SQLite file, but no backup of this program"};
+    if (*version != std::to_string(kFormatVersion)) {
+      if (version->starts_with('-') || *version == "0") return damaged("its format " + *version + " never existed");
+      return Error{path_ + " was made by a newer version of this program (format " + *version + ", this one knows " +
+                   std::to_string(kFormatVersion) + "): use that version"};
+    }
+    const Result<std::string> check = ask("PRAGMA integrity_check(1)");
+    if (!check) return Error{check.error()};
+    if (*check != "ok") return damaged(*check);
+    storage::Statement tables;
+    if (tables.prepare(db_,
+                       "SELECT type||' '||name||' '||sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY rowid") !=
+        SQLITE_OK)
+      return sql_error();
+    for (const Table& table : kTables)
+      if (tables.step() != SQLITE_ROW || tables.bytes(0) != std::string("table ") + table.name + " " + table.sql)
+        return damaged("its tables are not those of a backup");
+    if (tables.step() != SQLITE_DONE) return damaged("it has tables that are not a backup's");
+    return ok_status();
+  }
+
+  Result<MetaValue> meta(const std::string& name) {
+    storage::Statement s;
+    if (s.prepare(db_, "SELECT value FROM meta WHERE name=?") != SQLITE_OK) return sql_error();
+    const int code = s.text(1, name).step();
+    if (code == SQLITE_DONE) return damaged("its table meta has no row " + name);
+    if (code != SQLITE_ROW) return sql_error();
+    if (s.is(0, SQLITE_INTEGER)) return MetaValue(static_cast<int64_t>(s.number(0)));
+    if (!s.is(0, SQLITE_TEXT) && !s.is(0, SQLITE_BLOB)) return damaged("row " + name + " of meta is of another type");
+    return MetaValue(std::string(s.bytes(0)));
+  }
+
+  Status read_meta() {
+    BackupInfo& info = backup_.info;
+    std::string digest;
+    uint64_t rows_crc = 0;
+    uint64_t checksum = 0;
+    const std::pair<const char*, std::string*> texts[] = {{"cluster_id", &info.cluster_id},
+                                                          {"made_at", &info.made_at},
+                                                          {"node_id", &info.node_id},
+                                                          {"state_digest", &digest},
+                                                          {"wormhole_version", &info.version}};
+    const std::pair<const char*, uint64_t*> numbers[] = {
+        {"cluster_time_ms", &info.time_ms}, {"events", &info.events},
+        {"index", &info.index.value},       {"keys", &info.keys},
+        {"rows_crc32c", &rows_crc},         {"sessions", &info.sessions},
+        {"term", &info.term.value},         {"checksum", &checksum}};
+    for (const auto& [name, to] : texts) {
+      Result<MetaValue> value = meta(name);
+      if (!value) return Error{value.error()};
+      if (!std::holds_alternative<std::string>(*value))
+        return damaged(std::string("row ") + name + " of meta is no text");
+      *to = std::get<std::string>(std::move(*value));
+    }
+    for (const auto& [name, to] : numbers) {
+      Result<MetaValue> value = meta(name);
+      if (!value) return Error{value.error()};
+      const auto* number = std::get_if<int64_t>(&*value);
+      if (number == nullptr || *number < 0) return damaged(std::string("row ") + name + " of meta is no number");
+      *to = static_cast<uint64_t>(*number);
+    }
+    info.rows_crc = static_cast<uint32_t>(rows_crc);
+    if (digest.size() != 16 || std::sscanf(digest.c_str(), "%16lx", &info.digest) != 1 || hex(info.digest) != digest)
+      return damaged("row state_digest of meta is none");
+    if (rows_crc != info.rows_crc || checksum != meta_checksum(info))
+      return damaged("the checksum of its table meta does not match");
+    if (const Result<std::string> rows = ask("SELECT count(*) FROM meta"); !rows || *rows != "13")
+      return damaged("its table meta has rows that are not a backup's");
+    if (info.index.value == 0 || info.index.value >= raft::kLimit || info.term.value >= raft::kLimit)
+      return damaged("its index or term is out of range");
+    return ok_status();
+  }
+
+  // Whether a column holds bytes the way the writer stores them.
+  static bool well_stored(const storage::Statement& row, int column) {
+    return row.is(column, is_text(row.bytes(column)) ? SQLITE_TEXT : SQLITE_BLOB);
+  }
+
+  const char* take_row(size_t table, const storage::Statement& row) {
+    switch (table) {
+      case kKeys:
+        if (!well_stored(row, 0) || !well_stored(row, 1)) return "a value is of another type";
+        return builder_.key(row.bytes(0), row.bytes(1));
+      case kEvents:
+        if (!well_stored(row, 1) || !well_stored(row, 2)) return "a value is of another type";
+        return builder_.event(row.bytes(1), raft::Index{row.number(0)}, row.bytes(2));
+      default: {
+        std::string record;
+        Writer w(record);
+        for (int column = 0; column < 4; ++column) {
+          if (!row.is(column, SQLITE_INTEGER)) return "a value is of another type";
+          w.u64(row.number(column));
+        }
+        if (!row.is(4, SQLITE_BLOB)) return "a value is of another type";
+        w.raw(row.bytes(4));
+        return builder_.session(record);
+      }
+    }
+  }
+
+  Status read_rows() {
+    const BackupInfo& info = backup_.info;
+    const auto refuse = [&](const char* why) { return damaged(std::string("its rows make no state: ") + why); };
+    if (const char* why = builder_.begin({info.index, info.time_ms, info.keys, info.events, info.sessions}))
+      return refuse(why);
+    uint32_t crc = 0;
+    for (size_t table = 0; table < kRowTables; ++table) {
+      storage::Statement rows;
+      if (rows.prepare(db_, kSelectRows[table]) != SQLITE_OK) return sql_error();
+      int code = SQLITE_ROW;
+      while ((code = rows.step()) == SQLITE_ROW) {
+        if (const char* why = take_row(table, rows)) return refuse(why);
+        crc = add_row(crc, table, rows);
+      }
+      if (code != SQLITE_DONE) return sql_error();
+    }
+    if (crc != info.rows_crc) return damaged("the checksum of its rows does not match");
+    if (const char* why = builder_.end(info.digest)) return refuse(why);
+    backup_.state = builder_.take();
+    return ok_status();
+  }
+
+  const std::string path_;
+  sqlite3* db_ = nullptr;
+  Backup backup_;
+  machine::StateBuilder builder_;
+};
+
+}  // namespace
+
+Result<Backup> read_backup(const std::string& path) { return BackupReader(path).read(); }
+
+}  // namespace wh::backup

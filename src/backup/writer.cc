@@ -1,0 +1,214 @@
+#include "backup/writer.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <system_error>
+#include <unistd.h>
+#include <utility>
+
+#include "base/assert.h"
+#include "machine/sessions.h"
+#include "storage/format.h"
+
+namespace wh::backup {
+namespace {
+
+// Between two looks at how much room is left.
+constexpr uint64_t kCheckRoomEvery = 4 << 20;
+// Of rows read back by one call.
+constexpr uint64_t kReadBackBytes = 1 << 20;
+
+std::string reason(int error) { return std::generic_category().message(error); }
+
+}  // namespace
+
+BackupFile::~BackupFile() { ::close(fd_); }
+
+Result<std::string> BackupFile::read(uint64_t offset, size_t size) const {
+  WH_ASSERT(offset <= size_ && size <= size_ - offset, "a part of a backup that is not there");
+  std::string out(size, '\0');
+  size_t have = 0;
+  while (have < size) {
+    const ssize_t n = ::pread(fd_, out.data() + have, size - have, static_cast<off_t>(offset + have));
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return Error{"cannot read the backup: " + (n == 0 ? "it is shorter than it was" : reason(errno))};
+    have += static_cast<size_t>(n);
+  }
+  return out;
+}
+
+void bind_bytes(storage::Statement& statement, int at, std::string_view bytes) {
+  if (is_text(bytes))
+    statement.text(at, bytes);
+  else
+    statement.blob(at, bytes);
+}
+
+uint32_t add_row(uint32_t crc, size_t table, const storage::Statement& row) {
+  switch (table) {
+    case kKeys:
+      return add_bytes(add_bytes(crc, row.bytes(0)), row.bytes(1));
+    case kEvents:
+      return add_bytes(add_bytes(add_number(crc, row.number(0)), row.bytes(1)), row.bytes(2));
+    default:
+      for (int column = 0; column < 4; ++column) crc = add_number(crc, row.number(column));
+      return add_bytes(crc, row.bytes(4));
+  }
+}
+
+BackupWriter::BackupWriter(std::string directory, BackupInfo info, uint64_t keep_free)
+    : directory_(std::move(directory)), info_(std::move(info)), keep_free_(keep_free) {}
+
+BackupWriter::~BackupWriter() {
+  for (storage::Statement* s : {&insert_key_, &insert_event_, &insert_session_, &select_}) s->finalize();
+  if (db_ != nullptr) sqlite3_close(db_);
+  if (fd_ >= 0) ::close(fd_);
+}
+
+Error BackupWriter::sql_error(std::string_view what) {
+  no_room_ = no_room_ || sqlite3_errcode(db_) == SQLITE_FULL;
+  return Error{"cannot make the backup in " + directory_ + ": " + std::string(what) + ": " + sqlite3_errmsg(db_)};
+}
+
+// A backup must not be what fills the node's disk.
+Status BackupWriter::check_room(uint64_t needed) {
+  room_checked_at_ = fed_;
+  struct statvfs info {};
+  if (::statvfs(directory_.c_str(), &info) != 0)
+    return Error{"cannot tell how much room is left in " + directory_ + ": " + reason(errno)};
+  const uint64_t free = static_cast<uint64_t>(info.f_bavail) * info.f_frsize;
+  if (free >= keep_free_ && free - keep_free_ >= needed) return ok_status();
+  no_room_ = true;
+  return Error{"there is no room for a backup in " + directory_ + ": " + std::to_string(free >> 20) + " MB are free, " +
+               std::to_string((needed + keep_free_) >> 20) + " MB are needed; free some, or ask another node"};
+}
+
+Status BackupWriter::begin(uint64_t expected) {
+  // Pages are not full, and keys stand in their index too.
+  if (Status room = check_room(expected + expected / 2); !room) return room;
+  const std::string path = directory_ + "/" + storage::kBackupTemporary;
+  ::unlink(path.c_str());
+  constexpr int kFlags =
+      SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_EXRESCODE;
+  if (sqlite3_open_v2(path.c_str(), &db_, kFlags, nullptr) != SQLITE_OK) return sql_error("opening it");
+  // Nothing of it needs to survive anything: no journal, no sync. Pages go to the file when the cache is full.
+  std::string sql =
+      "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-2048;"
+      "PRAGMA temp_store=MEMORY; PRAGMA application_id=" +
+      std::to_string(kApplicationId) + "; PRAGMA user_version=" + std::to_string(kFormatVersion) + ";";
+  sql += "BEGIN IMMEDIATE;";
+  for (const Table& table : kTables) sql += std::string(table.sql) + ";";
+  if (sqlite3_exec(db_, sql.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK) return sql_error("creating it");
+  fd_ = ::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+  if (fd_ < 0 || ::unlink(path.c_str()) != 0) return Error{"cannot make " + path + ": " + reason(errno)};
+  const std::pair<storage::Statement*, const char*> statements[] = {
+      {&insert_key_, "INSERT INTO keys VALUES(?,?)"},
+      {&insert_event_, "INSERT INTO events VALUES(?,?,?)"},
+      {&insert_session_, "INSERT INTO sessions VALUES(?,?,?,?,?)"},
+  };
+  for (const auto& [statement, text] : statements)
+    if (statement->prepare(db_, text) != SQLITE_OK) return sql_error("preparing a statement");
+  return ok_status();
+}
+
+Status BackupWriter::feed(std::string_view snapshot) {
+  fed_ += snapshot.size();
+  if (fed_ - room_checked_at_ >= kCheckRoomEvery)
+    if (Status room = check_room(kCheckRoomEvery); !room) return room;
+  Status status = reader_.feed(snapshot);
+  // What SQLite said tells more than that a row could not be inserted.
+  if (!status && sqlite3_errcode(db_) != SQLITE_OK && sqlite3_errcode(db_) != SQLITE_DONE)
+    return sql_error("inserting a row");
+  return status;
+}
+
+const char* BackupWriter::inserted(storage::Statement& statement) {
+  return statement.run() == SQLITE_OK ? nullptr : "a row could not be inserted into the backup";
+}
+
+const char* BackupWriter::begin(const machine::SnapshotHead& head) {
+  info_.keys = head.keys;
+  info_.events = head.events;
+  info_.sessions = head.sessions;
+  return head.applied == info_.index && head.time_ms == info_.time_ms ? nullptr : "another state than was announced";
+}
+
+const char* BackupWriter::key(std::string_view key, std::string_view value) {
+  bind_bytes(insert_key_, 1, key);
+  bind_bytes(insert_key_, 2, value);
+  return inserted(insert_key_);
+}
+
+const char* BackupWriter::event(std::string_view queue, raft::Index id, std::string_view event) {
+  insert_event_.bind(1, id.value);
+  bind_bytes(insert_event_, 2, queue);
+  bind_bytes(insert_event_, 3, event);
+  return inserted(insert_event_);
+}
+
+const char* BackupWriter::session(std::string_view record) {
+  Reader r(record);
+  for (int at = 1; at <= 4; ++at) insert_session_.bind(at, r.u64());
+  insert_session_.blob(5, r.raw(r.left()));
+  return inserted(insert_session_);
+}
+
+const char* BackupWriter::end(uint64_t digest) {
+  info_.digest = digest;
+  return nullptr;
+}
+
+Result<bool> BackupWriter::finish_some() {
+  if (!reader_.ended()) return Error{"the state that was to be backed up ends too early"};
+  uint64_t bytes = 0;
+  while (table_ < kRowTables) {
+    if (!selecting_ && select_.prepare(db_, kSelectRows[table_]) != SQLITE_OK) return sql_error("reading it back");
+    selecting_ = true;
+    int code = SQLITE_ROW;
+    while (bytes < kReadBackBytes && (code = select_.step()) == SQLITE_ROW) {
+      info_.rows_crc = add_row(info_.rows_crc, table_, select_);
+      bytes += 64 + select_.bytes(1).size() + (table_ == kEvents ? select_.bytes(2).size() : 0);
+    }
+    if (code == SQLITE_ROW) return true;
+    if (code != SQLITE_DONE) return sql_error("reading it back");
+    select_.finalize();
+    selecting_ = false;
+    ++table_;
+  }
+  if (Status written = write_meta(); !written) return Error{written.error()};
+  return false;
+}
+
+Status BackupWriter::write_meta() {
+  std::vector<std::pair<std::string, MetaValue>> rows = meta_rows(info_);
+  rows.emplace_back("checksum", static_cast<int64_t>(meta_checksum(info_)));
+  storage::Statement insert;
+  if (insert.prepare(db_, "INSERT INTO meta VALUES(?,?)") != SQLITE_OK) return sql_error("writing meta");
+  for (const auto& [name, value] : rows) {
+    insert.text(1, name);
+    if (const auto* number = std::get_if<int64_t>(&value)) {
+      insert.bind(2, static_cast<uint64_t>(*number));
+    } else {
+      bind_bytes(insert, 2, std::get<std::string>(value));
+    }
+    if (insert.run() != SQLITE_OK) return sql_error("writing meta");
+  }
+  insert.finalize();
+  if (sqlite3_exec(db_, "COMMIT", nullptr, nullptr, nullptr) != SQLITE_OK) return sql_error("ending it");
+  return ok_status();
+}
+
+Result<std::shared_ptr<BackupFile>> BackupWriter::take() {
+  for (storage::Statement* s : {&insert_key_, &insert_event_, &insert_session_}) s->finalize();
+  if (sqlite3_close(db_) != SQLITE_OK) return sql_error("closing it");
+  db_ = nullptr;
+  struct stat info {};
+  if (::fstat(fd_, &info) != 0) return Error{"cannot look at the backup: " + reason(errno)};
+  return std::make_shared<BackupFile>(std::exchange(fd_, -1), static_cast<uint64_t>(info.st_size));
+}
+
+}  // namespace wh::backup

@@ -1,0 +1,91 @@
+// Makes a backup file of a snapshot's bytes, in pieces small enough for a worker's job. The file lies in the data
+// directory, under storage::kBackupTemporary for the moment in which it is made and without a name from then on:
+// whatever becomes of the process, it leaves nothing behind. Blocking: every method runs as a job, one at a time. Made
+// and driven by server/backups.cc.
+//
+// It does not go through storage::Disk: nothing that was promised rests on it, a failed write fails this backup alone,
+// and a slow one must not count as a stalled disk.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "backup/format.h"
+#include "base/result.h"
+#include "machine/snapshot_reader.h"
+#include "storage/statement.h"
+
+namespace wh::backup {
+
+// A finished backup, open for reading; gone when closed.
+class BackupFile {
+ public:
+  BackupFile(int fd, uint64_t size) : fd_(fd), size_(size) {}
+  ~BackupFile();
+  BackupFile(const BackupFile&) = delete;
+  BackupFile& operator=(const BackupFile&) = delete;
+  [[nodiscard]] uint64_t size() const { return size_; }
+  // `size` bytes from `offset` on, which must be within it; blocking.
+  [[nodiscard]] Result<std::string> read(uint64_t offset, size_t size) const;
+
+ private:
+  int fd_;
+  uint64_t size_;
+};
+
+class BackupWriter final : private machine::SnapshotSink {
+ public:
+  // `info` without what the rows tell: counts, digest, checksum. `keep_free`: bytes of the file system that are left
+  // to others.
+  BackupWriter(std::string directory, BackupInfo info, uint64_t keep_free);
+  ~BackupWriter() override;
+  BackupWriter(const BackupWriter&) = delete;
+  BackupWriter& operator=(const BackupWriter&) = delete;
+
+  // `expected`: about how many bytes will come; refuses when there is no room for them.
+  Status begin(uint64_t expected);
+  Status feed(std::string_view snapshot);
+  // Once all was fed: reads back what was written for the checksum, some at a time. False when all is done.
+  Result<bool> finish_some();
+  // Then: the file.
+  Result<std::shared_ptr<BackupFile>> take();
+
+  // After an error: whether it was for want of room on the file system.
+  [[nodiscard]] bool no_room() const { return no_room_; }
+
+ private:
+  const char* begin(const machine::SnapshotHead& head) override;
+  const char* key(std::string_view key, std::string_view value) override;
+  const char* event(std::string_view queue, raft::Index id, std::string_view event) override;
+  const char* session(std::string_view record) override;
+  const char* end(uint64_t digest) override;
+
+  Status check_room(uint64_t needed);
+  Status write_meta();
+  Error sql_error(std::string_view what);
+  const char* inserted(storage::Statement& statement);
+
+  std::string directory_;
+  BackupInfo info_;
+  uint64_t keep_free_;
+  sqlite3* db_ = nullptr;
+  int fd_ = -1;
+  bool no_room_ = false;
+  uint64_t fed_ = 0;
+  uint64_t room_checked_at_ = 0;
+  machine::SnapshotReader reader_{*this};
+  storage::Statement insert_key_, insert_event_, insert_session_, select_;
+  size_t table_ = 0;  // whose rows are being read back
+  bool selecting_ = false;
+};
+
+// Binds bytes as TEXT or BLOB, whichever they are.
+void bind_bytes(storage::Statement& statement, int at, std::string_view bytes);
+// Adds the row that a statement of kSelectRows stands at.
+uint32_t add_row(uint32_t crc, size_t table, const storage::Statement& row);
+
+}  // namespace wh::backup

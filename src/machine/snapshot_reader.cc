@@ -1,0 +1,149 @@
+#include "machine/snapshot_reader.h"
+
+#include <algorithm>
+
+#include "base/bytes.h"
+#include "base/hash.h"
+#include "machine/command.h"
+#include "machine/sessions.h"
+#include "machine/snapshot_format.h"
+
+namespace wh::machine {
+namespace {
+
+namespace format = snapshot_format;
+
+enum class Found { whole, partial, out_of_bounds };
+
+// Reads a length and its bytes at `at` and moves behind them. The bounds are checked as soon as the length is there.
+Found read_sized(std::string_view in, size_t& at, size_t min, size_t max, std::string_view& out) {
+  if (in.size() - at < 4) return Found::partial;
+  const size_t size = Reader(in.substr(at, 4)).u32();
+  if (size < min || size > max) return Found::out_of_bounds;
+  if (in.size() - at - 4 < size) return Found::partial;
+  out = in.substr(at + 4, size);
+  at += 4 + size;
+  return Found::whole;
+}
+
+}  // namespace
+
+Status SnapshotReader::feed(std::string_view bytes) {
+  if (error_ != nullptr) return Error{error_};
+  const bool joined = !partial_.empty();
+  if (joined) partial_.append(bytes);
+  const std::string_view in = joined ? std::string_view(partial_) : bytes;
+  size_t used = 0;
+  while (used < in.size()) {
+    const size_t size = take(in.substr(used));
+    if (size == 0) break;
+    used += size;
+  }
+  if (error_ != nullptr) {
+    partial_ = std::string();
+    return Error{error_};
+  }
+  if (joined)
+    partial_.erase(0, used);
+  else
+    partial_.assign(in.substr(used));
+  return ok_status();
+}
+
+size_t SnapshotReader::fail(const char* why) {
+  error_ = why;
+  return 0;
+}
+
+size_t SnapshotReader::take(std::string_view in) {
+  size_t size = 0;
+  if (stage_ == Stage::ended) return fail("bytes after the snapshot's end");
+  if (stage_ == Stage::header) {
+    size = take_header(in);
+  } else {
+    switch (static_cast<uint8_t>(in.front())) {
+      case format::kKey:
+        size = take_key(in);
+        break;
+      case format::kEvent:
+        size = take_event(in);
+        break;
+      case format::kSession:
+        size = take_session(in);
+        break;
+      case format::kEnd:
+        size = take_trailer(in);
+        break;
+      default:
+        return fail("a record of unknown kind in the snapshot");
+    }
+  }
+  crc_ = crc32c(in.substr(0, size), crc_);
+  return size;
+}
+
+size_t SnapshotReader::take_header(std::string_view in) {
+  const size_t known = std::min(in.size(), format::kMagic.size());
+  if (in.substr(0, known) != format::kMagic.substr(0, known)) return fail("not a snapshot of the state");
+  if (in.size() < format::kHeaderBytes) return 0;
+  Reader r(in.substr(format::kMagic.size()));
+  if (r.u32() != format::kVersion) return fail("a snapshot of an unknown version");
+  SnapshotHead head;
+  head.applied.value = r.u64();
+  head.time_ms = r.u64();
+  head.keys = r.u64();
+  head.events = r.u64();
+  head.sessions = r.u32();
+  if (const char* why = sink_.begin(head)) return fail(why);
+  stage_ = Stage::records;
+  return format::kHeaderBytes;
+}
+
+size_t SnapshotReader::take_key(std::string_view in) {
+  size_t at = 1;
+  std::string_view key;
+  std::string_view value;
+  Found found = read_sized(in, at, 1, kMaxKeyBytes, key);
+  if (found == Found::whole) found = read_sized(in, at, 0, kMaxValueBytes, value);
+  if (found == Found::out_of_bounds) return fail("a key or value out of bounds in the snapshot");
+  if (found == Found::partial) return 0;
+  if (const char* why = sink_.key(key, value)) return fail(why);
+  return at;
+}
+
+size_t SnapshotReader::take_event(std::string_view in) {
+  size_t at = 1;
+  std::string_view queue;
+  Found found = read_sized(in, at, 1, kMaxQueueNameBytes, queue);
+  if (found == Found::out_of_bounds) return fail("a queue's name out of bounds in the snapshot");
+  if (found == Found::partial || in.size() - at < 8) return 0;
+  const raft::Index id{Reader(in.substr(at, 8)).u64()};
+  at += 8;
+  std::string_view event;
+  found = read_sized(in, at, 1, kMaxValueBytes, event);
+  if (found == Found::out_of_bounds) return fail("an event out of bounds in the snapshot");
+  if (found == Found::partial) return 0;
+  if (const char* why = sink_.event(queue, id, event)) return fail(why);
+  return at;
+}
+
+size_t SnapshotReader::take_session(std::string_view in) {
+  constexpr size_t kSize = 1 + Sessions::kRecordBytes;
+  if (in.size() < kSize) return 0;
+  if (const char* why = sink_.session(in.substr(1, Sessions::kRecordBytes))) return fail(why);
+  return kSize;
+}
+
+size_t SnapshotReader::take_trailer(std::string_view in) {
+  if (in.size() < format::kTrailerBytes) return 0;
+  Reader r(in.substr(1));
+  const uint64_t digest = r.u64();
+  const uint32_t crc = r.u32();
+  if (crc != crc32c(in.substr(0, format::kTrailerBytes - 4), crc_))
+    return fail("the snapshot's checksum does not match");
+  if (const char* why = sink_.end(digest)) return fail(why);
+  stage_ = Stage::ended;
+  return format::kTrailerBytes;
+}
+
+}  // namespace wh::machine

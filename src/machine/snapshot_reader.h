@@ -1,0 +1,69 @@
+// Takes a snapshot's bytes apart, given in pieces cut anywhere, and hands what is in it to a sink. Believes nothing:
+// every length is checked before anything is kept for it, every count and the checksum at the end; what does not fit is
+// refused as a whole (HAZARDS F9). Used by SnapshotLoader, which makes a state of it, and by backup/, which makes rows
+// of it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "raft/types.h"
+
+namespace wh::machine {
+
+// What a state says of itself before its items come.
+struct SnapshotHead {
+  raft::Index applied;
+  Millis time_ms = 0;
+  uint64_t keys = 0;
+  uint64_t events = 0;
+  uint64_t sessions = 0;
+};
+
+// Takes a state item by item: begin, the items in any order but each queue's events from front to back, end. Each call
+// returns nullptr, or why that cannot be: then nothing else comes. Views are valid during the call.
+class SnapshotSink {
+ public:
+  virtual ~SnapshotSink() = default;
+  virtual const char* begin(const SnapshotHead& head) = 0;
+  virtual const char* key(std::string_view key, std::string_view value) = 0;
+  virtual const char* event(std::string_view queue, raft::Index id, std::string_view event) = 0;
+  // A record of Sessions::kRecordBytes.
+  virtual const char* session(std::string_view record) = 0;
+  virtual const char* end(uint64_t digest) = 0;
+};
+
+class SnapshotReader {
+ public:
+  // The sink must outlive the reader.
+  explicit SnapshotReader(SnapshotSink& sink) : sink_(sink) {}
+
+  // Takes the next bytes. An error comes again with every call.
+  Status feed(std::string_view bytes);
+  // All was there.
+  [[nodiscard]] bool ended() const { return stage_ == Stage::ended; }
+  // Makes every further call fail with `why`, a literal.
+  size_t fail(const char* why);
+  [[nodiscard]] const char* error() const { return error_; }
+
+ private:
+  // The size of the record at the start of `in` once it was taken; 0 when it is not all there, or fail() was called.
+  size_t take(std::string_view in);
+  size_t take_header(std::string_view in);
+  size_t take_key(std::string_view in);
+  size_t take_event(std::string_view in);
+  size_t take_session(std::string_view in);
+  size_t take_trailer(std::string_view in);
+
+  enum class Stage { header, records, ended };
+  SnapshotSink& sink_;
+  Stage stage_ = Stage::header;
+  std::string partial_;  // of one record: at most 4.2 MB, and what was fed last
+  uint32_t crc_ = 0;     // of what was taken
+  const char* error_ = nullptr;
+};
+
+}  // namespace wh::machine

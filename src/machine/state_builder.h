@@ -1,0 +1,29 @@
+// Makes a state of its items, wherever they come from: a snapshot, a backup. Refuses what no machine can have written:
+// more or fewer items than were announced, one twice, an event out of order, another digest (HAZARDS F12).
+#pragma once
+
+#include <string_view>
+#include <utility>
+
+#include "machine/snapshot_reader.h"
+#include "machine/state.h"
+
+namespace wh::machine {
+
+class StateBuilder final : public SnapshotSink {
+ public:
+  const char* begin(const SnapshotHead& head) override;
+  const char* key(std::string_view key, std::string_view value) override;
+  const char* event(std::string_view queue, raft::Index id, std::string_view event) override;
+  const char* session(std::string_view record) override;
+  const char* end(uint64_t digest) override;
+
+  // The state, once end() took it. To be called once.
+  State take() { return std::exchange(state_, State{}); }
+
+ private:
+  State state_;
+  SnapshotHead head_;
+};
+
+}  // namespace wh::machine

@@ -1,0 +1,19 @@
+// GET /backup: the state at one index as an SQLite file.
+#include <utility>
+
+#include "server/backups.h"
+#include "server/routes.h"
+
+namespace wh {
+
+Begun begin_backup(const RouteContext&, RouteRequest& request) {
+  return RouteCall{{}, {.name = request.http.method == http::Method::head ? "HEAD" : "GET", .value = {}}};
+}
+
+void finish_backup(const RouteContext& context, const RouteMemory& memory, const node::Completion& completion,
+                   std::function<void(http::Response)> answer) {
+  if (memory.name == "HEAD") return answer(context.backups.head(completion.index));
+  context.backups.begin(std::move(answer));
+}
+
+}  // namespace wh

@@ -1,0 +1,17 @@
+// What the program does besides serving: looks at a backup, founds a cluster of one, makes a cluster of the last node
+// that is left. Each prints what it found and did, and returns the exit status. Called by main; blocking.
+#pragma once
+
+#include "server/command_line.h"
+#include "server/options.h"
+
+namespace wh {
+
+// --verify FILE
+int verify_backup(const CommandLine& line);
+// --restore FILE
+int restore_backup(const CommandLine& line, const Options& options);
+// --recover
+int recover_node(const CommandLine& line, const Options& options);
+
+}  // namespace wh
