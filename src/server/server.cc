@@ -26,6 +26,8 @@ namespace {
 // Descriptors for everything but clients: the database, listeners, peers, the log.
 constexpr uint64_t kReservedDescriptors = 128;
 constexpr Millis kShutdownMs = 4'000;
+// For so long kept connections may still bring a request, which is their last.
+constexpr Millis kIdleGraceMs = 1'000;
 constexpr Millis kSyncEveryMs = 1'000;
 
 template <typename T>
@@ -369,15 +371,18 @@ void Server::signalled() {
        hands_over ? ", handing leadership over" : "");
   shutting_down_ = true;
   give_up_at_ = loop_.now() + kShutdownMs;
-  http_listener_.reset();
-  https_listener_.reset();
-  debug_listener_.reset();
+  close_idle_at_ = loop_.now() + kIdleGraceMs;
+  for (auto* listener : {&http_listener_, &https_listener_, &debug_listener_}) {
+    if (*listener) (*listener)->take_waiting();
+    listener->reset();
+  }
   http_->drain();
   debug_->drain();
   node_->begin_shutdown(loop_.now());
 }
 
 void Server::maybe_finish() {
+  if (now_ >= close_idle_at_) http_->close_idle();
   const bool done = node_->quiet() && http_->connections() == 0 && debug_->connections() == 0 && storage_->idle();
   if (done || now_ >= give_up_at_) loop_.stop();
 }
