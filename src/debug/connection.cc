@@ -17,8 +17,10 @@ Connection::Connection(uint64_t id, std::unique_ptr<ByteStream> stream, Service&
       now_(now),
       last_activity_(now),
       last_progress_(now) {
+  ++service_.counters.connections;
   stream_->set_handler(this);
   if (refusal.empty()) return;
+  ++service_.counters.error_replies;
   const std::string answer = error_reply(ErrorWord::denied, refusal);
   stream_->write(answer);
   written_bytes_ += answer.size();
@@ -192,6 +194,7 @@ bool Connection::dispatch_one() {
 
 void Connection::run_builtin(Request& request) {
   const std::vector<std::string> arguments = std::exchange(request.arguments, {});
+  service_.handler.on_builtin({.connection = id_, .sequence = request.sequence}, *request.command, arguments);
   switch (request.command->builtin) {
     case Builtin::none:
       break;
@@ -233,6 +236,7 @@ std::string Connection::authenticate(const std::vector<std::string>& arguments) 
 
 void Connection::set_answer(Request& request, std::string answer) {
   WH_ASSERT(!answer.empty(), "a reply is never empty");
+  if (answer.front() == '-') ++service_.counters.error_replies;
   if (request.stage == Request::Stage::in_flight) {
     if (request.command->overlap == Overlap::alone) alone_in_flight_ = false;
     if (request.command->overlap == Overlap::write) --writes_in_flight_;

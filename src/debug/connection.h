@@ -40,6 +40,8 @@ class CommandHandler {
   // To be answered by exactly one Connection::reply(id.sequence), inside the call or later. Calls of one connection
   // come in the order their commands are to take effect.
   virtual void on_command(CommandId id, const Command& command, std::vector<std::string>&& arguments) = 0;
+  // A command that the connection answers by itself is about to be. For whoever counts.
+  virtual void on_builtin(CommandId id, const Command& command, const std::vector<std::string>& arguments) = 0;
   // The connection is gone, and with it the wish for its answers. What it had in flight may still take effect.
   virtual void on_closed(uint64_t connection) = 0;
 };
@@ -56,7 +58,10 @@ struct Settings {
 
 // For INFO; of all connections since the start.
 struct Counters {
-  uint64_t commands = 0;         // answered or handed on
+  uint64_t commands = 0;  // answered or handed on
+  uint64_t error_replies = 0;
+  uint64_t connections = 0;
+  uint64_t turned_away = 0;      // of these, for being too many; the owner's count
   uint64_t protocol_errors = 0;  // closed after "-ERR Protocol error"
   uint64_t foreign = 0;          // closed for speaking another protocol
   uint64_t failed_auth = 0;
@@ -97,6 +102,7 @@ class Connection final : public StreamHandler {
   void drain();
 
   [[nodiscard]] uint64_t id() const { return id_; }
+  [[nodiscard]] std::string peer_address() const { return stream_->peer_address(); }
   // Closing or closed: no further command will be handed on.
   [[nodiscard]] bool closing() const { return state_ != State::open; }
 

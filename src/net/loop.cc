@@ -163,11 +163,13 @@ bool Loop::has_work() const {
 }
 
 void Loop::before_poll() {
+  const uint64_t hook_begun_ns = uv_hrtime();
   std::vector<std::function<void()>> batch;
   batch.swap(deferred_);
   for (auto& function : batch) function();
   run_tasks(TurnTask::Phase::deferred);
   if (turn_hook_) turn_hook_();
+  const uint64_t sends_begun_ns = uv_hrtime();
   run_tasks(TurnTask::Phase::encrypt);
   run_tasks(TurnTask::Phase::send);
 
@@ -178,17 +180,29 @@ void Loop::before_poll() {
   else
     uv_idle_stop(&idle_);
 
-  const uint64_t time_ns = uv_hrtime();
-  const uint64_t idle_ns = uv_metrics_idle_time(&loop_);
-  const uint64_t passed_ns = time_ns - turn_start_ns_;
-  const uint64_t waited_ns = idle_ns - turn_start_idle_ns_;
-  ++stats_.turns;
-  stats_.last_turn_us = passed_ns > waited_ns ? (passed_ns - waited_ns) / 1000 : 0;
-  stats_.longest_turn_us = std::max(stats_.longest_turn_us, stats_.last_turn_us);
-  turn_start_ns_ = time_ns;
-  turn_start_idle_ns_ = idle_ns;
+  note_turn(hook_begun_ns, sends_begun_ns);
   // The poll's timeout is counted from libuv's copy of the clock: without this it is too long by this turn's length.
   uv_update_time(&loop_);
+}
+
+void Loop::note_turn(uint64_t hook_begun_ns, uint64_t sends_begun_ns) {
+  const uint64_t time_ns = uv_hrtime();
+  const uint64_t idle_ns = uv_metrics_idle_time(&loop_);
+  const uint64_t waited_ns = idle_ns - turn_start_idle_ns_;
+  const auto worked_us = [](uint64_t passed_ns, uint64_t waited) {
+    return passed_ns > waited ? (passed_ns - waited) / 1000 : 0;
+  };
+  const TurnTimes times{.total_us = worked_us(time_ns - turn_start_ns_, waited_ns),
+                        .arrivals_us = worked_us(hook_begun_ns - turn_start_ns_, waited_ns),
+                        .hook_us = (sends_begun_ns - hook_begun_ns) / 1000,
+                        .sends_us = (time_ns - sends_begun_ns) / 1000};
+  ++stats_.turns;
+  stats_.last_turn_us = times.total_us;
+  stats_.longest_turn_us = std::max(stats_.longest_turn_us, times.total_us);
+  stats_.turns_us.add(times.total_us);
+  turn_start_ns_ = time_ns;
+  turn_start_idle_ns_ = idle_ns;
+  if (turn_watch_) turn_watch_(times);
 }
 
 void Loop::after_poll() {
@@ -204,6 +218,7 @@ void Loop::after_poll() {
 void Loop::note_lag(uint64_t lag_ms) {
   stats_.lag_ms = lag_ms;
   stats_.longest_lag_ms = std::max(stats_.longest_lag_ms, lag_ms);
+  stats_.lags_ms.add(lag_ms);
 }
 
 void Loop::set_deadline(Millis at) {

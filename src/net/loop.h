@@ -21,6 +21,7 @@
 #include <uv.h>
 
 #include "base/clock.h"
+#include "base/histogram.h"
 
 namespace wh::net {
 
@@ -35,8 +36,21 @@ struct LoopStats {
   // How late the last of the loop's own timers ran: a stall of the loop, the machine or the process (SIGSTOP).
   uint64_t lag_ms = 0;
   uint64_t longest_lag_ms = 0;
+  Histogram turns_us;
+  Histogram lags_ms;  // of every run of those timers
+  // Through the sockets of all TCP streams: clients' and peers', as they are on the wire.
+  uint64_t bytes_received = 0;
+  uint64_t bytes_sent = 0;
   // Jobs handed to the workers whose `done` has not run.
   size_t jobs = 0;
+};
+
+// Where one turn's time went, in microseconds; waiting in the poll is in none of it.
+struct TurnTimes {
+  uint64_t total_us = 0;
+  uint64_t arrivals_us = 0;  // timers, what the sockets held, finished jobs, signals
+  uint64_t hook_us = 0;      // deferred work and the turn hook
+  uint64_t sends_us = 0;     // encrypting and sending
 };
 
 // A place in the queue of things to do before the next poll; its owner may queue it any number of times a turn, it runs
@@ -94,6 +108,8 @@ class Loop {
 
   // The monotonic clock itself, never libuv's copy of it, which stands still through a long callback.
   [[nodiscard]] Millis now() const { return uv_hrtime() / 1'000'000; }
+  // The same clock, for measuring.
+  [[nodiscard]] static uint64_t micros() { return uv_hrtime() / 1'000; }
 
   // Runs turns until stop(). What is queued in the turn of stop() is not sent.
   void run();
@@ -103,6 +119,8 @@ class Loop {
   void defer(std::function<void()> function);
   // Called once a turn, after deferred work and before streams send. It must not be replaced from inside itself.
   void set_turn_hook(std::function<void()> hook) { turn_hook_ = std::move(hook); }
+  // Called at the end of every turn, just before the poll. What it takes counts as the next turn's.
+  void set_turn_watch(std::function<void(const TurnTimes&)> watch) { turn_watch_ = std::move(watch); }
   // Called about every 250 ms, for time limits that need no more precision.
   static constexpr uint64_t kSweepMs = 250;
   void set_sweep(std::function<void()> sweep) { sweep_ = std::move(sweep); }
@@ -121,8 +139,12 @@ class Loop {
   void on_signal(int signal, std::function<void()> handler);
 
   [[nodiscard]] const LoopStats& stats() const { return stats_; }
+  // Counts from nothing again; jobs in progress stay.
+  void reset_stats() { stats_ = LoopStats{.jobs = stats_.jobs}; }
 
   // For the rest of net/ only.
+  void note_received(size_t bytes) { stats_.bytes_received += bytes; }
+  void note_sent(size_t bytes) { stats_.bytes_sent += bytes; }
   [[nodiscard]] uv_loop_t* uv() { return &loop_; }
   [[nodiscard]] Resolver& resolver() { return *resolver_; }
   // One read buffer for all streams: bytes are handed on before the next read.
@@ -140,6 +162,7 @@ class Loop {
   [[nodiscard]] bool has_work() const;
   void deadline_expired();
   void note_lag(uint64_t lag_ms);
+  void note_turn(uint64_t hook_begun_ns, uint64_t sends_begun_ns);
   void close_handles();
 
   uv_loop_t loop_{};
@@ -150,6 +173,7 @@ class Loop {
   uv_timer_t deadline_timer_{};
 
   std::function<void()> turn_hook_;
+  std::function<void(const TurnTimes&)> turn_watch_;
   std::function<void()> sweep_;
   std::function<void(Millis)> deadline_handler_;
   std::vector<std::function<void()>> deferred_;

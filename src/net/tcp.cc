@@ -117,6 +117,7 @@ void TcpStream::update_reading() {
 void TcpStream::received(ssize_t size, const char* bytes) {
   if (size > 0) {
     const auto length = static_cast<size_t>(size);
+    loop_.note_received(length);
     if (state_ == State::open) {
       handler_->on_data({bytes, length});
     } else if (state_ == State::lingering && (lingered_bytes_ += length) > kLingerBytes) {
@@ -149,6 +150,7 @@ void TcpStream::flush() {
       return;
     }
     const size_t sent = result > 0 ? static_cast<size_t>(result) : 0;
+    loop_.note_sent(out_.size());  // what is not gone yet goes next
     if (sent < out_.size()) {
       socket_->in_flight = std::move(out_);
       out_.clear();

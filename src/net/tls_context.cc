@@ -172,13 +172,20 @@ Status TlsContext::configure(bool server, int auth_mode) {
 }
 
 int64_t TlsContext::days_left() const {
-  if (!state_->has_cert) return std::numeric_limits<int64_t>::max();
+  const std::optional<int64_t> expiry = expires_unix_s();
+  if (!expiry) return std::numeric_limits<int64_t>::max();
+  using namespace std::chrono;
+  return floor<days>(sys_seconds(seconds(*expiry)) - system_clock::now()).count();
+}
+
+std::optional<int64_t> TlsContext::expires_unix_s() const {
+  if (!state_->has_cert) return std::nullopt;
   using namespace std::chrono;
   const mbedtls_x509_time& to = state_->cert.valid_to;
   const sys_days date =
       year_month_day(year(to.year), month(static_cast<unsigned>(to.mon)), day(static_cast<unsigned>(to.day)));
   const auto expiry = date + hours(to.hour) + minutes(to.min) + seconds(to.sec);
-  return floor<days>(expiry - system_clock::now()).count();
+  return expiry.time_since_epoch() / seconds(1);
 }
 
 }  // namespace wh::net

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,8 @@ class TlsContext {
   [[nodiscard]] const std::vector<std::string>& notices() const { return notices_; }
   // Whole days until the own certificate expires by the system's clock, below 0 once it has; INT64_MAX without one.
   [[nodiscard]] int64_t days_left() const;
+  // When it expires, in seconds since 1970; nothing without one.
+  [[nodiscard]] std::optional<int64_t> expires_unix_s() const;
 
   // For tls.cc.
   [[nodiscard]] TlsState& state() { return *state_; }

@@ -134,6 +134,7 @@ class Node {
   // What a node in no cluster waits for, one sentence; empty otherwise.
   [[nodiscard]] const std::string& waiting_for() const { return waiting_for_; }
   [[nodiscard]] const NodeCounters& counters() const { return counters_; }
+  void reset_counters() { counters_ = {}; }
   [[nodiscard]] const NodeOptions& options() const { return options_; }
   [[nodiscard]] size_t pending() const;
   // On the leader: whether nothing was heard from a member for two election timeouts, as of the last turn.

@@ -1,6 +1,7 @@
 // Elections: the randomised timer, pre-vote, votes, stickiness to a live leader, the fast path when a leader's process
 // is gone, and the quorum contact without which a leader must step down (thesis 3.4, 4.2.3, 6.2, 9.6).
 #include <algorithm>
+#include <string>
 #include <vector>
 
 #include "base/log.h"
@@ -15,6 +16,40 @@ constexpr uint64_t kFastPathSpreadMs = 50;
 void Raft::reset_election_timer(Millis now) {
   election_deadline_ =
       now + prng_.between(options_.election_timeout_ms, 2 * uint64_t{options_.election_timeout_ms} - 1);
+}
+
+// A member's name for the log; of one that is in no configuration here, its id.
+std::string Raft::name_of(NodeId id) const {
+  if (const Member* member = configuration().find(id)) return member->name;
+  static constexpr char kHex[] = "0123456789abcdef";
+  std::string text = "node ";
+  for (int shift = 60; shift >= 0; shift -= 4) text += kHex[(id.value >> static_cast<unsigned>(shift)) & 15];
+  return text;
+}
+
+// The line for an election's begin, with its cause. Asking again is not another one.
+void Raft::begin_election(ElectionCause cause, const std::string& why) {
+  logf(LogLevel::notice, "an election begins, for term %lu: %s", next(hard_state_.current_term).value, why.c_str());
+  ++election_figures_.begun[static_cast<size_t>(cause)];
+  election_figures_.last_election = "term " + std::to_string(next(hard_state_.current_term).value) + ": " + why;
+}
+
+void Raft::note_step_down(StepDownCause cause, const std::string& why) {
+  // Being removed is what somebody asked for; all else is trouble.
+  logf(cause == StepDownCause::removed ? LogLevel::notice : LogLevel::warning, "stepping down in term %lu: %s",
+       hard_state_.current_term.value, why.c_str());
+  ++election_figures_.stepped_down[static_cast<size_t>(cause)];
+  election_figures_.last_step_down = "term " + std::to_string(hard_state_.current_term.value) + ": " + why;
+}
+
+// A leader or candidate learns that it is none any more.
+void Raft::note_overtaken(NodeId by, Term term, bool by_leader) {
+  if (role_ == Role::follower) return;
+  const std::string who = name_of(by) + (by_leader ? " leads term " : " is in term ") + std::to_string(term.value);
+  if (role_ == Role::leader) return note_step_down(StepDownCause::higher_term, who);
+  if (role_ == Role::candidate) ++election_figures_.lost;
+  logf(LogLevel::notice, "the election for term %lu is lost: %s",
+       role_ == Role::candidate ? hard_state_.current_term.value : next(hard_state_.current_term).value, who.c_str());
 }
 
 // A server outside its own configuration may still campaign while that configuration is not committed: it may be needed
@@ -32,7 +67,13 @@ void Raft::on_election_timeout(Millis now) {
     reset_election_timer(now);
     return;
   }
+  if (role_ == Role::candidate) {
+    ++election_figures_.lost;
+    logf(LogLevel::notice, "the election for term %lu is lost: %zu of %zu voted for this node in time",
+         hard_state_.current_term.value, votes_.size(), configuration().voters());
+  }
   if (is_voter() && configuration().quorum() == 1) {
+    begin_election(ElectionCause::alone, "this node is the only voter");
     campaign(now, false);
   } else {
     ask_pre_votes(now);
@@ -40,10 +81,22 @@ void Raft::on_election_timeout(Millis now) {
 }
 
 void Raft::ask_pre_votes(Millis now) {
-  const bool by_silence = !lost_leader_;
-  if (role_ == Role::follower)
-    logf(LogLevel::notice, "asking for pre-votes for term %lu: %s", hard_state_.current_term.value + 1,
-         by_silence ? "nothing was heard from a leader for an election timeout" : "the leader's process is gone");
+  if (role_ == Role::follower) {
+    if (lost_leader_) {
+      begin_election(ElectionCause::process_gone, "the process of the leader, " + name_of(lost_leader_) + ", is gone");
+    } else if (leader_ && last_leader_contact_ != 0) {
+      begin_election(ElectionCause::silence, "nothing was heard from the leader, " + name_of(leader_) + ", for " +
+                                                 std::to_string(now - last_leader_contact_) + " ms");
+    } else if (heard_leader_) {
+      begin_election(ElectionCause::leaderless,
+                     "term " + std::to_string(hard_state_.current_term.value) + " has no leader");
+    } else {
+      begin_election(ElectionCause::start, "no leader made itself known since this node started");
+    }
+  } else {
+    logf(LogLevel::verbose, "asking again for pre-votes for term %lu: %zu of %zu would vote for this node",
+         next(hard_state_.current_term).value, votes_.size(), configuration().voters());
+  }
   role_ = Role::pre_candidate;
   leader_ = kNobody;
   votes_.clear();
@@ -60,7 +113,7 @@ void Raft::campaign(Millis now, bool transfer) {
   set_term(next(hard_state_.current_term));
   hard_state_.voted_for = options_.self;
   logf(LogLevel::notice, "candidate in term %lu%s", hard_state_.current_term.value,
-       transfer ? ": the leader handed over" : "");
+       transfer ? ", without pre-votes" : "");
   ++elections_;
   role_ = Role::candidate;
   leader_ = kNobody;
@@ -129,6 +182,15 @@ void Raft::on_request_vote(Millis now, NodeId from, const RequestVote& request) 
     if (role_ == Role::pre_candidate) role_ = Role::follower;
     reset_election_timer(now);
   }
+  if (granted) {
+    logf(LogLevel::verbose, "voting for %s in term %lu", name_of(from).c_str(), hard_state_.current_term.value);
+  } else {
+    const std::string why = !free     ? "it went to " + name_of(hard_state_.voted_for)
+                            : leader_ ? name_of(leader_) + " leads"
+                                      : "its log is behind";
+    logf(LogLevel::verbose, "no vote for %s in term %lu: %s", name_of(from).c_str(), hard_state_.current_term.value,
+         why.c_str());
+  }
   send(from, RequestVoteReply{.term = hard_state_.current_term, .granted = granted});
 }
 
@@ -145,6 +207,7 @@ void Raft::on_request_vote_reply(Millis now, NodeId from, const RequestVoteReply
 
 void Raft::on_timeout_now(Millis now, NodeId from, const TimeoutNow&) {
   if (role_ != Role::follower || from != leader_ || !is_voter() || !may_campaign()) return;
+  begin_election(ElectionCause::transfer, "the leader, " + name_of(from) + ", handed over");
   campaign(now, true);
 }
 

@@ -57,9 +57,8 @@ void Raft::step(Millis now, Input input) {
   now = std::max(now, last_step_);
   // A leader that stood still for an election timeout must not act on what it believed before (HAZARDS C10).
   if (role_ == Role::leader && now - last_step_ > options_.election_timeout_ms && configuration().quorum() > 1) {
-    logf(LogLevel::warning, "stepping down in term %lu: this process stood still for %lu ms",
-         hard_state_.current_term.value, now - last_step_);
-    become_follower(now, hard_state_.current_term, kNobody);
+    step_down(now, StepDownCause::stood_still,
+              "this process stood still for " + std::to_string(now - last_step_) + " ms");
   }
   last_step_ = now;
   std::visit(Overloaded{
@@ -84,14 +83,7 @@ void Raft::step(Millis now, Input input) {
                  [&](ProposeConfiguration& in) { on_propose_configuration(now, in); },
                  [&](ReadIndex& in) { on_read_index(options_.self, in.token); },
                  [&](Persisted& in) { on_persisted(now, in.ticket); },
-                 [&](DiskStalled& in) {
-                   disk_stalled_ = in.stalled;
-                   if (disk_stalled_ && role_ == Role::leader && configuration().quorum() > 1) {
-                     logf(LogLevel::warning, "stepping down in term %lu: the disk has not finished a sync for %u ms",
-                          hard_state_.current_term.value, options_.election_timeout_ms);
-                     become_follower(now, hard_state_.current_term, kNobody);
-                   }
-                 },
+                 [&](DiskStalled& in) { on_disk_stalled(now, in.stalled); },
                  [&](SnapshotTaken& in) { on_snapshot_taken(in); },
                  [&](SnapshotReceived& in) { on_snapshot_received(now, in); },
                  [&](ChunkStored& in) { on_chunk_stored(in); },
@@ -126,6 +118,7 @@ void Raft::on_receive(Millis now, NodeId from, MessageBody& body) {
     }
     const bool from_leader =
         std::holds_alternative<AppendEntries>(body) || std::holds_alternative<InstallSnapshot>(body);
+    note_overtaken(from, term, from_leader);
     become_follower(now, term, from_leader ? from : kNobody);
   } else if (term < current) {
     // Whoever is behind learns the term it is behind; replies of the past are nothing to us.
@@ -177,6 +170,7 @@ void Raft::become_follower(Millis now, Term term, NodeId leader) {
   }
   role_ = Role::follower;
   leader_ = leader;
+  if (leader) heard_leader_ = true;
   lost_leader_ = kNobody;
   votes_.clear();
   votes_unsent_ = false;
@@ -184,12 +178,26 @@ void Raft::become_follower(Millis now, Term term, NodeId leader) {
   reset_election_timer(now);
 }
 
+void Raft::step_down(Millis now, StepDownCause cause, const std::string& why) {
+  note_step_down(cause, why);
+  become_follower(now, hard_state_.current_term, kNobody);
+}
+
+void Raft::on_disk_stalled(Millis now, bool stalled) {
+  disk_stalled_ = stalled;
+  if (disk_stalled_ && role_ == Role::leader && configuration().quorum() > 1)
+    step_down(now, StepDownCause::disk_stalled,
+              "the disk has not finished a sync for " + std::to_string(options_.election_timeout_ms) + " ms");
+}
+
 void Raft::become_leader(Millis now) {
   WH_ASSERT(role_ == Role::candidate, "only a candidate becomes leader");
   logf(LogLevel::notice, "elected leader of term %lu with %zu of %zu votes", hard_state_.current_term.value,
        votes_.size(), configuration().voters());
+  ++election_figures_.won;
   role_ = Role::leader;
   leader_ = options_.self;
+  heard_leader_ = true;
   votes_.clear();
   leader_since_ = now;
   stamp_base_ = log_.last_time_ms();
@@ -251,12 +259,11 @@ void Raft::send(NodeId to, MessageBody body) { out_.send_now.push_back({to, std:
 Output Raft::take_output(Millis now) {
   now = std::max(now, last_step_);
   if (role_ == Role::leader && !quorum_in_contact(now)) {
-    logf(LogLevel::warning, "stepping down in term %lu: no quorum of voters answered for %u ms",
-         hard_state_.current_term.value, options_.election_timeout_ms);
-    become_follower(now, hard_state_.current_term, kNobody);
+    step_down(now, StepDownCause::no_quorum,
+              "no quorum of voters answered for " + std::to_string(options_.election_timeout_ms) + " ms");
   }
   if (role_ == Role::leader && disk_stalled_ && configuration().quorum() > 1)
-    become_follower(now, hard_state_.current_term, kNobody);  // elected while the disk stalled
+    step_down(now, StepDownCause::disk_stalled, "elected while the disk did not finish a sync");
   if (role_ == Role::leader) {
     promote_ready_learner(now);
     advance_transfer(now);

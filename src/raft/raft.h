@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/prng.h"
+#include "raft/election_figures.h"
 #include "raft/log.h"
 #include "raft/messages.h"
 #include "raft/progress.h"
@@ -225,6 +226,7 @@ class Raft {
   [[nodiscard]] bool change_pending() const { return log_.configuration_index() > commit_index_; }
   [[nodiscard]] bool transferring() const { return transfer_.has_value(); }
   [[nodiscard]] uint64_t elections() const { return elections_; }
+  [[nodiscard]] const ElectionFigures& election_figures() const { return election_figures_; }
   void set_max_uncommitted(uint64_t bytes) { options_.max_uncommitted_bytes = bytes; }
   // Aborts the process when an invariant does not hold. Cheap; called after each output.
   void check_state() const;
@@ -254,6 +256,9 @@ class Raft {
   void on_receive(Millis now, NodeId from, MessageBody& body);
   void on_persisted(Millis now, uint64_t ticket);
   void become_follower(Millis now, Term term, NodeId leader);
+  // A leader's own decision; in the same term, and logged with its cause.
+  void step_down(Millis now, StepDownCause cause, const std::string& why);
+  void on_disk_stalled(Millis now, bool stalled);
   void become_leader(Millis now);
   void set_term(Term term);
   void append_as_leader(Millis now, EntryKind kind, Bytes payload);
@@ -267,6 +272,10 @@ class Raft {
 
   // election.cc
   void reset_election_timer(Millis now);
+  void begin_election(ElectionCause cause, const std::string& why);
+  void note_step_down(StepDownCause cause, const std::string& why);
+  void note_overtaken(NodeId by, Term term, bool by_leader);
+  [[nodiscard]] std::string name_of(NodeId id) const;
   void on_election_timeout(Millis now);
   void ask_pre_votes(Millis now);
   void campaign(Millis now, bool transfer);
@@ -363,6 +372,8 @@ class Raft {
   bool votes_unsent_ = false;  // own term and vote are not on the disk yet; the timer starts when they are
   uint64_t own_vote_ticket_ = 0;
   uint64_t elections_ = 0;
+  bool heard_leader_ = false;  // any, since the start
+  ElectionFigures election_figures_;
 
   // leader
   std::map<NodeId, Progress> progress_;

@@ -35,6 +35,7 @@ void Raft::on_append_entries(Millis now, NodeId from, AppendEntries& message) {
     logf(LogLevel::warning, "ignoring entries from node %016lx that do not follow each other", from.value);
     return;
   }
+  if (role_ != Role::follower) note_overtaken(from, hard_state_.current_term, true);
   if (role_ != Role::follower || leader_ != from) become_follower(now, hard_state_.current_term, from);
   last_leader_contact_ = now;
   lost_leader_ = kNobody;
@@ -169,7 +170,6 @@ void Raft::advance_commit(Millis now) {
       commit_index_ < log_.configuration_index() && index >= log_.configuration_index();
   set_commit_index(index);
   if (configuration_committed && !is_voter()) {
-    logf(LogLevel::notice, "stepping down in term %lu: this node is no longer a voter", hard_state_.current_term.value);
     // The others learn of the commitment from this last round; and the one that has everything need not wait for
     // silence.
     broadcast(now);
@@ -178,7 +178,7 @@ void Raft::advance_commit(Millis now) {
       send(id, TimeoutNow{.term = hard_state_.current_term});
       break;
     }
-    become_follower(now, hard_state_.current_term, kNobody);
+    step_down(now, StepDownCause::removed, "this node is no longer a voter");
   }
 }
 

@@ -2,6 +2,7 @@
 // progress is a token; the surface keeps what it needs to word the answer. Knows no protocol.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <iterator>
@@ -11,6 +12,8 @@
 #include <vector>
 
 #include "base/assert.h"
+#include "base/histogram.h"
+#include "net/loop.h"
 #include "node/node.h"
 
 namespace wh {
@@ -20,6 +23,14 @@ enum class CallKind : uint8_t {
   read,   // a look at the state, linearizable
   stale,  // a look at the state as this node has it
   admin,  // members and leadership
+};
+inline constexpr size_t kCallKinds = 4;
+inline constexpr size_t kMaxOutcomes = 16;  // of node::Outcome, with room for more
+
+// What became of the calls of one kind, and how long they took from their start to their completion.
+struct CallCounters {
+  Histogram took_us;
+  std::array<uint64_t, kMaxOutcomes> outcomes{};
 };
 
 struct Call {
@@ -47,7 +58,7 @@ class Calls {
   node::Token start(CallOwner& owner, Call call) {
     const Millis now = clock_();
     const node::Token token = next_++;
-    owners_.emplace(token, &owner);
+    owners_.emplace(token, Begun{&owner, call.kind, net::Loop::micros()});
     switch (call.kind) {
       case CallKind::write:
         node_.submit_write(token, std::move(call.command), call.may_forward, now);
@@ -73,20 +84,33 @@ class Calls {
     for (const node::Completion& completion : done) {
       const auto it = owners_.find(completion.token);
       WH_ASSERT(it != owners_.end(), "every call is completed once");
-      CallOwner* owner = it->second;
+      const Begun begun = it->second;
       owners_.erase(it);
-      owner->on_completion(completion);
+      CallCounters& counters = counters_[static_cast<size_t>(begun.kind)];
+      counters.took_us.add(net::Loop::micros() - begun.at_us);
+      ++counters.outcomes.at(static_cast<size_t>(completion.outcome));
+      begun.owner->on_completion(completion);
     }
     return !done.empty();
   }
   // Something completed at once and waits for deliver().
   [[nodiscard]] bool ready() const { return !stale_.empty(); }
 
+  [[nodiscard]] const CallCounters& counters(CallKind kind) const { return counters_[static_cast<size_t>(kind)]; }
+  void reset_counters() { counters_ = {}; }
+
  private:
+  struct Begun {
+    CallOwner* owner;
+    CallKind kind;
+    uint64_t at_us;
+  };
+
   node::Node& node_;
   std::function<Millis()> clock_;
   node::Token next_ = 1;
-  std::unordered_map<node::Token, CallOwner*> owners_;
+  std::unordered_map<node::Token, Begun> owners_;
+  std::array<CallCounters, kCallKinds> counters_;
   std::vector<node::Completion> stale_;
 };
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdint>
+#include <iterator>
 
 #include "base/log.h"
 #include "debug/resp.h"
@@ -121,7 +123,7 @@ std::string finish_llen(const CommandContext& context, const CommandMemory& memo
 // --- the server
 
 CommandBegun begin_info(const CommandContext& context, Arguments& a) {
-  return bulk_reply(context.info(a.size() > 1 ? debug::lower_case(a[1]) : ""));
+  return bulk_reply(context.info(std::span(a).subspan(1)));
 }
 
 CommandBegun begin_config(const CommandContext& context, Arguments& a) {
@@ -136,7 +138,59 @@ CommandBegun begin_config(const CommandContext& context, Arguments& a) {
     const Status done = context.configure(a[2], a[3]);
     return done ? debug::simple_reply("OK") : error_reply(ErrorWord::err, done.error());
   }
-  return error_reply(ErrorWord::err, "CONFIG GET pattern, or CONFIG SET directive value");
+  if (verb == "resetstat" && a.size() == 2) {
+    context.reset_counters();
+    return debug::simple_reply("OK");
+  }
+  return error_reply(ErrorWord::err, "CONFIG GET pattern, CONFIG SET directive value, or CONFIG RESETSTAT");
+}
+
+// Redis's entry of six: id, Unix time, microseconds, words, client, its name.
+std::string slow_entry_reply(const SlowLog::Entry& entry) {
+  std::string reply = debug::array_header(6) + integer_reply(static_cast<int64_t>(entry.id)) +
+                      integer_reply(entry.unix_s) + integer_reply(static_cast<int64_t>(entry.took_us)) +
+                      debug::array_header(entry.arguments.size());
+  for (const std::string& word : entry.arguments) reply += bulk_reply(word);
+  return reply + bulk_reply(entry.client) + bulk_reply(entry.surface);
+}
+
+CommandBegun begin_slowlog(const CommandContext& context, Arguments& a) {
+  static constexpr std::string_view kHelp[] = {
+      "SLOWLOG <subcommand> [<arg>]. Subcommands are:",
+      "GET [<count>]",
+      "    Return the newest <count> entries, default 10, -1 for all: id, Unix time,",
+      "    microseconds, words, client, and whether it came by HTTP.",
+      "LEN",
+      "    Return the number of entries.",
+      "RESET",
+      "    Forget them.",
+      "HELP",
+      "    Print this help.",
+  };
+  const std::string verb = debug::lower_case(a[1]);
+  if (verb == "get" && a.size() <= 3) {
+    int64_t count = 10;
+    if (a.size() == 3) {
+      const auto [end, error] = std::from_chars(a[2].data(), a[2].data() + a[2].size(), count);
+      if (error != std::errc() || end != a[2].data() + a[2].size() || count < -1)
+        return error_reply(ErrorWord::err, "count should be greater than or equal to -1");
+    }
+    const auto entries = context.slow_log.newest(count < 0 ? SIZE_MAX : static_cast<size_t>(count));
+    std::string reply = debug::array_header(entries.size());
+    for (const SlowLog::Entry& entry : entries) reply += slow_entry_reply(entry);
+    return reply;
+  }
+  if (verb == "len" && a.size() == 2) return integer_reply(static_cast<int64_t>(context.slow_log.size()));
+  if (verb == "reset" && a.size() == 2) {
+    context.slow_log.reset();
+    return debug::simple_reply("OK");
+  }
+  if (verb == "help" && a.size() == 2) {
+    std::string reply = debug::array_header(std::size(kHelp));
+    for (const std::string_view line : kHelp) reply += debug::simple_reply(line);
+    return reply;
+  }
+  return error_reply(ErrorWord::err, "unknown subcommand or wrong number of arguments: try SLOWLOG HELP");
 }
 
 CommandBegun begin_cluster(const CommandContext& context, Arguments&) {
@@ -258,16 +312,23 @@ const std::vector<CommandSpec>& command_specs() {
       {{.name = "info",
         .arity = -1,
         .flags = "loading stale",
-        .parameters = "[section]",
+        .parameters = "[section ...]",
         .summary = "How this node and its cluster fare"},
        begin_info,
        nullptr},
       {{.name = "config",
-        .arity = -3,
+        .arity = -2,
         .flags = "admin loading stale",
-        .parameters = "GET pattern | SET directive value",
-        .summary = "Reads the directives, or changes one until the next start"},
+        .parameters = "GET pattern | SET directive value | RESETSTAT",
+        .summary = "Reads the directives, changes one until the next start, or counts from nothing again"},
        begin_config,
+       nullptr},
+      {{.name = "slowlog",
+        .arity = -2,
+        .flags = "admin loading stale",
+        .parameters = "GET [count] | LEN | RESET | HELP",
+        .summary = "The requests that took long"},
+       begin_slowlog,
        nullptr},
       {{.name = "cluster", .arity = 1, .flags = "stale", .parameters = "", .summary = "The members, a line each"},
        begin_cluster,
@@ -283,6 +344,14 @@ std::vector<debug::Command> debug_commands() {
     commands.back().tag = static_cast<int>(commands.size()) - 1;
   }
   return commands;
+}
+
+void hide_secrets(const debug::Command& command, std::vector<std::string>& words) {
+  size_t first = words.size();
+  if (command.builtin == debug::Builtin::auth) first = 1;
+  if (command.name == "config" && words.size() > 3 && debug::lower_case(words[1]) == "set" && hides_value(words[2]))
+    first = 3;
+  for (size_t i = first; i < words.size(); ++i) words[i] = "(redacted)";
 }
 
 std::string outcome_reply(const node::Completion& completion, bool write) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <span>
 #include <string>
 #include <utility>
 #include <variant>
@@ -12,6 +13,7 @@
 #include "node/node.h"
 #include "server/calls.h"
 #include "server/options.h"
+#include "server/slowlog.h"
 
 namespace wh {
 
@@ -19,9 +21,12 @@ namespace wh {
 struct CommandContext {
   const Options& options;
   const node::Node& node;
-  std::function<std::string(const std::string& section)> info;
+  std::function<std::string(std::span<const std::string> sections)> info;
   // CONFIG SET, with its side effects.
   std::function<Status(const std::string& name, const std::string& value)> configure;
+  // CONFIG RESETSTAT.
+  std::function<void()> reset_counters;
+  SlowLog& slow_log;
 };
 
 struct CommandMemory {
@@ -40,6 +45,9 @@ struct CommandSpec {
 const std::vector<CommandSpec>& command_specs();
 // The rows of the table for debug::CommandTable; `tag` is the index in command_specs().
 std::vector<debug::Command> debug_commands();
+// Puts `(redacted)` for what must stay unseen among a command's words, the name first: passwords, the values of secret
+// directives.
+void hide_secrets(const debug::Command& command, std::vector<std::string>& words);
 // The reply to a call that was not applied.
 std::string outcome_reply(const node::Completion& completion, bool write);
 

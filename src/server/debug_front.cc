@@ -8,9 +8,10 @@
 
 namespace wh {
 
-DebugFront::DebugFront(CommandContext context, Calls& calls, const Millis& now)
+DebugFront::DebugFront(CommandContext context, Calls& calls, SlowLog& slow_log, const Millis& now)
     : context_(std::move(context)),
       calls_(calls),
+      slow_log_(slow_log),
       now_(now),
       table_(debug_commands()),
       service_{.commands = table_, .handler = *this} {
@@ -36,6 +37,8 @@ void DebugFront::accept(std::unique_ptr<ByteStream> stream) {
 }
 
 void DebugFront::turn_away(std::unique_ptr<ByteStream> stream) {
+  ++service_.counters.turned_away;
+  ++service_.counters.error_replies;
   stream->write(debug::error_reply(debug::ErrorWord::err, "max number of clients reached"));
   stream->close();
   const uint64_t id = next_connection_++;
@@ -54,24 +57,58 @@ void DebugFront::drain() {
 
 void DebugFront::on_command(debug::CommandId id, const debug::Command& command, std::vector<std::string>&& arguments) {
   const CommandSpec& spec = command_specs()[static_cast<size_t>(command.tag)];
+  Asked asked{id, &spec, net::Loop::micros(), slow_log_.clipped(arguments)};
+  hide_secrets(command, asked.shown);
   CommandBegun begun = spec.begin(context_, arguments);
-  if (auto* answer = std::get_if<std::string>(&begun)) return reply(id, std::move(*answer));
+  if (auto* answer = std::get_if<std::string>(&begun)) return reply(asked, std::move(*answer));
   auto& [call, memory] = std::get<0>(begun);
   const node::Token token = calls_.start(*this, std::move(call));
-  pending_.emplace(token, Pending{id, &spec, std::move(memory)});
+  pending_.emplace(token, Pending{std::move(asked), std::move(memory)});
 }
 
 void DebugFront::on_completion(const node::Completion& completion) {
   auto node = pending_.extract(completion.token);
-  const Pending& pending = node.mapped();
-  reply(pending.id, completion.outcome == node::Outcome::applied
-                        ? pending.spec->finish(context_, pending.memory, completion)
-                        : outcome_reply(completion, pending.spec->command.overlap == debug::Overlap::write));
+  Pending& pending = node.mapped();
+  const CommandSpec& spec = *pending.asked.spec;
+  reply(pending.asked, completion.outcome == node::Outcome::applied
+                           ? spec.finish(context_, pending.memory, completion)
+                           : outcome_reply(completion, spec.command.overlap == debug::Overlap::write));
 }
 
-void DebugFront::reply(debug::CommandId id, std::string resp) {
-  if (const auto it = connections_.find(id.connection); it != connections_.end())
-    it->second->reply(id.sequence, std::move(resp));
+// What the connection answers by itself takes no time to speak of.
+void DebugFront::on_builtin(debug::CommandId id, const debug::Command& command,
+                            const std::vector<std::string>& arguments) {
+  std::vector<std::string> shown;
+  if (slow_log_.is_slow(0)) {
+    shown = slow_log_.clipped(arguments);
+    hide_secrets(command, shown);
+  }
+  note(id, command, 0, std::move(shown));
+}
+
+void DebugFront::reply(Asked& asked, std::string resp) {
+  const uint64_t took_us = net::Loop::micros() - asked.at_us;
+  took_us_.add(took_us);
+  note(asked.id, asked.spec->command, took_us, std::move(asked.shown));
+  if (const auto it = connections_.find(asked.id.connection); it != connections_.end())
+    it->second->reply(asked.id.sequence, std::move(resp));
+}
+
+void DebugFront::note(debug::CommandId id, const debug::Command& command, uint64_t took_us,
+                      std::vector<std::string>&& shown) {
+  CommandCounters& counters = by_command_[command.name];
+  ++counters.calls;
+  counters.took_us += took_us;
+  // SLOWLOG itself is not in it, lest looking into it fills it.
+  if (!slow_log_.is_slow(took_us) || command.name == "slowlog") return;
+  const auto it = connections_.find(id.connection);
+  slow_log_.add(took_us, std::move(shown), it == connections_.end() ? "" : it->second->peer_address(), "");
+}
+
+void DebugFront::reset_counters() {
+  service_.counters = {};
+  took_us_ = {};
+  by_command_.clear();
 }
 
 void DebugFront::on_closed(uint64_t connection) {

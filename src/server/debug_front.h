@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <unordered_map>
 #include <vector>
@@ -11,13 +12,20 @@
 #include "debug/connection.h"
 #include "server/calls.h"
 #include "server/commands.h"
+#include "server/slowlog.h"
 
 namespace wh {
+
+// Of one command.
+struct CommandCounters {
+  uint64_t calls = 0;
+  uint64_t took_us = 0;  // in all
+};
 
 class DebugFront final : public debug::CommandHandler, public CallOwner {
  public:
   // All must outlive it; `now` is set by the owner at every turn.
-  DebugFront(CommandContext context, Calls& calls, const Millis& now);
+  DebugFront(CommandContext context, Calls& calls, SlowLog& slow_log, const Millis& now);
 
   void accept(std::unique_ptr<ByteStream> stream);
   // Answers an error and closes: there are `maxclients` already.
@@ -29,22 +37,36 @@ class DebugFront final : public debug::CommandHandler, public CallOwner {
 
   [[nodiscard]] size_t connections() const { return connections_.size(); }
   [[nodiscard]] const debug::Counters& counters() const { return service_.counters; }
-  [[nodiscard]] uint64_t accepted() const { return next_connection_ - 1; }
+  // From a command's turn to its reply; those that the connection answers by itself are not among them.
+  [[nodiscard]] const Histogram& took_us() const { return took_us_; }
+  // By name; the names of the table only.
+  [[nodiscard]] const std::map<std::string_view, CommandCounters>& by_command() const { return by_command_; }
+  void reset_counters();
 
   void on_command(debug::CommandId id, const debug::Command& command, std::vector<std::string>&& arguments) override;
+  void on_builtin(debug::CommandId id, const debug::Command& command,
+                  const std::vector<std::string>& arguments) override;
   void on_closed(uint64_t connection) override;
   void on_completion(const node::Completion& completion) override;
 
  private:
-  struct Pending {
+  // A command on its way to its reply.
+  struct Asked {
     debug::CommandId id;
     const CommandSpec* spec;
+    uint64_t at_us;
+    std::vector<std::string> shown;  // for SLOWLOG
+  };
+  struct Pending {
+    Asked asked;
     CommandMemory memory;
   };
-  void reply(debug::CommandId id, std::string resp);
+  void reply(Asked& asked, std::string resp);
+  void note(debug::CommandId id, const debug::Command& command, uint64_t took_us, std::vector<std::string>&& shown);
 
   CommandContext context_;
   Calls& calls_;
+  SlowLog& slow_log_;
   const Millis& now_;
   debug::CommandTable table_;
   debug::Service service_;
@@ -52,6 +74,8 @@ class DebugFront final : public debug::CommandHandler, public CallOwner {
   std::vector<std::unique_ptr<debug::Connection>> ended_;
   std::unordered_map<node::Token, Pending> pending_;
   uint64_t next_connection_ = 1;
+  Histogram took_us_;
+  std::map<std::string_view, CommandCounters> by_command_;
 };
 
 }  // namespace wh

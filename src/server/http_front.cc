@@ -27,8 +27,14 @@ http::Response with_outcome(http::Response response, const char* outcome) {
 
 }  // namespace
 
-HttpFront::HttpFront(const Options& options, node::Node& node, Calls& calls, const Millis& now)
-    : options_(options), node_(node), calls_(calls), now_(now), context_{options, node}, router_(router_table()) {
+HttpFront::HttpFront(RouteContext context, Calls& calls, SlowLog& slow_log, const Millis& now)
+    : context_(std::move(context)),
+      options_(context_.options),
+      node_(context_.node),
+      calls_(calls),
+      slow_log_(slow_log),
+      now_(now),
+      router_(router_table()) {
   reconfigure();
 }
 
@@ -44,9 +50,12 @@ void HttpFront::accept(std::unique_ptr<ByteStream> stream) {
 }
 
 void HttpFront::turn_away(std::unique_ptr<ByteStream> stream) {
+  ++counters_.turned_away;
   std::string bytes;
-  http::append_response(bytes, finished(http::error_response(503, "there are too many clients (directive maxclients)")),
-                        {.close = true});
+  http::append_response(
+      bytes,
+      finished(nullptr, std::nullopt, http::error_response(503, "there are too many clients (directive maxclients)")),
+      {.close = true});
   stream->write(bytes);
   stream->close();
   // Kept like any connection until it is closed, but nothing it sends is a request.
@@ -92,9 +101,9 @@ std::optional<http::Response> HttpFront::check_headers(const http::Connection& c
   if (!answer) return answer;
   if (answer->status == 404)
     answer = http::error_response(
-        404, "nothing is here; /event, /key, /keys, /set, /get, /remove, /cluster and /healthz are");
+        404, "nothing is here; /event, /key, /keys, /set, /get, /remove, /cluster, /metrics and /healthz are");
   if (needs.changes_state && answer->status >= 400) answer = with_outcome(std::move(*answer), "not-applied");
-  return finished(std::move(*answer));
+  return finished(route, request.method, std::move(*answer));
 }
 
 // Whatever it was meant to be, it was not even read to its end.
@@ -102,7 +111,7 @@ void HttpFront::on_refused(http::Response& response) {
   if (response.status == 413)
     response = http::error_response(413, "the body is larger than http-max-body allows: " +
                                              std::to_string(options_.http_max_body_bytes) + " bytes");
-  response = finished(with_outcome(std::move(response), "not-applied"));
+  response = finished(nullptr, std::nullopt, with_outcome(std::move(response), "not-applied"));
 }
 
 http::Overlap HttpFront::classify(const http::Request& request) {
@@ -114,33 +123,34 @@ void HttpFront::on_request(http::RequestId id, http::Request&& request) {
   ++counters_.requests;
   http::RouteMatch match = router_.find(request.method, request.path);
   const RouteSpec* route = route_of(match);
-  if (route == nullptr) return respond(id, nullptr, std::move(*match.answer));
+  Asked asked{id, route, request.method, net::Loop::micros(), slow_log_.clipped(request.path)};
+  if (route == nullptr) return respond(asked, std::move(*match.answer));
   const http::Connection& connection = *connections_.at(id.connection);
   Result<http::Params> query = http::parse_form(request.query);
-  if (!query) return respond(id, route, http::error_response(400, query.error()));
+  if (!query) return respond(asked, http::error_response(400, query.error()));
   RouteRequest route_request{request, std::move(match.params), std::move(*query), connection.stream().peer_address(),
                              connection.stream().local_address()};
   CallKind kind = route->kind;
   if (kind == CallKind::read) {
     ReadConsistency consistency = options_.read_consistency;
-    if (const std::string* asked = http::find_param(route_request.query, "consistency")) {
-      if (*asked != "linearizable" && *asked != "stale")
-        return respond(id, route, http::error_response(400, "consistency is linearizable or stale"));
-      consistency = *asked == "stale" ? ReadConsistency::stale : ReadConsistency::linearizable;
+    if (const std::string* wanted = http::find_param(route_request.query, "consistency")) {
+      if (*wanted != "linearizable" && *wanted != "stale")
+        return respond(asked, http::error_response(400, "consistency is linearizable or stale"));
+      consistency = *wanted == "stale" ? ReadConsistency::stale : ReadConsistency::linearizable;
     }
     if (consistency == ReadConsistency::stale) kind = CallKind::stale;
     if (kind == CallKind::stale && node_.raft() == nullptr)
-      return respond(id, route, http::error_response(503, "this node has no state to show yet"));
+      return respond(asked, http::error_response(503, "this node has no state to show yet"));
   }
   Begun begun = route->begin(context_, route_request);
-  if (auto* response = std::get_if<http::Response>(&begun)) return respond(id, route, std::move(*response));
+  if (auto* response = std::get_if<http::Response>(&begun)) return respond(asked, std::move(*response));
   auto& [call, memory] = std::get<RouteCall>(begun);
   call.kind = kind;
   if (kind == CallKind::write) call.may_forward = may_forward(*route, request);
-  Pending pending{id, route, std::move(memory), {}, {}, connection.stream().is_tls()};
+  Pending pending{std::move(asked), std::move(memory), {}, {}, connection.stream().is_tls()};
   if (kind == CallKind::write && !call.may_forward) {
     Result<std::string> target = http::canonical_target(request.path, request.query);
-    if (!target) return respond(id, route, http::error_response(400, target.error()));
+    if (!target) return respond(pending.asked, http::error_response(400, target.error()));
     pending.target = std::move(*target);
     pending.local_address = connection.stream().local_address();
   }
@@ -163,18 +173,18 @@ bool HttpFront::may_forward(const RouteSpec& route, const http::Request& request
 void HttpFront::on_completion(const node::Completion& completion) {
   auto node = pending_.extract(completion.token);
   const Pending& pending = node.mapped();
-  respond(pending.id, pending.route, outcome_response(pending, completion));
+  respond(pending.asked, outcome_response(pending, completion));
 }
 
 http::Response HttpFront::outcome_response(const Pending& pending, const node::Completion& completion) const {
-  const bool write = pending.route->changes_state;
+  const bool write = pending.asked.route->changes_state;
   const auto failed = [&](int status, std::string_view sentence, const char* outcome) {
     http::Response response = http::error_response(status, sentence);
     return write ? with_outcome(std::move(response), outcome) : response;
   };
   switch (completion.outcome) {
     case node::Outcome::applied:
-      return pending.route->finish(context_, pending.memory, completion);
+      return pending.asked.route->finish(context_, pending.memory, completion);
     case node::Outcome::not_leader:
       return redirect(pending);
     case node::Outcome::dropped:
@@ -218,17 +228,32 @@ http::Response HttpFront::redirect(const Pending& pending) const {
   return response;
 }
 
-void HttpFront::respond(http::RequestId id, const RouteSpec* route, http::Response response) {
+void HttpFront::respond(const Asked& asked, http::Response response) {
+  const RouteSpec* route = asked.route;
   if (route != nullptr && route->changes_state && response.status >= 400 && response.status < 500)
     response = with_outcome(std::move(response), "not-applied");
-  response = finished(std::move(response));
-  if (const auto it = connections_.find(id.connection); it != connections_.end())
-    it->second->respond(id.sequence, std::move(response));
+  response = finished(route, asked.method, std::move(response));
+  const auto it = connections_.find(asked.id.connection);
+  const uint64_t took_us = net::Loop::micros() - asked.at_us;
+  counters_of(route, asked.method).took_us.add(took_us);
+  if (slow_log_.is_slow(took_us)) {
+    const http::Connection* connection = it == connections_.end() ? nullptr : it->second.get();
+    slow_log_.add(took_us, {std::string(http::method_name(asked.method)), asked.path},
+                  connection == nullptr ? "" : connection->stream().peer_address(), "http");
+  }
+  if (it != connections_.end()) it->second->respond(asked.id.sequence, std::move(response));
+}
+
+RouteCounters& HttpFront::counters_of(const RouteSpec* route, std::optional<http::Method> method) {
+  const int place = route == nullptr ? -1 : static_cast<int>(route - route_table().data());
+  return counters_.routes[{place, method ? static_cast<int>(*method) : -1}];
 }
 
 // Date: RFC 9110 6.6.1; made anew once a second.
-http::Response HttpFront::finished(http::Response response) {
-  ++counters_.answers[response.status / 100];
+http::Response HttpFront::finished(const RouteSpec* route, std::optional<http::Method> method,
+                                   http::Response response) {
+  ++counters_.answers.at(static_cast<size_t>(response.status / 100));
+  ++counters_of(route, method).answers[response.status];
   timespec now{};
   clock_gettime(CLOCK_REALTIME_COARSE, &now);
   if (now.tv_sec != date_at_) {

@@ -2,31 +2,46 @@
 // completion to the answer. The routes themselves are in routes*.cc.
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/byte_stream.h"
+#include "base/histogram.h"
 #include "http/connection.h"
 #include "http/router.h"
 #include "server/calls.h"
 #include "server/routes.h"
+#include "server/slowlog.h"
 
 namespace wh {
 
+// Of the requests with one route and one method.
+struct RouteCounters {
+  std::map<int, uint64_t> answers;  // by status
+  Histogram took_us;                // from the whole request to its answer; not of those refused before they were whole
+};
+
 struct HttpCounters {
   uint64_t connections = 0;  // accepted since the start
+  uint64_t turned_away = 0;  // of these, for maxclients
   uint64_t requests = 0;
-  uint64_t answers[6] = {};  // by hundred of the status
+  std::array<uint64_t, 6> answers{};  // by hundred of the status
+  // By the route's place in the table and the method; -1 for no route, and for a method that was not understood. So the
+  // number of rows is bounded by the table's, whatever clients send.
+  std::map<std::pair<int, int>, RouteCounters> routes;
 };
 
 class HttpFront final : public http::RequestHandler, public CallOwner {
  public:
   // All must outlive it; `now` is set by the owner at every turn.
-  HttpFront(const Options& options, node::Node& node, Calls& calls, const Millis& now);
+  HttpFront(RouteContext context, Calls& calls, SlowLog& slow_log, const Millis& now);
 
   void accept(std::unique_ptr<ByteStream> stream);
   // Answers 503 and closes: there are `maxclients` already.
@@ -44,6 +59,7 @@ class HttpFront final : public http::RequestHandler, public CallOwner {
 
   [[nodiscard]] size_t connections() const { return connections_.size(); }
   [[nodiscard]] const HttpCounters& counters() const { return counters_; }
+  void reset_counters() { counters_ = {}; }
 
   std::optional<http::Response> check_headers(const http::Connection& connection,
                                               const http::Request& request) override;
@@ -54,27 +70,37 @@ class HttpFront final : public http::RequestHandler, public CallOwner {
   void on_completion(const node::Completion& completion) override;
 
  private:
-  struct Pending {
+  // A whole request on its way to its answer.
+  struct Asked {
     http::RequestId id;
-    const RouteSpec* route;
+    const RouteSpec* route;  // null: none
+    http::Method method;
+    uint64_t at_us;
+    std::string path;  // its beginning, for SLOWLOG; empty when that is off
+  };
+  struct Pending {
+    Asked asked;
     RouteMemory memory;
     std::string target;         // for a redirect
     std::string local_address;  // and where this node was reached
     bool tls;
   };
   [[nodiscard]] const RouteSpec* route_of(const http::RouteMatch& match) const;
-  void respond(http::RequestId id, const RouteSpec* route, http::Response response);
+  void respond(const Asked& asked, http::Response response);
   // Counts it and dates it: every answer passes here.
-  [[nodiscard]] http::Response finished(http::Response response);
+  [[nodiscard]] http::Response finished(const RouteSpec* route, std::optional<http::Method> method,
+                                        http::Response response);
+  [[nodiscard]] RouteCounters& counters_of(const RouteSpec* route, std::optional<http::Method> method);
   [[nodiscard]] bool may_forward(const RouteSpec& route, const http::Request& request) const;
   [[nodiscard]] http::Response outcome_response(const Pending& pending, const node::Completion& completion) const;
   [[nodiscard]] http::Response redirect(const Pending& pending) const;
 
-  const Options& options_;
-  node::Node& node_;
-  Calls& calls_;
-  const Millis& now_;
   RouteContext context_;
+  const Options& options_;
+  const node::Node& node_;
+  Calls& calls_;
+  SlowLog& slow_log_;
+  const Millis& now_;
   http::Router router_;
   http::ConnectionLimits limits_;
   std::unordered_map<uint64_t, std::unique_ptr<http::Connection>> connections_;

@@ -1,155 +1,85 @@
 #include "server/info.h"
 
-#include <cstdio>
-#include <string_view>
-#include <unistd.h>
+#include <algorithm>
+#include <cstddef>
+#include <iterator>
+#include <set>
+#include <variant>
 
-#include <sqlite3.h>
-#include <uv.h>
-
-#include "base/log.h"
-#include "net/tls_context.h"
-#include "server/member_view.h"
-#include "server/option_table.h"
+#include "server/option_values.h"
 
 namespace wh {
 namespace {
 
-class Text {
+// In the order of InfoSection.
+struct SectionName {
+  std::string_view name;   // as asked for
+  std::string_view title;  // as shown
+};
+constexpr SectionName kSections[] = {
+    {"server", "Server"},
+    {"clients", "Clients"},
+    {"memory", "Memory"},
+    {"persistence", "Persistence"},
+    {"stats", "Stats"},
+    {"raft", "Raft"},
+    {"cpu", "CPU"},
+    {"keyspace", "Keyspace"},
+    {"commandstats", "Commandstats"},
+    {"httpstats", "Httpstats"},
+};
+static_assert(std::size(kSections) == static_cast<size_t>(InfoSection::none));
+constexpr auto kFirstByNameOnly = static_cast<size_t>(InfoSection::commandstats);
+
+class Text final : public InfoLines {
  public:
-  void field(std::string_view name, std::string_view value) {
+  void field(std::string_view name, std::string_view value) override {
     out += name;
     out += ':';
     out += value;
     out += "\r\n";
   }
-  void field(std::string_view name, uint64_t value) { field(name, std::to_string(value)); }
   std::string out;
 };
 
-uint64_t resident_bytes() {
-  size_t bytes = 0;
-  return uv_resident_set_memory(&bytes) == 0 ? bytes : 0;
+void write(const Figure& figure, const Sources& sources, Text& text) {
+  if (const auto* read = std::get_if<ReadNumber>(&figure.read)) {
+    if (const std::optional<int64_t> value = (*read)(sources)) text.field(figure.field, std::to_string(*value));
+  } else if (const auto* read_text = std::get_if<ReadText>(&figure.read)) {
+    if (const std::optional<std::string> value = (*read_text)(sources)) text.field(figure.field, *value);
+  } else if (const auto* lines = std::get_if<WriteLines>(&figure.read)) {
+    (*lines)(sources, text);
+  } else if (const auto* histogram = std::get_if<ReadHistogram>(&figure.read)) {
+    const Histogram& values = (*histogram)(sources);
+    const std::string name(figure.field);
+    text.field(name + "_p50", std::to_string(values.percentile(50)));
+    text.field(name + "_p99", std::to_string(values.percentile(99)));
+    text.field(name + "_max", std::to_string(values.max()));
+  }
 }
-
-std::string option(const InfoSources& s, std::string_view name) { return option_text(s.options, *find_option(name)); }
-
-void server(const InfoSources& s, Text& t) {
-  t.field("wormhole_version", WORMHOLE_VERSION);
-  t.field("process_id", static_cast<uint64_t>(getpid()));
-  t.field("uptime_in_seconds", (s.loop.now() - s.started_at) / 1000);
-  t.field("http_port", uint64_t{s.options.port});
-  t.field("https_port", uint64_t{s.options.tls_port});
-  t.field("raft_port", uint64_t{s.options.raft_port});
-  t.field("debug_port", uint64_t{s.options.debug_port});
-  t.field("libuv_version", uv_version_string());
-  t.field("sqlite_version", sqlite3_libversion());
-  t.field("tls_library", net::tls_library_version() + " (its branch gets no fixes any more)");
-  if (s.tls_days_left != INT64_MAX) t.field("tls_cert_days_left", std::to_string(s.tls_days_left));
-  t.field("log_lines_dropped", s.log_lines_dropped);
-}
-
-void clients(const InfoSources& s, Text& t) {
-  t.field("connected_clients", s.http.connections() + s.debug_connections);
-  t.field("http_clients", s.http.connections());
-  t.field("debug_clients", s.debug_connections);
-  t.field("maxclients", s.options.maxclients);
-  t.field("pending_requests", s.node.pending());
-}
-
-void memory(const InfoSources& s, Text& t) {
-  t.field("used_memory_rss", resident_bytes());
-  t.field("used_memory_dataset", s.node.machine().logical_bytes());
-  t.field("log_cache_bytes", s.node.raft() != nullptr ? s.node.raft()->log().cached_bytes() : 0);
-  t.field("snapshot_kept_bytes", s.node.machine().snapshot_kept_bytes());
-}
-
-void persistence(const InfoSources& s, Text& t) {
-  t.field("dir", printable(s.storage.directory()));
-  t.field("appendfsync", option(s, "appendfsync"));
-  t.field("acknowledged_means", s.options.appendfsync == AppendFsync::always
-                                    ? "on the disks of a majority"
-                                    : "received by a majority; a power failure may lose the last moments");
-  t.field("batches_persisted", s.node.counters().batches_persisted);
-  t.field("sync_age_ms", s.storage.sync_age());
-  t.field("snapshot_in_progress", s.node.snapshot_in_progress() ? 1 : 0);
-  t.field("snapshots_taken", s.node.counters().snapshots_taken);
-  t.field("snapshots_installed", s.node.counters().snapshots_installed);
-}
-
-void stats(const InfoSources& s, Text& t) {
-  t.field("total_connections_received", s.http.counters().connections + s.debug_accepted);
-  t.field("total_http_requests", s.http.counters().requests);
-  for (int hundred = 2; hundred < 6; ++hundred)
-    t.field("http_answers_" + std::to_string(hundred) + "xx", s.http.counters().answers[hundred]);
-  t.field("total_commands_processed", s.debug.commands);
-  t.field("debug_protocol_errors", s.debug.protocol_errors);
-  t.field("debug_foreign_protocols", s.debug.foreign);
-  t.field("proposals", s.node.counters().proposals);
-  t.field("forwarded", s.node.counters().forwarded);
-  t.field("reads", s.node.counters().reads);
-  t.field("read_rounds", s.node.counters().read_batches);
-  t.field("loop_turns", s.loop.stats().turns);
-  t.field("loop_longest_turn_us", s.loop.stats().longest_turn_us);
-  t.field("loop_longest_lag_ms", s.loop.stats().longest_lag_ms);
-}
-
-void raft(const InfoSources& s, Text& t) {
-  const node::Identity identity = s.node.identity();
-  t.field("cluster_id", identity.cluster == node::kNoCluster ? "" : node::to_hex(identity.cluster));
-  t.field("node_id", identity.name);
-  t.field("role", role_name(s.node));
-  const raft::Raft* raft = s.node.raft();
-  t.field("term", raft != nullptr ? raft->current_term().value : 0);
-  t.field("leader_id", s.node.leader() != nullptr ? s.node.leader()->name : "");
-  t.field("commit_index", raft != nullptr ? raft->commit_index().value : 0);
-  t.field("applied_index", s.node.machine().applied().value);
-  t.field("last_log_index", raft != nullptr ? raft->log().last_index().value : 0);
-  t.field("first_log_index", raft != nullptr ? raft->log().first_index().value : 0);
-  t.field("durable_index", raft != nullptr ? raft->durable_index().value : 0);
-  t.field("snapshot_index", raft != nullptr && raft->snapshot() ? raft->snapshot()->index.value : 0);
-  t.field("leader_changes", s.node.counters().leader_changes);
-  t.field("elections_started", raft != nullptr ? raft->elections() : 0);
-  char digest[17];
-  std::snprintf(digest, sizeof digest, "%016lx", s.node.machine().digest());
-  t.field("state_digest", digest);
-  if (!s.node.waiting_for().empty()) t.field("waiting_for", printable(s.node.waiting_for()));
-  size_t voters = 0;
-  const std::vector<MemberView> members = member_views(s.node);
-  for (const MemberView& member : members) voters += member.voter ? 1 : 0;
-  t.field("members", members.size());
-  t.field("voters", voters);
-  t.field("tolerates", voters == 0 ? 0 : (voters - 1) / 2);
-}
-
-void keyspace(const InfoSources& s, Text& t) {
-  t.field("keys", s.node.machine().key_count());
-  t.field("queues", s.node.machine().queue_count());
-  t.field("events", s.node.machine().event_count());
-}
-
-struct Section {
-  std::string_view name;   // as asked for
-  std::string_view title;  // as shown
-  void (*write)(const InfoSources&, Text&);
-};
-constexpr Section kSections[] = {
-    {"server", "Server", server},       {"clients", "Clients", clients},
-    {"memory", "Memory", memory},       {"persistence", "Persistence", persistence},
-    {"stats", "Stats", stats},          {"raft", "Raft", raft},
-    {"keyspace", "Keyspace", keyspace},
-};
 
 }  // namespace
 
-std::string info_text(const InfoSources& sources, const std::string& section) {
-  const bool all = section.empty() || section == "all" || section == "default" || section == "everything";
+std::string info_text(const Sources& sources, std::span<const std::string> sections) {
+  std::set<size_t> wanted;
+  const auto want_up_to = [&](size_t end) {
+    for (size_t i = 0; i < end; ++i) wanted.insert(i);
+  };
+  if (sections.empty()) want_up_to(kFirstByNameOnly);
+  for (const std::string& section : sections) {
+    const std::string name = to_lower(section);
+    if (name == "default") want_up_to(kFirstByNameOnly);
+    if (name == "all" || name == "everything") want_up_to(std::size(kSections));
+    const auto* found = std::find_if(std::begin(kSections), std::end(kSections),
+                                     [&](const SectionName& known) { return known.name == name; });
+    if (found != std::end(kSections)) wanted.insert(static_cast<size_t>(found - kSections));
+  }
   Text text;
-  for (const Section& s : kSections) {
-    if (!all && section != s.name) continue;
+  for (const size_t section : wanted) {
     if (!text.out.empty()) text.out += "\r\n";
-    text.out += "# " + std::string(s.title) + "\r\n";
-    s.write(sources, text);
+    text.out += "# " + std::string(kSections[section].title) + "\r\n";
+    for (const Figure& figure : figure_table())
+      if (figure.section == static_cast<InfoSection>(section)) write(figure, sources, text);
   }
   return text.out;
 }

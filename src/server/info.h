@@ -1,32 +1,15 @@
-// INFO: what this node says of itself, in Redis's form, section by section.
+// INFO: what this node says of itself, in Redis's form, section by section; made from the table of figures.
 #pragma once
 
+#include <span>
 #include <string>
 
-#include "debug/connection.h"
-#include "net/loop.h"
-#include "node/node.h"
-#include "server/http_front.h"
-#include "server/options.h"
-#include "storage/sqlite_storage.h"
+#include "server/figures.h"
 
 namespace wh {
 
-struct InfoSources {
-  const Options& options;
-  const node::Node& node;
-  const net::Loop& loop;
-  const storage::SqliteStorage& storage;
-  const HttpFront& http;
-  const debug::Counters& debug;
-  size_t debug_connections;
-  uint64_t debug_accepted;
-  Millis started_at;
-  uint64_t log_lines_dropped;
-  int64_t tls_days_left;  // INT64_MAX without a certificate
-};
-
-// `section` in lower case; empty, "all", "default", "everything": all of them. One that is not known gives nothing.
-std::string info_text(const InfoSources& sources, const std::string& section);
+// The sections named, whatever the case of the names; none, "default": those that Redis would show; "all",
+// "everything": these too that are shown by name only. One that is not known gives nothing.
+std::string info_text(const Sources& sources, std::span<const std::string> sections);
 
 }  // namespace wh

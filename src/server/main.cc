@@ -1,8 +1,11 @@
 // wormhole-server: reads the command line and the config, starts the server, runs it. Exit status 0 after an orderly
 // end, 1 when it could not start or could not trust its disk.
 #include <cstdio>
+#include <filesystem>
+#include <optional>
 #include <string>
 #include <sys/stat.h>
+#include <system_error>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -11,8 +14,11 @@
 #include "server/command_line.h"
 #include "server/config_files.h"
 #include "server/config_loader.h"
+#include "server/daemon.h"
 #include "server/log_output.h"
+#include "server/option_table.h"
 #include "server/server.h"
+#include "server/supervisor.h"
 
 namespace {
 
@@ -21,12 +27,31 @@ int complain(const std::string& message) {
   return 1;
 }
 
+// In the background from here on: nothing; else the exit status of the process that was started.
+wh::Result<std::optional<int>> go_into_background(wh::Daemon& daemon, wh::Options& options) {
+  std::error_code error;
+  const std::filesystem::path start = std::filesystem::current_path(error);
+  if (error) return wh::Error{"the directory it was started in is gone: " + error.message()};
+  wh::make_paths_absolute(options, start);
+  return daemon.detach();
+}
+
 int run(wh::LoadedConfig config) {
   // What it writes is its user's alone (HAZARDS C14).
   umask(077);
+  wh::keep_standard_descriptors();
+  wh::Daemon daemon;
+  // A service manager follows the process that it started.
+  if (wh::Supervisor::expected(config.options.supervised)) config.options.daemonize = false;
+  if (config.options.daemonize) {
+    const auto detached = go_into_background(daemon, config.options);
+    if (!detached) return complain("wormhole-server: " + detached.error());
+    if (*detached) return **detached;
+  }
   wh::LogOutput log;
   if (const wh::Status opened = log.open(config.options.logfile, config.options.loglevel); !opened)
     return complain(opened.error());
+  log.set_format(config.options.log_format);
   const bool in_file = !config.options.logfile.empty();
   for (const std::string& notice : config.notices) wh::log_line(wh::LogLevel::warning, notice);
   wh::Server server(std::move(config), log);
@@ -34,6 +59,7 @@ int run(wh::LoadedConfig config) {
     if (in_file) wh::log_line(wh::LogLevel::warning, started.error());
     return complain("wormhole-server: " + started.error());
   }
+  daemon.serves();
   server.run();
   return 0;
 }

@@ -64,6 +64,14 @@ void check_raft(const Options& options, std::vector<OptionProblem>& problems) {
   }
 }
 
+void check_service(const Options& options, std::vector<OptionProblem>& problems) {
+  if (options.daemonize && options.supervised == Supervised::systemd) {
+    problems.push_back(
+        {{"daemonize", "supervised"},
+         "'daemonize' must be 'no' with 'supervised systemd', which follows the process that it started"});
+  }
+}
+
 bool is_loopback(std::string_view address) {
   if (address.starts_with('-')) address.remove_prefix(1);
   return address == "::1" || (address.starts_with("127.") && is_ipv4_literal(address));
@@ -84,6 +92,7 @@ std::vector<OptionProblem> check_options(const Options& options) {
   check_ports(options, problems);
   check_tls(options, problems);
   check_raft(options, problems);
+  check_service(options, problems);
   return problems;
 }
 
@@ -95,6 +104,9 @@ std::vector<std::string> option_notices(const Options& options) {
                          "': a write may be acknowledged before it is on the disks of a majority, and a power failure "
                          "may lose it");
   }
+  if (options.daemonize && options.logfile.empty() && options.supervised != Supervised::systemd)
+    notices.emplace_back(
+        "daemonize is 'yes' and there is no 'logfile': once the server is in the background its log is lost");
   if (!options.protected_mode && !only_loopback(options)) {
     if (options.requirepass.empty() && options.tls_auth_clients != TlsAuthClients::yes)
       notices.emplace_back(

@@ -17,6 +17,7 @@ constexpr uint64_t kMb = uint64_t{1} << 20;
 constexpr uint64_t kGb = uint64_t{1} << 30;
 constexpr uint64_t kMaxPort = 65535;
 constexpr uint64_t kHourMs = 3'600'000;
+constexpr uint64_t kOff = UINT64_MAX;  // -1, as a field that is signed has it
 
 template <auto Member>
 constexpr NumberField number() {
@@ -64,25 +65,33 @@ const OptionSpec kTable[] = {
   {.section = kTls, .name = "tls-port", .type = T::integer, .field = number<&O::tls_port>(),
    .doc = "HTTPS; 0 turns it off", .max = kMaxPort},
   {.section = kTls, .name = "tls-cert-file", .field = &O::tls_cert_file,
-   .doc = "the server's certificate and chain (PEM)"},
-  {.section = kTls, .name = "tls-key-file", .field = &O::tls_key_file, .doc = "its private key (PEM)"},
+   .doc = "the server's certificate and chain (PEM)", .is_path = true},
+  {.section = kTls, .name = "tls-key-file", .field = &O::tls_key_file, .doc = "its private key (PEM)",
+   .is_path = true},
   {.section = kTls, .name = "tls-key-file-pass", .type = T::secret, .field = &O::tls_key_file_pass,
    .doc = "the private key's passphrase"},
   {.section = kTls, .name = "tls-ca-cert-file", .field = &O::tls_ca_cert_file,
-   .doc = "the authorities whose client certificates are accepted (PEM)"},
+   .doc = "the authorities whose client certificates are accepted (PEM)", .is_path = true},
   {.section = kTls, .name = "tls-auth-clients", .type = T::choice, .field = number<&O::tls_auth_clients>(),
    .doc = "whether HTTPS clients must show a certificate", .choices = "no|yes|optional"},
   {.section = kTls, .name = "tls-cluster", .type = T::flag, .field = number<&O::tls_cluster>(),
    .doc = "mutual TLS between the members", .supported = false},
 
   {.section = kGeneral, .name = "dir", .field = &O::dir, .doc = "data directory; one process at a time holds it",
-   .check = check_directory, .may_be_empty = false, .seed_environment = "RAFT_VOLUME_DIR"},
+   .check = check_directory, .may_be_empty = false, .is_path = true, .seed_environment = "RAFT_VOLUME_DIR"},
   {.section = kGeneral, .name = "loglevel", .type = T::choice, .field = number<&O::loglevel>(),
    .doc = "the least important lines that are logged", .choices = "debug|verbose|notice|warning", .changeable = true},
-  {.section = kGeneral, .name = "logfile", .field = &O::logfile, .doc = "where the log goes; empty: standard output"},
-  {.section = kGeneral, .name = "pidfile", .field = &O::pidfile, .doc = "where to write the process id; empty: nowhere"},
+  {.section = kGeneral, .name = "log-format", .type = T::choice, .field = number<&O::log_format>(),
+   .doc = "how a line of the log looks: as Redis's, or as key=value pairs", .choices = "plain|logfmt",
+   .changeable = true},
+  {.section = kGeneral, .name = "logfile", .field = &O::logfile, .doc = "where the log goes; empty: standard output",
+   .is_path = true},
+  {.section = kGeneral, .name = "pidfile", .field = &O::pidfile, .doc = "where to write the process id; empty: nowhere",
+   .is_path = true},
   {.section = kGeneral, .name = "daemonize", .type = T::flag, .field = number<&O::daemonize>(),
-   .doc = "run in the background", .supported = false},
+   .doc = "run in the background"},
+  {.section = kGeneral, .name = "supervised", .type = T::choice, .field = number<&O::supervised>(),
+   .doc = "which service manager is told how this process fares", .choices = "no|systemd|auto"},
   {.section = kGeneral, .name = "include", .type = T::include, .field = {}, .doc = "reads another config file here"},
 
   {.section = kCluster, .name = "node-id", .field = &O::node_id,
@@ -131,6 +140,12 @@ const OptionSpec kTable[] = {
   // A write travels between members in one frame of at most 8 MiB, encoded.
   {.section = kLimits, .name = "http-max-body", .type = T::memory, .field = number<&O::http_max_body_bytes>(),
    .doc = "a larger request body is refused with 413", .min = 1, .max = 4 * kMb, .changeable = true},
+  {.section = kLimits, .name = "slowlog-log-slower-than", .type = T::integer,
+   .field = number<&O::slowlog_slower_than_us>(),
+   .doc = "microseconds from which on SLOWLOG keeps a request; 0: every one; -1: none", .max = 3'600'000'000,
+   .may_be_off = true, .changeable = true},
+  {.section = kLimits, .name = "slowlog-max-len", .type = T::integer, .field = number<&O::slowlog_max_len>(),
+   .doc = "how many requests SLOWLOG keeps", .max = 100'000, .changeable = true},
   {.section = kLimits, .name = "maxmemory", .type = T::memory, .field = number<&O::maxmemory_bytes>(),
    .doc = "data beyond this is refused with 507; 0: no limit", .max = UINT64_MAX, .supported = false},
 
@@ -188,7 +203,12 @@ Status assign_number(Options& options, const OptionSpec& spec, std::string_view 
                     : ", from " + (spec.min == 0 ? "0" : format_memory(spec.min)) + " to " + format_memory(spec.max);
   } else {
     value = parse_unsigned(word);
-    expected = "a whole number from " + std::to_string(spec.min) + " to " + std::to_string(spec.max);
+    expected = "a whole number from " + std::to_string(spec.min) + " to " + std::to_string(spec.max) +
+               (spec.may_be_off ? ", or -1" : "");
+  }
+  if (spec.may_be_off && word == "-1") {
+    field.set(options, kOff);
+    return ok_status();
   }
   const bool ranged = spec.type == OptionType::integer || spec.type == OptionType::memory;
   if (!value || (ranged && (*value < spec.min || *value > spec.max)))
@@ -326,7 +346,7 @@ std::string option_text(const Options& options, const OptionSpec& spec) {
   const uint64_t value = field->get(options);
   if (spec.type == OptionType::flag) return value != 0 ? "yes" : "no";
   if (spec.type == OptionType::choice) return std::string(split_choices(spec.choices).at(value));
-  return std::to_string(value);
+  return spec.may_be_off && value == kOff ? "-1" : std::to_string(value);
 }
 
 std::string default_text(const OptionSpec& spec) {
@@ -335,6 +355,14 @@ std::string default_text(const OptionSpec& spec) {
   if (spec.type == OptionType::memory) return format_memory(std::get<NumberField>(spec.field).get(defaults));
   const std::string text = option_text(defaults, spec);
   return text.empty() ? "\"\"" : text;
+}
+
+void make_paths_absolute(Options& options, const std::string& start) {
+  for (const OptionSpec& spec : kTable) {
+    if (!spec.is_path) continue;
+    std::string& path = options.*std::get<TextField>(spec.field);
+    if (!path.empty() && path[0] != '/') path = start + "/" + path;
+  }
 }
 
 std::vector<std::pair<std::string, std::string>> get_options(const Options& options, std::string_view pattern) {

@@ -45,9 +45,11 @@ struct OptionSpec {
   uint64_t min = 0;
   uint64_t max = 0;
   Status (*check)(std::string_view) = nullptr;  // of a text that is not empty; of every element of a list
+  bool may_be_off = false;                      // a number: whether -1 is one too, beside `min` to `max`
   bool may_be_empty = true;                     // a text: whether "" is a value
   bool changeable = false;                      // at run time, by CONFIG SET
   bool supported = true;                        // false: only its default is accepted
+  bool is_path = false;                         // a relative one starts at the directory the server is started in
   std::string_view seed_environment;            // the name that the seeds' environments have for it
 };
 
@@ -75,6 +77,9 @@ std::string option_text(const Options& options, const OptionSpec& spec);
 
 // The default as the documentation writes it: sizes with units, `""` for an empty one. Empty for `include`.
 std::string default_text(const OptionSpec& spec);
+
+// Puts `start` before every relative path, for a process that leaves the directory it was started in.
+void make_paths_absolute(Options& options, const std::string& start);
 
 // CONFIG GET: names and values whose name matches the pattern (glob_pattern.h), in the order of the table.
 std::vector<std::pair<std::string, std::string>> get_options(const Options& options, std::string_view pattern);

@@ -13,9 +13,11 @@ namespace wh {
 
 // The values of each enum stand in the order of the choices in the option table.
 enum class TlsAuthClients { no, yes, optional };
+enum class Supervised { no, systemd, automatic };
 enum class AppendFsync { always, everysec, no };
 enum class FollowerWrites { automatic, forward, redirect };
 enum class ReadConsistency { linearizable, stale };
+enum class LogFormat { plain, logfmt };
 enum class GetWrites { loopback, yes, no };
 
 struct Options {
@@ -42,9 +44,11 @@ struct Options {
   // General.
   std::string dir = "./";
   LogLevel loglevel = LogLevel::notice;
+  LogFormat log_format = LogFormat::plain;
   std::string logfile;  // empty: standard output
-  std::string pidfile;  // empty: none
+  std::string pidfile;  // empty: none, or Pidfile::kDefault in the background
   bool daemonize = false;
+  Supervised supervised = Supervised::no;
 
   // Cluster. Ports of 0 mean: the port that is listened on.
   std::string node_id;            // empty: default_node_id()
@@ -69,6 +73,8 @@ struct Options {
   uint64_t request_timeout_ms = 5000;
   uint64_t http_max_body_bytes = uint64_t{1} << 20;
   uint64_t maxclients = 10000;
+  int64_t slowlog_slower_than_us = 10000;  // 0: everything is slow; -1: nothing is
+  uint64_t slowlog_max_len = 128;
   uint64_t maxmemory_bytes = 0;  // 0: no limit
 
   // Security. With neither password nor names, see the contract's `protected-mode` and `allowed-hosts`.

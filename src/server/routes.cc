@@ -39,6 +39,7 @@ constexpr std::array kRoutes{
               finish_admin},
     RouteSpec{kPost, "/cluster/transfer", CallKind::admin, true, false, false, false, begin_transfer, finish_admin},
 
+    RouteSpec{kGet, "/metrics", CallKind::stale, false, false, false, false, begin_metrics, nullptr},
     RouteSpec{kGet, "/healthz", CallKind::stale, false, false, false, true, begin_healthz, nullptr},
     RouteSpec{kGet, "/readyz", CallKind::stale, false, false, false, true, begin_readyz, nullptr},
 };

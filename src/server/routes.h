@@ -2,6 +2,7 @@
 // completion becomes the answer. routes_event.cc, routes_keys.cc, routes_cluster.cc hold the functions, by surface.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -23,6 +24,7 @@ namespace wh {
 struct RouteContext {
   const Options& options;
   const node::Node& node;
+  std::function<std::string()> metrics;  // the text of /metrics, as of now
 };
 
 // One request, as a route's begin sees it.
@@ -105,6 +107,7 @@ Begun begin_remove_member(const RouteContext&, RouteRequest&);
 Begun begin_transfer(const RouteContext&, RouteRequest&);
 http::Response finish_admin(const RouteContext&, const RouteMemory&, const node::Completion&);
 Begun begin_cluster(const RouteContext&, RouteRequest&);
+Begun begin_metrics(const RouteContext&, RouteRequest&);
 Begun begin_healthz(const RouteContext&, RouteRequest&);
 Begun begin_readyz(const RouteContext&, RouteRequest&);
 

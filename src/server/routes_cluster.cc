@@ -1,4 +1,4 @@
-// The cluster's own paths: who is in it, joining, leaving, handing over, and whether this node lives and serves.
+// The cluster's own paths: who is in it, joining, leaving, handing over; how this node fares, lives and serves.
 #include <array>
 #include <charconv>
 #include <utility>
@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "http/json.h"
 #include "server/member_view.h"
+#include "server/metrics.h"
 #include "server/option_values.h"
 #include "server/routes.h"
 
@@ -143,6 +144,11 @@ Begun begin_cluster(const RouteContext& context, RouteRequest& request) {
   json.end_array();
   json.end_object();
   return json_response(200, json.take());
+}
+
+Begun begin_metrics(const RouteContext& context, RouteRequest&) {
+  return http::Response{
+      .status = 200, .content_type = std::string(kMetricsContentType), .headers = {}, .body = Bytes(context.metrics())};
 }
 
 Begun begin_healthz(const RouteContext&, RouteRequest&) { return json_response(200, R"({"status":"alive"})"); }

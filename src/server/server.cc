@@ -1,24 +1,21 @@
 #include "server/server.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <climits>
 #include <csignal>
-#include <cstdio>
-#include <cstring>
-#include <fcntl.h>
 #include <filesystem>
 #include <sys/random.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <utility>
 
 #include "base/log.h"
 #include "server/access.h"
 #include "server/info.h"
+#include "server/metrics.h"
 #include "server/option_checks.h"
 #include "server/option_table.h"
+#include "server/process_figures.h"
 
 namespace wh {
 namespace {
@@ -73,15 +70,14 @@ class Server::LoopWorker final : public storage::Worker {
   net::Loop& loop_;
 };
 
-Server::Server(LoadedConfig config, const LogOutput& log)
+Server::Server(LoadedConfig config, LogOutput& log)
     : config_(std::move(config)), options_(config_.options), log_(log), seed_(random_value<uint64_t>()) {
   now_ = started_at_ = loop_.now();
+  started_unix_s_ = unix_seconds();
   worker_ = std::make_unique<LoopWorker>(loop_);
 }
 
-Server::~Server() {
-  if (!pidfile_.empty()) ::unlink(pidfile_.c_str());
-}
+Server::~Server() = default;
 
 // --- beginning
 
@@ -94,9 +90,15 @@ Status Server::start() {
   node::RecoveredNode recovered;
   if (Status opened = open_storage(recovered); !opened) return opened;
   if (Status ports = open_ports(); !ports) return ports;
-  if (Status written = write_pidfile(); !written) return written;
+  if (options_.pidfile.empty()) {
+    if (options_.daemonize) pidfile_.write_default();
+  } else if (Status written = pidfile_.write(options_.pidfile); !written) {
+    return written;
+  }
+  supervisor_.begin(options_.supervised);
   make_node(std::move(recovered));
   loop_.set_turn_hook([this] { turn(); });
+  loop_.set_turn_watch([this](const net::TurnTimes& times) { turn_ended(times); });
   loop_.set_sweep([this] { sweep(); });
   loop_.on_deadline([this](Millis) { node_->tick(loop_.now()); });
   for (const int signal : {SIGTERM, SIGINT}) loop_.on_signal(signal, [this] { signalled(); });
@@ -198,17 +200,24 @@ void Server::make_node(node::RecoveredNode recovered) {
       .log_cache_bytes = options_.raft_log_cache_bytes,
       .max_uncommitted_bytes = options_.raft_max_uncommitted_bytes,
   };
-  storage_->set_handler([this](node::StorageDone done) { node_->storage_done(std::move(done), loop_.now()); });
+  storage_->set_handler([this](node::StorageDone done) {
+    ++storage_results_;
+    node_->storage_done(std::move(done), loop_.now());
+  });
   node_ = std::make_unique<node::Node>(options, std::move(recovered), *storage_, *transport_, loop_.now());
   calls_ = std::make_unique<Calls>(*node_, [this] { return loop_.now(); });
-  http_ = std::make_unique<HttpFront>(options_, *node_, *calls_, now_);
+  http_ = std::make_unique<HttpFront>(
+      RouteContext{.options = options_, .node = *node_, .metrics = [this] { return metrics_text(sources()); }}, *calls_,
+      slow_log_, now_);
   debug_ = std::make_unique<DebugFront>(
       CommandContext{
           .options = options_,
           .node = *node_,
-          .info = [this](const std::string& section) { return info(section); },
-          .configure = [this](const std::string& name, const std::string& value) { return configure(name, value); }},
-      *calls_, now_);
+          .info = [this](std::span<const std::string> sections) { return info_text(sources(), sections); },
+          .configure = [this](const std::string& name, const std::string& value) { return configure(name, value); },
+          .reset_counters = [this] { reset_counters(); },
+          .slow_log = slow_log_},
+      *calls_, slow_log_, now_);
 }
 
 Status Server::open_ports() {
@@ -257,23 +266,12 @@ Status Server::open_ports() {
   return ok_status();
 }
 
-Status Server::write_pidfile() {
-  if (options_.pidfile.empty()) return ok_status();
-  const int fd = ::open(options_.pidfile.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  const std::string text = std::to_string(getpid()) + "\n";
-  const bool written = fd >= 0 && ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size());
-  const int error = errno;
-  if (fd >= 0) ::close(fd);
-  if (!written) return Error{"could not write the pidfile " + options_.pidfile + ": " + std::strerror(error)};
-  pidfile_ = options_.pidfile;
-  return ok_status();
-}
-
 // --- going on
 
 void Server::run() {
   logf(LogLevel::notice, "wormhole %s, node %s, data in %s", WORMHOLE_VERSION, options_.node_id.c_str(),
        storage_->directory().c_str());
+  supervisor_.ready();
   loop_.run();
   // The order of ending: nobody asks any more, then nobody answers. The storage is idle, or the process ends without
   // it.
@@ -287,7 +285,7 @@ void Server::run() {
   transport_.reset();
   if (!storage_->idle()) {
     logf(LogLevel::warning, "the disk has not finished its last write: leaving without it");
-    if (!pidfile_.empty()) ::unlink(pidfile_.c_str());
+    pidfile_.remove();
     _exit(0);
   }
   node_.reset();
@@ -306,10 +304,26 @@ void Server::turn() {
   if (shutting_down_) maybe_finish();
 }
 
+void Server::turn_ended(const net::TurnTimes& times) {
+  const net::LoopStats& loop = loop_.stats();
+  const TurnWork counted{.peer_messages = peer_messages_,
+                         .http_requests = http_->counters().requests,
+                         .commands = debug_->counters().commands,
+                         .connections = http_->counters().connections + debug_->counters().connections,
+                         .entries_applied = node_->counters().entries_applied,
+                         .storage_results = storage_results_,
+                         .reads = node_->counters().reads,
+                         .bytes_received = loop.bytes_received,
+                         .bytes_sent = loop.bytes_sent};
+  // Members notice a silence of an election timeout; a quarter of it is time to say something.
+  turn_watch_.turn_ended(times, counted, options_.raft_election_timeout_ms * 1000 / 4, loop_.now());
+}
+
 void Server::sweep() {
   now_ = loop_.now();
   http_->check_deadlines();
   debug_->check_deadlines();
+  supervisor_.sweep(*node_);
   if (options_.appendfsync == AppendFsync::everysec && now_ >= synced_at_ + kSyncEveryMs) {
     synced_at_ = now_;
     storage_->sync_soon();
@@ -324,19 +338,30 @@ std::string Server::peer_objection(const ByteStream& stream) const {
          "trust, protected-mode no on every node";
 }
 
-std::string Server::info(const std::string& section) {
-  return info_text({.options = options_,
-                    .node = *node_,
-                    .loop = loop_,
-                    .storage = *storage_,
-                    .http = *http_,
-                    .debug = debug_->counters(),
-                    .debug_connections = debug_->connections(),
-                    .debug_accepted = debug_->accepted(),
-                    .started_at = started_at_,
-                    .log_lines_dropped = log_.dropped(),
-                    .tls_days_left = tls_ ? tls_->days_left() : INT64_MAX},
-                   section);
+Sources Server::sources() const {
+  return {.options = options_,
+          .node = *node_,
+          .loop = loop_,
+          .storage = *storage_,
+          .http = *http_,
+          .debug = *debug_,
+          .calls = *calls_,
+          .turns = turn_watch_,
+          .started_at = started_at_,
+          .started_unix_s = started_unix_s_,
+          .log_lines_dropped = log_.dropped(),
+          .tls_expiry_unix_s = tls_ ? tls_->expires_unix_s() : std::nullopt};
+}
+
+void Server::reset_counters() {
+  loop_.reset_stats();
+  storage_->reset_stats();
+  node_->reset_counters();
+  calls_->reset_counters();
+  http_->reset_counters();
+  debug_->reset_counters();
+  turn_watch_.reset();
+  peer_messages_ = storage_results_ = 0;
 }
 
 Status Server::configure(const std::string& name, const std::string& value) {
@@ -344,6 +369,7 @@ Status Server::configure(const std::string& name, const std::string& value) {
   logf(LogLevel::notice, "%s was changed by CONFIG SET%s", find_option(name)->name.data(),
        hides_value(name) ? "" : (": " + value).c_str());
   set_log_level(options_.loglevel);
+  log_.set_format(options_.log_format);
   raise_descriptor_limit();
   for (const auto* listener : {&http_listener_, &https_listener_, &debug_listener_})
     if (*listener) (*listener)->set_keepalive(static_cast<unsigned>(options_.tcp_keepalive_s));
@@ -355,14 +381,21 @@ Status Server::configure(const std::string& name, const std::string& value) {
   return ok_status();
 }
 
-void Server::reload() { log_line(LogLevel::notice, "SIGHUP: nothing is read anew; use CONFIG SET, or start again"); }
+void Server::reload() {
+  supervisor_.reloading();
+  if (const Status reopened = log_.reopen(); !reopened)
+    logf(LogLevel::warning, "%s: the log goes on in the file that is open", reopened.error().c_str());
+  if (!options_.logfile.empty())
+    logf(LogLevel::notice, "SIGHUP: the log file %s was opened anew", options_.logfile.c_str());
+  supervisor_.reloaded();
+}
 
 // --- ending
 
 void Server::signalled() {
   if (shutting_down_) {
     logf(LogLevel::warning, "second signal: leaving at once");
-    if (!pidfile_.empty()) ::unlink(pidfile_.c_str());
+    pidfile_.remove();
     _exit(0);
   }
   const raft::Raft* raft = node_->raft();
@@ -370,6 +403,7 @@ void Server::signalled() {
   logf(LogLevel::notice, "shutting down: answering what is in progress%s",
        hands_over ? ", handing leadership over" : "");
   shutting_down_ = true;
+  supervisor_.stopping();
   give_up_at_ = loop_.now() + kShutdownMs;
   close_idle_at_ = loop_.now() + kIdleGraceMs;
   for (auto* listener : {&http_listener_, &https_listener_, &debug_listener_}) {
@@ -390,6 +424,7 @@ void Server::maybe_finish() {
 // --- the transport's events
 
 void Server::received(raft::NodeId from, node::PeerMessage message) {
+  ++peer_messages_;
   node_->receive(from, std::move(message), loop_.now());
 }
 void Server::peer_connected(raft::NodeId id) { node_->peer_connected(id, loop_.now()); }

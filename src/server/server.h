@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 
 #include "net/listener.h"
@@ -13,15 +14,20 @@
 #include "server/calls.h"
 #include "server/config_loader.h"
 #include "server/debug_front.h"
+#include "server/figures.h"
 #include "server/http_front.h"
 #include "server/log_output.h"
+#include "server/pidfile.h"
+#include "server/slowlog.h"
+#include "server/supervisor.h"
+#include "server/turn_watch.h"
 #include "storage/sqlite_storage.h"
 
 namespace wh {
 
 class Server final : public net::PeerEvents {
  public:
-  Server(LoadedConfig config, const LogOutput& log);
+  Server(LoadedConfig config, LogOutput& log);
   ~Server() override;
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
@@ -40,15 +46,18 @@ class Server final : public net::PeerEvents {
   Status load_tls();
   void make_node(node::RecoveredNode recovered);
   void raise_descriptor_limit();
-  Status write_pidfile();
   [[nodiscard]] std::string announced_host() const;
 
   // Going on.
   void turn();
+  void turn_ended(const net::TurnTimes& times);
   void sweep();
   [[nodiscard]] bool full() const;
   [[nodiscard]] std::string peer_objection(const ByteStream& stream) const;
-  std::string info(const std::string& section);
+  // For one INFO or one scrape.
+  [[nodiscard]] Sources sources() const;
+  // CONFIG RESETSTAT.
+  void reset_counters();
   Status configure(const std::string& name, const std::string& value);
   // SIGHUP.
   void reload();
@@ -68,13 +77,15 @@ class Server final : public net::PeerEvents {
 
   LoadedConfig config_;
   Options& options_;
-  const LogOutput& log_;
+  LogOutput& log_;
   uint64_t seed_;
-  std::string pidfile_;
+  Pidfile pidfile_;
 
   net::Loop loop_;
+  Supervisor supervisor_{loop_};
   Millis now_ = 0;
   Millis started_at_ = 0;
+  int64_t started_unix_s_ = 0;
   Millis synced_at_ = 0;
   bool shutting_down_ = false;
   Millis give_up_at_ = 0;
@@ -85,6 +96,10 @@ class Server final : public net::PeerEvents {
   std::unique_ptr<net::PeerTransport> transport_;
   std::unique_ptr<node::Node> node_;
   std::unique_ptr<Calls> calls_;
+  SlowLog slow_log_{options_};
+  TurnWatch turn_watch_;
+  uint64_t peer_messages_ = 0;  // received
+  uint64_t storage_results_ = 0;
   std::unique_ptr<HttpFront> http_;
   std::unique_ptr<DebugFront> debug_;
   std::shared_ptr<net::TlsContext> tls_;

@@ -11,14 +11,14 @@
 namespace wh::storage {
 namespace {
 
-int64_t monotonic_ns() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
-      .count();
-}
-
 int errno_of(int result) { return result == 0 ? 0 : errno; }
 
 }  // namespace
+
+int64_t Disk::monotonic_ns() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
 
 Disk::Watch::Watch(std::atomic<int64_t>& since) : since_(since) {
   since_.store(monotonic_ns(), std::memory_order_relaxed);

@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "base/clock.h"
+#include "base/histogram.h"
 
 namespace wh::storage {
 
@@ -55,7 +56,10 @@ class Disk {
     const Watch watch(since_[static_cast<size_t>(lane)]);
     if (probe_ != nullptr)
       if (const int injected = probe_->before(event); injected != 0) return injected;
+    const int64_t begun = monotonic_ns();
     const int error = call();
+    if (event.kind == DiskEvent::Kind::sync || event.kind == DiskEvent::Kind::sync_directory)
+      syncs_us_[static_cast<size_t>(lane)].add(static_cast<uint64_t>(monotonic_ns() - begun) / 1000);
     if (error == 0 && probe_ != nullptr) probe_->after(event);
     return error;
   }
@@ -72,6 +76,8 @@ class Disk {
 
   // For how long the longest call now under way has been running, in ms; 0 when none is. From any thread.
   [[nodiscard]] Millis busy_ms() const;
+  // How long the lane's syncs took, in microseconds. By the lane, or by its owner while it runs no job.
+  [[nodiscard]] const Histogram& syncs_us(Lane lane) const { return syncs_us_[static_cast<size_t>(lane)]; }
 
  private:
   class Watch {
@@ -84,7 +90,10 @@ class Disk {
    private:
     std::atomic<int64_t>& since_;
   };
+  static int64_t monotonic_ns();
+
   DiskProbe* probe_;
+  std::array<Histogram, kLanes> syncs_us_;
   std::array<std::atomic<int64_t>, kLanes> since_{};  // nanoseconds of the monotonic clock; 0: nothing under way
 };
 

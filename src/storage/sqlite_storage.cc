@@ -1,6 +1,7 @@
 #include "storage/sqlite_storage.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <unistd.h>
 #include <utility>
@@ -165,7 +166,8 @@ void SqliteStorage::run_database(std::function<Status()> work, std::function<voi
                   return fail(status->error());
                 }
                 unsettled_ = database_->unsettled();
-                wal_bytes_ = database_->wal_bytes();
+                wal_bytes_ = stats_.wal_bytes = database_->wal_bytes();
+                stats_.syncs_us[static_cast<size_t>(Lane::database)] = disk_.syncs_us(Lane::database);
                 // Still busy: what the results call forth is gathered.
                 done();
                 database_busy_ = false;
@@ -182,7 +184,30 @@ void SqliteStorage::run_writes() {
     group->push_back(std::move(writes_.front()));
     writes_.pop_front();
   } while (!writes_.empty() && bytes + bytes_of(writes_.front()) <= kGroupBytes);
-  run_database([this, group] { return database_->write(*group); }, [this, group] { written(*group); });
+  auto took_us = std::make_shared<uint64_t>(0);
+  run_database(
+      [this, group, took_us] {
+        const auto begun = std::chrono::steady_clock::now();
+        Status status = database_->write(*group);
+        const auto took = std::chrono::steady_clock::now() - begun;
+        *took_us = static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(took).count());
+        return status;
+      },
+      [this, group, took_us] {
+        note_commit(*group, *took_us);
+        written(*group);
+      });
+}
+
+void SqliteStorage::note_commit(const std::vector<Write>& group, uint64_t took_us) {
+  uint64_t entries = 0;
+  for (const Write& write : group) {
+    if (const auto* batch = std::get_if<BatchWrite>(&write)) entries += batch->batch.append.size();
+    stats_.entry_bytes_written += bytes_of(write);
+  }
+  stats_.commits_us.add(took_us);
+  stats_.commit_entries.add(entries);
+  stats_.entries_written += entries;
 }
 
 void SqliteStorage::run_read() {
@@ -197,6 +222,7 @@ void SqliteStorage::run_read() {
         return ok_status();
       },
       [this, wanted, entries] {
+        stats_.entries_read += entries->size();
         give(node::EntriesRead{wanted.first, std::move(*entries)});
       });
 }
@@ -204,7 +230,7 @@ void SqliteStorage::run_read() {
 // One piece of upkeep, the most urgent; false when there is none.
 bool SqliteStorage::run_upkeep() {
   if (wal_bytes_ >= 2 * checkpoint_bytes_ || (wal_bytes_ >= checkpoint_bytes_ && !unsettled_)) {
-    run_database([this] { return database_->checkpoint(); }, [] {});
+    run_database([this] { return database_->checkpoint(); }, [this] { ++stats_.checkpoints; });
     return true;
   }
   if (std::exchange(sync_wanted_, false)) {
@@ -302,6 +328,7 @@ void SqliteStorage::pump_files() {
   worker_.run([status, work = std::move(job.work)] { *status = work(); },
               [this, status, done = std::move(job.done)] {
                 files_busy_ = false;
+                stats_.syncs_us[static_cast<size_t>(Lane::files)] = disk_.syncs_us(Lane::files);
                 if (!*status) return fail(status->error());
                 done();
                 pump_files();
@@ -314,6 +341,7 @@ void SqliteStorage::begin_snapshot(const raft::SnapshotMeta& meta) {
 }
 
 void SqliteStorage::write_snapshot_slice(Bytes slice) {
+  stats_.snapshot_bytes_written += slice.size();
   queue_files([this, slice = std::move(slice)] { return own_.write(slice.view()); },
               [this] { give(node::SnapshotSliceWritten{}); });
 }
@@ -341,6 +369,7 @@ void SqliteStorage::finish_snapshot() {
 void SqliteStorage::write_incoming_chunk(const raft::SnapshotMeta& meta, uint64_t offset, Bytes data, bool done) {
   auto result = std::make_shared<node::IncomingChunkWritten>();
   auto name = std::make_shared<std::string>();
+  stats_.snapshot_bytes_written += data.size();
   result->meta = meta;
   queue_files(
       [this, result, name, meta, offset, data = std::move(data), done]() -> Status {

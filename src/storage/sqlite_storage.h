@@ -21,6 +21,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/histogram.h"
 #include "base/result.h"
 #include "node/ports.h"
 #include "storage/database.h"
@@ -48,6 +49,19 @@ struct Options {
   // Never returns in production; empty: writes the message to the log and ends the process with status 1.
   std::function<void(const std::string& message)> fatal;
   DiskProbe* probe = nullptr;  // tests only
+};
+
+// How the disk fares, as the owner's thread knows it: each job's part arrives with its result.
+struct StorageStats {
+  Histogram commits_us;        // a transaction from its begin to its commit, with the sync in it
+  Histogram commit_entries;    // log entries in one transaction
+  Histogram syncs_us[kLanes];  // single syncs, by lane
+  uint64_t entries_written = 0;
+  uint64_t entry_bytes_written = 0;
+  uint64_t entries_read = 0;  // back from the disk, behind the log's cache
+  uint64_t checkpoints = 0;
+  uint64_t snapshot_bytes_written = 0;  // own ones and those received
+  uint64_t wal_bytes = 0;
 };
 
 class SqliteStorage final : public node::Storage {
@@ -81,6 +95,9 @@ class SqliteStorage final : public node::Storage {
   void sync_soon();
   // Nothing is under way or waiting.
   [[nodiscard]] bool idle() const;
+  [[nodiscard]] const StorageStats& stats() const { return stats_; }
+  // Counts from nothing again. Single syncs go on being counted: they are their lane's.
+  void reset_stats() { stats_ = {.syncs_us = {stats_.syncs_us[0], stats_.syncs_us[1]}, .wal_bytes = stats_.wal_bytes}; }
   // The absolute path of the data directory.
   [[nodiscard]] const std::string& directory() const { return directory_.path(); }
 
@@ -101,6 +118,7 @@ class SqliteStorage final : public node::Storage {
   Status clean_up();
   void pump_database();
   void run_writes();
+  void note_commit(const std::vector<Write>& group, uint64_t took_us);
   void run_read();
   bool run_upkeep();
   void run_database(std::function<Status()> work, std::function<void()> done);
@@ -119,6 +137,7 @@ class SqliteStorage final : public node::Storage {
   Disk disk_;
   std::function<void(node::StorageDone)> handler_;
   bool failed_ = false;
+  StorageStats stats_;
 
   // the database lane
   std::unique_ptr<Database> database_;

@@ -1,5 +1,7 @@
 #include <algorithm>
+#include <numeric>
 #include <set>
+#include <string>
 
 #include <doctest/doctest.h>
 
@@ -337,6 +339,70 @@ TEST_CASE("fast path: a follower that saw the leader's process die asks within 5
   c.at(1).skew += 600;
   c.timeout(1);
   CHECK(c.at(1).deadline >= c.local_now(c.at(1)) + 500);
+}
+
+TEST_CASE("each election is counted once, by its cause, and each end of leading") {
+  const auto begun = [](Cluster& c, ElectionCause cause) {
+    return c.raft(1).election_figures().begun[static_cast<size_t>(cause)];
+  };
+  const auto sum = [](const auto& counts) { return std::accumulate(counts.begin(), counts.end(), uint64_t{0}); };
+  const auto figures = [](Cluster& c) -> const ElectionFigures& { return c.raft(1).election_figures(); };
+
+  // At the start, and asking again is the same election.
+  Cluster c;
+  lone(c);
+  c.timeout(1);
+  c.timeout(1);
+  CHECK(begun(c, ElectionCause::start) == 1);
+  CHECK(figures(c).last_election.find("since this node started") != std::string::npos);
+  // A candidate that is not heard in time has lost; so has one that meets the winner.
+  c.receive(1, 2, grant(1, true));
+  REQUIRE(c.raft(1).role() == Role::candidate);
+  c.timeout(1);
+  CHECK(figures(c).lost == 1);
+  c.receive(1, 2, grant(2, true));
+  REQUIRE(c.raft(1).role() == Role::candidate);
+  c.receive(1, 2, append(2, 0, 0));
+  CHECK(figures(c).lost == 2);
+  CHECK(sum(figures(c).begun) == 1);
+  // The leader falls silent, or its process dies.
+  c.timeout(1);
+  CHECK(begun(c, ElectionCause::silence) == 1);
+  CHECK(figures(c).last_election.find("nothing was heard from the leader, ") != std::string::npos);
+  c.receive(1, 2, append(2, 0, 0));
+  c.step(1, PeerLost{NodeId{2}});
+  c.timeout(1);
+  CHECK(begun(c, ElectionCause::process_gone) == 1);
+  // It asks for it.
+  c.receive(1, 2, append(2, 0, 0));
+  c.receive(1, 2, TimeoutNow{.term = Term{2}});
+  CHECK(begun(c, ElectionCause::transfer) == 1);
+  CHECK(figures(c).last_election.find("handed over") != std::string::npos);
+  // Won, and lost to a later term; then there is no leader, but there was one.
+  c.receive(1, 2, grant(3));
+  REQUIRE(c.raft(1).role() == Role::leader);
+  CHECK(figures(c).won == 1);
+  c.receive(1, 3, ask(9, 0, 0));
+  c.receive(1, 3, accepted(9, 0));
+  REQUIRE(c.raft(1).role() == Role::follower);
+  CHECK(figures(c).stepped_down[static_cast<size_t>(StepDownCause::higher_term)] == 1);
+  c.timeout(1);
+  CHECK(begun(c, ElectionCause::leaderless) == 1);
+  CHECK(sum(figures(c).begun) == 5);
+
+  Cluster silent;
+  lead(silent, {}, 2);
+  silent.advance(1000);
+  CHECK(figures(silent).stepped_down[static_cast<size_t>(StepDownCause::no_quorum)] == 1);
+  CHECK(figures(silent).last_step_down.find("no quorum") != std::string::npos);
+  Cluster stalled;
+  lead(stalled, {}, 2);
+  stalled.step(1, DiskStalled{true});
+  CHECK(figures(stalled).stepped_down[static_cast<size_t>(StepDownCause::disk_stalled)] == 1);
+  Cluster alone;
+  lone(alone, {}, 0, {1});
+  alone.timeout(1);
+  CHECK(begun(alone, ElectionCause::alone) == 1);
 }
 
 TEST_CASE("fast path: stickiness is waived only between two that saw the same process die") {

@@ -46,6 +46,9 @@ struct FakeHandler final : CommandHandler {
     std::string name;
     std::vector<std::string> arguments;
   };
+  void on_builtin(CommandId, const Command& command, const std::vector<std::string>&) override {
+    builtins.emplace_back(command.name);
+  }
   void on_command(CommandId id, const Command& command, std::vector<std::string>&& arguments) override {
     calls.push_back({id, std::string(command.name), std::move(arguments)});
     if (answer_at_once != nullptr) answer_at_once->reply(id.sequence, simple_reply("OK"));
@@ -53,6 +56,7 @@ struct FakeHandler final : CommandHandler {
   void on_closed(uint64_t connection) override { closed.push_back(connection); }
 
   std::vector<Call> calls;
+  std::vector<std::string> builtins;
   std::vector<uint64_t> closed;
   Connection* answer_at_once = nullptr;
 };

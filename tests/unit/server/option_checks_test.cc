@@ -66,6 +66,24 @@ TEST_CASE("checks: TLS has what it needs") {
   }
 }
 
+TEST_CASE("checks: who follows the process") {
+  CHECK(has(problems_after([](Options& o) {
+              o.daemonize = true;
+              o.supervised = Supervised::systemd;
+            }),
+            "'daemonize' must be 'no' with 'supervised systemd'"));
+  CHECK(problems_after([](Options& o) {
+          o.daemonize = true;
+          o.supervised = Supervised::automatic;
+        }).empty());
+  Options background;
+  background.daemonize = true;
+  REQUIRE(option_notices(background).size() == 1);
+  CHECK(has(option_notices(background)[0], "no 'logfile'"));
+  background.logfile = "log";
+  CHECK(option_notices(background).empty());
+}
+
 TEST_CASE("checks: the times and sizes of raft") {
   const auto times = [](uint64_t heartbeat, uint64_t election) {
     return problems_after([=](Options& o) {

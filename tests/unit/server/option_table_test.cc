@@ -74,6 +74,7 @@ TEST_CASE("table: every directive of the contract, with its default") {
       {"logfile", "\"\""},
       {"pidfile", "\"\""},
       {"daemonize", "no"},
+      {"supervised", "no"},
       {"include", ""},
   };
   for (const auto& [name, value] : contract) {
@@ -204,8 +205,7 @@ TEST_CASE("HAZARDS K7: wrong values are refused, name the directive, change noth
 }
 
 TEST_CASE("table: what is not supported yet accepts its default only") {
-  const Pairs refused = {
-      {"tls-cluster", "yes"}, {"daemonize", "yes"}, {"maxmemory", "1gb"}};
+  const Pairs refused = {{"tls-cluster", "yes"}, {"maxmemory", "1gb"}};
   for (const auto& [name, value] : refused) {
     CAPTURE(name);
     Options options;
@@ -218,10 +218,28 @@ TEST_CASE("table: what is not supported yet accepts its default only") {
   }
   Options options;
   CHECK(assign(options, "maxmemory", {"0gb"}).ok());
-  CHECK(assign(options, "daemonize", {"NO"}).ok());
   size_t unsupported = 0;
   for (const OptionSpec& spec : option_table()) unsupported += spec.supported ? 0 : 1;
   CHECK(unsupported == refused.size());
+}
+
+TEST_CASE("table: paths are made absolute, and nothing else is") {
+  Options options;
+  CHECK(assign(options, "dir", {"data"}).ok());
+  CHECK(assign(options, "logfile", {"/var/log/it"}).ok());
+  CHECK(assign(options, "tls-key-file", {"../key"}).ok());
+  CHECK(assign(options, "node-id", {"name"}).ok());
+  make_paths_absolute(options, "/start");
+  CHECK(options.dir == "/start/data");
+  CHECK(options.logfile == "/var/log/it");
+  CHECK(options.tls_key_file == "/start/../key");
+  CHECK(options.pidfile.empty());
+  CHECK(options.node_id == "name");
+  // Each directive that is a file or a directory by its name.
+  for (const OptionSpec& spec : option_table()) {
+    CAPTURE(spec.name);
+    CHECK(spec.is_path == (spec.name == "dir" || spec.name.ends_with("file")));
+  }
 }
 
 TEST_CASE("table: the nearest name") {

@@ -1,0 +1,253 @@
+// Running as a service: in the background, under a service manager, with a log that is rotated, asked for its health.
+#include <array>
+#include <csignal>
+#include <cstddef>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <doctest/doctest.h>
+
+#include "harness.h"
+
+namespace wh::testing {
+namespace {
+
+const std::string kServer = WORMHOLE_SERVER;
+
+// A server that went into the background, known by its pidfile; ended with this object.
+class Background {
+ public:
+  Background(const TempDir& dir, std::string pidfile) : dir_(&dir), pidfile_(std::move(pidfile)) {}
+  ~Background() {
+    if (alive()) ::kill(pid_, SIGKILL);
+  }
+  Background(const Background&) = delete;
+  Background& operator=(const Background&) = delete;
+
+  // The command that starts it, with whatever it prints.
+  Output start(const std::string& command) {
+    Output output = sh(*dir_, command);
+    pid_ = std::atoi(read_file(pidfile_).c_str());
+    return output;
+  }
+  [[nodiscard]] pid_t pid() const { return pid_; }
+  [[nodiscard]] bool alive() const { return pid_ > 0 && ::kill(pid_, 0) == 0; }
+
+ private:
+  const TempDir* dir_;
+  std::string pidfile_;
+  pid_t pid_ = -1;
+};
+
+// The service manager's end of the notification protocol.
+class Manager {
+ public:
+  // `address` as NOTIFY_SOCKET has it.
+  explicit Manager(const std::string& address) : fd_(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) {
+    sockaddr_un at{};
+    at.sun_family = AF_UNIX;
+    REQUIRE(address.size() < sizeof at.sun_path);
+    std::memcpy(at.sun_path, address.data(), address.size());
+    if (address[0] == '@') at.sun_path[0] = '\0';
+    const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + address.size());
+    REQUIRE(fd_ >= 0);
+    REQUIRE(bind(fd_, reinterpret_cast<const sockaddr*>(&at), size) == 0);
+  }
+  ~Manager() { close(fd_); }
+  Manager(const Manager&) = delete;
+  Manager& operator=(const Manager&) = delete;
+
+  // All it was told so far, a line each.
+  const std::string& told() {
+    std::array<char, 8192> buffer{};
+    ssize_t size = 0;
+    while ((size = recv(fd_, buffer.data(), buffer.size(), 0)) >= 0)
+      told_ += std::string(buffer.data(), static_cast<size_t>(size)) + "\n";
+    return told_;
+  }
+  bool hears(const std::string& text, size_t times = 1) {
+    return eventually([&] { return count_of(told(), text) >= times; });
+  }
+
+ private:
+  int fd_;
+  std::string told_;
+};
+
+}  // namespace
+
+TEST_CASE("daemonize: the command returns when the server serves, and relative paths still mean what they said") {
+  const TempDir dir;
+  Server server(dir, "node");  // its ports only
+  Background background(dir, dir.path("run.pid"));
+  const std::string command = kServer + " --daemonize yes --dir data --logfile node.log --pidfile run.pid --port " +
+                              std::to_string(server.port) + " --raft-port " + std::to_string(server.raft_port) +
+                              " --debug-port " + std::to_string(server.debug_port);
+  const Output started = background.start(command);
+  CHECK(started.status == 0);
+  CHECK(started.out.empty());
+  CHECK(started.err.empty());
+  REQUIRE(background.alive());
+  CHECK(getsid(background.pid()) == background.pid());
+  CHECK(std::filesystem::read_symlink("/proc/" + std::to_string(background.pid()) + "/cwd") == "/");
+  for (const char* fd : {"0", "1", "2"})
+    CHECK(std::filesystem::read_symlink("/proc/" + std::to_string(background.pid()) + "/fd/" + fd) == "/dev/null");
+  // It listens by now: no need to poll.
+  CHECK(server.get("/healthz").status == 200);
+  CHECK(std::filesystem::exists(dir.path("data/wormhole.db")));
+  CHECK(read_file(dir.path("node.log")).find("HTTP on 127.0.0.1:" + std::to_string(server.port)) != std::string::npos);
+  struct stat info {};
+  REQUIRE(stat(dir.path("run.pid").c_str(), &info) == 0);
+  CHECK((info.st_mode & 0777) == 0644);
+
+  // A second one: the error is on the terminal, the status is 1, and the first one's pidfile stays.
+  const Output second = sh(dir, command);
+  CHECK(second.status == 1);
+  CHECK(second.err.find("is in use by process " + std::to_string(background.pid())) != std::string::npos);
+  CHECK(read_file(dir.path("run.pid")) == std::to_string(background.pid()) + "\n");
+  CHECK(server.get("/healthz").status == 200);
+
+  REQUIRE(::kill(background.pid(), SIGTERM) == 0);
+  CHECK(eventually([&] { return !background.alive(); }));
+  CHECK_FALSE(std::filesystem::exists(dir.path("run.pid")));
+
+  // What a killed process left is replaced.
+  dir.write("run.pid", "999999999\n");
+  CHECK(background.start(command).status == 0);
+  REQUIRE(background.alive());
+  CHECK(server.get("/healthz").status == 200);
+}
+
+TEST_CASE("daemonize: a start that fails is told on standard error, with status 1, and leaves nothing behind") {
+  const TempDir dir;
+  Server taken(dir, "taken");
+  taken.start_ready();
+  const std::string more = " --daemonize yes --logfile log --pidfile pid --dir data --raft-port " +
+                           std::to_string(free_port()) + " --debug-port 0 --port ";
+  const Output port = sh(dir, kServer + more + std::to_string(taken.port));
+  CHECK(port.status == 1);
+  CHECK(port.err.find(std::to_string(taken.port)) != std::string::npos);
+  CHECK(port.out.empty());
+  CHECK_FALSE(std::filesystem::exists(dir.path("pid")));
+  const Output log = sh(dir, kServer + more + std::to_string(free_port()) + " --logfile no/such/dir/log");
+  CHECK(log.status == 1);
+  CHECK(log.err.find(dir.path("no/such/dir/log")) != std::string::npos);
+  const Output both = sh(dir, kServer + more + "0 --supervised systemd");
+  CHECK(both.status == 1);
+  CHECK(both.err.find("'daemonize' must be 'no' with 'supervised systemd'") != std::string::npos);
+}
+
+TEST_CASE("a closed standard descriptor is not given to the database") {
+  const TempDir dir;
+  Server server(dir, "node");
+  server.program = "/bin/sh";
+  server.arguments = {{"-c", "exec " + kServer + " --dir " + server.data_dir + " --port " +
+                                 std::to_string(server.port) + " --raft-port " + std::to_string(server.raft_port) +
+                                 " --debug-port 0 <&- >&- 2>&-"}};
+  server.start_ready();
+  for (const char* fd : {"0", "1", "2"})
+    CHECK(std::filesystem::read_symlink("/proc/" + std::to_string(server.pid()) + "/fd/" + fd) == "/dev/null");
+}
+
+TEST_CASE("supervised: ready, status, reloading, watchdog, stopping, at a socket by path and by abstract name") {
+  const TempDir dir;
+  for (const std::string& address : {dir.path("notify"), "@wormhole-test-" + std::to_string(getpid())}) {
+    CAPTURE(address);
+    Manager manager(address);
+    Server server(dir, "node");
+    server.data_dir = dir.path(address[0] == '@' ? "abstract" : "by-path");
+    // With the manager's socket there, daemonize is not followed: the process it started is the server.
+    server.more = {"--supervised", "auto", "--daemonize", "yes", "--logfile", dir.path("supervised.log")};
+    server.environment = {{"NOTIFY_SOCKET", address}, {"WATCHDOG_USEC", "200000"}};
+    server.start();
+    REQUIRE(manager.hears("READY=1\n"));
+    CHECK(server.get("/healthz").status == 200);
+    CHECK(manager.hears("STATUS=leader of 1 member, term "));
+    CHECK(manager.hears("WATCHDOG=1\n", 3));
+    CHECK(manager.told().starts_with("READY=1\n"));
+
+    REQUIRE(server.signal(SIGHUP));
+    CHECK(manager.hears("RELOADING=1\nMONOTONIC_USEC="));
+    CHECK(manager.hears("READY=1\n", 2));
+    CHECK(server.ready());
+
+    // The watchdog is the loop's: a process that stands still says nothing.
+    REQUIRE(server.signal(SIGSTOP));
+    const std::string status = "/proc/" + std::to_string(server.pid()) + "/status";
+    REQUIRE(eventually([&] { return read_file(status).find("State:\tT") != std::string::npos; }));
+    const size_t before = manager.told().size();
+    CHECK_FALSE(eventually([&] { return manager.told().size() != before; }, 500));
+    REQUIRE(server.signal(SIGCONT));
+    CHECK(eventually([&] { return manager.told().size() != before; }));
+
+    CHECK(server.stop() == 0);
+    CHECK(manager.told().find("STOPPING=1\n") != std::string::npos);
+  }
+}
+
+TEST_CASE("supervised: a node that waits for its cluster is ready for its manager, and says for whom it waits") {
+  const TempDir dir;
+  Manager manager(dir.path("notify"));
+  Server server(dir, "node");
+  const std::string absent = "127.0.0.1:" + std::to_string(free_port());
+  server.more = {"--supervised", "systemd", "--join", absent};
+  // The watchdog is another process's.
+  server.environment = {{"NOTIFY_SOCKET", dir.path("notify")}, {"WATCHDOG_USEC", "20000"}, {"WATCHDOG_PID", "1"}};
+  server.start();
+  CHECK(manager.hears("READY=1\n"));
+  CHECK(manager.hears("STATUS=waiting: "));
+  CHECK(manager.hears(absent));
+  CHECK_FALSE(server.ready());
+  CHECK(manager.told().find("WATCHDOG") == std::string::npos);
+}
+
+TEST_CASE("supervised without a manager: a warning, and the server serves") {
+  const TempDir dir;
+  Server server(dir, "node");
+  server.more = {"--supervised", "systemd"};
+  server.start_ready();
+  CHECK(server.log().find("there is no NOTIFY_SOCKET") != std::string::npos);
+  CHECK(server.stop() == 0);
+  server.environment = {{"NOTIFY_SOCKET", dir.path("nobody")}};
+  server.start_ready();
+  CHECK(server.log().find("this server runs unsupervised") != std::string::npos);
+}
+
+TEST_CASE("SIGHUP opens the log file anew: rotated without losing a line; one that cannot be opened leaves the old") {
+  const TempDir dir;
+  Server server(dir, "node");
+  const std::string log = dir.path("logs/node.log");
+  std::filesystem::create_directory(dir.path("logs"));
+  server.more = {"--logfile", log};
+  server.start_ready();
+  const auto marks = [&](const std::string& path, const std::string& mark) {
+    return read_file(path).find(mark) != std::string::npos;
+  };
+  const auto say = [&](const std::string& timeout) {  // leaves a line in the log
+    CHECK(server.redis("CONFIG SET request-timeout " + timeout) == "OK");
+  };
+  say("4001");
+  std::filesystem::rename(log, log + ".1");
+  say("4002");
+  CHECK(marks(log + ".1", "4001"));
+  CHECK(marks(log + ".1", "4002"));  // still the open file
+  REQUIRE(server.signal(SIGHUP));
+  REQUIRE(eventually([&] { return marks(log, "was opened anew"); }));
+  say("4003");
+  CHECK(marks(log, "4003"));
+  CHECK_FALSE(marks(log + ".1", "4003"));
+
+  std::filesystem::rename(dir.path("logs"), dir.path("moved"));
+  REQUIRE(server.signal(SIGHUP));
+  CHECK(eventually([&] { return marks(dir.path("moved/node.log"), "the log goes on in the file that is open"); }));
+  say("4004");
+  CHECK(marks(dir.path("moved/node.log"), "4004"));
+}
+
+}  // namespace wh::testing
