@@ -68,8 +68,16 @@ void Connection::respond(uint64_t sequence, Response response) {
 }
 
 void Connection::drain() {
-  if (state_ != State::open) return;
-  waiting_.reset();
+  if (state_ != State::open || draining_) return;
+  draining_ = true;
+  // A connection that is idle here may have a request on its way: closed now, its client could not tell what became of
+  // it.
+  if (!request_open_ && (waiting_ || !slots_.empty())) stop_reading_requests();
+  pump();
+}
+
+void Connection::close_idle() {
+  if (state_ != State::open || request_open_ || waiting_ || !slots_.empty()) return;
   stop_reading_requests();
   pump();
 }
@@ -173,7 +181,7 @@ void Connection::take_request() {
   if (std::exchange(refused_, false)) return;
   waiting_overlap_ = handler_.classify(parser_.request());
   waiting_ = std::move(parser_.request());
-  if (!waiting_->keep_alive) stop_reading_requests();
+  if (!waiting_->keep_alive || draining_) stop_reading_requests();
 }
 
 void Connection::dispatch() {

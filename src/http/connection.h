@@ -72,9 +72,11 @@ class Connection : public StreamHandler {
 
   // The answer to a request; exactly one for each. Ignored once the connection is closing.
   void respond(uint64_t sequence, Response response);
-  // Begins an orderly end: what was handed over is answered, the last answer says `Connection: close`, nothing else is
-  // read. For the server's shutdown.
+  // Begins an orderly end, for the server's shutdown: what is in progress is answered, and so is the request that is
+  // arriving; where there is neither, the next one. That answer says `Connection: close` and is the last.
   void drain();
+  // Closes it if nothing has come since drain().
+  void close_idle();
   // Applies the deadlines, and takes up what a full output held back. Called about four times a second.
   void check_deadlines();
 
@@ -141,6 +143,7 @@ class Connection : public StreamHandler {
   std::string input_;    // arrived and not read yet: from input_read_ on
   size_t input_read_ = 0;
   bool input_ended_ = false;  // the client sent its end
+  bool draining_ = false;     // the request that is read next is the last
   bool no_more_ = false;      // no further request is read
   bool paused_ = false;
 

@@ -165,17 +165,17 @@ void Listener::resume() {
   start_polling();
 }
 
-void Listener::accept_some(Socket& socket) {
+bool Listener::accept_some(Socket& socket) {
   for (int i = 0; i < kAcceptsPerTurn && socket.listener != nullptr && !paused_; ++i) {
     const int fd = ::accept4(socket.fd, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) {
-      if (errno == EAGAIN || errno == EWOULDBLOCK) return;
+      if (errno == EAGAIN || errno == EWOULDBLOCK) return false;
       const bool exhausted = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
       if (!exhausted) continue;  // the connection's own trouble, such as ECONNABORTED
       if (out_of_descriptors(socket.fd)) continue;
       for (Socket* each : sockets_) uv_poll_stop(&each->poll);
       retry_timer_.start(kAcceptRetryMs);
-      return;
+      return false;
     }
     TcpSocket* accepted = TcpSocket::make(loop_);
     if (accepted == nullptr || uv_tcp_open(&accepted->uv, fd) != 0) {
@@ -187,6 +187,13 @@ void Listener::accept_some(Socket& socket) {
     const std::shared_ptr<AcceptFunction> function = on_accept_;
     (*function)(std::make_unique<TcpStream>(loop_, accepted, tcp_));
   }
+  return true;
+}
+
+void Listener::take_waiting() {
+  // Bounded, as a flood of new connections may not keep the process from ending.
+  for (Socket* socket : sockets_)
+    for (int i = 0; i < 16 && accept_some(*socket);) ++i;
 }
 
 // Gives up the descriptor in reserve for the connection that waits, and closes that: the peer learns at once, and the

@@ -51,6 +51,8 @@ class Listener {
   // Stops and resumes handing out connections; meanwhile they wait in the kernel's backlog.
   void pause();
   void resume();
+  // Hands out what waits in the backlog, for the last time: closing the listener resets the connections in it.
+  void take_waiting();
   // Connections that were closed at once, as no file descriptor or memory was left for them.
   [[nodiscard]] uint64_t refused() const { return refused_; }
 
@@ -73,7 +75,8 @@ class Listener {
   int open(const Address& address, int backlog);
   void close_all();
   void start_polling();
-  void accept_some(Socket& socket);
+  // False: no more waits, or can be taken.
+  bool accept_some(Socket& socket);
   bool out_of_descriptors(int listening_fd);
 
   Loop& loop_;

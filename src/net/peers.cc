@@ -5,11 +5,16 @@
 
 #include "base/assert.h"
 #include "net/peer_secret.h"
+#include "net/resolver.h"
 #include "net/tls.h"
 
 namespace wh::net {
 namespace {
 constexpr uint64_t kLookMs = 500;
+
+bool is_loopback(const std::string& host) {
+  return host.starts_with("127.") || host == "::1" || host == "[::1]" || host == "localhost";
+}
 }  // namespace
 
 std::optional<std::pair<std::string, uint16_t>> split_address(const std::string& address) {
@@ -30,8 +35,10 @@ std::optional<std::pair<std::string, uint16_t>> split_address(const std::string&
 }
 
 void fill_host(std::string& address, const std::string& host) {
-  if (address.empty() || address.front() != ':') return;
-  address.insert(0, host.find(':') == std::string::npos ? host : "[" + host + "]");
+  const size_t colon = address.rfind(':');
+  if (colon == std::string::npos) return;
+  if (colon != 0 && (!is_loopback(address.substr(0, colon)) || is_loopback(host))) return;
+  address.replace(0, colon, host.find(':') == std::string::npos ? host : "[" + host + "]");
 }
 
 void fill_hosts(node::Identity& identity, const std::string& host) {
@@ -126,6 +133,10 @@ void PeerTransport::send_proof(PeerLink& link, const std::string& greeting, cons
   const bool fits = wire::encode(buffer_, dialler_proof(options_.secret, greeting, reply));
   WH_ASSERT(fits, "a proof has one size");
   link.send(buffer_);
+}
+
+void PeerTransport::doubt(const std::string& address) {
+  if (const auto target = split_address(address)) loop_.resolver().doubt(target->first);
 }
 
 void PeerTransport::log_limited(LogLimiter& limiter, const std::string& line, LogLevel level) {

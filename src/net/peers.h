@@ -167,6 +167,8 @@ class PeerTransport final : public node::Transport {
   // Why a connection that this node dialled ended, with what to do where it ended for want of TLS.
   [[nodiscard]] std::string dialled_end_text(const std::string& why) const;
   void send_proof(PeerLink& link, const std::string& greeting, const wire::HelloReply& reply);
+  // The next dial of this address asks for its host's name again.
+  void doubt(const std::string& address);
   void log_limited(LogLimiter& limiter, const std::string& line, LogLevel level = LogLevel::notice);
   void look_for_progress();
 
@@ -227,7 +229,8 @@ class PeerTransport final : public node::Transport {
 
 // "host:port" with IPv6 in brackets into its parts; nothing for other text.
 std::optional<std::pair<std::string, uint16_t>> split_address(const std::string& address);
-// An address without a host (":1112") gets this one, in brackets when it is IPv6; others stay as they are.
+// An address without a host (":1112") gets this one, in brackets when it is IPv6; so does one on loopback that was said
+// from another machine, where it means nothing. Others stay as they are.
 void fill_host(std::string& address, const std::string& host);
 void fill_hosts(node::Identity& identity, const std::string& host);
 

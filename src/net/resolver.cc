@@ -38,7 +38,7 @@ uint64_t Resolver::resolve(const std::string& name, Callback callback) {
   }
   Entry& entry = found->second;
   const Millis age = loop_.now() - entry.resolved_at;
-  const bool usable = !entry.addresses.empty() && age < kUsableMs;
+  const bool usable = !entry.addresses.empty() && !entry.doubted && age < kUsableMs;
   int error = 0;
   if (entry.request == nullptr && (!usable || age >= kFreshMs)) error = start(name, entry);
   if (usable) {
@@ -53,6 +53,10 @@ uint64_t Resolver::resolve(const std::string& name, Callback callback) {
   }
   entry.waiters.push_back({next_id_, std::move(callback)});
   return next_id_++;
+}
+
+void Resolver::doubt(const std::string& name) {
+  if (const auto found = entries_.find(name); found != entries_.end()) found->second.doubted = true;
 }
 
 void Resolver::cancel(uint64_t id) {
@@ -94,8 +98,13 @@ void Resolver::finished(Request& request, int error, const addrinfo* found) {
   if (error == 0) {
     entry.addresses = addresses;
     entry.resolved_at = loop_.now();
+    entry.doubted = false;
   } else if (entry.addresses.empty()) {
     entries_.erase(request.name);
+  } else if (loop_.now() - entry.resolved_at < kUsableMs) {
+    // Nobody knows better than it was known before.
+    error = 0;
+    addresses = entry.addresses;
   }
   called_ = &waiters;
   for (size_t i = 0; i < waiters.size(); ++i)

@@ -25,13 +25,17 @@ std::string with_host(const std::string& address, const std::string& raft_addres
   return raft_address.substr(0, raft_address.rfind(':')) + address;
 }
 
+bool is_loopback(const std::string& address) {
+  return address.starts_with("127.") || address.starts_with("[::1]:") || address.starts_with("localhost:");
+}
+
 }  // namespace
 
 // --- requests
 
 void Node::submit_admin(Token token, AdminRequest request, Millis now) {
   wants_turn_ = true;
-  if (shutting_down_) return complete(token, Outcome::shutting_down, {}, {});
+  if (ending_) return complete(token, Outcome::shutting_down, {}, {});
   if (removed_) return complete(token, Outcome::dropped, {}, removed_sentence());
   if (admin_.size() >= kMaxAdmin) return complete(token, Outcome::overloaded, {}, {});
   admin_.push_back(
@@ -120,7 +124,15 @@ void Node::pump_admin(Millis now) {
         if (!raft_->transferring()) wait_turn(admin, now);
         break;
       case Step::transferring:
-        if (raft_->leader_id() == admin.target) finish_admin(admin, Outcome::applied, {});
+      case Step::forwarded:
+        // Whoever leads now: that is all that was asked for, even if the answer to a forwarded request is lost.
+        if (admin.admin.kind != AdminKind::transfer || !raft_->leader_id()) break;
+        if (leader() != nullptr && leader()->name == admin.admin.name) {
+          finish_admin(admin, Outcome::applied, {});
+        } else if (admin.step == Step::transferring && raft_->leader_id() != instance_) {
+          finish_admin(admin, Outcome::conflict,
+                       (leader() != nullptr ? leader()->name : std::string("another node")) + " leads now instead");
+        }
         break;
       default:
         break;
@@ -365,9 +377,15 @@ void Node::refresh_addresses(Millis now) {
   if (now < refreshed_at_ + kRefreshEveryMs) return;
   refreshed_at_ = now;
   if (raft_->leads_for_certain() && !raft_->change_pending() && !raft_->transferring()) {
-    for (const raft::Member& member : raft_->configuration().members()) {
+    const auto& members = raft_->configuration().members();
+    const bool one_machine = std::all_of(members.begin(), members.end(), [&](const raft::Member& member) {
+      const std::string address = addresses_of(member).raft_address;
+      return is_loopback(address) || address.starts_with(':');
+    });
+    for (const raft::Member& member : members) {
       const raft::Member said = addresses_of(member);
-      if (said == member) continue;
+      // Who is known by loopback is on this machine; to those on others that address says nothing.
+      if (said == member || (is_loopback(said.raft_address) && !one_machine)) continue;
       logf(LogLevel::notice, "%s is now at %s", member.name.c_str(), said.raft_address.c_str());
       raft_->step(now, raft::ProposeConfiguration{next_number_++, raft_->configuration().with(said)});
       wants_turn_ = true;

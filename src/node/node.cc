@@ -25,8 +25,6 @@ constexpr size_t kDiscardPerTurn = 2'000;
 
 // Nodes outside its configuration that a node answers.
 constexpr size_t kMaxStrangers = 16;
-// What is in progress when a shutdown begins is answered within this.
-constexpr Millis kShutdownAnswerMs = 3'000;
 
 }  // namespace
 
@@ -139,6 +137,7 @@ void Node::peer_connected(raft::NodeId id, Millis now) {
 
 void Node::peer_lost(raft::NodeId id, Millis now) {
   wants_turn_ = true;
+  for (auto& [sequence, write] : forwarded_) write.lost |= write.to == id;
   if (raft_) raft_->step(now, raft::PeerLost{id});
 }
 
@@ -204,6 +203,7 @@ void Node::drain(Millis now) {
   load_more(now);
   if (raft_) {
     watch_disk(now);
+    pump_handover(now);
     pump_admin(now);
     pump_writes(now);
     pump_reads(now);
@@ -270,6 +270,7 @@ void Node::carry_out(raft::Output output, Millis now) {
   for (const raft::ReadReady& ready : output.reads) read_ready(ready, now);
   serve_reads();
   for (const raft::TransferDone& transfer : output.transfers) {
+    handover_done(transfer);
     for (PendingAdmin& admin : admin_) {
       if (admin.step != PendingAdmin::Step::transferring || admin.number != transfer.token || transfer.ok) continue;
       if (transfer.sent) {
@@ -393,32 +394,14 @@ void Node::watch_disk(Millis now) {
 
 void Node::update_deadline(Millis now) {
   if (!raft_) next_deadline_ = kNever;
-  next_deadline_ = std::min(next_deadline_, earliest_request_deadline());
+  next_deadline_ = std::min({next_deadline_, earliest_request_deadline(), handover_deadline()});
   // While a round is not over, its answers or their time-outs wake the node.
   if (seeking_ && seeking_->round_over() && !beginning_) next_deadline_ = std::min(next_deadline_, seeking_->next_at());
   if (raft_ && !admin_.empty()) next_deadline_ = std::min(next_deadline_, std::max(admin_retry_at_, now + 1));
   if (disk_stalled_) next_deadline_ = std::min(next_deadline_, now + options_.heartbeat_interval_ms);
 }
 
-// --- shutting down and looking
-
-void Node::begin_shutdown(Millis now) {
-  if (shutting_down_) return;
-  shutting_down_ = true;
-  wants_turn_ = true;
-  bring_deadlines_forward(now + kShutdownAnswerMs);
-  if (!raft_ || raft_->role() != raft::Role::leader) return;
-  raft::PeerStatus best{};
-  for (const raft::PeerStatus& peer : raft_->peers())
-    if (raft_->configuration().is_voter(peer.id) && !silent(peer.id, now) &&
-        (!best.id || peer.match_index > best.match_index))
-      best = peer;
-  if (best.id) raft_->step(now, raft::TransferLeadership{next_number_++, best.id});
-}
-
-bool Node::quiet() const {
-  return pending() == 0 && held_.empty() && !(raft_ && raft_->transferring()) && !grant_question_ && !beginning_;
-}
+// --- looking
 
 size_t Node::pending() const {
   size_t reads = reads_.size();
@@ -432,7 +415,7 @@ bool Node::ready(std::string* why) const {
     if (why != nullptr) *why = std::move(reason);
     return false;
   };
-  if (shutting_down_) return no("this node is shutting down");
+  if (ending_) return no("this node is shutting down");
   if (cluster_ == kNoCluster) return no(waiting_for_.empty() ? "this node is in no cluster yet" : waiting_for_);
   if (!raft_) return no("this node is loading its snapshot");
   if (removed_) return no(removed_sentence());

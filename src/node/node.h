@@ -3,7 +3,8 @@
 // ports, nothing blocks. Everything that arrives is only queued or stepped; drain(), once a turn of the loop, carries
 // out one batch. By idea: node.cc (the turn, the order of effects), requests.cc (writes, reads, forwarding),
 // snapshots.cc (taking, receiving, loading; backups), membership.cc (adding, transfer), removal.cc (removing, being
-// removed), tolerance.cc (how many may fail), founding.cc (a node that is in no cluster yet).
+// removed), tolerance.cc (how many may fail), founding.cc (a node that is in no cluster yet), ending.cc (a node that is
+// being stopped).
 #pragma once
 
 #include <cstdint>
@@ -118,7 +119,8 @@ class Node {
   // More is ready to be done than one turn should: drain again in the next turn, without waiting.
   [[nodiscard]] bool wants_turn() const { return wants_turn_; }
 
-  // Takes no more requests, hands leadership over when it has it; `quiet()` once nothing is in progress any more.
+  // Hands leadership over when it has it. Requests are taken on for a while, as those of kept connections still come,
+  // and all are answered soon; `quiet()` once nothing is in progress any more.
   void begin_shutdown(Millis now);
   [[nodiscard]] bool quiet() const;
 
@@ -182,6 +184,8 @@ class Node {
     raft::NodeId from;     // a follower that forwarded it, or nobody
     uint64_t request = 0;  // its number there
     size_t bytes = 0;      // of the command, while it waits
+    // Not 0: it was forwarded under this number before, and refused: it goes again under the same one.
+    uint64_t sequence = 0;
   };
   struct Waiter {  // an entry of ours on its way through the log
     raft::Term term;
@@ -193,6 +197,11 @@ class Node {
   struct ForwardedWrite {
     Token token;
     Millis deadline;
+    Bytes command;  // with its envelope
+    raft::NodeId to;
+    raft::Term term;   // in which `to` was to take it
+    uint64_t request;  // of this sending
+    bool lost;         // the process at `to` is gone: no answer will come
   };
   struct PendingRead {
     Token token;
@@ -274,6 +283,8 @@ class Node {
   void push_write(PendingWrite write);
   void pop_write();
   void pump_writes(Millis now);
+  bool forward(PendingWrite& write);
+  [[nodiscard]] bool awaits_refusals(Millis now);
   void pump_reads(Millis now);
   void retry_reads(const std::vector<PendingRead>& reads, Millis now);
   void serve_reads();
@@ -282,6 +293,8 @@ class Node {
   void answer_waiter(const Waiter& waiter, Outcome outcome, raft::Index index, std::string reply);
   void on_forward(raft::NodeId from, Forward& forward, Millis now);
   void on_forward_reply(ForwardReply& reply);
+  ForwardedWrite take_forwarded(uint64_t sequence);
+  void forward_again(uint64_t sequence);
   void forwarded_applied(const raft::Entry& entry, const std::string& reply);
   void fail_waiters_up_to(raft::Index index);
   void expire_requests(Millis now);
@@ -345,6 +358,16 @@ class Node {
   void answer_adopt(uint64_t question_id, const Adopt& question, Millis now);
   void beginning_persisted(Millis now);
 
+  // ending.cc
+  // Who would lead next: of the voters that answer, but for those in `but`, the one that lacks the least; or nobody.
+  [[nodiscard]] raft::NodeId best_successor(const std::set<raft::NodeId>& but, Millis now) const;
+  void pump_handover(Millis now);
+  void handover_done(const raft::TransferDone& transfer);
+  [[nodiscard]] bool handed_over() const;
+  [[nodiscard]] Millis handover_deadline() const;
+  [[nodiscard]] Millis request_deadline(Millis now) const;
+  [[nodiscard]] bool takes_requests(Millis now) const { return !ending_ || now < ending_->answer_by; }
+
   NodeOptions options_;
   Storage& storage_;
   Transport& transport_;
@@ -365,7 +388,18 @@ class Node {
   bool wants_turn_ = false;
   Millis next_deadline_ = 0;
   Millis turn_at_ = 0;  // the last drain
-  bool shutting_down_ = false;
+  struct Ending {
+    Millis answer_by;
+    bool led = false;         // it has led since
+    bool handed = false;      // and handed over: another leads, or will in a moment
+    Millis linger_until = 0;  // then it stays so long, to refuse what is still sent to it as the leader
+    Millis retry_at = 0;
+    uint64_t number = 0;  // of the transfer under way
+    raft::NodeId to;
+    std::set<raft::NodeId> tried;
+    bool nobody = false;  // answers that could take over
+  };
+  std::optional<Ending> ending_;  // begin_shutdown was called
   raft::NodeId last_leader_;
   std::pair<raft::Index, raft::Term> configuration_seen_;
   raft::Index committed_configuration_seen_;
@@ -377,11 +411,16 @@ class Node {
 
   // requests
   std::deque<PendingWrite> writes_;
-  uint64_t waiting_bytes_ = 0;                  // of their commands
+  uint64_t waiting_bytes_ = 0;                  // of their commands, and of those forwarded
   std::map<uint64_t, PendingWrite> proposing_;  // by number, until Proposed says where
   std::map<raft::Index, Waiter> waiters_;
-  std::map<uint64_t, ForwardedWrite> forwarded_;  // by sequence
-  uint64_t next_sequence_ = 1;                    // of forwarded writes, within the epoch
+  std::map<uint64_t, ForwardedWrite> forwarded_;   // by sequence
+  std::map<uint64_t, uint64_t> forward_requests_;  // the sequence of each, by request
+  uint64_t next_sequence_ = 1;                     // of forwarded writes, within the epoch
+  raft::Term sent_term_;                           // in which a client's write was last forwarded or proposed
+  raft::Term refused_term_;                        // whose leader leads no more, by its own word
+  raft::Term awaited_term_;                        // awaits_refusals: since which term, and how long
+  Millis await_until_ = 0;
   std::vector<PendingRead> reads_;
   std::map<uint64_t, ReadBatch> read_batches_;
   std::deque<ReadsAtIndex> reads_at_index_;

@@ -1,5 +1,6 @@
-// Clients' requests: writes in the order they came, proposed here or forwarded once to the leader; reads batched by
-// turn behind one read index; each token answered exactly once, with an outcome that never says more than is known.
+// Clients' requests: writes in the order they came, proposed here or forwarded to the leader, and to the next one only
+// when the first certainly did not take it; reads batched by turn behind one read index; each token answered exactly
+// once, with an outcome that never says more than is known.
 #include <algorithm>
 #include <utility>
 
@@ -23,14 +24,14 @@ std::vector<Completion> Node::take_completions() { return std::exchange(completi
 
 void Node::submit_write(Token token, std::string command, bool may_forward, Millis now) {
   wants_turn_ = true;
-  if (shutting_down_) return complete(token, Outcome::shutting_down, {}, {});
+  if (!takes_requests(now)) return complete(token, Outcome::shutting_down, {}, {});
   if (removed_) return complete(token, Outcome::dropped, {}, removed_sentence());
   if (pending() >= options_.max_pending || waiting_bytes_ > options_.max_uncommitted_bytes)
     return complete(token, Outcome::overloaded, {}, {});
   push_write({.token = token,
               .command = std::move(command),
               .may_forward = may_forward,
-              .deadline = now + options_.request_timeout_ms,
+              .deadline = request_deadline(now),
               .from = {}});
 }
 
@@ -38,7 +39,7 @@ void Node::on_forward(raft::NodeId from, Forward& forward, Millis now) {
   PendingWrite write{.token = 0,
                      .command = std::string(forward.command.view()),
                      .may_forward = false,
-                     .deadline = now + options_.request_timeout_ms,
+                     .deadline = request_deadline(now),
                      .from = from,
                      .request = forward.request};
   // One hop and no further (HAZARDS E14): who does not lead refuses at once, and has certainly not applied it.
@@ -65,12 +66,18 @@ void Node::pop_write() {
 // First come, first proposed: what must wait holds up what came after it, so the requests of one connection keep their
 // order.
 void Node::pump_writes(Millis now) {
+  if (writes_.empty() || awaits_refusals(now)) return;
   while (!writes_.empty()) {
     PendingWrite& write = writes_.front();
     const bool leads = raft_->role() == raft::Role::leader;
     if (leads && !raft_->transferring()) {
       const uint64_t number = next_number_++;
-      if (!write.from) write.command = machine::envelope({}, write.command);
+      if (!write.from) {
+        machine::RequestId id;
+        if (write.sequence != 0) id = {.origin = instance_, .epoch = epoch_, .sequence = write.sequence};
+        write.command = machine::envelope(id, write.command);
+        sent_term_ = raft_->current_term();
+      }
       saw_command_ = true;
       ++counters_.proposals;
       raft_->step(now, raft::Propose{number, Bytes(std::exchange(write.command, {}))});
@@ -81,24 +88,54 @@ void Node::pump_writes(Millis now) {
     } else if (!leads && raft_->leader_id()) {
       if (!write.may_forward) {
         complete(write.token, Outcome::not_leader, {}, {});
-      } else {
-        // The state machine tells copies apart within a window of sequences: no more than fit may be under way.
-        if (forwarded_.size() >= kMaxForwarded) return;
-        const machine::RequestId id{.origin = instance_, .epoch = epoch_, .sequence = next_sequence_};
-        // A reply to an earlier process life must not answer for a request of this one (HAZARDS E13).
-        const uint64_t number = unique(next_sequence_);
-        if (!send(raft_->leader_id(),
-                  Forward{number, Bytes(machine::envelope(id, write.command)), raft_->current_term()}))
-          return;
-        ++next_sequence_;
-        ++counters_.forwarded;
-        forwarded_.emplace(number, ForwardedWrite{write.token, write.deadline});
+      } else if (!forward(write)) {
+        return;
       }
     } else {
       return;
     }
     pop_write();
   }
+}
+
+bool Node::forward(PendingWrite& write) {
+  // The state machine tells copies apart within a window of sequences: no more than fit may be under way.
+  if (forwarded_.size() >= kMaxForwarded || raft_->current_term() <= refused_term_) return false;
+  const uint64_t sequence = write.sequence != 0 ? write.sequence : next_sequence_;
+  const machine::RequestId id{.origin = instance_, .epoch = epoch_, .sequence = sequence};
+  // A reply to an earlier process life, or to an earlier sending, must not answer for this one (HAZARDS E13).
+  const uint64_t request = unique(next_number_++);
+  const Bytes command(machine::envelope(id, write.command));
+  if (!send(raft_->leader_id(), Forward{request, command, raft_->current_term()})) return false;
+  if (write.sequence == 0) ++next_sequence_;
+  ++counters_.forwarded;
+  sent_term_ = raft_->current_term();
+  waiting_bytes_ += command.size();
+  forward_requests_.emplace(request, sequence);
+  forwarded_.emplace(sequence, ForwardedWrite{.token = write.token,
+                                              .deadline = write.deadline,
+                                              .command = command,
+                                              .to = raft_->leader_id(),
+                                              .term = sent_term_,
+                                              .request = request,
+                                              .lost = false});
+  return true;
+}
+
+// Whether the leader before may still say that it did not take what was forwarded to it. That goes again then, and
+// before all that waits, so that the requests of one connection keep their order. It has two heartbeats from when
+// another leads.
+bool Node::awaits_refusals(Millis now) {
+  const raft::Term term = raft_->current_term();
+  if (!raft_->leader_id() || (awaited_term_ == term && now >= await_until_)) return false;
+  if (awaited_term_ != term) {
+    awaited_term_ = term;
+    await_until_ = now + 2 * Millis{options_.heartbeat_interval_ms};
+  }
+  const bool unanswered = std::any_of(forwarded_.begin(), forwarded_.end(),
+                                      [&](const auto& item) { return item.second.term < term && !item.second.lost; });
+  if (!unanswered) await_until_ = now;
+  return unanswered;
 }
 
 void Node::proposed(const raft::Proposed& result) {
@@ -134,12 +171,43 @@ void Node::answer_waiter(const Waiter& waiter, Outcome outcome, raft::Index inde
 }
 
 void Node::on_forward_reply(ForwardReply& reply) {
-  const auto it = forwarded_.find(reply.request);
-  if (it == forwarded_.end()) return;  // timed out before: answered already
-  // A refused forward is not sent a second time: the client is told that it had no effect.
-  const Outcome outcome = reply.outcome == Outcome::not_leader ? Outcome::dropped : reply.outcome;
-  complete(it->second.token, outcome, reply.index, std::move(reply.reply));
-  forwarded_.erase(it);
+  const auto it = forward_requests_.find(reply.request);
+  if (it == forward_requests_.end()) return;  // timed out before: answered already
+  const uint64_t sequence = it->second;
+  const raft::Term term = forwarded_.at(sequence).term;
+  if (reply.outcome == Outcome::not_leader) {
+    // Who leads a term no more never does again, so all that it was sent in this term was refused, or will be.
+    refused_term_ = std::max(refused_term_, term);
+    // What came after it may have gone to another leader already, and must not be overtaken by it.
+    if (sent_term_ == term) return forward_again(sequence);
+    reply.outcome = Outcome::dropped;
+  }
+  complete(take_forwarded(sequence).token, reply.outcome, reply.index, std::move(reply.reply));
+}
+
+Node::ForwardedWrite Node::take_forwarded(uint64_t sequence) {
+  auto node = forwarded_.extract(sequence);
+  forward_requests_.erase(node.mapped().request);
+  waiting_bytes_ -= node.mapped().command.size();
+  return std::move(node.mapped());
+}
+
+// It had no effect, and its client has not been told so: it goes to the next leader, in its old place before all that
+// came later. Under its old sequence: were the refusal wrong, the state machine would still know the second copy.
+void Node::forward_again(uint64_t sequence) {
+  const ForwardedWrite refused = take_forwarded(sequence);
+  PendingWrite write{.token = refused.token,
+                     .command = std::string(refused.command.view().substr(machine::kEnvelopeBytes)),
+                     .may_forward = true,
+                     .deadline = refused.deadline,
+                     .from = {}};
+  write.sequence = sequence;
+  write.bytes = write.command.size();
+  waiting_bytes_ += write.bytes;
+  const auto place = std::find_if(writes_.begin(), writes_.end(), [&](const PendingWrite& other) {
+    return other.sequence == 0 || other.sequence > sequence;
+  });
+  writes_.insert(place, std::move(write));
 }
 
 // What this node forwarded and now applies needs no answer from the leader, which may be gone.
@@ -147,10 +215,8 @@ void Node::forwarded_applied(const raft::Entry& entry, const std::string& reply)
   if (forwarded_.empty()) return;
   const auto id = machine::request_id_of(entry.payload.view());
   if (!id || id->origin != instance_ || id->epoch != epoch_ || id->sequence == 0) return;
-  const auto it = forwarded_.find(unique(id->sequence));
-  if (it == forwarded_.end()) return;
-  complete(it->second.token, Outcome::applied, entry.index, reply);
-  forwarded_.erase(it);
+  if (!forwarded_.contains(id->sequence)) return;
+  complete(take_forwarded(id->sequence).token, Outcome::applied, entry.index, reply);
 }
 
 // A snapshot took the place of these entries: whether they are in it cannot be told.
@@ -165,10 +231,10 @@ void Node::fail_waiters_up_to(raft::Index index) {
 
 void Node::submit_read(Token token, Millis now) {
   wants_turn_ = true;
-  if (shutting_down_) return complete(token, Outcome::shutting_down, {}, {});
+  if (!takes_requests(now)) return complete(token, Outcome::shutting_down, {}, {});
   if (removed_) return complete(token, Outcome::dropped, {}, removed_sentence());
   if (pending() >= options_.max_pending) return complete(token, Outcome::overloaded, {}, {});
-  reads_.push_back({token, now + options_.request_timeout_ms});
+  reads_.push_back({token, request_deadline(now)});
 }
 
 void Node::pump_reads(Millis now) {
@@ -232,10 +298,16 @@ void Node::serve_reads() {
 
 // --- time-outs
 
+Millis Node::request_deadline(Millis now) const {
+  const Millis deadline = now + options_.request_timeout_ms;
+  return ending_ ? std::min(deadline, ending_->answer_by) : deadline;
+}
+
 Millis Node::earliest_request_deadline() const {
   Millis earliest = kNever;
   const auto consider = [&](Millis deadline) { earliest = std::min(earliest, deadline + kExpiryStepMs); };
   if (!writes_.empty()) consider(writes_.front().deadline);
+  if (!writes_.empty() && await_until_ > turn_at_) earliest = std::min(earliest, await_until_);
   if (!waiters_.empty()) consider(waiters_.begin()->second.deadline);
   if (!forwarded_.empty()) consider(forwarded_.begin()->second.deadline);
   if (!reads_.empty()) consider(reads_.front().deadline);
@@ -280,8 +352,7 @@ void Node::expire_requests(Millis now) {
     waiters_.erase(waiters_.begin());
   }
   while (!forwarded_.empty() && forwarded_.begin()->second.deadline <= now) {
-    complete(forwarded_.begin()->second.token, Outcome::unknown, {}, {});
-    forwarded_.erase(forwarded_.begin());
+    complete(take_forwarded(forwarded_.begin()->first).token, Outcome::unknown, {}, {});
   }
   const auto expire = [&](std::vector<PendingRead>& reads) {
     std::erase_if(reads, [&](const PendingRead& read) {

@@ -8,6 +8,7 @@
 #include "base/protocol_guess.h"
 #include "http/url.h"
 #include "server/access.h"
+#include "server/member_view.h"
 
 namespace wh {
 namespace {
@@ -77,6 +78,12 @@ void HttpFront::drain() {
   std::vector<http::Connection*> all;
   for (auto& [id, connection] : connections_) all.push_back(connection.get());
   for (http::Connection* connection : all) connection->drain();
+}
+
+void HttpFront::close_idle() {
+  std::vector<http::Connection*> all;
+  for (auto& [id, connection] : connections_) all.push_back(connection.get());
+  for (http::Connection* connection : all) connection->close_idle();
 }
 
 void HttpFront::bury() { ended_.clear(); }
@@ -167,11 +174,12 @@ void HttpFront::on_request(http::RequestId id, http::Request&& request) {
   auto& [call, memory] = std::get<RouteCall>(begun);
   call.kind = kind;
   if (kind == CallKind::write) call.may_forward = may_forward(*route, request);
-  Pending pending{std::move(asked), std::move(memory), {}, connection.stream().is_tls()};
+  Pending pending{std::move(asked), std::move(memory), {}, {}, connection.stream().is_tls()};
   if (kind == CallKind::write && !call.may_forward) {
     Result<std::string> target = http::canonical_target(request.path, request.query);
     if (!target) return respond(pending.asked, http::error_response(400, target.error()));
     pending.target = std::move(*target);
+    pending.local_address = connection.stream().local_address();
   }
   const node::Token token = calls_.start(*this, std::move(call));
   pending_.emplace(token, std::move(pending));
@@ -239,7 +247,8 @@ http::Response HttpFront::redirect(const Pending& pending) const {
     return with_outcome(http::error_response(503, "the leader just changed: try again"), "not-applied");
   const raft::Member member = node_.addresses_of(*leader);
   const bool https = pending.tls || member.http_address.empty();
-  const std::string& address = https ? member.https_address : member.http_address;
+  std::string address = https ? member.https_address : member.http_address;
+  if (!address.empty() && address.front() != ':') address = as_seen_from(pending.local_address, address);
   if (address.empty() || address.front() == ':')
     return with_outcome(
         http::error_response(503, "the leader, " + printable(member.name) + ", announces no address for this"),

@@ -55,8 +55,10 @@ class HttpFront final : public http::RequestHandler, public CallOwner {
   static std::string plain_answer(std::string_view first_bytes);
   // About four times a second.
   void check_deadlines();
-  // Answers what is in progress, then closes every connection.
+  // Answers what is in progress, and on the other connections one more request each, then closes them.
   void drain();
+  // Closes those on which none came.
+  void close_idle();
   // The options changed.
   void reconfigure();
   // Frees connections that ended; called outside of their callbacks, once a turn.
@@ -87,7 +89,8 @@ class HttpFront final : public http::RequestHandler, public CallOwner {
   struct Pending {
     Asked asked;
     RouteMemory memory;
-    std::string target;  // for a redirect
+    std::string target;         // for a redirect
+    std::string local_address;  // and where this node was reached
     bool tls;
   };
   [[nodiscard]] const RouteSpec* route_of(const http::RouteMatch& match) const;

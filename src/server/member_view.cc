@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "net/peers.h"
+
 namespace wh {
 
 std::vector<MemberView> member_views(const node::Node& node) {
@@ -32,6 +34,12 @@ std::vector<MemberView> member_views(const node::Node& node) {
   }
   std::sort(views.begin(), views.end(), [](const MemberView& a, const MemberView& b) { return a.name < b.name; });
   return views;
+}
+
+std::string as_seen_from(const std::string& local_address, const std::string& address) {
+  std::string seen = address;
+  if (!local_address.empty()) net::fill_host(seen, local_address);
+  return seen;
 }
 
 const char* role_name(const node::Node& node) {

@@ -22,6 +22,10 @@ struct MemberView {
 
 std::vector<MemberView> member_views(const node::Node& node);
 
+// An address as whoever reached this node at `local_address` can use it: a wildcard's host, and a member on this
+// machine that is known by loopback, are at that address too.
+std::string as_seen_from(const std::string& local_address, const std::string& address);
+
 // "leader", "follower", "candidate" or "learner".
 const char* role_name(const node::Node& node);
 

@@ -130,10 +130,9 @@ Begun begin_cluster(const RouteContext& context, RouteRequest& request) {
   json.key("removed").boolean(node.removed());
   json.key("members").begin_array();
   for (MemberView& member : member_views(node)) {
-    // Of a wildcard bind this node knows its own address by the connection only.
     for (std::string* address : {&member.raft_address, &member.http_address, &member.https_address})
-      if (address->starts_with(':') && member.name == identity.name)
-        *address = host_literal(request.local_address) + *address;
+      if (!address->starts_with(':') || member.name == identity.name)
+        *address = as_seen_from(request.local_address, *address);
     json.begin_object();
     json.key("id").string(member.name);
     json.key("raft_address").string(member.raft_address);

@@ -22,6 +22,8 @@ namespace {
 // Descriptors for everything but clients: the database, listeners, peers, the log.
 constexpr uint64_t kReservedDescriptors = 128;
 constexpr Millis kShutdownMs = 4'000;
+// For so long kept connections may still bring a request, which is their last.
+constexpr Millis kIdleGraceMs = 1'000;
 constexpr Millis kSyncEveryMs = 1'000;
 
 // "host:port" with IPv6 in brackets; an empty host stays empty.
@@ -356,8 +358,7 @@ Status Server::configure(const std::string& name, const std::string& value) {
   for (const auto* listener : {&http_listener_, &https_listener_, &debug_listener_})
     if (*listener) (*listener)->set_keepalive(static_cast<unsigned>(options_.tcp_keepalive_s));
   node_->set_request_timeout(static_cast<uint32_t>(options_.request_timeout_ms));
-  node_->set_snapshot_limits(options_.raft_snapshot_entries, options_.raft_snapshot_bytes,
-                             options_.raft_snapshot_rate);
+  node_->set_snapshot_limits(options_.raft_snapshot_entries, options_.raft_snapshot_bytes, options_.raft_snapshot_rate);
   node_->set_max_uncommitted(options_.raft_max_uncommitted_bytes);
   http_->reconfigure();
   debug_->reconfigure();
@@ -389,9 +390,11 @@ void Server::signalled() {
   shutting_down_ = true;
   supervisor_.stopping();
   give_up_at_ = loop_.now() + kShutdownMs;
-  http_listener_.reset();
-  https_listener_.reset();
-  debug_listener_.reset();
+  close_idle_at_ = loop_.now() + kIdleGraceMs;
+  for (auto* listener : {&http_listener_, &https_listener_, &debug_listener_}) {
+    if (*listener) (*listener)->take_waiting();
+    listener->reset();
+  }
   backups_->stop();
   http_->drain();
   debug_->drain();
@@ -399,6 +402,7 @@ void Server::signalled() {
 }
 
 void Server::maybe_finish() {
+  if (now_ >= close_idle_at_) http_->close_idle();
   const bool done = node_->quiet() && http_->connections() == 0 && debug_->connections() == 0 && storage_->idle();
   if (done || now_ >= give_up_at_) loop_.stop();
 }

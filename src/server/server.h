@@ -92,6 +92,7 @@ class Server final : public net::PeerEvents {
   Millis synced_at_ = 0;
   bool shutting_down_ = false;
   Millis give_up_at_ = 0;
+  Millis close_idle_at_ = 0;
 
   std::unique_ptr<LoopWorker> worker_;
   std::unique_ptr<storage::SqliteStorage> storage_;

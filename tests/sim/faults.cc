@@ -54,8 +54,25 @@ void Faults::restart(Host& host, uint64_t delay_us) {
 void Faults::crash() {
   Host* host = any_alive();
   if (host == nullptr) return;
+  if (world_.prng.below(3) == 0) return stop(*host);
   world_.crash(*host, "killed");
   restart(*host, world_.prng.below(3) == 0 ? world_.prng.below(20'000) : world_.prng.below(3'000'000));
+}
+
+void Faults::stop(Host& host) {
+  world_.trace("%s is told to stop", host.name.c_str());
+  host.process->input([this, &host] { host.process->node().begin_shutdown(world_.now()); });
+  look_whether_quiet(host, world_.now_us() + 4'000'000);
+}
+
+void Faults::look_whether_quiet(Host& host, uint64_t give_up_us) {
+  world_.after(10'000, host, [this, &host, give_up_us] {
+    const bool quiet = !host.process->paused() && host.process->node().quiet();
+    if (!quiet && world_.now_us() < give_up_us) return look_whether_quiet(host, give_up_us);
+    if (quiet) ++world_.checks->sometimes["stopped cleanly"];
+    world_.crash(host, "stopped");
+    restart(host, world_.prng.below(500'000));
+  });
 }
 
 void Faults::power_cut() {

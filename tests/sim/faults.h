@@ -24,6 +24,9 @@ class Faults {
   Host& any();
   Host* any_alive();
   void crash();
+  // A clean stop, as by SIGTERM; the process ends once it is quiet, or after 4 s.
+  void stop(Host& host);
+  void look_whether_quiet(Host& host, uint64_t give_up_us);
   void power_cut();
   void partition();
   void clog();

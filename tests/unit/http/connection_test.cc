@@ -435,14 +435,50 @@ TEST_CASE("an idle connection is closed without a word, when a timeout is set") 
   }
 }
 
-TEST_CASE("drain: what was handed over is answered, then the connection closes") {
+TEST_CASE("drain: what is in progress is answered, or else one request more, then the connection closes") {
   Client client;
   client.handler.answer_at_once = false;
-  SUBCASE("nothing in flight") {
-    client.send("GET / HT");
+  SUBCASE("idle: the next request is the last") {
+    client.send(get("/0"));
+    client.answer(0);
     client.connection->drain();
+    CHECK_FALSE(client.wire.closed);
+    client.send(get("/1") + get("/2"));
+    REQUIRE(client.handler.requests.size() == 2);
+    client.connection->close_idle();
+    CHECK_FALSE(client.wire.closed);
+    client.answer(1);
+    REQUIRE(client.answers().size() == 2);
+    CHECK(client.answers()[0].header("Connection") == nullptr);
+    CHECK(*client.answers()[1].header("Connection") == "close");
+    CHECK(client.wire.closed);
+  }
+  SUBCASE("idle until the server has waited enough") {
+    client.connection->drain();
+    CHECK_FALSE(client.wire.closed);
+    client.connection->close_idle();
     CHECK(client.wire.closed);
     CHECK(client.wire.output.empty());
+  }
+  SUBCASE("a request that is arriving is read to its end") {
+    client.send("GET / HT");
+    client.connection->drain();
+    client.connection->close_idle();
+    CHECK_FALSE(client.wire.closed);
+    client.send("TP/1.1\r\nHost: x\r\n\r\n");
+    client.answer(0);
+    REQUIRE(client.answers().size() == 1);
+    CHECK(*client.answers()[0].header("Connection") == "close");
+    CHECK(client.wire.closed);
+  }
+  SUBCASE("whole, and waiting for its turn") {
+    client.send(post("/1", "a") + get("/2"));
+    client.connection->drain();
+    client.answer(0);
+    client.answer(1);
+    REQUIRE(client.answers().size() == 2);
+    CHECK(*client.answers()[1].header("Connection") == "close");
+    CHECK(client.wire.closed);
   }
   SUBCASE("two writes in flight, a read behind them") {
     client.send(post("/1", "a") + post("/2", "b") + get("/3") + get("/4"));

@@ -6,7 +6,7 @@
 
 #include <doctest/doctest.h>
 
-#include "../../issues/node_bench.h"
+#include "node_bench.h"
 #include "machine/command.h"
 
 namespace wh::node {

@@ -1,0 +1,88 @@
+// A node that is being stopped: leadership goes to whoever can take it best, and to the next one if that fails; then
+// the node stays a moment for those who still take it for the leader. What is in progress is answered within a bound.
+#include <algorithm>
+
+#include "base/log.h"
+#include "node/node.h"
+
+namespace wh::node {
+namespace {
+// What is in progress when the end begins, and what comes after, is answered within this.
+constexpr Millis kAnswerMs = 3'000;
+}  // namespace
+
+void Node::begin_shutdown(Millis now) {
+  if (ending_) return;
+  ending_ = Ending{.answer_by = now + kAnswerMs, .to = {}, .tried = {}};
+  wants_turn_ = true;
+  bring_deadlines_forward(ending_->answer_by);
+}
+
+raft::NodeId Node::best_successor(const std::set<raft::NodeId>& but, Millis now) const {
+  raft::PeerStatus best{};
+  for (const raft::PeerStatus& peer : raft_->peers()) {
+    if (but.contains(peer.id) || !raft_->configuration().is_voter(peer.id) || silent(peer.id, now)) continue;
+    if (!best.id || peer.match_index > best.match_index) best = peer;
+  }
+  return best.id;
+}
+
+void Node::pump_handover(Millis now) {
+  if (!ending_) return;
+  Ending& ending = *ending_;
+  if (raft_->role() != raft::Role::leader) {
+    if (ending.led && ending.linger_until == 0 && (raft_->leader_id() || !ending.handed))
+      ending.linger_until = now + 2 * Millis{options_.heartbeat_interval_ms};
+    return;
+  }
+  ending.linger_until = 0;
+  if (raft_->transferring() || now < ending.retry_at) return;
+  raft::NodeId to = best_successor(ending.tried, now);
+  if (!to && !ending.tried.empty()) {
+    ending.tried.clear();
+    to = best_successor({}, now);
+  }
+  ending.nobody = !to;
+  ending.led = !ending.nobody;
+  // Not more often than this, whatever comes of it.
+  ending.retry_at = now + options_.heartbeat_interval_ms;
+  if (!to || raft_->change_pending()) return;
+  // A second try only where it can end in time.
+  if (ending.number != 0 && now + options_.election_timeout_ms > ending.answer_by) return;
+  ending.to = to;
+  ending.number = next_number_++;
+  logf(LogLevel::notice, "handing leadership over to %s", raft_->configuration().find(to)->name.c_str());
+  raft_->step(now, raft::TransferLeadership{ending.number, to});
+}
+
+void Node::handover_done(const raft::TransferDone& transfer) {
+  if (!ending_ || ending_->number != transfer.token) return;
+  wants_turn_ = true;
+  ending_->handed = transfer.ok;
+  if (transfer.ok) return;
+  ending_->tried.insert(ending_->to);
+  if (const raft::Member* member = raft_->configuration().find(ending_->to))
+    logf(LogLevel::warning, "%s did not take leadership over within an election timeout", member->name.c_str());
+}
+
+bool Node::handed_over() const {
+  if (!ending_ || !raft_ || turn_at_ >= ending_->answer_by) return true;
+  if (raft_->role() == raft::Role::leader) return ending_->nobody;
+  return !ending_->led || (ending_->linger_until != 0 && turn_at_ >= ending_->linger_until);
+}
+
+Millis Node::handover_deadline() const {
+  if (!ending_ || handed_over()) return kNever;
+  Millis deadline = ending_->answer_by;
+  if (ending_->linger_until != 0) deadline = std::min(deadline, ending_->linger_until);
+  if (raft_->role() == raft::Role::leader && !raft_->transferring())
+    deadline = std::min(deadline, std::max(ending_->retry_at, turn_at_ + 1));
+  return deadline;
+}
+
+bool Node::quiet() const {
+  return pending() == 0 && held_.empty() && !(raft_ && raft_->transferring()) && !grant_question_ && !beginning_ &&
+         handed_over();
+}
+
+}  // namespace wh::node
