@@ -70,9 +70,9 @@ struct AppendEntriesReply {
   friend bool operator==(const AppendEntriesReply&, const AppendEntriesReply&) = default;
 };
 
-// One chunk of a snapshot's state. A transfer is named by the whole meta, size and checksum too: who sends the same bytes
-// may go on where another broke off. Offsets must follow each other. Without data it is an offer: the answer says how
-// much of this snapshot is there already.
+// One chunk of a snapshot's state. A transfer is named by the whole meta, size and checksum too: who sends the same
+// bytes may go on where another broke off. Offsets must follow each other. Without data it is an offer: the answer says
+// how much of this snapshot is there already.
 struct InstallSnapshot {
   Term term;
   SnapshotMeta meta;

@@ -49,7 +49,7 @@ struct PartOfSnapshot {
 struct Recovered {
   HardState hard_state;
   Log::Recovered log;
-  std::optional<SnapshotMeta> snapshot;   // applied by the owner before the first step
+  std::optional<SnapshotMeta> snapshot;    // applied by the owner before the first step
   std::optional<PartOfSnapshot> incoming;  // of a transfer that may go on
 };
 
@@ -417,7 +417,7 @@ class Raft {
   Millis last_append_reply_ = 0;
   uint64_t last_read_round_ = 0;
   bool acknowledgement_due_ = false;
-  Millis newest_sent_at_ = 0;      // of the leader's newest message, by its clock; and when that came, by ours
+  Millis newest_sent_at_ = 0;  // of the leader's newest message, by its clock; and when that came, by ours
   Millis newest_received_at_ = 0;
   NodeId lost_leader_;  // PeerLost named it and nothing was heard from it since
   std::optional<PartOfSnapshot> incoming_;

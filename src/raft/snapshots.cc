@@ -14,7 +14,7 @@ namespace {
 // Of these many election timeouts: no answer to a chunk means that it was lost; a follower that does not get on for so
 // long is not waited for.
 constexpr Millis kLostAfter = 10;
-constexpr Millis kGettingOn = 20;
+constexpr Millis kGettingOn = 60;
 // What the rate did not use is not saved up for longer than this.
 constexpr uint64_t kBurstUs = 50'000;
 constexpr uint64_t kLeastChunk = 4 << 10;

@@ -1,8 +1,8 @@
-// The snapshot that a leader is sending: what there is of it, in snapshot-incoming.wh.tmp, and in snapshot-incoming.meta
-// which one it is, so that a restart does not lose what was received. Chunks of one snapshot only ever follow each other;
-// all of it is checked against the announced size and checksum before it gets a snapshot's name. What a crash left is
-// trusted no further: a part that is not what was received shows when the whole is checked, and begins anew.
-// Used by the files lane only, and by the opening before it runs.
+// The snapshot that a leader is sending: what there is of it, in snapshot-incoming.wh.tmp, and in
+// snapshot-incoming.meta which one it is, so that a restart does not lose what was received. Chunks of one snapshot
+// only ever follow each other; all of it is checked against the announced size and checksum before it gets a snapshot's
+// name. What a crash left is trusted no further: a part that is not what was received shows when the whole is checked,
+// and begins anew. Used by the files lane only, and by the opening before it runs.
 //
 // The second file: the meta (format.h) in full, crc32c of it u32.
 #pragma once

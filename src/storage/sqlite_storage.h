@@ -164,11 +164,11 @@ class SqliteStorage final : public node::Storage {
 
   // what the snapshot files are, as the owner's thread knows it
   std::optional<SnapshotFile> recorded_;
-  std::optional<SnapshotFile> previous_;  // the one recorded before: its readers may not be through
+  std::optional<SnapshotFile> previous_;    // the one recorded before: its readers may not be through
   std::optional<raft::SnapshotMeta> keep_;  // keep_snapshot's
   std::optional<SnapshotFile> kept_;        // that one's file, once it is older than those two
-  std::deque<SnapshotFile> received_;     // whole, not recorded; the newest two: one may still be in use
-  std::vector<SnapshotFile> installing_;  // named by a batch that is not written yet
+  std::deque<SnapshotFile> received_;       // whole, not recorded; the newest two: one may still be in use
+  std::vector<SnapshotFile> installing_;    // named by a batch that is not written yet
 };
 
 }  // namespace wh::storage

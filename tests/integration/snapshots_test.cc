@@ -1,5 +1,5 @@
-// A member far behind, at the other end of a slow link: it is sent a snapshot while writes go on, the link breaks and it
-// is killed in between, and it gets there all the same, without an election and with little sent twice.
+// A member far behind, at the other end of a slow link: it is sent a snapshot while writes go on, the link breaks and
+// it is killed in between, and it gets there all the same, without an election and with little sent twice.
 #include <cstdlib>
 #include <map>
 #include <string>
@@ -73,7 +73,8 @@ TEST_CASE("HAZARDS F7, F11: a snapshot over 1 Mbit/s, with breaks, while writes 
   const auto sets = [](int count) {
     std::string lines;
     for (int i = 0; i < count; ++i)
-      lines += "SET value-" + std::to_string(i) + " " + std::string(kValueBytes, static_cast<char>('a' + i % 26)) + "\n";
+      lines +=
+          "SET value-" + std::to_string(i) + " " + std::string(kValueBytes, static_cast<char>('a' + i % 26)) + "\n";
     return lines;
   };
   fast_host.run(client + "<" + dir.write("values", sets(kValues)) + " && " + client + "-r 900 SET filler x");

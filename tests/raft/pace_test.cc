@@ -1,6 +1,6 @@
-#include <doctest/doctest.h>
-
 #include "raft/pace.h"
+
+#include <doctest/doctest.h>
 
 using namespace wh;
 using namespace wh::raft;

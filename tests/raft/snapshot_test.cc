@@ -384,7 +384,7 @@ TEST_CASE("HAZARDS F7: a follower that does not get on any more is not waited fo
   c.run(1'000);
   c.snapshot(1);
   CHECK(c.raft(1).log().base_index() == Index{21});
-  c.run(10'000);
+  c.run(30'000);
   CHECK(c.raft(1).log().base_index() == Index{22});
   CHECK(c.raft(1).snapshot_in_transfer(c.now()) == nullptr);
   c.start(3);
@@ -412,7 +412,8 @@ TEST_CASE("HAZARDS F7: what is kept for a follower in a transfer is bounded in b
   CHECK(c.raft(3).snapshot()->index == Index{61});
 }
 
-TEST_CASE("HAZARDS F11: loading a snapshot for longer than an election timeout is no silence, and keeps no read waiting") {
+TEST_CASE(
+    "HAZARDS F11: loading a snapshot for longer than an election timeout is no silence, and keeps no read waiting") {
   Cluster c;
   cluster_behind(c);
   c.at(3).hold_install = true;
@@ -456,7 +457,8 @@ TEST_CASE("snapshots leave at the rate that was set, and followers share it") {
   CHECK(offset_of(c, 1, 4) > 30'000);
   CHECK(offset_of(c, 1, 5) > 30'000);
   REQUIRE(c.run_until([&] { return sent(c, 1).finished == 2; }));
-  CHECK(c.now() - start >= 1'900);
+  // 2 s, but for what was saved up and the last chunks, which nobody waits behind.
+  CHECK(c.now() - start >= 1'800);
   CHECK(c.now() - start <= 2'500);
   CHECK(c.raft(1).current_term() == Term{1});
 }

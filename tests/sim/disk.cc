@@ -213,7 +213,8 @@ void SimStorage::die() {
   // Nor does all of a received part that was not synced survive, and not as it was.
   std::optional<SnapshotImage>& part = host_.disk.incoming;
   if (!part || world_.prng.below(2) == 0) return;
-  if (world_.prng.below(16) == 0 && !part->bytes.empty()) part->bytes.back() = static_cast<char>(part->bytes.back() ^ 1);
+  if (world_.prng.below(16) == 0 && !part->bytes.empty())
+    part->bytes.back() = static_cast<char>(part->bytes.back() ^ 1);
   part->bytes.resize(part->bytes.size() - world_.prng.below(part->bytes.size() / 2 + 1));
 }
 

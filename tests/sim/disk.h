@@ -100,7 +100,7 @@ class SimStorage final : public node::Storage {
   raft::SnapshotMeta taking_;
   std::string taken_;
   std::optional<raft::SnapshotMeta> keep_;
-  std::optional<SnapshotImage> kept_;  // older than the two of the disk
+  std::optional<SnapshotImage> kept_;           // older than the two of the disk
   std::map<uint64_t, SnapshotImage> complete_;  // incoming ones that verified, by index
 };
 

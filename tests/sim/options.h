@@ -31,12 +31,12 @@ struct Options {
   uint32_t chaos_ms = 8'000;
 
   // network
-  uint32_t latency_us = 500;   // at least
-  uint32_t jitter_us = 2'000;  // on top of it, at most
-  uint32_t stall_ms = 1'000;   // an unanswered connection breaks after this
-  uint32_t loss_ppm = 0;       // of single messages: beyond what TCP can do
-  uint32_t duplicate_ppm = 0;  // likewise
-  uint32_t reorder_ppm = 0;    // likewise
+  uint32_t latency_us = 500;       // at least
+  uint32_t jitter_us = 2'000;      // on top of it, at most
+  uint32_t stall_ms = 1'000;       // an unanswered connection breaks after this
+  uint32_t loss_ppm = 0;           // of single messages: beyond what TCP can do
+  uint32_t duplicate_ppm = 0;      // likewise
+  uint32_t reorder_ppm = 0;        // likewise
   uint32_t slow_bytes_per_ms = 0;  // what the first node's links carry, each way and for good; 0: all
   // disk
   uint32_t sync_us = 300;
@@ -66,7 +66,7 @@ struct Options {
   uint32_t pipelined = 1;  // operations a client has under way
   uint32_t think_ms = 20;
   uint32_t keys = 5;
-  uint32_t event_bytes = 40;    // at most, about
+  uint32_t event_bytes = 40;  // at most, about
   uint64_t snapshot_rate = 0;
 };
 

@@ -675,9 +675,8 @@ TEST_CASE("the recorded snapshot and the one before it are kept, older ones go")
 TEST_CASE("HAZARDS C15: leftovers of a crash go at the start, and other people's files stay") {
   const TempDirectory dir;
   CHECK(Client(dir.path()).ok());
-  for (const char* file :
-       {"snapshot-own.wh.tmp", "snapshot-incoming.wh.tmp", "snapshot-incoming.meta", "snapshot-9-1.wh", "notes.tmp",
-        "snapshot-of-my-cat.wh"})
+  for (const char* file : {"snapshot-own.wh.tmp", "snapshot-incoming.wh.tmp", "snapshot-incoming.meta",
+                           "snapshot-9-1.wh", "notes.tmp", "snapshot-of-my-cat.wh"})
     spill(dir.file(file), "x");
   CHECK(Client(dir.path()).ok());
   CHECK_FALSE(file_exists(dir.file("snapshot-own.wh.tmp")));
