@@ -159,6 +159,12 @@ std::string envelope(const RequestId& id, std::string_view body) {
   return out;
 }
 
+bool adds_data(std::string_view command) {
+  if (command.size() <= kEnvelopeBytes) return false;
+  const auto kind = static_cast<Kind>(command[kEnvelopeBytes]);
+  return kind == Kind::set || kind == Kind::enqueue;
+}
+
 Result<Command> decode(std::string_view command) {
   Reader in(command);
   if (in.u8() != kVersion) return Error{"a command of an unknown version"};

@@ -75,6 +75,9 @@ struct Command {
 // Whether a body is within the bounds above and so may be encoded; the error is a sentence for the client.
 Status check(const Body& body);
 
+// Whether a whole command puts data in (a Set or an Enqueue), however much of it replaces other data.
+bool adds_data(std::string_view command);
+
 // The body's bytes. The body must pass check().
 std::string encode_body(const Body& body);
 

@@ -29,6 +29,7 @@ enum class Outcome : uint8_t {
   conflict = 6,   // an administrative request that cannot be done; the text says why
   not_found = 7,  // an administrative request about a member that is not there
   timed_out = 8,  // an administrative request that goes on after its time
+  no_room = 9,    // the data is at maxmemory, or a disk is too full for more; the text says what to do
 };
 
 // --- within a cluster

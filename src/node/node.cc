@@ -48,6 +48,7 @@ Node::Node(NodeOptions options, RecoveredNode recovered, Storage& storage, Trans
       epoch_(recovered.epoch),
       saw_command_(recovered.saw_command),
       saw_others_(recovered.saw_others),
+      room_(options_.maxmemory_bytes, options_.min_free_disk_bytes),
       granted_to_(recovered.granted_to),
       granted_attempt_(recovered.granted_attempt),
       granted_address_(std::move(recovered.granted_address)) {
@@ -183,7 +184,9 @@ void Node::storage_done(StorageDone done, Millis now) {
                    if (taking_) taking_->slice_in_flight = false;
                  },
                  [&](SnapshotSaved& d) { snapshot_saved(d.meta, now); },
+                 [&](SnapshotFailed&) { snapshot_failed(now); },
                  [&](IncomingChunkWritten& d) { chunk_written(d, now); },
+                 [&](DiskSpace& d) { room_.measured(d); },
              },
              done);
 }
@@ -203,6 +206,7 @@ void Node::drain(Millis now) {
   load_more(now);
   if (raft_) {
     watch_disk(now);
+    watch_room(now);
     pump_handover(now);
     pump_admin(now);
     pump_writes(now);
@@ -211,7 +215,7 @@ void Node::drain(Millis now) {
     watch_removal();
     watch_tolerance(now);
     refresh_addresses(now);
-    maybe_take_snapshot();
+    maybe_take_snapshot(now);
     write_slice();
   }
   if (standing() != announced_standing_) announce();
@@ -235,6 +239,7 @@ void Node::run_raft(Millis now) {
 }
 
 void Node::carry_out(raft::Output output, Millis now) {
+  if (output.acknowledged_lost) storage_.acknowledged_lost(*output.acknowledged_lost, raft_->log().last_index());
   for (const raft::Proposed& result : output.proposals) {
     if (proposing_.contains(result.token)) {
       proposed(result);
@@ -297,6 +302,7 @@ void Node::carry_out(raft::Output output, Millis now) {
 void Node::apply(raft::Entry& entry) {
   ++counters_.entries_applied;
   bytes_since_snapshot_ += raft::cost(entry);
+  room_.applied(entry.index);
   std::string reply;
   if (entry.kind == raft::EntryKind::command) {
     reply = machine::encode_reply(machine_.apply(entry.index, entry.time_ms, entry.payload.view()));

@@ -2,9 +2,9 @@
 // sent, applied and answered, and when. Pure like the core: time comes in as a value, the disk and the network are
 // ports, nothing blocks. Everything that arrives is only queued or stepped; drain(), once a turn of the loop, carries
 // out one batch. By idea: node.cc (the turn, the order of effects), requests.cc (writes, reads, forwarding),
-// snapshots.cc (taking, receiving, loading; backups), membership.cc (adding, transfer), removal.cc (removing, being
-// removed), tolerance.cc (how many may fail), founding.cc (a node that is in no cluster yet), ending.cc (a node that is
-// being stopped).
+// room.cc (disks and memory that fill), snapshots.cc (taking, receiving, loading; backups), membership.cc (adding,
+// transfer), removal.cc (removing, being removed), tolerance.cc (how many may fail), founding.cc (a node that is in no
+// cluster yet), ending.cc (a node that is being stopped).
 #pragma once
 
 #include <cstdint>
@@ -24,6 +24,7 @@
 #include "machine/snapshot_loader.h"
 #include "node/messages.h"
 #include "node/ports.h"
+#include "node/room.h"
 #include "raft/raft.h"
 
 namespace wh::node {
@@ -44,6 +45,8 @@ struct NodeOptions {
   uint64_t log_cache_bytes = 16 << 20;
   uint64_t max_uncommitted_bytes = 64 << 20;
   uint64_t trailing_entries = 10'000;
+  uint64_t maxmemory_bytes = 0;               // of the data; 0: no limit
+  uint64_t min_free_disk_bytes = 0;           // 0: no limit
   size_t max_pending = 100'000;               // client requests in progress; beyond it `overloaded`
   uint64_t snapshot_slice_bytes = 64 << 10;   // of one turn
   uint64_t snapshot_chunk_bytes = 256 << 10;  // of one read when a snapshot is loaded
@@ -156,6 +159,7 @@ class Node {
   [[nodiscard]] const std::string& waiting_for() const { return waiting_for_; }
   [[nodiscard]] const NodeCounters& counters() const { return counters_; }
   void reset_counters() { counters_ = {}; }
+  [[nodiscard]] const Room& room() const { return room_; }
   [[nodiscard]] const NodeOptions& options() const { return options_; }
   [[nodiscard]] size_t pending() const;
   // On the leader: whether nothing was heard from a member for two election timeouts, as of the last turn.
@@ -174,6 +178,7 @@ class Node {
   void set_request_timeout(uint32_t ms) { options_.request_timeout_ms = ms; }
   void set_snapshot_limits(uint64_t entries, uint64_t bytes, uint64_t rate);
   void set_max_uncommitted(uint64_t bytes);
+  void set_room(uint64_t maxmemory_bytes, uint64_t min_free_bytes);
 
  private:
   struct PendingWrite {
@@ -186,6 +191,7 @@ class Node {
     size_t bytes = 0;      // of the command, while it waits
     // Not 0: it was forwarded under this number before, and refused: it goes again under the same one.
     uint64_t sequence = 0;
+    uint64_t growth = 0;  // of the data, once it is proposed
   };
   struct Waiter {  // an entry of ours on its way through the log
     raft::Term term;
@@ -248,7 +254,9 @@ class Node {
   struct Taking {  // a snapshot of our own
     bool slice_in_flight = false;
     bool finishing = false;
-    bool abandoned = false;  // its state was replaced meanwhile; SnapshotSaved is still to come
+    bool abandoned = false;    // its state was replaced meanwhile; SnapshotSaved is still to come
+    raft::Index index_before;  // what counted towards the next one when it began
+    uint64_t bytes_before = 0;
   };
   struct Loading {  // a snapshot being read into a fresh state, beside the one in use
     raft::SnapshotMeta meta;
@@ -301,11 +309,16 @@ class Node {
   void bring_deadlines_forward(Millis latest);
   [[nodiscard]] Millis earliest_request_deadline() const;
 
+  // room.cc
+  void watch_room(Millis now);
+  [[nodiscard]] std::string lack_of_room(std::string_view command, uint64_t growth) const;
+
   // snapshots.cc
-  void maybe_take_snapshot();
+  void maybe_take_snapshot(Millis now);
   void keep_sent_snapshot(Millis now);
   void write_slice();
   void snapshot_saved(const raft::SnapshotMeta& meta, Millis now);
+  void snapshot_failed(Millis now);
   void chunk_written(const IncomingChunkWritten& written, Millis now);
   void begin_loading(const raft::SnapshotMeta& meta, bool at_start);
   void load_more(Millis now);
@@ -426,12 +439,18 @@ class Node {
   std::deque<ReadsAtIndex> reads_at_index_;
   Millis retry_reads_at_ = 0;
 
+  // room
+  Room room_;
+  Millis hand_over_at_ = 0;
+
   // snapshots
   std::optional<Taking> taking_;
   std::optional<Loading> loading_;
   std::optional<machine::State> loaded_state_;
   std::optional<raft::SnapshotMeta> loaded_meta_;
   raft::Index last_snapshot_index_;
+  Millis snapshot_not_before_ = 0;  // there was no room for the last one
+  Millis snapshot_wait_ms_ = 0;
   uint64_t bytes_since_snapshot_ = 0;
   std::map<uint64_t, raft::NodeId> chunk_requests_;  // read_snapshot requests for followers
   raft::Index kept_snapshot_;                        // that the storage was told to keep; 0: none

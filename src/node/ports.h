@@ -73,14 +73,25 @@ struct SnapshotSliceWritten {};  // room for the next slice
 struct SnapshotSaved {
   raft::SnapshotMeta meta;  // with size, crc and chain filled in; durable and recorded
 };
+// There was no room for the snapshot; what was written of it is gone. In place of SnapshotSliceWritten or
+// SnapshotSaved.
+struct SnapshotFailed {};
 struct IncomingChunkWritten {
   raft::SnapshotMeta meta;
   uint64_t next_offset;
   bool complete;  // whole, synced and its checksum verified; not yet recorded
-  bool ok;        // false: did not verify, thrown away; next_offset is 0
+  bool ok;        // false: did not verify, or found no room, and was thrown away; next_offset is 0
+  bool no_room = false;
+};
+// What the data directory's file system has left. Comes by itself: about each second, and at once when a write found no
+// room. Until it is persisted, what found no room is tried again by the storage.
+struct DiskSpace {
+  uint64_t free_bytes;  // for this process
+  uint64_t total_bytes;
+  bool full;  // a write found no room, and there has not been room enough since
 };
 using StorageDone = std::variant<BatchPersisted, BeginningPersisted, GrantPersisted, EntriesRead, SnapshotChunkRead,
-                                 SnapshotSliceWritten, SnapshotSaved, IncomingChunkWritten>;
+                                 SnapshotSliceWritten, SnapshotSaved, SnapshotFailed, IncomingChunkWritten, DiskSpace>;
 
 class Storage {
  public:
@@ -108,7 +119,12 @@ class Storage {
   // comes back.
   virtual void read_snapshot(uint64_t request, const raft::SnapshotMeta& meta, uint64_t offset, uint64_t max_bytes) = 0;
 
-  // For how long the sync now under way has been running, in ms; 0 when none is.
+  // The leader proves that this disk lost what it acknowledged: the log it had went up to `acknowledged`, and now ends
+  // before (HAZARDS C5). Stops the process with a message, unless appendfsync lets entries be lost.
+  virtual void acknowledged_lost(raft::Index acknowledged, raft::Index last) = 0;
+
+  // For how long what has been waiting longest, a call to the disk or a batch to be durable, has; in ms, 0 when
+  // nothing.
   [[nodiscard]] virtual Millis sync_age() const = 0;
 };
 

@@ -71,17 +71,23 @@ void Node::pump_writes(Millis now) {
     PendingWrite& write = writes_.front();
     const bool leads = raft_->role() == raft::Role::leader;
     if (leads && !raft_->transferring()) {
-      const uint64_t number = next_number_++;
       if (!write.from) {
         machine::RequestId id;
         if (write.sequence != 0) id = {.origin = instance_, .epoch = epoch_, .sequence = write.sequence};
         write.command = machine::envelope(id, write.command);
-        sent_term_ = raft_->current_term();
       }
-      saw_command_ = true;
-      ++counters_.proposals;
-      raft_->step(now, raft::Propose{number, Bytes(std::exchange(write.command, {}))});
-      proposing_.emplace(number, std::move(write));
+      if (room_.maxmemory() != 0) write.growth = machine_.growth(write.command);
+      if (std::string why = lack_of_room(write.command, write.growth); !why.empty()) {
+        answer_waiter(Waiter{{}, write.token, write.from, write.request, 0}, Outcome::no_room, {}, std::move(why));
+      } else {
+        const uint64_t number = next_number_++;
+        if (!write.from) sent_term_ = raft_->current_term();
+        room_.propose(write.growth);
+        saw_command_ = true;
+        ++counters_.proposals;
+        raft_->step(now, raft::Propose{number, Bytes(std::exchange(write.command, {}))});
+        proposing_.emplace(number, std::move(write));
+      }
     } else if (write.from && !leads) {
       answer_waiter({.term = {}, .token = 0, .from = write.from, .request = write.request, .deadline = 0},
                     Outcome::not_leader, {}, {});
@@ -142,6 +148,7 @@ void Node::proposed(const raft::Proposed& result) {
   auto node = proposing_.extract(result.token);
   const PendingWrite& write = node.mapped();
   const Waiter waiter{result.term, write.token, write.from, write.request, write.deadline};
+  if (result.refusal != raft::Refusal::none) room_.refused(write.growth);
   switch (result.refusal) {
     case raft::Refusal::none:
       // An entry of an older term that stood at this index has been replaced for good only once another one is applied;
@@ -151,6 +158,7 @@ void Node::proposed(const raft::Proposed& result) {
         waiters_.erase(old);
       }
       waiters_.emplace(result.index, waiter);
+      room_.appended(result.index, write.growth);
       break;
     case raft::Refusal::overloaded:
       answer_waiter(waiter, Outcome::overloaded, {}, {});
@@ -343,8 +351,14 @@ void Node::expire_requests(Millis now) {
   }
   while (!writes_.empty() && writes_.front().deadline <= now) {
     const PendingWrite& write = writes_.front();
-    answer_waiter({.term = {}, .token = write.token, .from = write.from, .request = write.request, .deadline = 0},
-                  Outcome::dropped, {}, {});
+    const Waiter waiter{{}, write.token, write.from, write.request, 0};
+    if (room_.low()) {
+      answer_waiter(waiter, Outcome::no_room, {},
+                    "no leader could take this in time, and the disk of this node, " + options_.name +
+                        ", has too little room: make room on the nodes whose INFO says disk_low:1");
+    } else {
+      answer_waiter(waiter, Outcome::dropped, {}, {});
+    }
     pop_write();
   }
   while (!waiters_.empty() && waiters_.begin()->second.deadline <= now) {

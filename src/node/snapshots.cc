@@ -11,13 +11,16 @@
 namespace wh::node {
 namespace {
 constexpr size_t kFeedBytes = 16 << 10;
-}
+// After a snapshot that found no room: until the next try, doubled each time.
+constexpr Millis kSnapshotWaitMs = 5'000;
+constexpr Millis kMaxSnapshotWaitMs = 300'000;
+}  // namespace
 
 // --- taking one
 
-void Node::maybe_take_snapshot() {
+void Node::maybe_take_snapshot(Millis now) {
   const raft::Index applied = raft_->applied_index();
-  if (taking_ || loading_ || applied <= last_snapshot_index_) return;
+  if (taking_ || loading_ || applied <= last_snapshot_index_ || now < snapshot_not_before_) return;
   if (applied - last_snapshot_index_ < options_.snapshot_entries && bytes_since_snapshot_ < options_.snapshot_bytes)
     return;
   // What is in a snapshot must survive like one: it waits until the log is on the disk up to here.
@@ -29,6 +32,8 @@ void Node::maybe_take_snapshot() {
                                 .configuration = configuration.configuration,
                                 .time_ms = machine_.time_ms()};
   taking_.emplace();
+  taking_->index_before = last_snapshot_index_;
+  taking_->bytes_before = bytes_since_snapshot_;
   bytes_since_snapshot_ = 0;
   last_snapshot_index_ = applied;
   machine_.begin_snapshot();
@@ -54,8 +59,22 @@ void Node::snapshot_saved(const raft::SnapshotMeta& meta, Millis now) {
   taking_.reset();
   if (abandoned) return;
   ++counters_.snapshots_taken;
+  snapshot_wait_ms_ = 0;
   logf(LogLevel::notice, "took a snapshot at index %lu: %lu bytes", meta.index.value, meta.size);
   if (raft_) raft_->step(now, raft::SnapshotTaken{meta});
+}
+
+// No room for it: the node goes on, and tries again later and later (HAZARDS F10).
+void Node::snapshot_failed(Millis now) {
+  if (!taking_) return;
+  const Taking failed = *std::exchange(taking_, std::nullopt);
+  if (machine_.snapshot_running()) machine_.abandon_snapshot();
+  snapshot_wait_ms_ = std::min(std::max(2 * snapshot_wait_ms_, kSnapshotWaitMs), kMaxSnapshotWaitMs);
+  snapshot_not_before_ = now + snapshot_wait_ms_;
+  logf(LogLevel::warning, "no room on the disk for a snapshot: trying again in %lu s", snapshot_wait_ms_ / 1000);
+  if (failed.abandoned) return;
+  last_snapshot_index_ = failed.index_before;
+  bytes_since_snapshot_ += failed.bytes_before;
 }
 
 // Another state takes the place of the one that is being written. What was not finished, the storage throws away when
@@ -108,6 +127,13 @@ void Node::end_backup() {
 
 void Node::chunk_written(const IncomingChunkWritten& written, Millis now) {
   if (!raft_) return;
+  if (written.no_room) {
+    // Without an answer the leader waits for a while, then begins anew (HAZARDS F10).
+    logf(LogLevel::warning,
+         "no room on the disk for the leader's snapshot at index %lu (%lu bytes): it was thrown away",
+         written.meta.index.value, written.meta.size);
+    return;
+  }
   if (!written.ok) logf(LogLevel::warning, "a snapshot from the leader did not verify and was thrown away");
   raft_->step(now, raft::ChunkStored{written.meta, written.next_offset, written.ok});
   if (written.ok && written.complete) begin_loading(written.meta, false);
@@ -198,6 +224,7 @@ void Node::install_loaded(const raft::InstallState& install) {
   bytes_since_snapshot_ = 0;
   ++counters_.snapshots_installed;
   fail_waiters_up_to(install.meta.index);
+  room_.applied(install.meta.index);
 }
 
 }  // namespace wh::node

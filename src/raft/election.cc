@@ -16,6 +16,8 @@ constexpr uint64_t kFastPathSpreadMs = 50;
 void Raft::reset_election_timer(Millis now) {
   election_deadline_ =
       now + prng_.between(options_.election_timeout_ms, 2 * uint64_t{options_.election_timeout_ms} - 1);
+  // Those with room for data go first.
+  if (disk_low_) election_deadline_ += options_.election_timeout_ms;
 }
 
 // A member's name for the log; of one that is in no configuration here, its id.

@@ -51,6 +51,9 @@ struct AppendEntries {
   Index leader_commit;
   uint64_t read_round = 0;  // the latest round of read confirmation; grows within a term, never reused
   Millis sent_at = 0;       // by the leader's clock; echoed, so that it knows how long the way takes
+  // What the receiver has acknowledged in this term: one whose log ends below it has lost what it promised to keep
+  // (HAZARDS C5).
+  Index acknowledged;
   std::vector<Entry> entries;
   friend bool operator==(const AppendEntries&, const AppendEntries&) = default;
 };
@@ -67,6 +70,7 @@ struct AppendEntriesReply {
   Term conflict_term;
   uint64_t read_round = 0;  // echoed
   Millis sent_at = 0;       // of the newest message, plus the time for which it was held here; 0: none
+  bool no_room = false;     // its disk has no room for more data
   friend bool operator==(const AppendEntriesReply&, const AppendEntriesReply&) = default;
 };
 

@@ -28,6 +28,7 @@ struct Progress {
   uint64_t read_round = 0;        // the highest round it echoed in this term
   uint64_t round_sent = 0;        // the highest round sent to it
   Index commit_sent;              // the commit index it was last told
+  bool no_room = false;           // its last answer said so
   bool waiting_for_load = false;  // entries behind the cache were asked of the storage
 
   struct InFlight {

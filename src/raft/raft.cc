@@ -85,6 +85,7 @@ void Raft::step(Millis now, Input input) {
                  [&](ReadIndex& in) { on_read_index(options_.self, in.token); },
                  [&](Persisted& in) { on_persisted(now, in.ticket); },
                  [&](DiskStalled& in) { on_disk_stalled(now, in.stalled); },
+                 [&](DiskLow& in) { disk_low_ = in.low; },
                  [&](SnapshotTaken& in) { on_snapshot_taken(in); },
                  [&](SnapshotReceived& in) { on_snapshot_received(now, in); },
                  [&](ChunkStored& in) { on_chunk_stored(in); },
@@ -338,7 +339,11 @@ Millis Raft::next_deadline() const {
 std::vector<PeerStatus> Raft::peers() const {
   std::vector<PeerStatus> result;
   for (const auto& [id, p] : progress_) {
-    result.push_back({.id = id, .match_index = p.match_index, .last_contact = p.last_contact, .state = p.state});
+    result.push_back({.id = id,
+                      .match_index = p.match_index,
+                      .last_contact = p.last_contact,
+                      .state = p.state,
+                      .no_room = p.no_room});
     if (p.state != ProgressState::snapshot) continue;
     result.back().snapshot_index = p.snapshot.index;
     result.back().snapshot_offset = p.snapshot_offset;

@@ -81,6 +81,10 @@ struct Persisted {
 struct DiskStalled {
   bool stalled;
 };
+// The disk has no room for more data (or has again): others should rather lead. Nothing about safety depends on it.
+struct DiskLow {
+  bool low;
+};
 // The storage holds a snapshot of this node's own making; the log behind it may go.
 struct SnapshotTaken {
   SnapshotMeta meta;
@@ -126,7 +130,7 @@ struct ToldRemoved {
   Position as_of;
 };
 
-using Input = std::variant<Tick, Receive, Propose, ProposeConfiguration, ReadIndex, Persisted, DiskStalled,
+using Input = std::variant<Tick, Receive, Propose, ProposeConfiguration, ReadIndex, Persisted, DiskStalled, DiskLow,
                            SnapshotTaken, SnapshotReceived, ChunkStored, EntriesLoaded, ChunkLoaded, PeerConnected,
                            PeerLost, TransferLeadership, ToldRemoved>;
 
@@ -207,6 +211,9 @@ struct Output {
   std::optional<LoadEntries> load;
   std::optional<Index> compact;  // log rows up to this index may be removed
   std::vector<TransferDone> transfers;
+  // The leader says that this node acknowledged entries up to here, and its log ends before: an older copy of its disk,
+  // or entries that it never synced. To be looked at before anything else of this output.
+  std::optional<Index> acknowledged_lost;
   bool more = false;              // committed entries were held back by max_apply_bytes: call again
   Millis next_deadline = kNever;  // step a Tick then
 };
@@ -217,6 +224,7 @@ struct PeerStatus {
   Index match_index;
   Millis last_contact;
   ProgressState state;
+  bool no_room;  // its disk has no room for more data, it says
   // In state snapshot:
   Index snapshot_index;
   uint64_t snapshot_offset = 0;  // how much of it the follower has
@@ -262,6 +270,7 @@ class Raft {
   [[nodiscard]] Position committed_position() const;
   // Up to where this log says that this server is a member; zero when it does not.
   [[nodiscard]] Position member_as_of() const;
+  [[nodiscard]] bool disk_low() const { return disk_low_; }
   [[nodiscard]] uint64_t elections() const { return elections_; }
   [[nodiscard]] const ElectionFigures& election_figures() const { return election_figures_; }
   // The snapshot that is being sent to somebody who is getting on, or null: the storage must keep it. One at a time, as
@@ -410,6 +419,7 @@ class Raft {
   bool hard_state_dirty_ = false;  // changed since the last Output
   std::optional<InstallState> install_;
   bool disk_stalled_ = false;
+  bool disk_low_ = false;
 
   // follower
   Millis last_leader_contact_ = 0;  // an AppendEntries or InstallSnapshot of this term; 0: none in this term

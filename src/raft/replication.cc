@@ -43,6 +43,8 @@ void Raft::on_append_entries(Millis now, NodeId from, AppendEntries& message) {
   newest_received_at_ = now;
   reset_election_timer(now);
 
+  if (message.acknowledged > log_.last_index()) out_.acknowledged_lost = message.acknowledged;
+
   const Index prev = message.prev_log_index;
   // What is at or below base_index is committed, and so the same everywhere.
   const auto local = prev < log_.base_index() ? std::optional(message.prev_log_term) : log_.term_at(prev);
@@ -51,7 +53,8 @@ void Raft::on_append_entries(Millis now, NodeId from, AppendEntries& message) {
                                .rejected_index = prev,
                                .conflict_index = log_.last_index() + 1,
                                .read_round = message.read_round,
-                               .sent_at = message.sent_at};
+                               .sent_at = message.sent_at,
+                               .no_room = disk_low_};
     if (local) {
       refusal.conflict_term = *local;
       refusal.conflict_index = log_.first_of_term_at(prev);
@@ -97,7 +100,8 @@ void Raft::acknowledge_append(Millis now) {
                           .match_index = WH_MUTANT(acknowledge_before_sync) ? verified_index_
                                                                             : std::min(verified_index_, durable_index_),
                           .read_round = last_read_round_,
-                          .sent_at = echo(now)});
+                          .sent_at = echo(now),
+                          .no_room = disk_low_});
 }
 
 // What the leader takes from its clock to learn how long the way was: not for how long the disk made the answer wait.
@@ -115,12 +119,24 @@ void Raft::on_append_entries_reply(Millis now, NodeId from, const AppendEntriesR
   if (p == nullptr) return;
   p->last_contact = now;
   p->pace.answered(now, reply.sent_at, options_.election_timeout_ms / 4, options_.max_in_flight_bytes);
+  p->no_room = reply.no_room;
   if (WH_MUTANT(read_confirmed_by_any_reply)) p->read_round = read_round_;
   if (reply.read_round > p->read_round && reply.read_round <= read_round_) {
     p->read_round = reply.read_round;
     confirm_reads();
   }
   if (!reply.success) {
+    // It does not hold what it acknowledged (HAZARDS C5), and did not stop over it: its appendfsync may lose entries.
+    // It no longer counts for them, and is sent them again.
+    if (p->match_index.value > 0 && reply.rejected_index == p->match_index && reply.conflict_term.value == 0 &&
+        reply.conflict_index <= p->match_index) {
+      logf(LogLevel::warning, "node %016lx acknowledged entries up to %lu and now ends before %lu: sending them again",
+           p->id.value, p->match_index.value, reply.conflict_index.value);
+      p->match_index = {};
+      p->become_probe();
+      p->next_index = std::max(reply.conflict_index, Index{1});
+      return;
+    }
     // Late refusals say nothing new: in probe only the outstanding question counts, else nothing that already matched.
     if (p->state == ProgressState::snapshot || reply.rejected_index <= p->match_index) return;
     if (p->state == ProgressState::probe && reply.rejected_index != p->next_index - 1) return;
@@ -255,6 +271,7 @@ void Raft::send_append(Millis now, Progress& p, Index prev, std::vector<Entry> e
                         .leader_commit = commit_index_,
                         .read_round = read_round_,
                         .sent_at = now,
+                        .acknowledged = p.match_index,
                         .entries = std::move(entries)};
   if (p.state == ProgressState::replicate && !message.entries.empty()) {
     uint64_t bytes = 0;

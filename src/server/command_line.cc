@@ -172,7 +172,6 @@ std::string help_text() {
     std::string text(spec.doc);
     if (!spec.choices.empty()) text += " (" + std::string(spec.choices) + ")";
     if (const std::string value = default_text(spec); value != "\"\"" && !value.empty()) text += " [" + value + "]";
-    if (!spec.supported) text += " (not supported yet)";
     out += row;
     append_wrapped(out, kNames, text);
   }

@@ -363,6 +363,8 @@ std::string outcome_reply(const node::Completion& completion, bool write) {
                          completion.reply.empty() ? "no leader could take this in time" : printable(completion.reply));
     case node::Outcome::overloaded:
       return error_reply(not_done, "too much is in progress (directive raft-max-uncommitted): try again");
+    case node::Outcome::no_room:
+      return error_reply(ErrorWord::oom, completion.reply);
     case node::Outcome::shutting_down:
       return error_reply(not_done, "this node is shutting down");
     default:

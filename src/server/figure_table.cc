@@ -65,16 +65,16 @@ Text utc(Number ends) { return ends ? Text(net::utc_text(*ends)) : std::nullopt;
 Text tls_peer_certs(const S& s) {
   std::string text;
   for (const auto& [name, ends] : s.peer_door.cert_ends())
-    text += (text.empty() ? "" : ",") + printable(name) + "=" +
-            std::to_string(days_until(ends, net::seconds_since_1970()));
+    text +=
+        (text.empty() ? "" : ",") + printable(name) + "=" + std::to_string(days_until(ends, net::seconds_since_1970()));
   return text.empty() ? std::nullopt : Text(text);
 }
 
 // --- with labels
 
 constexpr std::array<std::string_view, kCallKinds> kCallNames{"write", "read", "stale_read", "admin"};
-constexpr std::string_view kOutcomeNames[] = {"applied",       "not_leader", "dropped",   "unknown",  "overloaded",
-                                              "shutting_down", "conflict",   "not_found", "timed_out"};
+constexpr std::string_view kOutcomeNames[] = {"applied",       "not_leader", "dropped",   "unknown",   "overloaded",
+                                              "shutting_down", "conflict",   "not_found", "timed_out", "no_room"};
 
 void calls_by_outcome(const S& s, Samples& out) {
   for (size_t kind = 0; kind < kCallKinds; ++kind)
@@ -355,6 +355,18 @@ const Figure kTable[] = {
   {.section = I::persistence, .field = "sync_age_ms", .metric = "wormhole_storage_sync_age_seconds",
    .unit = U::milliseconds, .help = "For how long the disk call now under way has been running, 0 for none",
    .read = [](const S& s) { return number(s.storage.sync_age()); }},
+  {.section = I::persistence, .field = "disk_free_bytes", .metric = "wormhole_disk_free_bytes", .unit = U::bytes,
+   .help = "What is free in the file system of the data directory",
+   .read = [](const S& s) { return number(s.node.room().space().free_bytes); }},
+  {.section = I::persistence, .field = "disk_total_bytes", .metric = "wormhole_disk_size_bytes", .unit = U::bytes,
+   .help = "Size of the file system of the data directory",
+   .read = [](const S& s) { return number(s.node.room().space().total_bytes); }},
+  {.section = I::persistence, .field = "disk_low", .metric = "wormhole_disk_low",
+   .help = "Whether less than min-free-disk is free",
+   .read = [](const S& s) { return number(s.node.room().low() ? 1 : 0); }},
+  {.section = I::persistence, .field = "disk_full", .metric = "wormhole_disk_full",
+   .help = "Whether a write found no room and waits for some",
+   .read = [](const S& s) { return number(s.node.room().space().full ? 1 : 0); }},
   {.section = I::persistence, .field = "wal_bytes", .metric = "wormhole_storage_wal_bytes", .unit = U::bytes,
    .help = "Size of the database's write-ahead log that is in use",
    .read = [](const S& s) { return number(s.storage.stats().wal_bytes); }},

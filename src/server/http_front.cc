@@ -234,6 +234,8 @@ http::Response HttpFront::outcome_response(const Pending& pending, const node::C
       return failed(409, printable(completion.reply), "not-applied");
     case node::Outcome::not_found:
       return failed(404, printable(completion.reply), "not-applied");
+    case node::Outcome::no_room:
+      return failed(507, printable(completion.reply), "not-applied");
     case node::Outcome::timed_out:
       return failed(504, printable(completion.reply), "unknown");
   }

@@ -149,7 +149,10 @@ const OptionSpec kTable[] = {
   {.section = kLimits, .name = "slowlog-max-len", .type = T::integer, .field = number<&O::slowlog_max_len>(),
    .doc = "how many requests SLOWLOG keeps", .max = 100'000, .changeable = true},
   {.section = kLimits, .name = "maxmemory", .type = T::memory, .field = number<&O::maxmemory_bytes>(),
-   .doc = "data beyond this is refused with 507; 0: no limit", .max = UINT64_MAX, .supported = false},
+   .doc = "data beyond this is refused with 507; 0: no limit", .max = UINT64_MAX, .changeable = true},
+  {.section = kLimits, .name = "min-free-disk", .type = T::memory, .field = number<&O::min_free_disk_bytes>(),
+   .doc = "with less free on the disk, what adds data is refused with 507; 0: no limit", .max = 1024 * kGb,
+   .changeable = true},
 
   {.section = kSecurity, .name = "protected-mode", .type = T::flag, .field = number<&O::protected_mode>(),
    .doc = "without authentication only loopback is served", .changeable = true},
@@ -262,10 +265,6 @@ size_t edit_distance(std::string_view a, std::string_view b) {
   return last[b.size()];
 }
 
-bool is_default(const Options& options, const OptionSpec& spec) {
-  return option_text(options, spec) == option_text(Options(), spec);
-}
-
 }  // namespace
 
 std::span<const OptionSpec> option_table() { return kTable; }
@@ -319,9 +318,6 @@ Status assign_option(Options& options, const OptionSpec& spec, std::span<const s
   const bool is_text = spec.type == OptionType::text || spec.type == OptionType::secret;
   Status status = is_text ? assign_text(changed, spec, words[0]) : assign_number(changed, spec, words[0]);
   if (!status) return status;
-  if (!spec.supported && !is_default(changed, spec))
-    return Error{"this version does not support " + in_quotes(spec.name) +
-                 " yet: remove it or set it to its default, " + default_text(spec)};
   options = std::move(changed);
   return ok_status();
 }

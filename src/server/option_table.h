@@ -48,7 +48,6 @@ struct OptionSpec {
   bool may_be_off = false;                      // a number: whether -1 is one too, beside `min` to `max`
   bool may_be_empty = true;                     // a text: whether "" is a value
   bool changeable = false;                      // at run time, by CONFIG SET
-  bool supported = true;                        // false: only its default is accepted
   bool is_path = false;                         // a relative one starts at the directory the server is started in
   std::string_view seed_environment;            // the name that the seeds' environments have for it
 };

@@ -24,7 +24,7 @@ constexpr uint64_t kReservedDescriptors = 128;
 constexpr Millis kShutdownMs = 4'000;
 // For so long kept connections may still bring a request, which is their last.
 constexpr Millis kIdleGraceMs = 1'000;
-constexpr Millis kSyncEveryMs = 1'000;
+constexpr Millis kLookEveryMs = 1'000;
 
 // "host:port" with IPv6 in brackets; an empty host stays empty.
 std::string join_address(const std::string& host, uint16_t port) {
@@ -169,12 +169,15 @@ void Server::make_node(node::RecoveredNode recovered) {
       .log_cache_bytes = options_.raft_log_cache_bytes,
       .max_uncommitted_bytes = options_.raft_max_uncommitted_bytes,
       .snapshot_rate = options_.raft_snapshot_rate,
+      .maxmemory_bytes = options_.maxmemory_bytes,
+      .min_free_disk_bytes = options_.min_free_disk_bytes,
   };
   storage_->set_handler([this](node::StorageDone done) {
     ++storage_results_;
     node_->storage_done(std::move(done), loop_.now());
   });
   node_ = std::make_unique<node::Node>(options, std::move(recovered), *storage_, *transport_, loop_.now());
+  node_->storage_done(storage_->space(), loop_.now());
   calls_ = std::make_unique<Calls>(*node_, [this] { return loop_.now(); });
   backups_ = std::make_unique<Backups>(options_, *node_, *worker_, storage_->directory());
   http_ = std::make_unique<HttpFront>(RouteContext{.options = options_,
@@ -301,10 +304,10 @@ void Server::sweep() {
   debug_->check_deadlines();
   certificates_.check_expiry(now_);
   supervisor_.sweep(*node_);
-  if (options_.appendfsync == AppendFsync::everysec && now_ >= synced_at_ + kSyncEveryMs) {
-    synced_at_ = now_;
-    storage_->sync_soon();
-  }
+  if (now_ < looked_at_ + kLookEveryMs) return;
+  looked_at_ = now_;
+  if (options_.appendfsync == AppendFsync::everysec) storage_->sync_soon();
+  storage_->look_at_space();
 }
 
 bool Server::full() const { return http_->connections() + debug_->connections() >= options_.maxclients; }
@@ -360,6 +363,7 @@ Status Server::configure(const std::string& name, const std::string& value) {
   node_->set_request_timeout(static_cast<uint32_t>(options_.request_timeout_ms));
   node_->set_snapshot_limits(options_.raft_snapshot_entries, options_.raft_snapshot_bytes, options_.raft_snapshot_rate);
   node_->set_max_uncommitted(options_.raft_max_uncommitted_bytes);
+  node_->set_room(options_.maxmemory_bytes, options_.min_free_disk_bytes);
   http_->reconfigure();
   debug_->reconfigure();
   return ok_status();

@@ -89,7 +89,7 @@ class Server final : public net::PeerEvents {
   Millis now_ = 0;
   Millis started_at_ = 0;
   int64_t started_unix_s_ = 0;
-  Millis synced_at_ = 0;
+  Millis looked_at_ = 0;  // the disk
   bool shutting_down_ = false;
   Millis give_up_at_ = 0;
   Millis close_idle_at_ = 0;

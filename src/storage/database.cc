@@ -11,6 +11,8 @@ namespace {
 // One slice of a compaction: short enough that a commit waiting for it hardly notices.
 constexpr uint64_t kSliceRows = 2000;
 constexpr uint64_t kSliceBytes = 1 << 20;
+// One slice of giving space back.
+constexpr uint64_t kShrinkBytes = 1 << 20;
 
 // Whether a write must be synced whatever appendfsync says, and must be in the witness before it is reported.
 bool is_promise(const Write& write) {
@@ -39,14 +41,15 @@ Database::~Database() {
   // Closing checkpoints, which must not sync again what failed to be synced once (HAZARDS C6).
   if (failed_) sqlite3_db_config(db_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
   for (Statement* s : {&begin_, &commit_, &insert_, &delete_from_, &delete_to_, &delete_all_, &select_, &select_sizes_,
-                       &update_meta_, &put_snapshot_, &delete_snapshot_})
+                       &update_meta_, &put_snapshot_, &delete_snapshot_, &shrink_})
     s->finalize();
   sqlite3_close(db_);
 }
 
 Error Database::sql_error(std::string_view what) {
-  failed_ = true;
   const int code = sqlite3_extended_errcode(db_) & 0xff;
+  no_room_ = code == SQLITE_FULL;
+  if (!no_room_) failed_ = true;
   const std::string text = std::string(kDatabaseFile) + ": " + std::string(what) + ": " + sqlite3_errmsg(db_);
   // The last four: what no statement of ours can cause on tables that are whole.
   for (const int sign :
@@ -70,17 +73,68 @@ Claim Database::current_claim() const {
 
 Status Database::write(std::vector<Write>& writes) {
   WH_ASSERT(!failed_, "the database is used after a failure");
+  no_room_ = false;
   const bool promise = std::any_of(writes.begin(), writes.end(), is_promise);
   const bool synced = settings_.fsync == AppendFsync::always || promise ||
                       std::any_of(writes.begin(), writes.end(), holds_configuration);
-  if (Status status = set_synchronous(synced); !status) return status;
-  if (Status status = begin(); !status) return status;
-  for (Write& write : writes)
-    if (Status status = std::visit([&](auto& w) { return apply(w); }, write); !status) {
-      failed_ = true;
-      return status;
-    }
-  return commit(synced, promise);
+  if (!written_) {
+    if (Status status = set_synchronous(synced); !status) return status;
+    const Status committed = undoing([&]() -> Status {
+      if (Status status = begin(); !status) return status;
+      for (Write& write : writes)
+        if (Status status = std::visit([&](auto& w) { return apply(w); }, write); !status) return status;
+      return commit(synced);
+    });
+    if (!committed) return committed;
+  }
+  // Where not every commit is synced, none may come that would make a lagging witness durable.
+  const bool settled = promise || (synced && settings_.fsync != AppendFsync::always);
+  Status status = settled ? settle() : ok_status();
+  written_ = !status;
+  return status;
+}
+
+Database::Kept Database::kept() const {
+  return {meta_, snapshot_, last_index_, last_term_, last_chain_, claim_, unsynced_};
+}
+
+// SQLite has rolled back already, or does here; what is in memory follows. A witness that was lowered stays so, which
+// is harmless, and is raised again with the next commit.
+Status Database::undo(Kept before, Status status) {
+  if (!no_room_) {
+    failed_ = true;
+    return status;
+  }
+  if (sqlite3_get_autocommit(db_) == 0 && sqlite3_exec(db_, "ROLLBACK", nullptr, nullptr, nullptr) != SQLITE_OK) {
+    failed_ = true;
+    no_room_ = false;
+    return sql_error("ROLLBACK");
+  }
+  meta_ = std::move(before.meta);
+  meta_changed_ = false;
+  snapshot_ = std::move(before.snapshot);
+  last_index_ = before.last_index;
+  last_term_ = before.last_term;
+  last_chain_ = before.last_chain;
+  claim_ = before.claim;
+  unsynced_ = before.unsynced;
+  lower_witness_ = false;
+  witness_behind_ = witness_.claim() != claim_;
+  // A slot may have been written in the belief that this commit's sync would follow.
+  if (Status synced = witness_.sync(); !synced) {
+    failed_ = true;
+    no_room_ = false;
+    return synced;
+  }
+  return status;
+}
+
+Status Database::write_witness(const Claim& claim, Witness::Durability durability) {
+  Status status = witness_.write(claim, durability);
+  if (status) return status;
+  no_room_ = witness_.no_room();
+  if (!no_room_) failed_ = true;
+  return status;
 }
 
 Status Database::begin() {
@@ -91,39 +145,35 @@ Status Database::begin() {
 
 // Ends the transaction. The witness first: lowered and synced when this commit takes back what it claims; else raised
 // to the commit before, by a write that the flush of this commit's sync makes durable.
-Status Database::commit(bool synced, bool settle_now) {
+Status Database::commit(bool synced) {
   if (meta_changed_)
     if (Status status = store_meta(); !status) return status;
   // A commit without a change syncs nothing, so nothing may count on its flush.
   if (sqlite3_total_changes64(db_) == changes_before_) {
     if (commit_.run() != SQLITE_OK) return sql_error("COMMIT");
-    return settle_now ? settle() : ok_status();
+    return ok_status();
   }
   Status witnessed = ok_status();
   if (std::exchange(lower_witness_, false)) {
-    witnessed = witness_.write(claim_, Witness::Durability::now);
+    witnessed = write_witness(claim_, Witness::Durability::now);
   } else if (witness_behind_ && synced) {
-    witnessed = witness_.write(claim_, Witness::Durability::with_next_sync);
+    witnessed = write_witness(claim_, Witness::Durability::with_next_sync);
   }
-  if (!witnessed) {
-    failed_ = true;
-    return witnessed;
-  }
+  if (!witnessed) return witnessed;
   if (commit_.run() != SQLITE_OK) return sql_error("COMMIT");
   unsynced_ = !synced;
   if (!synced) return ok_status();
   witness_.synced();
   claim_ = current_claim();
   witness_behind_ = true;
-  // Where not every commit is synced, none may come that would make a lagging witness durable.
-  return settle_now || settings_.fsync != AppendFsync::always ? settle() : ok_status();
+  return ok_status();
 }
 
 Status Database::settle() {
   if (!witness_behind_) return ok_status();
-  witness_behind_ = false;
-  Status status = witness_.write(claim_, Witness::Durability::now);
-  if (!status) failed_ = true;
+  no_room_ = false;
+  Status status = write_witness(claim_, Witness::Durability::now);
+  witness_behind_ = !status;
   return status;
 }
 
@@ -131,9 +181,12 @@ Status Database::sync() {
   if (!unsynced_) return ok_status();
   // A commit syncs the whole WAL, and it needs something to commit.
   if (Status status = set_synchronous(true); !status) return status;
-  if (Status status = begin(); !status) return status;
-  meta_changed_ = true;
-  return commit(true, true);
+  const Status synced = undoing([&]() -> Status {
+    if (Status status = begin(); !status) return status;
+    meta_changed_ = true;
+    return commit(true);
+  });
+  return synced ? settle() : synced;
 }
 
 Status Database::set_synchronous(bool full) {
@@ -225,6 +278,7 @@ Status Database::install(const raft::InstallState& install, const std::string& f
 
 Status Database::apply(RecordSnapshot& write) {
   raft::SnapshotMeta& meta = write.snapshot.meta;
+  write.recorded = false;
   if ((snapshot_ && snapshot_->meta.index >= meta.index) || meta.index < meta_.base_index || meta.index > last_index_)
     return ok_status();
   const Result<Mark> mark = mark_at(meta.index);
@@ -338,6 +392,7 @@ Result<Database::Mark> Database::mark_at(raft::Index index) {
 
 Result<std::vector<raft::Entry>> Database::read(raft::Index first, raft::Index last, uint64_t max_bytes) {
   WH_ASSERT(!failed_, "the database is used after a failure");
+  no_room_ = false;
   std::vector<raft::Entry> entries;
   last = std::min(last, last_index_);
   if (first <= meta_.base_index || first > last) return entries;
@@ -366,6 +421,7 @@ Result<std::vector<raft::Entry>> Database::read(raft::Index first, raft::Index l
 
 Result<bool> Database::compact(raft::Index target) {
   WH_ASSERT(!failed_, "the database is used after a failure");
+  no_room_ = false;
   // Never beyond what a durable, recorded snapshot holds (HAZARDS F1).
   target = std::min(target, snapshot_ ? snapshot_->meta.index : raft::Index{});
   if (target <= meta_.base_index) return false;
@@ -385,18 +441,45 @@ Result<bool> Database::compact(raft::Index target) {
   const Result<Mark> mark = mark_at(upto);
   if (!mark) return Error{mark.error()};
   if (Status status = set_synchronous(settings_.fsync == AppendFsync::always); !status) return Error{status.error()};
-  if (Status status = begin(); !status) return Error{status.error()};
-  if (delete_to_.bind(1, upto.value).run() != SQLITE_OK) return sql_error("compacting the log");
-  meta_.base_index = upto;
-  meta_.base_term = mark->term;
-  meta_.base_chain = mark->chain;
-  meta_changed_ = true;
-  if (Status status = commit(settings_.fsync == AppendFsync::always, false); !status) return Error{status.error()};
+  const Status compacted = undoing([&]() -> Status {
+    if (Status status = begin(); !status) return status;
+    if (delete_to_.bind(1, upto.value).run() != SQLITE_OK) return sql_error("compacting the log");
+    meta_.base_index = upto;
+    meta_.base_term = mark->term;
+    meta_.base_chain = mark->chain;
+    meta_changed_ = true;
+    return commit(settings_.fsync == AppendFsync::always);
+  });
+  if (!compacted) return Error{compacted.error()};
   return upto < target;
+}
+
+// Pages from the file's end move into free ones, and the file is cut. Nothing of it is a change of the log: no sync,
+// and no claim, depends on it.
+Result<bool> Database::shrink(uint64_t keep) {
+  WH_ASSERT(!failed_, "the database is used after a failure");
+  no_room_ = false;
+  const Result<std::string> free_pages = query_text("PRAGMA freelist_count");
+  if (!free_pages) return Error{free_pages.error()};
+  const uint64_t excess = std::stoull("0" + *free_pages) * page_size_;
+  if (excess <= keep + kShrinkBytes) return false;
+  if (Status status = set_synchronous(settings_.fsync == AppendFsync::always); !status) return Error{status.error()};
+  const Status shrunk = undoing([&]() -> Status {
+    // One step a page.
+    int code = SQLITE_ROW;
+    const ResetAtEnd reset(shrink_);
+    while ((code = shrink_.step()) == SQLITE_ROW) {
+    }
+    return code == SQLITE_DONE ? ok_status() : Status(sql_error("giving free pages back"));
+  });
+  if (!shrunk) return Error{shrunk.error()};
+  return true;
 }
 
 Status Database::checkpoint() {
   WH_ASSERT(!failed_, "the database is used after a failure");
+  no_room_ = false;
+  // Without room for pages of the database file the WAL stays what counts.
   if (sqlite3_wal_checkpoint_v2(db_, nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr) != SQLITE_OK)
     return sql_error("checkpoint");
   wal_pages_ = 0;

@@ -4,7 +4,8 @@
 // is no loop by survivor.cc and backup/restore.cc.
 //
 // A method that fails returns a sentence and leaves the database unusable: the process stops with it, and the restart
-// reads and verifies again (HAZARDS C6). Nothing is ever tried twice.
+// reads and verifies again (HAZARDS C6). Nothing is ever tried twice, but for want of room: then no_room() is true, all
+// is as it was before the call, and it may be made again (HAZARDS C7).
 //
 // database.cc: connection, transactions, compaction, checkpoints; recovery.cc: creation, and what is verified at start.
 #pragma once
@@ -77,6 +78,9 @@ class Database {
   [[nodiscard]] const std::optional<SnapshotFile>& snapshot() const { return snapshot_; }
   [[nodiscard]] raft::NodeId instance() const { return meta_.instance; }
 
+  // Whether the last call that failed did so for want of room only.
+  [[nodiscard]] bool no_room() const { return no_room_; }
+
   Status write(std::vector<Write>& writes);
   // Syncs what was written without a sync.
   Status sync();
@@ -89,6 +93,9 @@ class Database {
 
   // Removes one slice of the rows up to `target` (not above the recorded snapshot); true while more are left.
   Result<bool> compact(raft::Index target);
+  // Gives a slice of the file's free pages back to the file system, but for `keep` bytes of them; true while there are
+  // more.
+  Result<bool> shrink(uint64_t keep);
   // Moves the WAL's pages into the database file. The WAL is then reused from its start, not truncated: an overwritten
   // block is synced in half the time of one that grows the file.
   Status checkpoint();
@@ -109,6 +116,27 @@ class Database {
   Status prepare_statements();
 
   // database.cc
+  // What a transaction changes beside the tables, to be put back when there is no room for it.
+  struct Kept {
+    Meta meta;
+    std::optional<SnapshotFile> snapshot;
+    raft::Index last_index;
+    raft::Term last_term;
+    uint64_t last_chain;
+    Claim claim;
+    bool unsynced;
+  };
+  [[nodiscard]] Kept kept() const;
+  // Ends a transaction that failed: `status`, unless that makes it worse.
+  Status undo(Kept before, Status status);
+  template <typename Work>
+  Status undoing(Work work) {
+    no_room_ = false;
+    Kept before = kept();
+    Status status = work();
+    return status ? status : undo(std::move(before), std::move(status));
+  }
+  Status write_witness(const Claim& claim, Witness::Durability durability);
   Status apply(BatchWrite& write);
   Status apply(node::NewBeginning& write);
   Status apply(node::FoundingGrant& write);
@@ -120,7 +148,7 @@ class Database {
   Status store_meta();
   Status lower_claim(raft::Index first);
   Status begin();
-  Status commit(bool synced, bool settle_now);
+  Status commit(bool synced);
   Status set_synchronous(bool full);
   struct Row {
     raft::Entry entry;
@@ -147,6 +175,8 @@ class Database {
   Witness witness_;
   sqlite3* db_ = nullptr;
   bool failed_ = true;  // until opened, and from the first failure on
+  bool no_room_ = false;
+  bool written_ = false;  // by a write() that then found no room for the witness
   uint64_t page_size_ = 4096;
   uint64_t wal_pages_ = 0;
 
@@ -167,7 +197,7 @@ class Database {
   bool synchronous_full_ = true;
 
   Statement begin_, commit_, insert_, delete_from_, delete_to_, delete_all_, select_, select_sizes_, update_meta_,
-      put_snapshot_, delete_snapshot_;
+      put_snapshot_, delete_snapshot_, shrink_;
 };
 
 }  // namespace wh::storage

@@ -48,9 +48,11 @@ Result<Directory> Directory::open(const std::string& wanted) {
     if (errno != EWOULDBLOCK) return Error{disk_error("lock", lock_path, errno)};
     return Error{directory.path_ + " is in use by " + holder(directory.lock_)};
   }
-  const std::string pid = std::to_string(::getpid()) + "\n";
-  if (::ftruncate(directory.lock_, 0) != 0 ||
-      ::pwrite(directory.lock_, pid.data(), pid.size(), 0) != static_cast<ssize_t>(pid.size()))
+  // Over what is there, which takes no room; where there is none, the holder has no name.
+  std::string pid = std::to_string(::getpid()) + "\n";
+  pid.resize(16, ' ');
+  const ssize_t written = ::pwrite(directory.lock_, pid.data(), pid.size(), 0);
+  if (written != static_cast<ssize_t>(pid.size()) && !(written < 0 && is_no_room(errno)))
     return Error{disk_error("write", lock_path, errno)};
   return directory;
 }

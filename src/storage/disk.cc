@@ -15,13 +15,15 @@ int errno_of(int result) { return result == 0 ? 0 : errno; }
 
 }  // namespace
 
-int64_t Disk::monotonic_ns() {
+int64_t steady_ns() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
       .count();
 }
 
+Millis steady_ms() { return static_cast<Millis>(steady_ns() / 1'000'000); }
+
 Disk::Watch::Watch(std::atomic<int64_t>& since) : since_(since) {
-  since_.store(monotonic_ns(), std::memory_order_relaxed);
+  since_.store(steady_ns(), std::memory_order_relaxed);
 }
 
 int Disk::write(Lane lane, int fd, std::string_view file, uint64_t offset, std::string_view data) {
@@ -52,6 +54,16 @@ int Disk::sync(Lane lane, int fd, std::string_view file) {
   return run(lane, {.kind = DiskEvent::Kind::sync, .file = file}, [&] { return errno_of(::fdatasync(fd)); });
 }
 
+int Disk::truncate(Lane lane, int fd, std::string_view file, uint64_t size) {
+  return run(lane, {.kind = DiskEvent::Kind::truncate, .file = file, .offset = size},
+             [&] { return errno_of(::ftruncate(fd, static_cast<off_t>(size))); });
+}
+
+int Disk::allocate(Lane lane, int fd, std::string_view file, uint64_t size) {
+  return run(lane, {.kind = DiskEvent::Kind::allocate, .file = file, .offset = size},
+             [&] { return ::posix_fallocate(fd, 0, static_cast<off_t>(size)); });
+}
+
 int Disk::rename(Lane lane, int directory, const std::string& from, const std::string& to) {
   return run(lane, {.kind = DiskEvent::Kind::rename, .file = from, .to = to},
              [&] { return errno_of(::renameat(directory, from.c_str(), directory, to.c_str())); });
@@ -72,10 +84,12 @@ Millis Disk::busy_ms() const {
   int64_t longest = 0;
   for (const auto& since : since_) {
     const int64_t started = since.load(std::memory_order_relaxed);
-    if (started != 0) longest = std::max(longest, monotonic_ns() - started);
+    if (started != 0) longest = std::max(longest, steady_ns() - started);
   }
   return static_cast<Millis>(longest / 1'000'000);
 }
+
+bool is_no_room(int error) { return error == ENOSPC || error == EDQUOT; }
 
 std::string disk_error(std::string_view what, const std::string& path, int error) {
   return "cannot " + std::string(what) + " " + path + ": " + std::generic_category().message(error);

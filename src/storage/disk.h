@@ -1,7 +1,7 @@
-// Every blocking call that changes a file of the data directory, but for a backup's, passes through here: our own (witness, snapshots) by
-// the functions below, SQLite's by vfs.cc. It knows since when the call under way on each lane has been running
-// (Storage::sync_age; a frozen disk blocks writes as well as syncs), and lets a test look on, fail a call or copy the
-// directory as it stands. Owns no file. Used by the two lanes at once: one call at a time on each.
+// Every blocking call that changes a file of the data directory, but for a backup's, passes through here: our own
+// (witness, snapshots) by the functions below, SQLite's by vfs.cc. It knows since when the call under way on each lane
+// has been running (Storage::sync_age; a frozen disk blocks writes as well as syncs), and lets a test look on, fail a
+// call or copy the directory as it stands. Owns no file. Used by the two lanes at once: one call at a time on each.
 #pragma once
 
 #include <array>
@@ -20,10 +20,10 @@ enum class Lane : uint8_t { database = 0, files = 1 };
 inline constexpr size_t kLanes = 2;
 
 struct DiskEvent {
-  enum class Kind : uint8_t { write, write_out, sync, truncate, rename, remove, sync_directory };
+  enum class Kind : uint8_t { write, write_out, sync, truncate, allocate, rename, remove, sync_directory };
   Kind kind;
   std::string_view file;  // its name within the data directory; empty for sync_directory
-  uint64_t offset = 0;    // write: where; truncate: the new size
+  uint64_t offset = 0;    // write: where; truncate, allocate: the new size
   std::string_view data;  // write
   std::string_view to;    // rename
 };
@@ -36,6 +36,10 @@ class DiskProbe {
   virtual int before(const DiskEvent& event) = 0;
   virtual void after(const DiskEvent& event) = 0;  // it was made and succeeded
 };
+
+// The monotonic clock of the ages below.
+int64_t steady_ns();
+Millis steady_ms();
 
 class Disk {
  public:
@@ -56,10 +60,10 @@ class Disk {
     const Watch watch(since_[static_cast<size_t>(lane)]);
     if (probe_ != nullptr)
       if (const int injected = probe_->before(event); injected != 0) return injected;
-    const int64_t begun = monotonic_ns();
+    const int64_t begun = steady_ns();
     const int error = call();
     if (event.kind == DiskEvent::Kind::sync || event.kind == DiskEvent::Kind::sync_directory)
-      syncs_us_[static_cast<size_t>(lane)].add(static_cast<uint64_t>(monotonic_ns() - begun) / 1000);
+      syncs_us_[static_cast<size_t>(lane)].add(static_cast<uint64_t>(steady_ns() - begun) / 1000);
     if (error == 0 && probe_ != nullptr) probe_->after(event);
     return error;
   }
@@ -70,6 +74,9 @@ class Disk {
   // which flushes the device, then makes it durable.
   int write_out(Lane lane, int fd, std::string_view file);
   int sync(Lane lane, int fd, std::string_view file);
+  int truncate(Lane lane, int fd, std::string_view file, uint64_t size);
+  // Makes the file so large, with room for every byte of it.
+  int allocate(Lane lane, int fd, std::string_view file, uint64_t size);
   int rename(Lane lane, int directory, const std::string& from, const std::string& to);
   int remove(Lane lane, int directory, const std::string& file);  // no error when it is not there
   int sync_directory(Lane lane, int directory);
@@ -90,12 +97,13 @@ class Disk {
    private:
     std::atomic<int64_t>& since_;
   };
-  static int64_t monotonic_ns();
-
   DiskProbe* probe_;
   std::array<Histogram, kLanes> syncs_us_;
   std::array<std::atomic<int64_t>, kLanes> since_{};  // nanoseconds of the monotonic clock; 0: nothing under way
 };
+
+// Whether an errno says that a write found no room; that is no failure of the disk.
+bool is_no_room(int error);
 
 // What went wrong with a file, as a sentence: "cannot write DIR/FILE: No space left on device".
 std::string disk_error(std::string_view what, const std::string& path, int error);

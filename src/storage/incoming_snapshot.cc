@@ -53,18 +53,24 @@ std::optional<raft::SnapshotMeta> IncomingSnapshot::read_meta() const {
 }
 
 Status IncomingSnapshot::begin(const raft::SnapshotMeta& meta) {
+  no_room_ = false;
   if (Status status = discard(); !status) return status;
-  if (Status status = writer_.begin(meta); !status) return status;
   meta_ = meta;
+  if (Status status = writer_.begin(meta); !status) {
+    no_room_ = writer_.no_room();
+    return status;
+  }
   std::string record = encode_snapshot_meta(meta);
   const uint32_t crc = crc32c(record);
   Writer(record).u32(crc);
   const std::string path = directory_ + "/" + kMetaFile;
   const int fd = ::openat(directory_fd_, kMetaFile, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+  no_room_ = fd < 0 && is_no_room(errno);
   if (fd < 0) return Error{disk_error("create", path, errno)};
   const int written = disk_.write(Lane::files, fd, kMetaFile, 0, record);
   const int synced = written == 0 ? disk_.sync(Lane::files, fd, kMetaFile) : 0;
   ::close(fd);
+  no_room_ = is_no_room(written);
   if (written != 0) return Error{disk_error("write", path, written)};
   if (synced != 0) return Error{disk_error("sync", path, synced)};
   return ok_status();
@@ -73,7 +79,7 @@ Status IncomingSnapshot::begin(const raft::SnapshotMeta& meta) {
 Result<IncomingSnapshot::Stored> IncomingSnapshot::store(const raft::SnapshotMeta& meta, uint64_t offset,
                                                          std::string_view data, bool done) {
   if (offset == 0)
-    if (Status status = begin(meta); !status) return Error{status.error()};
+    if (Status status = begin(meta); !status) return gave_up(status.error());
   const auto throw_away = [this]() -> Result<Stored> {
     if (Status status = discard(); !status) return Error{status.error()};
     return Stored{};
@@ -82,13 +88,26 @@ Result<IncomingSnapshot::Stored> IncomingSnapshot::store(const raft::SnapshotMet
   if (!writer_.open() || meta_ != meta || writer_.size() != offset || offset > meta.size ||
       data.size() > meta.size - offset)
     return throw_away();
-  if (Status status = writer_.write(data); !status) return Error{status.error()};
-  if (!done) return Stored{.next_offset = writer_.size(), .ok = true, .file = {}};
+  if (Status status = writer_.write(data); !status) {
+    no_room_ = writer_.no_room();
+    return gave_up(status.error());
+  }
+  if (!done) return Stored{.next_offset = writer_.size(), .ok = true};
   if (writer_.size() != meta.size || writer_.meta().crc != meta.crc) return throw_away();
   Result<std::string> file = writer_.finish();
-  if (!file) return Error{file.error()};
+  if (!file) {
+    no_room_ = writer_.no_room();
+    return gave_up(file.error());
+  }
   if (Status status = remove_meta(); !status) return Error{status.error()};
-  return Stored{.next_offset = meta.size, .ok = true, .file = std::move(*file)};
+  return Stored{.next_offset = meta.size, .ok = true, .no_room = false, .file = std::move(*file)};
+}
+
+Result<IncomingSnapshot::Stored> IncomingSnapshot::gave_up(const std::string& error) {
+  if (!no_room_) return Error{error};
+  if (Status status = remove_meta(); !status) return Error{status.error()};
+  if (Status status = writer_.discard(); !status) return Error{status.error()};
+  return Stored{.no_room = true};
 }
 
 // The meta first: a part without one is nothing.

@@ -27,7 +27,8 @@ class IncomingSnapshot {
 
   struct Stored {
     uint64_t next_offset = 0;
-    bool ok = false;   // false: thrown away, as it did not verify, or did not follow what was there
+    bool ok = false;  // false: thrown away, as it did not verify, did not follow what was there, or found no room
+    bool no_room = false;
     std::string file;  // when it is whole: its name from now on
   };
   // Offset 0 throws away what was begun before.
@@ -41,6 +42,8 @@ class IncomingSnapshot {
 
  private:
   Status begin(const raft::SnapshotMeta& meta);
+  // What a failure comes to: without room the part goes, and not the node (HAZARDS F10).
+  Result<Stored> gave_up(const std::string& error);
   Status remove_meta();
   [[nodiscard]] std::optional<raft::SnapshotMeta> read_meta() const;
 
@@ -49,6 +52,7 @@ class IncomingSnapshot {
   int directory_fd_;
   SnapshotWriter writer_;
   raft::SnapshotMeta meta_;  // as announced, while open()
+  bool no_room_ = false;     // the last failure was for that
 };
 
 }  // namespace wh::storage

@@ -55,11 +55,15 @@ Status Database::begin_use() {
   claim_ = current_claim();
   // From here on an empty witness is a lost one.
   if (std::exchange(witness_blank_, false))
-    if (Status status = witness_.write(claim_, Witness::Durability::now); !status) return status;
+    if (Status status = write_witness(claim_, Witness::Durability::now); !status) return status;
   ++meta_.epoch;
   meta_changed_ = true;
-  if (Status status = begin(); !status) return status;
-  if (Status status = commit(true, true); !status) return status;
+  const Status counted = undoing([&]() -> Status {
+    if (Status status = begin(); !status) return status;
+    return commit(true);
+  });
+  if (!counted) return counted;
+  if (Status status = settle(); !status) return status;
   failed_ = false;
   return ok_status();
 }
@@ -157,17 +161,18 @@ Status Database::open_connection() {
     const char* read_back;
   };
   constexpr Pragma kPragmas[] = {
-      {"locking_mode", "EXCLUSIVE", "exclusive"},
-      {"journal_mode", "WAL", "wal"},
-      {"synchronous", "FULL", "2"},
-      {"wal_autocheckpoint", "0", "0"},
-      {"journal_size_limit", "67108864", "67108864"},
-      {"mmap_size", "0", "0"},
-      {"foreign_keys", "off", "0"},
-      {"trusted_schema", "off", "0"},
-      {"cell_size_check", "on", "1"},
+      {"journal_mode", "WAL", "wal"},   {"synchronous", "FULL", "2"},
+      {"wal_autocheckpoint", "0", "0"}, {"journal_size_limit", "16777216", "16777216"},
+      {"mmap_size", "0", "0"},          {"foreign_keys", "off", "0"},
+      {"trusted_schema", "off", "0"},   {"cell_size_check", "on", "1"},
       {"temp_store", "memory", "2"},
   };
+  if (Status status = set_pragma("locking_mode", "EXCLUSIVE", "exclusive"); !status) return status;
+  // Of a file that holds nothing yet, and before WAL, which writes to it. Free pages then go back (shrink).
+  const Result<std::string> size = query_text("PRAGMA page_count");
+  if (!size) return Error{size.error()};
+  if (*size == "0")
+    if (Status status = set_pragma("auto_vacuum", "INCREMENTAL", "2"); !status) return status;
   for (const Pragma& pragma : kPragmas)
     if (Status status = set_pragma(pragma.name, pragma.value, pragma.read_back); !status) return status;
   // After wal_autocheckpoint, which would have taken the hook away.
@@ -251,6 +256,7 @@ Status Database::prepare_statements() {
        "VALUES(1,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"},
       {&put_snapshot_, "REPLACE INTO snapshot(id,meta,file,crc) VALUES(1,?,?,?)"},
       {&delete_snapshot_, "DELETE FROM snapshot"},
+      {&shrink_, "PRAGMA incremental_vacuum(256)"},
   };
   for (const auto& [statement, sql] : statements)
     if (statement->prepare(db_, sql) != SQLITE_OK) return sql_error("preparing a statement");

@@ -95,7 +95,8 @@ SnapshotWriter::~SnapshotWriter() {
 
 Status SnapshotWriter::begin(const raft::SnapshotMeta& meta) {
   if (Status status = discard(); !status) return status;
-  fd_ = ::openat(directory_fd_, temporary_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+  fd_ = ::openat(directory_fd_, temporary_.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+  no_room_ = fd_ < 0 && is_no_room(errno);
   if (fd_ < 0) return Error{disk_error("create", path(), errno)};
   at_ = synced_ = 0;
   meta_ = meta;
@@ -131,6 +132,7 @@ Result<bool> SnapshotWriter::reopen(const raft::SnapshotMeta& meta) {
 
 Status SnapshotWriter::put(std::string_view bytes) {
   int error = disk_.write(Lane::files, fd_, temporary_, at_, bytes);
+  no_room_ = is_no_room(error);
   if (error != 0) return Error{disk_error("write", path(), error)};
   at_ += bytes.size();
   if (at_ - synced_ < kSyncEvery) return ok_status();
@@ -160,6 +162,7 @@ Result<std::string> SnapshotWriter::finish() {
   for (int n = 2; ::faccessat(directory_fd_, name.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0; ++n)
     name = stem + "-" + std::to_string(n) + ".wh";
   error = disk_.rename(Lane::files, directory_fd_, temporary_, name);
+  no_room_ = is_no_room(error);
   if (error != 0) return Error{disk_error("rename", path(), error)};
   error = disk_.sync_directory(Lane::files, directory_fd_);
   if (error != 0) return Error{disk_error("sync", directory_, error)};
@@ -167,11 +170,12 @@ Result<std::string> SnapshotWriter::finish() {
 }
 
 Status SnapshotWriter::discard() {
-  if (fd_ < 0) return ok_status();
-  ::close(fd_);
+  if (fd_ >= 0) ::close(fd_);
+  if (fd_ < 0 && !no_room_) return ok_status();
   fd_ = -1;
   const int error = disk_.remove(Lane::files, directory_fd_, temporary_);
-  if (error != 0) return Error{disk_error("remove", path(), error)};
+  // There are file systems on which that takes room: begin() writes over it, and the next start tries again.
+  if (error != 0 && !is_no_room(error)) return Error{disk_error("remove", path(), error)};
   return ok_status();
 }
 

@@ -39,6 +39,8 @@ class SnapshotWriter {
   // Synced and renamed; meta().size and crc are those of what was written. Returns the name.
   Result<std::string> finish();
   Status discard();
+  // Whether the last call that failed did so for want of room: then discard() it.
+  [[nodiscard]] bool no_room() const { return no_room_; }
   [[nodiscard]] bool open() const { return fd_ >= 0; }
   [[nodiscard]] const raft::SnapshotMeta& meta() const { return meta_; }
   [[nodiscard]] uint64_t size() const { return meta_.size; }
@@ -52,6 +54,7 @@ class SnapshotWriter {
   int directory_fd_;
   std::string temporary_;
   int fd_ = -1;
+  bool no_room_ = false;
   uint64_t at_ = 0;
   uint64_t synced_ = 0;
   raft::SnapshotMeta meta_;

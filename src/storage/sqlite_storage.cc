@@ -18,6 +18,8 @@ constexpr uint64_t kGroupBytes = 4 << 20;
 // After so many jobs of writes in a row, what waits behind them gets a turn.
 constexpr uint32_t kFairTurns = 8;
 constexpr size_t kReceivedKept = 2;
+// A batch waits for the group before it and for its own, each of which takes two syncs: so many calls are no stall.
+constexpr Millis kCallsOfABatch = 4;
 
 uint64_t bytes_of(const Write& write) {
   const auto* batch = std::get_if<BatchWrite>(&write);
@@ -47,6 +49,7 @@ SqliteStorage::SqliteStorage(Options options, Worker& worker, Directory director
       worker_(worker),
       directory_(std::move(directory)),
       disk_(options_.probe),
+      ballast_(disk_, directory_.fd(), options_.ballast_bytes),
       own_(disk_, directory_.path(), directory_.fd(), kOwnTemporary),
       incoming_(disk_, directory_.path(), directory_.fd()) {
   if (!options_.fatal) options_.fatal = end_process;
@@ -61,12 +64,27 @@ Result<SqliteStorage::Opened> SqliteStorage::open(Options options, Worker& worke
   if (Status whole = directory->check_restored(); !whole) return Error{whole.error()};
   // Not make_unique: the constructor is private.
   std::unique_ptr<SqliteStorage> self(new SqliteStorage(std::move(options), worker, std::move(*directory)));
-  self->database_ =
-      std::make_unique<Database>(self->disk_, self->directory_.path(),
-                                 Database::Settings{self->options_.fsync, self->options_.node_name,
-                                                    self->options_.fresh_instance, self->options_.log_cache_bytes});
-  Result<node::RecoveredNode> recovered = self->database_->open(self->directory_.fd());
+  self->ballast_.open();
+  const auto open_database = [&] {
+    self->database_ =
+        std::make_unique<Database>(self->disk_, self->directory_.path(),
+                                   Database::Settings{self->options_.fsync, self->options_.node_name,
+                                                      self->options_.fresh_instance, self->options_.log_cache_bytes});
+    return self->database_->open(self->directory_.fd());
+  };
+  Result<node::RecoveredNode> recovered = open_database();
+  if (!recovered && self->database_->no_room() && self->ballast_.give_up()) {
+    // Counting an opening is a write: on a full disk the ballast's last piece makes room for it.
+    self->full_ = true;
+    recovered = open_database();
+  }
+  if (!recovered && self->database_->no_room())
+    return Error{recovered.error() + "; make room in its file system and start again"};
   if (!recovered) return Error{recovered.error()};
+  self->ballast_.restore();
+  self->full_ = self->full_ && !self->ballast_.whole();
+  self->space_ = self->ballast_.measure();
+  self->space_.full = self->full_;
   self->recorded_ = self->database_->snapshot();
   Result<std::optional<raft::PartOfSnapshot>> part = self->incoming_.recover(recovered->raft.snapshot);
   if (!part) return Error{part.error()};
@@ -93,11 +111,25 @@ Status SqliteStorage::clean_up() {
 }
 
 bool SqliteStorage::idle() const {
-  return !database_busy_ && !files_busy_ && writes_.empty() && reads_.empty() && files_.empty();
+  return !database_busy_ && !files_busy_ && !group_ && writes_.empty() && reads_.empty() && files_.empty();
 }
 
 void SqliteStorage::give(node::StorageDone result) {
   if (!failed_) handler_(std::move(result));
+}
+
+// What waits longest: a call that the disk does not end, or a batch that is behind many such calls.
+Millis SqliteStorage::sync_age() const {
+  const Millis busy = disk_.busy_ms();
+  return given_at_.empty() ? busy : std::max(busy, (steady_ms() - given_at_.front()) / kCallsOfABatch);
+}
+
+void SqliteStorage::acknowledged_lost(raft::Index acknowledged, raft::Index last) {
+  const std::string what = std::string(kDatabaseFile) + ": the log ends at row " + std::to_string(last.value) +
+                           ", but row " + std::to_string(acknowledged.value) +
+                           " was acknowledged, says the leader: this directory is an older copy of itself";
+  if (options_.fsync == AppendFsync::always) return fail(damage(directory_.path(), what));
+  logf(LogLevel::warning, "%s, or lost what was not synced yet (appendfsync); the leader sends it again", what.c_str());
 }
 
 void SqliteStorage::fail(const std::string& message) {
@@ -118,7 +150,12 @@ void SqliteStorage::persist(node::Batch batch) {
     installing_.push_back(std::move(*found));
     received_.erase(found);
   }
-  writes_.emplace_back(BatchWrite{std::move(batch), std::move(file)});
+  add_write(BatchWrite{std::move(batch), std::move(file)});
+}
+
+void SqliteStorage::add_write(Write write) {
+  given_at_.push_back(steady_ms());
+  writes_.push_back(std::move(write));
   pump_database();
 }
 
@@ -127,14 +164,10 @@ void SqliteStorage::begin_anew(node::NewBeginning beginning) {
   drop_received();
   queue_files([this] { return incoming_.discard(); }, [] {});
   compact_to_ = {};
-  writes_.emplace_back(std::move(beginning));
-  pump_database();
+  add_write(std::move(beginning));
 }
 
-void SqliteStorage::save_grant(node::FoundingGrant grant) {
-  writes_.emplace_back(std::move(grant));
-  pump_database();
-}
+void SqliteStorage::save_grant(node::FoundingGrant grant) { add_write(std::move(grant)); }
 
 void SqliteStorage::load_entries(raft::Index first, raft::Index last, uint64_t max_bytes) {
   reads_.push_back({first, last, max_bytes});
@@ -153,6 +186,11 @@ void SqliteStorage::sync_soon() {
 
 void SqliteStorage::pump_database() {
   if (database_busy_ || failed_) return;
+  if (waiting_for_room_) {
+    if (!reads_.empty()) run_read();
+    return;
+  }
+  if (group_) return run_writes();  // what found no room goes first
   const bool full_wal = wal_bytes_ >= 2 * checkpoint_bytes_;
   if (!writes_.empty() && turns_ < kFairTurns && !full_wal) return run_writes();
   turns_ = 0;
@@ -168,7 +206,7 @@ void SqliteStorage::run_database(std::function<Status()> work, std::function<voi
               [this, status, done = std::move(done)] {
                 if (!*status) {
                   database_busy_ = false;
-                  return fail(status->error());
+                  return database_->no_room() ? found_no_room(status->error()) : fail(status->error());
                 }
                 unsettled_ = database_->unsettled();
                 wal_bytes_ = stats_.wal_bytes = database_->wal_bytes();
@@ -182,23 +220,27 @@ void SqliteStorage::run_database(std::function<Status()> work, std::function<voi
 
 void SqliteStorage::run_writes() {
   ++turns_;
-  auto group = std::make_shared<std::vector<Write>>();
-  uint64_t bytes = 0;
-  do {
-    bytes += bytes_of(writes_.front());
-    group->push_back(std::move(writes_.front()));
-    writes_.pop_front();
-  } while (!writes_.empty() && bytes + bytes_of(writes_.front()) <= kGroupBytes);
+  if (!group_) {
+    group_ = std::make_shared<std::vector<Write>>();
+    uint64_t bytes = 0;
+    do {
+      bytes += bytes_of(writes_.front());
+      group_->push_back(std::move(writes_.front()));
+      writes_.pop_front();
+    } while (!writes_.empty() && bytes + bytes_of(writes_.front()) <= kGroupBytes);
+  }
   auto took_us = std::make_shared<uint64_t>(0);
   run_database(
-      [this, group, took_us] {
+      [this, group = group_, took_us] {
         const auto begun = std::chrono::steady_clock::now();
         Status status = database_->write(*group);
         const auto took = std::chrono::steady_clock::now() - begun;
         *took_us = static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(took).count());
         return status;
       },
-      [this, group, took_us] {
+      [this, took_us] {
+        const auto group = std::exchange(group_, nullptr);
+        given_at_.erase(given_at_.begin(), given_at_.begin() + static_cast<std::ptrdiff_t>(group->size()));
         note_commit(*group, *took_us);
         written(*group);
       });
@@ -238,15 +280,15 @@ bool SqliteStorage::run_upkeep() {
     run_database([this] { return database_->checkpoint(); }, [this] { ++stats_.checkpoints; });
     return true;
   }
-  if (std::exchange(sync_wanted_, false)) {
-    run_database([this] { return database_->sync(); }, [] {});
+  if (sync_wanted_) {
+    run_database([this] { return database_->sync(); }, [this] { sync_wanted_ = false; });
     return true;
   }
   if (unsettled_ && writes_.empty()) {
     run_database([this] { return database_->settle(); }, [] {});
     return true;
   }
-  if (compact_to_.value == 0) return false;
+  if (compact_to_.value == 0) return run_shrink();
   auto more = std::make_shared<bool>(false);
   const raft::Index target = compact_to_;
   run_database(
@@ -258,7 +300,23 @@ bool SqliteStorage::run_upkeep() {
       },
       [this, target, more] {
         if (!*more && compact_to_ == target) compact_to_ = {};
+        shrink_wanted_ = true;
       });
+  return true;
+}
+
+// After a compaction, a slice at a time.
+bool SqliteStorage::run_shrink() {
+  if (!shrink_wanted_) return false;
+  auto more = std::make_shared<bool>(false);
+  run_database(
+      [this, more]() -> Status {
+        const Result<bool> result = database_->shrink(options_.free_pages_bytes);
+        if (!result) return Error{result.error()};
+        *more = *result;
+        return ok_status();
+      },
+      [this, more] { shrink_wanted_ = *more; });
   return true;
 }
 
@@ -327,7 +385,8 @@ void SqliteStorage::remove_file(const std::string& file) {
   queue_files(
       [this, file]() -> Status {
         const int error = disk_.remove(Lane::files, directory_.fd(), file);
-        if (error != 0) return Error{disk_error("remove", directory_.path() + "/" + file, error)};
+        // There are file systems on which that takes room: the next start tries again.
+        if (error != 0 && !is_no_room(error)) return Error{disk_error("remove", directory_.path() + "/" + file, error)};
         return ok_status();
       },
       [] {});
@@ -356,32 +415,55 @@ void SqliteStorage::pump_files() {
 
 void SqliteStorage::begin_snapshot(const raft::SnapshotMeta& meta) {
   own_overtaken_ = false;
-  queue_files([this, meta] { return own_.begin(meta); }, [] {});
+  queue_files(
+      [this, meta] {
+        own_failed_ = false;
+        return own_or_room(own_.begin(meta));
+      },
+      [] {});
 }
 
 void SqliteStorage::write_snapshot_slice(Bytes slice) {
-  stats_.snapshot_bytes_written += slice.size();
-  queue_files([this, slice = std::move(slice)] { return own_.write(slice.view()); },
-              [this] { give(node::SnapshotSliceWritten{}); });
+  const uint64_t size = slice.size();
+  auto failed = std::make_shared<bool>(false);
+  queue_files(
+      [this, slice = std::move(slice), failed]() -> Status {
+        const Status status = own_failed_ ? ok_status() : own_or_room(own_.write(slice.view()));
+        *failed = own_failed_;
+        return status;
+      },
+      [this, failed, size] {
+        if (*failed) return give(node::SnapshotFailed{});
+        stats_.snapshot_bytes_written += size;
+        give(node::SnapshotSliceWritten{});
+      });
+}
+
+// On the files lane: a snapshot that finds no room is given up, not the node (HAZARDS F10).
+Status SqliteStorage::own_or_room(Status status) {
+  if (status || !own_.no_room()) return status;
+  own_failed_ = true;
+  return own_.discard();
 }
 
 void SqliteStorage::finish_snapshot() {
   auto file = std::make_shared<SnapshotFile>();
   queue_files(
       [this, file]() -> Status {
+        if (own_failed_) return ok_status();
         Result<std::string> name = own_.finish();
-        if (!name) return Error{name.error()};
+        if (!name) return own_or_room(Error{name.error()});
         *file = {own_.meta(), *name};
         file->meta.chain = 0;
         return ok_status();
       },
       [this, file] {
+        if (file->file.empty()) return give(node::SnapshotFailed{});
         if (own_overtaken_) {
           remove_file(file->file);
           return give(node::SnapshotSaved{file->meta});
         }
-        writes_.emplace_back(RecordSnapshot{std::move(*file)});
-        pump_database();
+        add_write(RecordSnapshot{std::move(*file)});
       });
 }
 
@@ -395,6 +477,7 @@ void SqliteStorage::write_incoming_chunk(const raft::SnapshotMeta& meta, uint64_
         Result<IncomingSnapshot::Stored> stored = incoming_.store(meta, offset, data.view(), done);
         if (!stored) return Error{stored.error()};
         result->ok = stored->ok;
+        result->no_room = stored->no_room;
         result->next_offset = stored->next_offset;
         result->complete = !stored->file.empty();
         *name = std::move(stored->file);

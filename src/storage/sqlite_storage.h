@@ -9,7 +9,7 @@
 // is checkpointed. Every eighth turn the lower orders go first, so that no load starves them.
 //
 // A failed write or sync, or damage found on the way, ends in Options::fatal: no result comes any more (HAZARDS C6). A
-// full disk is such a failure. Destroy it only when idle().
+// write that finds no room is made again (space.cc). Destroy it only when idle().
 #pragma once
 
 #include <cstdint>
@@ -24,6 +24,7 @@
 #include "base/histogram.h"
 #include "base/result.h"
 #include "node/ports.h"
+#include "storage/ballast.h"
 #include "storage/database.h"
 #include "storage/directory.h"
 #include "storage/disk.h"
@@ -46,8 +47,10 @@ struct Options {
   std::string node_name;        // node-id; another one on the disk is an error
   raft::NodeId fresh_instance;  // random, not 0: the instance id, should the directory be new
   AppendFsync fsync = AppendFsync::always;
-  uint64_t log_cache_bytes = 16 << 20;  // of the log's end, to give back in RecoveredNode
-  uint64_t checkpoint_bytes = 0;        // the WAL is checkpointed at about this size; 0: 3 to 5 MB, by the instance
+  uint64_t log_cache_bytes = 16 << 20;   // of the log's end, to give back in RecoveredNode
+  uint64_t ballast_bytes = 8 << 20;      // given up when the disk is full; 0: none
+  uint64_t free_pages_bytes = 32 << 20;  // of the database file, kept for new entries
+  uint64_t checkpoint_bytes = 0;         // the WAL is checkpointed at about this size; 0: 3 to 5 MB, by the instance
   // Never returns in production; empty: writes the message to the log and ends the process with status 1.
   std::function<void(const std::string& message)> fatal;
   DiskProbe* probe = nullptr;  // tests only
@@ -92,10 +95,17 @@ class SqliteStorage final : public node::Storage {
   void write_incoming_chunk(const raft::SnapshotMeta& meta, uint64_t offset, Bytes data, bool done) override;
   void keep_snapshot(std::optional<raft::SnapshotMeta> meta) override;
   void read_snapshot(uint64_t request, const raft::SnapshotMeta& meta, uint64_t offset, uint64_t max_bytes) override;
-  [[nodiscard]] Millis sync_age() const override { return disk_.busy_ms(); }
+  void acknowledged_lost(raft::Index acknowledged, raft::Index last) override;
+  [[nodiscard]] Millis sync_age() const override;
 
   // Under appendfsync everysec the owner calls this each second; syncs what was written without a sync.
   void sync_soon();
+  // The owner calls this about each second: measures the disk, gives a DiskSpace, tries again what found no room.
+  void look_at_space();
+  // As of the last look.
+  [[nodiscard]] const node::DiskSpace& space() const { return space_; }
+  // Of the database file and its WAL, as of the last job of the database lane.
+  [[nodiscard]] uint64_t wal_bytes() const { return wal_bytes_; }
   // Nothing is under way or waiting.
   [[nodiscard]] bool idle() const;
   [[nodiscard]] const StorageStats& stats() const { return stats_; }
@@ -119,15 +129,20 @@ class SqliteStorage final : public node::Storage {
 
   SqliteStorage(Options options, Worker& worker, Directory directory);
   Status clean_up();
+  void add_write(Write write);
+  void found_no_room(const std::string& message);
+  void look(bool give_way);
   void pump_database();
   void run_writes();
   void note_commit(const std::vector<Write>& group, uint64_t took_us);
   void run_read();
   bool run_upkeep();
+  bool run_shrink();
   void run_database(std::function<Status()> work, std::function<void()> done);
   void written(std::vector<Write>& writes);
   void recorded(const SnapshotFile& snapshot);
   void retire(const SnapshotFile& file);
+  Status own_or_room(Status status);
   void drop_received();
   void remove_file(const std::string& file);
   void queue_files(FilesWork work, FilesDone done);
@@ -147,16 +162,27 @@ class SqliteStorage final : public node::Storage {
   std::unique_ptr<Database> database_;
   bool database_busy_ = false;
   std::deque<Write> writes_;
+  std::shared_ptr<std::vector<Write>> group_;  // under way, or found no room
+  std::deque<Millis> given_at_;                // of what is in group_ and writes_: when it was given
   std::deque<EntriesWanted> reads_;
   uint32_t turns_ = 0;  // jobs of writes in a row
   bool unsettled_ = false;
   bool sync_wanted_ = false;
   raft::Index compact_to_;
+  bool shrink_wanted_ = false;
   uint64_t wal_bytes_ = 0;
   uint64_t checkpoint_bytes_ = 0;
 
+  // room
+  Ballast ballast_;  // the files lane's
+  bool full_ = false;
+  bool waiting_for_room_ = false;  // the database lane writes nothing
+  bool looking_ = false;
+  node::DiskSpace space_{};
+
   // the files lane
   SnapshotWriter own_;
+  bool own_failed_ = false;     // no room: the files lane's
   bool own_overtaken_ = false;  // another log has begun since own_ was; the owner's thread's
   IncomingSnapshot incoming_;
   bool files_busy_ = false;

@@ -34,7 +34,8 @@ const char* base_name(const char* path) {
   return name;
 }
 
-// Runs `call` (which returns a code of SQLite's) through the disk; an injected errno becomes `failure`, or SQLITE_FULL.
+// Runs `call` (which returns a code of SQLite's) through the disk; an injected errno becomes `failure`, or SQLITE_FULL
+// when a write finds no room (a sync that does is a failed sync).
 template <typename Call>
 int run(Vfs* vfs, const DiskEvent& event, int failure, Call call) {
   int code = SQLITE_OK;
@@ -42,12 +43,14 @@ int run(Vfs* vfs, const DiskEvent& event, int failure, Call call) {
   const int error = vfs->disk().run(Lane::database, event, [&] {
     code = call();
     if (code == SQLITE_OK) return 0;
+    // A quota that is used up is a disk that is full.
+    if (errno == EDQUOT && code == SQLITE_IOERR_WRITE) code = SQLITE_FULL;
     return code == SQLITE_FULL ? ENOSPC : (errno != 0 ? errno : EIO);
   });
   if (error == 0) return SQLITE_OK;
   vfs->note_error(error);
   if (code != SQLITE_OK) return code;
-  return error == ENOSPC ? SQLITE_FULL : failure;
+  return is_no_room(error) && failure == SQLITE_IOERR_WRITE ? SQLITE_FULL : failure;
 }
 
 int file_close(sqlite3_file* file) { return real(file)->pMethods->xClose(real(file)); }
@@ -98,7 +101,12 @@ int vfs_open(sqlite3_vfs* vfs, const char* path, sqlite3_file* file, int flags, 
   File* mine = new (file) File{};
   mine->vfs = owner(vfs);
   mine->name = path == nullptr ? "" : base_name(path);
-  const int code = below()->xOpen(below(), path, real(file), flags, out_flags);
+  errno = 0;
+  int code = below()->xOpen(below(), path, real(file), flags, out_flags);
+  if (code != SQLITE_OK && is_no_room(errno)) {
+    owner(vfs)->note_error(errno);
+    code = SQLITE_FULL;
+  }
   if (real(file)->pMethods != nullptr) mine->base.pMethods = &kMethods;
   return code;
 }

@@ -102,15 +102,27 @@ Result<Witness::Found> Witness::open(int directory_fd) {
 Status Witness::write(const Claim& claim, Durability durability) {
   WH_ASSERT(durable_, "a witness slot is written while the other one may not be durable");
   const std::string path = directory_ + "/" + kWitnessFile;
-  const std::string slot = encode({++sequence_, instance_, claim});
+  const uint64_t sequence = sequence_ + 1;
+  const int error =
+      disk_.write(Lane::database, fd_, kWitnessFile, (sequence % 2) * kSlotSize, encode({sequence, instance_, claim}));
+  // The older slot may be torn now, and is the one to be written next.
+  no_room_ = is_no_room(error);
+  if (error != 0) return Error{disk_error("write", path, error)};
+  sequence_ = sequence;
   claim_ = claim;
   durable_ = false;
-  const int error = disk_.write(Lane::database, fd_, kWitnessFile, (sequence_ % 2) * kSlotSize, slot);
-  if (error != 0) return Error{disk_error("write", path, error)};
   const int sync_error = durability == Durability::now ? disk_.sync(Lane::database, fd_, kWitnessFile)
                                                        : disk_.write_out(Lane::database, fd_, kWitnessFile);
   if (sync_error != 0) return Error{disk_error("sync", path, sync_error)};
   durable_ = durability == Durability::now;
+  return ok_status();
+}
+
+Status Witness::sync() {
+  if (durable_) return ok_status();
+  const int error = disk_.sync(Lane::database, fd_, kWitnessFile);
+  if (error != 0) return Error{disk_error("sync", directory_ + "/" + kWitnessFile, error)};
+  durable_ = true;
   return ok_status();
 }
 

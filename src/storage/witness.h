@@ -68,6 +68,10 @@ class Witness {
 
   // Writes a claim into the older slot. Between two writes a sync of some file must have succeeded.
   Status write(const Claim& claim, Durability durability);
+  // Makes the last write durable, when it is not.
+  Status sync();
+  // Whether the last write() failed for want of room only; the slot before is then still the one that counts.
+  [[nodiscard]] bool no_room() const { return no_room_; }
   // The claim written last, whether durable yet or not.
   [[nodiscard]] const Claim& claim() const { return claim_; }
   // Tells that a sync of another file succeeded after the last write.
@@ -81,6 +85,7 @@ class Witness {
   uint64_t sequence_ = 0;
   Claim claim_;
   bool durable_ = true;
+  bool no_room_ = false;
 };
 
 }  // namespace wh::storage

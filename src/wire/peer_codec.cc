@@ -69,6 +69,7 @@ void write(FrameWriter& w, const AppendEntries& m) {
   w.index(m.leader_commit);
   w.fields().u64(m.read_round);
   w.fields().u64(m.sent_at);
+  w.index(m.acknowledged);
   w.fields().u32(static_cast<uint32_t>(m.entries.size()));
   Index expected = m.prev_log_index;
   for (const Entry& entry : m.entries) {
@@ -89,6 +90,7 @@ AppendEntries read_append_entries(FieldReader& r) {
   m.leader_commit = r.index();
   m.read_round = r.u64();
   m.sent_at = r.limited();
+  m.acknowledged = r.index();
   const uint32_t count = r.count(kMinEntryBytes);
   // Nothing stands before the first entry, and the log's terms never fall nor pass the leader's.
   if (m.prev_log_term > m.term || (m.prev_log_index == Index{0} && m.prev_log_term != Term{0})) r.fail();
@@ -121,6 +123,7 @@ void write(FrameWriter& w, const AppendEntriesReply& m) {
   w.term(m.conflict_term);
   w.fields().u64(m.read_round);
   w.fields().u64(m.sent_at);
+  w.fields().boolean(m.no_room);
 }
 
 AppendEntriesReply read_append_entries_reply(FieldReader& r) {
@@ -133,6 +136,7 @@ AppendEntriesReply read_append_entries_reply(FieldReader& r) {
   m.conflict_term = r.term();
   m.read_round = r.u64();
   m.sent_at = r.limited();
+  m.no_room = r.boolean();
   return m;
 }
 
@@ -248,7 +252,7 @@ void write(FrameWriter& w, const ForwardReply& m) {
 ForwardReply read_forward_reply(FieldReader& r) {
   ForwardReply m{};
   m.request = r.u64();
-  m.outcome = r.enumeration(Outcome::timed_out);
+  m.outcome = r.enumeration(Outcome::no_room);
   m.index = r.index();
   m.reply = r.bytes(kMaxPayloadBytes);
   return m;
@@ -279,7 +283,7 @@ void write(FrameWriter& w, const ForwardAdminReply& m) {
 ForwardAdminReply read_forward_admin_reply(FieldReader& r) {
   ForwardAdminReply m{};
   m.request = r.u64();
-  m.outcome = r.enumeration(Outcome::timed_out);
+  m.outcome = r.enumeration(Outcome::no_room);
   m.text = r.sentence();
   return m;
 }

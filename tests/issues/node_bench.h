@@ -30,6 +30,7 @@ struct BenchStorage final : Storage {
   void write_incoming_chunk(const raft::SnapshotMeta&, uint64_t, Bytes, bool) override {}
   void keep_snapshot(std::optional<raft::SnapshotMeta>) override {}
   void read_snapshot(uint64_t, const raft::SnapshotMeta&, uint64_t, uint64_t) override {}
+  void acknowledged_lost(raft::Index, raft::Index) override {}
   [[nodiscard]] Millis sync_age() const override { return 0; }
 };
 

@@ -345,6 +345,11 @@ void Cluster::absorb(Server& server, Output output) {
   } else if (output.hard_state || !output.append.empty() || output.install) {
     violate(name(server) + "something to persist came without a ticket");
   }
+  // No disk here goes back: whoever lost what it acknowledged has acknowledged it too early.
+  if (output.acknowledged_lost) {
+    server.acknowledged_lost = output.acknowledged_lost;
+    if (believe_all_) violate(name(server) + "lost what it acknowledged");
+  }
   for (Outbound& outbound : output.send_now) leave(server, std::move(outbound));
   for (HeldOutbound& held : output.send_after_persist) server.held.push_back(std::move(held));
   for (Entry& entry : output.committed) {

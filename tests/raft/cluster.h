@@ -87,6 +87,7 @@ struct Server {
   Term term_seen;
   Millis deadline = kNever;
   std::vector<Proposed> proposals;
+  std::optional<Index> acknowledged_lost;
   std::vector<TransferDone> transfers;
   std::vector<Index> compactions;
 };

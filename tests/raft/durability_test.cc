@@ -34,6 +34,66 @@ TEST_CASE("HAZARDS C1: a follower acknowledges what is on its disk, and says so 
   CHECK(c.last<AppendEntriesReply>(1, 2)->match_index == Index{3});
 }
 
+TEST_CASE("HAZARDS C5: a log that ends before what its server acknowledged in this term is noticed, by both sides") {
+  Cluster c;
+  lone(c, {1, 1, 1}, 1);
+  AppendEntries heartbeat = append(1, 3, 1);
+  heartbeat.acknowledged = Index{3};
+  c.receive(1, 2, heartbeat);
+  CHECK_FALSE(c.at(1).acknowledged_lost.has_value());
+  heartbeat = append(1, 5, 1);
+  heartbeat.acknowledged = Index{5};
+  c.receive(1, 2, heartbeat);
+  CHECK(c.at(1).acknowledged_lost == Index{5});
+  // In another term nothing is known of it.
+  Cluster other;
+  lone(other, {1, 1, 1}, 2);
+  other.receive(1, 2, heartbeat);
+  CHECK_FALSE(other.at(1).acknowledged_lost.has_value());
+
+  // The leader tells each what it acknowledged. One that goes on with less no longer counts for what it lost.
+  Cluster l;
+  lead(l, {}, 1);
+  l.propose(1, "x");
+  l.receive(1, 2, accepted(1, 2));
+  l.propose(1, "y");
+  CHECK(l.last<AppendEntries>(1, 2)->acknowledged == Index{2});
+  CHECK(l.last<AppendEntries>(1, 3)->acknowledged == Index{0});
+  clear_links(l);
+  l.step(1, PeerConnected{NodeId{2}});
+  CHECK(l.last<AppendEntries>(1, 2)->prev_log_index == Index{2});
+  clear_links(l);
+  l.receive(1, 2, AppendEntriesReply{.term = Term{1}, .rejected_index = Index{2}, .conflict_index = Index{1}});
+  REQUIRE(l.last<AppendEntries>(1, 2) != nullptr);
+  CHECK(l.last<AppendEntries>(1, 2)->prev_log_index == Index{0});
+  CHECK(l.last<AppendEntries>(1, 2)->acknowledged == Index{0});
+  l.receive(1, 2, accepted(1, 1));
+  CHECK(l.raft(1).peers()[0].match_index == Index{1});
+  CHECK(l.raft(1).commit_index() == Index{2});
+}
+
+TEST_CASE("HAZARDS C7: a server without room says so in its answers, and lets others campaign first") {
+  Cluster c;
+  lone(c, {1}, 1);
+  c.receive(1, 2, append(1, 1, 1));
+  CHECK_FALSE(c.last<AppendEntriesReply>(1, 2)->no_room);
+  c.step(1, DiskLow{true});
+  c.receive(1, 2, append(1, 1, 1));
+  CHECK(c.last<AppendEntriesReply>(1, 2)->no_room);
+  CHECK(c.at(1).deadline >= c.local_now(c.at(1)) + 2 * Millis{c.options.election_timeout_ms});
+  c.step(1, DiskLow{false});
+  c.receive(1, 2, append(1, 1, 1));
+  CHECK_FALSE(c.last<AppendEntriesReply>(1, 2)->no_room);
+  CHECK(c.at(1).deadline < c.local_now(c.at(1)) + 2 * Millis{c.options.election_timeout_ms});
+
+  Cluster l;
+  lead(l, {}, 1);
+  AppendEntriesReply reply = accepted(1, 1);
+  reply.no_room = true;
+  l.receive(1, 3, reply);
+  for (const PeerStatus& peer : l.raft(1).peers()) CHECK(peer.no_room == (peer.id == NodeId{3}));
+}
+
 TEST_CASE("a heartbeat is answered while a sync is under way, with the durable index") {
   Cluster c;
   lone(c, {1}, 1);

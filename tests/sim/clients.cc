@@ -10,8 +10,8 @@
 namespace wh::sim {
 namespace {
 constexpr const char* kQueue = "event";
-constexpr const char* kOutcomes[] = {"applied",       "not leader", "dropped",   "unknown",  "overloaded",
-                                     "shutting down", "conflict",   "not found", "timed out"};
+constexpr const char* kOutcomes[] = {"applied",       "not leader", "dropped",   "unknown",   "overloaded",
+                                     "shutting down", "conflict",   "not found", "timed out", "no room"};
 }  // namespace
 
 void Clients::start(const node::ClusterId& cluster) {

@@ -205,6 +205,12 @@ void SimStorage::load_entries(raft::Index first, raft::Index last, uint64_t max_
   });
 }
 
+// No disk here goes back to an older state: whoever loses an acknowledged entry has acknowledged it too early.
+void SimStorage::acknowledged_lost(raft::Index acknowledged, raft::Index last) {
+  world_.fail(host_.name + " acknowledged entries up to " + std::to_string(acknowledged.value) + ", its log ends at " +
+              std::to_string(last.value));
+}
+
 Millis SimStorage::sync_age() const { return syncing_.empty() ? 0 : (world_.now_us() - sync_began_us_) / 1000; }
 
 void SimStorage::die() {
@@ -216,6 +222,16 @@ void SimStorage::die() {
   if (world_.prng.below(16) == 0 && !part->bytes.empty())
     part->bytes.back() = static_cast<char>(part->bytes.back() ^ 1);
   part->bytes.resize(part->bytes.size() - world_.prng.below(part->bytes.size() / 2 + 1));
+}
+
+void SimStorage::fill(uint64_t us) {
+  stall(us);
+  full_ = true;
+  done(node::DiskSpace{.free_bytes = 0, .total_bytes = 1, .full = true});
+  world_.after(us, host_, [this] {
+    full_ = false;
+    done(node::DiskSpace{.free_bytes = 1, .total_bytes = 1, .full = false});
+  });
 }
 
 // --- the file lane
@@ -232,19 +248,29 @@ void SimStorage::begin_snapshot(const raft::SnapshotMeta& meta) {
 
 void SimStorage::write_snapshot_slice(Bytes slice) {
   taken_ += slice.view();
-  file_job([this] { done(node::SnapshotSliceWritten{}); });
+  file_job([this] {
+    if (full_) return done(node::SnapshotFailed{});
+    done(node::SnapshotSliceWritten{});
+  });
 }
 
 void SimStorage::finish_snapshot() {
   taking_.size = taken_.size();
   taking_.crc = crc32c(taken_);
   world_.checks->snapshot_taken(host_, taking_);
-  file_job([this, image = SnapshotImage{taking_, std::exchange(taken_, {})}] { write(RecordSnapshot{image}); });
+  file_job([this, image = SnapshotImage{taking_, std::exchange(taken_, {})}] {
+    if (full_) return done(node::SnapshotFailed{});
+    write(RecordSnapshot{image});
+  });
 }
 
 void SimStorage::write_incoming_chunk(const raft::SnapshotMeta& meta, uint64_t offset, Bytes data, bool done_here) {
   file_job([this, meta, offset, bytes = std::move(data), done_here] {
     std::optional<SnapshotImage>& part = host_.disk.incoming;
+    if (full_) {
+      part.reset();
+      return done(node::IncomingChunkWritten{meta, 0, false, false, true});
+    }
     if (offset == 0) part = SnapshotImage{meta, {}};
     if (!part || part->meta != meta || offset != part->bytes.size()) {
       part.reset();

@@ -63,10 +63,13 @@ class SimStorage final : public node::Storage {
   void write_incoming_chunk(const raft::SnapshotMeta& meta, uint64_t offset, Bytes data, bool done) override;
   void keep_snapshot(std::optional<raft::SnapshotMeta> meta) override;
   void read_snapshot(uint64_t request, const raft::SnapshotMeta& meta, uint64_t offset, uint64_t max_bytes) override;
+  void acknowledged_lost(raft::Index acknowledged, raft::Index last) override;
   [[nodiscard]] Millis sync_age() const override;
 
   // The process dies now.
   void die();
+  // The disk is full for so long: the next sync waits for it, snapshots fail.
+  void fill(uint64_t us);
   // The next sync takes this much longer.
   void stall(uint64_t us) { stall_us_ = us; }
 
@@ -96,6 +99,7 @@ class SimStorage final : public node::Storage {
   std::vector<Write> syncing_;
   uint64_t sync_began_us_ = 0;
   uint64_t stall_us_ = 0;
+  bool full_ = false;
   uint64_t file_lane_free_us_ = 0;
   raft::SnapshotMeta taking_;
   std::string taken_;

@@ -144,7 +144,13 @@ void Faults::pause() {
 void Faults::stall_disk() {
   Host* host = any_alive();
   if (host == nullptr) return;
-  host->process->storage().stall(world_.prng.below(uint64_t{world_.options.election_timeout_ms} * 6'000));
+  const uint64_t us = world_.prng.below(uint64_t{world_.options.election_timeout_ms} * 6'000);
+  // What a full disk holds up waits like what a slow one does; but it is known to be full.
+  if (us % 2 == 0) {
+    host->process->storage().stall(us);
+  } else {
+    host->process->storage().fill(us);
+  }
 }
 
 // Only while every voter has the disk it is a member with, so that one lost disk is a minority.

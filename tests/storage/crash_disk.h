@@ -47,6 +47,8 @@ class CrashDisk final : public DiskProbe {
       case DiskEvent::Kind::truncate:
         file(name).pending.push_back({event.offset, {}, true});
         break;
+      case DiskEvent::Kind::allocate:
+        break;
       case DiskEvent::Kind::write_out:
         for (Pending& p : file(name).pending) p.written_out = true;
         break;

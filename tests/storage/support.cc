@@ -89,6 +89,7 @@ Client::Client(const std::string& directory, DiskProbe* probe, const std::functi
   options.node_name = "a";
   options.fresh_instance = kSelf;
   options.probe = probe;
+  options.ballast_bytes = 0;  // large; tests of it say so
   options.fatal = [this](const std::string& message) { fatal.push_back(message); };
   if (change) change(options);
   Result<SqliteStorage::Opened> opened = SqliteStorage::open(std::move(options), worker);

@@ -152,7 +152,6 @@ TEST_CASE("help: usage, examples and every directive, in a terminal's width") {
   }
   CHECK(has(help, "[8080]"));
   CHECK(has(help, "[256mb]"));
-  CHECK(has(help, "(not supported yet)"));
   size_t begin = 0;
   while (begin < help.size()) {
     const size_t end = help.find('\n', begin);

@@ -89,8 +89,7 @@ TEST_CASE("load: a bad line stops, with file, number, line and what was expected
   CHECK(bad({{"w.conf", "port eighty"}}) == "w.conf:1: 'port eighty'\n'port' must be a whole number from 0 to 65535");
   CHECK(has(bad({{"w.conf", "port 80 # http"}}), "put a comment on a line of its own"));
   CHECK(has(bad({{"w.conf", "port"}}), "'port' needs a value"));
-  CHECK(has(bad({{"w.conf", "maxmemory 1gb"}}),
-            "w.conf:1: 'maxmemory 1gb'\nthis version does not support 'maxmemory' yet"));
+  CHECK(has(bad({{"w.conf", "min-free-disk lots"}}), "w.conf:1: 'min-free-disk lots'\n'min-free-disk' must be a size"));
   CHECK(bad({{"w.conf", "requirepass a hunter2"}}).find("hunter2") == std::string::npos);
   CHECK(has(bad({{"w.conf", "cluster-secret hunter2 hunter3"}}), "w.conf:1: 'cluster-secret ***"));
   CHECK(has(bad({{"w.conf", "\"a\\nb\" 1"}}), "unknown directive 'a\\x0ab'"));

@@ -67,6 +67,7 @@ TEST_CASE("table: every directive of the contract, with its default") {
       {"slowlog-log-slower-than", "10000"},
       {"slowlog-max-len", "128"},
       {"maxmemory", "0"},
+      {"min-free-disk", "64mb"},
       {"requirepass", "\"\""},
       {"cluster-secret", "\"\""},
       {"protected-mode", "yes"},
@@ -100,7 +101,6 @@ TEST_CASE("table: rows are whole, and every default can be given back to its dir
     const std::string text = default_text(spec);
     CHECK(assign_option(options, spec, option_words(spec, text == "\"\"" ? "" : text)).ok());
     CHECK(option_text(options, spec) == option_text(Options(), spec));
-    CHECK_FALSE((spec.changeable && !spec.supported));
   }
   CHECK(find_option("PORT") == find_option("port"));
   CHECK(find_option("prot") == nullptr);
@@ -207,25 +207,6 @@ TEST_CASE("HAZARDS K7: wrong values are refused, name the directive, change noth
   }
 }
 
-TEST_CASE("table: what is not supported yet accepts its default only") {
-  const Pairs refused = {{"maxmemory", "1gb"}};
-  for (const auto& [name, value] : refused) {
-    CAPTURE(name);
-    Options options;
-    const Status status = assign(options, name, {value});
-    REQUIRE_FALSE(status.ok());
-    CHECK(has(status.error(), "this version does not support '" + name + "' yet"));
-    CHECK_FALSE(has(status.error(), "hunter2"));
-    CHECK_FALSE(spec_of(name).supported);
-    CHECK(get(options, name) == get(Options(), name));
-  }
-  Options options;
-  CHECK(assign(options, "maxmemory", {"0gb"}).ok());
-  size_t unsupported = 0;
-  for (const OptionSpec& spec : option_table()) unsupported += spec.supported ? 0 : 1;
-  CHECK(unsupported == refused.size());
-}
-
 TEST_CASE("table: paths are made absolute, and nothing else is") {
   Options options;
   CHECK(assign(options, "dir", {"data"}).ok());
@@ -285,6 +266,8 @@ TEST_CASE("CONFIG SET: changes what is marked as changeable") {
                       {"maxclients", "5"},
                       {"request-timeout", "100"},
                       {"http-max-body", "2097152"},
+                      {"maxmemory", "1073741824"},
+                      {"min-free-disk", "16777216"},
                       {"follower-writes", "forward"},
                       {"read-consistency", "stale"},
                       {"get-writes", "yes"},

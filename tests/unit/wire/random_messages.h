@@ -105,6 +105,7 @@ class RandomMessages {
     v.leader_commit = Index{limited()};
     v.read_round = any();
     v.sent_at = limited();
+    v.acknowledged = Index{limited()};
     uint64_t term = v.prev_log_term.value;
     Index index = v.prev_log_index;
     for (uint64_t left = below(max_entries + 1); left > 0; --left) {
@@ -142,7 +143,8 @@ class RandomMessages {
                                   .conflict_index = Index{limited()},
                                   .conflict_term = Term{limited()},
                                   .read_round = any(),
-                                  .sent_at = limited()};
+                                  .sent_at = limited(),
+                                  .no_room = flip()};
       case 4: {
         InstallSnapshot v;
         v.term = Term{limited()};
@@ -174,14 +176,16 @@ class RandomMessages {
       case 9:
         return Forward{.request = any(), .command = Bytes(text(100)), .term = Term{limited()}};
       case 10:
-        return ForwardReply{
-            .request = any(), .outcome = static_cast<Outcome>(below(9)), .index = Index{limited()}, .reply = text(100)};
+        return ForwardReply{.request = any(),
+                            .outcome = static_cast<Outcome>(below(10)),
+                            .index = Index{limited()},
+                            .reply = text(100)};
       case 11:
         return ForwardAdmin{
             .request = any(),
             .admin = {.kind = static_cast<AdminKind>(below(3)), .name = text(40), .raft_address = text(40)}};
       default:
-        return ForwardAdminReply{.request = any(), .outcome = static_cast<Outcome>(below(9)), .text = text(100)};
+        return ForwardAdminReply{.request = any(), .outcome = static_cast<Outcome>(below(10)), .text = text(100)};
     }
   }
 

@@ -1,0 +1,272 @@
+// A disk that fills: no room at every single call that needs some, once or until it is made; what waits is written
+// then, nothing is reported before, and the state is the same as without (HAZARDS C7, F10).
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <fstream>
+
+#include <doctest/doctest.h>
+
+#include "support.h"
+
+using namespace wh;
+using namespace wh::storage;
+using namespace wh::storage::test;
+
+namespace {
+
+// Full from the call `from` on (counting those that need room), for one call or until it is emptied.
+class FullDisk final : public DiskProbe {
+ public:
+  uint64_t from = UINT64_MAX;
+  bool once = false;
+  int error = ENOSPC;
+  bool emptied = false;
+  uint64_t calls = 0;
+  uint64_t refused = 0;
+  uint64_t ballast = 0;  // its size, as it was last cut or made
+
+  int before(const DiskEvent& event) override {
+    using Kind = DiskEvent::Kind;
+    if (event.kind != Kind::write && event.kind != Kind::rename && event.kind != Kind::remove &&
+        event.kind != Kind::allocate)
+      return 0;
+    ++calls;
+    if (emptied || calls < from || (once && refused > 0)) return 0;
+    ++refused;
+    return error;
+  }
+  void after(const DiskEvent& event) override {
+    if (event.file == kBallastFile) ballast = event.offset;
+  }
+};
+
+// Runs until nothing waits. A disk that stays full is emptied after some looks, which must bring nothing.
+void finish(Client& client, FullDisk& disk) {
+  client.run();
+  for (int looks = 0; !client->idle(); ++looks) {
+    REQUIRE(looks < 20);
+    if (looks == 2) disk.emptied = true;
+    client->look_at_space();
+    client.run();
+  }
+}
+
+template <typename T>
+size_t answers_of(const Client& client) {
+  return static_cast<size_t>(std::count_if(client.answers.begin(), client.answers.end(),
+                                           [](const node::StorageDone& d) { return std::holds_alternative<T>(d); }));
+}
+
+// Something of everything that writes; gives what must be on the disk after it.
+Model story(Client& client, FullDisk& disk) {
+  Model model;
+  const auto persist = [&](node::Batch b) {
+    model.append(b.append);
+    if (b.hard_state) model.hard_state = *b.hard_state;
+    const uint64_t ticket = b.ticket;
+    client.answers.clear();
+    client->persist(std::move(b));
+    client.run();
+    // Reported when it is written, and only then, and once.
+    CHECK((answers_of<node::BatchPersisted>(client) == 1) == client->idle());
+    finish(client, disk);
+    REQUIRE(answers_of<node::BatchPersisted>(client) == 1);
+    for (const node::StorageDone& done : client.answers)
+      if (const auto* persisted = std::get_if<node::BatchPersisted>(&done)) CHECK(persisted->ticket == ticket);
+  };
+  model.cluster = cluster(1);
+  model.hard_state = {raft::Term{1}, kSelf};
+  model.append({configuration_entry(1, 1, {kSelf})});
+  client->begin_anew({cluster(1), {raft::Term{1}, kSelf}, configuration_entry(1, 1, {kSelf})});
+  finish(client, disk);
+  persist(batch(1, entries(2, 20, 1, std::string(300, 'a'))));
+  // Larger than SQLite's cache: written in the middle of the transaction, too.
+  persist(batch(2, entries(21, 28, 1, std::string(300'000, 'b'))));
+  persist(batch(2, entries(29, 30, 1)));
+  persist(batch(3, {}, raft::HardState{raft::Term{2}, kOther}));
+  persist(batch(4, entries(25, 40, 2, "c")));  // truncates
+  for (int tries = 0;; ++tries) {
+    REQUIRE(tries < 20);
+    client.answers.clear();
+    const raft::SnapshotMeta meta = take_snapshot(client, 24, 1, std::string(5000, 's'));
+    finish(client, disk);
+    if (meta.index.value == 24 || answers_of<node::SnapshotSaved>(client) == 1) break;
+    if (tries == 2) disk.emptied = true;
+  }
+  model.snapshot_index = 24;
+  client->compact(raft::Index{12});
+  finish(client, disk);
+  persist(batch(5, entries(41, 50, 2, std::string(1000, 'd'))));
+  const raft::SnapshotMeta theirs = leader_snapshot(60, 3, 77, std::string(4000, 't'));
+  for (int tries = 0; !receive_snapshot(client, theirs, std::string(4000, 't')); ++tries) {
+    REQUIRE(tries < 20);
+    if (tries == 2) disk.emptied = true;
+  }
+  node::Batch install = batch(6, {}, raft::HardState{raft::Term{3}, {}});
+  install.install = raft::InstallState{theirs, false};
+  model.wipe_to(60);
+  model.snapshot_index = 60;
+  persist(install);
+  persist(batch(7, entries(61, 70, 3, "e")));
+  return model;
+}
+
+void check_story(FullDisk& disk, uint64_t ballast_bytes = 0) {
+  const TempDirectory dir = TempDirectory::in_memory();
+  const auto change = [&](Options& o) {
+    o.checkpoint_bytes = 30'000;
+    o.free_pages_bytes = 0;
+    o.ballast_bytes = ballast_bytes;
+  };
+  std::optional<Client> client;
+  for (int tries = 0;; ++tries) {
+    REQUIRE(tries < 5);
+    client.emplace(dir.path(), &disk, change);
+    if (client->ok()) break;
+    // The start of a new directory, or its end, found no room.
+    const bool said = client->error().find("No space left") != std::string::npos ||
+                      client->error().find("quota exceeded") != std::string::npos;
+    CHECK_MESSAGE(said, client->error());
+    if (!disk.once) disk.emptied = true;
+  }
+  const Model model = story(*client, disk);
+  CHECK(client->fatal.empty());
+  client.reset();
+  Client again(dir.path());
+  REQUIRE_MESSAGE(again.ok(), again.error());
+  CHECK(model.difference(again.node) == "");
+}
+
+}  // namespace
+
+TEST_CASE("HAZARDS C7, F10: no room at any call that needs some, once or until it is made, changes nothing") {
+  FullDisk counting;
+  check_story(counting);
+  REQUIRE(counting.calls > 100);
+  CHECK(counting.refused == 0);
+  // Most calls are pages of the large batch: every one of the first and last, some of those between.
+  uint64_t step = 1;
+  uint64_t refused = 0;
+  for (uint64_t at = 1; at <= counting.calls; at += step) {
+    step = at < 50 ? 1 : at + 150 > counting.calls ? 3 : 97;
+    for (const bool once : {true, false}) {
+      CAPTURE(at);
+      CAPTURE(once);
+      FullDisk disk;
+      disk.from = at;
+      disk.once = once;
+      disk.error = at % 3 == 0 ? EDQUOT : ENOSPC;
+      check_story(disk);
+      refused += disk.refused;
+    }
+  }
+  CHECK(refused > 200);
+}
+
+TEST_CASE("the ballast gives way piece by piece, is kept for the opening, and is made again") {
+  const TempDirectory dir = TempDirectory::in_memory();
+  FullDisk disk;
+  const auto change = [](Options& o) { o.ballast_bytes = 3 << 20; };
+  {
+    Client client(dir.path(), &disk, change);
+    REQUIRE(client.ok());
+    CHECK(std::filesystem::file_size(dir.file("ballast")) == 3 << 20);
+    client.persist(batch(1, entries(1, 3, 1)));
+    disk.from = disk.calls + 1;
+    client.answers.clear();
+    client->persist(batch(2, entries(4, 6, 1)));
+    client.run();
+    // Tried again after each piece; the last one is not given.
+    CHECK(disk.refused >= 3);
+    CHECK(std::filesystem::file_size(dir.file("ballast")) == 1 << 20);
+    CHECK(answers_of<node::BatchPersisted>(client) == 0);
+    REQUIRE(answers_of<node::DiskSpace>(client) > 0);
+    CHECK(client->space().full);
+    CHECK_FALSE(client->idle());
+    // Each second once more.
+    const uint64_t before = disk.refused;
+    client->look_at_space();
+    client.run();
+    CHECK(disk.refused == before + 1);
+    disk.emptied = true;
+    client->look_at_space();
+    client.run();
+    CHECK(answers_of<node::BatchPersisted>(client) == 1);
+    CHECK(client->space().full);  // until the ballast is whole again
+    client->look_at_space();
+    client.run();
+    CHECK_FALSE(client->space().full);
+    CHECK(std::filesystem::file_size(dir.file("ballast")) == 3 << 20);
+    CHECK(client.fatal.empty());
+  }
+  // An opening writes: without room it takes the whole ballast, once.
+  FullDisk again;
+  again.from = 1;
+  again.once = true;
+  Client client(dir.path(), &again, change);
+  REQUIRE_MESSAGE(client.ok(), client.error());
+  CHECK(again.refused == 1);
+  CHECK(client.node.raft.log.last_index == raft::Index{6});
+  client.close();
+  FullDisk never;
+  never.from = 1;
+  const Client refused(dir.path(), &never, change);
+  CHECK(refused.error().find("make room in its file system and start again") != std::string::npos);
+}
+
+TEST_CASE("a batch that waits for room ages, like one that waits for a slow disk (HAZARDS C9)") {
+  const TempDirectory dir = TempDirectory::in_memory();
+  FullDisk disk;
+  Client client(dir.path(), &disk);
+  CHECK(client->sync_age() == 0);
+  disk.from = disk.calls + 1;
+  client->persist(batch(1, entries(1, 3, 1)));
+  client.run();
+  const Millis until = steady_ms() + 40;
+  while (steady_ms() < until) {
+  }
+  CHECK(client->sync_age() >= 10);  // a quarter of it
+  disk.emptied = true;
+  finish(client, disk);
+  CHECK(client->sync_age() == 0);
+}
+
+TEST_CASE("after compaction the database file gives its space back, but for some free pages") {
+  const TempDirectory dir = TempDirectory::in_memory();
+  Client client(dir.path(), nullptr, [](Options& o) {
+    o.free_pages_bytes = 2 << 20;
+    o.checkpoint_bytes = 1 << 20;
+  });
+  const auto size = [&] { return std::filesystem::file_size(dir.file("wormhole.db")); };
+  for (uint64_t i = 1; i <= 40; ++i) client.persist(batch(i, entries(i, i, 1, std::string(500'000, 'x'))));
+  client.run();
+  const uint64_t grown = size();
+  CHECK(grown > (15 << 20));
+  take_snapshot(client, 40, 1, "state");
+  client->compact(raft::Index{38});
+  client.run();
+  // The cut becomes the file's with the next checkpoint.
+  for (uint64_t i = 41; i <= 45; ++i) client.persist(batch(i, entries(i, i, 1, std::string(500'000, 'y'))));
+  client.run();
+  CHECK(client.fatal.empty());
+  CHECK(size() < (9 << 20));
+  client.close();
+  Client again(dir.path());
+  REQUIRE_MESSAGE(again.ok(), again.error());
+  CHECK(again.node.raft.log.last_index == raft::Index{45});
+  CHECK(again.node.raft.log.base_index == raft::Index{38});
+}
+
+TEST_CASE("HAZARDS C5: the leader knows more of this log than it holds: an older copy") {
+  const TempDirectory dir = TempDirectory::in_memory();
+  Client client(dir.path());
+  client->acknowledged_lost(raft::Index{9}, raft::Index{4});
+  REQUIRE(client.fatal.size() == 1);
+  for (const char* part : {"/wormhole.db: the log ends at row 4, but row 9 was acknowledged", "older copy", "join"})
+    CHECK(client.fatal[0].find(part) != std::string::npos);
+  const TempDirectory lax = TempDirectory::in_memory();
+  Client other(lax.path(), nullptr, [](Options& o) { o.fsync = AppendFsync::everysec; });
+  other->acknowledged_lost(raft::Index{9}, raft::Index{4});
+  CHECK(other.fatal.empty());
+}
