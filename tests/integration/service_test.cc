@@ -1,5 +1,6 @@
 // Running as a service: in the background, under a service manager, with a log that is rotated, asked for its health.
 #include <array>
+#include <cctype>
 #include <csignal>
 #include <cstddef>
 #include <cstdio>
@@ -7,6 +8,7 @@
 #include <cstring>
 #include <filesystem>
 #include <functional>
+#include <sstream>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -302,6 +304,23 @@ TEST_CASE("the unit file: systemd accepts it, and what it starts is a good comma
   const Output verified = sh(dir, "systemd-analyze verify ./wormhole.service");
   CHECK(verified.status == 0);
   CHECK(verified.err.empty());
+}
+
+TEST_CASE("the container's files set directives that exist") {
+  const TempDir dir;
+  const std::string help = sh(dir, kServer + " --help").out;
+  size_t names = 0;
+  for (const char* file : {"Dockerfile", "compose.yaml"}) {
+    std::istringstream found(
+        sh(dir, "grep -oE 'WORMHOLE_[A-Z_]+' " WORMHOLE_SOURCE_DIR "/" + std::string(file) + " | sort -u").out);
+    for (std::string name; std::getline(found, name); ++names) {
+      CAPTURE(name);
+      std::string directive = name.substr(name.find('_') + 1);
+      for (char& c : directive) c = c == '_' ? '-' : static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+      CHECK(help.find("\n  " + directive + " ") != std::string::npos);
+    }
+  }
+  CHECK(names > 8);
 }
 
 TEST_CASE("create-cluster: start, status, kill-leader, stop, clean, each as often as one likes") {

@@ -1,0 +1,39 @@
+# Wormhole in a container: built by the first stage, whose compilers stay behind; the second has the server, the four
+# libraries it needs, and a user of its own. tests/container builds it and runs it.
+#
+#   docker build -t wormhole .
+#   docker run -p 127.0.0.1:8080:8080 -e WORMHOLE_REQUIREPASS="$(openssl rand -hex 32)" -v wormhole:/var/lib/wormhole wormhole
+#
+# Every directive can be given as WORMHOLE_ and its name in capitals. compose.yaml has three nodes.
+ARG BASE=debian:bookworm-slim
+
+FROM ${BASE} AS build
+ARG MESON_OPTIONS="-Dbuildtype=release -Db_lto=true"
+COPY utils/install-deps /source/utils/
+RUN apt-get update && apt-get install -y --no-install-recommends make && /source/utils/install-deps build
+COPY . /source
+# The server alone: the tests ran elsewhere.
+RUN cd /source && meson setup build ${MESON_OPTIONS} && ninja -C build src/server/wormhole-server \
+  && install -D -s build/src/server/wormhole-server /out/usr/local/bin/wormhole-server \
+  && install -D -m 644 conf/wormhole.conf /out/usr/local/share/doc/wormhole/wormhole.conf
+
+FROM ${BASE}
+RUN apt-get update \
+  && apt-get install -y --no-install-recommends libuv1 libmbedtls14 libsqlite3-0 libsimdjson14 \
+  && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/* \
+  && groupadd --system --gid 1112 wormhole \
+  && useradd --system --uid 1112 --gid wormhole --home-dir /var/lib/wormhole --shell /usr/sbin/nologin wormhole \
+  && install -d -o wormhole -g wormhole -m 700 /var/lib/wormhole
+COPY --from=build /out/ /
+# Numbers, so that it can be seen not to be root without a look into the image.
+USER 1112:1112
+WORKDIR /var/lib/wormhole
+VOLUME /var/lib/wormhole
+# All interfaces of the container: who may come in is said by what is published, and by protected-mode, which lets nobody in
+# from outside without a password. The debug port is for this container only, by `docker exec`.
+ENV WORMHOLE_DIR=/var/lib/wormhole WORMHOLE_BIND="* -::*" WORMHOLE_DEBUG_PORT=0
+EXPOSE 8080 1112
+STOPSIGNAL SIGTERM
+# Alive, not ready: a node that waits for its cluster must not be restarted for it.
+HEALTHCHECK --interval=10s --timeout=6s --start-period=60s --retries=3 CMD ["wormhole-server", "--check-health"]
+ENTRYPOINT ["wormhole-server"]
