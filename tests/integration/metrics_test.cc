@@ -23,10 +23,6 @@ struct Exposition {
   std::vector<std::string> problems;
 };
 
-std::string without(const std::string& name, const std::string& suffix) {
-  return name.ends_with(suffix) ? name.substr(0, name.size() - suffix.size()) : name;
-}
-
 // Reads text format 0.0.4 strictly: every line, HELP and TYPE once and before their samples, a metric's lines together,
 // no sample twice, histograms cumulative and their +Inf equal to their count.
 Exposition parse(const std::string& text) {
@@ -36,7 +32,7 @@ Exposition parse(const std::string& text) {
       "(\\{[a-zA-Z_][a-zA-Z0-9_]*=\"([^\"\\\\]|\\\\[\"\\\\n])*\"(,[a-zA-Z_][a-zA-Z0-9_]*=\"([^\"\\\\]|\\\\[\"\\\\n])*"
       "\")*\\})?"
       " (-?[0-9]+(\\.[0-9]+)?)");
-  static const std::regex kBound(",?le=\"([^\"]*)\"");
+  static const std::regex kBound("[{,]le=\"([^\"]*)\"\\}$");  // of a bucket: the last label
   Exposition result;
   const auto problem = [&](const std::string& what, const std::string& line) {
     result.problems.push_back(what + ": " + line);
@@ -81,8 +77,11 @@ Exposition parse(const std::string& text) {
       continue;
     }
     std::smatch bound;
-    Series& series = histograms[family + std::regex_replace(labels, kBound, "")];
-    if (name == family + "_bucket" && std::regex_search(labels, bound, kBound)) {
+    std::string others = labels;  // than `le`
+    const bool bucket = std::regex_search(labels, bound, kBound);
+    if (bucket) others = bound.position(0) == 0 ? "" : labels.substr(0, static_cast<size_t>(bound.position(0))) + "}";
+    Series& series = histograms[family + others];
+    if (name == family + "_bucket" && bucket) {
       const double le = bound[1] == "+Inf" ? INFINITY : std::stod(bound[1]);
       if (le <= series.bound) problem("buckets out of order", line);
       if (value < series.count) problem("buckets that do not add up", line);
@@ -336,7 +335,7 @@ TEST_CASE("log-format: logfmt from the start, plain again while it runs") {
   size_t count = 0;
   for (std::string line; std::getline(lines, line); ++count) CHECK_MESSAGE(std::regex_match(line, logfmt), line);
   CHECK(count > 2);
-  CHECK(has(server.log(), "msg=\"an election begins, for term 1: this node is the only voter\""));
+  CHECK(has(server.log(), "msg=\"an election begins, for term 2: this node is the only voter\""));
   CHECK(server.redis("CONFIG SET log-format plain") == "OK");
   CHECK(server.redis("CONFIG SET timeout 0") == "OK");
   CHECK(has(server.log(), " * timeout was changed by CONFIG SET: 0\n"));

@@ -64,6 +64,8 @@ TEST_CASE("table: every directive of the contract, with its default") {
       {"timeout", "0"},
       {"tcp-backlog", "511"},
       {"tcp-keepalive", "300"},
+      {"slowlog-log-slower-than", "10000"},
+      {"slowlog-max-len", "128"},
       {"maxmemory", "0"},
       {"requirepass", "\"\""},
       {"cluster-secret", "\"\""},
@@ -71,6 +73,7 @@ TEST_CASE("table: every directive of the contract, with its default") {
       {"allowed-hosts", "\"\""},
       {"get-writes", "loopback"},
       {"loglevel", "notice"},
+      {"log-format", "plain"},
       {"logfile", "\"\""},
       {"pidfile", "\"\""},
       {"daemonize", "no"},
@@ -268,7 +271,7 @@ TEST_CASE("CONFIG GET: patterns, in the order of the table, secrets as Redis sho
         Pairs{{"raft-heartbeat-interval", "50"}, {"raft-log-cache", "16777216"}});
   CHECK(get_options(options, "bind") == Pairs{{"bind", "127.0.0.1 -::1"}});
   CHECK(get_options(options, "requirepass") == Pairs{{"requirepass", "hunter2"}});
-  CHECK(get_options(options, "log*") == Pairs{{"loglevel", "notice"}, {"logfile", ""}});
+  CHECK(get_options(options, "log*") == Pairs{{"loglevel", "notice"}, {"log-format", "plain"}, {"logfile", ""}});
   CHECK(get_options(options, "nothing*").empty());
   CHECK(get_options(options, "").empty());
   CHECK(get_options(options, "include").empty());
@@ -291,6 +294,9 @@ TEST_CASE("CONFIG SET: changes what is marked as changeable") {
                       {"raft-snapshot-entries", "7"},
                       {"raft-snapshot-bytes", "1048576"},
                       {"raft-max-uncommitted", "8388608"},
+                      {"log-format", "logfmt"},
+                      {"slowlog-log-slower-than", "-1"},
+                      {"slowlog-max-len", "0"},
                       {"tcp-keepalive", "0"}};
   for (const auto& [name, value] : good) {
     CAPTURE(name);
@@ -324,6 +330,8 @@ TEST_CASE("CONFIG SET: refusals leave the options alone") {
   CHECK(refusal(std::string(10000, 'q'), "1").size() < 100);
   CHECK(has(refusal("timeout", "1 2"), "whole number"));
   CHECK(has(refusal("loglevel", "loud"), "must be debug"));
+  CHECK(has(refusal("slowlog-log-slower-than", "-2"), "a whole number from 0 to 3600000000, or -1"));
+  CHECK(has(refusal("slowlog-max-len", "-1"), "a whole number from 0 to 100000"));
   CHECK(has(refusal("raft-max-uncommitted", "1mb"), "must be at least twice 'http-max-body'"));
   CHECK(has(refusal("allowed-hosts", "a b:80"), "without port"));
   CHECK(has(refusal("requirepass", std::string("a\0b", 3)), "NUL"));
