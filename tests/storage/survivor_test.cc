@@ -31,12 +31,13 @@ class Remains {
   Remains() {
     Client client(origin_.path());
     client->begin_anew({cluster(1), {raft::Term{1}, kSelf}, configuration_entry(1, 1, {kSelf})});
-    client.persist(batch(1, {configuration_entry(2, 1, {kSelf, kOther, raft::NodeId{3}})}));
+    client.persist(batch(1, {configuration_entry(2, 1, {kSelf, kOther})}));
     client.persist(batch(2, entries(3, 50, 2, "data"), raft::HardState{raft::Term{2}, kSelf}));
     take_snapshot(client, 30, 2, "state");
     client->compact(raft::Index{20});
     client.run();
-    client.persist(batch(3, entries(51, 60, 4, "more"), raft::HardState{raft::Term{6}, kOther}));
+    client.persist(batch(3, {configuration_entry(51, 4, {kSelf, kOther, raft::NodeId{3}})}));
+    client.persist(batch(4, entries(52, 60, 4, "more"), raft::HardState{raft::Term{6}, kOther}));
     files_ = files_of(origin_.path());
   }
   // Copies it to a directory of its own.
@@ -62,7 +63,7 @@ TEST_CASE("to look at a survivor changes nothing, and tells what it holds") {
     CHECK((*survivor)->node().raft.log.last_index == raft::Index{60});
     CHECK((*survivor)->last_log_term() == raft::Term{4});
     CHECK((*survivor)->node().raft.hard_state.current_term == raft::Term{6});
-    CHECK((*survivor)->configuration().index == raft::Index{2});
+    CHECK((*survivor)->configuration().index == raft::Index{51});
     CHECK((*survivor)->configuration().configuration.voters() == 3);
     // A second one, and a server, are kept out.
     const auto second = Survivor::examine(dir.path(), "");
@@ -125,8 +126,8 @@ TEST_CASE("a survivor that took over holds its whole log, alone, in a term of it
   const auto read = client.answer<node::EntriesRead>();
   REQUIRE(read);
   REQUIRE(read->entries.size() == 31);
-  CHECK(read->entries.front().payload.view() == "data");
-  CHECK(read->entries[29].payload.view() == "more");
+  CHECK(read->entries.front().payload.view() == "data31");
+  CHECK(read->entries[29].payload.view() == "more60");
   // It goes on like any log.
   client.persist(batch(1, entries(62, 63, 8), raft::HardState{raft::Term{8}, kSelf}));
   CHECK(client.fatal.empty());
