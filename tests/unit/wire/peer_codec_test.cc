@@ -144,7 +144,7 @@ TEST_CASE("HAZARDS A14: terms and indices at or above 2^62 are refused, in every
       {raft::RequestVoteReply{}, {0}},
       {two_entries(), {0, kPrevIndexAt, kPrevTermAt, 24, kFirstTermAt, kFirstTimeAt, kSecondTermAt}},
       {raft::AppendEntriesReply{}, {0, 9, 17, 25, 33}},
-      {raft::InstallSnapshot{}, {0, 8, 16, 24, 41, 57, 69}},
+      {raft::InstallSnapshot{}, {0, 8, 16, 24, 45, 61, 73}},
       {raft::InstallSnapshotReply{}, {0, 8, 16, 25}},
       {raft::TimeoutNow{}, {0}},
       {raft::ReadIndexRequest{}, {0}},
