@@ -49,8 +49,8 @@ raft::AppendEntries two_entries() {
   return m;
 }
 // Where things are in its payload.
-constexpr size_t kPrevIndexAt = 8, kPrevTermAt = 16, kSentAt = 40, kCountAt = 48, kFirstTermAt = 52, kFirstKindAt = 60,
-                 kFirstTimeAt = 61, kFirstLengthAt = 69, kSecondTermAt = 78;
+constexpr size_t kPrevIndexAt = 8, kPrevTermAt = 16, kSentAt = 40, kAcknowledgedAt = 48, kCountAt = 56,
+                 kFirstTermAt = 60, kFirstKindAt = 68, kFirstTimeAt = 69, kFirstLengthAt = 77, kSecondTermAt = 86;
 
 }  // namespace
 
@@ -142,9 +142,10 @@ TEST_CASE("HAZARDS A14: terms and indices at or above 2^62 are refused, in every
   const std::vector<Field> fields = {
       {raft::RequestVote{}, {0, 8, 16}},
       {raft::RequestVoteReply{}, {0}},
-      {two_entries(), {0, kPrevIndexAt, kPrevTermAt, 24, kSentAt, kFirstTermAt, kFirstTimeAt, kSecondTermAt}},
+      {two_entries(),
+       {0, kPrevIndexAt, kPrevTermAt, 24, kSentAt, kAcknowledgedAt, kFirstTermAt, kFirstTimeAt, kSecondTermAt}},
       {raft::AppendEntriesReply{}, {0, 9, 17, 25, 33, 49}},
-      {raft::InstallSnapshot{}, {0, 8, 16, 24, 41, 57, 69}},
+      {raft::InstallSnapshot{}, {0, 8, 16, 24, 45, 61, 73}},
       {raft::InstallSnapshotReply{}, {0, 8, 16, 25}},
       {raft::TimeoutNow{}, {0}},
       {raft::ReadIndexRequest{}, {0}},
@@ -190,9 +191,9 @@ TEST_CASE("kinds, booleans and outcomes are known ones") {
   CHECK_FALSE(decoded(with_byte(encoded(raft::RequestVote{}), 24, 2)));
   CHECK_FALSE(decoded(with_byte(encoded(raft::RequestVote{}), 25, 255)));
   CHECK_FALSE(decoded(with_byte(encoded(raft::ReadIndexReply{}), 16, 2)));
-  CHECK_FALSE(decoded(with_byte(encoded(node::ForwardReply{}), 8, 9)));
+  CHECK_FALSE(decoded(with_byte(encoded(node::ForwardReply{}), 8, 10)));
   CHECK_FALSE(decoded(with_byte(encoded(node::ForwardAdmin{}), 8, 3)));
-  CHECK_FALSE(decoded(with_byte(encoded(node::ForwardAdminReply{}), 8, 9)));
+  CHECK_FALSE(decoded(with_byte(encoded(node::ForwardAdminReply{}), 8, 10)));
 }
 
 TEST_CASE("a configuration entry must decode") {
