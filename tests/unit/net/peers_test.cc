@@ -455,4 +455,12 @@ TEST_CASE("addresses are split and filled") {
   address.clear();
   fill_host(address, "10.0.0.1");
   CHECK(address.empty());
+  // Loopback means nothing to another machine.
+  for (const char* const loopback : {"127.0.0.1:5", "[::1]:5", "localhost:5"}) {
+    address = loopback;
+    fill_host(address, "127.0.0.1");
+    CHECK(address == loopback);
+    fill_host(address, "10.0.0.1");
+    CHECK(address == "10.0.0.1:5");
+  }
 }
