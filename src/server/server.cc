@@ -168,9 +168,9 @@ void Server::make_node(node::RecoveredNode recovered) {
       .snapshot_bytes = options_.raft_snapshot_bytes,
       .log_cache_bytes = options_.raft_log_cache_bytes,
       .max_uncommitted_bytes = options_.raft_max_uncommitted_bytes,
-      .snapshot_rate = options_.raft_snapshot_rate,
       .maxmemory_bytes = options_.maxmemory_bytes,
       .min_free_disk_bytes = options_.min_free_disk_bytes,
+      .snapshot_rate = options_.raft_snapshot_rate,
   };
   storage_->set_handler([this](node::StorageDone done) {
     ++storage_results_;

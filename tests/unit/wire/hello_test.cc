@@ -97,6 +97,6 @@ TEST_CASE("unknown purposes, refusals and standings are refused") {
   hello[4] = 2;
   CHECK_FALSE(wire::decode_hello(hello));
   std::string reply = payload_of(random.hello_reply());
-  reply[0] = 7;
+  reply[0] = static_cast<char>(wire::kLastRefusal) + 1;
   CHECK_FALSE(wire::decode_hello_reply(reply));
 }
