@@ -50,8 +50,7 @@ void Node::watch_room(Millis now) {
     raft_->step(now, raft::DiskLow{room_.low()});
     hand_over_at_ = now;
   }
-  if (!room_.low() || ending_ || now < hand_over_at_ || !raft_->leads_for_certain() || raft_->transferring())
-    return;
+  if (!room_.low() || ending_ || now < hand_over_at_ || !raft_->leads_for_certain() || raft_->transferring()) return;
   raft::PeerStatus best{};
   for (const raft::PeerStatus& peer : raft_->peers())
     if (raft_->configuration().is_voter(peer.id) && peer.last_contact != 0 && !peer.no_room && !silent(peer.id, now) &&

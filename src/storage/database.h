@@ -1,7 +1,7 @@
 // The SQLite database and the witness beside it: the log, term and vote, the cluster's identity, the snapshot record.
 // One connection in exclusive mode, WAL, one transaction and one sync per group of writes (HAZARDS 5, C1). Blocking:
-// every method runs as a job of the database lane, or before the loop starts. Called by sqlite_storage.cc, and where there
-// is no loop by survivor.cc and backup/restore.cc.
+// every method runs as a job of the database lane, or before the loop starts. Called by sqlite_storage.cc, and where
+// there is no loop by survivor.cc and backup/restore.cc.
 //
 // A method that fails returns a sentence and leaves the database unusable: the process stops with it, and the restart
 // reads and verifies again (HAZARDS C6). Nothing is ever tried twice, but for want of room: then no_room() is true, all
@@ -193,7 +193,7 @@ class Database {
   bool lower_witness_ = false;
   bool witness_behind_ = false;
   bool witness_blank_ = false;  // nothing was ever written to it
-  bool unsynced_ = false;  // a commit was made without a sync
+  bool unsynced_ = false;       // a commit was made without a sync
   bool synchronous_full_ = true;
 
   Statement begin_, commit_, insert_, delete_from_, delete_to_, delete_all_, select_, select_sizes_, update_meta_,

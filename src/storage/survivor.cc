@@ -15,8 +15,8 @@ constexpr const char* kWal = "wormhole.db-wal";
 Survivor::Survivor(Directory directory, std::string name, DiskProbe* probe)
     : directory_(std::move(directory)),
       disk_(probe),
-      database_(std::make_unique<Database>(
-          disk_, directory_.path(), Database::Settings{.name = std::move(name), .instance = raft::NodeId{1}})),
+      database_(std::make_unique<Database>(disk_, directory_.path(),
+                                           Database::Settings{.name = std::move(name), .instance = raft::NodeId{1}})),
       had_wal_(::access((directory_.path() + "/" + kWal).c_str(), F_OK) == 0) {}
 
 // To look at a database that was closed in an orderly way makes an empty WAL.

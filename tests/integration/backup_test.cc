@@ -80,7 +80,8 @@ TEST_CASE("HAZARDS F6, K2: backups from all three nodes at once while writes go 
     const size_t space = seen.find(' ');
     CHECK(seen.substr(0, space) == seen.substr(space + 1));
     CHECK(std::stoi(seen) >= 20);
-    MESSAGE(file, ": the first ", seen.substr(0, space), " of 1500 writes", std::string(still_writing ? "" : " (all were done)"));
+    MESSAGE(file, ": the first ", seen.substr(0, space), " of 1500 writes",
+            std::string(still_writing ? "" : " (all were done)"));
   }
   for (Server* server : nodes.all)
     MESSAGE(server->name, ": ",

@@ -1,9 +1,9 @@
 #include "base/hash.h"
 
-#include <doctest/doctest.h>
-
 #include <set>
 #include <string>
+
+#include <doctest/doctest.h>
 
 TEST_CASE("crc32c of the vectors of RFC 3720 B.4") {
   CHECK(wh::crc32c("123456789") == 0xe3069283);

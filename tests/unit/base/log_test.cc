@@ -1,8 +1,8 @@
 #include "base/log.h"
 
-#include <doctest/doctest.h>
-
 #include <vector>
+
+#include <doctest/doctest.h>
 
 #include "base/utf8.h"
 
@@ -33,7 +33,7 @@ TEST_CASE("a limiter lets one line through an interval and counts the rest") {
 
 TEST_CASE("UTF-8: overlong forms, surrogates and what is above U+10FFFF are refused") {
   CHECK(wh::is_utf8("plain \xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80"));
-  for (const char* bad : {"\xc0\x80", "\xc1\xbf", "\xe0\x80\x80", "\xed\xa0\x80", "\xf0\x80\x80\x80", "\xf4\x90\x80\x80",
-                          "\xf5\x80\x80\x80", "\x80", "\xe2\x82", "\xff"})
+  for (const char* bad : {"\xc0\x80", "\xc1\xbf", "\xe0\x80\x80", "\xed\xa0\x80", "\xf0\x80\x80\x80",
+                          "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\x80", "\xe2\x82", "\xff"})
     CHECK_FALSE(wh::is_utf8(bad));
 }

@@ -6,8 +6,8 @@
 
 #include <doctest/doctest.h>
 
-#include "node_bench.h"
 #include "machine/command.h"
+#include "node_bench.h"
 
 namespace wh::node {
 namespace {
