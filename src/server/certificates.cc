@@ -78,8 +78,8 @@ Status Certificates::load() {
   for (const std::string& notice : set_.material->notices()) log_line(LogLevel::warning, notice);
   const net::TlsValidity cert = set_.material->cert_validity();
   if (net::seconds_since_1970() < cert.begins)
-    log_line(LogLevel::warning, "tls-cert-file " + options_.tls_cert_file + " is not good before " +
-                                    net::utc_text(cert.begins) + ": is this machine's clock right?");
+    logf(LogLevel::warning, "tls-cert-file %s is not good before %s: is this machine's clock right?",
+         options_.tls_cert_file.c_str(), net::utc_text(cert.begins).c_str());
   expiry_checked_ = loop_.now();
   warn_of_expiry();
   return ok_status();
