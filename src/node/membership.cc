@@ -383,7 +383,8 @@ void Node::refresh_addresses(Millis now) {
       return is_loopback(address) || address.starts_with(':');
     });
     for (const raft::Member& member : members) {
-      const raft::Member said = addresses_of(member);
+      raft::Member said = addresses_of(member);
+      if (said.raft_address.starts_with(':')) said.raft_address = member.raft_address;  // its own, of a wildcard bind
       // Who is known by loopback is on this machine; to those on others that address says nothing.
       if (said == member || (is_loopback(said.raft_address) && !one_machine)) continue;
       logf(LogLevel::notice, "%s is now at %s", member.name.c_str(), said.raft_address.c_str());

@@ -346,7 +346,9 @@ raft::Member Node::addresses_of(const raft::Member& member) const {
   } else {
     return result;
   }
-  if (!said.raft_address.empty() && said.raft_address.front() != ':') result.raft_address = said.raft_address;
+  // Of itself a node bound to every address knows no host; what the configuration says may be where it was before.
+  if (!said.raft_address.empty() && (said.raft_address.front() != ':' || member.id == instance_))
+    result.raft_address = said.raft_address;
   result.http_address = said.http_address;
   result.https_address = said.https_address;
   return result;
