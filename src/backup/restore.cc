@@ -30,6 +30,9 @@ bool counts(const std::string& name) {
 Status check_empty(const std::string& directory, std::vector<std::string> names) {
   std::erase_if(names, [](const std::string& name) { return !counts(name); });
   if (names.empty()) return ok_status();
+  if (std::find(names.begin(), names.end(), storage::kRestoreMarker) != names.end())
+    return Error{directory + " holds a restore that was cut off (" + storage::kRestoreMarker +
+                 "): empty the directory and restore again"};
   std::sort(names.begin(), names.end());
   std::string some = names[0];
   for (size_t i = 1; i < names.size() && i < 3; ++i) some += ", " + names[i];

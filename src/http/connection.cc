@@ -72,12 +72,12 @@ void Connection::drain() {
   draining_ = true;
   // A connection that is idle here may have a request on its way: closed now, its client could not tell what became of
   // it.
-  if (!request_open_ && (waiting_ || !slots_.empty())) stop_reading_requests();
+  if (!request_open_ && (waiting_ || source_ || !slots_.empty())) stop_reading_requests();
   pump();
 }
 
 void Connection::close_idle() {
-  if (state_ != State::open || request_open_ || waiting_ || !slots_.empty()) return;
+  if (state_ != State::open || request_open_ || waiting_ || source_ || !slots_.empty()) return;
   stop_reading_requests();
   pump();
 }

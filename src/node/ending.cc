@@ -13,7 +13,7 @@ constexpr Millis kAnswerMs = 3'000;
 
 void Node::begin_shutdown(Millis now) {
   if (ending_) return;
-  ending_ = Ending{.answer_by = now + kAnswerMs, .to = {}, .tried = {}};
+  ending_ = Ending{.answer_by = now + kAnswerMs, .to = {}, .tried = {}, .gave_back = {}};
   wants_turn_ = true;
   bring_deadlines_forward(ending_->answer_by);
 }
@@ -22,7 +22,9 @@ raft::NodeId Node::best_successor(const std::set<raft::NodeId>& but, Millis now)
   raft::PeerStatus best{};
   for (const raft::PeerStatus& peer : raft_->peers()) {
     if (but.contains(peer.id) || !raft_->configuration().is_voter(peer.id) || silent(peer.id, now)) continue;
-    if (!best.id || peer.match_index > best.match_index) best = peer;
+    // One whose disk has room before one that could take no data.
+    const bool better = best.no_room != peer.no_room ? best.no_room : peer.match_index > best.match_index;
+    if (!best.id || better) best = peer;
   }
   return best.id;
 }
@@ -36,11 +38,17 @@ void Node::pump_handover(Millis now) {
     return;
   }
   ending.linger_until = 0;
-  if (raft_->transferring() || now < ending.retry_at) return;
-  raft::NodeId to = best_successor(ending.tried, now);
+  if (raft_->transferring()) {
+    ending.led = true;
+    return;
+  }
+  if (now < ending.retry_at) return;
+  std::set<raft::NodeId> but = ending.tried;
+  but.insert(ending.gave_back.begin(), ending.gave_back.end());
+  raft::NodeId to = best_successor(but, now);
   if (!to && !ending.tried.empty()) {
     ending.tried.clear();
-    to = best_successor({}, now);
+    to = best_successor(ending.gave_back, now);
   }
   ending.nobody = !to;
   ending.led = !ending.nobody;
@@ -59,7 +67,10 @@ void Node::handover_done(const raft::TransferDone& transfer) {
   if (!ending_ || ending_->number != transfer.token) return;
   wants_turn_ = true;
   ending_->handed = transfer.ok;
-  if (transfer.ok) return;
+  if (transfer.ok) {
+    ending_->gave_back.insert(ending_->to);
+    return;
+  }
   ending_->tried.insert(ending_->to);
   if (const raft::Member* member = raft_->configuration().find(ending_->to))
     logf(LogLevel::warning, "%s did not take leadership over within an election timeout", member->name.c_str());

@@ -362,7 +362,7 @@ void Node::transfer_to(PendingAdmin& admin, Millis now) {
   if (member->suffrage != raft::Suffrage::voter)
     return finish_admin(admin, Outcome::conflict, admin.admin.name + " is a learner");
   if (silent(member->id, now)) return finish_admin(admin, Outcome::conflict, admin.admin.name + " does not answer");
-  if (raft_->change_pending()) return wait_turn(admin, now);
+  if (raft_->change_pending() || raft_->transferring()) return wait_turn(admin, now);
   admin.target = member->id;
   admin.number = next_number_++;
   admin.step = PendingAdmin::Step::transferring;

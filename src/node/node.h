@@ -188,6 +188,7 @@ class Node {
     Millis deadline;
     raft::NodeId from;     // a follower that forwarded it, or nobody
     uint64_t request = 0;  // its number there
+    raft::Term term{};     // in which it was
     size_t bytes = 0;      // of the command, while it waits
     // Not 0: it was forwarded under this number before, and refused: it goes again under the same one.
     uint64_t sequence = 0;
@@ -410,7 +411,8 @@ class Node {
     uint64_t number = 0;  // of the transfer under way
     raft::NodeId to;
     std::set<raft::NodeId> tried;
-    bool nobody = false;  // answers that could take over
+    std::set<raft::NodeId> gave_back;  // took it over; if this node leads again, they are being stopped too
+    bool nobody = false;               // answers that could take over
   };
   std::optional<Ending> ending_;  // begin_shutdown was called
   raft::NodeId last_leader_;

@@ -21,16 +21,9 @@ void Node::remove_member(PendingAdmin& admin, Millis now) {
     return finish_admin(admin, Outcome::conflict,
                         admin.admin.name + " is the last voter, and a cluster has one at the least: add another first");
   size_t reachable = 0;
-  raft::NodeId heir;
-  raft::Index heir_index;
   for (const raft::Member& other : next.members()) {
     if (other.suffrage != raft::Suffrage::voter || silent(other.id, now)) continue;
     ++reachable;
-    for (const raft::PeerStatus& peer : raft_->peers())
-      if (peer.id == other.id && (!heir || peer.match_index > heir_index)) {
-        heir = peer.id;
-        heir_index = peer.match_index;
-      }
   }
   if (reachable < next.quorum())
     return finish_admin(admin, Outcome::conflict,
@@ -39,7 +32,8 @@ void Node::remove_member(PendingAdmin& admin, Millis now) {
                             std::to_string(next.quorum()) + " are needed: bring back or remove " +
                             names_of_silent(next, now) + " first");
   admin.target = member->id;
-  if (member->id == instance_ && heir && !admin.handed_over) return hand_over_first(admin, heir, now);
+  if (member->id == instance_ && !admin.handed_over)
+    if (const raft::NodeId heir = best_successor({}, now)) return hand_over_first(admin, heir, now);
   propose_change(admin, std::move(next), now);
 }
 

@@ -41,7 +41,8 @@ void Node::on_forward(raft::NodeId from, Forward& forward, Millis now) {
                      .may_forward = false,
                      .deadline = request_deadline(now),
                      .from = from,
-                     .request = forward.request};
+                     .request = forward.request,
+                     .term = forward.term};
   // One hop and no further (HAZARDS E14): who does not lead refuses at once, and has certainly not applied it.
   // So does who leads a later term than it was sent in: what was sent after it may have been applied since.
   if (!raft_ || raft_->role() != raft::Role::leader || raft_->current_term() != forward.term) {
@@ -70,7 +71,11 @@ void Node::pump_writes(Millis now) {
   while (!writes_.empty()) {
     PendingWrite& write = writes_.front();
     const bool leads = raft_->role() == raft::Role::leader;
-    if (leads && !raft_->transferring()) {
+    // A forwarded one counts in the term it was sent in: its sender sends what comes after it to the next leader.
+    if (write.from && (!leads || write.term != raft_->current_term())) {
+      answer_waiter({.term = {}, .token = 0, .from = write.from, .request = write.request, .deadline = 0},
+                    Outcome::not_leader, {}, {});
+    } else if (leads && !raft_->transferring()) {
       if (!write.from) {
         machine::RequestId id;
         if (write.sequence != 0) id = {.origin = instance_, .epoch = epoch_, .sequence = write.sequence};
@@ -88,9 +93,6 @@ void Node::pump_writes(Millis now) {
         raft_->step(now, raft::Propose{number, Bytes(std::exchange(write.command, {}))});
         proposing_.emplace(number, std::move(write));
       }
-    } else if (write.from && !leads) {
-      answer_waiter({.term = {}, .token = 0, .from = write.from, .request = write.request, .deadline = 0},
-                    Outcome::not_leader, {}, {});
     } else if (!leads && raft_->leader_id()) {
       if (!write.may_forward) {
         complete(write.token, Outcome::not_leader, {}, {});

@@ -53,8 +53,9 @@ void Node::watch_room(Millis now) {
   if (!room_.low() || ending_ || now < hand_over_at_ || !raft_->leads_for_certain() || raft_->transferring()) return;
   raft::PeerStatus best{};
   for (const raft::PeerStatus& peer : raft_->peers())
-    if (raft_->configuration().is_voter(peer.id) && peer.last_contact != 0 && !peer.no_room && !silent(peer.id, now) &&
-        (!best.id || peer.match_index > best.match_index))
+    // In `replicate` it answered in this term, and its log follows.
+    if (raft_->configuration().is_voter(peer.id) && peer.state == raft::ProgressState::replicate && !peer.no_room &&
+        !silent(peer.id, now) && (!best.id || peer.match_index > best.match_index))
       best = peer;
   if (!best.id) return;
   // One that cannot take it is asked again later: meanwhile this node leads, and refuses what adds data.

@@ -132,6 +132,7 @@ void Node::chunk_written(const IncomingChunkWritten& written, Millis now) {
     logf(LogLevel::warning,
          "no room on the disk for the leader's snapshot at index %lu (%lu bytes): it was thrown away",
          written.meta.index.value, written.meta.size);
+    raft_->step(now, raft::ChunkStored{written.meta, 0, false, true});
     return;
   }
   if (!written.ok) logf(LogLevel::warning, "a snapshot from the leader did not verify and was thrown away");

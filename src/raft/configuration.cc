@@ -8,6 +8,7 @@
 namespace wh::raft {
 namespace {
 constexpr uint8_t kFormat = 2;
+constexpr uint8_t kFormatWithoutRemoved = 1;  // is read, and no longer written
 constexpr size_t kMaxMembers = 1024;
 constexpr size_t kMaxRemoved = 1024;
 constexpr size_t kMaxString = 512;
@@ -108,7 +109,8 @@ std::string Configuration::encode() const {
 
 std::optional<Configuration> Configuration::decode(std::string_view bytes) {
   Reader r(bytes);
-  if (r.u8() != kFormat) return std::nullopt;
+  const uint8_t format = r.u8();
+  if (format != kFormat && format != kFormatWithoutRemoved) return std::nullopt;
   const uint32_t count = r.count(25);
   if (count > kMaxMembers) return std::nullopt;
   std::vector<Member> members;
@@ -126,7 +128,7 @@ std::optional<Configuration> Configuration::decode(std::string_view bytes) {
       if (other.id == m.id || other.name == m.name) return std::nullopt;
     members.push_back(std::move(m));
   }
-  const uint32_t removed = r.count(8);
+  const uint32_t removed = format == kFormatWithoutRemoved ? 0 : r.count(8);
   if (removed > kMaxRemoved) return std::nullopt;
   Configuration result(std::move(members));
   for (uint32_t i = 0; i < removed && r.ok(); ++i) {

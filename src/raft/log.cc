@@ -118,6 +118,13 @@ uint64_t Log::bytes_above(Index index) const {
   return appended_bytes_ - (it == marks_.begin() ? 0 : std::prev(it)->bytes);
 }
 
+Index Log::above_which(uint64_t most) const {
+  if (appended_bytes_ <= most) return base_index_;
+  for (const Mark& mark : marks_)
+    if (appended_bytes_ - mark.bytes <= most) return std::max(mark.last, base_index_);
+  return std::max(marks_.empty() ? Index{} : marks_.back().last, base_index_);
+}
+
 const Entry& Log::at(Index index) const {
   WH_ASSERT(cached(index), "the entry is not cached");
   return cache_[index - cache_first_];

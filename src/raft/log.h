@@ -70,6 +70,8 @@ class Log {
   [[nodiscard]] uint64_t cached_bytes() const { return cached_bytes_; }
   // What the entries above `index` cost, to within kMarkBytes too much; those of an earlier process life do not count.
   [[nodiscard]] uint64_t bytes_above(Index index) const;
+  // The lowest index, to within kMarkBytes, above which the entries cost at most `most`.
+  [[nodiscard]] Index above_which(uint64_t most) const;
   // Evicts from the front down to `max_bytes`, but nothing above `keep_above`.
   void trim_cache(uint64_t max_bytes, Index keep_above);
 

@@ -77,7 +77,9 @@ bool Raft::removed() const {
 void Raft::on_told_removed(Millis now, const ToldRemoved& told) {
   if (told.as_of <= told_removed_ || told.as_of.term.value >= kLimit || told.as_of.index.value >= kLimit) return;
   told_removed_ = told.as_of;
-  if (told_removed() && role_ != Role::follower) become_follower(now, hard_state_.current_term, kNobody);
+  if (!told_removed() || role_ == Role::follower) return;
+  if (role_ == Role::leader) return step_down(now, StepDownCause::removed, "a member says that this node was removed");
+  become_follower(now, hard_state_.current_term, kNobody);
 }
 
 // --- learners

@@ -99,6 +99,7 @@ struct ChunkStored {
   SnapshotMeta meta;
   uint64_t next_offset;
   bool ok;
+  bool no_room = false;  // thrown away for want of room: not answered, the leader asks again later
 };
 struct EntriesLoaded {
   std::vector<Entry> entries;  // contiguous, the first asked for in front; empty: the storage no longer has them

@@ -159,6 +159,7 @@ void Raft::on_install_snapshot_reply(Millis now, NodeId from, const InstallSnaps
 
 void Raft::on_install_snapshot(Millis now, NodeId from, InstallSnapshot& message) {
   WH_ASSERT(role_ != Role::leader, "two leaders in one term");
+  if (role_ != Role::follower) note_overtaken(from, hard_state_.current_term, true);
   if (role_ != Role::follower || leader_ != from) become_follower(now, hard_state_.current_term, from);
   last_leader_contact_ = now;
   lost_leader_ = kNobody;
@@ -189,6 +190,7 @@ void Raft::on_install_snapshot(Millis now, NodeId from, InstallSnapshot& message
 void Raft::on_chunk_stored(const ChunkStored& stored) {
   if (!incoming_ || incoming_->meta != stored.meta) return;
   if (!stored.ok) incoming_.reset();
+  if (stored.no_room) return;
   if (role_ != Role::follower || !leader_) return;
   send(leader_, InstallSnapshotReply{.term = hard_state_.current_term,
                                      .index = stored.meta.index,
@@ -235,8 +237,12 @@ void Raft::on_snapshot_taken(const SnapshotTaken& taken) {
 // anything back, nor does one that the log outgrows (HAZARDS F7). The bound: a follower that can catch up at all takes
 // more in than is written, so while a snapshot goes to it less is written than that snapshot is large.
 void Raft::compact_log(Millis now) {
-  if (!snapshot_ || snapshot_->index.value <= options_.trailing_entries) return;
-  const Index possible = std::min(snapshot_->index - options_.trailing_entries, durable_index_);
+  if (!snapshot_) return;
+  // The trail: so many entries, but no more bytes than may be held; and none of it on a disk that has no room.
+  const uint64_t trail = disk_low_ ? 0 : options_.trailing_entries;
+  const Index by_count = snapshot_->index.value > trail ? snapshot_->index - trail : Index{};
+  const Index by_bytes = std::min(snapshot_->index, log_.above_which(options_.held_log_bytes));
+  const Index possible = std::min(std::max(by_count, by_bytes), durable_index_);
   if (possible <= log_.base_index()) return;
   Index target = possible;
   for (auto& [id, p] : progress_) {

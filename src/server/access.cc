@@ -76,7 +76,7 @@ std::optional<http::Response> refuse(const Options& options, const ByteStream& s
     return http::error_response(
         403, "this Host is not known here; ask by address, or name it in the directive allowed-hosts");
   }
-  if (!needs.changes_state) return std::nullopt;
+  if (!needs.changes_state && !needs.costly) return std::nullopt;
   if (const std::string* site = request.header("Sec-Fetch-Site");
       site != nullptr && *site != "same-origin" && *site != "none")
     return http::error_response(403, "another site's page may not change anything here");

@@ -20,6 +20,7 @@ std::string protected_mode_refusal(const Options& options, const ByteStream& str
 // What a request wants, as far as access goes.
 struct AccessNeeds {
   bool exempt = false;         // /healthz and /readyz: open to everybody
+  bool costly = false;         // a backup: no other site's page may ask for it, though it changes nothing
   bool changes_state = false;  // a write, whatever its method
   bool writes_by_get = false;  // a write whose route also takes GET
 };

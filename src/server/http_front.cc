@@ -98,7 +98,10 @@ std::optional<http::Response> HttpFront::check_headers(const http::Connection& c
   const RouteSpec* route = route_of(match);
   AccessNeeds needs;
   if (route != nullptr) {
-    needs = {.exempt = route->exempt, .changes_state = route->changes_state, .writes_by_get = route->writes_by_get};
+    needs = {.exempt = route->exempt,
+             .costly = route->finish_later != nullptr,
+             .changes_state = route->changes_state,
+             .writes_by_get = route->writes_by_get};
   } else {
     needs.changes_state = request.method != http::Method::get && request.method != http::Method::head &&
                           request.method != http::Method::options;

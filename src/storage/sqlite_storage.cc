@@ -17,6 +17,8 @@ constexpr const char* kOwnTemporary = "snapshot-own.wh.tmp";
 constexpr uint64_t kGroupBytes = 4 << 20;
 // After so many jobs of writes in a row, what waits behind them gets a turn.
 constexpr uint32_t kFairTurns = 8;
+// Or after so many entries, as a slice of a compaction removes more than that: the log's file does not outgrow it.
+constexpr uint64_t kFairEntries = 1'000;
 constexpr size_t kReceivedKept = 2;
 // A batch waits for the group before it and for its own, each of which takes two syncs: so many calls are no stall.
 constexpr Millis kCallsOfABatch = 4;
@@ -105,7 +107,8 @@ Status SqliteStorage::clean_up() {
     if (!is_snapshot_leftover(file) && !is_snapshot_name(file) && file != kBackupTemporary) continue;
     if (incoming_.open() && IncomingSnapshot::owns(file)) continue;
     const int error = disk_.remove(Lane::files, directory_.fd(), file);
-    if (error != 0) return Error{disk_error("remove", directory_.path() + "/" + file, error)};
+    // There are file systems on which that takes room: the next start tries again.
+    if (error != 0 && !is_no_room(error)) return Error{disk_error("remove", directory_.path() + "/" + file, error)};
   }
   return ok_status();
 }
@@ -192,8 +195,10 @@ void SqliteStorage::pump_database() {
   }
   if (group_) return run_writes();  // what found no room goes first
   const bool full_wal = wal_bytes_ >= 2 * checkpoint_bytes_;
-  if (!writes_.empty() && turns_ < kFairTurns && !full_wal) return run_writes();
+  const bool upkeep_due = turns_ >= kFairTurns || entries_since_upkeep_ >= kFairEntries;
+  if (!writes_.empty() && !upkeep_due && !full_wal) return run_writes();
   turns_ = 0;
+  entries_since_upkeep_ = 0;
   if (!reads_.empty() && !full_wal) return run_read();
   if (run_upkeep()) return;
   if (!writes_.empty()) run_writes();
@@ -255,6 +260,7 @@ void SqliteStorage::note_commit(const std::vector<Write>& group, uint64_t took_u
   stats_.commits_us.add(took_us);
   stats_.commit_entries.add(entries);
   stats_.entries_written += entries;
+  entries_since_upkeep_ += entries;
 }
 
 void SqliteStorage::run_read() {

@@ -165,7 +165,8 @@ class SqliteStorage final : public node::Storage {
   std::shared_ptr<std::vector<Write>> group_;  // under way, or found no room
   std::deque<Millis> given_at_;                // of what is in group_ and writes_: when it was given
   std::deque<EntriesWanted> reads_;
-  uint32_t turns_ = 0;  // jobs of writes in a row
+  uint32_t turns_ = 0;                 // jobs of writes in a row
+  uint64_t entries_since_upkeep_ = 0;  // written by them
   bool unsettled_ = false;
   bool sync_wanted_ = false;
   raft::Index compact_to_;

@@ -15,8 +15,8 @@
 namespace wh::wire {
 
 // Versions of the protocol that this program speaks.
-inline constexpr uint16_t kMinVersion = 1;
-inline constexpr uint16_t kMaxVersion = 1;
+inline constexpr uint16_t kMinVersion = 2;
+inline constexpr uint16_t kMaxVersion = 2;
 
 using Nonce = std::array<uint8_t, 16>;  // random, never used twice
 using Proof = std::array<uint8_t, 32>;  // HMAC-SHA256

@@ -94,6 +94,10 @@ TEST_CASE("what is encoded is decoded; anything else is refused") {
   CHECK(Configuration::decode(Configuration().encode()) == Configuration());
   for (size_t size = 0; size < bytes.size(); ++size) CHECK_FALSE(Configuration::decode(bytes.substr(0, size)));
   CHECK_FALSE(Configuration::decode(bytes + "x"));
+  // What was written before removed members were remembered ends before their number.
+  std::string earlier_format = bytes.substr(0, bytes.size() - 4);
+  earlier_format[0] = 1;
+  CHECK(Configuration::decode(earlier_format) == c);
   std::string other_format = bytes;
   other_format[0] = 9;
   CHECK_FALSE(Configuration::decode(other_format));

@@ -106,6 +106,22 @@ TEST_CASE("HAZARDS F7: compaction keeps a trail, and a dead follower does not ho
   CHECK(c.converge() == "");
 }
 
+TEST_CASE("HAZARDS C7: on a disk without room no trail is kept") {
+  Options options = test_options();
+  options.trailing_entries = 5;
+  Cluster c(options);
+  c.nodes({1});
+  c.timeout(1);
+  c.deliver_all();
+  for (int i = 0; i < 20; ++i) c.propose(1, "v" + std::to_string(i));
+  c.deliver_all();
+  c.snapshot(1);
+  const Index snapshot = c.raft(1).snapshot()->index;
+  CHECK(c.raft(1).log().base_index() == snapshot - 5);
+  c.step(1, DiskLow{true});
+  CHECK(c.raft(1).log().base_index() == snapshot);
+}
+
 TEST_CASE("HAZARDS F1: the log is compacted no further than it is durable") {
   Cluster c;
   lone(c, {1}, 1);
@@ -238,6 +254,16 @@ TEST_CASE("an offer is answered with what is there, and changes nothing") {
   CHECK(offer(p) == 20);
   c.receive(1, 2, chunk(p, 1, 20, p.bytes.size()));
   CHECK(c.raft(1).log().base_index() == Index{10});
+}
+
+TEST_CASE("HAZARDS F10: a part that found no room is forgotten, and an offer begins it anew") {
+  Cluster c;
+  lone(c, {1}, 1);
+  const Picture p = picture(10, 1);
+  c.receive(1, 2, chunk(p, 1, 0, 20));
+  c.step(1, ChunkStored{.meta = p.meta, .next_offset = 0, .ok = false, .no_room = true});
+  c.receive(1, 2, InstallSnapshot{.term = Term{1}, .meta = p.meta, .data = {}});
+  CHECK(c.last<InstallSnapshotReply>(1, 2)->next_offset == 0);
 }
 
 TEST_CASE("HAZARDS F9: a snapshot that does not verify is fetched anew") {

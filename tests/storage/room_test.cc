@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include <doctest/doctest.h>
+#include <sqlite3.h>
 
 #include "support.h"
 
@@ -256,6 +257,25 @@ TEST_CASE("after compaction the database file gives its space back, but for some
   REQUIRE_MESSAGE(again.ok(), again.error());
   CHECK(again.node.raft.log.last_index == raft::Index{45});
   CHECK(again.node.raft.log.base_index == raft::Index{38});
+}
+
+TEST_CASE("a database that was made without auto_vacuum keeps its free pages, and comes to rest") {
+  const TempDirectory dir = TempDirectory::in_memory();
+  Client(dir.path()).close();
+  sqlite3* db = nullptr;
+  REQUIRE(sqlite3_open(dir.file("wormhole.db").c_str(), &db) == SQLITE_OK);
+  CHECK(sqlite3_exec(db, "PRAGMA journal_mode=DELETE; PRAGMA auto_vacuum=0; VACUUM; PRAGMA journal_mode=WAL", nullptr,
+                     nullptr, nullptr) == SQLITE_OK);
+  sqlite3_close(db);
+  Client client(dir.path(), nullptr, [](Options& o) { o.free_pages_bytes = 1 << 20; });
+  REQUIRE_MESSAGE(client.ok(), client.error());
+  for (uint64_t i = 1; i <= 20; ++i) client.persist(batch(i, entries(i, i, 1, std::string(500'000, 'x'))));
+  client.run();
+  take_snapshot(client, 20, 1, "state");
+  client->compact(raft::Index{18});
+  client.run();  // would never end
+  CHECK(client.fatal.empty());
+  CHECK(client->idle());
 }
 
 TEST_CASE("HAZARDS C5: the leader knows more of this log than it holds: an older copy") {

@@ -82,6 +82,29 @@ TEST_CASE(
   CHECK(leader.node.quiet());
 }
 
+TEST_CASE("two that are being stopped do not hand leadership to each other while a third stays") {
+  Leader leader;
+  leader.told();
+  leader.node.begin_shutdown(leader.now);
+  leader.persist();
+  const raft::NodeId first = leader.told();
+  REQUIRE(first);
+  leader.deposed_by(first);
+  // It is being stopped too, and hands back.
+  leader.node.receive(first, raft::TimeoutNow{.term = leader.node.raft()->current_term()}, leader.now);
+  leader.persist();
+  leader.node.receive(first, raft::RequestVoteReply{.term = leader.node.raft()->current_term(), .granted = true},
+                      leader.now);
+  leader.persist();
+  REQUIRE(leader.node.raft()->role() == raft::Role::leader);
+  const uint64_t last = leader.node.raft()->log().last_index().value;
+  leader.holds(kOther, last);
+  leader.holds(kThird, last);
+  leader.wait(kHeartbeat);
+  leader.persist();
+  CHECK(leader.told() == (first == kOther ? kThird : kOther));
+}
+
 TEST_CASE("HAZARDS A17: a successor that does not take over in time is given up for the next one") {
   Leader leader;
   leader.told();
