@@ -76,7 +76,7 @@ test-tsan: tsan needs-test ## runs every test with it
 
 .PHONY: test-container
 test-container: ## builds the container's image and runs three nodes of it; needs root
-	@utils/install-deps ci || true
+	@utils/install-deps container || true
 	@exec tests/container
 
 .PHONY: bench-footprint
