@@ -103,7 +103,9 @@ std::string Node::removed_sentence() const {
 
 // Whoever waits for a leader waits in vain. What is on its way already keeps its time: it may have taken effect.
 void Node::stop_serving() {
-  for (const PendingWrite& write : writes_) {
+  // What was forwarded keeps its bytes, as it keeps its time.
+  for (; !writes_.empty(); pop_write()) {
+    const PendingWrite& write = writes_.front();
     if (write.from) {
       answer_waiter({.term = {}, .token = 0, .from = write.from, .request = write.request, .deadline = 0},
                     Outcome::not_leader, {}, {});
@@ -111,8 +113,6 @@ void Node::stop_serving() {
       complete(write.token, Outcome::dropped, {}, removed_sentence());
     }
   }
-  writes_.clear();
-  waiting_bytes_ = 0;
   const auto fail = [&](const std::vector<PendingRead>& reads) {
     for (const PendingRead& read : reads) complete(read.token, Outcome::dropped, {}, removed_sentence());
   };
