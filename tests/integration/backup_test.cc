@@ -247,6 +247,8 @@ TEST_CASE("--recover: one of three is left, and becomes a cluster of its own; th
   const Output no_tty = sh(nodes.dir, recover + " </dev/null");
   CHECK(no_tty.status == 1);
   CHECK(has(no_tty.err, "no terminal"));
+  // The pauses are no wait for the prompt: what is typed before it stays in the terminal's line. `script` wants its
+  // input open until then.
   const Output no = sh(nodes.dir, "(sleep 1; echo y; sleep 1) | script -qec '" + recover + "' /dev/null");
   CHECK(no.status == 1);
   CHECK(has(no.out, "the answer was not yes"));
