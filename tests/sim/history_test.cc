@@ -1,5 +1,5 @@
 // The checker, checked (HAZARDS 7.3): good histories pass, each kind of bad one does not.
-#include "history.h"
+#include "sim/history.h"
 
 #include <deque>
 

@@ -4,6 +4,7 @@
 //   sim --seeds FROM COUNT                     many; figures at the end
 //   sim --mutant NAME --seeds FROM COUNT       plants a defect: must be caught within these seeds
 //   sim --replay FILE                          the seeds of a file, one a line: those that once found a bug
+//   sim ... --set NAME=VALUE                   with another option than the seed draws (src/sim/options.h)
 //   sim --determinism FROM COUNT               each seed twice: the same must happen
 #include <chrono>
 #include <csignal>
@@ -14,11 +15,12 @@
 #include <string>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <vector>
 
 #include "base/log.h"
 #include "base/mutant.h"
-#include "options.h"
-#include "simulation.h"
+#include "sim/options.h"
+#include "sim/simulation.h"
 
 namespace wh {
 Mutant planted_mutant = Mutant::none;
@@ -28,35 +30,48 @@ namespace {
 
 using wh::sim::RunResult;
 
-constexpr const char* kMutants[] = {"none",
-                                    "vote_not_persisted",
-                                    "acknowledge_before_sync",
-                                    "commit_older_term_by_counting",
-                                    "count_votes_not_voters",
-                                    "truncate_unconditionally",
-                                    "commit_to_own_last",
-                                    "read_confirmed_by_any_reply",
-                                    "read_without_noop",
-                                    "forward_not_deduplicated",
-                                    "snapshot_forgets_sessions"};
+struct Planted {
+  const char* name;
+  const char* hazard;
+  wh::Mutant mutant;
+};
+constexpr Planted kMutants[] = {
+#define WH_MUTANT_ROW(name, hazard) {#name, #hazard, wh::Mutant::name},
+    WH_MUTANT_LIST(WH_MUTANT_ROW)
+#undef WH_MUTANT_ROW
+};
 
 uint64_t current_seed = 0;
 const char* current_mutant = "";
+std::vector<std::string> assignments;  // of --set
+
+wh::sim::Options options_of(uint64_t seed) {
+  wh::sim::Options options = wh::sim::draw_options(seed);
+  for (const std::string& assignment : assignments)
+    if (const std::string wrong = set_option(options, assignment); !wrong.empty()) {
+      std::fprintf(stderr, "sim: %s\n", wrong.c_str());
+      std::exit(2);
+    }
+  return options;
+}
+
+RunResult run(uint64_t seed, bool tracing) { return wh::sim::run(seed, options_of(seed), tracing); }
 
 void repeat_line(FILE* out) {
-  std::fprintf(out, "repeat with: sim --seed %lu --trace%s%s\n", current_seed, *current_mutant != 0 ? " --mutant " : "",
-               current_mutant);
+  std::string settings;
+  for (const std::string& assignment : assignments) settings += " --set " + assignment;
+  std::fprintf(out, "repeat with: sim --seed %lu%s --trace%s%s\n", current_seed, settings.c_str(),
+               *current_mutant != 0 ? " --mutant " : "", current_mutant);
 }
 
 void on_abort(int) {
-  std::fprintf(stderr, "seed %lu aborted: %s\n", current_seed,
-               wh::sim::describe(wh::sim::draw_options(current_seed)).c_str());
+  std::fprintf(stderr, "seed %lu aborted: %s\n", current_seed, wh::sim::describe(options_of(current_seed)).c_str());
   repeat_line(stderr);
 }
 
 void report(const RunResult& result) {
   std::printf("seed %lu FAILED after %lu ms of its time: %s\n  options: %s\n", current_seed, result.virtual_ms,
-              result.failure.c_str(), wh::sim::describe(wh::sim::draw_options(current_seed)).c_str());
+              result.failure.c_str(), wh::sim::describe(options_of(current_seed)).c_str());
   repeat_line(stdout);
 }
 
@@ -68,7 +83,7 @@ void print_tail() {
   const pid_t child = ::fork();
   if (child == 0) {
     ::dup2(pipe_ends[1], STDOUT_FILENO);
-    (void)wh::sim::run_seed(current_seed, true);
+    (void)run(current_seed, true);
     std::fflush(stdout);
     ::_exit(0);
   }
@@ -87,8 +102,8 @@ void print_tail() {
 
 int run_one(uint64_t seed, bool trace) {
   current_seed = seed;
-  std::printf("seed %lu: %s\n", seed, wh::sim::describe(wh::sim::draw_options(seed)).c_str());
-  const RunResult result = wh::sim::run_seed(seed, trace);
+  std::printf("seed %lu: %s\n", seed, wh::sim::describe(options_of(seed)).c_str());
+  const RunResult result = run(seed, trace);
   if (!result.failure.empty()) report(result);
   std::printf("seed %lu: %lu events, %lu ms, digest %016lx\n", seed, result.events, result.virtual_ms, result.digest);
   return result.failure.empty() ? 0 : 1;
@@ -99,11 +114,11 @@ int run_many(uint64_t from, uint64_t count) {
   RunResult total;
   uint64_t failed = 0;
   for (current_seed = from; current_seed < from + count; ++current_seed) {
-    const RunResult result = wh::sim::run_seed(current_seed, false);
+    const RunResult result = run(current_seed, false);
     total.events += result.events;
     total.virtual_ms += result.virtual_ms;
     total.operations += result.operations;
-    for (const auto& [name, times] : result.sometimes) total.sometimes[name] += times;
+    total.seen += result.seen;
     for (const auto& [name, times] : result.outcomes) total.outcomes[name] += times;
     if (result.failure.empty()) continue;
     report(result);
@@ -115,7 +130,8 @@ int run_many(uint64_t from, uint64_t count) {
               count, failed, total.events, total.operations, static_cast<double>(total.virtual_ms) / 3.6e6, seconds,
               static_cast<double>(total.virtual_ms) / 1000.0 / seconds);
   for (const auto& [name, times] : total.outcomes) std::printf("  outcome %-32s %lu\n", name.c_str(), times);
-  for (const auto& [name, times] : total.sometimes) std::printf("  came up: %-31s %lu\n", name.c_str(), times);
+  for (size_t i = 0; i < wh::sim::kSituations; ++i)
+    std::printf("  came up: %-48s %lu\n", wh::sim::kSituationNames[i], total.seen.times[i]);
   return failed == 0 ? 0 : 1;
 }
 
@@ -128,7 +144,7 @@ int hunt(uint64_t from, uint64_t count) {
       current_seed = seed;
       std::signal(SIGABRT, SIG_DFL);
       if (std::freopen("/dev/null", "w", stderr) == nullptr) ::_exit(2);
-      const RunResult result = wh::sim::run_seed(seed, false);
+      const RunResult result = run(seed, false);
       if (!result.failure.empty()) {
         std::printf("%s: caught by seed %lu, the %lu. of them: %s\n", current_mutant, seed, seed - from + 1,
                     result.failure.c_str());
@@ -148,8 +164,8 @@ int hunt(uint64_t from, uint64_t count) {
 
 int determinism(uint64_t from, uint64_t count) {
   for (current_seed = from; current_seed < from + count; ++current_seed) {
-    const uint64_t once = wh::sim::run_seed(current_seed, false).digest;
-    const uint64_t twice = wh::sim::run_seed(current_seed, false).digest;
+    const uint64_t once = run(current_seed, false).digest;
+    const uint64_t twice = run(current_seed, false).digest;
     if (once == twice) continue;
     std::printf("seed %lu ran in two ways: %016lx and %016lx\n", current_seed, once, twice);
     return 1;
@@ -191,15 +207,17 @@ int main(int argc, char** argv) {
       mode = arg == "--seeds" ? "seeds" : "determinism";
       first = number();
       count = number();
+    } else if (arg == "--set" && i + 1 < argc) {
+      assignments.emplace_back(argv[++i]);
     } else if (arg == "--replay" && i + 1 < argc) {
       mode = "replay";
       path = argv[++i];
     } else if (arg == "--mutant" && i + 1 < argc) {
       const char* wanted = argv[++i];
-      for (size_t m = 1; m < std::size(kMutants); ++m) {
-        if (std::strcmp(kMutants[m], wanted) != 0) continue;
-        wh::planted_mutant = static_cast<wh::Mutant>(m);
-        current_mutant = kMutants[m];
+      for (const Planted& planted : kMutants) {
+        if (std::strcmp(planted.name, wanted) != 0) continue;
+        wh::planted_mutant = planted.mutant;
+        current_mutant = planted.name;
         mutant = true;
       }
       if (!mutant) {
@@ -220,8 +238,8 @@ int main(int argc, char** argv) {
   if (chosen == "seeds") return run_many(first, count);
   if (chosen == "determinism") return determinism(first, count);
   if (chosen == "replay") return replay(path);
-  std::fprintf(
-      stderr,
-      "sim --seed N [--trace] | --seeds FROM COUNT | --replay FILE | --determinism FROM COUNT [--mutant NAME]\n");
+  std::fprintf(stderr,
+               "sim --seed N [--trace] | --seeds FROM COUNT | --replay FILE | --determinism FROM COUNT [--mutant NAME] "
+               "[--set OPTION=VALUE]...\n");
   return 2;
 }

@@ -1,14 +1,14 @@
-#include "network.h"
+#include "sim/network.h"
 
 #include <algorithm>
 #include <utility>
 
 #include "base/assert.h"
-#include "checks.h"
-#include "process.h"
+#include "sim/checks.h"
+#include "sim/process.h"
+#include "sim/world.h"
 #include "wire/ask_codec.h"
 #include "wire/peer_codec.h"
-#include "world.h"
 
 namespace wh::sim {
 namespace {
@@ -189,7 +189,7 @@ void Network::break_transfers() {
     if (raft == nullptr || raft->role() != raft::Role::leader) continue;
     for (const raft::PeerStatus& peer : raft->peers()) {
       if (peer.id != connection->receiver || peer.state != raft::ProgressState::snapshot) continue;
-      ++world_.checks->sometimes["snapshot cut off"];
+      ++world_.seen[Situation::snapshot_cut_off];
       break_connection(connection);
     }
   }

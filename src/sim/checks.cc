@@ -1,11 +1,11 @@
-#include "checks.h"
+#include "sim/checks.h"
 
 #include <algorithm>
 
 #include "base/hash.h"
-#include "clients.h"
-#include "process.h"
-#include "world.h"
+#include "sim/clients.h"
+#include "sim/process.h"
+#include "sim/world.h"
 
 namespace wh::sim {
 namespace {
@@ -55,11 +55,11 @@ void Checks::began(const Host& host, const node::NewBeginning& beginning) {
   shadow.cluster = beginning.cluster;
   shadow.term = beginning.hard_state.current_term;
   if (!beginning.first_entry) {
-    ++sometimes["adopted"];
+    ++world_.seen[Situation::adopted];
     return;
   }
   if (!host.join.empty()) ++founded_;
-  ++sometimes["founded"];
+  ++world_.seen[Situation::founded];
   append(world_.hosts[host.number], shadow, *beginning.first_entry);
   if (world_.options.story == Story::listed && !host.join.empty() && founded_ > 1)
     fail(host, "founded a second cluster");
@@ -80,11 +80,11 @@ void Checks::staged(Host& host, const node::Batch& batch) {
   Shadow& shadow = shadows_[host.number];
   if (batch.install) {
     const raft::Index index = batch.install->meta.index;
-    ++sometimes["snapshot installed"];
+    ++world_.seen[Situation::snapshot_installed];
     const Committed::Position* position = clusters_[shadow.cluster].at(index);
     if (position == nullptr) return fail(host, "installs a snapshot of what was never committed");
     if (batch.install->keep_suffix) {
-      ++sometimes["snapshot installed, suffix kept"];
+      ++world_.seen[Situation::snapshot_kept_suffix];
       const Held* held = shadow.at(index);
       if (held == nullptr && index != shadow.last()) {
         if (shadow.last() > index) return fail(host, "keeps a suffix it does not have");
@@ -102,12 +102,13 @@ void Checks::staged(Host& host, const node::Batch& batch) {
   const raft::Index first = batch.append.front().index;
   if (first <= shadow.commit) return fail(host, "truncates what it knows to be committed");
   if (shadow.last() >= first) {
-    ++sometimes["truncation"];
-    if (shadow.last() > first) ++sometimes["truncation of more than one entry"];
+    ++world_.seen[Situation::truncation];
+    if (shadow.last() > first) ++world_.seen[Situation::truncation_of_several];
     if (shadow.role == raft::Role::leader && shadow.led_last >= first)
       return fail(host, "leader append-only: it overwrites its own log");
     while (shadow.last() >= first) {
-      if (shadow.log.back().entry.kind == raft::EntryKind::configuration) ++sometimes["configuration rolled back"];
+      if (shadow.log.back().entry.kind == raft::EntryKind::configuration)
+        ++world_.seen[Situation::configuration_rolled_back];
       shadow.log.pop_back();
     }
   }
@@ -141,7 +142,7 @@ void Checks::sent(Host& host, raft::NodeId to, const node::PeerMessage& message)
 void Checks::snapshot_taken(const Host& host, const raft::SnapshotMeta& meta) {
   const Shadow& shadow = shadows_[host.number];
   Committed& cluster = clusters_[shadow.cluster];
-  ++sometimes["snapshot taken"];
+  ++world_.seen[Situation::snapshot_taken];
   const Committed::Position* position = cluster.at(meta.index);
   if (position == nullptr || position->entry.term != meta.term)
     return fail(host, "takes a snapshot of what is not committed");
@@ -169,7 +170,7 @@ void Checks::looked(Host& host, bool whole_turn) {
     if (known->second != host.disk.instance)
       fail(host, "election safety: a second leader in term " + std::to_string(term.value));
     if (fresh) {
-      ++sometimes["elected"];
+      ++world_.seen[Situation::elected];
       world_.trace("%s leads term %lu", host.name.c_str(), term.value);
       check_completeness(host, shadow);
     }
@@ -177,9 +178,12 @@ void Checks::looked(Host& host, bool whole_turn) {
   shadow.role = raft->role();
   const raft::SnapshotCounters& sent = raft->snapshot_counters();
   if (sent.begun < shadow.sent.begun) shadow.sent = {};
-  if (const uint64_t more = sent.resumed - shadow.sent.resumed; more != 0) sometimes["snapshot resumed"] += more;
-  if (const uint64_t more = sent.restarted - shadow.sent.restarted; more != 0) sometimes["snapshot restarted"] += more;
-  if (const uint64_t more = sent.finished - shadow.sent.finished; more != 0) sometimes["snapshot sent"] += more;
+  if (const uint64_t more = sent.resumed - shadow.sent.resumed; more != 0)
+    world_.seen[Situation::snapshot_resumed] += more;
+  if (const uint64_t more = sent.restarted - shadow.sent.restarted; more != 0)
+    world_.seen[Situation::snapshot_restarted] += more;
+  if (const uint64_t more = sent.finished - shadow.sent.finished; more != 0)
+    world_.seen[Situation::snapshot_sent] += more;
   shadow.sent = sent;
   // The vote of a disk is a promise: two votes of one instance in one term must never both be durable.
   const raft::HardState& durable = host.disk.hard_state;
@@ -205,7 +209,7 @@ void Checks::looked(Host& host, bool whole_turn) {
   }
   // Thesis 4.2.3: who knows that it was removed leaves the others alone, and nobody believes so without reason.
   if (raft->removed()) {
-    ++sometimes["knows that it was removed"];
+    ++world_.seen[Situation::knows_removed];
     if (shadow.role != raft::Role::follower) fail(host, "takes part in elections though it was removed");
     if (whole_turn && !cluster.ever_removed.contains(host.disk.instance))
       fail(host, "believes that it was removed, which it was not");

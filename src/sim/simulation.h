@@ -6,6 +6,9 @@
 #include <map>
 #include <string>
 
+#include "sim/options.h"
+#include "sim/situations.h"
+
 namespace wh::sim {
 
 struct RunResult {
@@ -14,10 +17,11 @@ struct RunResult {
   uint64_t events = 0;
   uint64_t virtual_ms = 0;
   uint64_t operations = 0;
-  std::map<std::string, uint64_t> sometimes;
+  Situations seen;
   std::map<std::string, uint64_t> outcomes;
 };
 
-RunResult run_seed(uint64_t seed, bool tracing);
+// Runs with these options, as a rule those that draw_options(seed) gives. `tracing`: prints all that happens.
+RunResult run(uint64_t seed, const Options& options, bool tracing);
 
 }  // namespace wh::sim

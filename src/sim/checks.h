@@ -61,8 +61,6 @@ class Checks {
   [[nodiscard]] size_t founded() const { return founded_; }
   // The log of this host's process, with what is not synced yet: its last index, and configurations in it.
   [[nodiscard]] std::vector<raft::Configuration> configurations_in(const Host& host) const;
-  // Situations that came up, for the figures.
-  std::map<std::string, uint64_t> sometimes;
 
  private:
   struct Held {

@@ -1,4 +1,8 @@
-#include "options.h"
+#include "sim/options.h"
+
+#include <charconv>
+#include <iterator>
+#include <type_traits>
 
 #include "base/prng.h"
 
@@ -66,53 +70,58 @@ Options draw_options(uint64_t seed) {
   return o;
 }
 
-std::string describe(const Options& o) {
-  static constexpr const char* kStories[] = {"formed", "listed", "lone"};
-  std::string out = std::string("story=") + kStories[static_cast<size_t>(o.story)];
-  const auto add = [&](const char* name, uint64_t value) {
-    if (value != 0) out += std::string(" ") + name + "=" + std::to_string(value);
-  };
-  add("nodes", o.nodes);
-  add("spares", o.spares);
-  add("election_timeout_ms", o.election_timeout_ms);
-  add("heartbeat_interval_ms", o.heartbeat_interval_ms);
-  add("request_timeout_ms", o.request_timeout_ms);
-  add("snapshot_entries", o.snapshot_entries);
-  add("trailing_entries", o.trailing_entries);
-  add("log_cache_bytes", o.log_cache_bytes);
-  add("chunk_bytes", o.chunk_bytes);
-  add("chaos_ms", o.chaos_ms);
-  add("latency_us", o.latency_us);
-  add("jitter_us", o.jitter_us);
-  add("stall_ms", o.stall_ms);
-  add("loss_ppm", o.loss_ppm);
-  add("duplicate_ppm", o.duplicate_ppm);
-  add("reorder_ppm", o.reorder_ppm);
-  add("sync_us", o.sync_us);
-  add("sync_jitter_us", o.sync_jitter_us);
-  add("corrupt_chunk_ppm", o.corrupt_chunk_ppm);
-  add("crash_every_ms", o.crash_every_ms);
-  add("power_cut_every_ms", o.power_cut_every_ms);
-  add("partition_every_ms", o.partition_every_ms);
-  add("clog_every_ms", o.clog_every_ms);
-  add("break_every_ms", o.break_every_ms);
-  add("pause_every_ms", o.pause_every_ms);
-  add("disk_stall_every_ms", o.disk_stall_every_ms);
-  add("wipe_every_ms", o.wipe_every_ms);
-  add("churn_every_ms", o.churn_every_ms);
-  add("transfer_every_ms", o.transfer_every_ms);
-  add("depose_every_ms", o.depose_every_ms);
-  add("crash_after_vote_ppm", o.crash_after_vote_ppm);
-  add("crash_before_sync_ppm", o.crash_before_sync_ppm);
-  add("crash_after_append_ppm", o.crash_after_append_ppm);
-  add("crash_before_answer_ppm", o.crash_before_answer_ppm);
-  add("slow_bytes_per_ms", o.slow_bytes_per_ms);
-  add("cut_transfer_every_ms", o.cut_transfer_every_ms);
-  add("event_bytes", o.event_bytes);
-  add("snapshot_rate", o.snapshot_rate);
-  add("clients", o.clients);
-  add("pipelined", o.pipelined);
+namespace {
+constexpr const char* kStories[] = {"formed", "listed", "lone"};
+
+void add(std::string& out, std::string_view name, std::string_view value) {
+  if (!out.empty()) out += ' ';
+  out.append(name).append("=").append(value);
+}
+}  // namespace
+
+std::string describe(const Options& options) {
+  std::string out;
+  add(out, "story", kStories[static_cast<size_t>(options.story)]);
+  each_option(options, [&](std::string_view name, uint64_t value, OptionKind) {
+    if (value != 0) add(out, name, std::to_string(value));
+  });
   return out;
+}
+
+std::string difference(const Options& from, const Options& options) {
+  std::string out;
+  if (from.story != options.story) add(out, "story", kStories[static_cast<size_t>(options.story)]);
+  each_option(options, [&](std::string_view name, uint64_t value, OptionKind) {
+    each_option(from, [&](std::string_view other, uint64_t before, OptionKind) {
+      if (name == other && value != before) add(out, name, std::to_string(value));
+    });
+  });
+  return out;
+}
+
+std::string set_option(Options& options, std::string_view assignment) {
+  const size_t equals = assignment.find('=');
+  if (equals == std::string_view::npos) return "not of the form name=value: " + std::string(assignment);
+  const std::string_view name = assignment.substr(0, equals);
+  const std::string_view value = assignment.substr(equals + 1);
+  if (name == "story") {
+    for (size_t i = 0; i < std::size(kStories); ++i) {
+      if (value != kStories[i]) continue;
+      options.story = static_cast<Story>(i);
+      return {};
+    }
+    return "no such story: " + std::string(value) + " (formed, listed or lone)";
+  }
+  std::string wrong = "no such option: " + std::string(name);
+  each_option(options, [&](std::string_view known, auto& field, OptionKind) {
+    if (known != name) return;
+    std::remove_reference_t<decltype(field)> number = 0;
+    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
+    const bool whole = error == std::errc{} && end == value.data() + value.size() && !value.empty();
+    wrong = whole ? "" : std::string(name) + " wants a number, not \"" + std::string(value) + "\"";
+    if (whole) field = number;
+  });
+  return wrong;
 }
 
 }  // namespace wh::sim

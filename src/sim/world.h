@@ -12,8 +12,9 @@
 
 #include "base/clock.h"
 #include "base/prng.h"
-#include "disk.h"
-#include "options.h"
+#include "sim/disk.h"
+#include "sim/options.h"
+#include "sim/situations.h"
 
 namespace wh::sim {
 
@@ -84,6 +85,7 @@ class World {
   std::unique_ptr<Checks> checks;
   std::unique_ptr<Clients> clients;
   bool chaos = true;  // false: faults have stopped
+  Situations seen;
 
  private:
   struct Event {

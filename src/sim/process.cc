@@ -1,10 +1,10 @@
-#include "process.h"
+#include "sim/process.h"
 
 #include <utility>
 
-#include "checks.h"
-#include "clients.h"
-#include "world.h"
+#include "sim/checks.h"
+#include "sim/clients.h"
+#include "sim/world.h"
 
 namespace wh::sim {
 namespace {

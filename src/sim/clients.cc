@@ -1,11 +1,11 @@
-#include "clients.h"
+#include "sim/clients.h"
 
 #include <algorithm>
 
-#include "checks.h"
 #include "machine/command.h"
-#include "process.h"
-#include "world.h"
+#include "sim/checks.h"
+#include "sim/process.h"
+#include "sim/world.h"
 
 namespace wh::sim {
 namespace {
@@ -185,7 +185,7 @@ void Clients::committed(const node::ClusterId& cluster, const raft::Entry& entry
   if (cluster != cluster_) return;
   duplicates_[entry.index.value] = reply.code == machine::ReplyCode::duplicate;
   if (reply.code == machine::ReplyCode::duplicate) {
-    ++world_.checks->sometimes["duplicate recognised"];
+    ++world_.seen[Situation::duplicate_recognised];
     return;
   }
   const auto found = by_content_.find(std::string(entry.payload.view().substr(machine::kEnvelopeBytes)));

@@ -1,10 +1,10 @@
-#include "faults.h"
+#include "sim/faults.h"
 
-#include "checks.h"
-#include "clients.h"
-#include "network.h"
-#include "process.h"
-#include "world.h"
+#include "sim/checks.h"
+#include "sim/clients.h"
+#include "sim/network.h"
+#include "sim/process.h"
+#include "sim/world.h"
 
 namespace wh::sim {
 
@@ -69,7 +69,7 @@ void Faults::look_whether_quiet(Host& host, uint64_t give_up_us) {
   world_.after(10'000, host, [this, &host, give_up_us] {
     const bool quiet = !host.process->paused() && host.process->node().quiet();
     if (!quiet && world_.now_us() < give_up_us) return look_whether_quiet(host, give_up_us);
-    if (quiet) ++world_.checks->sometimes["stopped cleanly"];
+    if (quiet) ++world_.seen[Situation::stopped_cleanly];
     world_.crash(host, "stopped");
     restart(host, world_.prng.below(500'000));
   });
@@ -172,7 +172,7 @@ void Faults::wipe() {
   host.disk = DiskImage{};
   host.disk.epoch = epoch;
   host.disk.instance = raft::NodeId{world_.prng.next() | 1};
-  ++world_.checks->sometimes["disk replaced"];
+  ++world_.seen[Situation::disk_replaced];
   restart(host, world_.prng.below(1'000'000));
 }
 

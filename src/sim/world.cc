@@ -1,4 +1,4 @@
-#include "world.h"
+#include "sim/world.h"
 
 #include <algorithm>
 #include <cstdarg>
@@ -6,10 +6,10 @@
 #include <utility>
 
 #include "base/hash.h"
-#include "checks.h"
-#include "clients.h"
-#include "network.h"
-#include "process.h"
+#include "sim/checks.h"
+#include "sim/clients.h"
+#include "sim/network.h"
+#include "sim/process.h"
 
 namespace wh::sim {
 

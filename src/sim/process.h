@@ -5,9 +5,9 @@
 #include <deque>
 #include <functional>
 
-#include "disk.h"
-#include "network.h"
 #include "node/node.h"
+#include "sim/disk.h"
+#include "sim/network.h"
 
 namespace wh::sim {
 

@@ -1,21 +1,21 @@
-#include "simulation.h"
+#include "sim/simulation.h"
 
 #include <algorithm>
 #include <set>
 
-#include "checks.h"
-#include "clients.h"
-#include "faults.h"
-#include "network.h"
-#include "process.h"
-#include "world.h"
+#include "sim/checks.h"
+#include "sim/clients.h"
+#include "sim/faults.h"
+#include "sim/network.h"
+#include "sim/process.h"
+#include "sim/world.h"
 
 namespace wh::sim {
 namespace {
 
 class Simulation {
  public:
-  Simulation(uint64_t seed, bool tracing) : world_(seed, draw_options(seed), tracing), faults_(world_) {}
+  Simulation(uint64_t seed, const Options& options, bool tracing) : world_(seed, options, tracing), faults_(world_) {}
 
   RunResult run() {
     make_hosts();
@@ -29,7 +29,7 @@ class Simulation {
     result.events = world_.step();
     result.virtual_ms = world_.now_us() / 1000;
     result.operations = world_.clients->count();
-    result.sometimes = world_.checks->sometimes;
+    result.seen = world_.seen;
     result.outcomes = world_.clients->outcomes;
     return result;
   }
@@ -301,6 +301,6 @@ class Simulation {
 
 }  // namespace
 
-RunResult run_seed(uint64_t seed, bool tracing) { return Simulation(seed, tracing).run(); }
+RunResult run(uint64_t seed, const Options& options, bool tracing) { return Simulation(seed, options, tracing).run(); }
 
 }  // namespace wh::sim

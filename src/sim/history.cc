@@ -1,4 +1,4 @@
-#include "history.h"
+#include "sim/history.h"
 
 #include <algorithm>
 #include <deque>

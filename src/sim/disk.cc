@@ -1,13 +1,13 @@
-#include "disk.h"
+#include "sim/disk.h"
 
 #include <algorithm>
 #include <utility>
 
 #include "base/assert.h"
 #include "base/hash.h"
-#include "checks.h"
-#include "process.h"
-#include "world.h"
+#include "sim/checks.h"
+#include "sim/process.h"
+#include "sim/world.h"
 
 namespace wh::sim {
 
@@ -305,7 +305,7 @@ void SimStorage::read_snapshot(uint64_t request, const raft::SnapshotMeta& meta,
       if (*kept && (*kept)->meta.index == meta.index && (*kept)->meta.term == meta.term) image = &**kept;
     if (const auto found = complete_.find(meta.index.value); image == nullptr && found != complete_.end())
       image = &found->second;
-    if (image != nullptr && kept_ && image == &*kept_) ++world_.checks->sometimes["snapshot kept for a transfer"];
+    if (image != nullptr && kept_ && image == &*kept_) ++world_.seen[Situation::snapshot_kept];
     if (image == nullptr || offset > image->bytes.size())
       return done(node::SnapshotChunkRead{request, meta.index, offset, {}, false, false});
     const std::string part = image->bytes.substr(offset, max_bytes);

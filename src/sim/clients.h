@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "history.h"
 #include "node/node.h"
+#include "sim/history.h"
 
 namespace wh::sim {
 

@@ -1,0 +1,97 @@
+// What one seed's run is made of: drawn from the seed alone, so that a seed names a run for ever. Swarm testing: each
+// kind of fault is on or off, and at a rate of its own, per seed (HAZARDS 2). An option can be set by name after that:
+// so a failing run is made smaller, and a user chooses the faults.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace wh::sim {
+
+// How the cluster comes to be.
+enum class Story : uint8_t {
+  formed,  // the disks hold one configuration of all nodes already
+  listed,  // every node starts empty with the same `join` list
+  lone,    // every node starts alone; an administrator adds the others to the first
+};
+
+// What an option is to a run. Shape: the cluster and its clients. Setting: of the nodes, as directives are. World: how
+// slow network and disk are. Flaw: what the network or the disk does to single messages, while there is chaos. Fault:
+// the mean time between two of them, in ms; 0: never. Aimed: the chance of a fault at one kind of moment, in
+// millionths.
+enum class OptionKind : uint8_t { shape, setting, world, flaw, fault, aimed };
+
+// X(type, name, default, kind)
+#define WH_SIM_OPTIONS(X)                                                                                      \
+  X(uint32_t, nodes, 3, shape)                                                                                 \
+  X(uint32_t, spares, 0, shape) /* start alone, may be added later */                                          \
+  X(uint32_t, chaos_ms, 8'000, shape)                                                                          \
+  X(uint32_t, clients, 4, shape)                                                                               \
+  X(uint32_t, pipelined, 1, shape) /* operations a client has under way */                                     \
+  X(uint32_t, think_ms, 20, shape)                                                                             \
+  X(uint32_t, keys, 5, shape)                                                                                  \
+  X(uint32_t, event_bytes, 40, shape) /* at most, about */                                                     \
+  X(uint32_t, election_timeout_ms, 200, setting)                                                               \
+  X(uint32_t, heartbeat_interval_ms, 20, setting)                                                              \
+  X(uint32_t, request_timeout_ms, 1'000, setting)                                                              \
+  X(uint64_t, snapshot_entries, 100, setting)                                                                  \
+  X(uint64_t, trailing_entries, 10, setting)                                                                   \
+  X(uint64_t, log_cache_bytes, 1 << 20, setting)                                                               \
+  X(uint64_t, max_uncommitted_bytes, 64 << 20, setting)                                                        \
+  X(uint64_t, slice_bytes, 4 << 10, setting)                                                                   \
+  X(uint64_t, chunk_bytes, 4 << 10, setting)                                                                   \
+  X(uint64_t, tail_bytes, 1 << 20, setting)                                                                    \
+  X(uint64_t, snapshot_rate, 0, setting)                                                                       \
+  X(uint32_t, latency_us, 500, world)      /* at least */                                                      \
+  X(uint32_t, jitter_us, 2'000, world)     /* on top of it, at most, in chaos */                               \
+  X(uint32_t, stall_ms, 1'000, world)      /* an unanswered connection breaks after this */                    \
+  X(uint32_t, slow_bytes_per_ms, 0, world) /* what the first node's links carry, each way, for good; 0: all */ \
+  X(uint32_t, sync_us, 300, world)                                                                             \
+  X(uint32_t, sync_jitter_us, 2'000, world)                                                                    \
+  X(uint32_t, loss_ppm, 0, flaw)      /* of single messages: beyond what TCP can do */                         \
+  X(uint32_t, duplicate_ppm, 0, flaw) /* likewise */                                                           \
+  X(uint32_t, reorder_ppm, 0, flaw)   /* likewise */                                                           \
+  X(uint32_t, corrupt_chunk_ppm, 0, flaw)                                                                      \
+  X(uint32_t, crash_every_ms, 0, fault)                                                                        \
+  X(uint32_t, power_cut_every_ms, 0, fault)                                                                    \
+  X(uint32_t, partition_every_ms, 0, fault)                                                                    \
+  X(uint32_t, clog_every_ms, 0, fault)                                                                         \
+  X(uint32_t, break_every_ms, 0, fault)                                                                        \
+  X(uint32_t, pause_every_ms, 0, fault)                                                                        \
+  X(uint32_t, disk_stall_every_ms, 0, fault)                                                                   \
+  X(uint32_t, wipe_every_ms, 0, fault)                                                                         \
+  X(uint32_t, churn_every_ms, 0, fault)                                                                        \
+  X(uint32_t, transfer_every_ms, 0, fault)                                                                     \
+  X(uint32_t, depose_every_ms, 0, fault)                                                                       \
+  X(uint32_t, cut_transfer_every_ms, 0, fault) /* the connection over which a snapshot goes */                 \
+  X(uint32_t, crash_after_vote_ppm, 0, aimed)                                                                  \
+  X(uint32_t, crash_before_sync_ppm, 0, aimed)                                                                 \
+  X(uint32_t, crash_after_append_ppm, 0, aimed)                                                                \
+  X(uint32_t, crash_before_answer_ppm, 0, aimed)
+
+struct Options {
+  Story story = Story::formed;
+#define WH_SIM_OPTION(type, name, initial, kind) type name = initial;
+  WH_SIM_OPTIONS(WH_SIM_OPTION)
+#undef WH_SIM_OPTION
+  bool operator==(const Options&) const = default;
+};
+
+// Calls visit(name, value, kind) for each option but the story; `options` may be const.
+template <typename O, typename Visit>
+void each_option(O& options, Visit visit) {
+#define WH_SIM_OPTION(type, name, initial, kind) visit(std::string_view(#name), options.name, OptionKind::kind);
+  WH_SIM_OPTIONS(WH_SIM_OPTION)
+#undef WH_SIM_OPTION
+}
+
+Options draw_options(uint64_t seed);
+// "name=value", one after another; those at zero are left out.
+std::string describe(const Options& options);
+// Sets what "name=value" says. Empty, or what is wrong with it.
+std::string set_option(Options& options, std::string_view assignment);
+// The assignments that make `options` of `from`.
+std::string difference(const Options& from, const Options& options);
+
+}  // namespace wh::sim
