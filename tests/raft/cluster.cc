@@ -363,7 +363,8 @@ void Cluster::absorb(Server& server, Output output) {
   // No disk here goes back: whoever lost what it acknowledged has acknowledged it too early.
   if (output.acknowledged_lost) {
     server.acknowledged_lost = output.acknowledged_lost;
-    if (believe_all_ && !server.old_disk) violate(name(server) + "lost what it acknowledged");
+    if (server.old_disk) return;  // the node stops over it, before anything else
+    if (believe_all_) violate(name(server) + "lost what it acknowledged");
   }
   for (Outbound& outbound : output.send_now) leave(server, std::move(outbound));
   for (HeldOutbound& held : output.send_after_persist) server.held.push_back(std::move(held));
