@@ -10,7 +10,6 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <fstream>
 #include <string>
 #include <sys/wait.h>
@@ -18,28 +17,14 @@
 #include <vector>
 
 #include "base/log.h"
-#include "base/mutant.h"
+#include "hunt.h"
+#include "planted.h"
 #include "sim/options.h"
 #include "sim/simulation.h"
-
-namespace wh {
-Mutant planted_mutant = Mutant::none;
-}
 
 namespace {
 
 using wh::sim::RunResult;
-
-struct Planted {
-  const char* name;
-  const char* hazard;
-  wh::Mutant mutant;
-};
-constexpr Planted kMutants[] = {
-#define WH_MUTANT_ROW(name, hazard) {#name, #hazard, wh::Mutant::name},
-    WH_MUTANT_LIST(WH_MUTANT_ROW)
-#undef WH_MUTANT_ROW
-};
 
 uint64_t current_seed = 0;
 const char* current_mutant = "";
@@ -135,33 +120,6 @@ int run_many(uint64_t from, uint64_t count) {
   return failed == 0 ? 0 : 1;
 }
 
-// Each seed in a process of its own, since a defect may well end in an assertion.
-int hunt(uint64_t from, uint64_t count) {
-  for (uint64_t seed = from; seed < from + count; ++seed) {
-    std::fflush(stdout);
-    const pid_t child = ::fork();
-    if (child == 0) {
-      current_seed = seed;
-      std::signal(SIGABRT, SIG_DFL);
-      if (std::freopen("/dev/null", "w", stderr) == nullptr) ::_exit(2);
-      const RunResult result = run(seed, false);
-      if (!result.failure.empty()) {
-        std::printf("%s: caught by seed %lu, the %lu. of them: %s\n", current_mutant, seed, seed - from + 1,
-                    result.failure.c_str());
-        std::fflush(stdout);
-      }
-      ::_exit(result.failure.empty() ? 0 : 1);
-    }
-    int status = 0;
-    ::waitpid(child, &status, 0);
-    if (WIFSIGNALED(status))
-      std::printf("%s: caught by seed %lu, the %lu. of them: an assertion\n", current_mutant, seed, seed - from + 1);
-    if (status != 0) return 0;
-  }
-  std::printf("%s: NOT caught by %lu seeds\n", current_mutant, count);
-  return 1;
-}
-
 int determinism(uint64_t from, uint64_t count) {
   for (current_seed = from; current_seed < from + count; ++current_seed) {
     const uint64_t once = run(current_seed, false).digest;
@@ -213,15 +171,10 @@ int main(int argc, char** argv) {
       mode = "replay";
       path = argv[++i];
     } else if (arg == "--mutant" && i + 1 < argc) {
-      const char* wanted = argv[++i];
-      for (const Planted& planted : kMutants) {
-        if (std::strcmp(planted.name, wanted) != 0) continue;
-        wh::planted_mutant = planted.mutant;
-        current_mutant = planted.name;
-        mutant = true;
-      }
+      current_mutant = argv[++i];
+      mutant = wh::sim::plant(current_mutant);
       if (!mutant) {
-        std::fprintf(stderr, "no such mutant: %s\n", wanted);
+        std::fprintf(stderr, "no such mutant: %s\n", current_mutant);
         return 2;
       }
     }
@@ -234,7 +187,7 @@ int main(int argc, char** argv) {
   });
   const std::string chosen = mode;
   if (chosen == "seed") return run_one(first, trace);
-  if (chosen == "seeds" && mutant) return hunt(first, count);
+  if (chosen == "seeds" && mutant) return wh::sim::hunt_one(current_mutant, first, count, options_of);
   if (chosen == "seeds") return run_many(first, count);
   if (chosen == "determinism") return determinism(first, count);
   if (chosen == "replay") return replay(path);
