@@ -40,7 +40,8 @@ Totals run_campaign(const Campaign& campaign,
   using Clock = std::chrono::steady_clock;
   const Clock::time_point began = Clock::now();
   Totals totals;
-  for (uint64_t seed = campaign.first; campaign.count == 0 || seed < campaign.first + campaign.count; ++seed) {
+  for (uint64_t seed = campaign.first; campaign.count == 0 || seed < campaign.first + campaign.count;
+       seed += campaign.stride) {
     const Options options = campaign.options_of(seed);
     const RunResult result = run(seed, options, false);
     totals.add(result);

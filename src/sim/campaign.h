@@ -14,6 +14,7 @@ namespace wh::sim {
 struct Campaign {
   uint64_t first = 1;
   uint64_t count = 0;                                          // of seeds; 0: as many as the time allows
+  uint64_t stride = 1;                                         // each so-manieth of them only
   double seconds = 0;                                          // of real time; 0: without limit
   uint64_t max_failures = 5;                                   // it ends with so many
   std::function<Options(uint64_t)> options_of = draw_options;  // of a seed
