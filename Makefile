@@ -1,7 +1,7 @@
 # Wormhole. A thin front to meson and ninja; `make help` lists the targets.
 #
 # Variables:  PREFIX=/usr/local DESTDIR=   for install          V=1           shows the compiler's command lines
-#             PORT=8080 RAFT_PORT=1112     for run: node 1's    SEED= N=      for sim: first seed, how many
+#             PORT=8080 RAFT_PORT=1112     for run: node 1's    SEED= N=      for sim, mutants: first seed, how many
 #             TESTS="unit_http wire"       runs only these      JOBS=2        test programs at a time
 
 PREFIX ?= /usr/local
@@ -87,6 +87,11 @@ bench-footprint: all needs-run ## memory at rest, the binary's size, how long a 
 sim: needs-build ## the simulator: N seeds from SEED on; without N that seed alone
 	$(call compile,build,tests/sim/sim)
 	@exec build/tests/sim/sim --seeds $(or $(SEED),1) $(or $(N),$(if $(SEED),1,1000))
+
+.PHONY: mutants
+mutants: needs-build ## plants each known defect: how many seeds of the simulator, or which test, catches it; N= seeds at most
+	$(call compile,build,tests/sim/mutants $(addprefix tests/sim/planted_,scenarios raft machine node issues))
+	@exec build/tests/sim/mutants --jobs $(JOBS) --seeds $(or $(N),20000)
 
 .PHONY: format
 format: needs-dev ## clang-format over all sources

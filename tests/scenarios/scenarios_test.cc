@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -16,7 +17,10 @@ TEST_CASE("every story ends as it is told") {
     if (entry.path().extension() == ".txt") files.push_back(entry.path());
   std::sort(files.begin(), files.end());
   REQUIRE(files.size() >= 25);
+  // One alone, for who asks which of them catches something.
+  const char* only = std::getenv("WORMHOLE_SCENARIO");
   for (const auto& file : files) {
+    if (only != nullptr && file.stem() != only) continue;
     std::ifstream in(file);
     std::stringstream text;
     text << in.rdbuf();
