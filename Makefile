@@ -86,7 +86,12 @@ bench-footprint: all needs-run ## memory at rest, the binary's size, how long a 
 .PHONY: sim
 sim: needs-build ## the simulator: N seeds from SEED on; without N that seed alone
 	$(call compile,build,tests/sim/sim)
-	@exec build/tests/sim/sim --seeds $(or $(SEED),1) $(or $(N),$(if $(SEED),1,1000))
+	@exec build/tests/sim/sim $(if $(SEED)$(N),$(if $(N),--seeds $(or $(SEED),1) $(N),--seed $(SEED)),--seeds 1 1000)
+
+.PHONY: sim-swarm
+sim-swarm: needs-build ## N seeds (10,000) from SEED on, on JOBS cores; every situation must come up
+	$(call compile,build,tests/sim/sim)
+	@exec build/tests/sim/sim --seeds $(or $(SEED),1) $(or $(N),10000) --jobs $(JOBS) --progress --all-situations
 
 .PHONY: mutants
 mutants: needs-build ## plants each known defect: how many seeds of the simulator, or which test, catches it; N= seeds at most

@@ -351,9 +351,8 @@ void Node::answer_take_me_in(uint64_t question_id, const TakeMeIn& question, Mil
 
 bool Node::silent(raft::NodeId id, Millis now) const {
   if (id == instance_) return false;
-  for (const raft::PeerStatus& peer : raft_->peers())
-    if (peer.id == id) return now > peer.last_contact + 2 * Millis{options_.election_timeout_ms};
-  return true;
+  const std::optional<Millis> heard = raft_->last_contact(id);
+  return !heard || now > *heard + 2 * Millis{options_.election_timeout_ms};
 }
 
 void Node::transfer_to(PendingAdmin& admin, Millis now) {

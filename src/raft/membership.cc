@@ -69,7 +69,9 @@ Position Raft::member_as_of() const {
 // What it was told is committed. Against it stands what its own log says of itself: a configuration that names it at a
 // later position was made by a leader that knew of the removal, so it was added again; one at an earlier position is
 // history, or was never committed and never will be (HAZARDS A16, D9).
-bool Raft::told_removed() const { return std::max(committed_position(), member_as_of()) < told_removed_; }
+bool Raft::told_removed() const {
+  return told_removed_ != Position{} && std::max(committed_position(), member_as_of()) < told_removed_;
+}
 
 // A configuration without it that is not committed does not count: it may go back (HAZARDS D5, D8).
 bool Raft::removed() const {

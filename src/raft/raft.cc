@@ -361,6 +361,11 @@ std::vector<PeerStatus> Raft::peers() const {
   return result;
 }
 
+std::optional<Millis> Raft::last_contact(NodeId id) const {
+  const auto found = progress_.find(id);
+  return found == progress_.end() ? std::nullopt : std::optional(found->second.last_contact);
+}
+
 bool Raft::leads_for_certain() const { return role_ == Role::leader && commit_index_ >= term_start_index_; }
 
 void Raft::check_state() const {

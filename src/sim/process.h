@@ -22,6 +22,10 @@ class Process {
   void input(std::function<void()> what);
   void pause() { paused_ = true; }
   void resume();
+  // The machine's clock jumped: what is due by it is due now.
+  void clock_jumped();
+  // As after a CONFIG SET that makes it take one at once.
+  void snapshot_now();
   [[nodiscard]] bool paused() const { return paused_; }
 
   node::Node& node() { return *node_; }
@@ -30,6 +34,8 @@ class Process {
   bool doomed = false;  // dies at the end of this event: answers are lost
 
  private:
+  void looked(bool whole_turn);
+  [[nodiscard]] Millis now() const;
   void plan_turn(uint64_t delay_us);
   void turn();
   void plan_timer();
