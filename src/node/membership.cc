@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/mutant.h"
 #include "node/node.h"
 #include "node/seeking.h"
 
@@ -200,11 +201,11 @@ void Node::admin_probed(PendingAdmin& admin, const Result<Answer>& answer, Milli
     admin.step = PendingAdmin::Step::joining;
     return;
   }
-  if (raft_->configuration().contains(admin.target)) {
+  if (raft_->configuration().contains(admin.target) && !WH_MUTANT(join_not_idempotent)) {
     admin.step = PendingAdmin::Step::joining;
     return;
   }
-  if (who->standing == Standing::member && who->identity.cluster != cluster_)
+  if (who->standing == Standing::member && who->identity.cluster != cluster_ && !WH_MUTANT(takes_in_a_foreign_member))
     return finish_admin(admin, Outcome::conflict,
                         who->identity.name + " holds data of cluster " + to_hex(who->identity.cluster) +
                             ", or has other members; this is " + options_.name + " of cluster " + to_hex(cluster_));
@@ -229,7 +230,7 @@ void Node::add_member(PendingAdmin& admin, Millis now) {
                     .raft_address = admin.admin.raft_address,
                     .http_address = with_host(admin.identity.http_address, admin.admin.raft_address),
                     .https_address = with_host(admin.identity.https_address, admin.admin.raft_address),
-                    .suffrage = raft::Suffrage::learner});
+                    .suffrage = WH_MUTANT(added_as_voter) ? raft::Suffrage::voter : raft::Suffrage::learner});
   refused_to_adopt_.erase(admin.target);
   propose_change(admin, std::move(next), now);
 }

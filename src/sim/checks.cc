@@ -115,6 +115,7 @@ void Checks::staged(Host& host, const node::Batch& batch) {
     if (position == nullptr) return fail(host, "installs a snapshot of what was never committed");
     if (index <= shadow.commit) return fail(host, "installs a snapshot of less than it knows to be committed");
     if (world_.change_open(shadow.cluster)) ++world_.seen[Situation::installed_in_change];
+    if (host.process->node().pending() > 0) ++world_.seen[Situation::install_over_requests];
     if (const Held* held = shadow.at(index); held != nullptr && held->entry.term != batch.install->meta.term)
       ++world_.seen[Situation::installed_over_conflict];
     if (!batch.install->keep_suffix) {
@@ -185,6 +186,7 @@ void Checks::caught_up(const Host& host, raft::NodeId leader, raft::Index match)
   const raft::Raft* raft = leads != nullptr && leads->process ? leads->process->node().raft() : nullptr;
   if (raft == nullptr || match < raft->commit_index() || match < mine.disk.acknowledged) return;
   mine.disk.old_copy = false;
+  promised_[{host.disk.cluster, host.disk.instance}].void_again = false;
   ++world_.seen[Situation::old_copy_unnoticed];
 }
 
@@ -206,7 +208,7 @@ void Checks::check_acknowledgement(const Host& host, raft::NodeId to, raft::Term
   if (disk.damage == Damage::older_file) return fail(host, "acknowledges entries on a disk that is not to be trusted");
   if (disk.old_copy) caught_up(host, to, match);
   Promise& promise = promised_[{shadow.cluster, disk.instance}];
-  if (term > promise.acked_in) promise = {promise.term, promise.vote, term, {}, {}};
+  if (term > promise.acked_in) promise = {promise.term, promise.vote, term, {}, {}, promise.void_again};
   if (match <= promise.acked) return;
   promise.acked = match;
   promise.acked_entry = mine != nullptr ? mine->term : disk.base_term;
@@ -214,6 +216,7 @@ void Checks::check_acknowledgement(const Host& host, raft::NodeId to, raft::Term
 
 void Checks::put_back(const Host& host) {
   Promise& promise = promised_[{host.disk.cluster, host.disk.instance}];
+  promise.void_again = true;
   promise.acked = std::min(promise.acked, host.disk.last_index());
   if (const raft::Entry* entry = host.disk.at(promise.acked)) promise.acked_entry = entry->term;
 }
@@ -223,8 +226,7 @@ void Checks::check_matches(const Host& host, const Shadow& shadow) {
   for (const raft::PeerStatus& peer : host.process->node().raft()->peers()) {
     if (peer.match_index.value == 0) continue;
     const Promise& promise = promised_[{shadow.cluster, peer.id}];
-    if (promise.acked_in > shadow.term) continue;
-    if (const Host* other = world_.host_of(peer.id); other != nullptr && other->disk.old_copy) continue;
+    if (promise.acked_in > shadow.term || promise.void_again) continue;
     if (promise.acked_in < shadow.term || peer.match_index > promise.acked)
       return fail(host, "believes that a follower holds entry " + std::to_string(peer.match_index.value) +
                             ", which it never acknowledged in this term");
@@ -282,8 +284,8 @@ void Checks::sent(Host& host, raft::NodeId to, const node::PeerMessage& message)
   if (const auto* append = std::get_if<raft::AppendEntries>(&message))
     if (const Shadow& shadow = shadows_[host.number];
         append->leader_commit.value > clusters_[shadow.cluster].log.size() && append->leader_commit > shadow.commit)
-      return fail(host, "says that entry " + std::to_string(append->leader_commit.value) +
-                            " is committed, which it is not");
+      return fail(host,
+                  "says that entry " + std::to_string(append->leader_commit.value) + " is committed, which it is not");
   if (const auto* vote = std::get_if<raft::RequestVoteReply>(&message);
       vote != nullptr && vote->granted && !vote->pre_vote)
     world_.aims->moment(host, Moment::vote_granted);
@@ -313,11 +315,13 @@ void Checks::looked(Host& host, bool whole_turn) {
   if (term < shadow.term) fail(host, "its term went back");
   if (term == shadow.term && shadow.vote && raft->voted_for() != shadow.vote)
     fail(host, "changed its vote in one term");
-  if (term > shadow.term) shadow.led_last = {};
+  const bool new_term = term > shadow.term;
+  if (new_term) shadow.led_last = {};
   shadow.term = term;
   shadow.vote = raft->voted_for();
   if (raft->role() == raft::Role::leader) {
-    const auto [known, fresh] = cluster.leaders.emplace(term.value, Committed::Leader{host.disk.instance, world_.step()});
+    const auto [known, fresh] =
+        cluster.leaders.emplace(term.value, Committed::Leader{host.disk.instance, world_.step()});
     if (known->second.id != host.disk.instance)
       fail(host, "election safety: a second leader in term " + std::to_string(term.value));
     if (fresh) {
@@ -326,7 +330,8 @@ void Checks::looked(Host& host, bool whole_turn) {
       check_completeness(host, shadow);
     }
   }
-  shadow.role = raft->role();
+  // One that removed itself has stepped down in the very event in which it committed that.
+  const bool led = std::exchange(shadow.role, raft->role()) == raft::Role::leader && !new_term;
   const raft::SnapshotCounters& sent = raft->snapshot_counters();
   if (sent.begun < shadow.sent.begun) shadow.sent = {};
   if (const uint64_t more = sent.resumed - shadow.sent.resumed; more != 0)
@@ -351,7 +356,8 @@ void Checks::looked(Host& host, bool whole_turn) {
   const raft::Index commit = raft->commit_index();
   if (commit < shadow.commit) fail(host, "its commit index went back");
   // A leader commits what is on its disk; a follower, at times, what it appends in the same turn.
-  if (commit > shadow.commit && (whole_turn || shadow.role == raft::Role::leader)) committed_now(host, shadow, commit);
+  if (commit > shadow.commit && (whole_turn || led || shadow.role == raft::Role::leader))
+    committed_now(host, shadow, commit);
   const raft::Index applied = host.process->node().machine().applied();
   if (applied < shadow.applied) fail(host, "its applied index went back");
   if (applied > shadow.applied && !world_.failed()) {

@@ -106,6 +106,7 @@ class Checks {
     raft::Term acked_in;  // the newest term in which it acknowledged entries to a leader
     raft::Index acked;    // how far, and which entry that was
     raft::Term acked_entry;
+    bool void_again = false;  // an older copy of the disk was put back
   };
   void append(Host& host, Shadow& shadow, const raft::Entry& entry);
   void committed_now(Host& host, Shadow& shadow, raft::Index to);

@@ -131,9 +131,7 @@ void SimStorage::fail_group(const std::vector<Write>& group) {
   const bool wrote = failure_ == Failure::sync;
   ++world_.seen[wrote ? Situation::sync_failed : Situation::write_failed];
   if (wrote && world_.prng.below(2) == 0) apply(group);
-  host_.process->doomed = true;
-  world_.crash_soon(host_, wrote ? "a sync failed" : "a write failed");
-  world_.restart(host_, world_.prng.below(1'000'000));
+  host_.process->end(wrote ? "a sync failed" : "a write failed", world_.prng.below(1'000'000));
 }
 
 void SimStorage::apply(const std::vector<Write>& group) {
@@ -226,6 +224,7 @@ void SimStorage::record(SnapshotImage image) {
 }
 
 void SimStorage::persist(node::Batch batch) {
+  if (host_.process->ended) return;
   world_.checks->staged(host_, batch);
   if (!batch.append.empty() && under_way(batch.append.front().index)) ++world_.seen[Situation::truncated_under_way];
   const bool installs = batch.install.has_value();
@@ -238,7 +237,7 @@ void SimStorage::save_grant(node::FoundingGrant grant) { write(std::move(grant))
 void SimStorage::compact(raft::Index index) { write(Compact{index}); }
 
 void SimStorage::load_entries(raft::Index first, raft::Index last, uint64_t max_bytes) {
-  const uint64_t takes_us = 50 + world_.prng.below(2'000);
+  const uint64_t takes_us = 50 + world_.prng.below(world_.prng.below(8) == 0 ? 50'000 : 2'000);
   world_.after(takes_us, host_, [this, first, last, max_bytes] {
     ++world_.seen[host_.disk.at(first) != nullptr ? Situation::read_back : Situation::read_back_gone];
     node::EntriesRead read{first, {}};
@@ -248,9 +247,7 @@ void SimStorage::load_entries(raft::Index first, raft::Index last, uint64_t max_
       if (entry == nullptr) break;
       if (host_.disk.damage == Damage::row && host_.disk.damaged == i) {
         ++world_.seen[Situation::damage_found_running];
-        host_.process->doomed = true;
-        world_.crash_soon(host_, "a row that was read is damaged");
-        return world_.restart(host_, world_.prng.below(20'000));
+        return host_.process->end("a row that was read is damaged", world_.prng.below(20'000));
       }
       bytes += raft::cost(*entry);
       if (!read.entries.empty() && bytes > std::min<uint64_t>(max_bytes, 2'000)) break;
@@ -265,9 +262,7 @@ void SimStorage::acknowledged_lost(raft::Index acknowledged, raft::Index last) {
   if (host_.disk.old_copy) {
     ++world_.seen[Situation::old_copy_noticed];
     host_.disk.damage = Damage::older_file;
-    host_.process->doomed = true;
-    world_.crash_soon(host_, "its disk is an older copy of itself");
-    return world_.restart(host_, world_.prng.below(20'000));
+    return host_.process->end("its disk is an older copy of itself", world_.prng.below(20'000));
   }
   world_.fail(host_.name + " acknowledged entries up to " + std::to_string(acknowledged.value) + ", its log ends at " +
               std::to_string(last.value));

@@ -34,6 +34,7 @@ void Faults::start(const node::ClusterId& cluster) {
   every(o.clock_jump_every_ms, &Faults::jump_clock);
   every(o.snapshot_now_every_ms, &Faults::snapshot_now);
   every(o.remove_isolated_every_ms, &Faults::remove_isolated);
+  every(o.strand_every_ms, &Faults::strand);
 }
 
 void Faults::every(uint32_t mean_ms, Fault fault) {
@@ -182,8 +183,8 @@ void Faults::remove_isolated(Host& host, int tries) {
     if (gone) ++world_.seen[Situation::removed_isolated];
     if (!gone && tries > 0) {
       if (Host* at = leader(); at != nullptr && at->number != host.number && may_remove())
-        removals_.emplace_back(
-            world_.clients->administer(*at, {node::AdminKind::remove, host.name, host.address}), world_.now_us());
+        removals_.emplace_back(world_.clients->administer(*at, {node::AdminKind::remove, host.name, host.address}),
+                               world_.now_us());
       return remove_isolated(host, tries - 1);
     }
     // It has campaigned in vain meanwhile; now the others hear it.

@@ -1,7 +1,7 @@
 // What goes wrong, when: each kind of fault at its own rate, drawn per seed. Keeps to what the promises allow: at no
-// time are more disks lost, damaged or older than they were than a minority of the voters (CONTRACT, Promises). By idea:
-// faults.cc (rates, processes, clocks, members), faults_network.cc, faults_disk.cc. What is aimed at a moment is in
-// aims.h.
+// time are more disks lost, damaged or older than they were than a minority of the voters (CONTRACT, Promises). By
+// idea: faults.cc (rates, processes, clocks, members), faults_network.cc, faults_disk.cc. What is aimed at a moment is
+// in aims.h.
 #pragma once
 
 #include <cstddef>
@@ -59,6 +59,8 @@ class Faults {
   // still reach it: whoever reads there now must be told nothing.
   void depose();
   void cut_transfer();
+  // A leader is alone with entries that nobody else will ever have, and the others go on so far that they compact.
+  void strand();
 
   // --- faults_disk.cc
   void stall_disk();

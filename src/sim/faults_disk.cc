@@ -52,7 +52,8 @@ size_t Faults::removals_open() const {
   return static_cast<size_t>(std::count_if(removals_.begin(), removals_.end(), [&](const auto& asked) {
     if (world_.now_us() > asked.second + forgotten_us) return false;
     const node::Completion* answer = world_.clients->administered(asked.first);
-    return answer == nullptr || answer->outcome == node::Outcome::unknown || answer->outcome == node::Outcome::timed_out;
+    return answer == nullptr || answer->outcome == node::Outcome::unknown ||
+           answer->outcome == node::Outcome::timed_out;
   }));
 }
 

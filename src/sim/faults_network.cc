@@ -68,8 +68,7 @@ void Faults::clog() {
 void Faults::hold() {
   const size_t n = world_.hosts.size();
   const size_t a = world_.prng.below(n);
-  const uint64_t until =
-      world_.now_us() + world_.prng.below(uint64_t{world_.options.election_timeout_ms} * 5'000);
+  const uint64_t until = world_.now_us() + world_.prng.below(uint64_t{world_.options.election_timeout_ms} * 5'000);
   ++world_.seen[Situation::held];
   const uint64_t kind = world_.prng.below(3);
   world_.trace("what %s %zu says is held (%lu)", kind == 1 ? "is said to" : "", a + 1, kind);
@@ -97,6 +96,32 @@ void Faults::flap(size_t a, size_t b, int times) {
 void Faults::break_connection() { world_.network->break_one(); }
 
 void Faults::cut_transfer() { world_.network->break_transfers(); }
+
+void Faults::strand() {
+  Host* host = leader();
+  if (host == nullptr || world_.hosts.size() < 3) return;
+  world_.trace("%s is left alone with new entries", host->name.c_str());
+  ++world_.seen[Situation::stranded];
+  const uint64_t timeout_us = uint64_t{world_.options.election_timeout_ms} * 1'000;
+  world_.network->mend_all();
+  for (const Host& other : world_.hosts) {
+    world_.network->cut(host->number, other.number);
+    world_.network->cut(other.number, host->number);
+  }
+  if (world_.prng.below(3) == 0) host->process->storage().stall(7 * timeout_us);
+  for (uint64_t left = world_.prng.between(2, 40); left > 0; --left)
+    world_.after(world_.prng.below(timeout_us), *host, [this, host] { world_.clients->issue(*host, OpKind::set); });
+  for (uint64_t i = world_.prng.between(4, 30); i > 0; --i)
+    world_.after(world_.prng.between(2 * timeout_us, 5 * timeout_us), [this, host] {
+      Host& other = any();
+      if (!world_.chaos || !other.process || other.number == host->number || other.disk.cluster != cluster_) return;
+      world_.clients->issue(other, OpKind::set);
+      if (world_.prng.below(3) == 0) other.process->snapshot_now();
+    });
+  world_.after(6 * timeout_us, [this] {
+    if (world_.chaos) world_.network->mend_all();
+  });
+}
 
 void Faults::depose() {
   Host* host = leader();

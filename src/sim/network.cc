@@ -328,6 +328,7 @@ void SimTransport::set_identity(const node::Identity& identity, node::Standing s
 }
 
 bool SimTransport::send(raft::NodeId to, node::PeerMessage message) {
+  if (host_.process && host_.process->ended) return false;
   if (world_.tracing()) world_.checks->trace_message("->", host_, to, message);
   world_.checks->sent(host_, to, message);
   world_.watch->sends(host_, to, message);

@@ -27,11 +27,18 @@ void draw_more(Prng& prng, Options& o) {
   if (on(20)) o.flap_every_ms = pick(500, 2'000);
   if (on(15)) o.fail_write_every_ms = pick(600, 3'000);
   if (on(15)) o.fail_sync_every_ms = pick(600, 3'000);
-  if (on(15)) o.damage_every_ms = pick(600, 3'000);
-  if (on(10)) o.put_back_every_ms = pick(300, 1'000);
+  if (on(20)) {
+    o.damage_every_ms = pick(300, 2'000);
+    if (on(70)) o.log_cache_bytes = pick(100, 1'000);
+  }
+  if (on(15)) o.put_back_every_ms = pick(300, 1'000);
   if (on(15)) o.clock_jump_every_ms = pick(500, 3'000);
   if (on(15)) o.snapshot_now_every_ms = pick(100, 1'000);
   if (on(10) && o.nodes + o.spares >= 3) o.remove_isolated_every_ms = pick(2'000, 5'000);
+  if (on(15) && o.nodes >= 3) {
+    o.strand_every_ms = pick(1'500, 4'000);
+    if (on(60)) o.trailing_entries = pick(0, 3);
+  }
   // Some seeds are calm but for what is aimed, or altogether: what needs long progress is met there.
   const uint32_t mood = pick(0, 99);
   if (mood < 12) {

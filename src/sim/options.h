@@ -50,7 +50,7 @@ enum class OptionKind : uint8_t { shape, setting, world, flaw, fault, aimed };
   X(uint32_t, jitter_us, 2'000, world)     /* on top of it, at most, in chaos */                               \
   X(uint32_t, stall_ms, 1'000, world)      /* an unanswered connection breaks after this */                    \
   X(uint32_t, slow_bytes_per_ms, 0, world) /* what the first node's links carry, each way, for good; 0: all */ \
-  X(uint32_t, drift_percent, 100, world)   /* a clock's rate is drawn from its inverse to this */               \
+  X(uint32_t, drift_percent, 100, world)   /* a clock's rate is drawn from its inverse to this */              \
   X(uint32_t, sync_us, 300, world)                                                                             \
   X(uint32_t, sync_jitter_us, 2'000, world)                                                                    \
   X(uint32_t, loss_ppm, 0, flaw)      /* of single messages: beyond what TCP can do */                         \
@@ -80,6 +80,7 @@ enum class OptionKind : uint8_t { shape, setting, world, flaw, fault, aimed };
   X(uint32_t, clock_jump_every_ms, 0, fault)                                                                   \
   X(uint32_t, snapshot_now_every_ms, 0, fault)                                                                 \
   X(uint32_t, remove_isolated_every_ms, 0, fault)                                                              \
+  X(uint32_t, strand_every_ms, 0, fault) /* a leader, with entries that nobody else has */                     \
   X(uint32_t, crash_after_vote_ppm, 0, aimed)                                                                  \
   X(uint32_t, crash_before_sync_ppm, 0, aimed)                                                                 \
   X(uint32_t, crash_after_append_ppm, 0, aimed)                                                                \

@@ -80,6 +80,13 @@ void Process::looked(bool whole_turn) {
   world_.restart(host_, world_.prng.below(2) == 0 ? world_.prng.below(20'000) : world_.prng.below(1'000'000));
 }
 
+void Process::end(const char* why, uint64_t restart_us) {
+  if (std::exchange(ended, true)) return;
+  doomed = true;
+  world_.crash_soon(host_, why);
+  world_.restart(host_, restart_us);
+}
+
 Millis Process::now() const { return world_.now(host_); }
 
 void Process::clock_jumped() {

@@ -32,6 +32,9 @@ class Process {
   SimStorage& storage() { return storage_; }
   SimTransport& transport() { return transport_; }
   bool doomed = false;  // dies at the end of this event: answers are lost
+  bool ended = false;   // by its storage, within this event: nothing of it leaves any more
+  // Ends as the real storage ends the process (Options::fatal); it is started again after a while.
+  void end(const char* why, uint64_t restart_us);
 
  private:
   void looked(bool whole_turn);

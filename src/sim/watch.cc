@@ -62,65 +62,66 @@ void Watch::receives_raft(const Host& host, Seen& seen, const raft::Raft& raft, 
     if (theirs < term) ++times[situation];
     return theirs < term;
   };
-  std::visit(
-      Overloaded{
-          [&](const raft::RequestVote& m) {
-            if (!m.pre_vote && old(m.term, Situation::old_vote_request)) return;
-            const bool fits = m.last_log_term != log.last_term() ? m.last_log_term > log.last_term()
-                                                                 : m.last_log_index >= log.last_index();
-            const bool mine = m.term == term && raft.voted_for() == from;
-            if (mine && !m.pre_vote) ++times[Situation::vote_asked_again];
-            const bool given = m.term == term && raft.voted_for() && !mine;
-            std::erase_if(seen.asked, [&](const Asked& a) { return a.by == from && a.pre_vote == m.pre_vote; });
-            seen.asked.push_back({from, m.term, m.pre_vote, fits, m.term > term, given});
-          },
-          [&](const raft::RequestVoteReply& m) {
-            if (m.granted && !m.pre_vote) old(m.term, Situation::old_vote);
-          },
-          [&](const raft::AppendEntries& m) {
-            if (old(m.term, Situation::old_append) || m.term > term || m.entries.empty()) return;
-            if (m.prev_log_index > log.last_index()) ++times[Situation::append_too_far];
-            if (log.term_at(m.entries.front().index) != m.entries.front().term) return;
-            const bool all = log.term_at(m.entries.back().index) == m.entries.back().term;
-            ++times[all ? Situation::append_repeated : Situation::append_overlaps];
-          },
-          [&](const raft::AppendEntriesReply& m) {
-            if (old(m.term, Situation::old_append_reply) || m.term > term || raft.role() != raft::Role::leader) return;
-            if (m.success) {
-              if (!seen.held_back && !raft.leads_for_certain()) held_back(host, seen, raft, m, from);
-              return;
-            }
-            const std::vector<raft::PeerStatus> peers = raft.peers();
-            const auto peer =
-                std::find_if(peers.begin(), peers.end(), [&](const raft::PeerStatus& p) { return p.id == from; });
-            if (peer == peers.end()) return;
-            if (m.rejected_index <= peer->match_index) {
-              ++times[Situation::late_refusal];
-              return;
-            }
-            ++times[m.conflict_term.value != 0 ? Situation::conflict_hint : Situation::log_short_hint];
-            if (m.conflict_index < m.rejected_index) ++times[Situation::fast_backoff];
-          },
-          [&](const raft::InstallSnapshot& m) {
-            if (old(m.term, Situation::old_install) || m.term > term || m.data.empty()) return;
-            const raft::PartOfSnapshot* part = raft.incoming_snapshot();
-            const uint64_t wanted = part != nullptr && part->meta == m.meta ? part->next_offset : 0;
-            if (m.meta.index > raft.commit_index() && m.offset != wanted) ++times[Situation::chunk_out_of_order];
-          },
-          [&](const raft::InstallSnapshotReply& m) { old(m.term, Situation::old_install_reply); },
-          [&](const raft::TimeoutNow& m) { old(m.term, Situation::old_timeout_now); },
-          [&](const raft::ReadIndexRequest& m) {
-            if (!old(m.term, Situation::old_read_request) && raft.role() == raft::Role::leader &&
-                !raft.leads_for_certain())
-              ++times[Situation::read_waited_noop];
-          },
-          [&](const raft::ReadIndexReply& m) {
-            if (old(m.term, Situation::old_read_reply)) return;
-            if (m.ok && m.index > host.process->node().machine().applied()) ++times[Situation::read_waited_apply];
-          },
-          [](const auto&) {},
-      },
-      message);
+  std::visit(Overloaded{
+                 [&](const raft::RequestVote& m) {
+                   if (!m.pre_vote && old(m.term, Situation::old_vote_request)) return;
+                   const bool fits = m.last_log_term != log.last_term() ? m.last_log_term > log.last_term()
+                                                                        : m.last_log_index >= log.last_index();
+                   const bool mine = m.term == term && raft.voted_for() == from;
+                   if (mine && !m.pre_vote) ++times[Situation::vote_asked_again];
+                   const bool given = m.term == term && raft.voted_for() && !mine;
+                   std::erase_if(seen.asked, [&](const Asked& a) { return a.by == from && a.pre_vote == m.pre_vote; });
+                   seen.asked.push_back({from, m.term, m.pre_vote, fits, m.term > term, given});
+                 },
+                 [&](const raft::RequestVoteReply& m) {
+                   if (m.granted && !m.pre_vote) old(m.term, Situation::old_vote);
+                 },
+                 [&](const raft::AppendEntries& m) {
+                   if (old(m.term, Situation::old_append) || m.term > term || m.entries.empty()) return;
+                   if (m.prev_log_index > log.last_index()) ++times[Situation::append_too_far];
+                   if (log.term_at(m.entries.front().index) != m.entries.front().term) return;
+                   const bool all = log.term_at(m.entries.back().index) == m.entries.back().term;
+                   ++times[all ? Situation::append_repeated : Situation::append_overlaps];
+                 },
+                 [&](const raft::AppendEntriesReply& m) {
+                   if (old(m.term, Situation::old_append_reply) || m.term > term || raft.role() != raft::Role::leader)
+                     return;
+                   if (m.success) {
+                     if (!seen.held_back && !raft.leads_for_certain()) held_back(host, seen, raft, m, from);
+                     return;
+                   }
+                   const std::vector<raft::PeerStatus> peers = raft.peers();
+                   const auto peer = std::find_if(peers.begin(), peers.end(),
+                                                  [&](const raft::PeerStatus& p) { return p.id == from; });
+                   if (peer == peers.end()) return;
+                   if (m.rejected_index <= peer->match_index) {
+                     ++times[Situation::late_refusal];
+                     return;
+                   }
+                   ++times[m.conflict_term.value != 0 ? Situation::conflict_hint : Situation::log_short_hint];
+                   if (m.conflict_index < m.rejected_index) ++times[Situation::fast_backoff];
+                 },
+                 [&](const raft::InstallSnapshot& m) {
+                   if (old(m.term, Situation::old_install) || m.term > term || m.data.empty()) return;
+                   const raft::PartOfSnapshot* part = raft.incoming_snapshot();
+                   const uint64_t wanted = part != nullptr && part->meta == m.meta ? part->next_offset : 0;
+                   if (m.meta.index > raft.commit_index() && m.offset != wanted) ++times[Situation::chunk_out_of_order];
+                 },
+                 [&](const raft::InstallSnapshotReply& m) { old(m.term, Situation::old_install_reply); },
+                 [&](const raft::TimeoutNow& m) { old(m.term, Situation::old_timeout_now); },
+                 [&](const raft::ReadIndexRequest& m) {
+                   if (!old(m.term, Situation::old_read_request) && raft.role() == raft::Role::leader &&
+                       !raft.leads_for_certain())
+                     ++times[Situation::read_waited_noop];
+                 },
+                 [&](const raft::ReadIndexReply& m) {
+                   if (old(m.term, Situation::old_read_reply)) return;
+                   if (m.ok && m.index > host.process->node().machine().applied())
+                     ++times[Situation::read_waited_apply];
+                 },
+                 [](const auto&) {},
+             },
+             message);
 }
 
 // Figure 8: a quorum holds an entry of an older term, as this answer says, and the leader may not count it.
@@ -133,7 +134,8 @@ void Watch::held_back(const Host& host, Seen& seen, const raft::Raft& raft, cons
     raft::Index match;
     if (member.id == host.disk.instance) match = raft.durable_index();
     for (const raft::PeerStatus& peer : peers)
-      if (peer.id == member.id) match = peer.id == from ? std::max(peer.match_index, reply.match_index) : peer.match_index;
+      if (peer.id == member.id)
+        match = peer.id == from ? std::max(peer.match_index, reply.match_index) : peer.match_index;
     matches.push_back(match);
   }
   if (matches.empty()) return;
@@ -177,8 +179,7 @@ void Watch::sends(const Host& host, raft::NodeId to, const node::PeerMessage& me
         ++times[Situation::vote_refused_log];
       }
     }
-    std::erase_if(seen.asked,
-                  [&](const Asked& asked) { return asked.by == to && asked.pre_vote == vote->pre_vote; });
+    std::erase_if(seen.asked, [&](const Asked& asked) { return asked.by == to && asked.pre_vote == vote->pre_vote; });
   } else if (std::holds_alternative<raft::TimeoutNow>(message)) {
     seen.told_transfer = true;
   } else if (const auto* install = std::get_if<raft::InstallSnapshotReply>(&message)) {
@@ -261,7 +262,9 @@ void Watch::role_changed(const Host& host, Seen& seen, const raft::Raft& raft) {
   if (raft.role() == raft::Role::candidate && (!same || seen.role != raft::Role::candidate))
     ++candidates_[{cluster, term.value}];
   if (raft.role() != raft::Role::leader) return;
-  if (raft.change_pending()) ++times[Situation::change_inherited];
+  if (raft.log().configuration_index().value > world_.checks->cluster(cluster).log.size() &&
+      raft.log().configuration_index().value > 1)
+    ++times[Situation::change_inherited];
   for (const Host& other : world_.hosts) {
     if (!other.process || other.number == host.number || other.disk.cluster != host.disk.cluster) continue;
     const raft::Raft* theirs = other.process->node().raft();
@@ -272,7 +275,8 @@ void Watch::role_changed(const Host& host, Seen& seen, const raft::Raft& raft) {
 
 void Watch::figures_changed(Seen& seen, const raft::ElectionFigures& now) {
   if (seen.begun != now.begun) {
-    for (size_t i = 0; i < kBegun.size(); ++i) world_.seen[kBegun[i]] += now.begun[i] - std::min(now.begun[i], seen.begun[i]);
+    for (size_t i = 0; i < kBegun.size(); ++i)
+      world_.seen[kBegun[i]] += now.begun[i] - std::min(now.begun[i], seen.begun[i]);
     seen.begun = now.begun;
   }
   if (seen.stepped_down != now.stepped_down) {
@@ -295,7 +299,8 @@ void Watch::completed(const Host& host, const node::Completion& completion) {
     const bool leads = raft != nullptr && raft->role() == raft::Role::leader;
     ++times[leads ? Situation::read_by_leader : Situation::read_by_follower];
     // The cluster went into a later term since it was asked, and this node with it.
-    if (raft != nullptr && world_.checks->led_since(host.process->node().identity().cluster, op.invoked, raft->current_term()))
+    if (raft != nullptr &&
+        world_.checks->led_since(host.process->node().identity().cluster, op.invoked, raft->current_term()))
       ++times[Situation::read_across_terms];
     return;
   }

@@ -74,7 +74,7 @@ class Watch {
                  raft::NodeId from);
 
   World& world_;
-  std::vector<Seen> seen_;                                      // by host
+  std::vector<Seen> seen_;                                             // by host
   std::map<std::pair<node::ClusterId, uint64_t>, size_t> candidates_;  // by cluster and term
 };
 
