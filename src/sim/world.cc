@@ -32,28 +32,39 @@ World::World(uint64_t seed, const Options& drawn, bool tracing)
 
 World::~World() = default;
 
-void World::after(uint64_t delay_us, std::function<void()> event) {
-  events_.push_back({now_us_ + delay_us, next_event_++, std::move(event)});
+void World::plan(uint64_t delay_us, Task task) {
+  size_t slot = tasks_.size();
+  if (free_tasks_.empty()) {
+    tasks_.push_back(std::move(task));
+  } else {
+    slot = free_tasks_.back();
+    free_tasks_.pop_back();
+    tasks_[slot] = std::move(task);
+  }
+  events_.push_back({now_us_ + delay_us, next_event_++, slot});
   std::push_heap(events_.begin(), events_.end());
 }
 
+void World::after(uint64_t delay_us, std::function<void()> event) { plan(delay_us, {.run = std::move(event)}); }
+
 void World::after(uint64_t delay_us, const Host& host, std::function<void()> event) {
-  after(delay_us, [this, number = host.number, incarnation = host.incarnation, run = std::move(event)] {
-    const Host& owner = hosts[number];
-    if (owner.process && owner.incarnation == incarnation) run();
-  });
+  plan(delay_us, {.run = std::move(event), .host = host.number, .incarnation = host.incarnation});
 }
 
 bool World::run(uint64_t until_us, const std::function<bool()>& done) {
   while (!failed() && !events_.empty() && events_.front().at_us <= until_us) {
     std::pop_heap(events_.begin(), events_.end());
-    Event event = std::move(events_.back());
+    const Event event = events_.back();
     events_.pop_back();
+    const Task task = std::move(tasks_[event.task]);
+    free_tasks_.push_back(event.task);
     now_us_ = event.at_us;
     ++steps_;
     digest(event.at_us, event.number);
-    event.run();
-    for (const auto& [number, why] : std::exchange(doomed_, {})) crash(hosts[number], why);
+    if (task.host == kNoHost || (hosts[task.host].process && hosts[task.host].incarnation == task.incarnation))
+      task.run();
+    if (!doomed_.empty())
+      for (const auto& [number, why] : std::exchange(doomed_, {})) crash(hosts[number], why);
     if (done && done()) return !failed();
   }
   if (!failed()) now_us_ = std::max(now_us_, until_us);

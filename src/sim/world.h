@@ -101,15 +101,25 @@ class World {
   Situations seen;
 
  private:
+  static constexpr uint64_t kNoHost = UINT64_MAX;
+  // What is to be done stays where it is while the heap is sorted.
+  struct Task {
+    std::function<void()> run;
+    uint64_t host = kNoHost;  // whose process must still be there, and
+    uint64_t incarnation = 0;
+  };
   struct Event {
     uint64_t at_us;
     uint64_t number;
-    std::function<void()> run;
+    size_t task;
     bool operator<(const Event& other) const {
       return at_us != other.at_us ? at_us > other.at_us : number > other.number;
     }
   };
+  void plan(uint64_t delay_us, Task task);
   std::vector<Event> events_;  // a heap
+  std::vector<Task> tasks_;
+  std::vector<size_t> free_tasks_;
   uint64_t now_us_ = 0;
   uint64_t next_event_ = 1;
   uint64_t steps_ = 0;
