@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -39,7 +40,10 @@ std::vector<Told> stories() {
 
 TEST_CASE("every story ends as it is told") {
   const std::vector<Told> all = stories();
-  for (const Told& story : all) CHECK(run_scenario(story.name, story.text) == "");
+  // One alone, for who asks which of them catches something.
+  const char* only = std::getenv("WORMHOLE_SCENARIO");
+  for (const Told& story : all)
+    if (only == nullptr || story.name == std::string(only) + ".txt") CHECK(run_scenario(story.name, story.text) == "");
   std::cout << "figures: " << all.size() << " scenarios" << std::endl;
   CHECK(all.size() >= 130);
 }
