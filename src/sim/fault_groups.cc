@@ -14,8 +14,8 @@ struct Group {
 constexpr std::array kGroups = {
     Group{"crashes", "crash_every_ms=1000"},       Group{"pauses", "pause_every_ms=800"},
     Group{"partitions", "partition_every_ms=800"}, Group{"network", "duplicate_ppm=50000"},
-    Group{"disks", "disk_stall_every_ms=1000"},    Group{"members", "churn_every_ms=700"},
-    Group{"transfers", "transfer_every_ms=700"},
+    Group{"disks", "disk_stall_every_ms=1000"},    Group{"clocks", "clock_jump_every_ms=1000"},
+    Group{"members", "churn_every_ms=700"},        Group{"transfers", "transfer_every_ms=700"},
 };
 
 // By what the option's name begins with; the first that fits.
@@ -24,12 +24,37 @@ struct Prefix {
   std::string_view group;
 };
 constexpr std::array kPrefixes = {
-    Prefix{"crash_", "crashes"},        Prefix{"power_cut", "crashes"},  Prefix{"pause_", "pauses"},
-    Prefix{"partition_", "partitions"}, Prefix{"depose_", "partitions"}, Prefix{"cut_transfer", "network"},
-    Prefix{"loss_", "network"},         Prefix{"duplicate_", "network"}, Prefix{"reorder_", "network"},
-    Prefix{"clog_", "network"},         Prefix{"break_", "network"},     Prefix{"corrupt_", "disks"},
-    Prefix{"disk_", "disks"},           Prefix{"wipe_", "disks"},        Prefix{"churn_", "members"},
+    Prefix{"crash_", "crashes"},
+    Prefix{"power_cut", "crashes"},
+    Prefix{"pause_", "pauses"},
+    Prefix{"freeze_", "pauses"},
+    Prefix{"partition_", "partitions"},
+    Prefix{"depose_", "partitions"},
+    Prefix{"strand_", "partitions"},
+    Prefix{"flap_", "partitions"},
+    Prefix{"cut_transfer", "network"},
+    Prefix{"cut_", "partitions"},
+    Prefix{"strike_after", "partitions"},
+    Prefix{"loss_", "network"},
+    Prefix{"duplicate_", "network"},
+    Prefix{"reorder_", "network"},
+    Prefix{"echo_", "network"},
+    Prefix{"clog_", "network"},
+    Prefix{"hold_", "network"},
+    Prefix{"break_", "network"},
+    Prefix{"corrupt_", "disks"},
+    Prefix{"disk_", "disks"},
+    Prefix{"wipe_", "disks"},
+    Prefix{"fail_", "disks"},
+    Prefix{"damage_", "disks"},
+    Prefix{"put_back_", "disks"},
+    Prefix{"clock_", "clocks"},
+    Prefix{"churn_", "members"},
+    Prefix{"remove_", "members"},
+    Prefix{"split_in_change", "members"},
+    Prefix{"snapshot_", "members"},
     Prefix{"transfer_", "transfers"},
+    Prefix{"strike_in_transfer", "transfers"},
 };
 
 }  // namespace
