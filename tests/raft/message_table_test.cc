@@ -445,8 +445,14 @@ std::string outcome(const std::string& message, const std::string& relation, con
   if (one.chunk) words.emplace_back("chunk");
   if (raft.role() == Role::leader && match_of(raft, from) != match) words.emplace_back("match");
   if (one.read) words.emplace_back("read");
-  for (const Outbound& outbound : one.sent)
+  for (const Outbound& outbound : one.sent) {
     words.push_back(std::to_string(outbound.to.value) + ":" + said(outbound.body));
+    // All is said in the term that it is in then; but a pre-vote is granted in the term that was asked about.
+    const Term spoken = std::visit([](const auto& m) { return m.term; }, outbound.body);
+    const bool granted = said(outbound.body) == "pre-vote-reply yes";
+    if (spoken != (granted ? Term{term} : raft.current_term()))
+      words.back() += " in term " + std::to_string(spoken.value);
+  }
   std::string text;
   for (const std::string& word : words) text += (text.empty() ? "" : " ") + word;
   return text.empty() ? "." : text;

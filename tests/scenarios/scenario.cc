@@ -79,6 +79,7 @@ class Story {
   std::string drop(const Words& w);
   std::string take(const Words& w);
   std::string replay(const Words& w);
+  std::string corrupt(const Words& w);
   std::string duplicate(const Words& w);
   std::string reverse(const Words& w);
   std::string cut(const Words& w);
@@ -150,6 +151,7 @@ const std::map<std::string, Story::Step>& Story::steps() {
       {"take", {3, 3, &Story::take}},
       {"copy", {3, 3, &Story::take}},
       {"replay", {1, 1, &Story::replay}},
+      {"corrupt", {1, 1, &Story::corrupt}},
       {"duplicate", {1, 1, &Story::duplicate}},
       {"reverse", {1, 1, &Story::reverse}},
       {"cut", {2, 2, &Story::cut}},
@@ -419,6 +421,22 @@ std::string Story::replay(const Words& w) {
   return {};
 }
 
+// A byte of every chunk that is under way there changes.
+std::string Story::corrupt(const Words& w) {
+  const auto [from, to] = ends(w[1]);
+  if (!wrong_.empty()) return {};
+  bool any = false;
+  for (MessageBody& body : cluster_.link(from, to)) {
+    auto* chunk = std::get_if<InstallSnapshot>(&body);
+    if (chunk == nullptr || chunk->data.empty()) continue;
+    std::string bytes(chunk->data.view());
+    bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 1);
+    chunk->data = Bytes(std::move(bytes));
+    any = true;
+  }
+  return any ? "" : "no snapshot is under way on " + w[1];
+}
+
 std::string Story::duplicate(const Words& w) {
   const auto [from, to] = ends(w[1]);
   if (wrong_.empty()) cluster_.duplicate(from, to);
@@ -581,8 +599,12 @@ std::string Story::run(const Words& w) {
 
 std::string Story::clock(const Words& w) {
   const Id id = server(w[1]);
-  const Millis time = duration(w[2]);
-  if (wrong_.empty()) cluster_.at(id).skew += time;
+  const bool back = w[2].starts_with('-');
+  const Millis time = duration(back ? w[2].substr(1) : w[2]);
+  if (!wrong_.empty()) return {};
+  Millis& skew = cluster_.at(id).skew;
+  if (back && time > skew) return "no clock runs behind the cluster's";
+  skew = back ? skew - time : skew + time;
   return {};
 }
 
