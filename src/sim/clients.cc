@@ -95,9 +95,9 @@ uint64_t Clients::issue(Host& host, OpKind kind) {
   const bool may_forward = world_.prng.below(10) != 0;
   host.process->input([this, &host, id = op.id, body = op.body, read = op.is_read(), may_forward] {
     if (read) {
-      host.process->node().submit_read(id, world_.now());
+      host.process->node().submit_read(id, world_.now(host));
     } else {
-      host.process->node().submit_write(id, body, may_forward, world_.now());
+      host.process->node().submit_write(id, body, may_forward, world_.now(host));
     }
   });
   return op.id;
@@ -110,7 +110,7 @@ uint64_t Clients::administer(Host& host, node::AdminRequest request) {
   world_.trace("administrator: %s %s at %s", kKinds[static_cast<size_t>(request.kind)], request.name.c_str(),
                host.name.c_str());
   host.process->input([this, &host, number, moved = std::move(request)] {
-    host.process->node().submit_admin(number, moved, world_.now());
+    host.process->node().submit_admin(number, moved, world_.now(host));
   });
   return number;
 }
