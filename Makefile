@@ -15,6 +15,9 @@ OPTIONS_build =
 OPTIONS_build-debug = -Dbuildtype=debug
 OPTIONS_build-asan = -Doptimization=1 -Db_sanitize=address,undefined -Db_lundef=false
 OPTIONS_build-tsan = -Db_sanitize=thread -Db_lundef=false
+OPTIONS_build-coverage = -Dbuildtype=debug -Doptimization=0 -Db_coverage=true
+COVERED = $(addprefix tests/,raft/raft_test scenarios/scenarios_test issues/issues sim/sim_plain sim/sim_history \
+  $(foreach name,node machine wire,unit/$(name)/unit_$(name)))
 
 # $(call compile,DIRECTORY[,TARGETS]): sets the directory up when it is not, then builds. ninja itself notices when a
 # meson.build changed. Progress goes to terminals only; errors are always shown.
@@ -98,6 +101,11 @@ mutants: needs-build ## plants each known defect: how many seeds of the simulato
 	$(call compile,build,tests/sim/mutants $(addprefix tests/sim/planted_,scenarios raft machine node issues))
 	@exec build/tests/sim/mutants --jobs $(JOBS) --seeds $(or $(N),20000)
 
+.PHONY: coverage
+coverage: needs-build needs-coverage ## which lines of raft, machine, node and wire no test reaches; N seeds of the simulator
+	$(call compile,build-coverage,$(COVERED))
+	@exec tests/coverage build-coverage $(N)
+
 .PHONY: format
 format: needs-dev ## clang-format over all sources
 	@find src tests -name '*.h' -o -name '*.cc' | xargs clang-format -i
@@ -127,11 +135,11 @@ uninstall: ## removes what install put there; the configuration stays
 
 .PHONY: clean
 clean: ## removes what was built; run/ stays
-	@rm -rf build build-debug build-asan build-tsan wormhole-server
+	@rm -rf build build-debug build-asan build-tsan build-coverage wormhole-server
 
 # Installs the Debian packages that are missing; does nothing when none is.
-.PHONY: needs-build needs-run needs-test needs-dev
-needs-build needs-run needs-test needs-dev: needs-%:
+.PHONY: needs-build needs-run needs-test needs-coverage needs-dev
+needs-build needs-run needs-test needs-coverage needs-dev: needs-%:
 	@utils/install-deps $*
 
 .PHONY: help

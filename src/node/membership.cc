@@ -274,7 +274,7 @@ void Node::change_applied(const raft::Entry& entry) {
     }
     wants_turn_ = true;
   }
-  forwarded_removal_applied(entry);
+  if (entry.kind == raft::EntryKind::configuration) forwarded_removal_applied(entry);
 }
 
 // A member's address is held by a node of another cluster, or of none: if it is the learner that was just committed, it

@@ -312,8 +312,9 @@ void Node::apply(raft::Entry& entry) {
     forwarded_applied(entry, reply);
   } else {
     machine_.advance(entry.index, entry.time_ms);
-    if (entry.kind == raft::EntryKind::configuration) change_applied(entry);
   }
+  // Of whatever kind: an entry that is none of a change may stand where one was.
+  if (!admin_.empty()) change_applied(entry);
   while (!waiters_.empty() && waiters_.begin()->first <= entry.index) {
     auto node = waiters_.extract(waiters_.begin());
     const Waiter& waiter = node.mapped();

@@ -15,6 +15,11 @@ struct BenchStorage final : Storage {
   std::deque<StorageDone> due;  // completions, to be given back by Bench::persist
   std::vector<FoundingGrant> grants;
   int snapshots_begun = 0;
+  struct Read {
+    uint64_t number;
+    raft::Index index;
+  };
+  std::vector<Read> reads;  // of snapshots, not answered yet
 
   void persist(Batch batch) override { due.emplace_back(BatchPersisted{batch.ticket}); }
   void begin_anew(NewBeginning) override { due.emplace_back(BeginningPersisted{}); }
@@ -29,7 +34,9 @@ struct BenchStorage final : Storage {
   void finish_snapshot() override {}
   void write_incoming_chunk(const raft::SnapshotMeta&, uint64_t, Bytes, bool) override {}
   void keep_snapshot(std::optional<raft::SnapshotMeta>) override {}
-  void read_snapshot(uint64_t, const raft::SnapshotMeta&, uint64_t, uint64_t) override {}
+  void read_snapshot(uint64_t number, const raft::SnapshotMeta& meta, uint64_t, uint64_t) override {
+    reads.push_back({number, meta.index});
+  }
   void acknowledged_lost(raft::Index, raft::Index) override {}
   [[nodiscard]] Millis sync_age() const override { return 0; }
 };

@@ -73,7 +73,7 @@ bool names(const std::string& error, const std::string& file) { return error.fin
 
 }  // namespace
 
-TEST_CASE("HAZARDS C2: one flipped bit, in any region of any file") {
+TEST_CASE("HAZARDS A19, C2: one flipped bit, in any region of any file") {
   Sample sample;
   CHECK(sample.open_with("", std::nullopt) == "");
   Prng prng(11);

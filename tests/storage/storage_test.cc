@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <map>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <doctest/doctest.h>
@@ -383,6 +384,47 @@ TEST_CASE("HAZARDS C11: a second process is kept out, and told who is in") {
   CHECK(Client(dir.path()).ok());
 }
 
+TEST_CASE(
+    "HAZARDS C12: neither another descriptor of its files that is closed nor a child that ends gives the lock away") {
+  const TempDirectory dir;
+  Client first(dir.path());
+  REQUIRE(first.ok());
+  first.persist(batch(1, entries(1, 5, 1)));
+  // A POSIX lock would be gone with the first of these that is closed.
+  for (const char* name : {"wormhole.lock", "wormhole.db", "wormhole.db-wal", "witness"}) {
+    const int descriptor = ::open(dir.file(name).c_str(), O_RDWR | O_CLOEXEC);
+    REQUIRE_MESSAGE(descriptor >= 0, name);
+    ::close(descriptor);
+  }
+  for (int round = 0; round < 2; ++round) {  // the second after a child, with its copies of all descriptors, has ended
+    const pid_t child = ::fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+      const Client second(dir.path());
+      ::_exit(second.ok() ? 1 : 0);
+    }
+    int status = 0;
+    REQUIRE(::waitpid(child, &status, 0) == child);
+    CHECK(status == 0);
+  }
+  first.persist(batch(2, entries(6, 7, 1)));
+  CHECK(first.fatal.empty());
+}
+
+TEST_CASE("HAZARDS C18: nothing of the data directory is mapped into memory") {
+  const TempDirectory dir;
+  Client client(dir.path());
+  REQUIRE(client.ok());
+  client.persist(batch(1, entries(1, 200, 1, std::string(1000, 'm'))));
+  client->load_entries(raft::Index{1}, raft::Index{200}, 1 << 20);
+  client.run();
+  CHECK(client.fatal.empty());
+  const std::string maps = slurp("/proc/self/maps");
+  REQUIRE(maps.find("storage_test") != std::string::npos);  // it can be read, and this program is in it
+  CHECK(maps.find(dir.path()) == std::string::npos);
+  CHECK_FALSE(file_exists(dir.file("wormhole.db-shm")));
+}
+
 TEST_CASE("another node-id is refused, naming both") {
   const TempDirectory dir;
   {
@@ -417,7 +459,7 @@ TEST_CASE("HAZARDS C13: a newer format is refused and left as it is") {
   CHECK(Client(dir.path()).error().find("not a database of this program") != std::string::npos);
 }
 
-TEST_CASE("HAZARDS C6: a failed write or sync stops the process, and nothing is tried again") {
+TEST_CASE("HAZARDS A2, C6, C8: a failed write or sync stops the process, and nothing is tried again") {
   const struct {
     const char* file;
     DiskEvent::Kind kind;

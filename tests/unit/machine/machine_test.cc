@@ -1,5 +1,10 @@
 #include "machine/machine.h"
 
+#include <csignal>
+#include <cstdio>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "model.h"
 
 using namespace wh::machine;
@@ -238,4 +243,58 @@ TEST_CASE("growth foretells by how much a command grows the data") {
   CHECK(growth(Delete{{"a"}}) == 0);
   CHECK(growth(Dequeue{"queue", {}}) == 0);
   CHECK(machine.growth("no command") == 0);
+}
+
+// Whether `what` ends the process by an assertion.
+template <class What>
+bool aborts(What what) {
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    std::signal(SIGABRT, SIG_DFL);
+    if (std::freopen("/dev/null", "w", stderr) == nullptr) ::_exit(2);
+    what();
+    ::_exit(0);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  return WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
+}
+
+TEST_CASE("HAZARDS B16: an entry is applied once and in its turn, also behind a snapshot, or the process ends") {
+  const std::string command = envelope({}, encode_body(Enqueue{"event", "e"}));
+  Machine machine;
+  machine.apply(Index{1}, 0, command);
+  CHECK(aborts([&] { machine.apply(Index{1}, 0, command); }));
+  CHECK(aborts([&] { machine.apply(Index{3}, 0, command); }));
+  auto loaded = load(snapshot_of(machine));
+  REQUIRE(loaded.ok());
+  CHECK(loaded->applied == Index{1});  // state and index are one
+  Machine restarted;
+  restarted.replace(std::move(*loaded));
+  CHECK(aborts([&] { restarted.apply(Index{1}, 0, command); }));
+  restarted.apply(Index{2}, 0, command);
+  CHECK(restarted.queue_length("event") == 2);
+}
+
+TEST_CASE("HAZARDS B17: a version or a kind that this machine does not know is refused whole, by its first byte") {
+  Machine machine;
+  run(machine, Set{{{"k", "v"}}}, {NodeId{1}, 1, 1});
+  const std::string known = envelope({NodeId{1}, 1, 2}, encode_body(Set{{{"k", "w"}}}));
+  for (int byte = 0; byte < 256; ++byte) {
+    std::string version = known;
+    version[0] = static_cast<char>(byte);
+    std::string kind = known;
+    kind[kEnvelopeBytes] = static_cast<char>(byte);
+    const uint64_t digest = machine.digest();
+    if (byte != 1) {
+      CHECK(machine.apply(machine.applied() + 1, 0, version).code == ReplyCode::invalid);
+      CHECK_FALSE(request_id_of(version));
+    }
+    if (byte == 0 || byte > 4) CHECK(machine.apply(machine.applied() + 1, 0, kind).code == ReplyCode::invalid);
+    CHECK(machine.digest() == digest);
+  }
+  // Its number was not used up: a version that knows it may still be told it anew, under one that all know.
+  CHECK(machine.apply(machine.applied() + 1, 0, known).code == ReplyCode::ok);
+  CHECK(machine.get("k")->view() == "w");
 }

@@ -2,6 +2,7 @@
 #include "base/hash.h"
 #include "machine/snapshot_format.h"
 #include "machine/snapshot_loader.h"
+#include "machine/state_builder.h"
 #include "model.h"
 
 using namespace wh::machine;
@@ -181,6 +182,17 @@ TEST_CASE("HAZARDS F9: one flipped bit anywhere is refused") {
     flipped[bit / 8] = static_cast<char>(flipped[bit / 8] ^ (1 << (bit % 8)));
     REQUIRE_FALSE(load(flipped).ok());
   }
+}
+
+TEST_CASE("HAZARDS F9: a state is built within its bounds, whoever brings the items") {
+  const std::string most(kMaxKeyBytes, 'k');
+  const auto refused = [](const char* why) { return why != nullptr && std::string_view(why).find("bounds") < 100; };
+  StateBuilder builder;
+  REQUIRE(builder.begin({.applied = Index{9}, .keys = 1}) == nullptr);
+  CHECK(refused(builder.key("", "v")));
+  CHECK(refused(builder.key(most + "k", "v")));
+  CHECK(refused(builder.key("k", std::string(kMaxValueBytes + 1, 'v'))));
+  CHECK_FALSE(refused(builder.key(most, std::string(kMaxValueBytes, 'v'))));
 }
 
 TEST_CASE("HAZARDS F9: a hostile snapshot is refused with a reason, even with a right checksum") {

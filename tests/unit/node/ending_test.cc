@@ -1,4 +1,8 @@
 // A node that is being stopped: whom it hands leadership to, and when it may end.
+#include <map>
+#include <utility>
+#include <vector>
+
 #include <doctest/doctest.h>
 
 #include "machine/command.h"
@@ -165,6 +169,114 @@ TEST_CASE("requests are taken for a while after the signal, and answered within 
   CHECK(done[1].token == 2);
   CHECK(done[1].outcome == Outcome::shutting_down);
   CHECK(follower.node.quiet());
+}
+
+TEST_CASE("a stopping leader hands over to a voter whose disk has room, before one that lacks less of the log") {
+  Leader bench;
+  bench.node.receive(
+      kOther,
+      raft::AppendEntriesReply{
+          .term = bench.node.raft()->current_term(), .success = true, .match_index = raft::Index{2}, .no_room = true},
+      bench.now);
+  bench.node.submit_write(1, machine::encode_body(machine::Delete{{"k"}}), true, bench.now);
+  bench.persist();
+  bench.node.receive(
+      kOther,
+      raft::AppendEntriesReply{
+          .term = bench.node.raft()->current_term(), .success = true, .match_index = raft::Index{3}, .no_room = true},
+      bench.now);
+  bench.persist();
+  bench.told();
+  bench.node.begin_shutdown(bench.now);
+  bench.persist();
+  CHECK(bench.told() == raft::NodeId{});  // to `third`, which lacks index 3 still
+  bench.holds(kThird, 3);
+  CHECK(bench.told() == kThird);
+
+  // Where nobody has room, it goes to the one that lacks the least all the same.
+  Leader full;
+  for (const auto& [who, index] : {std::pair{kOther, 3}, std::pair{kThird, 2}}) {
+    if (who == kOther) {
+      full.node.submit_write(1, machine::encode_body(machine::Delete{{"k"}}), true, full.now);
+      full.persist();
+    }
+    full.node.receive(who,
+                      raft::AppendEntriesReply{.term = full.node.raft()->current_term(),
+                                               .success = true,
+                                               .match_index = raft::Index{static_cast<uint64_t>(index)},
+                                               .no_room = true},
+                      full.now);
+    full.persist();
+  }
+  full.told();
+  full.node.begin_shutdown(full.now);
+  full.persist();
+  CHECK(full.told() == kOther);
+}
+
+TEST_CASE("a second transfer waits its turn: nothing is asked of its target before the first has ended") {
+  Leader bench;
+  bench.node.submit_write(1, machine::encode_body(machine::Delete{{"k"}}), true, bench.now);
+  bench.persist();
+  bench.holds(kThird, 3);  // `other` lacks index 3: the transfer to it cannot be sent yet
+  (void)bench.node.take_completions();
+  bench.told();
+  bench.node.submit_admin(7, {AdminKind::transfer, "other", {}}, bench.now);
+  bench.node.submit_admin(8, {AdminKind::transfer, "third", {}}, bench.now);
+  bench.persist();
+  CHECK(bench.node.raft()->transferring());
+  CHECK(bench.told() == raft::NodeId{});
+  CHECK(bench.node.take_completions().empty());
+  std::vector<Completion> done;
+  raft::NodeId told;
+  for (Millis gone = 0; gone < kElection + 3 * kHeartbeat && !told; gone += kHeartbeat) {
+    bench.wait(kHeartbeat);
+    bench.holds(kThird, 3);
+    for (Completion& completion : bench.node.take_completions()) done.push_back(std::move(completion));
+    told = bench.told();
+  }
+  REQUIRE(done.size() == 1);  // the first was given up, by its own time
+  CHECK(done[0].token == 7);
+  CHECK(done[0].outcome == Outcome::conflict);
+  CHECK(told == kThird);
+  bench.deposed_by(kThird);
+  done = bench.node.take_completions();
+  REQUIRE(done.size() == 1);
+  CHECK(done[0].token == 8);
+  CHECK(done[0].outcome == Outcome::applied);
+}
+
+TEST_CASE(
+    "HAZARDS C19: what is in progress when a node is stopped is answered within 3 s, however long it might wait") {
+  NodeOptions options = bench_options();
+  options.request_timeout_ms = 60'000;
+  Bench bench(options, member_disk());
+  bench.heartbeat(raft::Term{2});
+  bench.node.submit_write(1, machine::encode_body(machine::Delete{{"k"}}), true, bench.now);  // forwarded
+  bench.node.submit_read(2, bench.now);                                                       // asked of the leader
+  bench.node.submit_admin(3, {AdminKind::remove, "third", {}}, bench.now);
+  bench.persist();
+  uint64_t token = 0;
+  for (const auto& sent : bench.transport.sent)
+    if (const auto* read = std::get_if<raft::ReadIndexRequest>(&sent.message)) token = read->token;
+  bench.node.receive(kOther,
+                     raft::ReadIndexReply{.term = raft::Term{2}, .token = token, .ok = true, .index = raft::Index{9}},
+                     bench.now);
+  bench.node.submit_read(4, bench.now);
+  bench.persist();  // the first now waits for index 9, the second for the leader
+  CHECK(bench.node.take_completions().empty());
+  bench.node.begin_shutdown(bench.now);
+  bench.persist();
+  CHECK_FALSE(bench.node.quiet());
+  std::map<Token, Outcome> outcomes;
+  for (Millis gone = 0; gone < 3'200; gone += kHeartbeat) {
+    bench.wait(kHeartbeat);
+    for (const Completion& completion : bench.node.take_completions())
+      CHECK(outcomes.emplace(completion.token, completion.outcome).second);
+  }
+  CHECK(outcomes == std::map<Token, Outcome>{
+                        {1, Outcome::unknown}, {2, Outcome::dropped}, {3, Outcome::unknown}, {4, Outcome::dropped}});
+  CHECK(bench.node.quiet());
 }
 
 }  // namespace

@@ -1,4 +1,8 @@
 // What a follower does with writes that its leader refuses: they go to the next leader, in their order, once each.
+#include <optional>
+#include <string>
+#include <vector>
+
 #include <doctest/doctest.h>
 
 #include "machine/command.h"
@@ -135,6 +139,92 @@ TEST_CASE("the next leader is this node itself: it proposes what was refused, un
   const raft::Log& log = f.node.raft()->log();
   REQUIRE(log.last_index() == raft::Index{3});
   CHECK(log.at(log.last_index()).payload.view() == first[0].command.view());
+}
+
+TEST_CASE("a forwarded write that outlives its leader's term is answered when the next leader's log has it") {
+  Follower f;
+  f.write(1);
+  const std::vector<Forward> sent = f.forwards(kOther);
+  REQUIRE(sent.size() == 1);
+  // The leader appended it, sent it here and fell; nobody answers any more. The next one has it, and commits it.
+  raft::AppendEntries message{.term = raft::Term{2}, .prev_log_index = raft::Index{1}, .prev_log_term = raft::Term{1}};
+  message.entries.push_back(
+      {.index = raft::Index{2}, .term = raft::Term{2}, .kind = raft::EntryKind::command, .payload = sent[0].command});
+  f.node.receive(kOther, message, f.now);
+  f.persist();
+  f.node.peer_lost(kOther, f.now);
+  f.node.receive(
+      kThird,
+      raft::AppendEntries{.term = raft::Term{3}, .prev_log_index = raft::Index{2}, .prev_log_term = raft::Term{2}},
+      f.now);
+  f.persist();
+  CHECK(f.node.take_completions().empty());
+  CHECK(f.forwards(kThird).empty());  // it is not sent again: it may be there
+  message = {.term = raft::Term{3},
+             .prev_log_index = raft::Index{2},
+             .prev_log_term = raft::Term{2},
+             .leader_commit = raft::Index{2}};
+  f.node.receive(kThird, message, f.now);
+  f.persist();
+  const std::vector<Completion> done = f.node.take_completions();
+  REQUIRE(done.size() == 1);
+  CHECK(done[0].token == 1);
+  CHECK(done[0].outcome == Outcome::applied);
+  CHECK(done[0].index == raft::Index{2});
+  CHECK(f.node.pending() == 0);
+}
+
+TEST_CASE("HAZARDS E12: a forwarded write whose leader fell unanswered is unknown, and stays answered once") {
+  Follower f;
+  f.write(1);
+  const std::vector<Forward> sent = f.forwards(kOther);
+  REQUIRE(sent.size() == 1);
+  f.node.peer_lost(kOther, f.now);
+  f.leads(kThird, 3);
+  CHECK(f.forwards(kThird).empty());
+  f.wait(bench_options().request_timeout_ms + 100);
+  std::vector<Completion> done = f.node.take_completions();
+  REQUIRE(done.size() == 1);
+  CHECK(done[0].outcome == Outcome::unknown);
+  // It was in the log after all, and the first leader's answer comes too: neither is a second one.
+  f.node.receive(kOther, ForwardReply{sent[0].request, Outcome::applied, raft::Index{2}, "r"}, f.now);
+  raft::AppendEntries message{.term = raft::Term{3},
+                              .prev_log_index = raft::Index{1},
+                              .prev_log_term = raft::Term{1},
+                              .leader_commit = raft::Index{2}};
+  message.entries.push_back(
+      {.index = raft::Index{2}, .term = raft::Term{3}, .kind = raft::EntryKind::command, .payload = sent[0].command});
+  f.node.receive(kThird, message, f.now);
+  f.persist();
+  CHECK(f.node.machine().get("k") != nullptr);
+  CHECK(f.node.take_completions().empty());
+}
+
+TEST_CASE("what was forwarded for an earlier term is refused by who leads a later one, at once or from its queue") {
+  Follower f;
+  f.node.receive(kOther, raft::TimeoutNow{.term = raft::Term{2}}, f.now);
+  f.persist();
+  f.node.receive(kThird, raft::RequestVoteReply{.term = raft::Term{3}, .granted = true}, f.now);
+  f.persist();
+  REQUIRE(f.node.raft()->role() == raft::Role::leader);
+  const raft::Index last = f.node.raft()->log().last_index();
+  const Bytes command(machine::envelope({.origin = kThird, .epoch = 1, .sequence = 1}, set_command("late")));
+  const auto outcome_of = [&](uint64_t request) -> std::optional<Outcome> {
+    for (const auto& sent : f.transport.sent)
+      if (const auto* reply = std::get_if<ForwardReply>(&sent.message); reply != nullptr && reply->request == request)
+        return reply->outcome;
+    return std::nullopt;
+  };
+  f.node.receive(kThird, Forward{5, command, raft::Term{2}}, f.now);
+  f.persist();
+  CHECK(outcome_of(5) == Outcome::not_leader);
+  CHECK(f.node.raft()->log().last_index() == last);
+  // It came in time, and waited behind nothing but the turn; meanwhile another term began.
+  f.node.receive(kThird, Forward{6, command, raft::Term{3}}, f.now);
+  f.node.receive(kOther, raft::AppendEntries{.term = raft::Term{4}}, f.now);
+  f.persist();
+  CHECK(outcome_of(6) == Outcome::not_leader);
+  CHECK(f.node.raft()->log().last_index() == last);
 }
 
 }  // namespace

@@ -1,5 +1,8 @@
 #include "wire/frame.h"
 
+#include <set>
+#include <string>
+
 #include <doctest/doctest.h>
 
 #include "base/prng.h"
@@ -151,4 +154,18 @@ TEST_CASE("fuzz: random bytes never make a frame, and never more memory than was
     decoder.push(bytes);
     CHECK_FALSE(decoder.next());
   }
+}
+
+TEST_CASE("every kind of frame has a name of its own, and a number that is none says so") {
+  std::set<std::string> names;
+  size_t unknown = 0;
+  for (unsigned number = 0; number < 256; ++number) {
+    const std::string name = wire::to_string(static_cast<FrameType>(number));
+    if (name == "unknown frame")
+      ++unknown;
+    else
+      CHECK(names.insert(name).second);
+  }
+  CHECK(names.size() == 24);
+  CHECK(unknown == 256 - 24);
 }
