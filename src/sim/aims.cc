@@ -1,5 +1,8 @@
 #include "sim/aims.h"
 
+#include <string_view>
+#include <utility>
+
 #include "sim/network.h"
 #include "sim/process.h"
 #include "sim/world.h"

@@ -1,6 +1,7 @@
 #include "sim/checks.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/hash.h"
 #include "sim/aims.h"
@@ -173,6 +174,7 @@ void Checks::sent(Host& host, raft::NodeId to, const node::PeerMessage& message)
   const DiskImage& disk = host.disk;
   if (const auto* vote = std::get_if<raft::RequestVoteReply>(&message); vote != nullptr && !vote->pre_vote) {
     if (!vote->granted) return;
+    if (disk.damage == Damage::older_file) return fail(host, "votes from a disk that is not to be trusted");
     if (disk.hard_state.current_term < vote->term ||
         (disk.hard_state.current_term == vote->term && disk.hard_state.voted_for != to))
       return fail(host, "grants a vote that is not on its disk");

@@ -111,10 +111,11 @@ class Checks {
   struct Promise {
     raft::Term term;
     raft::NodeId vote;
-    raft::Term acked_in;  // the newest term in which it acknowledged entries to a leader
-    raft::Index acked;    // how far, and which entry that was
-    raft::Term acked_entry;
-    bool void_again = false;  // an older copy of the disk was put back
+    raft::Term said_in;   // the newest term in which it acknowledged entries to a leader
+    raft::Index said;     // how far
+    raft::Term acked_in;  // likewise, of what its disk must hold: less after a later leader took entries back
+    raft::Index acked;
+    raft::Term acked_entry;  // which entry that was
   };
   void append(Host& host, Shadow& shadow, const raft::Entry& entry);
   void committed_now(Host& host, Shadow& shadow, raft::Index to);

@@ -33,14 +33,19 @@ void Checks::caught_up(const Host& host, raft::NodeId leader, raft::Index match)
   const raft::Raft* raft = leads != nullptr && leads->process ? leads->process->node().raft() : nullptr;
   if (raft == nullptr || match < raft->commit_index() || match < mine.disk.acknowledged) return;
   mine.disk.old_copy = false;
-  promised_[{host.disk.cluster, host.disk.instance}].void_again = false;
   ++world_.seen[Situation::old_copy_unnoticed];
 }
 
 // What is acknowledged to a leader is on the disk, and is what that leader has there.
 void Checks::check_acknowledgement(const Host& host, raft::NodeId to, raft::Term term, raft::Index match) {
   const Shadow& shadow = shadows_[host.number];
-  if (shadow.term != term) return;  // it is on its way out since before the term
+  Promise& promise = promised_[{shadow.cluster, host.disk.instance}];
+  if (term > promise.said_in) {
+    promise.said_in = term;
+    promise.said = {};
+  }
+  if (term == promise.said_in) promise.said = std::max(promise.said, match);
+  if (shadow.term != term) return;  // it was held until an older term was on the disk
   const DiskImage& disk = host.disk;
   if (match > disk.last_index())
     return fail(host, "acknowledges entry " + std::to_string(match.value) + ", its disk ends at " +
@@ -54,8 +59,10 @@ void Checks::check_acknowledgement(const Host& host, raft::NodeId to, raft::Term
   }
   if (disk.damage == Damage::older_file) return fail(host, "acknowledges entries on a disk that is not to be trusted");
   if (disk.old_copy) caught_up(host, to, match);
-  Promise& promise = promised_[{shadow.cluster, disk.instance}];
-  if (term > promise.acked_in) promise = {promise.term, promise.vote, term, {}, {}, promise.void_again};
+  if (term > promise.acked_in) {
+    promise.acked_in = term;
+    promise.acked = {};
+  }
   if (match <= promise.acked) return;
   promise.acked = match;
   promise.acked_entry = mine != nullptr ? mine->term : disk.base_term;
@@ -63,7 +70,6 @@ void Checks::check_acknowledgement(const Host& host, raft::NodeId to, raft::Term
 
 void Checks::put_back(const Host& host) {
   Promise& promise = promised_[{host.disk.cluster, host.disk.instance}];
-  promise.void_again = true;
   promise.acked = std::min(promise.acked, host.disk.last_index());
   if (const raft::Entry* entry = host.disk.at(promise.acked)) promise.acked_entry = entry->term;
 }
@@ -73,8 +79,8 @@ void Checks::check_matches(const Host& host, const Shadow& shadow) {
   for (const raft::PeerStatus& peer : host.process->node().raft()->peers()) {
     if (peer.match_index.value == 0) continue;
     const Promise& promise = promised_[{shadow.cluster, peer.id}];
-    if (promise.acked_in > shadow.term || promise.void_again) continue;
-    if (promise.acked_in < shadow.term || peer.match_index > promise.acked)
+    if (promise.said_in > shadow.term) continue;
+    if (promise.said_in < shadow.term || peer.match_index > promise.said)
       return fail(host, "believes that a follower holds entry " + std::to_string(peer.match_index.value) +
                             ", which it never acknowledged in this term");
   }
