@@ -1,5 +1,8 @@
 #include "sim/aims.h"
 
+#include <string_view>
+#include <utility>
+
 #include "sim/network.h"
 #include "sim/process.h"
 #include "sim/world.h"
@@ -32,7 +35,10 @@ void Aims::moment(Host& host, Moment moment) {
       break;
     case Moment::change_appended:
       if (strikes(o.split_in_change_ppm)) split("a change was appended");
-      if (strikes(o.snapshot_in_change_ppm)) snapshots_now();
+      if (strikes(o.snapshot_in_change_ppm)) {
+        snapshots_now();
+        if (world_.prng.below(3) == 0) cut_off(host, "a change was appended");
+      }
       [[fallthrough]];
     case Moment::appended:
       if (strikes(o.crash_after_append_ppm)) crash(host, "right after appending as leader");
@@ -84,7 +90,13 @@ void Aims::receives(Host& host, const node::PeerMessage& message) {
 }
 
 void Aims::sends(Host& host, raft::NodeId to, const node::PeerMessage& message) {
-  if (!said_ || !world_.chaos) return;
+  if (!any_ || !world_.chaos) return;
+  if (std::holds_alternative<node::Forward>(message)) {
+    if (!strikes(world_.options.crash_after_forward_ppm)) return;
+    ++world_.seen[Situation::crashed_after_forward];
+    return crash(host, "right after forwarding a write");
+  }
+  if (!said_) return;
   if (std::holds_alternative<raft::TimeoutNow>(message)) return told_to_campaign(host, world_.host_of(to));
   const auto* reply = std::get_if<raft::AppendEntriesReply>(&message);
   if (reply == nullptr || !reply->success || world_.options.cut_quorum_ppm == 0) return;

@@ -1,6 +1,7 @@
 #include "sim/checks.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/hash.h"
 #include "sim/aims.h"
@@ -11,9 +12,6 @@
 
 namespace wh::sim {
 namespace {
-
-// By one node to another (node/requests.cc).
-constexpr size_t kMostForwarded = 512;
 
 uint64_t chained(uint64_t chain, const raft::Entry& entry) {
   uint64_t h = mix64(chain, entry.index.value);
@@ -104,6 +102,7 @@ void Checks::append_configuration(const Host& host, Shadow& shadow, const raft::
     fail(host, "the configuration at " + std::to_string(entry.index.value) + " changes " + std::to_string(differ) +
                    " voters at once");
   shadow.configurations.push_back({entry.index, std::move(next)});
+  shadow.configuration_news = true;
 }
 
 void Checks::staged(Host& host, const node::Batch& batch) {
@@ -123,6 +122,7 @@ void Checks::staged(Host& host, const node::Batch& batch) {
       check_truncation(host, shadow, index);
       shadow.configurations.clear();
     }
+    shadow.configuration_news = true;
     const raft::SnapshotMeta& meta = batch.install->meta;
     std::erase_if(shadow.configurations, [&](const auto& at) { return at.index <= meta.configuration_index; });
     shadow.configurations.insert(shadow.configurations.begin(), {meta.configuration_index, meta.configuration});
@@ -151,6 +151,7 @@ void Checks::staged(Host& host, const node::Batch& batch) {
       return fail(host, "leader append-only: it overwrites its own log");
     check_truncation(host, shadow, first - 1);
     while (shadow.configurations.back().index >= first) shadow.configurations.pop_back();
+    shadow.configuration_news = true;
     while (shadow.last() >= first) {
       if (shadow.log.back().entry.kind == raft::EntryKind::configuration)
         ++world_.seen[Situation::configuration_rolled_back];
@@ -160,6 +161,7 @@ void Checks::staged(Host& host, const node::Batch& batch) {
   for (const raft::Entry& entry : batch.append) append(host, shadow, entry);
   if (host.process->node().raft()->role() == raft::Role::leader) {
     shadow.led_last = shadow.last();
+    check_room(host, batch);
     const raft::EntryKind kind = batch.append.front().kind;
     world_.aims->moment(host, kind == raft::EntryKind::noop            ? Moment::noop_appended
                               : kind == raft::EntryKind::configuration ? Moment::change_appended
@@ -167,110 +169,12 @@ void Checks::staged(Host& host, const node::Batch& batch) {
   }
 }
 
-// What it acknowledged to the leader of this term stays, whatever comes; to one of an older term it no longer matters.
-void Checks::check_truncation(const Host& host, const Shadow& shadow, raft::Index kept) {
-  Promise& promise = promised_[{shadow.cluster, host.disk.instance}];
-  if (promise.acked <= kept) return;
-  if (promise.acked_in == shadow.term)
-    fail(host, "throws away what it acknowledged in this term: keeps " + std::to_string(kept.value) + " of " +
-                   std::to_string(promise.acked.value));
-  const Held* held = shadow.at(kept);
-  promise.acked = kept;
-  promise.acked_entry = held != nullptr ? held->entry.term : raft::Term{};
-}
-
-// An older copy is no older any more once it holds all that was acknowledged before.
-void Checks::caught_up(const Host& host, raft::NodeId leader, raft::Index match) {
-  Host& mine = world_.hosts[host.number];
-  const Host* leads = world_.host_of(leader);
-  const raft::Raft* raft = leads != nullptr && leads->process ? leads->process->node().raft() : nullptr;
-  if (raft == nullptr || match < raft->commit_index() || match < mine.disk.acknowledged) return;
-  mine.disk.old_copy = false;
-  promised_[{host.disk.cluster, host.disk.instance}].void_again = false;
-  ++world_.seen[Situation::old_copy_unnoticed];
-}
-
-// What is acknowledged to a leader is on the disk, and is what that leader has there.
-void Checks::check_acknowledgement(const Host& host, raft::NodeId to, raft::Term term, raft::Index match) {
-  const Shadow& shadow = shadows_[host.number];
-  if (shadow.term != term) return;  // it is on its way out since before the term
-  const DiskImage& disk = host.disk;
-  if (match > disk.last_index())
-    return fail(host, "acknowledges entry " + std::to_string(match.value) + ", its disk ends at " +
-                          std::to_string(disk.last_index().value));
-  const raft::Entry* mine = disk.at(match);
-  if (const Host* leader = world_.host_of(to); leader != nullptr && leader->process && mine != nullptr) {
-    const Shadow& theirs = shadows_[leader->number];
-    const Held* held = theirs.term == term && theirs.role == raft::Role::leader ? theirs.at(match) : nullptr;
-    if (held != nullptr && held->entry.term != mine->term)
-      return fail(host, "acknowledges entry " + std::to_string(match.value) + ", which is another one at the leader");
-  }
-  if (disk.damage == Damage::older_file) return fail(host, "acknowledges entries on a disk that is not to be trusted");
-  if (disk.old_copy) caught_up(host, to, match);
-  Promise& promise = promised_[{shadow.cluster, disk.instance}];
-  if (term > promise.acked_in) promise = {promise.term, promise.vote, term, {}, {}, promise.void_again};
-  if (match <= promise.acked) return;
-  promise.acked = match;
-  promise.acked_entry = mine != nullptr ? mine->term : disk.base_term;
-}
-
-void Checks::put_back(const Host& host) {
-  Promise& promise = promised_[{host.disk.cluster, host.disk.instance}];
-  promise.void_again = true;
-  promise.acked = std::min(promise.acked, host.disk.last_index());
-  if (const raft::Entry* entry = host.disk.at(promise.acked)) promise.acked_entry = entry->term;
-}
-
-// A leader believes of a follower what that acknowledged in this term, and no more (HAZARDS B5, A9).
-void Checks::check_matches(const Host& host, const Shadow& shadow) {
-  for (const raft::PeerStatus& peer : host.process->node().raft()->peers()) {
-    if (peer.match_index.value == 0) continue;
-    const Promise& promise = promised_[{shadow.cluster, peer.id}];
-    if (promise.acked_in > shadow.term || promise.void_again) continue;
-    if (promise.acked_in < shadow.term || peer.match_index > promise.acked)
-      return fail(host, "believes that a follower holds entry " + std::to_string(peer.match_index.value) +
-                            ", which it never acknowledged in this term");
-  }
-}
-
-// In force is the newest configuration of the log, or else the snapshot's (section 4.1 of the thesis).
-void Checks::check_configuration(const Host& host, Shadow& shadow) {
-  const raft::Log& log = host.process->node().raft()->log();
-  const raft::Log::ConfigurationAt& mine = shadow.configurations.back();
-  if (log.configuration_index() != mine.index)
-    return fail(host, "goes by the configuration at " + std::to_string(log.configuration_index().value) +
-                          ", its log's newest is at " + std::to_string(mine.index.value));
-  const raft::Position position{log.term_at(mine.index).value_or(raft::Term{}), mine.index};
-  if (position == shadow.in_force) return;
-  shadow.in_force = position;
-  if (log.configuration() != mine.configuration) fail(host, "goes by another configuration than its log's newest");
-}
-
-// A read sees at least what was committed before it was asked (section 8 of the paper).
-void Checks::completed(const Host& host, const node::Completion& completion) {
-  if (completion.outcome != node::Outcome::applied || completion.token == 0 ||
-      completion.token > world_.clients->count())
-    return;
-  const Op& op = world_.clients->op(completion.token);
-  if (!op.is_read()) return;
-  const Committed::Position* missed = clusters_[shadows_[host.number].cluster].at(completion.index + 1);
-  if (missed != nullptr && missed->step < op.invoked)
-    fail(host, "a stale read: operation " + std::to_string(op.id) + " is answered as of " +
-                   std::to_string(completion.index.value) + ", more was committed before it was asked");
-}
-
-bool Checks::led_since(const node::ClusterId& id, uint64_t step, raft::Term term) const {
-  const auto cluster = clusters_.find(id);
-  if (cluster == clusters_.end()) return false;
-  const auto leader = cluster->second.leaders.find(term.value);
-  return leader != cluster->second.leaders.end() && leader->second.since > step;
-}
-
 // Nothing leaves a node that depends on what is not on its disk.
 void Checks::sent(Host& host, raft::NodeId to, const node::PeerMessage& message) {
   const DiskImage& disk = host.disk;
   if (const auto* vote = std::get_if<raft::RequestVoteReply>(&message); vote != nullptr && !vote->pre_vote) {
     if (!vote->granted) return;
+    if (disk.damage == Damage::older_file) return fail(host, "votes from a disk that is not to be trusted");
     if (disk.hard_state.current_term < vote->term ||
         (disk.hard_state.current_term == vote->term && disk.hard_state.voted_for != to))
       return fail(host, "grants a vote that is not on its disk");
@@ -319,7 +223,10 @@ void Checks::looked(Host& host, bool whole_turn) {
   if (new_term) shadow.led_last = {};
   shadow.term = term;
   shadow.vote = raft->voted_for();
-  if (raft->role() == raft::Role::leader) {
+  if (raft->role() == raft::Role::leader && shadow.leads != term) {
+    shadow.leads = term;
+    shadow.leads_since = world_.now(host);
+    shadow.heard.clear();
     const auto [known, fresh] =
         cluster.leaders.emplace(term.value, Committed::Leader{host.disk.instance, world_.step()});
     if (known->second.id != host.disk.instance)
@@ -343,7 +250,8 @@ void Checks::looked(Host& host, bool whole_turn) {
   shadow.sent = sent;
   // The vote of a disk is a promise: two votes of one instance in one term must never both be durable.
   const raft::HardState& durable = host.disk.hard_state;
-  if (durable.voted_for && host.disk.cluster == shadow.cluster) {
+  if (durable.voted_for && durable != shadow.durable && host.disk.cluster == shadow.cluster) {
+    shadow.durable = durable;
     const auto [vote, fresh] =
         cluster.votes.emplace(std::pair(durable.current_term.value, host.disk.instance.value), durable.voted_for);
     if (!fresh && vote->second != durable.voted_for) fail(host, "voted twice in one term");
@@ -366,6 +274,8 @@ void Checks::looked(Host& host, bool whole_turn) {
     if (position == nullptr) return fail(host, "applied what is not committed");
     if (position->digest != host.process->node().machine().digest())
       fail(host, "state machine safety: another state at index " + std::to_string(applied.value));
+    if (position->time_ms != host.process->node().machine().time_ms())
+      fail(host, "state machine safety: another time at index " + std::to_string(applied.value));
   }
   // Thesis 4.2.3: who knows that it was removed leaves the others alone, and nobody believes so without reason.
   if (raft->removed()) {
@@ -375,17 +285,21 @@ void Checks::looked(Host& host, bool whole_turn) {
   }
   if (const auto& snapshot = raft->snapshot(); snapshot && snapshot->index > commit)
     fail(host, "its snapshot holds more than is committed");
+  const Millis now = world_.now(host);
+  const Millis before = std::exchange(shadow.looked_at, now);
   if (!whole_turn || world_.failed()) return;
+  // A leader that stood still must not answer from what it believed before (HAZARDS C10).
+  const Millis timeout = world_.options.election_timeout_ms;
+  if (led && shadow.role == raft::Role::leader && now > before + timeout + 1 && raft->configuration().quorum() > 1)
+    fail(host, "leads on, though it stood still for " + std::to_string(now - before) + " ms");
   check_configuration(host, shadow);
-  if (shadow.role == raft::Role::leader) check_matches(host, shadow);
-  if (++shadow.turns % 64 == 0) check_queues(host);
-}
-
-// What waits is bounded: what clients asked here, and what each other node may forward at once.
-void Checks::check_queues(const Host& host) {
-  const node::Node& node = host.process->node();
-  const size_t most = node.options().max_pending + world_.hosts.size() * kMostForwarded;
-  if (node.pending() > most) fail(host, std::to_string(node.pending()) + " requests wait, more than may");
+  // What a leader believes it goes on believing: now and then is soon enough.
+  ++shadow.turns;
+  if (shadow.role == raft::Role::leader && shadow.turns % 4 == 0) {
+    check_matches(host, shadow);
+    check_leadership(host, shadow, now);
+  }
+  if (shadow.turns % 64 == 0) check_queues(host);
 }
 
 // A leader of term T holds every entry that was committed in a term below T.
@@ -430,6 +344,7 @@ void Checks::committed_now(Host& host, Shadow& shadow, raft::Index to) {
       cluster.ever_removed.insert(cluster.configuration.removed().begin(), cluster.configuration.removed().end());
     }
     position.digest = cluster.model.digest();
+    position.time_ms = cluster.model.time_ms();
     cluster.log.push_back(position);
     if (reply) world_.clients->committed(shadow.cluster, held->entry, *reply);
   }

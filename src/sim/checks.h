@@ -28,6 +28,7 @@ struct Committed {
     raft::Term committed_in;  // the term of the leader that committed it
     uint64_t digest = 0;      // of the state after it
     uint64_t step = 0;        // the event in which it was committed
+    Millis time_ms = 0;       // of the state after it
   };
   struct Leader {
     raft::NodeId id;
@@ -56,6 +57,8 @@ class Checks {
   void began(const Host& host, const node::NewBeginning& beginning);
   void staged(Host& host, const node::Batch& batch);
   void sent(Host& host, raft::NodeId to, const node::PeerMessage& message);
+  // Before the node is given it.
+  void received(const Host& host, raft::NodeId from, const node::PeerMessage& message);
   void snapshot_taken(const Host& host, const raft::SnapshotMeta& meta);
   // An older copy took the place of its disk: what that does not hold it promised no more.
   void put_back(const Host& host);
@@ -92,8 +95,13 @@ class Checks {
     raft::Index led_last;  // as leader of `term`
     raft::SnapshotCounters sent;
     std::vector<raft::Log::ConfigurationAt> configurations{raft::Log::ConfigurationAt{}};  // of base and log
-    raft::Position in_force;  // the configuration that was last compared with the node's
     uint64_t turns = 0;
+    raft::HardState durable;                             // looked at last
+    raft::Term leads;                                    // of the term in which it was seen to lead
+    Millis leads_since = 0;                              // by its clock, as all times here
+    std::vector<std::pair<raft::NodeId, Millis>> heard;  // as leader, in this term
+    Millis looked_at = 0;
+    bool configuration_news = true;
     [[nodiscard]] raft::Index last() const { return base + log.size(); }
     [[nodiscard]] const Held* at(raft::Index index) const {
       return index > base && index <= last() ? &log[index - base - 1] : nullptr;
@@ -103,10 +111,11 @@ class Checks {
   struct Promise {
     raft::Term term;
     raft::NodeId vote;
-    raft::Term acked_in;  // the newest term in which it acknowledged entries to a leader
-    raft::Index acked;    // how far, and which entry that was
-    raft::Term acked_entry;
-    bool void_again = false;  // an older copy of the disk was put back
+    raft::Term said_in;   // the newest term in which it acknowledged entries to a leader
+    raft::Index said;     // how far
+    raft::Term acked_in;  // likewise, of what its disk must hold: less after a later leader took entries back
+    raft::Index acked;
+    raft::Term acked_entry;  // which entry that was
   };
   void append(Host& host, Shadow& shadow, const raft::Entry& entry);
   void committed_now(Host& host, Shadow& shadow, raft::Index to);
@@ -116,6 +125,8 @@ class Checks {
   void check_matches(const Host& host, const Shadow& shadow);
   void check_truncation(const Host& host, const Shadow& shadow, raft::Index kept);
   void check_configuration(const Host& host, Shadow& shadow);
+  void check_leadership(const Host& host, const Shadow& shadow, Millis now);
+  void check_room(const Host& host, const node::Batch& batch);
   void check_queues(const Host& host);
   void append_configuration(const Host& host, Shadow& shadow, const raft::Entry& entry);
   void check_completeness(const Host& host, const Shadow& shadow);

@@ -237,7 +237,9 @@ void SimStorage::save_grant(node::FoundingGrant grant) { write(std::move(grant))
 void SimStorage::compact(raft::Index index) { write(Compact{index}); }
 
 void SimStorage::load_entries(raft::Index first, raft::Index last, uint64_t max_bytes) {
-  const uint64_t takes_us = 50 + world_.prng.below(world_.prng.below(8) == 0 ? 50'000 : 2'000);
+  uint64_t takes_us = 50 + world_.prng.below(world_.prng.below(8) == 0 ? 50'000 : 2'000);
+  // Where little of the log is kept, it may be gone by the time it is read.
+  if (world_.options.snapshot_bytes != 0 && world_.prng.below(8) == 0) takes_us += world_.prng.below(1'000'000);
   world_.after(takes_us, host_, [this, first, last, max_bytes] {
     ++world_.seen[host_.disk.at(first) != nullptr ? Situation::read_back : Situation::read_back_gone];
     node::EntriesRead read{first, {}};

@@ -144,12 +144,35 @@ void Faults::jump_clock() {
 void Faults::churn() {
   Host* at = any_alive();
   if (at == nullptr || at->disk.cluster != cluster_) return;
-  const Host& about = any();
+  if (world_.prng.below(4) == 0) return remove_leader();
+  change(*at, any());
+  // Two administrators at once, both at the leader.
+  if (Host* leads = leader(); leads != nullptr && world_.prng.below(3) == 0) {
+    change(*leads, any());
+    change(*leads, any());
+  }
+}
+
+// The leader itself, at times with whoever could take over out of reach.
+void Faults::remove_leader() {
+  Host* leads = leader();
+  if (leads == nullptr || !may_remove()) return;
+  ++world_.seen[Situation::leader_to_be_removed];
+  change(*leads, *leads);
+  if (world_.prng.below(2) == 0) return;
+  Host& heir = any();
+  if (heir.number == leads->number) return;
+  world_.trace("%s is cut off, so that it does not take over", heir.name.c_str());
+  world_.network->cut(heir.number, leads->number);
+  world_.network->cut(leads->number, heir.number);
+}
+
+void Faults::change(Host& at, const Host& about) {
   const bool member = world_.checks->cluster(cluster_).configuration.find_name(about.name) != nullptr;
   if (member && !may_remove()) return;
   if (world_.change_open(cluster_)) ++world_.seen[Situation::change_waits];
   const uint64_t number = world_.clients->administer(
-      *at, {member ? node::AdminKind::remove : node::AdminKind::add, about.name, about.address});
+      at, {member ? node::AdminKind::remove : node::AdminKind::add, about.name, about.address});
   if (member) removals_.emplace_back(number, world_.now_us());
 }
 

@@ -42,6 +42,9 @@ class Faults {
   void stand_still(Host& host, uint64_t us);
   void jump_clock();
   void churn();
+  // Asks this node to add or to remove that one, whichever it can be.
+  void change(Host& at, const Host& about);
+  void remove_leader();
   void transfer();
   void snapshot_now();
   // A member that is cut off is removed, campaigns by itself, and is let back.

@@ -118,7 +118,7 @@ void Faults::strand() {
       world_.clients->issue(other, OpKind::set);
       if (world_.prng.below(3) == 0) other.process->snapshot_now();
     });
-  world_.after(6 * timeout_us, [this] {
+  world_.after(world_.prng.between(3 * timeout_us, 7 * timeout_us), [this] {
     if (world_.chaos) world_.network->mend_all();
   });
 }

@@ -37,6 +37,15 @@ std::string encoded(const Message& message) {
   return frame;
 }
 
+// What must not count when it comes too late.
+bool worth_an_echo(const node::PeerMessage& message) {
+  if (const auto* vote = std::get_if<raft::RequestVoteReply>(&message)) return vote->granted;
+  if (const auto* reply = std::get_if<raft::AppendEntriesReply>(&message)) return reply->success;
+  return std::holds_alternative<raft::InstallSnapshot>(message) ||
+         std::holds_alternative<raft::InstallSnapshotReply>(message) ||
+         std::holds_alternative<raft::TimeoutNow>(message) || std::holds_alternative<raft::ReadIndexReply>(message);
+}
+
 }  // namespace
 
 // --- links
@@ -135,6 +144,14 @@ void Network::transmit(const std::shared_ptr<Connection>& connection, std::strin
   }
 }
 
+void Network::echo(const std::shared_ptr<Connection>& connection, std::string frame) {
+  ++world_.seen[Situation::echoed];
+  const uint64_t after_us = world_.prng.below(uint64_t{world_.options.election_timeout_ms} * 6'000);
+  world_.after(after_us, [this, connection, again = std::move(frame)] {
+    if (world_.chaos && !is_cut(connection->from, connection->to)) deliver(connection, again);
+  });
+}
+
 void Network::send_off(const std::shared_ptr<Connection>& connection, const std::string& frame) {
   const Options& o = world_.options;
   Prng& prng = world_.prng;
@@ -173,6 +190,7 @@ void Network::deliver(const std::shared_ptr<Connection>& connection, const std::
   if (sender.incarnation != connection->from_life) ++world_.seen[Situation::earlier_life];
   to.process->input([this, &to, from = connection->sender, moved = std::move(message)]() mutable {
     world_.watch->receives(to, from, moved);
+    world_.checks->received(to, from, moved);
     world_.aims->receives(to, moved);
     to.process->node().receive(from, std::move(moved), world_.now(to));
   });
@@ -335,7 +353,11 @@ bool SimTransport::send(raft::NodeId to, node::PeerMessage message) {
   world_.aims->sends(host_, to, message);
   const Out* out = find(to);
   if (out == nullptr || !out->connection || out->connection->broken) return false;
-  world_.network->transmit(out->connection, encoded(message));
+  std::string frame = encoded(message);
+  if (world_.options.echo_ppm != 0 && world_.chaos && worth_an_echo(message) &&
+      world_.prng.chance_ppm(world_.options.echo_ppm))
+    world_.network->echo(out->connection, frame);
+  world_.network->transmit(out->connection, std::move(frame));
   return true;
 }
 

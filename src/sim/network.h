@@ -54,6 +54,8 @@ class Network {
   // --- connections
   std::shared_ptr<Connection> connect(Host& from, Host& to, raft::NodeId sender, raft::Position member_as_of);
   void transmit(const std::shared_ptr<Connection>& connection, std::string frame);
+  // It comes a second time, much later.
+  void echo(const std::shared_ptr<Connection>& connection, std::string frame);
   // Breaks it; the dialler notices after a while.
   void break_connection(const std::shared_ptr<Connection>& connection);
   // Breaks one that carries messages, chosen at random.

@@ -39,6 +39,9 @@ void draw_more(Prng& prng, Options& o) {
     o.strand_every_ms = pick(1'500, 4'000);
     if (on(60)) o.trailing_entries = pick(0, 3);
   }
+  if (on(25)) o.echo_ppm = pick(10'000, 200'000);
+  // Many keys make snapshots of many slices.
+  if (on(12)) o.keys = pick(50, 400);
   // Some seeds are calm but for what is aimed, or altogether: what needs long progress is met there.
   const uint32_t mood = pick(0, 99);
   if (mood < 12) {
@@ -56,6 +59,7 @@ void draw_more(Prng& prng, Options& o) {
   if (on(40)) o.strike_in_transfer_ppm = pick(50'000, 400'000);
   if (on(20)) o.crash_new_leader_ppm = pick(20'000, 300'000);
   if (on(30)) o.crash_installing_ppm = pick(10'000, 200'000);
+  if (on(20)) o.crash_after_forward_ppm = pick(2'000, 40'000);
   if (on(20)) o.crash_again_ppm = pick(50'000, 400'000);
 }
 

@@ -56,6 +56,7 @@ enum class OptionKind : uint8_t { shape, setting, world, flaw, fault, aimed };
   X(uint32_t, loss_ppm, 0, flaw)      /* of single messages: beyond what TCP can do */                         \
   X(uint32_t, duplicate_ppm, 0, flaw) /* likewise */                                                           \
   X(uint32_t, reorder_ppm, 0, flaw)   /* likewise */                                                           \
+  X(uint32_t, echo_ppm, 0, flaw)      /* votes, acknowledgements, parts of snapshots: again, timeouts later */ \
   X(uint32_t, corrupt_chunk_ppm, 0, flaw)                                                                      \
   X(uint32_t, crash_every_ms, 0, fault)                                                                        \
   X(uint32_t, power_cut_every_ms, 0, fault)                                                                    \
@@ -93,6 +94,7 @@ enum class OptionKind : uint8_t { shape, setting, world, flaw, fault, aimed };
   X(uint32_t, snapshot_in_change_ppm, 0, aimed)                                                                \
   X(uint32_t, strike_in_transfer_ppm, 0, aimed)                                                                \
   X(uint32_t, crash_new_leader_ppm, 0, aimed)                                                                  \
+  X(uint32_t, crash_after_forward_ppm, 0, aimed)                                                               \
   X(uint32_t, crash_installing_ppm, 0, aimed)                                                                  \
   X(uint32_t, crash_again_ppm, 0, aimed) /* within a few events of its start */
 

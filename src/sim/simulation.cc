@@ -102,6 +102,8 @@ class Simulation {
 
   // While nodes look for each other: cuts and crashes, which end.
   void trouble_at_start() {
+    // In halves from the beginning: neither may found a cluster of its own.
+    if (world_.prng.below(3) == 0) world_.network->split(world_.prng.next());
     for (int i = 0; i < 12; ++i) {
       world_.after(world_.prng.below(4'000'000), [this] {
         Host& a = world_.hosts[world_.prng.below(world_.hosts.size())];
@@ -240,9 +242,14 @@ class Simulation {
     world_.run(world_.now_us() + bound_us, [&] { return progressed = progress(); });
     if (!world_.failed() && !progressed)
       world_.fail("liveness: a healed majority did not make progress in time: " + standing());
+    // Nobody asks for anything any more: the log is at rest but for elections and members that come back.
+    const size_t entries = world_.checks->cluster(cluster_).log.size();
     if (!world_.failed())
       world_.run(world_.now_us() + uint64_t{o.request_timeout_ms} * 2'000 + 3'500'000,
                  [this] { return world_.failed(); });
+    const size_t more = world_.checks->cluster(cluster_).log.size() - entries;
+    if (!partial_ && more > 60)
+      world_.fail("the log grew by " + std::to_string(more) + " entries while nobody asked for anything");
     world_.clients->check_overdue();
   }
 
@@ -292,7 +299,10 @@ class Simulation {
       const raft::Index last{cluster.log.size()};
       return std::all_of(healthy_.begin(), healthy_.end(), [&](size_t i) {
         Host& host = world_.hosts[i];
-        if (!cluster.configuration.contains(host.disk.instance)) return true;
+        // Who was removed learns of it from the others, also when it was away.
+        if (!cluster.configuration.contains(host.disk.instance))
+          return !cluster.configuration.remembers(host.disk.instance) || !host.process ||
+                 host.process->node().removed();
         return host.process && host.process->node().machine().applied() == last &&
                host.process->node().machine().digest() == cluster.log.back().digest;
       });
