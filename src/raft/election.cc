@@ -223,7 +223,7 @@ void Raft::on_request_vote_reply(Millis now, NodeId from, const RequestVoteReply
 
 void Raft::on_timeout_now(Millis now, NodeId from, const TimeoutNow&) {
   if (role_ != Role::follower || (from != leader_ && !WH_MUTANT(anyone_hands_over))) return;
-  if ((!is_voter() && !WH_MUTANT(learner_takes_over)) || !may_campaign()) return;
+  if ((!is_voter() || !may_campaign()) && !WH_MUTANT(learner_takes_over)) return;
   begin_election(ElectionCause::transfer, "the leader, " + name_of(from) + ", handed over");
   campaign(now, true);
 }

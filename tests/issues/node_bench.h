@@ -14,12 +14,14 @@ namespace wh::node {
 struct BenchStorage final : Storage {
   std::deque<StorageDone> due;  // completions, to be given back by Bench::persist
   std::vector<FoundingGrant> grants;
+  std::vector<raft::SnapshotMeta> snapshots;  // that were begun
   int snapshots_begun = 0;
   struct Read {
     uint64_t number;
     raft::Index index;
   };
   std::vector<Read> reads;  // of snapshots, not answered yet
+  Millis age = 0;
 
   void persist(Batch batch) override { due.emplace_back(BatchPersisted{batch.ticket}); }
   void begin_anew(NewBeginning) override { due.emplace_back(BeginningPersisted{}); }
@@ -29,7 +31,10 @@ struct BenchStorage final : Storage {
   }
   void load_entries(raft::Index, raft::Index, uint64_t) override {}
   void compact(raft::Index) override {}
-  void begin_snapshot(const raft::SnapshotMeta&) override { ++snapshots_begun; }
+  void begin_snapshot(const raft::SnapshotMeta& meta) override {
+    snapshots.push_back(meta);
+    ++snapshots_begun;
+  }
   void write_snapshot_slice(Bytes) override {}
   void finish_snapshot() override {}
   void write_incoming_chunk(const raft::SnapshotMeta&, uint64_t, Bytes, bool) override {}
@@ -38,7 +43,7 @@ struct BenchStorage final : Storage {
     reads.push_back({number, meta.index});
   }
   void acknowledged_lost(raft::Index, raft::Index) override {}
-  [[nodiscard]] Millis sync_age() const override { return 0; }
+  [[nodiscard]] Millis sync_age() const override { return age; }
 };
 
 struct BenchTransport final : Transport {

@@ -281,6 +281,11 @@ int hazards() {
     if (!known(q.mutant)) complain(std::string("no such mutant: ") + q.mutant);
   for (const Directed& test : kDirected)
     if (!known(test.mutant)) complain(std::string("no such mutant: ") + test.mutant);
+  for (const Planted& mutant : wh::sim::all_mutants()) {
+    const bool soon = std::any_of(std::begin(kQuick), std::end(kQuick),
+                                  [&](const Quick& q) { return std::strcmp(q.mutant, mutant.name) == 0; });
+    if (!soon && directed_at(mutant.name).empty()) complain(std::string(mutant.name) + ": no test of it is run");
+  }
   for (const Elsewhere& row : kElsewhere) std::printf("%-4s %s\n", row.hazard, row.why);
   std::printf("%zu mutants for %zu of %zu rows\n", wh::sim::all_mutants().size(), planted.size(), rows.size());
   return worst;
