@@ -299,10 +299,14 @@ class Simulation {
       const raft::Index last{cluster.log.size()};
       return std::all_of(healthy_.begin(), healthy_.end(), [&](size_t i) {
         Host& host = world_.hosts[i];
-        // Who was removed learns of it from the others, also when it was away.
-        if (!cluster.configuration.contains(host.disk.instance))
-          return !cluster.configuration.remembers(host.disk.instance) || !host.process ||
-                 host.process->node().removed();
+        // Who was removed learns of it from the others, also when it was away; but not who was adopted and never heard
+        // of anybody, as it knows nobody to ask.
+        if (!cluster.configuration.contains(host.disk.instance)) {
+          const raft::Raft* raft =
+              host.process && host.disk.cluster == cluster_ ? host.process->node().raft() : nullptr;
+          return raft == nullptr || raft->configuration().empty() || host.process->node().removed() ||
+                 !cluster.configuration.remembers(host.disk.instance);
+        }
         return host.process && host.process->node().machine().applied() == last &&
                host.process->node().machine().digest() == cluster.log.back().digest;
       });
