@@ -27,7 +27,13 @@ namespace wh::sim {
   X(duplicate_recognised, "a repeated command was recognised")        \
   X(knows_removed, "a node knew that it was removed")                 \
   X(stopped_cleanly, "a node was stopped cleanly")                    \
-  X(disk_replaced, "a disk was replaced")
+  X(disk_replaced, "a disk was replaced")                             \
+  X(asked_again, "a client asked again")                              \
+  X(set_again, "a set took effect twice, as it was asked twice")      \
+  X(removal_refused, "a removal by id was refused")                   \
+  X(removed_by_id, "an event was removed by its id")                  \
+  X(read_old_state, "a stale read saw an old state")                  \
+  X(read_at_follower, "a follower answered a linearizable read")
 
 enum class Situation : uint8_t {
 #define WH_SITUATION(name, text) name,
