@@ -45,6 +45,7 @@ struct Mask {
 
 using Kind = KeyCall::Kind;
 constexpr uint32_t kAbsent = 0;
+constexpr uint32_t kSome = 1;  // some value that nobody will read any more
 
 // One way in which things may have gone so far: what the key holds, and which calls under way have taken effect; two in
 // one for each write that is optional: it may have, with something else right behind it, or may still do so.
@@ -117,11 +118,16 @@ class Search {
 
   void prepare(const std::vector<KeyCall>& calls) {
     std::map<std::string_view, uint32_t> numbers;
-    values_.emplace_back();
+    values_.resize(kSome + 1);
     uint64_t last_take = 0;
+    std::set<std::string_view> read;
+    for (const KeyCall& call : calls)
+      if (call.kind == Kind::read && call.value) read.insert(*call.value);
     for (const KeyCall& call : calls) {
       uint32_t number = kAbsent;
-      if (call.value && call.kind != Kind::take) {
+      if (call.value && call.kind == Kind::write && !read.contains(*call.value)) {
+        number = kSome;
+      } else if (call.value && call.kind != Kind::take) {
         const auto [at, fresh] = numbers.emplace(*call.value, static_cast<uint32_t>(values_.size()));
         if (fresh) values_.emplace_back().text = *call.value;
         number = at->second;
@@ -194,7 +200,10 @@ class Search {
   const Call& at(size_t slot) const { return calls_[in_slot_[slot]]; }
 
   // Whoever reads what is there now loses nothing by doing so at once.
-  void settle(Way& way) const { way.done |= values_[way.value].reads; }
+  void settle(Way& way) const {
+    way.done |= values_[way.value].reads;
+    if (way.value != kAbsent && values_[way.value].future_reads == 0) way.value = kSome;
+  }
 
   // Whether some deletion that finds a value is still to come, so that any value may serve it.
   [[nodiscard]] bool takes_left(const Way& way) const { return future_takes_ > 0 || takes_.without(way.done).any(); }
