@@ -1,7 +1,7 @@
 # Wormhole. A thin front to meson and ninja; `make help` lists the targets.
 #
 # Variables:  PREFIX=/usr/local DESTDIR=   for install          V=1           shows the compiler's command lines
-#             PORT=8080 RAFT_PORT=1112     for run: node 1's    SEED= N=      for sim: first seed, how many
+#             PORT=8080 RAFT_PORT=1112     for run: node 1's    SEED= N=      for sim, mutants: first seed, how many
 #             TESTS="unit_http wire"       runs only these      JOBS=2        test programs at a time
 
 PREFIX ?= /usr/local
@@ -86,7 +86,17 @@ bench-footprint: all needs-run ## memory at rest, the binary's size, how long a 
 .PHONY: sim
 sim: needs-build ## the simulator: N seeds from SEED on; without N that seed alone
 	$(call compile,build,tests/sim/sim)
-	@exec build/tests/sim/sim --seeds $(or $(SEED),1) $(or $(N),$(if $(SEED),1,1000))
+	@exec build/tests/sim/sim $(if $(SEED)$(N),$(if $(N),--seeds $(or $(SEED),1) $(N),--seed $(SEED)),--seeds 1 1000)
+
+.PHONY: sim-swarm
+sim-swarm: needs-build ## N seeds (10,000) from SEED on, on JOBS cores; every situation must come up
+	$(call compile,build,tests/sim/sim)
+	@exec build/tests/sim/sim --seeds $(or $(SEED),1) $(or $(N),10000) --jobs $(JOBS) --progress --all-situations
+
+.PHONY: mutants
+mutants: needs-build ## plants each known defect: how many seeds of the simulator, or which test, catches it; N= seeds at most
+	$(call compile,build,tests/sim/mutants $(addprefix tests/sim/planted_,scenarios raft machine node issues))
+	@exec build/tests/sim/mutants --jobs $(JOBS) --seeds $(or $(N),20000)
 
 .PHONY: format
 format: needs-dev ## clang-format over all sources

@@ -10,6 +10,7 @@ namespace wh::machine {
 Reply Machine::apply(raft::Index index, Millis time_ms, std::string_view command) {
   advance(index, time_ms);
   const Result<Command> decoded = decode(command);
+  WH_ASSERT(decoded || !WH_MUTANT(poison_entry_kills), "an entry is a command");
   if (!decoded) return Reply{.code = ReplyCode::invalid};
   const RequestId& id = decoded->id;
   if (id.sequence != 0 && !state_.sessions.admit(id, index) && !WH_MUTANT(forward_not_deduplicated))
@@ -83,6 +84,7 @@ uint64_t Machine::growth(std::string_view command) const {
 
 // The write barrier: what is about to go is handed to every walk that has not come to it.
 void Machine::keep_key(std::string_view key, const Store::Item& old) {
+  if (WH_MUTANT(snapshot_without_barrier)) return;
   for (auto& walk : walks_)
     if (walk) walk->keep_key(key, old);
 }
@@ -94,6 +96,7 @@ void Machine::keep_event(std::string_view queue, const Event& old) {
 
 void Machine::begin_snapshot(Walk walk) {
   WH_ASSERT(!walk_of(walk), "one snapshot at a time");
+  if (WH_MUTANT(sessions_trimmed_for_snapshot)) state_.sessions = Sessions{};
   walk_of(walk).emplace(state_);
 }
 

@@ -12,6 +12,8 @@ Result<State> SnapshotLoader::finish() {
   reader_.fail("the snapshot was taken already");
   State state = builder_.take();
   if (WH_MUTANT(snapshot_forgets_sessions)) state.sessions = Sessions{};
+  if (WH_MUTANT(restore_loses_an_event) && state.queues.event_count() > 0)
+    (void)state.queues.pop(std::string(state.queues.by_name().begin()->first));
   return state;
 }
 

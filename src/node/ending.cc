@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "base/mutant.h"
 #include "node/node.h"
 
 namespace wh::node {
@@ -30,7 +31,7 @@ raft::NodeId Node::best_successor(const std::set<raft::NodeId>& but, Millis now)
 }
 
 void Node::pump_handover(Millis now) {
-  if (!ending_) return;
+  if (!ending_ || WH_MUTANT(leaves_without_handing_over)) return;
   Ending& ending = *ending_;
   if (raft_->role() != raft::Role::leader) {
     if (ending.led && ending.linger_until == 0 && (raft_->leader_id() || !ending.handed))

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/mutant.h"
 #include "node/node.h"
 #include "node/seeking.h"
 
@@ -133,7 +134,7 @@ void Node::seek_decide(Millis now) {
   Seeking& seeking = *seeking_;
   if (beginning_ || seeking.taking_in != 0) return;
   if (seeking.attempt != 0) {
-    if (seeking.grants >= seeking.majority() && !seeking.own_grant_pending()) {
+    if ((seeking.grants >= seeking.majority() || WH_MUTANT(founds_without_majority)) && !seeking.own_grant_pending()) {
       found(now);
     } else if (seeking.grants_asked.empty() && !seeking.own_grant_pending()) {
       seeking.attempt = 0;  // not this time; those who granted see that it is over
@@ -206,7 +207,8 @@ void Node::answer_grant(uint64_t question_id, const GrantFounding& question, Mil
   if (seeking_->attempt != 0) return refuse("it tries to found the cluster itself");
   // One attempt at a time, of the same founder too: a question that comes late must not replace the grant of a later
   // attempt.
-  if (granted_to_ && (granted_to_ != question.founder.instance || granted_attempt_ != question.attempt))
+  if (granted_to_ && (granted_to_ != question.founder.instance || granted_attempt_ != question.attempt) &&
+      !WH_MUTANT(grants_twice))
     return refuse("it granted the founding to " + granted_address_ + " already, and has not heard that that is over");
   if (grant_question_) return refuse("it is busy with another grant");
   granted_to_ = question.founder.instance;
@@ -221,12 +223,13 @@ void Node::answer_grant(uint64_t question_id, const GrantFounding& question, Mil
 
 void Node::answer_adopt(uint64_t question_id, const Adopt& question, Millis) {
   const auto answer = [&](bool ok, std::string why) { transport_.answer(question_id, Adopted{ok, std::move(why)}); };
-  if (question.instance != instance_) return answer(false, "this is another instance");
+  if (question.instance != instance_ && !WH_MUTANT(adopted_for_another))
+    return answer(false, "this is another instance");
   if (question.cluster == kNoCluster) return answer(false, "that is no cluster");
   if (cluster_ == question.cluster) return answer(true, {});
   if (beginning_ || adopt_question_ || grant_question_) return answer(false, "it is busy: try again");
   if (seeking_ && seeking_->attempt != 0) return answer(false, "it is busy: try again");
-  if (standing() == Standing::member)
+  if (standing() == Standing::member && !WH_MUTANT(member_is_adopted))
     return answer(false, options_.name + " is in cluster " + to_hex(cluster_) + " and holds data or other members");
   // From here on nothing more enters the old log; it goes away in one step with its term and vote.
   raft_.reset();

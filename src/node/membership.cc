@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/mutant.h"
 #include "node/node.h"
 #include "node/seeking.h"
 
@@ -200,11 +201,11 @@ void Node::admin_probed(PendingAdmin& admin, const Result<Answer>& answer, Milli
     admin.step = PendingAdmin::Step::joining;
     return;
   }
-  if (raft_->configuration().contains(admin.target)) {
+  if (raft_->configuration().contains(admin.target) && !WH_MUTANT(join_not_idempotent)) {
     admin.step = PendingAdmin::Step::joining;
     return;
   }
-  if (who->standing == Standing::member && who->identity.cluster != cluster_)
+  if (who->standing == Standing::member && who->identity.cluster != cluster_ && !WH_MUTANT(takes_in_a_foreign_member))
     return finish_admin(admin, Outcome::conflict,
                         who->identity.name + " holds data of cluster " + to_hex(who->identity.cluster) +
                             ", or has other members; this is " + options_.name + " of cluster " + to_hex(cluster_));
@@ -229,7 +230,7 @@ void Node::add_member(PendingAdmin& admin, Millis now) {
                     .raft_address = admin.admin.raft_address,
                     .http_address = with_host(admin.identity.http_address, admin.admin.raft_address),
                     .https_address = with_host(admin.identity.https_address, admin.admin.raft_address),
-                    .suffrage = raft::Suffrage::learner});
+                    .suffrage = WH_MUTANT(added_as_voter) ? raft::Suffrage::voter : raft::Suffrage::learner});
   refused_to_adopt_.erase(admin.target);
   propose_change(admin, std::move(next), now);
 }
@@ -350,9 +351,8 @@ void Node::answer_take_me_in(uint64_t question_id, const TakeMeIn& question, Mil
 
 bool Node::silent(raft::NodeId id, Millis now) const {
   if (id == instance_) return false;
-  for (const raft::PeerStatus& peer : raft_->peers())
-    if (peer.id == id) return now > peer.last_contact + 2 * Millis{options_.election_timeout_ms};
-  return true;
+  const std::optional<Millis> heard = raft_->last_contact(id);
+  return !heard || now > *heard + 2 * Millis{options_.election_timeout_ms};
 }
 
 void Node::transfer_to(PendingAdmin& admin, Millis now) {

@@ -8,6 +8,7 @@
 
 #include "base/assert.h"
 #include "base/log.h"
+#include "base/mutant.h"
 #include "node/seeking.h"
 
 namespace wh::node {
@@ -87,6 +88,7 @@ Standing Node::standing() const {
   // Alone, and never anything else; an adopted node that has not heard from its leader yet has no configuration at all.
   const bool alone =
       raft_ && raft_->configuration().members().size() == 1 && raft_->configuration().contains(instance_);
+  if (WH_MUTANT(removed_starts_anew) && removed_) return Standing::absorbable;
   return alone && !saw_command_ && !saw_others_ ? Standing::absorbable : Standing::member;
 }
 
@@ -305,7 +307,8 @@ void Node::apply(raft::Entry& entry) {
   room_.applied(entry.index);
   std::string reply;
   if (entry.kind == raft::EntryKind::command) {
-    reply = machine::encode_reply(machine_.apply(entry.index, entry.time_ms, entry.payload.view()));
+    const Millis time = WH_MUTANT(time_of_the_apply) ? turn_at_ : entry.time_ms;
+    reply = machine::encode_reply(machine_.apply(entry.index, time, entry.payload.view()));
     forwarded_applied(entry, reply);
   } else {
     machine_.advance(entry.index, entry.time_ms);
@@ -315,7 +318,7 @@ void Node::apply(raft::Entry& entry) {
     auto node = waiters_.extract(waiters_.begin());
     const Waiter& waiter = node.mapped();
     // Only the very entry that was appended answers for it; another one in its place proves that it never will (B8).
-    if (node.key() == entry.index && waiter.term == entry.term) {
+    if (node.key() == entry.index && (waiter.term == entry.term || WH_MUTANT(waiter_by_index_only))) {
       answer_waiter(waiter, Outcome::applied, entry.index, std::move(reply));
     } else {
       answer_waiter(waiter, Outcome::dropped, {}, {});
@@ -395,7 +398,7 @@ void Node::configuration_changed() {
 // A sync that takes longer than an election timeout: the node must not lead, nor try to (HAZARDS C9).
 void Node::watch_disk(Millis now) {
   const bool stalled = storage_.sync_age() > options_.election_timeout_ms;
-  if (stalled == disk_stalled_) return;
+  if (stalled == disk_stalled_ || WH_MUTANT(stalled_disk_unnoticed)) return;
   disk_stalled_ = stalled;
   raft_->step(now, raft::DiskStalled{stalled});
 }

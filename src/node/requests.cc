@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "base/mutant.h"
 #include "machine/command.h"
 #include "node/node.h"
 
@@ -45,7 +46,8 @@ void Node::on_forward(raft::NodeId from, Forward& forward, Millis now) {
                      .term = forward.term};
   // One hop and no further (HAZARDS E14): who does not lead refuses at once, and has certainly not applied it.
   // So does who leads a later term than it was sent in: what was sent after it may have been applied since.
-  if (!raft_ || raft_->role() != raft::Role::leader || raft_->current_term() != forward.term) {
+  if ((!raft_ || raft_->role() != raft::Role::leader || raft_->current_term() != forward.term) &&
+      !WH_MUTANT(forwards_on)) {
     answer_waiter({.term = {}, .token = 0, .from = from, .request = forward.request, .deadline = 0},
                   Outcome::not_leader, {}, {});
   } else {
@@ -71,6 +73,11 @@ void Node::pump_writes(Millis now) {
   while (!writes_.empty()) {
     PendingWrite& write = writes_.front();
     const bool leads = raft_->role() == raft::Role::leader;
+    if (WH_MUTANT(forwards_on) && write.from && !leads && raft_->leader_id()) {
+      if (!forward(write)) return;
+      pop_write();
+      continue;
+    }
     // A forwarded one counts in the term it was sent in: its sender sends what comes after it to the next leader.
     if (write.from && (!leads || write.term != raft_->current_term())) {
       answer_waiter({.term = {}, .token = 0, .from = write.from, .request = write.request, .deadline = 0},
@@ -112,7 +119,7 @@ bool Node::forward(PendingWrite& write) {
   const uint64_t sequence = write.sequence != 0 ? write.sequence : next_sequence_;
   const machine::RequestId id{.origin = instance_, .epoch = epoch_, .sequence = sequence};
   // A reply to an earlier process life, or to an earlier sending, must not answer for this one (HAZARDS E13).
-  const uint64_t request = unique(next_number_++);
+  const uint64_t request = WH_MUTANT(forward_without_epoch) ? next_number_++ : unique(next_number_++);
   const Bytes command(machine::envelope(id, write.command));
   if (!send(raft_->leader_id(), Forward{request, command, raft_->current_term()})) return false;
   if (write.sequence == 0) ++next_sequence_;
@@ -153,6 +160,8 @@ void Node::proposed(const raft::Proposed& result) {
   if (result.refusal != raft::Refusal::none) room_.refused(write.growth);
   switch (result.refusal) {
     case raft::Refusal::none:
+      if (WH_MUTANT(answered_when_appended))
+        return answer_waiter(waiter, Outcome::applied, result.index, machine::encode_reply({.count = 1}));
       // An entry of an older term that stood at this index has been replaced for good only once another one is applied;
       // but here the new entry is this leader's own, and what it replaced was truncated before.
       if (const auto old = waiters_.find(result.index); old != waiters_.end()) {
@@ -300,7 +309,7 @@ void Node::read_ready(const raft::ReadReady& ready, Millis now) {
 void Node::serve_reads() {
   const raft::Index applied = machine_.applied();
   std::erase_if(reads_at_index_, [&](const ReadsAtIndex& batch) {
-    if (batch.index > applied) return false;
+    if (batch.index > applied && !WH_MUTANT(read_before_applied)) return false;
     for (const PendingRead& read : batch.reads) complete(read.token, Outcome::applied, applied, {});
     return true;
   });
@@ -364,11 +373,13 @@ void Node::expire_requests(Millis now) {
     pop_write();
   }
   while (!waiters_.empty() && waiters_.begin()->second.deadline <= now) {
-    answer_waiter(waiters_.begin()->second, Outcome::unknown, {}, {});
+    answer_waiter(waiters_.begin()->second, WH_MUTANT(late_means_dropped) ? Outcome::dropped : Outcome::unknown, {},
+                  {});
     waiters_.erase(waiters_.begin());
   }
   while (!forwarded_.empty() && forwarded_.begin()->second.deadline <= now) {
-    complete(take_forwarded(forwarded_.begin()->first).token, Outcome::unknown, {}, {});
+    complete(take_forwarded(forwarded_.begin()->first).token,
+             WH_MUTANT(late_forward_means_dropped) ? Outcome::dropped : Outcome::unknown, {}, {});
   }
   const auto expire = [&](std::vector<PendingRead>& reads) {
     std::erase_if(reads, [&](const PendingRead& read) {

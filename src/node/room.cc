@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/mutant.h"
 #include "machine/command.h"
 #include "node/node.h"
 
@@ -77,7 +78,7 @@ std::string Node::lack_of_room(std::string_view command, uint64_t growth) const 
     return peer.no_room && configuration.is_voter(peer.id);
   }));
   const bool majority_full = configuration.voters() - std::min(full, configuration.voters()) < configuration.quorum();
-  if ((!room_.low() && !majority_full) || !machine::adds_data(command)) return {};
+  if ((!room_.low() && !majority_full) || WH_MUTANT(full_disk_takes_writes) || !machine::adds_data(command)) return {};
   if (room_.low())
     return "the disk of the leader, " + options_.name + ", has too little room (" +
            std::to_string(room_.space().free_bytes) + " bytes free): make room on it, or see directive min-free-disk";

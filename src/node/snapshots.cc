@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "base/log.h"
+#include "base/mutant.h"
 #include "node/node.h"
 
 namespace wh::node {
@@ -24,12 +25,16 @@ void Node::maybe_take_snapshot(Millis now) {
   if (applied - last_snapshot_index_ < options_.snapshot_entries && bytes_since_snapshot_ < options_.snapshot_bytes)
     return;
   // What is in a snapshot must survive like one: it waits until the log is on the disk up to here.
-  if (applied > raft_->durable_index() || machine_.applied() != applied) return;
-  const raft::Log::ConfigurationAt& configuration = raft_->log().configuration_at(applied);
-  const raft::SnapshotMeta meta{.index = applied,
-                                .term = *raft_->log().term_at(applied),
+  if ((applied > raft_->durable_index() && !WH_MUTANT(snapshot_of_unsynced)) || machine_.applied() != applied) return;
+  const raft::Log::ConfigurationAt& configuration =
+      raft_->log().configuration_at(WH_MUTANT(snapshot_with_newest_members) ? raft_->log().last_index() : applied);
+  const raft::Index index = WH_MUTANT(snapshot_of_unapplied) ? raft_->log().last_index() : applied;
+  const raft::SnapshotMeta meta{.index = index,
+                                .term = *raft_->log().term_at(index),
                                 .configuration_index = configuration.index,
-                                .configuration = configuration.configuration,
+                                .configuration = WH_MUTANT(snapshot_forgets_removed)
+                                                     ? raft::Configuration(configuration.configuration.members())
+                                                     : configuration.configuration,
                                 .time_ms = machine_.time_ms()};
   taking_.emplace();
   taking_->index_before = last_snapshot_index_;
@@ -127,7 +132,7 @@ void Node::end_backup() {
 
 void Node::chunk_written(const IncomingChunkWritten& written, Millis now) {
   if (!raft_) return;
-  if (written.no_room) {
+  if (written.no_room && !WH_MUTANT(no_room_is_damage)) {
     // Without an answer the leader waits for a while, then begins anew (HAZARDS F10).
     logf(LogLevel::warning,
          "no room on the disk for the leader's snapshot at index %lu (%lu bytes): it was thrown away",

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "base/mutant.h"
 
 namespace wh::raft {
 namespace {
@@ -77,7 +78,7 @@ Configuration Configuration::without(NodeId id) const {
   std::erase_if(members, [&](const Member& m) { return m.id == id; });
   Configuration result(std::move(members));
   result.removed_ = removed_;
-  result.removed_.push_back(id);
+  if (!WH_MUTANT(removed_is_forgotten)) result.removed_.push_back(id);
   if (result.removed_.size() > kMaxRemoved) result.removed_.erase(result.removed_.begin());
   return result;
 }

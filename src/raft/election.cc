@@ -15,7 +15,9 @@ constexpr uint64_t kFastPathSpreadMs = 50;
 
 void Raft::reset_election_timer(Millis now) {
   election_deadline_ =
-      now + prng_.between(options_.election_timeout_ms, 2 * uint64_t{options_.election_timeout_ms} - 1);
+      now + (WH_MUTANT(same_timeout_everywhere)
+                 ? options_.election_timeout_ms
+                 : prng_.between(options_.election_timeout_ms, 2 * uint64_t{options_.election_timeout_ms} - 1));
   // Those with room for data go first.
   if (disk_low_) election_deadline_ += options_.election_timeout_ms;
 }
@@ -58,7 +60,8 @@ void Raft::note_overtaken(NodeId by, Term term, bool by_leader) {
 // to commit it (thesis 4.2.2; HAZARDS D8). Any later configuration that names it will do, not only the committed one:
 // after a restart the commit index lies behind what was committed. One that knows it was removed never campaigns.
 bool Raft::may_campaign() const {
-  if (disk_stalled_ || votes_unsent_ || told_removed()) return false;
+  if (disk_stalled_ || votes_unsent_ || (told_removed() && !WH_MUTANT(removed_campaigns))) return false;
+  if (WH_MUTANT(outsider_never_campaigns)) return is_voter();
   return log_.names_voter_since(commit_index_, options_.self);
 }
 
@@ -74,7 +77,7 @@ void Raft::on_election_timeout(Millis now) {
     logf(LogLevel::notice, "the election for term %lu is lost: %zu of %zu voted for this node in time",
          hard_state_.current_term.value, votes_.size(), configuration().voters());
   }
-  if (is_voter() && configuration().quorum() == 1) {
+  if (WH_MUTANT(no_prevote) || (is_voter() && configuration().quorum() == 1)) {
     begin_election(ElectionCause::alone, "this node is the only voter");
     campaign(now, false);
   } else {
@@ -124,6 +127,11 @@ void Raft::campaign(Millis now, bool transfer) {
   own_vote_ticket_ = 0;
   reset_election_timer(now);
   ask_votes(false, transfer);
+  if (WH_MUTANT(own_vote_counts_unsynced)) {
+    votes_unsent_ = false;
+    if (is_voter()) votes_.insert(options_.self);
+    count_votes(now);
+  }
 }
 
 void Raft::ask_votes(bool pre_vote, bool transfer) {
@@ -139,10 +147,13 @@ void Raft::ask_votes(bool pre_vote, bool transfer) {
 
 // Voters are counted, not votes: a reply that comes twice is one voter (HAZARDS A3).
 void Raft::count_votes(Millis now) {
-  const auto granted =
-      std::count_if(votes_.begin(), votes_.end(), [&](NodeId id) { return configuration().is_voter(id); });
+  const Configuration& voters =
+      WH_MUTANT(elected_by_committed_members) && !log_.configuration_at(commit_index_).configuration.empty()
+          ? log_.configuration_at(commit_index_).configuration
+          : configuration();
+  const auto granted = std::count_if(votes_.begin(), votes_.end(), [&](NodeId id) { return voters.is_voter(id); });
   const size_t counted = WH_MUTANT(count_votes_not_voters) ? votes_.size() : static_cast<size_t>(granted);
-  if (counted < configuration().quorum()) return;
+  if (counted < (WH_MUTANT(half_elects) ? (voters.voters() + 1) / 2 : voters.quorum())) return;
   if (role_ == Role::pre_candidate) {
     campaign(now, false);
   } else if (role_ == Role::candidate && !votes_unsent_) {
@@ -152,6 +163,8 @@ void Raft::count_votes(Millis now) {
 
 // Section 5.4.1: the last term first, the length only between equals.
 bool Raft::log_is_up_to_date(const RequestVote& request) const {
+  if (WH_MUTANT(longer_log_wins)) return request.last_log_index >= log_.last_index();
+  if (WH_MUTANT(term_and_length_needed) && request.last_log_index < log_.last_index()) return false;
   if (request.last_log_term != log_.last_term()) return request.last_log_term > log_.last_term();
   return request.last_log_index >= log_.last_index();
 }
@@ -162,13 +175,14 @@ bool Raft::sticks_to_leader(Millis now, const RequestVote& request) const {
   if (!leader_ || last_leader_contact_ == 0) return false;
   // Both saw the leader's process die: no need to wait for silence. Safe, as no read relies on a lease.
   if (lost_leader_ == leader_ && request.lost_leader == leader_) return false;
-  return now < last_leader_contact_ + options_.election_timeout_ms;
+  return WH_MUTANT(sticks_for_ever) || now < last_leader_contact_ + options_.election_timeout_ms;
 }
 
 void Raft::on_request_vote(Millis now, NodeId from, const RequestVote& request) {
   if (request.pre_vote) {
-    const bool granted =
-        request.term > hard_state_.current_term && log_is_up_to_date(request) && !sticks_to_leader(now, request);
+    const bool granted = request.term > hard_state_.current_term && log_is_up_to_date(request) &&
+                         (WH_MUTANT(prevote_without_stickiness) || !sticks_to_leader(now, request));
+    if (WH_MUTANT(prevote_refusal_unanswered) && !granted) return;
     // A refusal carries our own term, so that a candidate that is behind catches up rather than asks for ever (A7).
     send(from, RequestVoteReply{
                    .term = granted ? request.term : hard_state_.current_term, .pre_vote = true, .granted = granted});
@@ -208,7 +222,8 @@ void Raft::on_request_vote_reply(Millis now, NodeId from, const RequestVoteReply
 }
 
 void Raft::on_timeout_now(Millis now, NodeId from, const TimeoutNow&) {
-  if (role_ != Role::follower || from != leader_ || !is_voter() || !may_campaign()) return;
+  if (role_ != Role::follower || (from != leader_ && !WH_MUTANT(anyone_hands_over))) return;
+  if ((!is_voter() && !WH_MUTANT(learner_takes_over)) || !may_campaign()) return;
   begin_election(ElectionCause::transfer, "the leader, " + name_of(from) + ", handed over");
   campaign(now, true);
 }

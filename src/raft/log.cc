@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "base/mutant.h"
 
 namespace wh::raft {
 
@@ -80,7 +81,7 @@ void Log::truncate_from(Index from) {
   }
   while (!marks_.empty() && marks_.back().last >= from) marks_.pop_back();
   while (!runs_.empty() && runs_.back().first >= from) runs_.pop_back();
-  while (configurations_.back().index >= from) configurations_.pop_back();
+  while (configurations_.back().index >= from && !WH_MUTANT(truncated_configuration_stays)) configurations_.pop_back();
   last_index_ = from - 1;
   if (cache_.empty()) cache_first_ = last_index_ + 1;
   if (!cache_.empty()) last_time_ms_ = cache_.back().time_ms;
@@ -91,7 +92,8 @@ void Log::reset(const SnapshotMeta& meta) {
   base_term_ = meta.term;
   last_time_ms_ = meta.time_ms;
   runs_.clear();
-  configurations_.assign(1, {meta.configuration_index, meta.configuration});
+  if (!WH_MUTANT(install_keeps_configuration))
+    configurations_.assign(1, {meta.configuration_index, meta.configuration});
   cache_.clear();
   cached_bytes_ = 0;
   cache_first_ = last_index_ + 1;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/mutant.h"
 #include "raft/raft.h"
 
 namespace wh::raft {
@@ -13,17 +14,20 @@ void Raft::on_propose_configuration(Millis now, ProposeConfiguration& proposal) 
   Proposed result{.token = proposal.token};
   if (role_ != Role::leader) {
     result.refusal = Refusal::not_leader;
-  } else if (transfer_ || !leads_for_certain() || change_pending()) {
+  } else if (transfer_ || (!leads_for_certain() && !WH_MUTANT(change_before_noop)) ||
+             (change_pending() && !WH_MUTANT(second_change_at_once))) {
     result.refusal = Refusal::change_pending;
   } else if (std::string encoded = proposal.configuration.encode();
-             proposal.configuration.voters() == 0 || Configuration::decode(encoded) != proposal.configuration ||
-             !Configuration::adjacent(configuration(), proposal.configuration)) {
+             (proposal.configuration.voters() == 0 && !WH_MUTANT(last_voter_removed)) ||
+             Configuration::decode(encoded) != proposal.configuration ||
+             (!Configuration::adjacent(configuration(), proposal.configuration) && !WH_MUTANT(two_changed_at_once))) {
     result.refusal = Refusal::bad_change;
   } else {
     append_as_leader(now, EntryKind::configuration, Bytes(std::move(encoded)));
     sync_progress(now);
     result.term = hard_state_.current_term;
     result.index = log_.last_index();
+    if (WH_MUTANT(removed_leader_leaves_early) && !is_voter()) step_down(now, StepDownCause::removed, "removed");
   }
   out_.proposals.push_back(result);
 }
@@ -65,7 +69,9 @@ Position Raft::member_as_of() const {
 // What it was told is committed. Against it stands what its own log says of itself: a configuration that names it at a
 // later position was made by a leader that knew of the removal, so it was added again; one at an earlier position is
 // history, or was never committed and never will be (HAZARDS A16, D9).
-bool Raft::told_removed() const { return std::max(committed_position(), member_as_of()) < told_removed_; }
+bool Raft::told_removed() const {
+  return told_removed_ != Position{} && std::max(committed_position(), member_as_of()) < told_removed_;
+}
 
 // A configuration without it that is not committed does not count: it may go back (HAZARDS D5, D8).
 bool Raft::removed() const {
@@ -97,7 +103,7 @@ void Raft::tend_learner(Millis now, Progress& p) {
   p.round_target = log_.last_index();
   p.round_start = now;
   // Nothing is missing: the round is over as it begins.
-  p.caught_up = p.match_index >= p.round_target;
+  p.caught_up = p.match_index >= p.round_target || WH_MUTANT(promoted_while_behind);
 }
 
 void Raft::promote_ready_learner(Millis now) {
@@ -133,12 +139,12 @@ void Raft::on_transfer(Millis now, const TransferLeadership& request) {
 // No proposal is taken while a transfer is under way, so the target's log gets as long as ours; then it is told, once.
 // The state dies with the term, and at the deadline (HAZARDS A17, A18).
 void Raft::advance_transfer(Millis now) {
-  if (transfer_ && now >= transfer_->deadline) end_transfer(false);
+  if (transfer_ && now >= transfer_->deadline && !WH_MUTANT(transfer_never_ends)) end_transfer(false);
   if (!transfer_ || transfer_->sent) return;
   const Progress* p = progress_of(transfer_->to);
   if (p == nullptr || !configuration().is_voter(transfer_->to)) {
     end_transfer(false);
-  } else if (p->match_index == log_.last_index()) {
+  } else if (p->match_index == log_.last_index() || WH_MUTANT(hands_over_to_one_behind)) {
     transfer_->sent = true;
     send(transfer_->to, TimeoutNow{.term = hard_state_.current_term});
   }

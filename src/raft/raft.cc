@@ -42,7 +42,7 @@ Raft::Raft(Options options, Recovered recovered, uint64_t seed, Millis now)
       log_(std::move(recovered.log)),
       snapshot_(std::move(recovered.snapshot)),
       commit_index_(snapshot_ ? snapshot_->index : Index{}),
-      emitted_index_(commit_index_),
+      emitted_index_(WH_MUTANT(applied_again_after_restart) ? log_.base_index() : commit_index_),
       durable_index_(log_.last_index()),
       unstable_from_(log_.last_index() + 1),
       incoming_(std::move(recovered.incoming)),
@@ -57,11 +57,13 @@ Raft::Raft(Options options, Recovered recovered, uint64_t seed, Millis now)
 void Raft::step(Millis now, Input input) {
   now = std::max(now, last_step_);
   // A leader that stood still for an election timeout must not act on what it believed before (HAZARDS C10).
-  if (role_ == Role::leader && now - last_step_ > options_.election_timeout_ms && configuration().quorum() > 1) {
+  if (role_ == Role::leader && now - last_step_ > options_.election_timeout_ms && configuration().quorum() > 1 &&
+      !WH_MUTANT(stands_still_unnoticed)) {
     step_down(now, StepDownCause::stood_still,
               "this process stood still for " + std::to_string(now - last_step_) + " ms");
   }
   last_step_ = now;
+  if (WH_MUTANT(timer_before_messages)) on_tick(now);
   std::visit(Overloaded{
                  [&](Tick&) { on_tick(now); },
                  [&](Receive& in) { on_receive(now, in.from, in.body); },
@@ -101,14 +103,18 @@ void Raft::step(Millis now, Input input) {
 
 void Raft::on_tick(Millis now) {
   if (role_ != Role::leader && now >= election_deadline_) on_election_timeout(now);
+  if (WH_MUTANT(idle_leader_appends) && role_ == Role::leader) append_as_leader(now, EntryKind::noop, {});
 }
 
 // One entry point for every message, one look at its term before anything else (HAZARDS A4, B12).
 void Raft::on_receive(Millis now, NodeId from, MessageBody& body) {
   if (from == options_.self || !from) return;
+  if (auto* beat = std::get_if<AppendEntries>(&body);
+      WH_MUTANT(heartbeat_skips_the_term) && beat && beat->entries.empty())
+    return on_append_entries(now, from, *beat);
   const Term term = term_of(body);
   const Term current = hard_state_.current_term;
-  if (term.value >= kLimit || term.value > current.value + kMaxTermJump) {
+  if ((term.value >= kLimit || term.value > current.value + kMaxTermJump) && !WH_MUTANT(any_term_believed)) {
     logf(LogLevel::warning, "ignoring a message of term %lu from node %016lx: this node is in term %lu", term.value,
          from.value, current.value);
     return;
@@ -123,10 +129,12 @@ void Raft::on_receive(Millis now, NodeId from, MessageBody& body) {
         std::holds_alternative<AppendEntries>(body) || std::holds_alternative<InstallSnapshot>(body);
     note_overtaken(from, term, from_leader);
     become_follower(now, term, from_leader ? from : kNobody);
-  } else if (term < current) {
+  } else if (term < current && !(WH_MUTANT(older_reply_counts) && std::holds_alternative<AppendEntriesReply>(body)) &&
+             !(WH_MUTANT(older_vote_counts) && std::holds_alternative<RequestVoteReply>(body))) {
     // Whoever is behind learns the term it is behind; replies of the past are nothing to us.
     if (const auto* request = std::get_if<RequestVote>(&body)) {
-      send(from, RequestVoteReply{.term = current, .pre_vote = request->pre_vote});
+      if (!WH_MUTANT(older_candidate_unanswered))
+        send(from, RequestVoteReply{.term = current, .pre_vote = request->pre_vote});
     } else if (std::holds_alternative<AppendEntries>(body)) {
       send(from, AppendEntriesReply{.term = current});
     } else if (std::holds_alternative<InstallSnapshot>(body)) {
@@ -160,7 +168,8 @@ void Raft::set_term(Term term) {
 void Raft::become_follower(Millis now, Term term, NodeId leader) {
   if (role_ == Role::leader) {
     fail_reads();
-    if (transfer_) end_transfer(transfer_->sent && term > hard_state_.current_term);
+    if (transfer_ && !WH_MUTANT(transfer_outlives_term))
+      end_transfer(transfer_->sent && term > hard_state_.current_term);
     progress_.clear();
     uncommitted_bytes_ = 0;
   }
@@ -209,7 +218,7 @@ void Raft::become_leader(Millis now) {
   progress_.clear();
   sync_progress(now);
   term_start_index_ = log_.last_index() + 1;
-  append_as_leader(now, EntryKind::noop, {});
+  if (!WH_MUTANT(no_noop)) append_as_leader(now, EntryKind::noop, {});
 }
 
 void Raft::append_as_leader(Millis now, EntryKind kind, Bytes payload) {
@@ -224,7 +233,7 @@ void Raft::append_as_leader(Millis now, EntryKind kind, Bytes payload) {
 }
 
 void Raft::set_commit_index(Index index) {
-  if (index <= commit_index_) return;
+  if (index <= commit_index_ && !WH_MUTANT(commit_goes_back)) return;
   WH_ASSERT(index <= log_.last_index(), "only entries that are there are committed");
   if (role_ == Role::leader) {
     for (Index i = std::max(commit_index_ + 1, term_start_index_); i <= index; ++i)
@@ -261,7 +270,7 @@ void Raft::send(NodeId to, MessageBody body) { out_.send_now.push_back({to, std:
 
 Output Raft::take_output(Millis now) {
   now = std::max(now, last_step_);
-  if (role_ == Role::leader && !quorum_in_contact(now)) {
+  if (role_ == Role::leader && !quorum_in_contact(now) && !WH_MUTANT(rules_without_quorum)) {
     step_down(now, StepDownCause::no_quorum,
               "no quorum of voters answered for " + std::to_string(options_.election_timeout_ms) + " ms");
   }
@@ -304,7 +313,7 @@ void Raft::persist_and_release(Output& output) {
     hard_state_dirty_ = false;
   }
   const auto held = std::find_if(tickets_.rbegin(), tickets_.rend(), [](const Ticket& t) { return t.hard_state; });
-  if (held == tickets_.rend()) return;
+  if (held == tickets_.rend() || WH_MUTANT(vote_sent_before_sync)) return;
   for (Outbound& outbound : output.send_now) output.send_after_persist.push_back({held->number, std::move(outbound)});
   output.send_now.clear();
 }
@@ -350,6 +359,11 @@ std::vector<PeerStatus> Raft::peers() const {
     result.back().snapshot_size = p.snapshot.size;
   }
   return result;
+}
+
+std::optional<Millis> Raft::last_contact(NodeId id) const {
+  const auto found = progress_.find(id);
+  return found == progress_.end() ? std::nullopt : std::optional(found->second.last_contact);
 }
 
 bool Raft::leads_for_certain() const { return role_ == Role::leader && commit_index_ >= term_start_index_; }

@@ -260,6 +260,8 @@ class Raft {
   [[nodiscard]] const Configuration& configuration() const { return log_.configuration(); }
   [[nodiscard]] const std::optional<SnapshotMeta>& snapshot() const { return snapshot_; }
   [[nodiscard]] std::vector<PeerStatus> peers() const;
+  // When a peer was heard last, of those that a leader follows; nothing for another.
+  [[nodiscard]] std::optional<Millis> last_contact(NodeId id) const;
   // Leader only: an entry of its own term is committed, so it knows all that was committed before (thesis 6.4).
   [[nodiscard]] bool leads_for_certain() const;
   [[nodiscard]] bool change_pending() const { return log_.configuration_index() > commit_index_; }

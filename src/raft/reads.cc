@@ -14,6 +14,7 @@ void Raft::on_read_index(NodeId from, uint64_t token) {
   if (role_ == Role::leader && !transfer_) {
     new_reads_.push_back(read);
   } else if (from == options_.self && leader_ && role_ == Role::follower) {
+    if (WH_MUTANT(follower_reads_alone)) return out_.reads.push_back({token, true, commit_index_});
     send(leader_, ReadIndexRequest{.term = hard_state_.current_term, .token = token});
   } else {
     answer_read(read, false);
@@ -27,7 +28,7 @@ void Raft::on_read_index_reply(const ReadIndexReply& reply) {
 // Reads wait until an entry of this term is committed: before that the leader may not know what is (HAZARDS E2).
 void Raft::open_read_round() {
   if (!new_reads_.empty() && (leads_for_certain() || WH_MUTANT(read_without_noop))) {
-    ++read_round_;
+    if (!WH_MUTANT(read_joins_running_round) || reads_.empty()) ++read_round_;
     for (PendingRead& read : new_reads_) {
       read.round = read_round_;
       read.index = commit_index_;
@@ -52,7 +53,8 @@ void Raft::confirm_reads() {
   }
   if (rounds.empty()) return;
   std::sort(rounds.begin(), rounds.end(), std::greater<>());
-  const uint64_t confirmed = rounds[configuration().quorum() - 1];
+  const bool at_once = WH_MUTANT(read_without_round) || (WH_MUTANT(read_by_lease) && quorum_in_contact(last_step_));
+  const uint64_t confirmed = at_once ? read_round_ : rounds[configuration().quorum() - 1];
   while (!reads_.empty() && reads_.front().round <= confirmed) {
     answer_read(reads_.front(), true);
     reads_.pop_front();

@@ -43,7 +43,8 @@ void Raft::on_append_entries(Millis now, NodeId from, AppendEntries& message) {
   newest_received_at_ = now;
   reset_election_timer(now);
 
-  if (message.acknowledged > log_.last_index()) out_.acknowledged_lost = message.acknowledged;
+  if (message.acknowledged > log_.last_index() && !WH_MUTANT(lost_acknowledgement_ignored))
+    out_.acknowledged_lost = message.acknowledged;
 
   const Index prev = message.prev_log_index;
   // What is at or below base_index is committed, and so the same everywhere.
@@ -72,8 +73,9 @@ void Raft::on_append_entries(Millis now, NodeId from, AppendEntries& message) {
       WH_ASSERT(entry.index > commit_index_, "a committed entry is never truncated");
       log_.truncate_from(entry.index);
       const Index kept = entry.index - 1;
-      durable_index_ = std::min(durable_index_, kept);
-      for (Ticket& ticket : tickets_) ticket.last_index = std::min(ticket.last_index, kept);
+      if (!WH_MUTANT(truncated_stays_durable)) durable_index_ = std::min(durable_index_, kept);
+      if (!WH_MUTANT(late_sync_counts))
+        for (Ticket& ticket : tickets_) ticket.last_index = std::min(ticket.last_index, kept);
       unstable_from_ = std::min(unstable_from_, entry.index);
     }
     log_.append(std::move(entry));
@@ -94,14 +96,14 @@ void Raft::on_append_entries(Millis now, NodeId from, AppendEntries& message) {
 
 void Raft::acknowledge_append(Millis now) {
   last_append_reply_ = now;
-  send(leader_,
-       AppendEntriesReply{.term = hard_state_.current_term,
-                          .success = true,
-                          .match_index = WH_MUTANT(acknowledge_before_sync) ? verified_index_
-                                                                            : std::min(verified_index_, durable_index_),
-                          .read_round = last_read_round_,
-                          .sent_at = echo(now),
-                          .no_room = disk_low_});
+  send(leader_, AppendEntriesReply{
+                    .term = hard_state_.current_term,
+                    .success = true,
+                    .match_index = std::min(WH_MUTANT(acknowledges_unverified) ? log_.last_index() : verified_index_,
+                                            WH_MUTANT(acknowledge_before_sync) ? log_.last_index() : durable_index_),
+                    .read_round = last_read_round_,
+                    .sent_at = echo(now),
+                    .no_room = disk_low_});
 }
 
 // What the leader takes from its clock to learn how long the way was: not for how long the disk made the answer wait.
@@ -148,14 +150,15 @@ void Raft::on_append_entries_reply(Millis now, NodeId from, const AppendEntriesR
       const Index ours = log_.last_not_after_term(reply.conflict_term, reply.rejected_index - 1);
       next = log_.term_at(ours) == reply.conflict_term ? ours + 1 : std::min(next, ours + 1);
     }
+    if (WH_MUTANT(hint_is_match)) p->matched(next - 1, now);
     p->become_probe();
-    p->next_index = std::max(next, p->match_index + 1);
+    p->next_index = std::max(WH_MUTANT(next_index_stays) ? reply.rejected_index + 1 : next, p->match_index + 1);
     return;
   }
   if (reply.match_index > log_.last_index()) return;  // no honest follower holds more than we sent
   p->matched(reply.match_index, now);
   p->next_index = std::max(p->next_index, p->match_index + 1);
-  p->acknowledge(p->match_index);
+  if (!WH_MUTANT(window_never_refilled)) p->acknowledge(p->match_index);
   if (p->state == ProgressState::probe && p->probe_in_flight) {
     p->become_replicate(p->probe_last + 1);
   } else if (p->state == ProgressState::snapshot && p->match_index >= std::max(log_.base_index(), Index{1})) {
@@ -173,10 +176,15 @@ void Raft::on_append_entries_reply(Millis now, NodeId from, const AppendEntriesR
 
 Index Raft::quorum_index() const {
   std::vector<Index> matches;
-  for (const Member& member : configuration().members()) {
-    if (member.suffrage != Suffrage::voter) continue;
+  const Configuration& counted =
+      WH_MUTANT(commits_by_committed_members) && !log_.configuration_at(commit_index_).configuration.empty()
+          ? log_.configuration_at(commit_index_).configuration
+          : configuration();
+  if (WH_MUTANT(removed_leader_counts_itself) && !is_voter()) matches.push_back(durable_index_);
+  for (const Member& member : counted.members()) {
+    if (member.suffrage != Suffrage::voter && !WH_MUTANT(learner_counts)) continue;
     if (member.id == options_.self) {
-      matches.push_back(durable_index_);
+      matches.push_back(WH_MUTANT(leader_counts_unsynced) ? log_.last_index() : durable_index_);
     } else {
       const auto it = progress_.find(member.id);
       matches.push_back(it == progress_.end() ? Index{} : it->second.match_index);
@@ -184,7 +192,7 @@ Index Raft::quorum_index() const {
   }
   if (matches.empty()) return {};
   std::sort(matches.begin(), matches.end(), std::greater<>());
-  return matches[configuration().quorum() - 1];
+  return matches[counted.quorum() - 1];
 }
 
 // By counting only entries of the leader's own term are committed (section 5.4.2, Figure 8; HAZARDS B1), and only what
@@ -260,8 +268,8 @@ void Raft::replicate_to(Millis now, Progress& p) {
 
 // Whether more entries may be under way to this follower.
 bool Raft::may_send(const Progress& p) const {
-  return p.in_flight.size() < options_.max_in_flight_messages &&
-         p.in_flight_bytes < std::min(options_.max_in_flight_bytes, p.pace.bytes());
+  return WH_MUTANT(unbounded_in_flight) || (p.in_flight.size() < options_.max_in_flight_messages &&
+                                            p.in_flight_bytes < std::min(options_.max_in_flight_bytes, p.pace.bytes()));
 }
 
 void Raft::send_append(Millis now, Progress& p, Index prev, std::vector<Entry> entries) {
@@ -281,6 +289,7 @@ void Raft::send_append(Millis now, Progress& p, Index prev, std::vector<Entry> e
     p.in_flight_bytes += bytes;
     p.next_index = message.entries.back().index + 1;
   }
+  if (WH_MUTANT(sending_is_contact)) p.last_contact = now;
   p.last_sent = now;
   p.round_sent = read_round_;
   p.commit_sent = commit_index_;
@@ -291,6 +300,7 @@ void Raft::send_append(Millis now, Progress& p, Index prev, std::vector<Entry> e
 void Raft::on_peer_connected(Millis now, NodeId id) {
   Progress* p = role_ == Role::leader ? progress_of(id) : nullptr;
   if (p == nullptr) return;
+  if (WH_MUTANT(reconnect_goes_on)) return;
   p->waiting_for_load = false;
   p->last_sent = 0;
   p->pace = Pace{};

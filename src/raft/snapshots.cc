@@ -7,6 +7,7 @@
 
 #include "base/assert.h"
 #include "base/log.h"
+#include "base/mutant.h"
 #include "raft/raft.h"
 
 namespace wh::raft {
@@ -126,7 +127,7 @@ void Raft::on_chunk_loaded(Millis now, ChunkLoaded& loaded) {
 void Raft::on_install_snapshot_reply(Millis now, NodeId from, const InstallSnapshotReply& reply) {
   Progress* p = role_ == Role::leader ? progress_of(from) : nullptr;
   if (p == nullptr) return;
-  p->last_contact = now;  // a follower in a transfer is alive (HAZARDS F11)
+  if (!WH_MUTANT(transfer_is_no_contact)) p->last_contact = now;  // a follower in a transfer is alive (HAZARDS F11)
   if (p->state != ProgressState::snapshot || p->snapshot.index != reply.index) return;
   if (reply.installed) {
     // Committed there but not yet on its disk: its next heartbeat answers say when it is.
@@ -165,7 +166,7 @@ void Raft::on_install_snapshot(Millis now, NodeId from, InstallSnapshot& message
   lost_leader_ = kNobody;
   reset_election_timer(now);
   InstallSnapshotReply reply{.term = hard_state_.current_term, .index = message.meta.index};
-  if (message.meta.index <= commit_index_) {
+  if (message.meta.index <= commit_index_ && !WH_MUTANT(older_snapshot_installed)) {
     // Older than what is committed here (HAZARDS F3); and what is committed is the same everywhere.
     reply.installed = true;
     reply.match_index = std::min(commit_index_, durable_index_);
@@ -173,10 +174,11 @@ void Raft::on_install_snapshot(Millis now, NodeId from, InstallSnapshot& message
     return;
   }
   // The same bytes may come from another leader, in another term, or by another life of this process.
-  const bool same = incoming_ && incoming_->meta == message.meta;
+  const bool same = incoming_ && (incoming_->meta == message.meta || WH_MUTANT(chunks_of_two_mixed));
   const bool offer = message.data.empty() && !message.done;
   if (!same && message.offset == 0 && !offer) incoming_ = PartOfSnapshot{message.meta, 0};
-  if (offer || (!same && message.offset != 0) || message.offset != incoming_->next_offset ||
+  if (offer || (!same && message.offset != 0) ||
+      (message.offset != incoming_->next_offset && !WH_MUTANT(chunk_order_ignored)) ||
       message.offset + message.data.size() > message.meta.size) {
     // An offer, a chunk of something else, or one out of order (HAZARDS F4): say what is wanted next.
     reply.next_offset = same ? incoming_->next_offset : 0;
@@ -200,9 +202,11 @@ void Raft::on_chunk_stored(const ChunkStored& stored) {
 void Raft::on_snapshot_received(Millis now, const SnapshotReceived& received) {
   const SnapshotMeta& meta = received.meta;
   if (incoming_ && incoming_->meta == meta) incoming_.reset();
-  if (meta.index <= commit_index_ || role_ == Role::leader || install_) return;
+  if ((meta.index <= commit_index_ && !WH_MUTANT(older_snapshot_installed)) || role_ == Role::leader || install_)
+    return;
   // Figure 13, rule 6: entries behind it stay only when the log agrees at its index; else all of it goes (HAZARDS F2).
-  const bool keep_suffix = log_.term_at(meta.index) == meta.term;
+  const auto mine = log_.term_at(meta.index);
+  const bool keep_suffix = mine == meta.term || (WH_MUTANT(conflicting_log_kept) && mine);
   logf(LogLevel::notice, "installing the snapshot at index %lu, %s", meta.index.value,
        keep_suffix ? "keeping the log behind it" : "in place of the log");
   // Until the installation is on the disk, only what was committed before is certain to be there.
@@ -250,8 +254,9 @@ void Raft::compact_log(Millis now) {
     const Index needed = sending ? p.snapshot.index : p.match_index;
     if (needed >= target || needed < log_.base_index() || !is_getting_on(now, p)) continue;
     const uint64_t most = options_.held_log_bytes + (sending ? p.snapshot.size : snapshot_->size);
-    if (log_.bytes_above(needed) <= most) target = needed;
+    if (log_.bytes_above(needed) <= most && !WH_MUTANT(compacts_before_the_slow)) target = needed;
   }
+  if (WH_MUTANT(compacts_beyond_snapshot)) target = std::min(emitted_index_, durable_index_);
   if (target <= log_.base_index()) return;
   for (auto& [id, p] : progress_) {
     const Index needed = p.state == ProgressState::snapshot ? p.snapshot.index : p.match_index;

@@ -1,5 +1,6 @@
 #include "server/command_line.h"
 
+#include <charconv>
 #include <string_view>
 #include <utility>
 
@@ -48,7 +49,41 @@ constexpr ModeSpec kModes[] = {
     {"verify", CommandLine::Mode::verify, "backup file"},
     {"restore", CommandLine::Mode::restore, "backup file"},
     {"recover", CommandLine::Mode::recover, ""},
+    {"simulate", CommandLine::Mode::simulate, ""},
 };
+
+// One whole number, for an argument of --simulate.
+template <typename Number>
+Status take_number(const GivenDirective& given, Number& out) {
+  const std::string value = given.values.size() == 1 ? given.values[0] : "";
+  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), out);
+  if (error != std::errc{} || end != value.data() + value.size())
+    return Error{"'--" + given.name + "' takes one number"};
+  return Nothing{};
+}
+
+// True when it belongs to --simulate.
+Result<bool> take_simulate(const GivenDirective& given, SimulateArguments& simulate) {
+  Status status = Nothing{};
+  if (given.name == "seed") {
+    status = take_number(given, simulate.seed.emplace());
+  } else if (given.name == "nodes") {
+    status = take_number(given, simulate.nodes.emplace());
+  } else if (given.name == "seconds") {
+    status = take_number(given, simulate.seconds);
+  } else if (given.name == "faults") {
+    if (given.values.size() != 1 || given.values[0].empty())
+      return Error{"'--faults' takes one list, with commas and no spaces"};
+    simulate.faults = given.values[0];
+  } else if (given.name == "trace") {
+    if (!given.values.empty()) return Error{"'--trace' takes no value"};
+    simulate.trace = true;
+  } else {
+    return false;
+  }
+  if (!status) return Error{status.error()};
+  return true;
+}
 
 // True when the argument is no directive but says what to do.
 Result<bool> take_mode(GivenDirective& given, CommandLine& line) {
@@ -95,6 +130,7 @@ Result<CommandLine> parse_command_line(const std::vector<std::string>& arguments
     if (is_value(i)) return Error{"only one config file can be given; directives begin with two dashes"};
   }
 
+  bool simulates = false;  // an argument of --simulate was given
   while (i < arguments.size()) {
     LongArgument argument = split_long(arguments[i]);
     ++i;
@@ -114,10 +150,24 @@ Result<CommandLine> parse_command_line(const std::vector<std::string>& arguments
     if (given.name.empty()) return Error{"'--' must be followed by the name of a directive"};
     const Result<bool> taken = take_mode(given, line);
     if (!taken) return Error{taken.error()};
-    if (!*taken) line.directives.push_back(std::move(given));
+    if (*taken) continue;
+    const Result<bool> of_simulate = take_simulate(given, line.simulate);
+    if (!of_simulate) return Error{of_simulate.error()};
+    simulates |= *of_simulate;
+    if (!*of_simulate) line.directives.push_back(std::move(given));
   }
   if ((line.yes || line.dry_run) && line.mode != CommandLine::Mode::recover)
     return Error{"'--yes' and '--dry-run' go with '--recover'"};
+  if (simulates && line.mode != CommandLine::Mode::simulate)
+    return Error{"'--seed', '--nodes', '--seconds', '--faults' and '--trace' go with '--simulate'"};
+  if (line.mode == CommandLine::Mode::simulate) {
+    if (!line.config.empty() || !line.directives.empty())
+      return Error{"'--simulate' takes no config and no directives: it opens no port and no file"};
+    const SimulateArguments& simulate = line.simulate;
+    if (simulate.nodes && (*simulate.nodes < 1 || *simulate.nodes > 7)) return Error{"'--nodes' takes 1 to 7"};
+    if (simulate.seconds < 1 || simulate.seconds > 86'400) return Error{"'--seconds' takes 1 to 86400"};
+    if (simulate.trace && !simulate.seed) return Error{"'--trace' shows one run: it goes with '--seed'"};
+  }
   if (line.mode == CommandLine::Mode::verify && (!line.config.empty() || !line.directives.empty()))
     return Error{"'--verify' takes a backup file, and nothing stands beside it"};
   return line;
@@ -132,6 +182,8 @@ std::string help_text() {
       "       wormhole-server [CONFIG] [--DIRECTIVE VALUE ...] --recover\n"
       "                       [--dry-run | --yes]\n"
       "       wormhole-server --verify FILE\n"
+      "       wormhole-server --simulate [--seed N] [--nodes N] [--seconds N]\n"
+      "                       [--faults LIST] [--trace]\n"
       "       wormhole-server --help | --version\n"
       "\n"
       "A distributed event queue and key-value store, replicated with Raft.\n"
@@ -146,6 +198,12 @@ std::string help_text() {
       "that node alone. None of them starts the server. docs/operations.md says when\n"
       "to use which.\n"
       "\n"
+      "--simulate runs clusters of this very server in virtual time through crashes,\n"
+      "partitions and worse, and looks after every event whether all promises hold:\n"
+      "for --seconds (10), from --seed on, with --nodes and --faults LIST where they\n"
+      "are given, a comma between two: crashes, pauses, partitions, network, disks,\n"
+      "members, transfers; all; none. With --trace all that happens in the one --seed.\n"
+      "\n"
       "Examples:\n"
       "  wormhole-server\n"
       "  wormhole-server /etc/wormhole/wormhole.conf\n"
@@ -157,6 +215,7 @@ std::string help_text() {
       "  wormhole-server --verify backup.db\n"
       "  wormhole-server wormhole.conf --dir /var/lib/wormhole --restore backup.db\n"
       "  wormhole-server wormhole.conf --recover --dry-run\n"
+      "  wormhole-server --simulate --nodes 5 --faults crashes,partitions\n"
       "\n"
       "A directive counts from the command line before the environment, from the\n"
       "environment (WORMHOLE_ and its name in capitals, '_' for '-') before the config\n"

@@ -6,21 +6,24 @@
 
 #include "base/result.h"
 #include "server/config_loader.h"
+#include "server/simulate.h"
 
 namespace wh {
 
 struct CommandLine {
-  enum class Mode { run, help, version, check_config, check_health, verify, restore, recover };
+  enum class Mode { run, help, version, check_config, check_health, verify, restore, recover, simulate };
   Mode mode = Mode::run;
   std::string config;  // a path, "-" for standard input, or empty
   std::vector<GivenDirective> directives;
   std::string file;      // of --verify and --restore
   bool yes = false;      // --recover: do not ask
   bool dry_run = false;  // --recover: only look
+  SimulateArguments simulate;
 };
 
 // `arguments` without the program's name: [CONFIG | -] [--DIRECTIVE VALUE ...], with --check-health, --restore FILE or
-// --recover [--yes] [--dry-run] among them; --help, --version, --check-config CONFIG or --verify FILE. The values of a
+// --recover [--yes] [--dry-run] among them; --help, --version, --check-config CONFIG,
+// --verify FILE or --simulate with its arguments. The values of a
 // directive reach to the next `--`; `--name=value` gives exactly one, whatever it begins with. Whether directives exist
 // and what their values mean is the loader's to say. Never repeats a value in an error.
 Result<CommandLine> parse_command_line(const std::vector<std::string>& arguments);

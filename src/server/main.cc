@@ -19,6 +19,7 @@
 #include "server/log_output.h"
 #include "server/option_table.h"
 #include "server/server.h"
+#include "server/simulate.h"
 #include "server/supervisor.h"
 #include "server/tools.h"
 
@@ -79,6 +80,7 @@ int main(int argc, char** argv) {
     default:
       break;
   }
+  if (line->mode == wh::CommandLine::Mode::simulate) return wh::simulate(line->simulate);
   if (line->mode == wh::CommandLine::Mode::verify) return wh::verify_backup(*line);
   auto loaded = wh::load_config({line->config, wh::real_environment(), line->directives}, wh::real_config_files());
   if (const auto* error = std::get_if<wh::ConfigError>(&loaded)) return complain(error->to_string());

@@ -3,12 +3,17 @@
 #include <algorithm>
 
 #include "base/hash.h"
+#include "sim/aims.h"
 #include "sim/clients.h"
 #include "sim/process.h"
+#include "sim/watch.h"
 #include "sim/world.h"
 
 namespace wh::sim {
 namespace {
+
+// By one node to another (node/requests.cc).
+constexpr size_t kMostForwarded = 512;
 
 uint64_t chained(uint64_t chain, const raft::Entry& entry) {
   uint64_t h = mix64(chain, entry.index.value);
@@ -38,11 +43,18 @@ void Checks::started(const Host& host, const node::RecoveredNode& recovered) {
     const uint64_t before = shadow.log.empty() ? shadow.base_chain : shadow.log.back().chain;
     shadow.log.push_back({entry, chained(before, entry)});
   }
+  const auto& configurations = recovered.raft.log.configurations;
+  shadow.configurations.insert(shadow.configurations.end(), configurations.begin(), configurations.end());
   if (recovered.cluster != node::kNoCluster) {
     const Promise& promise = promised_[{recovered.cluster, recovered.instance}];
     if (shadow.term < promise.term) fail(host, "came back in an older term than it promised");
     if (shadow.term == promise.term && promise.vote && shadow.vote != promise.vote)
       fail(host, "came back without the vote it gave");
+    if (promise.acked > shadow.last())
+      fail(host, "came back with a log up to " + std::to_string(shadow.last().value) + ", it acknowledged entry " +
+                     std::to_string(promise.acked.value));
+    if (const Held* held = shadow.at(promise.acked); held != nullptr && held->entry.term != promise.acked_entry)
+      fail(host, "came back with another entry at " + std::to_string(promise.acked.value) + " than it acknowledged");
   }
   shadows_[host.number] = std::move(shadow);
 }
@@ -73,7 +85,25 @@ void Checks::append(Host& host, Shadow& shadow, const raft::Entry& entry) {
   if (!fresh && known->second != chain)
     return fail(host, "log matching: another log at index " + std::to_string(entry.index.value) + " of term " +
                           std::to_string(entry.term.value));
+  if (!shadow.log.empty() && entry.time_ms < shadow.log.back().entry.time_ms)
+    return fail(host, "cluster time goes back at entry " + std::to_string(entry.index.value));
+  if (entry.kind == raft::EntryKind::configuration) append_configuration(host, shadow, entry);
   shadow.log.push_back({entry, chain});
+}
+
+// Any two quorums of configurations that follow each other meet (thesis 4.1): at most one voter comes or goes.
+void Checks::append_configuration(const Host& host, Shadow& shadow, const raft::Entry& entry) {
+  raft::Configuration next = *raft::Configuration::decode(entry.payload.view());
+  const raft::Configuration& before = shadow.configurations.back().configuration;
+  size_t differ = 0;
+  for (const raft::Member& member : next.members())
+    if (member.suffrage == raft::Suffrage::voter && !before.is_voter(member.id)) ++differ;
+  for (const raft::Member& member : before.members())
+    if (member.suffrage == raft::Suffrage::voter && !next.is_voter(member.id)) ++differ;
+  if (differ > 1 && !before.empty())
+    fail(host, "the configuration at " + std::to_string(entry.index.value) + " changes " + std::to_string(differ) +
+                   " voters at once");
+  shadow.configurations.push_back({entry.index, std::move(next)});
 }
 
 void Checks::staged(Host& host, const node::Batch& batch) {
@@ -83,6 +113,19 @@ void Checks::staged(Host& host, const node::Batch& batch) {
     ++world_.seen[Situation::snapshot_installed];
     const Committed::Position* position = clusters_[shadow.cluster].at(index);
     if (position == nullptr) return fail(host, "installs a snapshot of what was never committed");
+    if (index <= shadow.commit) return fail(host, "installs a snapshot of less than it knows to be committed");
+    if (world_.change_open(shadow.cluster)) ++world_.seen[Situation::installed_in_change];
+    if (host.process->node().pending() > 0) ++world_.seen[Situation::install_over_requests];
+    if (const Held* held = shadow.at(index); held != nullptr && held->entry.term != batch.install->meta.term)
+      ++world_.seen[Situation::installed_over_conflict];
+    if (!batch.install->keep_suffix) {
+      if (shadow.last() > index) ++world_.seen[Situation::installed_over_longer];
+      check_truncation(host, shadow, index);
+      shadow.configurations.clear();
+    }
+    const raft::SnapshotMeta& meta = batch.install->meta;
+    std::erase_if(shadow.configurations, [&](const auto& at) { return at.index <= meta.configuration_index; });
+    shadow.configurations.insert(shadow.configurations.begin(), {meta.configuration_index, meta.configuration});
     if (batch.install->keep_suffix) {
       ++world_.seen[Situation::snapshot_kept_suffix];
       const Held* held = shadow.at(index);
@@ -106,6 +149,8 @@ void Checks::staged(Host& host, const node::Batch& batch) {
     if (shadow.last() > first) ++world_.seen[Situation::truncation_of_several];
     if (shadow.role == raft::Role::leader && shadow.led_last >= first)
       return fail(host, "leader append-only: it overwrites its own log");
+    check_truncation(host, shadow, first - 1);
+    while (shadow.configurations.back().index >= first) shadow.configurations.pop_back();
     while (shadow.last() >= first) {
       if (shadow.log.back().entry.kind == raft::EntryKind::configuration)
         ++world_.seen[Situation::configuration_rolled_back];
@@ -115,8 +160,110 @@ void Checks::staged(Host& host, const node::Batch& batch) {
   for (const raft::Entry& entry : batch.append) append(host, shadow, entry);
   if (host.process->node().raft()->role() == raft::Role::leader) {
     shadow.led_last = shadow.last();
-    world_.moment(host, Moment::appended);
+    const raft::EntryKind kind = batch.append.front().kind;
+    world_.aims->moment(host, kind == raft::EntryKind::noop            ? Moment::noop_appended
+                              : kind == raft::EntryKind::configuration ? Moment::change_appended
+                                                                       : Moment::appended);
   }
+}
+
+// What it acknowledged to the leader of this term stays, whatever comes; to one of an older term it no longer matters.
+void Checks::check_truncation(const Host& host, const Shadow& shadow, raft::Index kept) {
+  Promise& promise = promised_[{shadow.cluster, host.disk.instance}];
+  if (promise.acked <= kept) return;
+  if (promise.acked_in == shadow.term)
+    fail(host, "throws away what it acknowledged in this term: keeps " + std::to_string(kept.value) + " of " +
+                   std::to_string(promise.acked.value));
+  const Held* held = shadow.at(kept);
+  promise.acked = kept;
+  promise.acked_entry = held != nullptr ? held->entry.term : raft::Term{};
+}
+
+// An older copy is no older any more once it holds all that was acknowledged before.
+void Checks::caught_up(const Host& host, raft::NodeId leader, raft::Index match) {
+  Host& mine = world_.hosts[host.number];
+  const Host* leads = world_.host_of(leader);
+  const raft::Raft* raft = leads != nullptr && leads->process ? leads->process->node().raft() : nullptr;
+  if (raft == nullptr || match < raft->commit_index() || match < mine.disk.acknowledged) return;
+  mine.disk.old_copy = false;
+  promised_[{host.disk.cluster, host.disk.instance}].void_again = false;
+  ++world_.seen[Situation::old_copy_unnoticed];
+}
+
+// What is acknowledged to a leader is on the disk, and is what that leader has there.
+void Checks::check_acknowledgement(const Host& host, raft::NodeId to, raft::Term term, raft::Index match) {
+  const Shadow& shadow = shadows_[host.number];
+  if (shadow.term != term) return;  // it is on its way out since before the term
+  const DiskImage& disk = host.disk;
+  if (match > disk.last_index())
+    return fail(host, "acknowledges entry " + std::to_string(match.value) + ", its disk ends at " +
+                          std::to_string(disk.last_index().value));
+  const raft::Entry* mine = disk.at(match);
+  if (const Host* leader = world_.host_of(to); leader != nullptr && leader->process && mine != nullptr) {
+    const Shadow& theirs = shadows_[leader->number];
+    const Held* held = theirs.term == term && theirs.role == raft::Role::leader ? theirs.at(match) : nullptr;
+    if (held != nullptr && held->entry.term != mine->term)
+      return fail(host, "acknowledges entry " + std::to_string(match.value) + ", which is another one at the leader");
+  }
+  if (disk.damage == Damage::older_file) return fail(host, "acknowledges entries on a disk that is not to be trusted");
+  if (disk.old_copy) caught_up(host, to, match);
+  Promise& promise = promised_[{shadow.cluster, disk.instance}];
+  if (term > promise.acked_in) promise = {promise.term, promise.vote, term, {}, {}, promise.void_again};
+  if (match <= promise.acked) return;
+  promise.acked = match;
+  promise.acked_entry = mine != nullptr ? mine->term : disk.base_term;
+}
+
+void Checks::put_back(const Host& host) {
+  Promise& promise = promised_[{host.disk.cluster, host.disk.instance}];
+  promise.void_again = true;
+  promise.acked = std::min(promise.acked, host.disk.last_index());
+  if (const raft::Entry* entry = host.disk.at(promise.acked)) promise.acked_entry = entry->term;
+}
+
+// A leader believes of a follower what that acknowledged in this term, and no more (HAZARDS B5, A9).
+void Checks::check_matches(const Host& host, const Shadow& shadow) {
+  for (const raft::PeerStatus& peer : host.process->node().raft()->peers()) {
+    if (peer.match_index.value == 0) continue;
+    const Promise& promise = promised_[{shadow.cluster, peer.id}];
+    if (promise.acked_in > shadow.term || promise.void_again) continue;
+    if (promise.acked_in < shadow.term || peer.match_index > promise.acked)
+      return fail(host, "believes that a follower holds entry " + std::to_string(peer.match_index.value) +
+                            ", which it never acknowledged in this term");
+  }
+}
+
+// In force is the newest configuration of the log, or else the snapshot's (section 4.1 of the thesis).
+void Checks::check_configuration(const Host& host, Shadow& shadow) {
+  const raft::Log& log = host.process->node().raft()->log();
+  const raft::Log::ConfigurationAt& mine = shadow.configurations.back();
+  if (log.configuration_index() != mine.index)
+    return fail(host, "goes by the configuration at " + std::to_string(log.configuration_index().value) +
+                          ", its log's newest is at " + std::to_string(mine.index.value));
+  const raft::Position position{log.term_at(mine.index).value_or(raft::Term{}), mine.index};
+  if (position == shadow.in_force) return;
+  shadow.in_force = position;
+  if (log.configuration() != mine.configuration) fail(host, "goes by another configuration than its log's newest");
+}
+
+// A read sees at least what was committed before it was asked (section 8 of the paper).
+void Checks::completed(const Host& host, const node::Completion& completion) {
+  if (completion.outcome != node::Outcome::applied || completion.token == 0 ||
+      completion.token > world_.clients->count())
+    return;
+  const Op& op = world_.clients->op(completion.token);
+  if (!op.is_read()) return;
+  const Committed::Position* missed = clusters_[shadows_[host.number].cluster].at(completion.index + 1);
+  if (missed != nullptr && missed->step < op.invoked)
+    fail(host, "a stale read: operation " + std::to_string(op.id) + " is answered as of " +
+                   std::to_string(completion.index.value) + ", more was committed before it was asked");
+}
+
+bool Checks::led_since(const node::ClusterId& id, uint64_t step, raft::Term term) const {
+  const auto cluster = clusters_.find(id);
+  if (cluster == clusters_.end()) return false;
+  const auto leader = cluster->second.leaders.find(term.value);
+  return leader != cluster->second.leaders.end() && leader->second.since > step;
 }
 
 // Nothing leaves a node that depends on what is not on its disk.
@@ -131,18 +278,24 @@ void Checks::sent(Host& host, raft::NodeId to, const node::PeerMessage& message)
   if (const auto* request = std::get_if<raft::RequestVote>(&message); request != nullptr && !request->pre_vote)
     if (disk.hard_state.current_term < request->term) return fail(host, "campaigns in a term that is not on its disk");
   if (const auto* reply = std::get_if<raft::AppendEntriesReply>(&message); reply != nullptr && reply->success)
-    if (reply->match_index > disk.last_index() && shadows_[host.number].term == reply->term)
-      return fail(host, "acknowledges entry " + std::to_string(reply->match_index.value) + ", its disk ends at " +
-                            std::to_string(disk.last_index().value));
+    check_acknowledgement(host, to, reply->term, reply->match_index);
+  if (const auto* reply = std::get_if<raft::InstallSnapshotReply>(&message); reply != nullptr && reply->installed)
+    check_acknowledgement(host, to, reply->term, reply->match_index);
+  if (const auto* append = std::get_if<raft::AppendEntries>(&message))
+    if (const Shadow& shadow = shadows_[host.number];
+        append->leader_commit.value > clusters_[shadow.cluster].log.size() && append->leader_commit > shadow.commit)
+      return fail(host,
+                  "says that entry " + std::to_string(append->leader_commit.value) + " is committed, which it is not");
   if (const auto* vote = std::get_if<raft::RequestVoteReply>(&message);
       vote != nullptr && vote->granted && !vote->pre_vote)
-    world_.moment(host, Moment::vote_granted);
+    world_.aims->moment(host, Moment::vote_granted);
 }
 
 void Checks::snapshot_taken(const Host& host, const raft::SnapshotMeta& meta) {
   const Shadow& shadow = shadows_[host.number];
   Committed& cluster = clusters_[shadow.cluster];
   ++world_.seen[Situation::snapshot_taken];
+  if (world_.change_open(shadow.cluster)) ++world_.seen[Situation::taken_in_change];
   const Committed::Position* position = cluster.at(meta.index);
   if (position == nullptr || position->entry.term != meta.term)
     return fail(host, "takes a snapshot of what is not committed");
@@ -162,12 +315,14 @@ void Checks::looked(Host& host, bool whole_turn) {
   if (term < shadow.term) fail(host, "its term went back");
   if (term == shadow.term && shadow.vote && raft->voted_for() != shadow.vote)
     fail(host, "changed its vote in one term");
-  if (term > shadow.term) shadow.led_last = {};
+  const bool new_term = term > shadow.term;
+  if (new_term) shadow.led_last = {};
   shadow.term = term;
   shadow.vote = raft->voted_for();
   if (raft->role() == raft::Role::leader) {
-    const auto [known, fresh] = cluster.leaders.emplace(term.value, host.disk.instance);
-    if (known->second != host.disk.instance)
+    const auto [known, fresh] =
+        cluster.leaders.emplace(term.value, Committed::Leader{host.disk.instance, world_.step()});
+    if (known->second.id != host.disk.instance)
       fail(host, "election safety: a second leader in term " + std::to_string(term.value));
     if (fresh) {
       ++world_.seen[Situation::elected];
@@ -175,7 +330,8 @@ void Checks::looked(Host& host, bool whole_turn) {
       check_completeness(host, shadow);
     }
   }
-  shadow.role = raft->role();
+  // One that removed itself has stepped down in the very event in which it committed that.
+  const bool led = std::exchange(shadow.role, raft->role()) == raft::Role::leader && !new_term;
   const raft::SnapshotCounters& sent = raft->snapshot_counters();
   if (sent.begun < shadow.sent.begun) shadow.sent = {};
   if (const uint64_t more = sent.resumed - shadow.sent.resumed; more != 0)
@@ -192,12 +348,16 @@ void Checks::looked(Host& host, bool whole_turn) {
         cluster.votes.emplace(std::pair(durable.current_term.value, host.disk.instance.value), durable.voted_for);
     if (!fresh && vote->second != durable.voted_for) fail(host, "voted twice in one term");
     Promise& promise = promised_[{shadow.cluster, host.disk.instance}];
-    if (durable.current_term >= promise.term) promise = {durable.current_term, durable.voted_for};
+    if (durable.current_term >= promise.term) {
+      promise.term = durable.current_term;
+      promise.vote = durable.voted_for;
+    }
   }
   const raft::Index commit = raft->commit_index();
   if (commit < shadow.commit) fail(host, "its commit index went back");
   // A leader commits what is on its disk; a follower, at times, what it appends in the same turn.
-  if (commit > shadow.commit && (whole_turn || shadow.role == raft::Role::leader)) committed_now(host, shadow, commit);
+  if (commit > shadow.commit && (whole_turn || led || shadow.role == raft::Role::leader))
+    committed_now(host, shadow, commit);
   const raft::Index applied = host.process->node().machine().applied();
   if (applied < shadow.applied) fail(host, "its applied index went back");
   if (applied > shadow.applied && !world_.failed()) {
@@ -209,11 +369,23 @@ void Checks::looked(Host& host, bool whole_turn) {
   }
   // Thesis 4.2.3: who knows that it was removed leaves the others alone, and nobody believes so without reason.
   if (raft->removed()) {
-    ++world_.seen[Situation::knows_removed];
     if (shadow.role != raft::Role::follower) fail(host, "takes part in elections though it was removed");
     if (whole_turn && !cluster.ever_removed.contains(host.disk.instance))
       fail(host, "believes that it was removed, which it was not");
   }
+  if (const auto& snapshot = raft->snapshot(); snapshot && snapshot->index > commit)
+    fail(host, "its snapshot holds more than is committed");
+  if (!whole_turn || world_.failed()) return;
+  check_configuration(host, shadow);
+  if (shadow.role == raft::Role::leader) check_matches(host, shadow);
+  if (++shadow.turns % 64 == 0) check_queues(host);
+}
+
+// What waits is bounded: what clients asked here, and what each other node may forward at once.
+void Checks::check_queues(const Host& host) {
+  const node::Node& node = host.process->node();
+  const size_t most = node.options().max_pending + world_.hosts.size() * kMostForwarded;
+  if (node.pending() > most) fail(host, std::to_string(node.pending()) + " requests wait, more than may");
 }
 
 // A leader of term T holds every entry that was committed in a term below T.
@@ -244,14 +416,17 @@ void Checks::committed_now(Host& host, Shadow& shadow, raft::Index to) {
   for (raft::Index i{cluster.log.size() + 1}; i <= to; ++i) {
     const Held* held = shadow.at(i);
     if (held == nullptr) return fail(host, "committed an entry that nobody saw it append");
-    Committed::Position position{held->entry, held->chain, shadow.term, 0};
+    Committed::Position position{held->entry, held->chain, shadow.term, 0, world_.step()};
     std::optional<machine::Reply> reply;
     if (held->entry.kind == raft::EntryKind::command) {
       reply = cluster.model.apply(i, held->entry.time_ms, held->entry.payload.view());
     } else {
       cluster.model.advance(i, held->entry.time_ms);
-      if (held->entry.kind == raft::EntryKind::configuration)
+      if (held->entry.kind == raft::EntryKind::configuration) {
+        const raft::Configuration before = cluster.configuration;
         cluster.configuration = *raft::Configuration::decode(held->entry.payload.view());
+        world_.watch->configuration_committed(before, cluster.configuration);
+      }
       cluster.ever_removed.insert(cluster.configuration.removed().begin(), cluster.configuration.removed().end());
     }
     position.digest = cluster.model.digest();
@@ -267,7 +442,10 @@ void Checks::committed_now(Host& host, Shadow& shadow, raft::Index to) {
   if (news && shadow.role == raft::Role::leader && cluster.log[to.value - 1].entry.term != shadow.term)
     return fail(host, "committed entry " + std::to_string(to.value) + " of an older term by counting");
   if (news) check_durable(host, shadow, to);
-  if (shadow.role == raft::Role::leader) world_.moment(host, Moment::committed);
+  if (shadow.role != raft::Role::leader) return;
+  const raft::Log& log = host.process->node().raft()->log();
+  const bool change = log.configuration_index() > from && log.configuration_index() <= to;
+  world_.aims->moment(host, change ? Moment::change_committed : Moment::committed);
 }
 
 // The newest committed entry is on the disks of a majority of its leader's voters. A disk that was lost since counts as
@@ -282,6 +460,8 @@ void Checks::check_durable(const Host& host, const Shadow& shadow, raft::Index i
     for (const Host& other : world_.hosts) {
       if (other.disk.instance != member.id) continue;
       alive = true;
+      if (other.disk.old_copy) ++holding;
+      if (other.disk.old_copy) break;
       const raft::Entry* entry = other.disk.at(index);
       const raft::Entry& wanted = shadow.at(index)->entry;
       const bool in_snapshot = other.disk.base_index >= index;

@@ -167,9 +167,9 @@ uint64_t Clients::send(Host& host, Op& op) {
     if (stale) {
       read_stale(host, id);
     } else if (read) {
-      host.process->node().submit_read(id, world_.now());
+      host.process->node().submit_read(id, world_.now(host));
     } else {
-      host.process->node().submit_write(id, body, may_forward, world_.now());
+      host.process->node().submit_write(id, body, may_forward, world_.now(host));
     }
   });
   return op.id;
@@ -190,7 +190,7 @@ uint64_t Clients::administer(Host& host, node::AdminRequest request) {
   world_.trace("administrator: %s %s at %s", kKinds[static_cast<size_t>(request.kind)], request.name.c_str(),
                host.name.c_str());
   host.process->input([this, &host, number, moved = std::move(request)] {
-    host.process->node().submit_admin(number, moved, world_.now());
+    host.process->node().submit_admin(number, moved, world_.now(host));
   });
   return number;
 }
@@ -263,8 +263,6 @@ void Clients::look(Op& op, Host& host) {
                        host.name);
   seen_at = op.index;
   if (op.stale && op.index < committed) ++world_.seen[Situation::read_old_state];
-  if (!op.stale && host.process->node().raft()->role() != raft::Role::leader)
-    ++world_.seen[Situation::read_at_follower];
   switch (op.kind) {
     case OpKind::get: {
       const Bytes* value = machine.get(op.key);

@@ -5,11 +5,34 @@
 
 #include "base/assert.h"
 #include "base/hash.h"
+#include "sim/aims.h"
 #include "sim/checks.h"
 #include "sim/process.h"
 #include "sim/world.h"
 
 namespace wh::sim {
+
+// A row that is gone, or written anew, is not damaged any more; nor is a snapshot that another took the place of.
+static void settle_damage(DiskImage& disk) {
+  if (disk.damage == Damage::row && disk.at(disk.damaged) == nullptr) disk.damage = Damage::none;
+  if (disk.damage == Damage::snapshot && (!disk.snapshot || disk.snapshot->meta.index != disk.damaged))
+    disk.damage = Damage::none;
+}
+
+const char* damage_found(DiskImage& disk) {
+  settle_damage(disk);
+  switch (disk.damage) {
+    case Damage::none:
+      break;
+    case Damage::row:
+      return "a row of its log is damaged";
+    case Damage::snapshot:
+      return "its snapshot is damaged";
+    case Damage::older_file:
+      return "one of its files is older than the others";
+  }
+  return nullptr;
+}
 
 node::RecoveredNode recover(DiskImage& disk, const std::string& name, uint64_t tail_bytes) {
   node::RecoveredNode out;
@@ -56,7 +79,7 @@ SimStorage::SimStorage(World& world, Host& host) : world_(world), host_(host) {}
 
 void SimStorage::done(node::StorageDone done) {
   host_.process->input([this, value = std::move(done)]() mutable {
-    host_.process->node().storage_done(std::move(value), world_.now());
+    host_.process->node().storage_done(std::move(value), world_.now(host_));
   });
 }
 
@@ -67,10 +90,19 @@ void SimStorage::write(Write write) {
   if (syncing_.empty()) world_.after(0, host_, [this] { begin_sync(); });
 }
 
+// Whether an entry at or behind `index` is on its way to the disk.
+bool SimStorage::under_way(raft::Index index) const {
+  for (const std::vector<Write>* writes : {&syncing_, &staged_})
+    for (const Write& write : *writes)
+      if (const auto* batch = std::get_if<node::Batch>(&write))
+        if (!batch->append.empty() && batch->append.back().index >= index) return true;
+  return false;
+}
+
 void SimStorage::begin_sync() {
   if (!syncing_.empty() || staged_.empty()) return;
   syncing_ = std::exchange(staged_, {});
-  sync_began_us_ = world_.now_us();
+  sync_began_us_ = host_.clock.us(world_.now_us());
   const uint64_t takes_us =
       world_.options.sync_us + world_.prng.below(world_.options.sync_jitter_us) + std::exchange(stall_us_, 0);
   world_.after(takes_us, host_, [this] { end_sync(); });
@@ -78,6 +110,7 @@ void SimStorage::begin_sync() {
 
 void SimStorage::end_sync() {
   const std::vector<Write> group = std::exchange(syncing_, {});
+  if (failure_ != Failure::none) return fail_group(group);
   apply(group);
   begin_sync();
   for (const Write& write : group) {
@@ -91,6 +124,14 @@ void SimStorage::end_sync() {
       done(node::SnapshotSaved{record->image.meta});
     }
   }
+}
+
+// A failed write leaves nothing; a failed sync leaves what it left. The process ends, and the start reads it anew.
+void SimStorage::fail_group(const std::vector<Write>& group) {
+  const bool wrote = failure_ == Failure::sync;
+  ++world_.seen[wrote ? Situation::sync_failed : Situation::write_failed];
+  if (wrote && world_.prng.below(2) == 0) apply(group);
+  host_.process->end(wrote ? "a sync failed" : "a write failed", world_.prng.below(1'000'000));
 }
 
 void SimStorage::apply(const std::vector<Write>& group) {
@@ -127,6 +168,7 @@ void SimStorage::apply(const std::vector<Write>& group) {
       }
     }
   }
+  settle_damage(disk);
 }
 
 void SimStorage::apply_batch(const node::Batch& batch) {
@@ -139,6 +181,7 @@ void SimStorage::apply_batch(const node::Batch& batch) {
     return world_.fail(host_.name + " appends at " + std::to_string(first.value) + ", its disk's log is (" +
                        std::to_string(disk.base_index.value) + ", " + std::to_string(disk.last_index().value) + "]");
   while (disk.last_index() >= first) disk.log.pop_back();
+  settle_damage(disk);
   for (const raft::Entry& entry : batch.append) {
     disk.log.push_back(entry);
     disk.saw_command |= entry.kind == raft::EntryKind::command;
@@ -181,22 +224,31 @@ void SimStorage::record(SnapshotImage image) {
 }
 
 void SimStorage::persist(node::Batch batch) {
+  if (host_.process->ended) return;
   world_.checks->staged(host_, batch);
+  if (!batch.append.empty() && under_way(batch.append.front().index)) ++world_.seen[Situation::truncated_under_way];
+  const bool installs = batch.install.has_value();
   write(std::move(batch));
-  world_.moment(host_, Moment::staged);
+  world_.aims->moment(host_, Moment::staged);
+  if (installs) world_.aims->moment(host_, Moment::installing);
 }
 void SimStorage::begin_anew(node::NewBeginning beginning) { write(std::move(beginning)); }
 void SimStorage::save_grant(node::FoundingGrant grant) { write(std::move(grant)); }
 void SimStorage::compact(raft::Index index) { write(Compact{index}); }
 
 void SimStorage::load_entries(raft::Index first, raft::Index last, uint64_t max_bytes) {
-  const uint64_t takes_us = 50 + world_.prng.below(2'000);
+  const uint64_t takes_us = 50 + world_.prng.below(world_.prng.below(8) == 0 ? 50'000 : 2'000);
   world_.after(takes_us, host_, [this, first, last, max_bytes] {
+    ++world_.seen[host_.disk.at(first) != nullptr ? Situation::read_back : Situation::read_back_gone];
     node::EntriesRead read{first, {}};
     uint64_t bytes = 0;
     for (raft::Index i = first; i <= last; ++i) {
       const raft::Entry* entry = host_.disk.at(i);
       if (entry == nullptr) break;
+      if (host_.disk.damage == Damage::row && host_.disk.damaged == i) {
+        ++world_.seen[Situation::damage_found_running];
+        return host_.process->end("a row that was read is damaged", world_.prng.below(20'000));
+      }
       bytes += raft::cost(*entry);
       if (!read.entries.empty() && bytes > std::min<uint64_t>(max_bytes, 2'000)) break;
       read.entries.push_back(*entry);
@@ -205,17 +257,33 @@ void SimStorage::load_entries(raft::Index first, raft::Index last, uint64_t max_
   });
 }
 
-// No disk here goes back to an older state: whoever loses an acknowledged entry has acknowledged it too early.
+// Only an older copy that was put back may lack what was acknowledged: then it ends, and does not start on it again.
 void SimStorage::acknowledged_lost(raft::Index acknowledged, raft::Index last) {
+  if (host_.disk.old_copy) {
+    ++world_.seen[Situation::old_copy_noticed];
+    host_.disk.damage = Damage::older_file;
+    return host_.process->end("its disk is an older copy of itself", world_.prng.below(20'000));
+  }
   world_.fail(host_.name + " acknowledged entries up to " + std::to_string(acknowledged.value) + ", its log ends at " +
               std::to_string(last.value));
 }
 
-Millis SimStorage::sync_age() const { return syncing_.empty() ? 0 : (world_.now_us() - sync_began_us_) / 1000; }
+Millis SimStorage::sync_age() const {
+  return syncing_.empty() ? 0 : (host_.clock.us(world_.now_us()) - sync_began_us_) / 1000;
+}
 
 void SimStorage::die() {
   // The sync under way may have reached the disk or not; what was only staged has not.
-  if (!syncing_.empty() && world_.prng.below(2) == 0) apply(syncing_);
+  for (const std::vector<Write>* writes : {&syncing_, &staged_})
+    for (const Write& write : *writes)
+      if (const auto* batch = std::get_if<node::Batch>(&write); batch != nullptr && batch->install)
+        ++world_.seen[Situation::crash_installing];
+  if (!staged_.empty()) ++world_.seen[Situation::staged_lost];
+  if (!syncing_.empty()) {
+    const bool kept = world_.prng.below(2) == 0;
+    ++world_.seen[kept ? Situation::sync_kept : Situation::sync_lost];
+    if (kept) apply(syncing_);
+  }
   // Nor does all of a received part that was not synced survive, and not as it was.
   std::optional<SnapshotImage>& part = host_.disk.incoming;
   if (!part || world_.prng.below(2) == 0) return;
@@ -249,9 +317,14 @@ void SimStorage::begin_snapshot(const raft::SnapshotMeta& meta) {
 void SimStorage::write_snapshot_slice(Bytes slice) {
   taken_ += slice.view();
   file_job([this] {
-    if (full_) return done(node::SnapshotFailed{});
+    if (full_) return snapshot_failed();
     done(node::SnapshotSliceWritten{});
   });
+}
+
+void SimStorage::snapshot_failed() {
+  ++world_.seen[Situation::snapshot_no_room];
+  done(node::SnapshotFailed{});
 }
 
 void SimStorage::finish_snapshot() {
@@ -259,7 +332,7 @@ void SimStorage::finish_snapshot() {
   taking_.crc = crc32c(taken_);
   world_.checks->snapshot_taken(host_, taking_);
   file_job([this, image = SnapshotImage{taking_, std::exchange(taken_, {})}] {
-    if (full_) return done(node::SnapshotFailed{});
+    if (full_) return snapshot_failed();
     write(RecordSnapshot{image});
   });
 }
@@ -269,6 +342,7 @@ void SimStorage::write_incoming_chunk(const raft::SnapshotMeta& meta, uint64_t o
     std::optional<SnapshotImage>& part = host_.disk.incoming;
     if (full_) {
       part.reset();
+      ++world_.seen[Situation::incoming_no_room];
       return done(node::IncomingChunkWritten{meta, 0, false, false, true});
     }
     if (offset == 0) part = SnapshotImage{meta, {}};
@@ -281,9 +355,13 @@ void SimStorage::write_incoming_chunk(const raft::SnapshotMeta& meta, uint64_t o
     if (world_.options.corrupt_chunk_ppm != 0 && world_.chaos &&
         world_.prng.chance_ppm(world_.options.corrupt_chunk_ppm))
       incoming.back() = static_cast<char>(incoming.back() ^ 1);
-    if (!done_here) return done(node::IncomingChunkWritten{meta, incoming.size(), false, true});
+    if (!done_here) {
+      world_.aims->moment(host_, Moment::receiving);
+      return done(node::IncomingChunkWritten{meta, incoming.size(), false, true});
+    }
     if (incoming.size() != meta.size || crc32c(incoming) != meta.crc) {
       part.reset();
+      ++world_.seen[Situation::chunk_damaged];
       return done(node::IncomingChunkWritten{meta, 0, false, false});
     }
     while (complete_.size() > 3) complete_.erase(complete_.begin());

@@ -22,6 +22,9 @@ struct SnapshotImage {
   std::string bytes;
 };
 
+// What is wrong with a disk, and found when it is read. The real storage verifies all of it at each start.
+enum class Damage : uint8_t { none, row, snapshot, older_file };
+
 struct DiskImage {
   node::ClusterId cluster = node::kNoCluster;
   raft::NodeId instance;
@@ -38,12 +41,19 @@ struct DiskImage {
   raft::NodeId granted_to;
   uint64_t granted_attempt = 0;
   std::string granted_address;
+  Damage damage = Damage::none;
+  raft::Index damaged;       // the row, or the snapshot's index
+  bool old_copy = false;     // an older copy of itself was put in its place, and it has not caught up since
+  raft::Index acknowledged;  // before that was done
 
   [[nodiscard]] raft::Index last_index() const { return base_index + log.size(); }
   [[nodiscard]] const raft::Entry* at(raft::Index index) const {
     return index > base_index && index <= last_index() ? &log[index - base_index - 1] : nullptr;
   }
 };
+
+// What a start finds to be damaged, or null.
+const char* damage_found(DiskImage& disk);
 
 // What a storage opens: counts the epoch up and gives back at most `tail_bytes` of the log's end.
 node::RecoveredNode recover(DiskImage& disk, const std::string& name, uint64_t tail_bytes);
@@ -72,6 +82,9 @@ class SimStorage final : public node::Storage {
   void fill(uint64_t us);
   // The next sync takes this much longer.
   void stall(uint64_t us) { stall_us_ = us; }
+  // The next write or sync fails, and the process ends with it: nothing is tried twice.
+  enum class Failure : uint8_t { none, write, sync };
+  void fail_next(Failure failure) { failure_ = failure; }
 
  private:
   struct RecordSnapshot {
@@ -83,6 +96,7 @@ class SimStorage final : public node::Storage {
   using Write = std::variant<node::Batch, node::NewBeginning, node::FoundingGrant, RecordSnapshot, Compact>;
 
   void write(Write write);
+  [[nodiscard]] bool under_way(raft::Index index) const;
   void begin_sync();
   void end_sync();
   void apply(const std::vector<Write>& group);
@@ -91,6 +105,8 @@ class SimStorage final : public node::Storage {
   void record(SnapshotImage image);
   // Carries out a job of the file lane, in order, each after a while.
   void file_job(std::function<void()> job);
+  void snapshot_failed();
+  void fail_group(const std::vector<Write>& group);
   void done(node::StorageDone done);
 
   World& world_;
@@ -100,6 +116,7 @@ class SimStorage final : public node::Storage {
   uint64_t sync_began_us_ = 0;
   uint64_t stall_us_ = 0;
   bool full_ = false;
+  Failure failure_ = Failure::none;
   uint64_t file_lane_free_us_ = 0;
   raft::SnapshotMeta taking_;
   std::string taken_;

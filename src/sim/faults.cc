@@ -23,9 +23,21 @@ void Faults::start(const node::ClusterId& cluster) {
   every(o.transfer_every_ms, &Faults::transfer);
   every(o.depose_every_ms, &Faults::depose);
   every(o.cut_transfer_every_ms, &Faults::cut_transfer);
+  every(o.crash_at_event_every_ms, &Faults::crash_at_event);
+  every(o.freeze_leader_every_ms, &Faults::freeze_leader);
+  every(o.hold_every_ms, &Faults::hold);
+  every(o.flap_every_ms, &Faults::flap);
+  every(o.fail_write_every_ms, &Faults::fail_write);
+  every(o.fail_sync_every_ms, &Faults::fail_sync);
+  every(o.damage_every_ms, &Faults::damage);
+  every(o.put_back_every_ms, &Faults::put_back);
+  every(o.clock_jump_every_ms, &Faults::jump_clock);
+  every(o.snapshot_now_every_ms, &Faults::snapshot_now);
+  every(o.remove_isolated_every_ms, &Faults::remove_isolated);
+  every(o.strand_every_ms, &Faults::strand);
 }
 
-void Faults::every(uint32_t mean_ms, void (Faults::*fault)()) {
+void Faults::every(uint32_t mean_ms, Fault fault) {
   if (mean_ms == 0) return;
   world_.after(world_.prng.below(uint64_t{2'000} * mean_ms) + 1, [this, mean_ms, fault] {
     if (!world_.chaos) return;
@@ -42,26 +54,33 @@ Host* Faults::any_alive() {
   return nullptr;
 }
 
-void Faults::restart(Host& host, uint64_t delay_us) {
-  if (host.restart_pending) return;
-  host.restart_pending = true;
-  world_.after(delay_us + 1, [this, &host] {
-    host.restart_pending = false;
-    world_.start(host);
-  });
+Host* Faults::leader() {
+  Host* leader = nullptr;
+  for (Host& host : world_.hosts)
+    if (host.process && host.disk.cluster == cluster_ && host.process->node().raft() != nullptr &&
+        host.process->node().raft()->leads_for_certain())
+      leader = &host;
+  return leader;
 }
+
+// --- processes and clocks
 
 void Faults::crash() {
   Host* host = any_alive();
   if (host == nullptr) return;
   if (world_.prng.below(3) == 0) return stop(*host);
+  ++world_.seen[Situation::crashed];
   world_.crash(*host, "killed");
-  restart(*host, world_.prng.below(3) == 0 ? world_.prng.below(20'000) : world_.prng.below(3'000'000));
+  world_.restart(*host, world_.prng.below(3) == 0 ? world_.prng.below(20'000) : world_.prng.below(3'000'000));
+}
+
+void Faults::crash_at_event() {
+  if (Host* host = any_alive()) host->fuse = world_.prng.between(1, 400);
 }
 
 void Faults::stop(Host& host) {
   world_.trace("%s is told to stop", host.name.c_str());
-  host.process->input([this, &host] { host.process->node().begin_shutdown(world_.now()); });
+  host.process->input([this, &host] { host.process->node().begin_shutdown(world_.now(host)); });
   look_whether_quiet(host, world_.now_us() + 4'000'000);
 }
 
@@ -71,156 +90,112 @@ void Faults::look_whether_quiet(Host& host, uint64_t give_up_us) {
     if (!quiet && world_.now_us() < give_up_us) return look_whether_quiet(host, give_up_us);
     if (quiet) ++world_.seen[Situation::stopped_cleanly];
     world_.crash(host, "stopped");
-    restart(host, world_.prng.below(500'000));
+    world_.restart(host, world_.prng.below(500'000));
   });
 }
 
 void Faults::power_cut() {
+  ++world_.seen[Situation::power_was_cut];
   for (Host& host : world_.hosts) {
     if (!host.process) continue;
     world_.crash(host, "the power is cut");
-    restart(host, world_.prng.below(500'000));
+    world_.restart(host, world_.prng.below(500'000));
   }
 }
-
-void Faults::partition() {
-  const size_t n = world_.hosts.size();
-  Network& network = *world_.network;
-  const uint64_t kind = world_.prng.below(7);
-  if (kind <= 1) {
-    world_.trace("every link is mended");
-    network.mend_all();
-    return;
-  }
-  if (kind == 2) network.mend_all();
-  const size_t a = world_.prng.below(n);
-  const size_t b = world_.prng.below(n);
-  if (kind == 3) {  // one way
-    world_.trace("cut %zu -> %zu", a + 1, b + 1);
-    network.cut(a, b);
-  } else if (kind == 4) {  // one link
-    world_.trace("cut %zu - %zu", a + 1, b + 1);
-    network.cut(a, b);
-    network.cut(b, a);
-  } else if (kind == 5) {  // one node, both ways or one
-    const uint64_t ways = world_.prng.below(3);
-    world_.trace("isolate %zu (%lu)", a + 1, ways);
-    for (size_t other = 0; other < n; ++other) {
-      if (ways != 1) network.cut(a, other);
-      if (ways != 2) network.cut(other, a);
-    }
-  } else {  // two sides, at times with a bridge
-    const uint64_t sides = world_.prng.next();
-    const bool bridge = world_.prng.below(3) == 0;
-    world_.trace("split by %lx%s", sides & ((uint64_t{1} << n) - 1), bridge ? ", with a bridge" : "");
-    for (size_t x = 0; x < n; ++x)
-      for (size_t y = 0; y < n; ++y)
-        if (((sides >> x) & 1) != ((sides >> y) & 1) && !(bridge && (x == a || y == a))) network.cut(x, y);
-  }
-}
-
-void Faults::clog() {
-  const uint64_t until = world_.now_us() + world_.prng.below(2'000'000);
-  world_.network->clog(world_.prng.below(world_.hosts.size()), world_.prng.below(world_.hosts.size()), until,
-                       world_.prng.below(uint64_t{world_.options.election_timeout_ms} * 8'000));
-}
-
-void Faults::break_connection() { world_.network->break_one(); }
-
-void Faults::cut_transfer() { world_.network->break_transfers(); }
 
 void Faults::pause() {
-  Host* host = any_alive();
+  if (Host* host = any_alive(); host != nullptr && !host->process->paused())
+    stand_still(*host, world_.prng.below(uint64_t{world_.options.election_timeout_ms} * 5'000) + 1);
+}
+
+// Just long enough for another to be elected meanwhile.
+void Faults::freeze_leader() {
+  Host* host = leader();
   if (host == nullptr || host->process->paused()) return;
-  world_.trace("%s stands still", host->name.c_str());
-  host->process->pause();
-  const uint64_t us = world_.prng.below(uint64_t{world_.options.election_timeout_ms} * 5'000) + 1;
-  world_.after(us, *host, [this, host] {
-    world_.trace("%s goes on", host->name.c_str());
-    host->process->resume();
+  const uint64_t timeout_us = uint64_t{world_.options.election_timeout_ms} * 1'000;
+  ++world_.seen[Situation::leader_frozen];
+  stand_still(*host, world_.prng.between(timeout_us, 4 * timeout_us));
+}
+
+void Faults::stand_still(Host& host, uint64_t us) {
+  world_.trace("%s stands still", host.name.c_str());
+  ++world_.seen[Situation::paused];
+  host.process->pause();
+  world_.after(us, host, [this, &host] {
+    world_.trace("%s goes on", host.name.c_str());
+    host.process->resume();
   });
 }
 
-void Faults::stall_disk() {
+// As that of a virtual machine that was suspended.
+void Faults::jump_clock() {
   Host* host = any_alive();
   if (host == nullptr) return;
-  const uint64_t us = world_.prng.below(uint64_t{world_.options.election_timeout_ms} * 6'000);
-  // What a full disk holds up waits like what a slow one does; but it is known to be full.
-  if (us % 2 == 0) {
-    host->process->storage().stall(us);
-  } else {
-    host->process->storage().fill(us);
-  }
+  const uint64_t most_ms = world_.prng.below(4) == 0 ? 3'600'000 : uint64_t{world_.options.election_timeout_ms} * 3;
+  const uint64_t us = world_.prng.below(most_ms * 1'000);
+  world_.trace("%s's clock jumps by %lu us", host->name.c_str(), us);
+  ++world_.seen[Situation::clock_jumped];
+  host->clock.jump(us);
+  host->process->clock_jumped();
 }
 
-// Only while every voter has the disk it is a member with, so that one lost disk is a minority.
-void Faults::wipe() {
-  const Committed& cluster = world_.checks->cluster(cluster_);
-  if (cluster.configuration.voters() < 3) return;
-  for (const raft::Member& member : cluster.configuration.members()) {
-    const Host* host = world_.host_at(member.raft_address);
-    if (host == nullptr || host->disk.instance != member.id || host->disk.cluster != cluster_) return;
-  }
-  Host& host = any();
-  // All configurations that may be in force name everybody whom the committed one names.
-  for (const Host& other : world_.hosts)
-    for (const raft::Configuration& configuration : world_.checks->configurations_in(other))
-      if (configuration.voters() < 3 && configuration.is_voter(host.disk.instance)) return;
-  if (host.disk.cluster != cluster_ || host.join.empty()) return;
-  world_.crash(host, "its disk is replaced");
-  const uint64_t epoch = host.disk.epoch;
-  host.disk = DiskImage{};
-  host.disk.epoch = epoch;
-  host.disk.instance = raft::NodeId{world_.prng.next() | 1};
-  ++world_.seen[Situation::disk_replaced];
-  restart(host, world_.prng.below(1'000'000));
-}
+// --- members
 
 void Faults::churn() {
   Host* at = any_alive();
   if (at == nullptr || at->disk.cluster != cluster_) return;
   const Host& about = any();
-  const Committed& cluster = world_.checks->cluster(cluster_);
-  const bool member = cluster.configuration.find_name(about.name) != nullptr;
-  // A removal and a lost disk at once may be more than a minority of the smaller configuration.
-  if (member && (cluster.configuration.voters() <= 2 || world_.options.wipe_every_ms != 0)) return;
-  world_.clients->administer(*at, {member ? node::AdminKind::remove : node::AdminKind::add, about.name, about.address});
-}
-
-void Faults::depose() {
-  Host* leader = nullptr;
-  for (Host& host : world_.hosts)
-    if (host.process && host.disk.cluster == cluster_ && host.process->node().raft() != nullptr &&
-        host.process->node().raft()->leads_for_certain())
-      leader = &host;
-  if (leader == nullptr || world_.hosts.size() < 3) return;
-  world_.trace("%s is to be deposed without noticing", leader->name.c_str());
-  const uint64_t timeout_us = uint64_t{world_.options.election_timeout_ms} * 1000;
-  world_.network->mend_all();
-  for (const Host& other : world_.hosts)
-    if (other.number != leader->number)
-      world_.network->slow_down(other.number, leader->number, world_.now_us() + 12 * timeout_us);
-  world_.after(5 * timeout_us, [this, leader] {
-    if (!world_.chaos) return;
-    for (const Host& other : world_.hosts) world_.network->cut(leader->number, other.number);
-  });
-  for (uint64_t i = 1; i < 40; ++i) {
-    world_.after((40 + i) * timeout_us / 8, [this, leader] {
-      if (!world_.chaos) return;
-      if (leader->process) world_.clients->issue(*leader, OpKind::get);
-      if (Host& other = any(); other.process && other.number != leader->number && other.disk.cluster == cluster_)
-        world_.clients->issue(other, world_.prng.below(2) == 0 ? OpKind::set : OpKind::get);
-    });
-  }
-  world_.after(10 * timeout_us, [this] {
-    if (world_.chaos) world_.network->mend_all();
-  });
+  const bool member = world_.checks->cluster(cluster_).configuration.find_name(about.name) != nullptr;
+  if (member && !may_remove()) return;
+  if (world_.change_open(cluster_)) ++world_.seen[Situation::change_waits];
+  const uint64_t number = world_.clients->administer(
+      *at, {member ? node::AdminKind::remove : node::AdminKind::add, about.name, about.address});
+  if (member) removals_.emplace_back(number, world_.now_us());
 }
 
 void Faults::transfer() {
   Host* at = any_alive();
   if (at == nullptr || at->disk.cluster != cluster_) return;
   world_.clients->administer(*at, {node::AdminKind::transfer, any().name, {}});
+}
+
+void Faults::snapshot_now() {
+  if (Host* host = any_alive()) host->process->snapshot_now();
+}
+
+void Faults::remove_isolated() {
+  Host& host = any();
+  const raft::Configuration& configuration = world_.checks->cluster(cluster_).configuration;
+  if (!configuration.is_voter(host.disk.instance) || configuration.voters() < 3 || !may_remove()) return;
+  world_.trace("%s is isolated, and is to be removed", host.name.c_str());
+  for (const Host& other : world_.hosts) {
+    world_.network->cut(host.number, other.number);
+    world_.network->cut(other.number, host.number);
+  }
+  remove_isolated(host, 8);
+}
+
+void Faults::remove_isolated(Host& host, int tries) {
+  const uint64_t timeout_us = uint64_t{world_.options.election_timeout_ms} * 1'000;
+  world_.after(2 * timeout_us, [this, &host, tries, timeout_us] {
+    if (!world_.chaos) return;
+    const bool gone = !world_.checks->cluster(cluster_).configuration.contains(host.disk.instance);
+    if (gone) ++world_.seen[Situation::removed_isolated];
+    if (!gone && tries > 0) {
+      if (Host* at = leader(); at != nullptr && at->number != host.number && may_remove())
+        removals_.emplace_back(world_.clients->administer(*at, {node::AdminKind::remove, host.name, host.address}),
+                               world_.now_us());
+      return remove_isolated(host, tries - 1);
+    }
+    // It has campaigned in vain meanwhile; now the others hear it.
+    world_.after(world_.prng.below(2 * timeout_us), [this, &host] {
+      if (!world_.chaos) return;
+      for (const Host& other : world_.hosts) {
+        world_.network->mend(host.number, other.number);
+        world_.network->mend(other.number, host.number);
+      }
+    });
+  });
 }
 
 }  // namespace wh::sim

@@ -1,12 +1,16 @@
 // What goes wrong, when: each kind of fault at its own rate, drawn per seed. Keeps to what the promises allow: at no
-// time are more disks lost than a minority of the voters (CONTRACT, Promises).
+// time are more disks lost, damaged or older than they were than a minority of the voters (CONTRACT, Promises). By
+// idea: faults.cc (rates, processes, clocks, members), faults_network.cc, faults_disk.cc. What is aimed at a moment is
+// in aims.h.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
+#include <utility>
+#include <vector>
 
 #include "node/messages.h"
+#include "sim/disk.h"
 
 namespace wh::sim {
 
@@ -20,30 +24,66 @@ class Faults {
   void start(const node::ClusterId& cluster);
 
  private:
-  void every(uint32_t mean_ms, void (Faults::*fault)());
+  using Fault = void (Faults::*)();
+  void every(uint32_t mean_ms, Fault fault);
   Host& any();
   Host* any_alive();
+  Host* leader();
+
+  // --- faults.cc
   void crash();
+  void crash_at_event();
   // A clean stop, as by SIGTERM; the process ends once it is quiet, or after 4 s.
   void stop(Host& host);
   void look_whether_quiet(Host& host, uint64_t give_up_us);
   void power_cut();
-  void partition();
-  void clog();
-  void break_connection();
   void pause();
-  void stall_disk();
-  void wipe();
+  void freeze_leader();
+  void stand_still(Host& host, uint64_t us);
+  void jump_clock();
   void churn();
   void transfer();
+  void snapshot_now();
+  // A member that is cut off is removed, campaigns by itself, and is let back.
+  void remove_isolated();
+  void remove_isolated(Host& host, int tries);
+
+  // --- faults_network.cc
+  void partition();
+  void clog();
+  void hold();
+  void flap();
+  void flap(size_t a, size_t b, int times);
+  void break_connection();
   // A leader hears its followers later and later, then they hear it no more, and elect another, while their old answers
   // still reach it: whoever reads there now must be told nothing.
   void depose();
   void cut_transfer();
-  void restart(Host& host, uint64_t delay_us);
+  // A leader is alone with entries that nobody else will ever have, and the others go on so far that they compact.
+  void strand();
+
+  // --- faults_disk.cc
+  void stall_disk();
+  void wipe();
+  void fail_write();
+  void fail_sync();
+  void damage();
+  void put_back();
+  void put_back(Host& host, const DiskImage& copy);
+  // Whether one disk may be lost now: every voter has the disk it is a member with, and that one is as it should be.
+  [[nodiscard]] bool may_lose(const Host& host) const;
+  [[nodiscard]] bool whole() const;
+  [[nodiscard]] size_t fewest_voters() const;
+  [[nodiscard]] size_t removals_open() const;
+  [[nodiscard]] bool may_remove() const;
 
   World& world_;
   node::ClusterId cluster_{};
+  std::vector<std::pair<uint64_t, uint64_t>> removals_;  // asked for: number, and when
 };
+
+// The operator replaces a disk by an empty one: the node is to be taken back under its name, by the members it is told
+// (docs/operations.md).
+void replace_disk(World& world, Host& host);
 
 }  // namespace wh::sim

@@ -4,8 +4,10 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "sim/aims.h"
 #include "sim/checks.h"
 #include "sim/process.h"
+#include "sim/watch.h"
 #include "sim/world.h"
 #include "wire/ask_codec.h"
 #include "wire/peer_codec.h"
@@ -63,11 +65,20 @@ void Network::mend_all() {
 }
 
 void Network::clog(size_t from, size_t to, uint64_t until_us, uint64_t extra_us) {
-  clogs_[{from, to}] = {until_us, extra_us, 0};
+  clogs_[{from, to}] = {until_us, extra_us, 0, false};
+}
+
+void Network::hold(size_t from, size_t to, uint64_t until_us) { clogs_[{from, to}] = {until_us, 0, 0, true}; }
+
+void Network::split(uint64_t sides, size_t bridge) {
+  const size_t n = world_.hosts.size();
+  for (size_t x = 0; x < n; ++x)
+    for (size_t y = 0; y < n; ++y)
+      if (((sides >> x) & 1) != ((sides >> y) & 1) && x != bridge && y != bridge) cut(x, y);
 }
 
 void Network::slow_down(size_t from, size_t to, uint64_t until_us) {
-  clogs_[{from, to}] = {until_us, 0, world_.now_us()};
+  clogs_[{from, to}] = {until_us, 0, world_.now_us(), false};
 }
 
 uint64_t Network::latency_us(size_t from, size_t to) {
@@ -79,6 +90,7 @@ uint64_t Network::latency_us(size_t from, size_t to) {
     const auto found = clogs_.find({from, to});
     if (found != clogs_.end() && world_.now_us() < found->second.until_us) {
       const Clog& clog = found->second;
+      if (clog.holds) return clog.until_us - world_.now_us();
       latency += clog.extra_us;
       if (clog.growing_since_us != 0) latency += (world_.now_us() - clog.growing_since_us) * 4 / 5;
     }
@@ -157,8 +169,12 @@ void Network::deliver(const std::shared_ptr<Connection>& connection, const std::
   node::PeerMessage message = decoded(frame, wire::decode_peer_message);
   if (world_.tracing()) world_.checks->trace_message("<-", to, connection->sender, message);
   world_.digest(0x6d, frame.size());
+  const Host& sender = world_.hosts[connection->from];
+  if (sender.incarnation != connection->from_life) ++world_.seen[Situation::earlier_life];
   to.process->input([this, &to, from = connection->sender, moved = std::move(message)]() mutable {
-    to.process->node().receive(from, std::move(moved), world_.now());
+    world_.watch->receives(to, from, moved);
+    world_.aims->receives(to, moved);
+    to.process->node().receive(from, std::move(moved), world_.now(to));
   });
 }
 
@@ -232,7 +248,7 @@ void Network::ask(Host& from, uint64_t request, const std::string& address, node
     world_.trace("%s is asked %lu by %s", to->name.c_str(), decoded(frame, wire::decode_ask).index(),
                  world_.hosts[q.from].name.c_str());
     to->process->input(
-        [this, to, id, frame] { to->process->node().asked(id, decoded(frame, wire::decode_ask), world_.now()); });
+        [this, to, id, frame] { to->process->node().asked(id, decoded(frame, wire::decode_ask), world_.now(*to)); });
   });
 }
 
@@ -251,7 +267,7 @@ void Network::finish_question(uint64_t id, Result<node::Answer> answer) {
   Host& from = world_.hosts[q.from];
   if (!from.process || from.incarnation != q.from_life) return;
   from.process->input([this, &from, request = q.request, value = std::move(answer)]() mutable {
-    from.process->node().answered(request, std::move(value), world_.now());
+    from.process->node().answered(request, std::move(value), world_.now(from));
   });
 }
 
@@ -312,8 +328,11 @@ void SimTransport::set_identity(const node::Identity& identity, node::Standing s
 }
 
 bool SimTransport::send(raft::NodeId to, node::PeerMessage message) {
+  if (host_.process && host_.process->ended) return false;
   if (world_.tracing()) world_.checks->trace_message("->", host_, to, message);
   world_.checks->sent(host_, to, message);
+  world_.watch->sends(host_, to, message);
+  world_.aims->sends(host_, to, message);
   const Out* out = find(to);
   if (out == nullptr || !out->connection || out->connection->broken) return false;
   world_.network->transmit(out->connection, encoded(message));
@@ -364,7 +383,7 @@ void SimTransport::arrive(raft::NodeId id, uint64_t attempt) {
   if (!target->process) {
     if (std::exchange(out->died, false)) {
       world_.trace("%s finds %s gone", host_.name.c_str(), target->name.c_str());
-      host_.process->input([this, id] { host_.process->node().peer_lost(id, world_.now()); });
+      host_.process->input([this, id] { host_.process->node().peer_lost(id, world_.now(host_)); });
       out = find(id);
       if (out == nullptr || out->attempt != attempt) return;
     }
@@ -381,6 +400,7 @@ void SimTransport::greeted(raft::NodeId id, uint64_t attempt, Host& target) {
   const bool ours = they.instance == id && they.cluster != node::kNoCluster && they.cluster == identity_.cluster;
   const bool removed = ours && theirs.refuses(identity_.instance, membership_.member_as_of);
   const bool accepted = ours && !removed;
+  if (removed) ++world_.seen[Situation::told_removed];
   const uint64_t back_us = world_.network->latency_us(target.number, host_.number);
   if (!accepted) {
     out.died = false;
@@ -392,8 +412,8 @@ void SimTransport::greeted(raft::NodeId id, uint64_t attempt, Host& target) {
       world_.trace("%s is refused by %s", host_.name.c_str(), who.identity.name.c_str());
       host_.process->input([this, id, who, removed, as_of] {
         node::Node& node = host_.process->node();
-        if (removed) return node.told_removed(id, as_of, world_.now());
-        node.peer_refused(id, "the other side refused", who, world_.now());
+        if (removed) return node.told_removed(id, as_of, world_.now(host_));
+        node.peer_refused(id, "the other side refused", who, world_.now(host_));
       });
     });
     return;
@@ -413,7 +433,7 @@ void SimTransport::greeted(raft::NodeId id, uint64_t attempt, Host& target) {
     mine->died = false;
     mine->connected_us = world_.now_us();
     world_.trace("%s is connected to %s", host_.name.c_str(), world_.hosts[connection->to].name.c_str());
-    host_.process->input([this, id] { host_.process->node().peer_connected(id, world_.now()); });
+    host_.process->input([this, id] { host_.process->node().peer_connected(id, world_.now(host_)); });
   });
 }
 

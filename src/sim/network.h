@@ -41,6 +41,10 @@ class Network {
   void mend(size_t from, size_t to);
   void mend_all();
   void clog(size_t from, size_t to, uint64_t until_us, uint64_t extra_us);
+  // Nothing arrives until then, and then all of it.
+  void hold(size_t from, size_t to, uint64_t until_us);
+  // Cuts between the two sides, bit by bit; but for one host, when there is one of that number.
+  void split(uint64_t sides, size_t bridge = SIZE_MAX);
   // The delay grows by four fifths of the time that passes, so that messages go on arriving, later and later.
   void slow_down(size_t from, size_t to, uint64_t until_us);
   [[nodiscard]] bool is_cut(size_t from, size_t to) const;
@@ -82,6 +86,7 @@ class Network {
   void finish_question(uint64_t id, Result<node::Answer> answer);
   struct Clog {
     uint64_t until_us = 0, extra_us = 0, growing_since_us = 0;
+    bool holds = false;
   };
 
   World& world_;

@@ -8,6 +8,59 @@
 
 namespace wh::sim {
 
+namespace {
+
+void draw_more(Prng& prng, Options& o) {
+  const auto on = [&](uint32_t percent) { return prng.below(100) < percent; };
+  const auto pick = [&](uint64_t low, uint64_t high) { return static_cast<uint32_t>(prng.between(low, high)); };
+  if (on(15)) o.snapshot_bytes = pick(2'000, 40'000);
+  if (on(8)) o.maxmemory_bytes = pick(500, 20'000);
+  if (on(12)) o.max_pending = pick(2, 20);
+  if (on(25)) {
+    o.drift_percent = pick(101, 200);
+    // Else the slowest leader's heartbeats come too late for the fastest clock.
+    o.heartbeat_interval_ms = o.election_timeout_ms / 10;
+  }
+  if (on(25)) o.crash_at_event_every_ms = pick(300, 2'000);
+  if (on(20)) o.freeze_leader_every_ms = pick(600, 3'000);
+  if (on(25)) o.hold_every_ms = pick(300, 2'000);
+  if (on(20)) o.flap_every_ms = pick(500, 2'000);
+  if (on(15)) o.fail_write_every_ms = pick(600, 3'000);
+  if (on(15)) o.fail_sync_every_ms = pick(600, 3'000);
+  if (on(20)) {
+    o.damage_every_ms = pick(300, 2'000);
+    if (on(70)) o.log_cache_bytes = pick(100, 1'000);
+  }
+  if (on(15)) o.put_back_every_ms = pick(300, 1'000);
+  if (on(15)) o.clock_jump_every_ms = pick(500, 3'000);
+  if (on(15)) o.snapshot_now_every_ms = pick(100, 1'000);
+  if (on(10) && o.nodes + o.spares >= 3) o.remove_isolated_every_ms = pick(2'000, 5'000);
+  if (on(15) && o.nodes >= 3) {
+    o.strand_every_ms = pick(1'500, 4'000);
+    if (on(60)) o.trailing_entries = pick(0, 3);
+  }
+  // Some seeds are calm but for what is aimed, or altogether: what needs long progress is met there.
+  const uint32_t mood = pick(0, 99);
+  if (mood < 12) {
+    each_option(o, [&](std::string_view, auto& value, OptionKind kind) {
+      if (kind == OptionKind::fault && value != 0) value = mood < 4 ? 0 : 4 * value;
+    });
+  }
+  if (mood >= 92) return;
+  if (on(20)) o.cut_after_append_ppm = pick(1'000, 20'000);
+  if (on(20)) o.strike_after_ack_ppm = pick(1'000, 20'000);
+  if (on(20)) o.cut_quorum_ppm = pick(1'000, 20'000);
+  if (on(20)) o.cut_at_commit_ppm = pick(1'000, 20'000);
+  if (on(40)) o.split_in_change_ppm = pick(50'000, 400'000);
+  if (on(40)) o.snapshot_in_change_ppm = pick(100'000, 800'000);
+  if (on(40)) o.strike_in_transfer_ppm = pick(50'000, 400'000);
+  if (on(20)) o.crash_new_leader_ppm = pick(20'000, 300'000);
+  if (on(30)) o.crash_installing_ppm = pick(10'000, 200'000);
+  if (on(20)) o.crash_again_ppm = pick(50'000, 400'000);
+}
+
+}  // namespace
+
 Options draw_options(uint64_t seed) {
   Prng prng(seed ^ 0x6f7074696f6e73ULL);
   const auto on = [&](uint32_t percent) { return prng.below(100) < percent; };
@@ -67,6 +120,7 @@ Options draw_options(uint64_t seed) {
   if (on(30)) o.cut_transfer_every_ms = pick(20, 400);
   if (on(30)) o.event_bytes = pick(500, 4'000);
   if (on(20)) o.snapshot_rate = pick(100'000, 2'000'000);
+  draw_more(prng, o);
   return o;
 }
 

@@ -43,10 +43,14 @@ enum class OptionKind : uint8_t { shape, setting, world, flaw, fault, aimed };
   X(uint64_t, chunk_bytes, 4 << 10, setting)                                                                   \
   X(uint64_t, tail_bytes, 1 << 20, setting)                                                                    \
   X(uint64_t, snapshot_rate, 0, setting)                                                                       \
+  X(uint64_t, snapshot_bytes, 0, setting)  /* 0: as the server's default; likewise the next ones */            \
+  X(uint64_t, maxmemory_bytes, 0, setting) /* while there is chaos */                                          \
+  X(uint32_t, max_pending, 0, setting)                                                                         \
   X(uint32_t, latency_us, 500, world)      /* at least */                                                      \
   X(uint32_t, jitter_us, 2'000, world)     /* on top of it, at most, in chaos */                               \
   X(uint32_t, stall_ms, 1'000, world)      /* an unanswered connection breaks after this */                    \
   X(uint32_t, slow_bytes_per_ms, 0, world) /* what the first node's links carry, each way, for good; 0: all */ \
+  X(uint32_t, drift_percent, 100, world)   /* a clock's rate is drawn from its inverse to this */              \
   X(uint32_t, sync_us, 300, world)                                                                             \
   X(uint32_t, sync_jitter_us, 2'000, world)                                                                    \
   X(uint32_t, loss_ppm, 0, flaw)      /* of single messages: beyond what TCP can do */                         \
@@ -65,10 +69,32 @@ enum class OptionKind : uint8_t { shape, setting, world, flaw, fault, aimed };
   X(uint32_t, transfer_every_ms, 0, fault)                                                                     \
   X(uint32_t, depose_every_ms, 0, fault)                                                                       \
   X(uint32_t, cut_transfer_every_ms, 0, fault) /* the connection over which a snapshot goes */                 \
+  X(uint32_t, crash_at_event_every_ms, 0, fault)                                                               \
+  X(uint32_t, freeze_leader_every_ms, 0, fault)                                                                \
+  X(uint32_t, hold_every_ms, 0, fault)                                                                         \
+  X(uint32_t, flap_every_ms, 0, fault)                                                                         \
+  X(uint32_t, fail_write_every_ms, 0, fault)                                                                   \
+  X(uint32_t, fail_sync_every_ms, 0, fault)                                                                    \
+  X(uint32_t, damage_every_ms, 0, fault)   /* a row, a snapshot, an older file among newer ones */             \
+  X(uint32_t, put_back_every_ms, 0, fault) /* an older copy of a whole disk */                                 \
+  X(uint32_t, clock_jump_every_ms, 0, fault)                                                                   \
+  X(uint32_t, snapshot_now_every_ms, 0, fault)                                                                 \
+  X(uint32_t, remove_isolated_every_ms, 0, fault)                                                              \
+  X(uint32_t, strand_every_ms, 0, fault) /* a leader, with entries that nobody else has */                     \
   X(uint32_t, crash_after_vote_ppm, 0, aimed)                                                                  \
   X(uint32_t, crash_before_sync_ppm, 0, aimed)                                                                 \
   X(uint32_t, crash_after_append_ppm, 0, aimed)                                                                \
-  X(uint32_t, crash_before_answer_ppm, 0, aimed)
+  X(uint32_t, crash_before_answer_ppm, 0, aimed)                                                               \
+  X(uint32_t, cut_after_append_ppm, 0, aimed)                                                                  \
+  X(uint32_t, strike_after_ack_ppm, 0, aimed) /* the leader, after one acknowledgement: killed or cut off */   \
+  X(uint32_t, cut_quorum_ppm, 0, aimed)       /* who completes it */                                           \
+  X(uint32_t, cut_at_commit_ppm, 0, aimed)                                                                     \
+  X(uint32_t, split_in_change_ppm, 0, aimed) /* at each of its phases */                                       \
+  X(uint32_t, snapshot_in_change_ppm, 0, aimed)                                                                \
+  X(uint32_t, strike_in_transfer_ppm, 0, aimed)                                                                \
+  X(uint32_t, crash_new_leader_ppm, 0, aimed)                                                                  \
+  X(uint32_t, crash_installing_ppm, 0, aimed)                                                                  \
+  X(uint32_t, crash_again_ppm, 0, aimed) /* within a few events of its start */
 
 struct Options {
   Story story = Story::formed;

@@ -4,6 +4,7 @@
 
 #include "sim/checks.h"
 #include "sim/clients.h"
+#include "sim/watch.h"
 #include "sim/world.h"
 
 namespace wh::sim {
@@ -34,9 +35,13 @@ void Process::begin() {
   options.snapshot_chunk_bytes = o.chunk_bytes;
   options.max_chunk_bytes = o.chunk_bytes;
   options.snapshot_rate = o.snapshot_rate;
+  if (o.snapshot_bytes != 0) options.snapshot_bytes = o.snapshot_bytes;
+  if (o.max_pending != 0) options.max_pending = o.max_pending;
+  // At the end there must be room for the write that shows progress.
+  if (world_.chaos) options.maxmemory_bytes = o.maxmemory_bytes;
   node::RecoveredNode recovered = recover(host_.disk, host_.name, o.tail_bytes);
   world_.checks->started(host_, recovered);
-  node_.emplace(std::move(options), std::move(recovered), storage_, transport_, world_.now());
+  node_.emplace(std::move(options), std::move(recovered), storage_, transport_, now());
   plan_turn(0);
 }
 
@@ -51,7 +56,7 @@ void Process::input(std::function<void()> what) {
     return;
   }
   what();
-  world_.checks->looked(host_, false);
+  looked(false);
   plan_turn(world_.prng.below(200));
 }
 
@@ -61,9 +66,43 @@ void Process::resume() {
   // What the sockets hold is read before the timer acts (HAZARDS A12).
   for (std::function<void()>& what : std::exchange(inbox_, {})) {
     what();
-    world_.checks->looked(host_, false);
+    looked(false);
   }
   plan_turn(0);
+}
+
+void Process::looked(bool whole_turn) {
+  world_.watch->looked(host_);
+  world_.checks->looked(host_, whole_turn);
+  if (host_.fuse == 0 || --host_.fuse != 0 || doomed) return;
+  ++world_.seen[Situation::crashed_at_event];
+  world_.crash_soon(host_, "at this event");
+  world_.restart(host_, world_.prng.below(2) == 0 ? world_.prng.below(20'000) : world_.prng.below(1'000'000));
+}
+
+void Process::end(const char* why, uint64_t restart_us) {
+  if (std::exchange(ended, true)) return;
+  doomed = true;
+  world_.crash_soon(host_, why);
+  world_.restart(host_, restart_us);
+}
+
+Millis Process::now() const { return world_.now(host_); }
+
+void Process::clock_jumped() {
+  ++timer_number_;
+  timer_at_ = kNever;
+  plan_timer();
+}
+
+void Process::snapshot_now() {
+  const node::NodeOptions& o = node_->options();
+  node_->set_snapshot_limits(1, o.snapshot_bytes, o.snapshot_rate);
+  plan_turn(0);
+  world_.after(world_.prng.below(20'000), host_, [this] {
+    const node::NodeOptions& now = node_->options();
+    node_->set_snapshot_limits(world_.options.snapshot_entries, now.snapshot_bytes, now.snapshot_rate);
+  });
 }
 
 void Process::plan_turn(uint64_t delay_us) {
@@ -75,12 +114,16 @@ void Process::plan_turn(uint64_t delay_us) {
 void Process::turn() {
   turn_planned_ = false;
   if (paused_) return;
-  if (std::exchange(timer_fired_, false)) node_->tick(world_.now());
-  node_->drain(world_.now());
-  world_.checks->looked(host_, true);
+  if (std::exchange(timer_fired_, false)) node_->tick(now());
+  node_->drain(now());
+  looked(true);
   world_.digest(host_.number, node_->machine().applied().value);
   if (!doomed) {
-    for (node::Completion& completion : node_->take_completions()) world_.clients->completed(host_, completion);
+    for (const node::Completion& completion : node_->take_completions()) {
+      world_.watch->completed(host_, completion);
+      world_.checks->completed(host_, completion);
+      world_.clients->completed(host_, completion);
+    }
   }
   if (node_->wants_turn()) plan_turn(10);
   plan_timer();
@@ -91,13 +134,13 @@ void Process::plan_timer() {
   if (deadline == kNever || (deadline == timer_at_ && timer_number_ != 0)) return;
   timer_at_ = deadline;
   const uint64_t number = ++timer_number_;
-  const uint64_t at_us = (std::max(deadline, Millis{1'000}) - 1'000) * 1'000;
-  const uint64_t delay_us = at_us > world_.now_us() ? at_us - world_.now_us() : 300;
+  const uint64_t until_us = host_.clock.until(world_.now_us(), deadline);
+  const uint64_t delay_us = until_us > 0 ? until_us : 300;
   world_.after(delay_us, host_, [this, number] {
     if (number != timer_number_) return;
     timer_at_ = kNever;
-    if (world_.now() >= wakeups_since_ + 1'000) {
-      wakeups_since_ = world_.now();
+    if (now() >= wakeups_since_ + 1'000) {
+      wakeups_since_ = now();
       wakeups_ = 0;
     }
     if (++wakeups_ > kMaxWakeups) world_.fail(host_.name + " spins: its timer is always due");

@@ -22,14 +22,23 @@ class Process {
   void input(std::function<void()> what);
   void pause() { paused_ = true; }
   void resume();
+  // The machine's clock jumped: what is due by it is due now.
+  void clock_jumped();
+  // As after a CONFIG SET that makes it take one at once.
+  void snapshot_now();
   [[nodiscard]] bool paused() const { return paused_; }
 
   node::Node& node() { return *node_; }
   SimStorage& storage() { return storage_; }
   SimTransport& transport() { return transport_; }
   bool doomed = false;  // dies at the end of this event: answers are lost
+  bool ended = false;   // by its storage, within this event: nothing of it leaves any more
+  // Ends as the real storage ends the process (Options::fatal); it is started again after a while.
+  void end(const char* why, uint64_t restart_us);
 
  private:
+  void looked(bool whole_turn);
+  [[nodiscard]] Millis now() const;
   void plan_turn(uint64_t delay_us);
   void turn();
   void plan_timer();

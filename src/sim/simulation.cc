@@ -43,6 +43,8 @@ class Simulation {
       host.name = "n" + std::to_string(i + 1);
       host.address = "10.0.0." + std::to_string(i + 1) + ":1112";
       host.disk.instance = raft::NodeId{world_.prng.next() | 1};
+      if (o.drift_percent > 100)
+        host.clock.set_rate(0, world_.prng.between(100'000'000 / o.drift_percent, 10'000 * uint64_t{o.drift_percent}));
       world_.hosts.push_back(std::move(host));
     }
     std::vector<std::string> all;
@@ -183,7 +185,11 @@ class Simulation {
     const auto enough = [&] {
       return std::all_of(configurations.begin(), configurations.end(), [&](const raft::Configuration& c) {
         size_t voters = 0;
-        for (const size_t i : healthy) voters += c.is_voter(world_.hosts[i].disk.instance) ? 1 : 0;
+        for (const size_t i : healthy) {
+          const DiskImage& disk = world_.hosts[i].disk;
+          const bool sound = disk.damage == Damage::none && !disk.old_copy;
+          voters += sound && c.is_voter(disk.instance) ? 1 : 0;
+        }
         return voters >= c.quorum();
       });
     };
@@ -198,8 +204,8 @@ class Simulation {
     healthy_ = choose_healthy();
     // The others are there for everybody, for nobody, or for some: then a leader among them may be one that not every
     // healthy node hears, and all that can be asked for is that writes go on (HAZARDS A11).
-    const uint64_t others = world_.prng.below(3);
-    partial_ = others == 2 && healthy_.size() < world_.hosts.size();
+    const uint64_t others = world_.prng.below(4);
+    partial_ = others >= 2 && healthy_.size() < world_.hosts.size();
     world_.trace("chaos ends; %zu nodes are healed for good", healthy_.size());
     for (Host& host : world_.hosts) {
       const bool well = healthy_.contains(host.number);
@@ -207,21 +213,29 @@ class Simulation {
         if (host.number == other.number) continue;
         if (well && healthy_.contains(other.number)) {
           world_.network->mend(host.number, other.number);
-        } else if (others == 0 || (others == 2 && world_.prng.below(2) == 0)) {
+        } else if (others == 0 || (others >= 2 && world_.prng.below(2) == 0)) {
           world_.network->cut(host.number, other.number);
         } else {
           world_.network->mend(host.number, other.number);
         }
       }
       if (!well) continue;
+      host.fuse = 0;
+      // What is damaged is found, and replaced.
+      if (host.disk.damage != Damage::none) replace_disk(world_, host);
       if (!host.process) {
         world_.start(host);
       } else {
+        host.process->storage().fail_next(SimStorage::Failure::none);
+        host.process->node().set_room(0, 0);
         host.process->resume();
       }
     }
+    if (others == 3 && partial_) trouble_others();
     const Options& o = world_.options;
-    const uint64_t bound_us = uint64_t{o.election_timeout_ms} * 40'000 + uint64_t{o.stall_ms} * 4'000 + 12'000'000;
+    const uint64_t bound_us = (uint64_t{o.election_timeout_ms} * (others == 3 ? 80'000 : 40'000) +
+                               uint64_t{o.stall_ms} * 4'000 + 12'000'000) *
+                              o.drift_percent / 100;
     bool progressed = false;
     world_.run(world_.now_us() + bound_us, [&] { return progressed = progress(); });
     if (!world_.failed() && !progressed)
@@ -230,6 +244,41 @@ class Simulation {
       world_.run(world_.now_us() + uint64_t{o.request_timeout_ms} * 2'000 + 3'500'000,
                  [this] { return world_.failed(); });
     world_.clients->check_overdue();
+  }
+
+  // Those that are not healed go on failing, each in a way of its own, while the others are to make progress.
+  void trouble_others() {
+    for (Host& host : world_.hosts)
+      if (!healthy_.contains(host.number)) {
+        ++world_.seen[Situation::others_troubled];
+        trouble(host, world_.prng.below(4));
+      }
+  }
+
+  void trouble(Host& host, uint64_t kind) {
+    const uint64_t timeout_us = uint64_t{world_.options.election_timeout_ms} * 1'000;
+    world_.after(world_.prng.below(4 * timeout_us) + 1, [this, &host, kind, timeout_us] {
+      const Host& other = world_.hosts[world_.prng.below(world_.hosts.size())];
+      const uint64_t us = world_.prng.below(3 * timeout_us);
+      switch (kind) {
+        case 0:
+          world_.crash(host, "killed again");
+          world_.restart(host, us);
+          break;
+        case 1:
+          for (const auto& [a, b] : {std::pair(host.number, other.number), std::pair(other.number, host.number)})
+            world_.prng.below(2) == 0 ? world_.network->cut(a, b) : world_.network->mend(a, b);
+          break;
+        case 2:
+          if (host.process) host.process->storage().stall(us);
+          break;
+        default:
+          host.clock.jump(us);
+          if (host.process) host.process->clock_jumped();
+          break;
+      }
+      trouble(host, kind);
+    });
   }
 
   // A write of now is applied, and every healthy member holds the same.

@@ -6,10 +6,13 @@
 #include <utility>
 
 #include "base/hash.h"
+#include "sim/aims.h"
 #include "sim/checks.h"
 #include "sim/clients.h"
+#include "sim/faults.h"
 #include "sim/network.h"
 #include "sim/process.h"
+#include "sim/watch.h"
 
 namespace wh::sim {
 
@@ -22,6 +25,8 @@ World::World(uint64_t seed, const Options& drawn, bool tracing)
       options(drawn),
       network(std::make_unique<Network>(*this)),
       checks(std::make_unique<Checks>(*this)),
+      watch(std::make_unique<Watch>(*this)),
+      aims(std::make_unique<Aims>(*this)),
       clients(std::make_unique<Clients>(*this)),
       tracing_(tracing) {}
 
@@ -74,16 +79,42 @@ void World::digest(uint64_t a, uint64_t b) { digest_ = mix64(digest_, mix64(a, b
 
 void World::start(Host& host) {
   if (host.process || failed()) return;
+  host.fuse = 0;
+  if (const char* found = damage_found(host.disk)) {
+    trace("%s does not start: %s", host.name.c_str(), found);
+    static constexpr Situation kFound[] = {Situation::damage_found_at_start, Situation::damage_found_at_start,
+                                           Situation::snapshot_damage_found, Situation::older_file_found};
+    ++seen[kFound[static_cast<size_t>(host.disk.damage)]];
+    after(prng.below(1'000'000), [this, &host] {
+      if (host.process || host.disk.damage == Damage::none) return;
+      ++seen[Situation::damaged_replaced];
+      replace_disk(*this, host);
+      restart(host, 0);
+    });
+    return;
+  }
   ++host.incarnation;
   trace("%s starts (life %lu)", host.name.c_str(), host.incarnation);
+  watch->started(host);
   host.process = std::make_unique<Process>(*this, host);
   host.process->begin();
+  aims->moment(host, Moment::started);
+}
+
+void World::restart(Host& host, uint64_t delay_us) {
+  if (host.restart_pending) return;
+  host.restart_pending = true;
+  after(delay_us + 1, [this, &host] {
+    host.restart_pending = false;
+    start(host);
+  });
 }
 
 void World::crash(Host& host, const char* why) {
   if (!host.process) return;
   trace("%s crashes: %s", host.name.c_str(), why);
   digest(0xdead, host.number);
+  watch->host_died(host);
   const std::unique_ptr<Process> process = std::move(host.process);
   process->die();
   clients->host_died(host);
@@ -93,28 +124,23 @@ void World::crash(Host& host, const char* why) {
 
 void World::crash_soon(Host& host, const char* why) { doomed_.emplace_back(host.number, why); }
 
-void World::moment(Host& host, Moment moment) {
-  if (!chaos) return;
-  static constexpr const char* kWhy[] = {"right after granting a vote", "between stage and sync",
-                                         "right after appending as leader", "after the commit, before the answer"};
-  const uint32_t chance[] = {options.crash_after_vote_ppm, options.crash_before_sync_ppm,
-                             options.crash_after_append_ppm, options.crash_before_answer_ppm};
-  const size_t i = static_cast<size_t>(moment);
-  if (chance[i] == 0 || !prng.chance_ppm(chance[i])) return;
-  if (host.process) host.process->doomed = true;
-  crash_soon(host, kWhy[i]);
-  // Often it comes straight back: what it forgot is then asked of it again.
-  const uint64_t away_us = prng.below(3) == 0 ? prng.below(2'000'000) : prng.below(30'000);
-  host.restart_pending = true;
-  after(away_us + 1, [this, number = host.number] {
-    hosts[number].restart_pending = false;
-    start(hosts[number]);
-  });
-}
-
 Host* World::host_at(const std::string& address) {
   for (Host& host : hosts)
     if (host.address == address) return &host;
+  return nullptr;
+}
+
+bool World::change_open(const node::ClusterId& cluster) const {
+  for (const Host& host : hosts) {
+    const raft::Raft* raft = host.process && host.disk.cluster == cluster ? host.process->node().raft() : nullptr;
+    if (raft != nullptr && raft->role() == raft::Role::leader && raft->change_pending()) return true;
+  }
+  return false;
+}
+
+Host* World::host_of(raft::NodeId instance) {
+  for (Host& host : hosts)
+    if (host.disk.instance == instance) return &host;
   return nullptr;
 }
 

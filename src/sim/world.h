@@ -12,16 +12,19 @@
 
 #include "base/clock.h"
 #include "base/prng.h"
+#include "sim/clock.h"
 #include "sim/disk.h"
 #include "sim/options.h"
 #include "sim/situations.h"
 
 namespace wh::sim {
 
+class Aims;
 class Checks;
 class Clients;
 class Network;
 class Process;
+class Watch;
 
 // A machine: what stays when its process dies.
 struct Host {
@@ -34,13 +37,13 @@ struct Host {
   std::string address;
   std::vector<std::string> join;
   DiskImage disk;
+  Clock clock;
   std::unique_ptr<Process> process;
   uint64_t incarnation = 0;  // counts processes
   bool restart_pending = false;
+  bool replacing = false;  // its disk was replaced, and it is no voter again yet
+  uint64_t fuse = 0;       // its process is killed after so many of its events; 0: not
 };
-
-// Moments at which a crash may be aimed (HAZARDS 2).
-enum class Moment : uint8_t { vote_granted, staged, appended, committed };
 
 class World {
  public:
@@ -50,6 +53,8 @@ class World {
   // --- time and events
   [[nodiscard]] uint64_t now_us() const { return now_us_; }
   [[nodiscard]] Millis now() const { return now_us_ / 1000 + 1'000; }
+  // By this machine's clock.
+  [[nodiscard]] Millis now(const Host& host) const { return host.clock.ms(now_us_); }
   [[nodiscard]] uint64_t step() const { return steps_; }  // of the event under way; orders what happens
   void after(uint64_t delay_us, std::function<void()> event);
   // The same, but nothing happens when that process is gone by then.
@@ -70,12 +75,18 @@ class World {
   [[nodiscard]] uint64_t digest() const { return digest_; }
 
   // --- processes
+  // A process begins, unless its disk turns out to be damaged: then nothing runs there until the operator replaced it.
   void start(Host& host);
+  // Starts it after a while; once, however often that is asked for meanwhile.
+  void restart(Host& host, uint64_t delay_us);
   void crash(Host& host, const char* why);
   // Kills the process once the event under way is over.
   void crash_soon(Host& host, const char* why);
-  void moment(Host& host, Moment moment);
   Host* host_at(const std::string& address);
+  // Whether somebody leads this cluster with a change of members that is not committed.
+  [[nodiscard]] bool change_open(const node::ClusterId& cluster) const;
+  // Whose disk this is, or null.
+  Host* host_of(raft::NodeId instance);
   [[nodiscard]] bool alive(const Host& host) const { return host.process != nullptr; }
 
   Prng prng;
@@ -83,6 +94,8 @@ class World {
   std::vector<Host> hosts;
   std::unique_ptr<Network> network;
   std::unique_ptr<Checks> checks;
+  std::unique_ptr<Watch> watch;
+  std::unique_ptr<Aims> aims;
   std::unique_ptr<Clients> clients;
   bool chaos = true;  // false: faults have stopped
   Situations seen;

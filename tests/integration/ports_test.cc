@@ -194,7 +194,8 @@ TEST_CASE("HAZARDS H10: who connects and says nothing is closed in bounded time"
                  "node-key.pem",    "--tls-port", std::to_string(tls_port),
                  "--timeout",       "2"};
   server.start();
-  REQUIRE(eventually([&] { return server.log().find("HTTPS on") != std::string::npos; }));
+  // Before it knows who it is, it takes no peer.
+  REQUIRE(eventually([&] { return server.log().find("elected leader") != std::string::npos; }));
   Caller http(server.port, "");
   Caller https(tls_port, "");
   Caller raft(server.raft_port, "");

@@ -164,6 +164,7 @@ void Cluster::start(Id id) {
   server.commit_seen = server.disk.snapshot ? server.disk.snapshot->index : Index{};
   server.role_seen = Role::follower;
   server.term_seen = server.disk.hard_state.current_term;
+  server.acknowledged_lost.reset();
   server.raft = std::make_unique<Raft>(server.options, server.disk.recover(recovered_tail), 1000 * id + ++server.starts,
                                        local_now(server));
   pump(server);
@@ -185,6 +186,16 @@ void Cluster::crash(Id id) {
   server.crash_before_sync = false;
   for (auto& [ends, queue] : links_)
     if (ends.second == server.id) queue.clear();
+}
+
+void Cluster::resume(Id id) {
+  Server& server = at(id);
+  server.paused = false;
+  std::vector<NodeId> senders;
+  for (const auto& [ends, queue] : links_)
+    if (ends.second == server.id && !queue.empty() && !clogged_.contains(ends)) senders.push_back(ends.first);
+  for (const NodeId from : senders) deliver(from.value, id);
+  tick_due(server);
 }
 
 // --- inputs
@@ -305,6 +316,10 @@ void Cluster::pump(Server& server) {
     Output output = server.raft->take_output(local_now(server));
     bool again = output.more;
     absorb(server, std::move(output));
+    if (server.old_disk && server.acknowledged_lost) {
+      crash(server.id.value);
+      return;
+    }
     if (server.crash_before_sync && !server.staged.empty()) {
       crash(server.id.value);
       return;
@@ -348,6 +363,7 @@ void Cluster::absorb(Server& server, Output output) {
   // No disk here goes back: whoever lost what it acknowledged has acknowledged it too early.
   if (output.acknowledged_lost) {
     server.acknowledged_lost = output.acknowledged_lost;
+    if (server.old_disk) return;  // the node stops over it, before anything else
     if (believe_all_) violate(name(server) + "lost what it acknowledged");
   }
   for (Outbound& outbound : output.send_now) leave(server, std::move(outbound));
@@ -618,13 +634,18 @@ size_t Cluster::deliver(Id from, Id to, size_t count) {
   return delivered;
 }
 
+bool Cluster::waits(NodeId from, NodeId to) const {
+  const auto receiver = servers_.find(to);
+  return clogged_.contains({from, to}) || (receiver != servers_.end() && receiver->second.paused);
+}
+
 size_t Cluster::deliver_all() {
   size_t total = 0;
   for (int round = 0; round < 10'000; ++round) {
     size_t delivered = 0;
     std::vector<std::pair<NodeId, NodeId>> ends;
     for (const auto& [link_ends, queue] : links_)
-      if (!queue.empty()) ends.push_back(link_ends);
+      if (!queue.empty() && !waits(link_ends.first, link_ends.second)) ends.push_back(link_ends);
     for (const auto& [from, to] : ends) delivered += deliver(from.value, to.value);
     if (delivered == 0) return total;
     total += delivered;
@@ -657,17 +678,19 @@ void Cluster::isolate(Id id) {
 }
 
 void Cluster::heal() {
-  const auto healed = std::exchange(cuts_, {});
-  for (const auto& [from, to] : healed) {
-    if (exists(from.value)) step(from.value, PeerConnected{to});
-    if (exists(to.value)) step(to.value, PeerConnected{from});
+  std::set<std::pair<NodeId, NodeId>> told;  // once each, also where both ways were cut
+  for (const auto& [from, to] : std::exchange(cuts_, {})) {
+    told.insert({from, to});
+    told.insert({to, from});
   }
+  for (const auto& [who, whom] : told)
+    if (exists(who.value)) step(who.value, PeerConnected{whom});
 }
 
 // --- time
 
 bool Cluster::tick_due(Server& server) {
-  if (!server.raft || server.deadline > local_now(server)) return false;
+  if (!server.raft || server.paused || server.deadline > local_now(server)) return false;
   step(server.id.value, Tick{});
   return true;
 }
@@ -677,7 +700,7 @@ void Cluster::advance(Millis duration) {
   while (now_ < end) {
     Millis next = end;
     for (const auto& [id, server] : servers_)
-      if (server.raft && server.deadline != kNever)
+      if (server.raft && !server.paused && server.deadline != kNever)
         next = std::min(next, std::max(now_ + 1, server.deadline > server.skew ? server.deadline - server.skew : 0));
     now_ = next;
     for (auto& [id, server] : servers_) tick_due(server);
@@ -689,7 +712,8 @@ void Cluster::run(Millis duration) {
   while (now_ < end) {
     std::vector<std::tuple<NodeId, NodeId, size_t>> waiting;
     for (const auto& [ends, queue] : links_)
-      if (!queue.empty()) waiting.emplace_back(ends.first, ends.second, queue.size());
+      if (!queue.empty() && !waits(ends.first, ends.second))
+        waiting.emplace_back(ends.first, ends.second, queue.size());
     if (!waiting.empty()) {
       ++now_;
       for (const auto& [from, to, count] : waiting) deliver(from.value, to.value, count);
@@ -697,7 +721,7 @@ void Cluster::run(Millis duration) {
     } else {
       Millis next = end;
       for (const auto& [id, server] : servers_)
-        if (server.raft && server.deadline != kNever)
+        if (server.raft && !server.paused && server.deadline != kNever)
           next = std::min(next, std::max(now_ + 1, server.deadline > server.skew ? server.deadline - server.skew : 0));
       now_ = next;
       for (auto& [id, server] : servers_) tick_due(server);
@@ -752,7 +776,7 @@ std::string Cluster::not_converged() {
   if (!leading.leads_for_certain()) return "the leader has committed nothing of its term";
   if (leading.commit_index() != leading.log().last_index()) return "the leader's log is not committed";
   for (const auto& [id, server] : servers_) {
-    if (!leading.configuration().contains(id) || !server.raft) continue;
+    if (!leading.configuration().contains(id) || !server.raft || server.paused) continue;
     const std::string who = "server " + std::to_string(id.value);
     if (id.value != lead && server.raft->role() != Role::follower) return who + " does not follow";
     if (server.raft->leader_id().value != lead) return who + " follows somebody else";

@@ -90,6 +90,8 @@ struct Server {
   std::optional<Index> acknowledged_lost;
   std::vector<TransferDone> transfers;
   std::vector<Index> compactions;
+  bool paused = false;    // SIGSTOP: nothing is read and no timer runs; what arrives waits
+  bool old_disk = false;  // a copy from before was put back: losing what it acknowledged is noticed, and stops it
 };
 
 Options test_options();
@@ -114,6 +116,9 @@ class Cluster {
   Server& add(Id id, Disk disk);
   void start(Id id);
   void crash(Id id);
+  void pause(Id id) { at(id).paused = true; }
+  // As a process that stood still goes on: what waited for it is read first, then its timers run (HAZARDS A12).
+  void resume(Id id);
   [[nodiscard]] bool exists(Id id) const { return servers_.contains(NodeId{id}); }
   Server& at(Id id);
   [[nodiscard]] const Raft& raft(Id id) { return *at(id).raft; }
@@ -146,6 +151,9 @@ class Cluster {
   void duplicate(Id from, Id to);
   void reverse(Id from, Id to);
   void cut(Id from, Id to);  // one way
+  // What is sent waits on the link, in order, until the test lets it go or delivers it by hand.
+  void clog(Id from, Id to) { clogged_.insert({NodeId{from}, NodeId{to}}); }
+  void unclog(Id from, Id to) { clogged_.erase({NodeId{from}, NodeId{to}}); }
   void cut_both(Id a, Id b);
   void isolate(Id id);
   void heal();
@@ -203,11 +211,13 @@ class Cluster {
   void check_committed(Server& server, const Entry& entry);
   [[nodiscard]] bool durable_on_quorum(Server& by, const Entry& entry);
   bool tick_due(Server& server);
+  [[nodiscard]] bool waits(NodeId from, NodeId to) const;
   [[nodiscard]] std::string not_converged();
 
   std::map<NodeId, Server> servers_;
   std::map<std::pair<NodeId, NodeId>, std::deque<MessageBody>> links_;
   std::set<std::pair<NodeId, NodeId>> cuts_;
+  std::set<std::pair<NodeId, NodeId>> clogged_;
   Millis now_ = 100'000;
   uint64_t next_token_ = 1;
   uint64_t sent_ = 0;

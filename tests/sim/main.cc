@@ -1,176 +1,212 @@
-// The simulator's program.
-//
-//   sim --seed N [--trace] [--mutant NAME]     one seed
-//   sim --seeds FROM COUNT                     many; figures at the end
-//   sim --mutant NAME --seeds FROM COUNT       plants a defect: must be caught within these seeds
-//   sim --replay FILE                          the seeds of a file, one a line: those that once found a bug
-//   sim ... --set NAME=VALUE                   with another option than the seed draws (src/sim/options.h)
-//   sim --determinism FROM COUNT               each seed twice: the same must happen
-#include <chrono>
+// The simulator's program of the tests: it can plant defects, and says what the other one does not (`--help`).
+#include <cinttypes>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <iterator>
+#include <sstream>
 #include <string>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <vector>
 
 #include "base/log.h"
-#include "base/mutant.h"
-#include "sim/options.h"
-#include "sim/simulation.h"
-
-namespace wh {
-Mutant planted_mutant = Mutant::none;
-}
+#include "hunt.h"
+#include "planted.h"
+#include "sim/campaign.h"
+#include "sim/shrink.h"
 
 namespace {
 
+using wh::sim::Options;
 using wh::sim::RunResult;
+using wh::sim::Totals;
 
-struct Planted {
-  const char* name;
-  const char* hazard;
-  wh::Mutant mutant;
-};
-constexpr Planted kMutants[] = {
-#define WH_MUTANT_ROW(name, hazard) {#name, #hazard, wh::Mutant::name},
-    WH_MUTANT_LIST(WH_MUTANT_ROW)
-#undef WH_MUTANT_ROW
-};
+constexpr const char* kUsage =
+    "sim --seed N [--trace]       one seed; with all that happens in it\n"
+    "sim --seeds FROM COUNT       many; figures at the end. With --all-situations it fails when one never came up,\n"
+    "                             with --progress it says how far it is, --jobs N runs so many processes\n"
+    "sim --shrink N               makes the failing seed smaller, and prints what is left: one command, and its trace\n"
+    "sim --replay FILE            runs that once found a bug, one a line: a seed and options (--shrink prints such "
+    "lines)\n"
+    "sim --determinism FROM COUNT each seed twice: the same must happen\n"
+    "sim --digest FROM COUNT      one number of all that happened, to compare two builds\n"
+    "  --set NAME=VALUE           another option than the seed draws (src/sim/options.h)\n"
+    "  --mutant NAME              plants a defect (src/base/mutant.h); with --seeds: one of them must catch it\n";
 
 uint64_t current_seed = 0;
+Options current_options;
 const char* current_mutant = "";
 std::vector<std::string> assignments;  // of --set
 
-wh::sim::Options options_of(uint64_t seed) {
-  wh::sim::Options options = wh::sim::draw_options(seed);
+Options options_of(uint64_t seed) {
+  Options options = wh::sim::draw_options(seed);
   for (const std::string& assignment : assignments)
     if (const std::string wrong = set_option(options, assignment); !wrong.empty()) {
       std::fprintf(stderr, "sim: %s\n", wrong.c_str());
       std::exit(2);
     }
+  current_seed = seed;
+  current_options = options;
   return options;
 }
 
-RunResult run(uint64_t seed, bool tracing) { return wh::sim::run(seed, options_of(seed), tracing); }
-
-void repeat_line(FILE* out) {
-  std::string settings;
-  for (const std::string& assignment : assignments) settings += " --set " + assignment;
-  std::fprintf(out, "repeat with: sim --seed %lu%s --trace%s%s\n", current_seed, settings.c_str(),
-               *current_mutant != 0 ? " --mutant " : "", current_mutant);
+std::string command(uint64_t seed, const Options& options) {
+  std::string out = "sim --seed " + std::to_string(seed) + " --trace";
+  std::istringstream differing(difference(wh::sim::draw_options(seed), options));
+  for (std::string assignment; differing >> assignment;) out += " --set " + assignment;
+  if (*current_mutant != 0) out += std::string(" --mutant ") + current_mutant;
+  return out;
 }
 
 void on_abort(int) {
-  std::fprintf(stderr, "seed %lu aborted: %s\n", current_seed, wh::sim::describe(options_of(current_seed)).c_str());
-  repeat_line(stderr);
+  std::fprintf(stderr, "seed %" PRIu64 " aborted: %s\nrepeat with: %s\n", current_seed,
+               describe(current_options).c_str(), command(current_seed, current_options).c_str());
 }
 
-void report(const RunResult& result) {
-  std::printf("seed %lu FAILED after %lu ms of its time: %s\n  options: %s\n", current_seed, result.virtual_ms,
-              result.failure.c_str(), wh::sim::describe(options_of(current_seed)).c_str());
-  repeat_line(stdout);
-}
-
-// The run again, in a process of its own, for the end of its trace.
-void print_tail() {
+void report(uint64_t seed, const Options& options, const RunResult& result) {
+  std::printf("seed %" PRIu64 " FAILED after %" PRIu64 " ms of its time: %s\n  options: %s\nrepeat with: %s\n", seed,
+              result.virtual_ms, result.failure.c_str(), describe(options).c_str(), command(seed, options).c_str());
   std::fflush(stdout);
-  int pipe_ends[2];
-  if (::pipe(pipe_ends) != 0) return;
-  const pid_t child = ::fork();
-  if (child == 0) {
-    ::dup2(pipe_ends[1], STDOUT_FILENO);
-    (void)run(current_seed, true);
-    std::fflush(stdout);
-    ::_exit(0);
-  }
-  ::close(pipe_ends[1]);
-  std::string tail;
-  char buffer[65536];
-  for (ssize_t n = 0; (n = ::read(pipe_ends[0], buffer, sizeof buffer)) > 0;) {
-    tail.append(buffer, static_cast<size_t>(n));
-    if (tail.size() > 200'000) tail.erase(0, tail.size() - 6'000);
-  }
-  ::close(pipe_ends[0]);
-  ::waitpid(child, nullptr, 0);
-  if (tail.size() > 6'000) tail.erase(0, tail.size() - 6'000);
-  std::printf("%s\n", tail.c_str());
 }
 
-int run_one(uint64_t seed, bool trace) {
+int run_one(uint64_t seed, const Options& options, bool trace) {
   current_seed = seed;
-  std::printf("seed %lu: %s\n", seed, wh::sim::describe(options_of(seed)).c_str());
-  const RunResult result = run(seed, trace);
-  if (!result.failure.empty()) report(result);
-  std::printf("seed %lu: %lu events, %lu ms, digest %016lx\n", seed, result.events, result.virtual_ms, result.digest);
+  current_options = options;
+  std::printf("seed %" PRIu64 ": %s\n", seed, describe(options).c_str());
+  const RunResult result = wh::sim::run(seed, options, trace);
+  if (!result.failure.empty()) report(seed, options, result);
+  std::printf("seed %" PRIu64 ": %" PRIu64 " events, %" PRIu64 " ms, digest %016" PRIx64 "\n", seed, result.events,
+              result.virtual_ms, result.digest);
   return result.failure.empty() ? 0 : 1;
 }
 
-int run_many(uint64_t from, uint64_t count) {
-  const auto began = std::chrono::steady_clock::now();
-  RunResult total;
-  uint64_t failed = 0;
-  for (current_seed = from; current_seed < from + count; ++current_seed) {
-    const RunResult result = run(current_seed, false);
-    total.events += result.events;
-    total.virtual_ms += result.virtual_ms;
-    total.operations += result.operations;
-    total.seen += result.seen;
-    for (const auto& [name, times] : result.outcomes) total.outcomes[name] += times;
-    if (result.failure.empty()) continue;
-    report(result);
-    if (failed == 0) print_tail();
-    if (++failed == 5) break;
+// What is left of a failing run, and its trace.
+int shrink(uint64_t seed, uint64_t max_runs) {
+  const wh::sim::Shrunk shrunk = wh::sim::shrink(seed, options_of(seed), max_runs, wh::sim::run_apart);
+  if (shrunk.result.failure.empty()) {
+    std::printf("seed %" PRIu64 " does not fail\n", seed);
+    return 2;
   }
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
-  std::printf("%lu seeds, %lu failed; %lu events, %lu operations, %.1f virtual hours in %.1f s: %.0f times real time\n",
-              count, failed, total.events, total.operations, static_cast<double>(total.virtual_ms) / 3.6e6, seconds,
-              static_cast<double>(total.virtual_ms) / 1000.0 / seconds);
-  for (const auto& [name, times] : total.outcomes) std::printf("  outcome %-32s %lu\n", name.c_str(), times);
-  for (size_t i = 0; i < wh::sim::kSituations; ++i)
-    std::printf("  came up: %-48s %lu\n", wh::sim::kSituationNames[i], total.seen.times[i]);
-  return failed == 0 ? 0 : 1;
-}
-
-// Each seed in a process of its own, since a defect may well end in an assertion.
-int hunt(uint64_t from, uint64_t count) {
-  for (uint64_t seed = from; seed < from + count; ++seed) {
-    std::fflush(stdout);
-    const pid_t child = ::fork();
-    if (child == 0) {
-      current_seed = seed;
-      std::signal(SIGABRT, SIG_DFL);
-      if (std::freopen("/dev/null", "w", stderr) == nullptr) ::_exit(2);
-      const RunResult result = run(seed, false);
-      if (!result.failure.empty()) {
-        std::printf("%s: caught by seed %lu, the %lu. of them: %s\n", current_mutant, seed, seed - from + 1,
-                    result.failure.c_str());
-        std::fflush(stdout);
-      }
-      ::_exit(result.failure.empty() ? 0 : 1);
-    }
-    int status = 0;
-    ::waitpid(child, &status, 0);
-    if (WIFSIGNALED(status))
-      std::printf("%s: caught by seed %lu, the %lu. of them: an assertion\n", current_mutant, seed, seed - from + 1);
-    if (status != 0) return 0;
-  }
-  std::printf("%s: NOT caught by %lu seeds\n", current_mutant, count);
+  std::fflush(stdout);
+  (void)run_one(shrunk.seed, shrunk.options, true);
+  std::printf("\nsmallest run after %" PRIu64 " runs: seed %" PRIu64 ", %" PRIu64 " events, %" PRIu64
+              " ms of its time\n  %s\n  %s\nrepeat with: %s\nfor a file in tests/issues: %" PRIu64 " %s\n",
+              shrunk.runs, shrunk.seed, shrunk.result.events, shrunk.result.virtual_ms, shrunk.result.failure.c_str(),
+              describe(shrunk.options).c_str(), command(shrunk.seed, shrunk.options).c_str(), shrunk.seed,
+              difference(wh::sim::draw_options(shrunk.seed), shrunk.options).c_str());
   return 1;
 }
 
+Totals run_some(uint64_t from, uint64_t count, uint64_t stride, bool progress) {
+  double shown = 0;
+  wh::sim::Campaign campaign;
+  campaign.first = from;
+  campaign.count = count;
+  campaign.stride = stride;
+  campaign.options_of = options_of;
+  return wh::sim::run_campaign(campaign, report, [&](const Totals& so_far, uint64_t seed) {
+    if (!progress || so_far.seconds < shown + 10) return;
+    shown = so_far.seconds;
+    std::printf("seed %" PRIu64 ": %s\n", seed, so_far.line().c_str());
+    std::fflush(stdout);
+  });
+}
+
+// As text, from a process to its parent.
+std::string packed(const Totals& totals) {
+  std::ostringstream out;
+  out << totals.seeds << ' ' << totals.failed << ' ' << totals.events << ' ' << totals.operations << ' '
+      << totals.virtual_ms << ' ' << totals.seconds;
+  for (const uint64_t times : totals.seen.times) out << ' ' << times;
+  for (const auto& [name, times] : totals.outcomes) out << ' ' << times << ' ' << name << '\n';
+  return out.str();
+}
+
+// False when that process did not come to its end.
+bool add_packed(Totals& totals, const std::string& text) {
+  std::istringstream in(text);
+  Totals part;
+  in >> part.seeds >> part.failed >> part.events >> part.operations >> part.virtual_ms >> part.seconds;
+  for (uint64_t& times : part.seen.times) in >> times;
+  if (!in) return false;
+  totals.seeds += part.seeds;
+  totals.failed += part.failed;
+  totals.events += part.events;
+  totals.operations += part.operations;
+  totals.virtual_ms += part.virtual_ms;
+  totals.seconds += part.seconds;  // of one core
+  totals.seen += part.seen;
+  uint64_t times = 0;
+  for (std::string name; in >> times && in.get() == ' ' && std::getline(in, name);) totals.outcomes[name] += times;
+  return true;
+}
+
+// Each process takes every so-manieth seed.
+Totals run_beside(uint64_t from, uint64_t count, uint64_t jobs, bool progress) {
+  std::vector<int> pipes;
+  std::fflush(stdout);
+  for (uint64_t job = 0; job < jobs; ++job) {
+    int ends[2];
+    if (::pipe(ends) != 0 || count <= job) break;
+    if (::fork() == 0) {
+      ::close(ends[0]);
+      const std::string text = packed(run_some(from + job, count - job, jobs, progress && job == 0));
+      std::fflush(stdout);
+      const ssize_t written = ::write(ends[1], text.data(), text.size());
+      ::_exit(written == static_cast<ssize_t>(text.size()) ? 0 : 1);
+    }
+    ::close(ends[1]);
+    pipes.push_back(ends[0]);
+  }
+  Totals totals;
+  for (const int end : pipes) {
+    std::string text;
+    char buffer[4096];
+    for (ssize_t n = 0; (n = ::read(end, buffer, sizeof buffer)) > 0;) text.append(buffer, static_cast<size_t>(n));
+    ::close(end);
+    if (!add_packed(totals, text)) ++totals.failed;
+  }
+  while (::wait(nullptr) > 0) continue;
+  return totals;
+}
+
+int run_many(uint64_t from, uint64_t count, uint64_t jobs, bool all_situations, bool progress) {
+  const Totals totals = jobs > 1 ? run_beside(from, count, jobs, progress) : run_some(from, count, 1, progress);
+  std::printf("%s\n", totals.line().c_str());
+  for (const auto& [name, times] : totals.outcomes) std::printf("  outcome %-53s %10" PRIu64 "\n", name.c_str(), times);
+  size_t never = 0;
+  for (size_t i = 0; i < wh::sim::kSituations; ++i) {
+    never += totals.seen.times[i] == 0 ? 1 : 0;
+    std::printf("  %-61s %10" PRIu64 "\n", wh::sim::kSituationNames[i], totals.seen.times[i]);
+  }
+  std::printf("figures: %s; %zu of %zu situations came up\n", totals.line().c_str(), wh::sim::kSituations - never,
+              wh::sim::kSituations);
+  if (all_situations && never != 0) std::printf("FAILED: %zu situations never came up\n", never);
+  return totals.failed == 0 && (never == 0 || !all_situations) ? 0 : 1;
+}
+
+int digest(uint64_t from, uint64_t count) {
+  wh::sim::Campaign campaign;
+  campaign.first = from;
+  campaign.count = count;
+  campaign.options_of = options_of;
+  const Totals totals = wh::sim::run_campaign(campaign, report, nullptr);
+  std::printf("%016" PRIx64 "\n", totals.digest);
+  return totals.failed == 0 ? 0 : 1;
+}
+
 int determinism(uint64_t from, uint64_t count) {
-  for (current_seed = from; current_seed < from + count; ++current_seed) {
-    const uint64_t once = run(current_seed, false).digest;
-    const uint64_t twice = run(current_seed, false).digest;
+  for (uint64_t seed = from; seed < from + count; ++seed) {
+    const uint64_t once = wh::sim::run(seed, options_of(seed), false).digest;
+    const uint64_t twice = wh::sim::run(seed, options_of(seed), false).digest;
     if (once == twice) continue;
-    std::printf("seed %lu ran in two ways: %016lx and %016lx\n", current_seed, once, twice);
+    std::printf("seed %" PRIu64 " ran in two ways: %016" PRIx64 " and %016" PRIx64 "\n", seed, once, twice);
     return 1;
   }
-  std::printf("%lu seeds ran twice alike\n", count);
+  std::printf("%" PRIu64 " seeds ran twice alike\n", count);
   return 0;
 }
 
@@ -181,65 +217,86 @@ int replay(const char* path) {
     return 2;
   }
   int worst = 0;
-  for (std::string line; std::getline(file, line);)
-    if (!line.empty() && line.front() != '#') worst |= run_one(std::strtoull(line.c_str(), nullptr, 10), false);
+  for (std::string line; std::getline(file, line);) {
+    if (line.empty() || line.front() == '#') continue;
+    std::istringstream words(line);
+    uint64_t seed = 0;
+    words >> seed;
+    assignments.assign(std::istream_iterator<std::string>(words), {});
+    worst |= run_one(seed, options_of(seed), false);
+  }
   return worst;
+}
+
+uint64_t number(const char* text) {
+  char* end = nullptr;
+  const uint64_t value = std::strtoull(text, &end, 10);
+  if (*text >= '0' && *text <= '9' && *end == '\0') return value;
+  std::fprintf(stderr, "sim: a number, not \"%s\"\n", text);
+  std::exit(2);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   bool trace = false;
-  bool mutant = false;
-  const char* mode = "";
+  bool all_situations = false;
+  bool progress = false;
+  std::string mode;
   const char* path = "";
   uint64_t first = 0;
   uint64_t count = 0;
+  uint64_t jobs = 1;
+  uint64_t max_runs = 2'000;
   for (int i = 1; i < argc; ++i) {
     const std::string arg = argv[i];
-    const auto number = [&] { return i + 1 < argc ? std::strtoull(argv[++i], nullptr, 10) : 0; };
+    const auto follow = [&](int more) { return i + more < argc; };
     if (arg == "--trace") {
       trace = true;
-    } else if (arg == "--seed") {
-      mode = "seed";
-      first = number();
-    } else if (arg == "--seeds" || arg == "--determinism") {
-      mode = arg == "--seeds" ? "seeds" : "determinism";
-      first = number();
-      count = number();
-    } else if (arg == "--set" && i + 1 < argc) {
+    } else if (arg == "--all-situations") {
+      all_situations = true;
+    } else if (arg == "--progress") {
+      progress = true;
+    } else if ((arg == "--seed" || arg == "--shrink") && follow(1)) {
+      mode = arg.substr(2);
+      first = number(argv[++i]);
+    } else if ((arg == "--seeds" || arg == "--determinism" || arg == "--digest") && follow(2)) {
+      mode = arg.substr(2);
+      first = number(argv[++i]);
+      count = number(argv[++i]);
+    } else if (arg == "--jobs" && follow(1)) {
+      jobs = number(argv[++i]);
+    } else if (arg == "--max-runs" && follow(1)) {
+      max_runs = number(argv[++i]);
+    } else if (arg == "--set" && follow(1)) {
       assignments.emplace_back(argv[++i]);
-    } else if (arg == "--replay" && i + 1 < argc) {
+    } else if (arg == "--replay" && follow(1)) {
       mode = "replay";
       path = argv[++i];
-    } else if (arg == "--mutant" && i + 1 < argc) {
-      const char* wanted = argv[++i];
-      for (const Planted& planted : kMutants) {
-        if (std::strcmp(planted.name, wanted) != 0) continue;
-        wh::planted_mutant = planted.mutant;
-        current_mutant = planted.name;
-        mutant = true;
-      }
-      if (!mutant) {
-        std::fprintf(stderr, "no such mutant: %s\n", wanted);
+    } else if (arg == "--mutant" && follow(1)) {
+      current_mutant = argv[++i];
+      if (!wh::sim::plant(current_mutant)) {
+        std::fprintf(stderr, "no such mutant: %s\n", current_mutant);
         return 2;
       }
+    } else {
+      std::fprintf(stderr, "sim: what is %s?\n%s", arg.c_str(), kUsage);
+      return 2;
     }
   }
   std::signal(SIGABRT, on_abort);
-  wh::set_log_level(trace ? wh::LogLevel::notice : wh::LogLevel::warning);
+  wh::set_log_level(trace || mode == "shrink" ? wh::LogLevel::notice : wh::LogLevel::warning);
   wh::set_log_sink([](wh::LogLevel, std::string_view line) {
     if (wh::log_level() == wh::LogLevel::notice)
       std::printf("           | %.*s\n", static_cast<int>(line.size()), line.data());
   });
-  const std::string chosen = mode;
-  if (chosen == "seed") return run_one(first, trace);
-  if (chosen == "seeds" && mutant) return hunt(first, count);
-  if (chosen == "seeds") return run_many(first, count);
-  if (chosen == "determinism") return determinism(first, count);
-  if (chosen == "replay") return replay(path);
-  std::fprintf(stderr,
-               "sim --seed N [--trace] | --seeds FROM COUNT | --replay FILE | --determinism FROM COUNT [--mutant NAME] "
-               "[--set OPTION=VALUE]...\n");
+  if (mode == "seed") return run_one(first, options_of(first), trace);
+  if (mode == "shrink") return shrink(first, max_runs);
+  if (mode == "seeds" && *current_mutant != 0) return wh::sim::hunt_one(current_mutant, first, count, options_of);
+  if (mode == "seeds") return run_many(first, count, jobs, all_situations, progress);
+  if (mode == "digest") return digest(first, count);
+  if (mode == "determinism") return determinism(first, count);
+  if (mode == "replay") return replay(path);
+  std::fputs(kUsage, stderr);
   return 2;
 }

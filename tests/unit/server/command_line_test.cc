@@ -140,6 +140,36 @@ TEST_CASE("command line: --check-health, with or without a config before it") {
   CHECK_FALSE(parse_command_line({"--check-health", "--check-config", "a.conf"}).ok());
 }
 
+TEST_CASE("command line: --simulate and its arguments, which go with nothing else") {
+  const auto line = parse_command_line(
+      {"--simulate", "--seed", "18446744073709551615", "--nodes=5", "--seconds", "3", "--faults", "crashes,pauses"});
+  REQUIRE(line.ok());
+  CHECK(line->mode == CommandLine::Mode::simulate);
+  CHECK(line->simulate.seed == UINT64_MAX);
+  CHECK(line->simulate.nodes == 5);
+  CHECK(line->simulate.seconds == 3);
+  CHECK(line->simulate.faults == "crashes,pauses");
+  CHECK_FALSE(line->simulate.trace);
+  CHECK(line->directives.empty());
+  const auto usual = parse_command_line({"--simulate"});
+  REQUIRE(usual.ok());
+  CHECK_FALSE(usual->simulate.seed);
+  CHECK_FALSE(usual->simulate.nodes);
+  CHECK(usual->simulate.seconds == 10);
+  CHECK(parse_command_line({"--trace", "--seed", "1", "--simulate"}).ok());
+  for (const Words& wrong :
+       {Words{"--seed", "1"}, Words{"--simulate", "--port", "1"}, Words{"a.conf", "--simulate"},
+        Words{"--simulate", "x"}, Words{"--simulate", "--seed"}, Words{"--simulate", "--seed", "-1"},
+        Words{"--simulate", "--seed", "1x"}, Words{"--simulate", "--seed", "18446744073709551616"},
+        Words{"--simulate", "--nodes", "0"}, Words{"--simulate", "--nodes", "8"}, Words{"--simulate", "--seconds", "0"},
+        Words{"--simulate", "--seconds", "86401"}, Words{"--simulate", "--faults"}, Words{"--simulate", "--trace"},
+        Words{"--simulate", "--trace=1", "--seed", "1"}, Words{"--simulate", "--recover"}}) {
+    const auto parsed = parse_command_line(wrong);
+    CAPTURE(wrong.back());
+    CHECK_FALSE(parsed.ok());
+  }
+}
+
 TEST_CASE("help: usage, examples and every directive, in a terminal's width") {
   const std::string help = help_text();
   CHECK(help.starts_with("Usage: wormhole-server [CONFIG | -] [--DIRECTIVE VALUE ...]\n"));
@@ -164,7 +194,8 @@ TEST_CASE("help: usage, examples and every directive, in a terminal's width") {
 
 TEST_CASE("command line: random arguments never crash") {
   Prng prng(5);
-  const std::string pieces[] = {"-", "--", "=", "port", "help", "check-config", "", " ", "x", "\xff", "requirepass"};
+  const std::string pieces[] = {"-", "--", "=",    "port",        "help",     "check-config", "",
+                                " ", "x",  "\xff", "requirepass", "simulate", "seed"};
   for (int round = 0; round < 20000; ++round) {
     Words arguments;
     for (uint64_t n = prng.below(6); n > 0; --n) {

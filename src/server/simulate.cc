@@ -1,0 +1,148 @@
+#include "server/simulate.h"
+
+#include <cinttypes>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <string>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "server/identity.h"
+#include "sim/campaign.h"
+#include "sim/fault_groups.h"
+#include "sim/shrink.h"
+
+namespace wh {
+namespace {
+
+constexpr double kProgressSeconds = 0.2;  // on a terminal; elsewhere fifty times that
+constexpr uint64_t kMaxShrinkRuns = 600;
+
+// For the handler of SIGABRT: what repeats the run in which an assertion failed.
+char repeat_command[512];
+uint64_t running_seed = 0;
+
+void on_abort(int) {
+  // No string is made here: the assertion may have failed in the middle of an allocation.
+  static constexpr char kWhat[] = "This run broke an assertion. Repeat it with: ";
+  if (::write(STDERR_FILENO, kWhat, sizeof kWhat - 1) < 0) return;
+  if (::write(STDERR_FILENO, repeat_command, std::strlen(repeat_command)) < 0) return;
+  char digits[24];
+  size_t at = sizeof digits;
+  digits[--at] = '\n';
+  uint64_t rest = running_seed;
+  do {
+    digits[--at] = static_cast<char>('0' + rest % 10);
+    rest /= 10;
+  } while (rest != 0);
+  if (::write(STDERR_FILENO, digits + at, sizeof digits - at) < 0) return;
+}
+
+std::string command(const SimulateArguments& arguments) {
+  std::string out = "wormhole-server --simulate --trace";
+  if (arguments.nodes) out += " --nodes " + std::to_string(*arguments.nodes);
+  if (!arguments.faults.empty()) out += " --faults " + arguments.faults;
+  return out + " --seed ";
+}
+
+sim::Options chosen(uint64_t seed, const SimulateArguments& arguments) {
+  sim::Options options = sim::draw_options(seed);
+  if (arguments.nodes) options.nodes = *arguments.nodes;
+  if (!arguments.faults.empty()) sim::choose_faults(options, arguments.faults);
+  return options;
+}
+
+int trace_one(uint64_t seed, const SimulateArguments& arguments) {
+  set_log_level(LogLevel::notice);
+  set_log_sink([](LogLevel, std::string_view line) {
+    std::printf("           | %.*s\n", static_cast<int>(line.size()), line.data());
+  });
+  running_seed = seed;
+  const sim::Options options = chosen(seed, arguments);
+  std::printf("seed %" PRIu64 ": %s\n", seed, sim::describe(options).c_str());
+  const sim::RunResult result = sim::run(seed, options, true);
+  std::printf("seed %" PRIu64 ": %" PRIu64 " events in %.1f virtual seconds: %s\n", seed, result.events,
+              static_cast<double>(result.virtual_ms) / 1000.0,
+              result.failure.empty() ? "all held" : result.failure.c_str());
+  return result.failure.empty() ? 0 : 1;
+}
+
+void print_progress(const sim::Totals& totals, uint64_t seed, bool terminal) {
+  std::printf("%sseed %" PRIu64 ": %" PRIu64 " clusters, %" PRIu64
+              " events, %.1f virtual hours, %.0f times real time, %" PRIu64 " failed%s",
+              terminal ? "\r" : "", seed, totals.seeds, totals.events, static_cast<double>(totals.virtual_ms) / 3.6e6,
+              totals.times_real(), totals.failed, terminal ? "  " : "\n");
+  std::fflush(stdout);
+}
+
+void report(uint64_t seed, const sim::Options& options, const sim::RunResult& result,
+            const SimulateArguments& arguments) {
+  std::printf("\nseed %" PRIu64 " FAILED after %.1f virtual seconds: %s\n  repeat: %s%" PRIu64 "\n", seed,
+              static_cast<double>(result.virtual_ms) / 1000.0, result.failure.c_str(), command(arguments).c_str(),
+              seed);
+  std::printf("  making it smaller ...\n");
+  std::fflush(stdout);
+  const sim::Shrunk shrunk = sim::shrink(seed, options, kMaxShrinkRuns, sim::run_apart);
+  std::printf("  after %" PRIu64 " runs: seed %" PRIu64 " with %s, %" PRIu64 " events\n", shrunk.runs, shrunk.seed,
+              sim::describe(shrunk.options).c_str(), shrunk.result.events);
+  std::printf("  Please tell us: this is a defect of wormhole " WORMHOLE_VERSION ".\n");
+}
+
+void print_summary(const sim::Totals& totals) {
+  std::printf("%s\n", totals.line().c_str());
+  std::printf("What came up:\n");
+  for (size_t i = 0; i < sim::kSituations; ++i)
+    if (totals.seen.times[i] != 0)
+      std::printf("  %-52s %10" PRIu64 "\n", sim::kSituationNames[i], totals.seen.times[i]);
+  std::printf("What clients were told:\n");
+  for (const auto& [outcome, times] : totals.outcomes) std::printf("  %-52s %10" PRIu64 "\n", outcome.c_str(), times);
+  std::printf(totals.failed == 0 ? "All held: one leader a term, one log, nothing acknowledged lost, no event twice, "
+                                   "every answer linearizable.\n"
+                                 : "Something did NOT hold: see above.\n");
+}
+
+}  // namespace
+
+int simulate(const SimulateArguments& arguments) {
+  sim::Options any;
+  if (const std::string wrong = arguments.faults.empty() ? "" : sim::choose_faults(any, arguments.faults);
+      !wrong.empty()) {
+    std::fprintf(stderr, "wormhole-server: '--faults': %s\n", wrong.c_str());
+    return 1;
+  }
+  // From low numbers, so that they can be typed again.
+  const uint64_t first = arguments.seed ? *arguments.seed : random_value<uint32_t>() % 1'000'000;
+  std::snprintf(repeat_command, sizeof repeat_command, "%s", command(arguments).c_str());
+  std::signal(SIGABRT, on_abort);
+  if (arguments.trace) return trace_one(first, arguments);
+  set_log_sink([](LogLevel, std::string_view) {});
+  const bool terminal = ::isatty(STDOUT_FILENO) == 1;
+  std::printf("Simulating clusters from seed %" PRIu64 " on, for %" PRIu64 " s, on one core. Ctrl-C ends it.\n", first,
+              arguments.seconds);
+  std::fflush(stdout);
+  double shown = 0;
+  sim::Campaign campaign;
+  campaign.first = first;
+  campaign.seconds = static_cast<double>(arguments.seconds);
+  campaign.max_failures = 1;
+  campaign.options_of = [&](uint64_t seed) {
+    running_seed = seed;
+    return chosen(seed, arguments);
+  };
+  const sim::Totals totals = sim::run_campaign(
+      campaign,
+      [&](uint64_t seed, const sim::Options& options, const sim::RunResult& result) {
+        report(seed, options, result, arguments);
+      },
+      [&](const sim::Totals& so_far, uint64_t seed) {
+        if (so_far.seconds < shown + (terminal ? kProgressSeconds : 50 * kProgressSeconds)) return;
+        shown = so_far.seconds;
+        print_progress(so_far, seed, terminal);
+      });
+  if (terminal) std::printf("\n");
+  print_summary(totals);
+  return totals.failed == 0 ? 0 : 1;
+}
+
+}  // namespace wh

@@ -1,0 +1,94 @@
+#include "sim/campaign.h"
+
+#include <chrono>
+#include <cinttypes>
+#include <csignal>
+#include <cstdio>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/hash.h"
+
+namespace wh::sim {
+
+void Totals::add(const RunResult& result) {
+  ++seeds;
+  failed += result.failure.empty() ? 0 : 1;
+  events += result.events;
+  operations += result.operations;
+  virtual_ms += result.virtual_ms;
+  digest = mix64(digest, result.digest);
+  seen += result.seen;
+  for (const auto& [name, times] : result.outcomes) outcomes[name] += times;
+}
+
+double Totals::times_real() const { return seconds > 0 ? static_cast<double>(virtual_ms) / 1000.0 / seconds : 0; }
+
+std::string Totals::line() const {
+  const double hours = static_cast<double>(virtual_ms) / 3.6e6;
+  char text[256];
+  std::snprintf(text, sizeof text,
+                "%" PRIu64 " seeds, %" PRIu64 " failed; %" PRIu64 " events, %" PRIu64
+                " operations, %.1f virtual hours (%.4f years) in %.1f s: %.0f times real time",
+                seeds, failed, events, operations, hours, hours / 8766, seconds, times_real());
+  return text;
+}
+
+Totals run_campaign(const Campaign& campaign,
+                    const std::function<void(uint64_t, const Options&, const RunResult&)>& failed,
+                    const std::function<void(const Totals&, uint64_t)>& progress) {
+  using Clock = std::chrono::steady_clock;
+  const Clock::time_point began = Clock::now();
+  Totals totals;
+  for (uint64_t seed = campaign.first; campaign.count == 0 || seed < campaign.first + campaign.count;
+       seed += campaign.stride) {
+    const Options options = campaign.options_of(seed);
+    const RunResult result = run(seed, options, false);
+    totals.add(result);
+    totals.seconds = std::chrono::duration<double>(Clock::now() - began).count();
+    if (!result.failure.empty() && failed) failed(seed, options, result);
+    if (progress) progress(totals, seed);
+    if (totals.failed >= campaign.max_failures) break;
+    if (campaign.seconds > 0 && totals.seconds >= campaign.seconds) break;
+  }
+  return totals;
+}
+
+Apart run_apart(uint64_t seed, const Options& options) {
+  Apart out;
+  int ends[2];
+  if (::pipe(ends) != 0) {
+    out.failure = "no pipe";
+    return out;
+  }
+  std::fflush(nullptr);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::close(ends[0]);
+    ::dup2(ends[1], STDERR_FILENO);  // an assertion's text
+    std::signal(SIGABRT, SIG_DFL);
+    const RunResult result = run(seed, options, false);
+    // Behind whatever else was said.
+    dprintf(ends[1], "\x01%" PRIu64 " %" PRIu64 "\n%s", result.events, result.virtual_ms, result.failure.c_str());
+    ::_exit(0);
+  }
+  ::close(ends[1]);
+  std::string said;
+  char buffer[4096];
+  for (ssize_t n = 0; child > 0 && (n = ::read(ends[0], buffer, sizeof buffer)) > 0;)
+    if (said.size() < 65'536) said.append(buffer, static_cast<size_t>(n));
+  ::close(ends[0]);
+  int status = 0;
+  if (child < 0 || ::waitpid(child, &status, 0) != child) {
+    out.failure = "no process";
+  } else if (const size_t mark = said.rfind('\x01'); WIFEXITED(status) && mark != std::string::npos) {
+    const size_t end = said.find('\n', mark);
+    std::sscanf(said.c_str() + mark + 1, "%" SCNu64 " %" SCNu64, &out.events, &out.virtual_ms);
+    if (end != std::string::npos) out.failure = said.substr(end + 1);
+  } else {
+    out.failure = "an assertion: " + said.substr(0, said.find('\n'));
+  }
+  return out;
+}
+
+}  // namespace wh::sim

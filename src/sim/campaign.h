@@ -1,0 +1,54 @@
+// Seed after seed, added up: what the tests' program and `wormhole-server --simulate` have in common. And one run
+// apart, in a process of its own, since a defect may well end in an assertion.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+
+#include "sim/simulation.h"
+
+namespace wh::sim {
+
+struct Campaign {
+  uint64_t first = 1;
+  uint64_t count = 0;                                          // of seeds; 0: as many as the time allows
+  uint64_t stride = 1;                                         // each so-manieth of them only
+  double seconds = 0;                                          // of real time; 0: without limit
+  uint64_t max_failures = 5;                                   // it ends with so many
+  std::function<Options(uint64_t)> options_of = draw_options;  // of a seed
+};
+
+struct Totals {
+  uint64_t seeds = 0;
+  uint64_t failed = 0;
+  uint64_t events = 0;
+  uint64_t operations = 0;
+  uint64_t virtual_ms = 0;
+  double seconds = 0;   // of real time
+  uint64_t digest = 0;  // of the seeds' digests, in their order
+  Situations seen;
+  std::map<std::string, uint64_t> outcomes;
+
+  void add(const RunResult& result);
+  [[nodiscard]] double times_real() const;
+  // "1000 seeds, 0 failed; 13,000,000 events, ...": one line without its newline.
+  [[nodiscard]] std::string line() const;
+};
+
+// Runs it in this process. `failed(seed, options, result)` is called for each that fails, `progress(totals, seed)`
+// after each seed; both may be empty.
+Totals run_campaign(const Campaign& campaign,
+                    const std::function<void(uint64_t, const Options&, const RunResult&)>& failed,
+                    const std::function<void(const Totals&, uint64_t)>& progress);
+
+// What became of one run in a process of its own.
+struct Apart {
+  std::string failure;  // empty: all held; of an assertion its text
+  uint64_t events = 0;
+  uint64_t virtual_ms = 0;
+};
+Apart run_apart(uint64_t seed, const Options& options);
+
+}  // namespace wh::sim

@@ -1,0 +1,18 @@
+// How stories name messages, and what they may ask about one.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "raft/messages.h"
+
+namespace wh::raft::test {
+
+// vote, vote-reply, pre-vote, pre-vote-reply, append, heartbeat (no entries), append-reply, refusal, snapshot, offer
+// (a snapshot without data), snapshot-reply, timeout-now, read-index, read-index-reply.
+std::string kind_of(const MessageBody& body);
+
+// Empty: such a message has no such fact.
+std::optional<std::string> fact_of(const MessageBody& body, const std::string& key);
+
+}  // namespace wh::raft::test

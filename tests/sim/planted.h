@@ -1,0 +1,21 @@
+// The defects of base/mutant.h by name. Whatever links this takes the one to plant from the variable WORMHOLE_MUTANT.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include "base/mutant.h"
+
+namespace wh::sim {
+
+struct Planted {
+  const char* name;
+  const char* hazard;
+  Mutant mutant;
+};
+std::span<const Planted> all_mutants();
+
+// False: none has that name.
+bool plant(std::string_view name);
+
+}  // namespace wh::sim
