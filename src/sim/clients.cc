@@ -4,12 +4,16 @@
 
 #include "machine/command.h"
 #include "sim/checks.h"
+#include "sim/key_search.h"
 #include "sim/process.h"
+#include "sim/queue_checker.h"
 #include "sim/world.h"
 
 namespace wh::sim {
 namespace {
-constexpr const char* kQueue = "event";
+constexpr const char* kQueues[] = {"event", "event", "event", "jobs"};
+constexpr uint64_t kMaxAttempts = 4;
+constexpr uint64_t kMaxSearchSteps = 100'000;  // for one key
 constexpr const char* kOutcomes[] = {"applied",       "not leader", "dropped",   "unknown",   "overloaded",
                                      "shutting down", "conflict",   "not found", "timed out", "no room"};
 }  // namespace
@@ -30,77 +34,153 @@ void Clients::loop(size_t client) {
   std::erase_if(mine, [&](uint64_t number) {
     const Op& op = ops_[number - 1];
     const Host& host = world_.hosts[op.host];
-    return op.done || !host.process || host.incarnation != op.life;
+    const bool ended = op.done || !host.process || host.incarnation != op.life;
+    if (ended) over(client, op);
+    return ended;
   });
   if (mine.size() < world_.options.pipelined) {
-    Host& host = world_.hosts[world_.prng.below(world_.hosts.size())];
+    std::deque<Again>& again = again_[client];
+    const bool retry = !again.empty() && world_.prng.below(4) != 0;
+    size_t number = world_.prng.below(world_.hosts.size());
+    if (retry && again.front().host) number = *again.front().host;
+    Host& host = world_.hosts[number];
     if (host.process && host.process->node().identity().cluster == cluster_ && cluster_ != node::kNoCluster) {
-      static constexpr OpKind kMix[] = {OpKind::set,     OpKind::set,   OpKind::get,     OpKind::get, OpKind::enqueue,
-                                        OpKind::enqueue, OpKind::front, OpKind::dequeue, OpKind::del, OpKind::get};
-      mine.push_back(issue(host, kMix[world_.prng.below(std::size(kMix))]));
+      static constexpr OpKind kMix[] = {OpKind::set,   OpKind::set,     OpKind::set,     OpKind::get,
+                                        OpKind::get,   OpKind::get,     OpKind::enqueue, OpKind::enqueue,
+                                        OpKind::front, OpKind::dequeue, OpKind::dequeue, OpKind::del,
+                                        OpKind::get,   OpKind::length,  OpKind::count};
+      if (retry) {
+        mine.push_back(ask_again(host, ops_[again.front().op - 1]));
+        again.pop_front();
+      } else {
+        const OpKind kind = kMix[world_.prng.below(std::size(kMix))];
+        mine.push_back(issue(host, kind, world_.prng.below(5) == 0));
+      }
+    } else if (retry) {
+      again.front().host.reset();
     }
   }
   world_.after(world_.prng.below(uint64_t{2'000} * world_.options.think_ms) + 1, [this, client] { loop(client); });
 }
 
+// A client has its answer, or knows that none will come: it may want to ask again.
+void Clients::over(size_t client, const Op& op) {
+  if (op.is_read() || op.applied() || op.attempts >= kMaxAttempts || world_.prng.below(2) == 0) return;
+  Again again{op.id, std::nullopt};
+  if (op.done && op.outcome == node::Outcome::not_leader) {
+    const Host& asked = world_.hosts[op.host];
+    const raft::Member* leader = asked.process ? asked.process->node().leader() : nullptr;
+    const Host* host = leader != nullptr ? world_.host_at(leader->raft_address) : nullptr;
+    if (host != nullptr) again.host = host->number;
+  }
+  // It would remove another event.
+  if (op.kind == OpKind::dequeue && !op.only_if_front && op.may_have_happened(certain())) return;
+  again_[client].push_back(again);
+}
+
 void Clients::fill(Op& op) {
   machine::Body body;
-  std::vector<std::string> kept;
   const std::string tag = std::to_string(op.id);
   switch (op.kind) {
     case OpKind::set: {
       const size_t pairs = world_.prng.below(5) == 0 ? 3 : 1;
       for (size_t i = 0; i < pairs; ++i) op.pairs.emplace_back(key(), "v" + tag + "." + std::to_string(i));
+      if (world_.prng.below(30) == 0) op.pairs.front().second.clear();
       machine::Set set;
       for (const auto& [k, v] : op.pairs) set.pairs.emplace_back(k, v);
       body = std::move(set);
       break;
     }
-    case OpKind::del:
-      op.key = key();
-      body = machine::Delete{{op.key}};
+    case OpKind::del: {
+      const size_t keys = world_.prng.below(4) == 0 ? 3 : 1;
+      for (size_t i = 0; i < keys; ++i) op.keys.push_back(key());
+      body = machine::Delete{{op.keys.begin(), op.keys.end()}};
       break;
+    }
     case OpKind::enqueue:
-      op.key = kQueue;
+      op.key = kQueues[world_.prng.below(std::size(kQueues))];
       op.value = "e" + tag + std::string(world_.prng.below(world_.options.event_bytes), '.');
       body = machine::Enqueue{op.key, op.value};
       break;
-    case OpKind::dequeue:
-      op.key = kQueue;
-      if (last_event_ != 0 && world_.prng.below(2) == 0) op.only_if_front = last_event_;
+    case OpKind::dequeue: {
+      op.key = kQueues[world_.prng.below(std::size(kQueues))];
+      const auto seen = last_event_.find(op.key);
+      if (seen != last_event_.end() && world_.prng.below(2) == 0) op.only_if_front = seen->second;
       body = machine::Dequeue{op.key, op.only_if_front};
       break;
+    }
     case OpKind::get:
       op.key = key();
       return;
     case OpKind::front:
-      op.key = kQueue;
+    case OpKind::length:
+      op.key = kQueues[world_.prng.below(std::size(kQueues))];
+      return;
+    case OpKind::count:
       return;
   }
   op.body = machine::encode_body(body);
-  if (op.kind == OpKind::set || op.kind == OpKind::enqueue) by_content_[op.body] = op.id;
 }
 
-uint64_t Clients::issue(Host& host, OpKind kind) {
+uint64_t Clients::issue(Host& host, OpKind kind, bool stale) {
   Op& op = ops_.emplace_back();
   op.id = ops_.size();
   op.kind = kind;
+  op.stale = stale && op.is_read();
+  fill(op);
+  return send(host, op);
+}
+
+uint64_t Clients::ask_again(Host& host, const Op& before) {
+  ++world_.seen[Situation::asked_again];
+  Op& op = ops_.emplace_back();
+  op.id = ops_.size();
+  op.kind = before.kind;
+  op.attempts = before.attempts + 1;
+  if (before.kind == OpKind::enqueue && before.may_have_happened(certain())) {
+    fill(op);
+  } else {
+    op.pairs = before.pairs;
+    op.keys = before.keys;
+    op.key = before.key;
+    op.value = before.value;
+    op.only_if_front = before.only_if_front;
+    op.body = before.body;
+  }
+  world_.trace("client: operation %lu again", before.id);
+  return send(host, op);
+}
+
+uint64_t Clients::send(Host& host, Op& op) {
   op.host = host.number;
   op.life = host.incarnation;
   op.invoked = world_.step();
   op.invoked_at = world_.now();
-  fill(op);
+  if (!op.is_read()) {
+    Asked& asked = asked_[op.body];
+    if (asked.times++ == 0) asked.first = op.id;
+  }
   open_.insert(op.id);
-  world_.trace("client: operation %lu, kind %d, at %s", op.id, static_cast<int>(kind), host.name.c_str());
+  world_.trace("client: operation %lu, kind %d, at %s", op.id, static_cast<int>(op.kind), host.name.c_str());
   const bool may_forward = world_.prng.below(10) != 0;
-  host.process->input([this, &host, id = op.id, body = op.body, read = op.is_read(), may_forward] {
-    if (read) {
+  host.process->input([this, &host, id = op.id, body = op.body, read = op.is_read(), stale = op.stale, may_forward] {
+    if (stale) {
+      read_stale(host, id);
+    } else if (read) {
       host.process->node().submit_read(id, world_.now(host));
     } else {
       host.process->node().submit_write(id, body, may_forward, world_.now(host));
     }
   });
   return op.id;
+}
+
+// As the server does it: no question to anybody, and a node without a log knows nothing.
+void Clients::read_stale(Host& host, uint64_t id) {
+  const node::Node& node = host.process->node();
+  const bool knows = node.identity().cluster == cluster_ && node.raft() != nullptr;
+  if (host.process->doomed) return;
+  completed(host, {id, knows ? node::Outcome::applied : node::Outcome::dropped, node.machine().applied(), {}});
 }
 
 uint64_t Clients::administer(Host& host, node::AdminRequest request) {
@@ -144,23 +224,11 @@ void Clients::completed(Host& host, const node::Completion& completion) {
   open_.erase(op.id);
   world_.trace("client: operation %lu %s at index %lu", op.id, kOutcomes[static_cast<size_t>(op.outcome)],
                op.index.value);
-  const Committed& cluster = world_.checks->cluster(cluster_);
-  if (op.outcome == node::Outcome::applied && op.is_read()) {
-    const machine::Machine& machine = host.process->node().machine();
-    if (machine.applied() != op.index) return world_.fail("a read is answered as of an index that is not applied");
-    if (op.kind == OpKind::get) {
-      const Bytes* value = machine.get(op.key);
-      op.found = value != nullptr;
-      if (op.found) op.value = value->view();
-    } else {
-      const machine::Event* event = machine.front(op.key);
-      op.found = event != nullptr;
-      if (op.found) {
-        op.value = event->bytes.view();
-        last_event_ = event->id.value;
-      }
-    }
-  } else if (op.outcome == node::Outcome::applied) {
+  if (op.is_read()) {
+    if (op.applied()) look(op, host);
+    return;
+  }
+  if (op.applied()) {
     const auto reply = machine::decode_reply(completion.reply);
     if (!reply) return world_.fail("an answer that is no reply");
     op.reply = *reply;
@@ -169,16 +237,64 @@ void Clients::completed(Host& host, const node::Completion& completion) {
       op.outcome = node::Outcome::unknown;
       return;
     }
-    const Committed::Position* position = cluster.at(op.index);
+    if (reply->code == machine::ReplyCode::precondition_failed) ++world_.seen[Situation::removal_refused];
+    if (op.only_if_front && reply->count != 0) ++world_.seen[Situation::removed_by_id];
+    const Committed::Position* position = world_.checks->cluster(cluster_).at(op.index);
     if (position == nullptr)
       return world_.fail("operation " + std::to_string(op.id) + " is acknowledged, not committed");
     if (position->entry.payload.view().substr(machine::kEnvelopeBytes) != op.body)
       return world_.fail("operation " + std::to_string(op.id) + " is acknowledged for another entry");
-  } else if (op.outcome != node::Outcome::unknown && !op.is_read()) {
-    // A copy that the network made may be refused while the original goes on; TCP makes none.
-    if (committed_at_.contains(op.id) && certain())
-      return world_.fail("operation " + std::to_string(op.id) + " is said to have had no effect, but it is committed");
+  } else if (op.outcome != node::Outcome::unknown) {
+    Asked& asked = asked_[op.body];
+    ++asked.refused;
+    check_count(op, asked);
   }
+}
+
+// What the node's state shows to a read that is answered now.
+void Clients::look(Op& op, Host& host) {
+  const machine::Machine& machine = host.process->node().machine();
+  if (machine.applied() != op.index) return world_.fail("a read is answered as of an index that is not applied");
+  const raft::Index committed{world_.checks->cluster(cluster_).log.size()};
+  if (op.index > committed) return world_.fail("a read is answered as of an index that is not committed");
+  raft::Index& seen_at = seen_at_[{op.host, op.life}];
+  if (op.index < seen_at)
+    return world_.fail("operation " + std::to_string(op.id) + " read an older state than one before it, from " +
+                       host.name);
+  seen_at = op.index;
+  if (op.stale && op.index < committed) ++world_.seen[Situation::read_old_state];
+  switch (op.kind) {
+    case OpKind::get: {
+      const Bytes* value = machine.get(op.key);
+      op.found = value != nullptr;
+      if (op.found) op.value = value->view();
+      break;
+    }
+    case OpKind::length:
+      op.number = machine.queue_length(op.key);
+      break;
+    case OpKind::count:
+      op.number = machine.key_count();
+      break;
+    default: {
+      const machine::Event* event = machine.front(op.key);
+      op.found = event != nullptr;
+      if (!op.found) break;
+      op.value = event->bytes.view();
+      op.event_id = event->id.value;
+      last_event_[op.key] = event->id.value;
+    }
+  }
+}
+
+// Each request takes effect once at most, and not at all when it was refused. A copy that the network made may be
+// refused while the original goes on; TCP makes none.
+void Clients::check_count(const Op& op, const Asked& asked) {
+  if (asked.committed > asked.times)
+    return world_.fail("operation " + std::to_string(op.id) +
+                       " took effect twice, or more often than it was asked for");
+  if (asked.committed + asked.refused > asked.times && certain())
+    world_.fail("operation " + std::to_string(op.id) + " is said to have had no effect, but it is committed");
 }
 
 void Clients::committed(const node::ClusterId& cluster, const raft::Entry& entry, const machine::Reply& reply) {
@@ -188,13 +304,12 @@ void Clients::committed(const node::ClusterId& cluster, const raft::Entry& entry
     ++world_.seen[Situation::duplicate_recognised];
     return;
   }
-  const auto found = by_content_.find(std::string(entry.payload.view().substr(machine::kEnvelopeBytes)));
-  if (found == by_content_.end()) return;
-  const Op& op = ops_[found->second - 1];
-  if (!committed_at_.emplace(op.id, entry.index).second)
-    return world_.fail("operation " + std::to_string(op.id) + " took effect twice");
-  if (op.done && op.outcome != node::Outcome::applied && op.outcome != node::Outcome::unknown && certain())
-    world_.fail("operation " + std::to_string(op.id) + " was said to have had no effect, and is committed now");
+  const auto found = asked_.find(std::string(entry.payload.view().substr(machine::kEnvelopeBytes)));
+  if (found == asked_.end()) return world_.fail("a command is committed that nobody asked for");
+  Asked& asked = found->second;
+  const Op& op = ops_[asked.first - 1];
+  if (++asked.committed > 1 && op.kind == OpKind::set) ++world_.seen[Situation::set_again];
+  check_count(op, asked);
 }
 
 void Clients::check_overdue() {
@@ -211,31 +326,59 @@ std::string Clients::verdict(const node::ClusterId& cluster) {
   std::vector<const Op*> ops;
   for (const Op& op : ops_) ops.push_back(&op);
   std::vector<LogRecord> log;
-  // Dequeues are all alike: at least as many are in the log as were acknowledged, at most as many as may have been.
-  std::map<std::string, std::pair<uint64_t, uint64_t>> bounds;
-  for (const Op& op : ops_) {
-    if (op.kind != OpKind::dequeue && op.kind != OpKind::del) continue;
-    auto& [low, high] = bounds[op.body];
-    const bool applied = op.done && op.outcome == node::Outcome::applied;
-    low += applied ? 1 : 0;
-    high += applied || !op.done || op.outcome == node::Outcome::unknown ? 1 : 0;
-  }
-  std::map<std::string, uint64_t> seen;
   for (const Committed::Position& position : world_.checks->cluster(cluster).log) {
     if (position.entry.kind != raft::EntryKind::command) continue;
     LogRecord record{position.entry.index, position.entry.payload.view(), nullptr,
                      duplicates_[position.entry.index.value]};
-    const std::string body(record.command.substr(machine::kEnvelopeBytes));
-    if (const auto found = by_content_.find(body); found != by_content_.end()) record.op = &ops_[found->second - 1];
-    if (!record.duplicate) ++seen[body];
+    const auto found = asked_.find(std::string(record.command.substr(machine::kEnvelopeBytes)));
+    if (found != asked_.end()) record.op = &ops_[found->second.first - 1];
     log.push_back(record);
   }
-  for (const auto& [body, bound] : bounds)
-    if (certain() && (seen[body] < bound.first || seen[body] > bound.second))
-      return "of a dequeue or deletion " + std::to_string(seen[body]) + " are in the log, " +
-             std::to_string(bound.first) + " were acknowledged and at most " + std::to_string(bound.second) +
-             " may be there";
-  return check_linearizable(ops, log);
+  std::string wrong = check_linearizable(ops, log);
+  if (wrong.empty()) wrong = check_order();
+  if (wrong.empty()) wrong = second_opinion(ops);
+  return wrong;
+}
+
+std::string Clients::check_order() const {
+  if (!certain()) return {};
+  std::map<std::pair<size_t, uint64_t>, const Op*> last;
+  for (const Op& op : ops_) {
+    if (op.is_read() || !op.applied()) continue;
+    const Op*& before = last[{op.host, op.life}];
+    if (before != nullptr && before->index >= op.index)
+      return "operation " + std::to_string(op.id) + " took effect before operation " + std::to_string(before->id) +
+             ", which the same node was asked for earlier";
+    before = &op;
+  }
+  return {};
+}
+
+std::string Clients::second_opinion(const std::vector<const Op*>& ops) {
+  std::string wrong = check_stale_values(ops, certain());
+  const auto queues = calls_by_queue(ops, certain(), wrong);
+  if (!wrong.empty()) return wrong;
+  for (const auto& [queue, calls] : queues) {
+    const QueueOpinion opinion = check_queue(calls);
+    if (opinion.opinion != Opinion::good) return "queue " + std::string(queue) + ": " + opinion.why;
+    ++outcomes["second opinion: queue"];
+  }
+  uint64_t& undecided = outcomes["second opinion: key undecided"];
+  for (const auto& [key, all] : calls_by_key(ops, certain())) {
+    std::vector<KeyCall> calls = all;
+    KeyOpinion opinion = search_key(calls, kMaxSearchSteps);
+    if (opinion.opinion == Opinion::undecided) {
+      // What deletions found is what makes a search long: once more, without that.
+      for (KeyCall& call : calls)
+        if (call.kind == KeyCall::Kind::take) call.kind = KeyCall::Kind::write;
+      opinion = search_key(calls, kMaxSearchSteps);
+      ++(opinion.opinion == Opinion::undecided ? undecided : outcomes["second opinion: key, deletions aside"]);
+    } else {
+      ++outcomes["second opinion: key"];
+    }
+    if (opinion.opinion == Opinion::bad) return "key " + std::string(key) + ": " + opinion.why;
+  }
+  return {};
 }
 
 }  // namespace wh::sim

@@ -1,5 +1,11 @@
 // Clients of the cluster: they write and read through any node, remember what they were told, and check it at once:
-// each request one answer, in time; what was acknowledged is committed; what was refused is not, ever.
+// each request one answer, in time; what was acknowledged is committed; what was refused is not, ever; nothing takes
+// effect more often than it was asked for.
+//
+// They ask again, as clients do. There are no idempotency keys, so how is what makes it safe: what was refused for
+// certain goes again as it was, at the leader when the refusal named one; of what has no answer, a set, a deletion, and
+// a removal of one event by its id, which can not remove two. An event without an answer is put in again as another
+// event, which tells the two apart. Copies of one request within the cluster are the network's to make (sim/network.h).
 #pragma once
 
 #include <cstdint>
@@ -24,8 +30,8 @@ class Clients {
   // Begins to ask nodes of this cluster.
   void start(const node::ClusterId& cluster);
   void stop() { running_ = false; }
-  // One write or read now, through this host. Returns its number.
-  uint64_t issue(Host& host, OpKind kind);
+  // One write or read now, through this host. Returns its number. `stale`: a read of that node's own state.
+  uint64_t issue(Host& host, OpKind kind, bool stale = false);
   // An administrative request through this host.
   uint64_t administer(Host& host, node::AdminRequest request);
   // Its outcome, once there is one.
@@ -38,15 +44,36 @@ class Clients {
   void committed(const node::ClusterId& cluster, const raft::Entry& entry, const machine::Reply& reply);
   void host_died(const Host& host);
 
-  // At the end: linearizable, and no request took effect that was refused.
+  // At the end: linearizable by the log, and again by what clients saw alone.
   [[nodiscard]] std::string verdict(const node::ClusterId& cluster);
   // Requests that are older than their time limit and have no answer.
   void check_overdue();
   std::map<std::string, uint64_t> outcomes;
 
  private:
+  // How often a command was asked for in just these bytes, and what became of that.
+  struct Asked {
+    uint64_t first = 0;  // operation
+    uint64_t times = 0;
+    uint64_t refused = 0;  // for certain
+    uint64_t committed = 0;
+  };
+  // To be asked again, at that host if any.
+  struct Again {
+    uint64_t op;
+    std::optional<size_t> host;
+  };
   void loop(size_t client);
+  void over(size_t client, const Op& op);
   void fill(Op& op);
+  uint64_t ask_again(Host& host, const Op& before);
+  uint64_t send(Host& host, Op& op);
+  void look(Op& op, Host& host);
+  void read_stale(Host& host, uint64_t id);
+  void check_count(const Op& op, const Asked& asked);
+  // Of the writes that one process took in, the later ones took effect later.
+  [[nodiscard]] std::string check_order() const;
+  [[nodiscard]] std::string second_opinion(const std::vector<const Op*>& ops);
   // Whether messages come once and in order, so that an answer is always about the original.
   [[nodiscard]] bool certain() const;
   [[nodiscard]] std::string key() const;
@@ -54,16 +81,17 @@ class Clients {
   World& world_;
   node::ClusterId cluster_{};
   bool running_ = false;
-  std::deque<Op> ops_;                            // by number, from 1
-  std::map<std::string, uint64_t> by_content_;    // of those that content tells apart
-  std::map<uint64_t, raft::Index> committed_at_;  // by operation
-  std::map<uint64_t, bool> duplicates_;           // by index
+  std::deque<Op> ops_;                   // by number, from 1
+  std::map<std::string, Asked> asked_;   // by the command's body
+  std::map<uint64_t, bool> duplicates_;  // by index
   std::set<uint64_t> open_;
-  std::map<size_t, std::vector<uint64_t>> under_way_;  // by client
+  std::map<size_t, std::vector<uint64_t>> under_way_;           // by client
+  std::map<size_t, std::deque<Again>> again_;                   // by client
+  std::map<std::pair<size_t, uint64_t>, raft::Index> seen_at_;  // the last read, by host and process
   std::map<uint64_t, node::Completion> admin_;
   std::set<uint64_t> admin_open_;
   uint64_t next_admin_ = uint64_t{1} << 40;
-  uint64_t last_event_ = 0;  // the id of an event somebody saw in front
+  std::map<std::string, uint64_t> last_event_;  // by queue: the id of an event somebody saw in front
 };
 
 }  // namespace wh::sim

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <deque>
 #include <map>
+#include <tuple>
 
 #include "machine/command.h"
 
@@ -40,6 +41,33 @@ struct Model {
     }
     return reply;
   }
+
+  // What a read saw that is not there, in words; empty when all is as it saw it.
+  [[nodiscard]] std::string differs(const Op& op) const {
+    std::string value;
+    bool found = false;
+    uint64_t event_id = 0;
+    uint64_t number = 0;
+    const auto queue = queues.find(op.key);
+    if (op.kind == OpKind::get) {
+      const auto it = keys.find(op.key);
+      found = it != keys.end();
+      if (found) value = it->second;
+    } else if (op.kind == OpKind::count) {
+      number = keys.size();
+    } else if (queue != queues.end() && op.kind == OpKind::length) {
+      number = queue->second.size();
+    } else if (queue != queues.end()) {
+      found = !queue->second.empty();
+      if (found) std::tie(event_id, value) = queue->second.front();
+    }
+    if (found == op.found && value == op.value && event_id == op.event_id && number == op.number) return {};
+    const auto words = [](bool there, const std::string& text, uint64_t id, uint64_t count) {
+      return there ? "\"" + text + "\" (" + std::to_string(id) + ")" : "nothing (" + std::to_string(count) + ")";
+    };
+    return words(op.found, op.value, op.event_id, op.number) + " of " + op.key + ", and " +
+           words(found, value, event_id, number) + " was there,";
+  }
 };
 
 std::string name(const Op& op) { return "operation " + std::to_string(op.id); }
@@ -66,26 +94,19 @@ std::string check_linearizable(const std::vector<const Op*>& ops, const std::vec
     }
     return {};
   };
+  uint64_t latest_write = 0;
+  const auto written = [&](const Op& op) { latest_write = std::max(latest_write, op.invoked); };
   auto next = answered.begin();
   const auto reads_below = [&](uint64_t index) -> std::string {
     for (; next != answered.end() && (*next)->index.value < index; ++next) {
       const Op& op = **next;
       if (!op.is_read()) return name(op) + " was answered with an index where its command is not";
-      if (std::string late = in_order(op); !late.empty()) return late;
-      std::string value;
-      bool found = false;
-      if (op.kind == OpKind::get) {
-        const auto it = model.keys.find(op.key);
-        found = it != model.keys.end();
-        if (found) value = it->second;
-      } else {
-        const auto it = model.queues.find(op.key);
-        found = it != model.queues.end() && !it->second.empty();
-        if (found) value = it->second.front().second;
-      }
-      if (found != op.found || value != op.value)
-        return name(op) + " read \"" + op.value + "\" of " + op.key + " at index " + std::to_string(op.index.value) +
-               ", and \"" + value + "\" was there";
+      if (op.stale && op.returned < latest_write)
+        return name(op) + " saw index " + std::to_string(op.index.value) + " before that was asked for";
+      if (!op.stale)
+        if (std::string late = in_order(op); !late.empty()) return late;
+      if (std::string wrong = model.differs(op); !wrong.empty())
+        return name(op) + " read " + wrong + " at index " + std::to_string(op.index.value);
     }
     return {};
   };
@@ -97,6 +118,7 @@ std::string check_linearizable(const std::vector<const Op*>& ops, const std::vec
     const machine::Reply reply = model.apply(record.index.value, command->body);
     if (next == answered.end() || (*next)->index != record.index || (*next)->is_read()) {
       // Nobody was told; it still cannot have come before it was asked for.
+      if (record.op != nullptr) written(*record.op);
       if (record.op != nullptr && record.op->invoked > latest_invocation) {
         latest_invocation = record.op->invoked;
         latest = name(*record.op);
@@ -107,6 +129,7 @@ std::string check_linearizable(const std::vector<const Op*>& ops, const std::vec
     if (op.body != record.command.substr(machine::kEnvelopeBytes))
       return name(op) + " was answered for another command";
     if (std::string late = in_order(op); !late.empty()) return late;
+    written(op);
     if (!op.reply || *op.reply != reply) return name(op) + " was answered with what did not happen";
     if (next != answered.end() && (*next)->index == record.index && !(*next)->is_read())
       return name(op) + " and " + name(**next) + " were answered for one entry";

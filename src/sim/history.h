@@ -1,6 +1,7 @@
 // Operations as clients saw them, and the check that they were linearizable: the log's order is the witness
 // (HAZARDS 7.1). Sort by index, reads after the write of the same index; replay on an independent model; compare every
 // answer; walk in that order keeping the latest invocation: whoever had returned before it came too late in the order.
+// A read of a node's own state may be older than that, and only must not show what nobody had asked for yet.
 #pragma once
 
 #include <cstdint>
@@ -14,16 +15,31 @@
 
 namespace wh::sim {
 
-enum class OpKind : uint8_t { set, del, enqueue, dequeue, get, front };
+enum class OpKind : uint8_t {
+  set,
+  del,
+  enqueue,
+  dequeue,
+  // reads
+  get,
+  front,
+  length,  // of a queue
+  count,   // of all keys
+};
 
 struct Op {
   uint64_t id = 0;
   OpKind kind = OpKind::get;
   std::vector<std::pair<std::string, std::string>> pairs;  // set
-  std::string key;                                         // del, get; or the queue's name
+  std::vector<std::string> keys;                           // del
+  std::string key;                                         // get; or the queue's name
   std::string value;                                       // enqueue: the event; get and front: what was read
   bool found = false;                                      // get and front
+  uint64_t event_id = 0;                                   // front
+  uint64_t number = 0;                                     // length and count
   std::optional<uint64_t> only_if_front;
+  // A read of the node's own state, however old: it promises to show what was there at its index, and no more.
+  bool stale = false;
   std::string body;  // encoded
   // what became of it
   bool done = false;
@@ -35,11 +51,16 @@ struct Op {
   Millis invoked_at = 0;
   size_t host = 0;
   uint64_t life = 0;
-  [[nodiscard]] bool is_read() const { return kind == OpKind::get || kind == OpKind::front; }
+  uint64_t attempts = 1;  // how often the client has asked for this, this time included
+  [[nodiscard]] bool is_read() const { return kind >= OpKind::get; }
+  [[nodiscard]] bool applied() const { return done && outcome == node::Outcome::applied; }
+  // Whether a write took effect, or may have. `certain`: a refusal is about this very request, and no copy of it.
+  [[nodiscard]] bool may_have_happened(bool certain) const {
+    return !is_read() && (!done || applied() || outcome == node::Outcome::unknown || !certain);
+  }
 };
 
-// One committed command, as the log has it, and the operation it belongs to; nullptr where no operation is known by its
-// content (dequeues and deletions are not told apart).
+// One committed command, as the log has it, and the first operation that asked for just this; nullptr where nobody did.
 struct LogRecord {
   raft::Index index;
   std::string_view command;

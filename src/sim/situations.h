@@ -175,6 +175,13 @@ namespace wh::sim {
   X(struck_in_transfer, "fault: a handover was disturbed")                \
   X(others_troubled, "fault: nodes that were not healed went on failing")
 
+#define WH_CLIENT_SITUATIONS(X)                                  \
+  X(asked_again, "a client asked again")                         \
+  X(set_again, "a set took effect twice, as it was asked twice") \
+  X(removal_refused, "a removal by id was refused")              \
+  X(removed_by_id, "an event was removed by its id")             \
+  X(read_old_state, "a stale read saw an old state")
+
 #define WH_SITUATIONS(X)    \
   WH_ELECTION_SITUATIONS(X) \
   WH_LOG_SITUATIONS(X)      \
@@ -182,7 +189,8 @@ namespace wh::sim {
   WH_MEMBER_SITUATIONS(X)   \
   WH_SNAPSHOT_SITUATIONS(X) \
   WH_REQUEST_SITUATIONS(X)  \
-  WH_FAULT_SITUATIONS(X)
+  WH_FAULT_SITUATIONS(X)    \
+  WH_CLIENT_SITUATIONS(X)
 
 enum class Situation : uint8_t {
 #define WH_SITUATION(name, text) name,
