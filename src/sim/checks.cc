@@ -31,7 +31,7 @@ void Checks::started(const Host& host, const node::RecoveredNode& recovered) {
   shadow.base = recovered.raft.log.base_index;
   shadow.term = recovered.raft.hard_state.current_term;
   shadow.vote = recovered.raft.hard_state.voted_for;
-  Committed& cluster = clusters_[recovered.cluster];
+  Committed& cluster = this->cluster(recovered.cluster);
   if (shadow.base.value > 0) {
     const Committed::Position* base = cluster.at(shadow.base);
     if (base == nullptr) return fail(host, "recovered a log compacted beyond what was ever committed");
@@ -44,7 +44,7 @@ void Checks::started(const Host& host, const node::RecoveredNode& recovered) {
   const auto& configurations = recovered.raft.log.configurations;
   shadow.configurations.insert(shadow.configurations.end(), configurations.begin(), configurations.end());
   if (recovered.cluster != node::kNoCluster) {
-    const Promise& promise = promised_[{recovered.cluster, recovered.instance}];
+    const Promise& promise = promised_[{recovered.instance, recovered.cluster}];
     if (shadow.term < promise.term) fail(host, "came back in an older term than it promised");
     if (shadow.term == promise.term && promise.vote && shadow.vote != promise.vote)
       fail(host, "came back without the vote it gave");
@@ -79,7 +79,7 @@ void Checks::append(Host& host, Shadow& shadow, const raft::Entry& entry) {
   if (entry.index != shadow.last() + 1) return fail(host, "leaves a hole in its log");
   const uint64_t chain = chained(shadow.log.empty() ? shadow.base_chain : shadow.log.back().chain, entry);
   // Log matching: the same (index, term) means the same log up to there.
-  auto [known, fresh] = clusters_[shadow.cluster].chains.emplace(std::pair(entry.index.value, entry.term.value), chain);
+  auto [known, fresh] = cluster(shadow.cluster).chains.emplace(std::pair(entry.index.value, entry.term.value), chain);
   if (!fresh && known->second != chain)
     return fail(host, "log matching: another log at index " + std::to_string(entry.index.value) + " of term " +
                           std::to_string(entry.term.value));
@@ -110,7 +110,7 @@ void Checks::staged(Host& host, const node::Batch& batch) {
   if (batch.install) {
     const raft::Index index = batch.install->meta.index;
     ++world_.seen[Situation::snapshot_installed];
-    const Committed::Position* position = clusters_[shadow.cluster].at(index);
+    const Committed::Position* position = cluster(shadow.cluster).at(index);
     if (position == nullptr) return fail(host, "installs a snapshot of what was never committed");
     if (index <= shadow.commit) return fail(host, "installs a snapshot of less than it knows to be committed");
     if (world_.change_open(shadow.cluster)) ++world_.seen[Situation::installed_in_change];
@@ -187,7 +187,7 @@ void Checks::sent(Host& host, raft::NodeId to, const node::PeerMessage& message)
     check_acknowledgement(host, to, reply->term, reply->match_index);
   if (const auto* append = std::get_if<raft::AppendEntries>(&message))
     if (const Shadow& shadow = shadows_[host.number];
-        append->leader_commit.value > clusters_[shadow.cluster].log.size() && append->leader_commit > shadow.commit)
+        append->leader_commit.value > cluster(shadow.cluster).log.size() && append->leader_commit > shadow.commit)
       return fail(host,
                   "says that entry " + std::to_string(append->leader_commit.value) + " is committed, which it is not");
   if (const auto* vote = std::get_if<raft::RequestVoteReply>(&message);
@@ -197,7 +197,7 @@ void Checks::sent(Host& host, raft::NodeId to, const node::PeerMessage& message)
 
 void Checks::snapshot_taken(const Host& host, const raft::SnapshotMeta& meta) {
   const Shadow& shadow = shadows_[host.number];
-  Committed& cluster = clusters_[shadow.cluster];
+  Committed& cluster = this->cluster(shadow.cluster);
   ++world_.seen[Situation::snapshot_taken];
   if (world_.change_open(shadow.cluster)) ++world_.seen[Situation::taken_in_change];
   const Committed::Position* position = cluster.at(meta.index);
@@ -214,7 +214,7 @@ void Checks::looked(Host& host, bool whole_turn) {
   if (raft == nullptr || world_.failed()) return;
   Shadow& shadow = shadows_[host.number];
   if (shadow.cluster != host.process->node().identity().cluster) return;  // a new beginning is on its way
-  Committed& cluster = clusters_[shadow.cluster];
+  Committed& cluster = this->cluster(shadow.cluster);
   const raft::Term term = raft->current_term();
   if (term < shadow.term) fail(host, "its term went back");
   if (term == shadow.term && shadow.vote && raft->voted_for() != shadow.vote)
@@ -255,7 +255,7 @@ void Checks::looked(Host& host, bool whole_turn) {
     const auto [vote, fresh] =
         cluster.votes.emplace(std::pair(durable.current_term.value, host.disk.instance.value), durable.voted_for);
     if (!fresh && vote->second != durable.voted_for) fail(host, "voted twice in one term");
-    Promise& promise = promised_[{shadow.cluster, host.disk.instance}];
+    Promise& promise = promised_[{host.disk.instance, shadow.cluster}];
     if (durable.current_term >= promise.term) {
       promise.term = durable.current_term;
       promise.vote = durable.voted_for;
@@ -304,7 +304,7 @@ void Checks::looked(Host& host, bool whole_turn) {
 
 // A leader of term T holds every entry that was committed in a term below T.
 void Checks::check_completeness(const Host& host, const Shadow& shadow) {
-  const Committed& cluster = clusters_[shadow.cluster];
+  const Committed& cluster = this->cluster(shadow.cluster);
   for (size_t i = cluster.log.size(); i > 0; --i) {
     const Committed::Position& position = cluster.log[i - 1];
     if (position.committed_in >= shadow.term) continue;
@@ -319,7 +319,7 @@ void Checks::check_completeness(const Host& host, const Shadow& shadow) {
 }
 
 void Checks::committed_now(Host& host, Shadow& shadow, raft::Index to) {
-  Committed& cluster = clusters_[shadow.cluster];
+  Committed& cluster = this->cluster(shadow.cluster);
   const raft::Index from = shadow.commit;
   // Loaded, and put in place of the log by the next batch.
   if (const auto& snapshot = host.process->node().raft()->snapshot();

@@ -67,7 +67,14 @@ class Checks {
   void looked(Host& host, bool whole_turn);
   void trace_message(const char* way, const Host& host, raft::NodeId peer, const node::PeerMessage& message);
 
-  Committed& cluster(const node::ClusterId& id) { return clusters_[id]; }
+  // Most often it is the one of the last time.
+  Committed& cluster(const node::ClusterId& id) {
+    if (last_cluster_ == nullptr || last_cluster_id_ != id) {
+      last_cluster_ = &clusters_[id];
+      last_cluster_id_ = id;
+    }
+    return *last_cluster_;
+  }
   [[nodiscard]] const std::map<node::ClusterId, Committed>& clusters() const { return clusters_; }
   // Whether the leader of this term was elected after that event.
   [[nodiscard]] bool led_since(const node::ClusterId& id, uint64_t step, raft::Term term) const;
@@ -135,7 +142,9 @@ class Checks {
   World& world_;
   std::map<node::ClusterId, Committed> clusters_;
   std::map<size_t, Shadow> shadows_;                                      // by host, while its process lives
-  std::map<std::pair<node::ClusterId, raft::NodeId>, Promise> promised_;  // by cluster and disk
+  std::map<std::pair<raft::NodeId, node::ClusterId>, Promise> promised_;  // by disk and cluster
+  Committed* last_cluster_ = nullptr;
+  node::ClusterId last_cluster_id_{};
   size_t founded_ = 0;
 };
 

@@ -16,7 +16,7 @@ constexpr size_t kMostForwarded = 512;
 
 // What it acknowledged to the leader of this term stays, whatever comes; to one of an older term it no longer matters.
 void Checks::check_truncation(const Host& host, const Shadow& shadow, raft::Index kept) {
-  Promise& promise = promised_[{shadow.cluster, host.disk.instance}];
+  Promise& promise = promised_[{host.disk.instance, shadow.cluster}];
   if (promise.acked <= kept) return;
   if (promise.acked_in == shadow.term)
     fail(host, "throws away what it acknowledged in this term: keeps " + std::to_string(kept.value) + " of " +
@@ -39,7 +39,7 @@ void Checks::caught_up(const Host& host, raft::NodeId leader, raft::Index match)
 // What is acknowledged to a leader is on the disk, and is what that leader has there.
 void Checks::check_acknowledgement(const Host& host, raft::NodeId to, raft::Term term, raft::Index match) {
   const Shadow& shadow = shadows_[host.number];
-  Promise& promise = promised_[{shadow.cluster, host.disk.instance}];
+  Promise& promise = promised_[{host.disk.instance, shadow.cluster}];
   if (term > promise.said_in) {
     promise.said_in = term;
     promise.said = {};
@@ -69,7 +69,7 @@ void Checks::check_acknowledgement(const Host& host, raft::NodeId to, raft::Term
 }
 
 void Checks::put_back(const Host& host) {
-  Promise& promise = promised_[{host.disk.cluster, host.disk.instance}];
+  Promise& promise = promised_[{host.disk.instance, host.disk.cluster}];
   promise.acked = std::min(promise.acked, host.disk.last_index());
   if (const raft::Entry* entry = host.disk.at(promise.acked)) promise.acked_entry = entry->term;
 }
@@ -78,7 +78,7 @@ void Checks::put_back(const Host& host) {
 void Checks::check_matches(const Host& host, const Shadow& shadow) {
   for (const raft::PeerStatus& peer : host.process->node().raft()->peers()) {
     if (peer.match_index.value == 0) continue;
-    const Promise& promise = promised_[{shadow.cluster, peer.id}];
+    const Promise& promise = promised_[{peer.id, shadow.cluster}];
     if (promise.said_in > shadow.term) continue;
     if (promise.said_in < shadow.term || peer.match_index > promise.said)
       return fail(host, "believes that a follower holds entry " + std::to_string(peer.match_index.value) +
@@ -104,7 +104,7 @@ void Checks::completed(const Host& host, const node::Completion& completion) {
     return;
   const Op& op = world_.clients->op(completion.token);
   if (!op.is_read()) return;
-  const Committed::Position* missed = clusters_[shadows_[host.number].cluster].at(completion.index + 1);
+  const Committed::Position* missed = cluster(shadows_[host.number].cluster).at(completion.index + 1);
   if (missed != nullptr && missed->step < op.invoked)
     fail(host, "a stale read: operation " + std::to_string(op.id) + " is answered as of " +
                    std::to_string(completion.index.value) + ", more was committed before it was asked");
