@@ -19,6 +19,8 @@ namespace {
 constexpr double kProgressSeconds = 0.2;  // on a terminal; elsewhere fifty times that
 constexpr uint64_t kMaxShrinkRuns = 600;
 
+volatile std::sig_atomic_t interrupted = 0;
+
 // For the handler of SIGABRT: what repeats the run in which an assertion failed.
 char repeat_command[512];
 uint64_t running_seed = 0;
@@ -50,6 +52,8 @@ sim::Options chosen(uint64_t seed, const SimulateArguments& arguments) {
   sim::Options options = sim::draw_options(seed);
   if (arguments.nodes) options.nodes = *arguments.nodes;
   if (!arguments.faults.empty()) sim::choose_faults(options, arguments.faults);
+  // Who is never added only stands by.
+  if (arguments.nodes && options.churn_every_ms == 0) options.spares = 0;
   return options;
 }
 
@@ -59,6 +63,8 @@ int trace_one(uint64_t seed, const SimulateArguments& arguments) {
     std::printf("           | %.*s\n", static_cast<int>(line.size()), line.data());
   });
   running_seed = seed;
+  // An assertion must not take the end of the trace with it.
+  std::setvbuf(stdout, nullptr, _IOLBF, 0);
   const sim::Options options = chosen(seed, arguments);
   std::printf("seed %" PRIu64 ": %s\n", seed, sim::describe(options).c_str());
   const sim::RunResult result = sim::run(seed, options, true);
@@ -81,11 +87,11 @@ void report(uint64_t seed, const sim::Options& options, const sim::RunResult& re
   std::printf("\nseed %" PRIu64 " FAILED after %.1f virtual seconds: %s\n  repeat: %s%" PRIu64 "\n", seed,
               static_cast<double>(result.virtual_ms) / 1000.0, result.failure.c_str(), command(arguments).c_str(),
               seed);
-  std::printf("  making it smaller ...\n");
+  std::printf("  making it smaller, for those who mend it ...\n");
   std::fflush(stdout);
   const sim::Shrunk shrunk = sim::shrink(seed, options, kMaxShrinkRuns, sim::run_apart);
-  std::printf("  after %" PRIu64 " runs: seed %" PRIu64 " with %s, %" PRIu64 " events\n", shrunk.runs, shrunk.seed,
-              sim::describe(shrunk.options).c_str(), shrunk.result.events);
+  std::printf("  after %" PRIu64 " runs: seed %" PRIu64 ", %" PRIu64 " events, with %s\n", shrunk.runs, shrunk.seed,
+              shrunk.result.events, sim::describe(shrunk.options).c_str());
   std::printf("  Please tell us: this is a defect of wormhole " WORMHOLE_VERSION ".\n");
 }
 
@@ -126,6 +132,8 @@ int simulate(const SimulateArguments& arguments) {
   campaign.first = first;
   campaign.seconds = static_cast<double>(arguments.seconds);
   campaign.max_failures = 1;
+  campaign.interrupted = &interrupted;
+  std::signal(SIGINT, [](int) { interrupted = 1; });
   campaign.options_of = [&](uint64_t seed) {
     running_seed = seed;
     return chosen(seed, arguments);

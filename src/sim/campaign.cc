@@ -7,9 +7,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/assert.h"
 #include "base/hash.h"
+#include "base/log.h"
 
 namespace wh::sim {
+namespace {
+constexpr unsigned kSecondsOfOneRun = 120;
+constexpr size_t kMostSaid = 64 << 10;
+}  // namespace
 
 void Totals::add(const RunResult& result) {
   ++seeds;
@@ -50,6 +56,7 @@ Totals run_campaign(const Campaign& campaign,
     if (progress) progress(totals, seed);
     if (totals.failed >= campaign.max_failures) break;
     if (campaign.seconds > 0 && totals.seconds >= campaign.seconds) break;
+    if (campaign.interrupted != nullptr && *campaign.interrupted != 0) break;
   }
   return totals;
 }
@@ -57,16 +64,15 @@ Totals run_campaign(const Campaign& campaign,
 Apart run_apart(uint64_t seed, const Options& options) {
   Apart out;
   int ends[2];
-  if (::pipe(ends) != 0) {
-    out.failure = "no pipe";
-    return out;
-  }
+  WH_ASSERT(::pipe(ends) == 0, "a pipe can be had");
   std::fflush(nullptr);
   const pid_t child = ::fork();
   if (child == 0) {
     ::close(ends[0]);
     ::dup2(ends[1], STDERR_FILENO);  // an assertion's text
     std::signal(SIGABRT, SIG_DFL);
+    set_log_sink([](LogLevel, std::string_view) {});
+    ::alarm(kSecondsOfOneRun);  // a defect may make it go round for ever
     const RunResult result = run(seed, options, false);
     // Behind whatever else was said.
     dprintf(ends[1], "\x01%" PRIu64 " %" PRIu64 "\n%s", result.events, result.virtual_ms, result.failure.c_str());
@@ -75,18 +81,24 @@ Apart run_apart(uint64_t seed, const Options& options) {
   ::close(ends[1]);
   std::string said;
   char buffer[4096];
-  for (ssize_t n = 0; child > 0 && (n = ::read(ends[0], buffer, sizeof buffer)) > 0;)
-    if (said.size() < 65'536) said.append(buffer, static_cast<size_t>(n));
+  for (ssize_t n = 0; child > 0 && (n = ::read(ends[0], buffer, sizeof buffer)) > 0;) {
+    said.append(buffer, static_cast<size_t>(n));
+    if (said.size() > 2 * kMostSaid) said.erase(0, said.size() - kMostSaid);
+  }
   ::close(ends[0]);
   int status = 0;
-  if (child < 0 || ::waitpid(child, &status, 0) != child) {
-    out.failure = "no process";
-  } else if (const size_t mark = said.rfind('\x01'); WIFEXITED(status) && mark != std::string::npos) {
+  WH_ASSERT(child > 0 && ::waitpid(child, &status, 0) == child, "a process can be had");
+  if (const size_t mark = said.rfind('\x01'); WIFEXITED(status) && mark != std::string::npos) {
     const size_t end = said.find('\n', mark);
     std::sscanf(said.c_str() + mark + 1, "%" SCNu64 " %" SCNu64, &out.events, &out.virtual_ms);
     if (end != std::string::npos) out.failure = said.substr(end + 1);
+  } else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM) {
+    out.failure = "it does not end";
   } else {
-    out.failure = "an assertion: " + said.substr(0, said.find('\n'));
+    // Files and lines are no part of what went wrong.
+    const size_t reason = said.find("assertion `");
+    out.failure = said.substr(reason == std::string::npos ? 0 : reason);
+    out.failure = "an assertion: " + out.failure.substr(0, out.failure.find('\n'));
   }
   return out;
 }

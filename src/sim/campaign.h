@@ -2,6 +2,7 @@
 // apart, in a process of its own, since a defect may well end in an assertion.
 #pragma once
 
+#include <csignal>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -18,6 +19,7 @@ struct Campaign {
   double seconds = 0;                                          // of real time; 0: without limit
   uint64_t max_failures = 5;                                   // it ends with so many
   std::function<Options(uint64_t)> options_of = draw_options;  // of a seed
+  const volatile std::sig_atomic_t* interrupted = nullptr;     // it ends when this is set
 };
 
 struct Totals {

@@ -103,6 +103,7 @@ void Checks::append_configuration(const Host& host, Shadow& shadow, const raft::
                    " voters at once");
   shadow.configurations.push_back({entry.index, std::move(next)});
   shadow.configuration_news = true;
+  shadow.changed_at = world_.now(host);
 }
 
 void Checks::staged(Host& host, const node::Batch& batch) {
@@ -174,6 +175,11 @@ void Checks::sent(Host& host, raft::NodeId to, const node::PeerMessage& message)
   const DiskImage& disk = host.disk;
   if (const auto* vote = std::get_if<raft::RequestVoteReply>(&message); vote != nullptr && !vote->pre_vote) {
     if (!vote->granted) return;
+    Promise& promise = promised_[{disk.instance, disk.cluster}];
+    if (vote->term >= promise.term) {
+      promise.term = vote->term;
+      promise.vote = to;
+    }
     if (disk.damage == Damage::older_file) return fail(host, "votes from a disk that is not to be trusted");
     if (disk.hard_state.current_term < vote->term ||
         (disk.hard_state.current_term == vote->term && disk.hard_state.voted_for != to))
@@ -250,22 +256,25 @@ void Checks::looked(Host& host, bool whole_turn) {
   shadow.sent = sent;
   // The vote of a disk is a promise: two votes of one instance in one term must never both be durable.
   const raft::HardState& durable = host.disk.hard_state;
-  if (durable.voted_for && durable != shadow.durable && host.disk.cluster == shadow.cluster) {
+  if (durable != shadow.durable && host.disk.cluster == shadow.cluster) {
     shadow.durable = durable;
-    const auto [vote, fresh] =
-        cluster.votes.emplace(std::pair(durable.current_term.value, host.disk.instance.value), durable.voted_for);
-    if (!fresh && vote->second != durable.voted_for) fail(host, "voted twice in one term");
+    if (durable.voted_for) {
+      const auto [vote, fresh] =
+          cluster.votes.emplace(std::pair(durable.current_term.value, host.disk.instance.value), durable.voted_for);
+      if (!fresh && vote->second != durable.voted_for) fail(host, "voted twice in one term");
+    }
     Promise& promise = promised_[{host.disk.instance, shadow.cluster}];
+    if (durable.current_term > promise.term) promise.vote = {};
     if (durable.current_term >= promise.term) {
       promise.term = durable.current_term;
-      promise.vote = durable.voted_for;
+      if (durable.voted_for) promise.vote = durable.voted_for;
     }
   }
   const raft::Index commit = raft->commit_index();
   if (commit < shadow.commit) fail(host, "its commit index went back");
   // A leader commits what is on its disk; a follower, at times, what it appends in the same turn.
   if (commit > shadow.commit && (whole_turn || led || shadow.role == raft::Role::leader))
-    committed_now(host, shadow, commit);
+    committed_now(host, shadow, commit, led || shadow.role == raft::Role::leader);
   const raft::Index applied = host.process->node().machine().applied();
   if (applied < shadow.applied) fail(host, "its applied index went back");
   if (applied > shadow.applied && !world_.failed()) {
@@ -285,9 +294,11 @@ void Checks::looked(Host& host, bool whole_turn) {
   }
   if (const auto& snapshot = raft->snapshot(); snapshot && snapshot->index > commit)
     fail(host, "its snapshot holds more than is committed");
-  const Millis now = world_.now(host);
-  const Millis before = std::exchange(shadow.looked_at, now);
   if (!whole_turn || world_.failed()) return;
+  // From turn to turn: what waited while it stood still is handed in before the turn. Idle as a follower counts for
+  // nothing.
+  const Millis now = world_.now(host);
+  const Millis before = std::max(std::exchange(shadow.looked_at, now), shadow.leads_since);
   // A leader that stood still must not answer from what it believed before (HAZARDS C10).
   const Millis timeout = world_.options.election_timeout_ms;
   if (led && shadow.role == raft::Role::leader && now > before + timeout + 1 && raft->configuration().quorum() > 1)
@@ -318,7 +329,7 @@ void Checks::check_completeness(const Host& host, const Shadow& shadow) {
   }
 }
 
-void Checks::committed_now(Host& host, Shadow& shadow, raft::Index to) {
+void Checks::committed_now(Host& host, Shadow& shadow, raft::Index to, bool leads) {
   Committed& cluster = this->cluster(shadow.cluster);
   const raft::Index from = shadow.commit;
   // Loaded, and put in place of the log by the next batch.
@@ -354,9 +365,9 @@ void Checks::committed_now(Host& host, Shadow& shadow, raft::Index to) {
       return fail(host, "state machine safety: another log is committed up to " + std::to_string(to.value));
   }
   // Figure 2: a leader advances its commit index to entries of its own term only.
-  if (news && shadow.role == raft::Role::leader && cluster.log[to.value - 1].entry.term != shadow.term)
+  if (news && leads && cluster.log[to.value - 1].entry.term != shadow.term)
     return fail(host, "committed entry " + std::to_string(to.value) + " of an older term by counting");
-  if (news) check_durable(host, shadow, to);
+  if (news && leads) check_durable(host, shadow, to);
   if (shadow.role != raft::Role::leader) return;
   const raft::Log& log = host.process->node().raft()->log();
   const bool change = log.configuration_index() > from && log.configuration_index() <= to;
@@ -364,7 +375,7 @@ void Checks::committed_now(Host& host, Shadow& shadow, raft::Index to) {
 }
 
 // The newest committed entry is on the disks of a majority of its leader's voters. A disk that was lost since counts as
-// one that had it.
+// far as it acknowledged.
 void Checks::check_durable(const Host& host, const Shadow& shadow, raft::Index index) {
   const raft::Raft* raft = host.process->node().raft();
   const raft::Configuration& configuration = raft->configuration();
@@ -382,9 +393,11 @@ void Checks::check_durable(const Host& host, const Shadow& shadow, raft::Index i
       const bool in_snapshot = other.disk.base_index >= index;
       if (in_snapshot || (entry != nullptr && *entry == wanted)) ++holding;
     }
-    if (!alive) ++holding;
+    if (alive) continue;
+    const Promise& promise = promised_[{member.id, shadow.cluster}];
+    if (promise.said_in == shadow.term && promise.said >= index) ++holding;
   }
-  if (raft->role() == raft::Role::leader && holding < configuration.quorum())
+  if (holding < configuration.quorum())
     fail(host, "committed entry " + std::to_string(index.value) + " with " + std::to_string(holding) + " of " +
                    std::to_string(configuration.voters()) + " voters' disks holding it");
 }

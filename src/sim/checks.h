@@ -92,8 +92,7 @@ class Checks {
     node::ClusterId cluster{};
     raft::Index base;
     uint64_t base_chain = 0;
-    bool chain_known = true;  // false: behind a snapshot of a log that nobody saw committed
-    std::vector<Held> log;    // from base + 1
+    std::vector<Held> log;  // from base + 1
     raft::Term term;
     raft::NodeId vote;
     raft::Index commit;
@@ -109,6 +108,7 @@ class Checks {
     std::vector<std::pair<raft::NodeId, Millis>> heard;  // as leader, in this term
     Millis looked_at = 0;
     bool configuration_news = true;
+    Millis changed_at = 0;  // when it took in the newest configuration
     [[nodiscard]] raft::Index last() const { return base + log.size(); }
     [[nodiscard]] const Held* at(raft::Index index) const {
       return index > base && index <= last() ? &log[index - base - 1] : nullptr;
@@ -125,7 +125,8 @@ class Checks {
     raft::Term acked_entry;  // which entry that was
   };
   void append(Host& host, Shadow& shadow, const raft::Entry& entry);
-  void committed_now(Host& host, Shadow& shadow, raft::Index to);
+  // `leads`: or did, before this very event.
+  void committed_now(Host& host, Shadow& shadow, raft::Index to, bool leads);
   void check_durable(const Host& host, const Shadow& shadow, raft::Index index);
   void check_acknowledgement(const Host& host, raft::NodeId to, raft::Term term, raft::Index match);
   void caught_up(const Host& host, raft::NodeId leader, raft::Index match);

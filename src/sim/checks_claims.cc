@@ -45,6 +45,14 @@ void Checks::check_acknowledgement(const Host& host, raft::NodeId to, raft::Term
     promise.said = {};
   }
   if (term == promise.said_in) promise.said = std::max(promise.said, match);
+  if (host.disk.hard_state.current_term < term)
+    return fail(host, "acknowledges entries in a term that is not on its disk");
+  if (host.disk.damage == Damage::older_file)
+    return fail(host, "acknowledges entries on a disk that is not to be trusted");
+  if (term > promise.term) {
+    promise.term = term;
+    promise.vote = {};
+  }
   if (shadow.term != term) return;  // it was held until an older term was on the disk
   const DiskImage& disk = host.disk;
   if (match > disk.last_index())
@@ -57,7 +65,6 @@ void Checks::check_acknowledgement(const Host& host, raft::NodeId to, raft::Term
     if (held != nullptr && held->entry.term != mine->term)
       return fail(host, "acknowledges entry " + std::to_string(match.value) + ", which is another one at the leader");
   }
-  if (disk.damage == Damage::older_file) return fail(host, "acknowledges entries on a disk that is not to be trusted");
   if (disk.old_copy) caught_up(host, to, match);
   if (term > promise.acked_in) {
     promise.acked_in = term;
@@ -137,9 +144,9 @@ void Checks::received(const Host& host, raft::NodeId from, const node::PeerMessa
 void Checks::check_leadership(const Host& host, const Shadow& shadow, Millis now) {
   const raft::Raft& raft = *host.process->node().raft();
   const raft::Configuration& configuration = raft.configuration();
-  // Who was alone until this turn sees to it in the next one.
-  if (configuration.quorum() < 2 || raft.change_pending()) return;
   const Millis timeout = world_.options.election_timeout_ms;
+  // Whoever was alone until now, or counts others than before, has its time to see to it.
+  if (configuration.quorum() < 2 || now < shadow.changed_at + 3 * timeout) return;
   if (host.process->storage().sync_age() > 2 * timeout) return fail(host, "leads on, though its disk hangs");
   if (now < shadow.leads_since + 3 * timeout) return;
   size_t heard = configuration.is_voter(host.disk.instance) ? 1 : 0;

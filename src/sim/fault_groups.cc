@@ -52,7 +52,8 @@ constexpr std::array kPrefixes = {
     Prefix{"churn_", "members"},
     Prefix{"remove_", "members"},
     Prefix{"split_in_change", "members"},
-    Prefix{"snapshot_", "members"},
+    Prefix{"snapshot_in_change", "members"},
+    Prefix{"snapshot_now", "disks"},
     Prefix{"transfer_", "transfers"},
     Prefix{"strike_in_transfer", "transfers"},
 };

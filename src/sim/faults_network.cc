@@ -60,8 +60,11 @@ void Faults::partition() {
 void Faults::clog() {
   ++world_.seen[Situation::clogged];
   const uint64_t until = world_.now_us() + world_.prng.below(2'000'000);
-  world_.network->clog(world_.prng.below(world_.hosts.size()), world_.prng.below(world_.hosts.size()), until,
-                       world_.prng.below(uint64_t{world_.options.election_timeout_ms} * 8'000));
+  // Drawn one after another: in which order a call's arguments are is the compiler's to choose.
+  const size_t from = world_.prng.below(world_.hosts.size());
+  const size_t to = world_.prng.below(world_.hosts.size());
+  const uint64_t extra_us = world_.prng.below(uint64_t{world_.options.election_timeout_ms} * 8'000);
+  world_.network->clog(from, to, until, extra_us);
 }
 
 // Nothing is lost, and nothing arrives; then all of it does at once.
@@ -71,7 +74,8 @@ void Faults::hold() {
   const uint64_t until = world_.now_us() + world_.prng.below(uint64_t{world_.options.election_timeout_ms} * 5'000);
   ++world_.seen[Situation::held];
   const uint64_t kind = world_.prng.below(3);
-  world_.trace("what %s %zu says is held (%lu)", kind == 1 ? "is said to" : "", a + 1, kind);
+  world_.trace("what %s %zu is held%s", kind == 1 ? "is said to" : "is said by", a + 1,
+               kind == 2 ? ", on one link" : "");
   if (kind == 2) return world_.network->hold(a, world_.prng.below(n), until);
   for (size_t other = 0; other < n; ++other)
     kind == 0 ? world_.network->hold(a, other, until) : world_.network->hold(other, a, until);
@@ -79,8 +83,9 @@ void Faults::hold() {
 
 void Faults::flap() {
   ++world_.seen[Situation::flapped];
-  flap(world_.prng.below(world_.hosts.size()), world_.prng.below(world_.hosts.size()),
-       static_cast<int>(world_.prng.between(4, 16)));
+  const size_t a = world_.prng.below(world_.hosts.size());
+  const size_t b = world_.prng.below(world_.hosts.size());
+  flap(a, b, static_cast<int>(world_.prng.between(4, 16)));
 }
 
 void Faults::flap(size_t a, size_t b, int times) {

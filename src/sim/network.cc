@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "base/hash.h"
 #include "sim/aims.h"
 #include "sim/checks.h"
 #include "sim/process.h"
@@ -185,7 +186,7 @@ void Network::deliver(const std::shared_ptr<Connection>& connection, const std::
   if (connection->broken || !to.process || to.incarnation != connection->to_life) return;
   node::PeerMessage message = decoded(frame, wire::decode_peer_message);
   if (world_.tracing()) world_.checks->trace_message("<-", to, connection->sender, message);
-  world_.digest(0x6d, frame.size());
+  world_.digest(0x6d, hash64(frame, 0));
   const Host& sender = world_.hosts[connection->from];
   if (sender.incarnation != connection->from_life) ++world_.seen[Situation::earlier_life];
   to.process->input([this, &to, from = connection->sender, moved = std::move(message)]() mutable {

@@ -40,6 +40,9 @@ class Shrinker {
 
   bool accept(const Options& candidate, uint64_t seeds) {
     if (candidate == best_.options) return false;
+    // What no seed would draw fails in ways of its own.
+    const uint64_t beats = candidate.drift_percent > 100 ? 10 : 2;
+    if (candidate.election_timeout_ms < beats * candidate.heartbeat_interval_ms) return false;
     for (uint64_t i = 0; i < seeds && runs_ < max_runs_; ++i) {
       const uint64_t seed = best_.seed + i;
       Apart result = once(seed, candidate);

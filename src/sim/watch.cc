@@ -183,7 +183,8 @@ void Watch::sends(const Host& host, raft::NodeId to, const node::PeerMessage& me
   } else if (std::holds_alternative<raft::TimeoutNow>(message)) {
     seen.told_transfer = true;
   } else if (const auto* install = std::get_if<raft::InstallSnapshotReply>(&message)) {
-    if (install->installed) ++times[Situation::snapshot_refused_old];
+    if (install->installed && host.process->node().raft()->commit_index() > install->index)
+      ++times[Situation::snapshot_refused_old];
   } else if (const auto* read = std::get_if<raft::ReadIndexReply>(&message)) {
     if (!read->ok) ++times[Situation::read_refused];
   } else if (const auto* forward = std::get_if<node::Forward>(&message)) {
@@ -215,7 +216,7 @@ void Watch::looked(const Host& host) {
   if (seen.transferring && !transferring) {
     if (raft->role() == raft::Role::leader && !new_term) {
       ++times[Situation::transfer_deadline];
-    } else {
+    } else if (new_term) {
       ++times[seen.told_transfer ? Situation::transfer_done : Situation::transfer_by_term];
     }
   }

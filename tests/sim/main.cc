@@ -75,6 +75,8 @@ void report(uint64_t seed, const Options& options, const RunResult& result) {
 int run_one(uint64_t seed, const Options& options, bool trace) {
   current_seed = seed;
   current_options = options;
+  // An assertion must not take the end of the trace with it.
+  if (trace) std::setvbuf(stdout, nullptr, _IOLBF, 0);
   std::printf("seed %" PRIu64 ": %s\n", seed, describe(options).c_str());
   const RunResult result = wh::sim::run(seed, options, trace);
   if (!result.failure.empty()) report(seed, options, result);
@@ -90,13 +92,12 @@ int shrink(uint64_t seed, uint64_t max_runs) {
     std::printf("seed %" PRIu64 " does not fail\n", seed);
     return 2;
   }
-  std::fflush(stdout);
-  (void)run_one(shrunk.seed, shrunk.options, true);
-  std::printf("\nsmallest run after %" PRIu64 " runs: seed %" PRIu64 ", %" PRIu64 " events, %" PRIu64
+  std::printf("smallest run after %" PRIu64 " runs: seed %" PRIu64 ", %" PRIu64 " events, %" PRIu64
               " ms of its time\n  %s\n  %s\nrepeat with: %s\nfor a file in tests/issues: %" PRIu64 " %s\n",
               shrunk.runs, shrunk.seed, shrunk.result.events, shrunk.result.virtual_ms, shrunk.result.failure.c_str(),
               describe(shrunk.options).c_str(), command(shrunk.seed, shrunk.options).c_str(), shrunk.seed,
               difference(wh::sim::draw_options(shrunk.seed), shrunk.options).c_str());
+  (void)run_one(shrunk.seed, shrunk.options, true);
   return 1;
 }
 
@@ -150,7 +151,8 @@ Totals run_beside(uint64_t from, uint64_t count, uint64_t jobs, bool progress) {
   std::fflush(stdout);
   for (uint64_t job = 0; job < jobs; ++job) {
     int ends[2];
-    if (::pipe(ends) != 0 || count <= job) break;
+    if (count <= job) break;
+    if (::pipe(ends) != 0) std::abort();
     if (::fork() == 0) {
       ::close(ends[0]);
       const std::string text = packed(run_some(from + job, count - job, jobs, progress && job == 0));
@@ -221,7 +223,10 @@ int replay(const char* path) {
     if (line.empty() || line.front() == '#') continue;
     std::istringstream words(line);
     uint64_t seed = 0;
-    words >> seed;
+    if (!(words >> seed)) {
+      std::fprintf(stderr, "%s: no seed in: %s\n", path, line.c_str());
+      return 2;
+    }
     assignments.assign(std::istream_iterator<std::string>(words), {});
     worst |= run_one(seed, options_of(seed), false);
   }
@@ -292,6 +297,10 @@ int main(int argc, char** argv) {
   });
   if (mode == "seed") return run_one(first, options_of(first), trace);
   if (mode == "shrink") return shrink(first, max_runs);
+  if ((mode == "seeds" || mode == "digest" || mode == "determinism") && count == 0) {
+    std::fprintf(stderr, "sim: no seeds\n");
+    return 2;
+  }
   if (mode == "seeds" && *current_mutant != 0) return wh::sim::hunt_one(current_mutant, first, count, options_of);
   if (mode == "seeds") return run_many(first, count, jobs, all_situations, progress);
   if (mode == "digest") return digest(first, count);
