@@ -75,10 +75,11 @@ int trace_one(uint64_t seed, const SimulateArguments& arguments) {
 }
 
 void print_progress(const sim::Totals& totals, uint64_t seed, bool terminal) {
-  std::printf("%sseed %" PRIu64 ": %" PRIu64 " clusters, %" PRIu64
-              " events, %.1f virtual hours, %.0f times real time, %" PRIu64 " failed%s",
-              terminal ? "\r" : "", seed, totals.seeds, totals.events, static_cast<double>(totals.virtual_ms) / 3.6e6,
-              totals.times_real(), totals.failed, terminal ? "  " : "\n");
+  // Short enough for a terminal of 80 columns.
+  std::printf("%s%" PRIu64 " clusters up to seed %" PRIu64 ", %.1f virtual hours, %.0f x real time, %" PRIu64
+              " failed%s",
+              terminal ? "\r" : "", totals.seeds, seed, static_cast<double>(totals.virtual_ms) / 3.6e6,
+              totals.times_real(), totals.failed, terminal ? " " : "\n");
   std::fflush(stdout);
 }
 
@@ -101,7 +102,7 @@ void print_summary(const sim::Totals& totals) {
   for (size_t i = 0; i < sim::kSituations; ++i)
     if (totals.seen.times[i] != 0)
       std::printf("  %-52s %10" PRIu64 "\n", sim::kSituationNames[i], totals.seen.times[i]);
-  std::printf("What clients were told:\n");
+  std::printf("What clients were told, and how often it was judged:\n");
   for (const auto& [outcome, times] : totals.outcomes) std::printf("  %-52s %10" PRIu64 "\n", outcome.c_str(), times);
   std::printf(totals.failed == 0 ? "All held: one leader a term, one log, nothing acknowledged lost, no event twice, "
                                    "every answer linearizable.\n"

@@ -32,11 +32,13 @@ double Totals::times_real() const { return seconds > 0 ? static_cast<double>(vir
 
 std::string Totals::line() const {
   const double hours = static_cast<double>(virtual_ms) / 3.6e6;
+  const bool years = hours > 8766.0 / 100;
   char text[256];
   std::snprintf(text, sizeof text,
                 "%" PRIu64 " seeds, %" PRIu64 " failed; %" PRIu64 " events, %" PRIu64
-                " operations, %.1f virtual hours (%.4f years) in %.1f s: %.0f times real time",
-                seeds, failed, events, operations, hours, hours / 8766, seconds, times_real());
+                " operations, %.2f virtual %s in %.1f s: %.0f times real time",
+                seeds, failed, events, operations, years ? hours / 8766 : hours, years ? "years" : "hours", seconds,
+                times_real());
   return text;
 }
 

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <fstream>
 #include <iterator>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <sys/wait.h>
@@ -26,15 +27,20 @@ using wh::sim::Totals;
 
 constexpr const char* kUsage =
     "sim --seed N [--trace]       one seed; with all that happens in it\n"
-    "sim --seeds FROM COUNT       many; figures at the end. With --all-situations it fails when one never came up,\n"
-    "                             with --progress it says how far it is, --jobs N runs so many processes\n"
-    "sim --shrink N               makes the failing seed smaller, and prints what is left: one command, and its trace\n"
-    "sim --replay FILE            runs that once found a bug, one a line: a seed and options (--shrink prints such "
-    "lines)\n"
+    "sim --seeds FROM COUNT       many; figures at the end. The first that fails is made smaller\n"
+    "  --jobs N                   in so many processes\n"
+    "  --progress                 says how far it is\n"
+    "  --all-situations           fails when one never came up\n"
+    "sim --shrink N               makes the failing seed smaller; what is left, and its trace\n"
+    "  --max-runs N               in so many runs at most (2000)\n"
+    "sim --replay FILE            runs that once found a bug: a seed and options a line, as --shrink prints them\n"
     "sim --determinism FROM COUNT each seed twice: the same must happen\n"
     "sim --digest FROM COUNT      one number of all that happened, to compare two builds\n"
     "  --set NAME=VALUE           another option than the seed draws (src/sim/options.h)\n"
     "  --mutant NAME              plants a defect (src/base/mutant.h); with --seeds: one of them must catch it\n";
+
+// Of a failing seed of many; by hand one takes longer.
+constexpr uint64_t kRunsToShrink = 600;
 
 uint64_t current_seed = 0;
 Options current_options;
@@ -85,8 +91,8 @@ int run_one(uint64_t seed, const Options& options, bool trace) {
   return result.failure.empty() ? 0 : 1;
 }
 
-// What is left of a failing run, and its trace.
-int shrink(uint64_t seed, uint64_t max_runs) {
+// What is left of a failing run; with `trace` all that happens in it, too.
+int shrink(uint64_t seed, uint64_t max_runs, bool trace) {
   const wh::sim::Shrunk shrunk = wh::sim::shrink(seed, options_of(seed), max_runs, wh::sim::run_apart);
   if (shrunk.result.failure.empty()) {
     std::printf("seed %" PRIu64 " does not fail\n", seed);
@@ -97,23 +103,33 @@ int shrink(uint64_t seed, uint64_t max_runs) {
               shrunk.runs, shrunk.seed, shrunk.result.events, shrunk.result.virtual_ms, shrunk.result.failure.c_str(),
               describe(shrunk.options).c_str(), command(shrunk.seed, shrunk.options).c_str(), shrunk.seed,
               difference(wh::sim::draw_options(shrunk.seed), shrunk.options).c_str());
-  (void)run_one(shrunk.seed, shrunk.options, true);
+  std::fflush(stdout);
+  if (trace) (void)run_one(shrunk.seed, shrunk.options, true);
   return 1;
 }
 
 Totals run_some(uint64_t from, uint64_t count, uint64_t stride, bool progress) {
   double shown = 0;
+  std::optional<uint64_t> failing;
   wh::sim::Campaign campaign;
   campaign.first = from;
   campaign.count = count;
   campaign.stride = stride;
   campaign.options_of = options_of;
-  return wh::sim::run_campaign(campaign, report, [&](const Totals& so_far, uint64_t seed) {
-    if (!progress || so_far.seconds < shown + 10) return;
-    shown = so_far.seconds;
-    std::printf("seed %" PRIu64 ": %s\n", seed, so_far.line().c_str());
-    std::fflush(stdout);
-  });
+  const Totals totals = wh::sim::run_campaign(
+      campaign,
+      [&](uint64_t seed, const Options& options, const RunResult& result) {
+        report(seed, options, result);
+        if (!failing) failing = seed;
+      },
+      [&](const Totals& so_far, uint64_t seed) {
+        if (!progress || so_far.seconds < shown + 10) return;
+        shown = so_far.seconds;
+        std::printf("seed %" PRIu64 ": %s\n", seed, so_far.line().c_str());
+        std::fflush(stdout);
+      });
+  if (failing) (void)shrink(*failing, kRunsToShrink, false);
+  return totals;
 }
 
 // As text, from a process to its parent.
@@ -296,7 +312,7 @@ int main(int argc, char** argv) {
       std::printf("           | %.*s\n", static_cast<int>(line.size()), line.data());
   });
   if (mode == "seed") return run_one(first, options_of(first), trace);
-  if (mode == "shrink") return shrink(first, max_runs);
+  if (mode == "shrink") return shrink(first, max_runs, true);
   if ((mode == "seeds" || mode == "digest" || mode == "determinism") && count == 0) {
     std::fprintf(stderr, "sim: no seeds\n");
     return 2;
