@@ -424,11 +424,14 @@ void Node::answered(uint64_t request, Result<Answer> answer, Millis now) {
   if (adopting_.contains(request)) return adopted(request, answer, now);
   if (finding_.erase(request) > 0) {
     const auto* who = answer ? std::get_if<WhoIAm>(&*answer) : nullptr;
-    if (who != nullptr && raft_ && who->identity.cluster == cluster_ &&
-        raft_->configuration().contains(who->identity.instance) && who->identity.instance != instance_) {
-      announced_[who->identity.instance] = who->identity;
-      configuration_changed();
-    }
+    if (who == nullptr || !raft_ || who->identity.cluster != cluster_ || who->identity.instance == instance_) return;
+    // Who was taken in and heard nothing since knows nobody: it dials whoever of its cluster answers, and is told there
+    // should it have been removed meanwhile.
+    const bool knows_nobody = raft_->configuration().empty();
+    if (!knows_nobody && !raft_->configuration().contains(who->identity.instance)) return;
+    announced_[who->identity.instance] = who->identity;
+    if (knows_nobody) remember_stranger({who->identity.instance, who->identity.name, who->identity.raft_address});
+    configuration_changed();
     return;
   }
   for (PendingAdmin& admin : admin_)

@@ -431,8 +431,7 @@ bool Node::ready(std::string* why) const {
   if (cluster_ == kNoCluster) return no(waiting_for_.empty() ? "this node is in no cluster yet" : waiting_for_);
   if (!raft_) return no("this node is loading its snapshot");
   if (removed_) return no(removed_sentence());
-  if (raft_->configuration().empty())
-    return no("this node was taken in and waits for its cluster's leader; if it was removed meanwhile, add it again");
+  if (raft_->configuration().empty()) return no("this node waits for its cluster's leader");
   if (!raft_->leader_id()) return no("no leader is known");
   if (raft_->leader_id() == instance_ && !raft_->leads_for_certain())
     return no("this node leads, but no entry of its term is committed yet");

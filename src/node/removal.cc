@@ -71,11 +71,14 @@ std::vector<raft::NodeId> Node::removed_for_certain() const {
 void Node::told_removed(raft::NodeId by, raft::Position as_of, Millis now) {
   wants_turn_ = true;
   if (!raft_) return;
-  // By a member that this node knows; whatever else calls itself so is not believed.
+  // By a member that this node knows; whatever else calls itself so is not believed. Who was taken in and heard nothing
+  // since knows none, and has but those of its cluster that it met.
   const raft::Member* member = raft_->configuration().find(by);
   if (member == nullptr) member = raft_->log().configuration_at(raft_->commit_index()).configuration.find(by);
-  if (member == nullptr || by == instance_) return;
-  if (!removed_) told_by_ = member->name;
+  const auto met = strangers_.find(by);
+  const bool believed = member != nullptr || (raft_->configuration().empty() && met != strangers_.end());
+  if (!believed || by == instance_) return;
+  if (!removed_) told_by_ = member != nullptr ? member->name : met->second.name;
   raft_->step(now, raft::ToldRemoved{as_of});
 }
 

@@ -296,9 +296,9 @@ void Checks::looked(Host& host, bool whole_turn) {
     fail(host, "its snapshot holds more than is committed");
   if (!whole_turn || world_.failed()) return;
   // From turn to turn: what waited while it stood still is handed in before the turn. Idle as a follower counts for
-  // nothing.
+  // nothing, nor does the time in which it was the only voter.
   const Millis now = world_.now(host);
-  const Millis before = std::max(std::exchange(shadow.looked_at, now), shadow.leads_since);
+  const Millis before = std::max({std::exchange(shadow.looked_at, now), shadow.leads_since, shadow.changed_at});
   // A leader that stood still must not answer from what it believed before (HAZARDS C10).
   const Millis timeout = world_.options.election_timeout_ms;
   if (led && shadow.role == raft::Role::leader && now > before + timeout + 1 && raft->configuration().quorum() > 1)

@@ -239,7 +239,12 @@ class Simulation {
                                uint64_t{o.stall_ms} * 4'000 + 12'000'000) *
                               o.drift_percent / 100;
     bool progressed = false;
-    world_.run(world_.now_us() + bound_us, [&] { return progressed = progress(); });
+    // Looks, too, when nothing happens: a lone leader has nobody to send heartbeats to.
+    const uint64_t end_us = world_.now_us() + bound_us;
+    while (!world_.failed() && !progressed && world_.now_us() < end_us) {
+      world_.run(std::min(end_us, world_.now_us() + 50'000), [&] { return progressed = progress(); });
+      if (!world_.failed() && !progressed) progressed = progress();
+    }
     if (!world_.failed() && !progressed)
       world_.fail("liveness: a healed majority did not make progress in time: " + standing());
     // Nobody asks for anything any more: the log is at rest but for elections and members that come back.
@@ -299,13 +304,13 @@ class Simulation {
       const raft::Index last{cluster.log.size()};
       return std::all_of(healthy_.begin(), healthy_.end(), [&](size_t i) {
         Host& host = world_.hosts[i];
-        // Who was removed learns of it from the others, also when it was away; but not who was adopted and never heard
-        // of anybody, as it knows nobody to ask.
+        // Who was removed learns of it from the others, also when it was away; but not who was adopted, never heard of
+        // anybody, and has no address to ask at.
         if (!cluster.configuration.contains(host.disk.instance)) {
           const raft::Raft* raft =
               host.process && host.disk.cluster == cluster_ ? host.process->node().raft() : nullptr;
-          return raft == nullptr || raft->configuration().empty() || host.process->node().removed() ||
-                 !cluster.configuration.remembers(host.disk.instance);
+          return raft == nullptr || (raft->configuration().empty() && host.join.empty()) ||
+                 host.process->node().removed() || !cluster.configuration.remembers(host.disk.instance);
         }
         return host.process && host.process->node().machine().applied() == last &&
                host.process->node().machine().digest() == cluster.log.back().digest;

@@ -56,6 +56,68 @@ TEST_CASE("whoever was removed and comes back on its old connection is answered"
   CHECK(bench.transport.peers.size() == 2);
 }
 
+// Taken in by a cluster of which it has heard nothing yet.
+void be_adopted(Bench& bench) {
+  lead_alone(bench);
+  bench.node.asked(1, Adopt{kAnotherCluster, kMe, "other"}, bench.now);
+  bench.persist();
+  REQUIRE(bench.node.identity().cluster == kAnotherCluster);
+  REQUIRE(bench.node.raft()->configuration().empty());
+}
+
+TEST_CASE("who was taken in and removed before it heard anything is told by whom it met") {
+  Bench bench(bench_options(), empty_disk());
+  be_adopted(bench);
+  Identity leader = empty_node(kOther, "a:1").identity;
+  leader.cluster = kAnotherCluster;
+  bench.node.peer_identity(kOther, leader);
+  // Of one that it never met it believes nothing.
+  bench.node.told_removed(kThird, {raft::Term{3}, raft::Index{9}}, bench.now);
+  bench.wait(1);
+  CHECK_FALSE(bench.node.removed());
+  bench.node.told_removed(kOther, {raft::Term{3}, raft::Index{9}}, bench.now);
+  bench.wait(1);
+  CHECK(bench.node.removed());
+  std::string why;
+  CHECK_FALSE(bench.node.ready(&why));
+  CHECK(why.find("was removed from the cluster") != std::string::npos);
+  // Added again, by a leader that knew of the removal, it is a member again.
+  const raft::Member me{.id = kMe, .name = "me", .raft_address = "a:9", .http_address = {}, .https_address = {}};
+  const raft::Member other{
+      .id = kOther, .name = "other", .raft_address = "a:1", .http_address = {}, .https_address = {}};
+  raft::AppendEntries addition{.term = raft::Term{3}};
+  for (uint64_t i = 1; i <= 10; ++i)
+    addition.entries.push_back({.index = raft::Index{i},
+                                .term = raft::Term{3},
+                                .kind = i == 10 ? raft::EntryKind::configuration : raft::EntryKind::noop,
+                                .payload = i == 10 ? Bytes(raft::Configuration({other, me}).encode()) : Bytes()});
+  addition.leader_commit = raft::Index{10};
+  bench.node.receive(kOther, addition, bench.now);
+  bench.persist();
+  CHECK_FALSE(bench.node.removed());
+}
+
+TEST_CASE("who was taken in and heard nothing since dials whoever of its cluster answers at the addresses of join") {
+  NodeOptions options = bench_options();
+  options.join = {"a:1"};
+  RecoveredNode taken_in = empty_disk();
+  taken_in.cluster = kAnotherCluster;
+  Bench bench(std::move(options), std::move(taken_in));
+  bench.persist();
+  REQUIRE(bench.node.raft() != nullptr);
+  REQUIRE(bench.node.raft()->configuration().empty());
+  for (int i = 0; i < 3 && bench.transport.asked.empty(); ++i) bench.wait(1'000);
+  REQUIRE_FALSE(bench.transport.asked.empty());
+  CHECK(bench.transport.asked.back().address == "a:1");
+  WhoIAm who = empty_node(kOther, "a:1");
+  who.identity.cluster = kAnotherCluster;
+  bench.node.answered(bench.transport.asked.back().request, Answer{who}, bench.now);
+  bench.persist();
+  REQUIRE(bench.transport.peers.size() == 1);
+  CHECK(bench.transport.peers[0].id == kOther);
+  CHECK(bench.transport.peers[0].raft_address == "a:1");
+}
+
 TEST_CASE("a snapshot of the state before an adoption is forgotten") {
   NodeOptions options = bench_options();
   options.snapshot_entries = 1;
