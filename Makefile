@@ -13,7 +13,7 @@ TESTS ?=
 SERVER = src/server/wormhole-server
 OPTIONS_build =
 OPTIONS_build-debug = -Dbuildtype=debug
-OPTIONS_build-asan = -Doptimization=1 -Db_sanitize=address,undefined -Db_lundef=false
+OPTIONS_build-asan = -Doptimization=0 -Db_sanitize=address,undefined -Db_lundef=false
 OPTIONS_build-tsan = -Db_sanitize=thread -Db_lundef=false
 OPTIONS_build-coverage = -Dbuildtype=debug -Doptimization=0 -Db_coverage=true
 COVERED = $(addprefix tests/,raft/raft_test scenarios/scenarios_test issues/issues sim/sim_plain sim/sim_history \
