@@ -198,8 +198,10 @@ TEST_CASE("tls-auth-clients: yes, optional and no, from another machine") {
     // The client hears of it by an alert.
     CHECK(hosts.far.sh("openssl s_client -connect 10.77.0.1:" + std::to_string(tls_port) + " </dev/null 2>&1")
               .out.find("alert handshake failure") != std::string::npos);
-    CHECK(server.log().find("to the HTTPS port was closed: TLS handshake failed: it shows no certificate") !=
-          std::string::npos);
+    CHECK(eventually([&] {
+      return server.log().find("to the HTTPS port was closed: TLS handshake failed: it shows no certificate") !=
+             std::string::npos;
+    }));
   }
   SUBCASE("optional: no lock on the door, but protected mode stays") {
     start("optional", "yes");
@@ -233,7 +235,8 @@ TEST_CASE("requirepass by CONFIG SET counts at once, for connections that are op
   CHECK(server.redis("-a pass-2 --no-auth-warning CONFIG SET requirepass ''") == "OK");
   CHECK(server.get("/event").status == 200);
   CHECK(server.redis("INFO stats").find("http_failed_auth:1\r") != std::string::npos);
-  CHECK(server.log().find("A wrong password came over HTTP from 127.0.0.1") != std::string::npos);
+  CHECK(eventually(
+      [&] { return server.log().find("A wrong password came over HTTP from 127.0.0.1") != std::string::npos; }));
   CHECK(server.log().find("pass-") == std::string::npos);
 }
 
