@@ -28,6 +28,9 @@ define compile
   else echo "Building in $(1)" && ninja -C $(1) --quiet $(2); fi
 endef
 
+# $(call targets_of_tests,DIRECTORY): what the tests of $(TESTS) need; all when there is no such choice.
+targets_of_tests = $(if $(TESTS),$(SERVER) $$(tests/run --targets $(1) $(TESTS)))
+
 # $(call install_unit,FILE,WHERE): installs a file that names installed files.
 define install_unit
 @install -D -m 644 /dev/null '$(DESTDIR)$(PREFIX)/$(2)'
@@ -50,7 +53,7 @@ run: all needs-run ## three nodes on loopback, data in run/, until Ctrl-C
 
 .PHONY: test
 test: needs-build needs-test ## builds and runs every test
-	$(call compile,build)
+	$(call compile,build,$(call targets_of_tests,build))
 	$(call link,build)
 	@exec tests/run -j $(JOBS) build $(TESTS)
 
@@ -65,7 +68,9 @@ asan: needs-build ## server and tests with AddressSanitizer and UBSan in build-a
 	$(call link,build-asan)
 
 .PHONY: test-asan
-test-asan: asan needs-test ## runs every test with them
+test-asan: needs-build needs-test ## runs every test with them
+	$(call compile,build-asan,$(call targets_of_tests,build-asan))
+	$(call link,build-asan)
 	@exec tests/run -j $(JOBS) build-asan $(TESTS)
 
 .PHONY: tsan
