@@ -327,7 +327,8 @@ std::string Story::make_server(const Words& w) {
   Configuration configuration = disk.genesis;
   for (const auto& [index, since] : changes) {
     if (index == 0 || index > log.size()) return "its log does not reach index " + std::to_string(index);
-    for (const Member& m : Configuration(configuration).members())
+    const Configuration before = configuration;
+    for (const Member& m : before.members())
       if (std::find(since.begin(), since.end(), m.id.value) == since.end()) configuration = configuration.without(m.id);
     for (const uint64_t voter : since) configuration = configuration.with(member_of(voter));
     disk.log[index - 1].kind = EntryKind::configuration;
