@@ -203,6 +203,9 @@ class Simulation {
   void heal() {
     world_.clients->stop();
     world_.chaos = false;
+    // With the limits of the server's defaults: what is full for good takes no writes, whoever leads.
+    for (Host& host : world_.hosts)
+      if (host.process) host.process->node().set_room(0, 0);
     healthy_ = choose_healthy();
     // The others are there for everybody, for nobody, or for some: then a leader among them may be one that not every
     // healthy node hears, and all that can be asked for is that writes go on (HAZARDS A11).
@@ -229,7 +232,6 @@ class Simulation {
         world_.start(host);
       } else {
         host.process->storage().fail_next(SimStorage::Failure::none);
-        host.process->node().set_room(0, 0);
         host.process->resume();
       }
     }
@@ -270,6 +272,7 @@ class Simulation {
   void trouble(Host& host, uint64_t kind) {
     const uint64_t timeout_us = uint64_t{world_.options.election_timeout_ms} * 1'000;
     world_.after(world_.prng.below(4 * timeout_us) + 1, [this, &host, kind, timeout_us] {
+      if (healthy_.contains(host.number)) return;
       const Host& other = world_.hosts[world_.prng.below(world_.hosts.size())];
       const uint64_t us = world_.prng.below(3 * timeout_us);
       switch (kind) {
@@ -278,6 +281,7 @@ class Simulation {
           world_.restart(host, us);
           break;
         case 1:
+          partial_ = true;  // it may lead, and not be heard by all
           for (const auto& [a, b] : {std::pair(host.number, other.number), std::pair(other.number, host.number)})
             world_.prng.below(2) == 0 ? world_.network->cut(a, b) : world_.network->mend(a, b);
           break;
@@ -293,10 +297,41 @@ class Simulation {
     });
   }
 
+  // A removal that was asked for before may be committed only now, and be about those that were healed.
+  bool quorum_is_healthy() {
+    const auto has_quorum = [&](const raft::Configuration& configuration) {
+      size_t voters = 0;
+      for (const size_t i : healthy_) voters += configuration.is_voter(world_.hosts[i].disk.instance) ? 1 : 0;
+      return voters >= configuration.quorum();
+    };
+    if (!has_quorum(world_.checks->cluster(cluster_).configuration)) return false;
+    // What a log holds beyond may be in force, too.
+    return std::all_of(healthy_.begin(), healthy_.end(), [&](size_t i) {
+      const Host& host = world_.hosts[i];
+      const raft::Raft* raft = host.process && host.disk.cluster == cluster_ ? host.process->node().raft() : nullptr;
+      return raft == nullptr || !world_.checks->cluster(cluster_).configuration.contains(host.disk.instance) ||
+             has_quorum(raft->configuration());
+    });
+  }
+
+  void heal_everybody() {
+    world_.trace("those that were healed are no quorum any more: all are");
+    for (const Host& host : world_.hosts) healthy_.insert(host.number);
+    world_.network->mend_all();
+    for (Host& host : world_.hosts) {
+      if (!host.process) {
+        world_.start(host);
+      } else {
+        host.process->resume();
+      }
+    }
+  }
+
   // A write of now is applied, and every healthy member holds the same.
   bool progress() {
     if (world_.now_us() < next_look_us_) return false;
     next_look_us_ = world_.now_us() + 20'000;
+    if (!quorum_is_healthy()) heal_everybody();
     if (write_ != 0 && world_.clients->op(write_).done &&
         world_.clients->op(write_).outcome == node::Outcome::applied) {
       if (partial_) return true;
@@ -304,13 +339,17 @@ class Simulation {
       const raft::Index last{cluster.log.size()};
       return std::all_of(healthy_.begin(), healthy_.end(), [&](size_t i) {
         Host& host = world_.hosts[i];
-        // Who was removed learns of it from the others, also when it was away; but not who was adopted, never heard of
-        // anybody, and has no address to ask at.
+        // Who was removed learns of it from the others, also when it was away; but not who knows none of those that are
+        // members now, be it because it was adopted and never heard of anybody, and has no address to ask at.
         if (!cluster.configuration.contains(host.disk.instance)) {
           const raft::Raft* raft =
               host.process && host.disk.cluster == cluster_ ? host.process->node().raft() : nullptr;
-          return raft == nullptr || (raft->configuration().empty() && host.join.empty()) ||
-                 host.process->node().removed() || !cluster.configuration.remembers(host.disk.instance);
+          if (raft == nullptr || host.process->node().removed() || !cluster.configuration.remembers(host.disk.instance))
+            return true;
+          const std::vector<raft::Member>& known = raft->configuration().members();
+          if (known.empty()) return host.join.empty();
+          return std::none_of(known.begin(), known.end(),
+                              [&](const raft::Member& member) { return cluster.configuration.contains(member.id); });
         }
         return host.process && host.process->node().machine().applied() == last &&
                host.process->node().machine().digest() == cluster.log.back().digest;
