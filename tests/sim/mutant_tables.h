@@ -76,7 +76,6 @@ inline constexpr Quick kQuick[] = {
     {"snapshot_with_newest_members", 40},
     {"install_keeps_configuration", 40},
     {"learner_counts", 60},
-    {"promoted_while_behind", 42},
     {"added_as_voter", 40},
     {"founds_without_majority", 75},
     {"truncated_configuration_stays", 40},
