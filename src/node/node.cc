@@ -9,17 +9,11 @@
 #include "base/assert.h"
 #include "base/log.h"
 #include "base/mutant.h"
+#include "base/overloaded.h"
 #include "node/seeking.h"
 
 namespace wh::node {
 namespace {
-
-template <class... F>
-struct Overloaded : F... {
-  using F::operator()...;
-};
-template <class... F>
-Overloaded(F...) -> Overloaded<F...>;
 
 // How many items of a replaced state are freed in one turn.
 constexpr size_t kDiscardPerTurn = 2'000;

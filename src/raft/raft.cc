@@ -8,16 +8,10 @@
 #include "base/assert.h"
 #include "base/log.h"
 #include "base/mutant.h"
+#include "base/overloaded.h"
 
 namespace wh::raft {
 namespace {
-
-template <class... F>
-struct Overloaded : F... {
-  using F::operator()...;
-};
-template <class... F>
-Overloaded(F...) -> Overloaded<F...>;
 
 // A term this far above our own is no accident of elections: refused, so that one sick node cannot use up the numbers.
 constexpr uint64_t kMaxTermJump = uint64_t{1} << 32;

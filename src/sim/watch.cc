@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/overloaded.h"
 #include "machine/command.h"
 #include "sim/checks.h"
 #include "sim/clients.h"
@@ -10,13 +11,6 @@
 
 namespace wh::sim {
 namespace {
-
-template <class... F>
-struct Overloaded : F... {
-  using F::operator()...;
-};
-template <class... F>
-Overloaded(F...) -> Overloaded<F...>;
 
 constexpr std::array<Situation, raft::kElectionCauses> kBegun = {
     Situation::election_at_start,     Situation::election_silence,  Situation::election_leaderless,
