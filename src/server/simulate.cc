@@ -3,7 +3,6 @@
 #include <cinttypes>
 #include <csignal>
 #include <cstdio>
-#include <cstring>
 #include <string>
 #include <unistd.h>
 
@@ -22,14 +21,14 @@ constexpr uint64_t kMaxShrinkRuns = 600;
 volatile std::sig_atomic_t interrupted = 0;
 
 // For the handler of SIGABRT: what repeats the run in which an assertion failed.
-char repeat_command[512];
+std::string repeat_command;  // but for the seed
 uint64_t running_seed = 0;
 
 void on_abort(int) {
   // No string is made here: the assertion may have failed in the middle of an allocation.
   static constexpr char kWhat[] = "This run broke an assertion. Repeat it with: ";
   if (::write(STDERR_FILENO, kWhat, sizeof kWhat - 1) < 0) return;
-  if (::write(STDERR_FILENO, repeat_command, std::strlen(repeat_command)) < 0) return;
+  if (::write(STDERR_FILENO, repeat_command.data(), repeat_command.size()) < 0) return;
   char digits[24];
   size_t at = sizeof digits;
   digits[--at] = '\n';
@@ -120,7 +119,7 @@ int simulate(const SimulateArguments& arguments) {
   }
   // From low numbers, so that they can be typed again.
   const uint64_t first = arguments.seed ? *arguments.seed : random_value<uint32_t>() % 1'000'000;
-  std::snprintf(repeat_command, sizeof repeat_command, "%s", command(arguments).c_str());
+  repeat_command = command(arguments);
   std::signal(SIGABRT, on_abort);
   if (arguments.trace) return trace_one(first, arguments);
   set_log_sink([](LogLevel, std::string_view) {});

@@ -224,16 +224,7 @@ class Simulation {
           world_.network->mend(host.number, other.number);
         }
       }
-      if (!well) continue;
-      host.fuse = 0;
-      // What is damaged is found, and replaced.
-      if (host.disk.damage != Damage::none) replace_disk(world_, host);
-      if (!host.process) {
-        world_.start(host);
-      } else {
-        host.process->storage().fail_next(SimStorage::Failure::none);
-        host.process->resume();
-      }
+      if (well) make_well(host);
     }
     if (others == 3 && partial_) trouble_others();
     const Options& o = world_.options;
@@ -260,6 +251,18 @@ class Simulation {
     world_.clients->check_overdue();
   }
 
+  void make_well(Host& host) {
+    host.fuse = 0;
+    // What is damaged is found, and replaced.
+    if (host.disk.damage != Damage::none) replace_disk(world_, host);
+    if (!host.process) {
+      world_.start(host);
+    } else {
+      host.process->storage().fail_next(SimStorage::Failure::none);
+      host.process->resume();
+    }
+  }
+
   // Those that are not healed go on failing, each in a way of its own, while the others are to make progress.
   void trouble_others() {
     for (Host& host : world_.hosts)
@@ -281,7 +284,6 @@ class Simulation {
           world_.restart(host, us);
           break;
         case 1:
-          partial_ = true;  // it may lead, and not be heard by all
           for (const auto& [a, b] : {std::pair(host.number, other.number), std::pair(other.number, host.number)})
             world_.prng.below(2) == 0 ? world_.network->cut(a, b) : world_.network->mend(a, b);
           break;
@@ -318,20 +320,14 @@ class Simulation {
     world_.trace("those that were healed are no quorum any more: all are");
     for (const Host& host : world_.hosts) healthy_.insert(host.number);
     world_.network->mend_all();
-    for (Host& host : world_.hosts) {
-      if (!host.process) {
-        world_.start(host);
-      } else {
-        host.process->resume();
-      }
-    }
+    for (Host& host : world_.hosts) make_well(host);
   }
 
   // A write of now is applied, and every healthy member holds the same.
   bool progress() {
     if (world_.now_us() < next_look_us_) return false;
     next_look_us_ = world_.now_us() + 20'000;
-    if (!quorum_is_healthy()) heal_everybody();
+    if (healthy_.size() < world_.hosts.size() && !quorum_is_healthy()) heal_everybody();
     if (write_ != 0 && world_.clients->op(write_).done &&
         world_.clients->op(write_).outcome == node::Outcome::applied) {
       if (partial_) return true;
@@ -339,8 +335,8 @@ class Simulation {
       const raft::Index last{cluster.log.size()};
       return std::all_of(healthy_.begin(), healthy_.end(), [&](size_t i) {
         Host& host = world_.hosts[i];
-        // Who was removed learns of it from the others, also when it was away; but not who knows none of those that are
-        // members now, be it because it was adopted and never heard of anybody, and has no address to ask at.
+        // Who was removed learns of it from the others, also when it was away. Not so who knows none of those that are
+        // members now: who has only met others that were removed since, or was adopted and has no address to ask at.
         if (!cluster.configuration.contains(host.disk.instance)) {
           const raft::Raft* raft =
               host.process && host.disk.cluster == cluster_ ? host.process->node().raft() : nullptr;

@@ -50,6 +50,14 @@ TEST_CASE("--simulate says what it does not know") {
   const Output faults = sh(dir, kSimulate + "--faults crashes,meteors");
   CHECK(faults.status == 1);
   CHECK(has(faults.err, "no such faults: \"meteors\"; there are crashes, pauses, partitions, "));
+  // The very names that --help has.
+  const std::string help = sh(dir, WORMHOLE_SERVER " --help").out;
+  std::string names = faults.err.substr(faults.err.find("there are ") + 10);
+  names.erase(names.find(" and none"));
+  for (size_t comma = 0; comma != std::string::npos; names.erase(0, comma == std::string::npos ? 0 : comma + 2)) {
+    comma = names.find(", ");
+    CHECK_MESSAGE(has(help, names.substr(0, comma)), names);
+  }
   const Output nodes = sh(dir, kSimulate + "--nodes 9");
   CHECK(nodes.status == 1);
   CHECK(has(nodes.err, "'--nodes' takes 1 to 7"));

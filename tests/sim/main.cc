@@ -202,8 +202,15 @@ int run_many(uint64_t from, uint64_t count, uint64_t jobs, bool all_situations, 
   }
   std::printf("figures: %s; %zu of %zu situations came up\n", totals.line().c_str(), wh::sim::kSituations - never,
               wh::sim::kSituations);
+  // A second opinion that is never formed would be none.
+  const auto times = [&](const char* name) {
+    const auto found = totals.outcomes.find(name);
+    return found == totals.outcomes.end() ? 0 : found->second;
+  };
+  const bool blind = times("second opinion: key undecided") * 100 > times("second opinion: key");
+  if (blind) std::printf("FAILED: the second opinion is undecided on more than one key in a hundred\n");
   if (all_situations && never != 0) std::printf("FAILED: %zu situations never came up\n", never);
-  return totals.failed == 0 && (never == 0 || !all_situations) ? 0 : 1;
+  return totals.failed == 0 && !blind && (never == 0 || !all_situations) ? 0 : 1;
 }
 
 int digest(uint64_t from, uint64_t count) {
