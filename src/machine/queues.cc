@@ -8,10 +8,10 @@
 namespace wh::machine {
 namespace {
 
-constexpr uint64_t kDigestSeed = 0x6576656e74717565;  // "eventque"
+constexpr uint64_t kQueueSeed = 0x6576656e74717565;  // "eventque"
 
 uint64_t digest_of(std::string_view queue, const Event& event) {
-  return hash64(event.bytes.view(), mix64(hash64(queue, kDigestSeed), event.id.value));
+  return hash64(event.bytes.view(), mix64(hash64(queue, kQueueSeed), event.id.value));
 }
 
 }  // namespace

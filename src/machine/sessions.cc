@@ -7,7 +7,7 @@
 namespace wh::machine {
 namespace {
 
-constexpr uint64_t kDigestSeed = 0x73657373696f6e73;  // "sessions"
+constexpr uint64_t kSessionSeed = 0x73657373696f6e73;  // "sessions"
 
 uint64_t bit(uint64_t sequence) { return uint64_t{1} << (sequence % 64); }
 size_t word(uint64_t sequence) { return (sequence % Sessions::kWindow) / 64; }
@@ -69,7 +69,7 @@ uint64_t Sessions::digest_of(raft::NodeId origin, const Session& session) {
   record.reserve(kRecordBytes);
   Writer out(record);
   encode_one(origin, session, out);
-  return hash64(record, kDigestSeed);
+  return hash64(record, kSessionSeed);
 }
 
 void Sessions::encode(uint8_t prefix, Writer& out) const {

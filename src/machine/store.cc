@@ -7,9 +7,9 @@
 namespace wh::machine {
 namespace {
 
-constexpr uint64_t kDigestSeed = 0x6b65797376616c73;  // "keysvals"
+constexpr uint64_t kKeySeed = 0x6b65797376616c73;  // "keysvals"
 
-uint64_t digest_of(std::string_view key, const Bytes& value) { return hash64(value.view(), hash64(key, kDigestSeed)); }
+uint64_t digest_of(std::string_view key, const Bytes& value) { return hash64(value.view(), hash64(key, kKeySeed)); }
 
 }  // namespace
 

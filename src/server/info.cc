@@ -31,7 +31,7 @@ constexpr SectionName kSections[] = {
 static_assert(std::size(kSections) == static_cast<size_t>(InfoSection::none));
 constexpr auto kFirstByNameOnly = static_cast<size_t>(InfoSection::commandstats);
 
-class Text final : public InfoLines {
+class InfoText final : public InfoLines {
  public:
   void field(std::string_view name, std::string_view value) override {
     out += name;
@@ -42,7 +42,7 @@ class Text final : public InfoLines {
   std::string out;
 };
 
-void write(const Figure& figure, const Sources& sources, Text& text) {
+void write(const Figure& figure, const Sources& sources, InfoText& text) {
   if (const auto* read = std::get_if<ReadNumber>(&figure.read)) {
     if (const std::optional<int64_t> value = (*read)(sources)) text.field(figure.field, std::to_string(*value));
   } else if (const auto* read_text = std::get_if<ReadText>(&figure.read)) {
@@ -74,7 +74,7 @@ std::string info_text(const Sources& sources, std::span<const std::string> secti
                                      [&](const SectionName& known) { return known.name == name; });
     if (found != std::end(kSections)) wanted.insert(static_cast<size_t>(found - kSections));
   }
-  Text text;
+  InfoText text;
   for (const size_t section : wanted) {
     if (!text.out.empty()) text.out += "\r\n";
     text.out += "# " + std::string(kSections[section].title) + "\r\n";

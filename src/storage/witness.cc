@@ -13,7 +13,7 @@
 namespace wh::storage {
 namespace {
 
-constexpr uint64_t kMagic = 0x31535345'4e544957;  // "WITNESS1"
+constexpr uint64_t kWitnessMagic = 0x31535345'4e544957;  // "WITNESS1"
 constexpr size_t kFileSize = 4096;
 constexpr size_t kSlotSize = 512;
 
@@ -26,7 +26,7 @@ struct Slot {
 std::string encode(const Slot& slot) {
   std::string out;
   Writer w(out);
-  w.u64(kMagic);
+  w.u64(kWitnessMagic);
   w.u64(slot.sequence);
   w.u64(slot.instance.value);
   w.raw({reinterpret_cast<const char*>(slot.claim.cluster.data()), slot.claim.cluster.size()});
@@ -54,7 +54,7 @@ std::optional<Slot> decode(std::string_view bytes) {
   slot.claim.chain = r.u64();
   const size_t covered = bytes.size() - r.left();
   const uint32_t crc = r.u32();
-  if (!r.ok() || magic != kMagic || crc != crc32c(bytes.substr(0, covered))) return std::nullopt;
+  if (!r.ok() || magic != kWitnessMagic || crc != crc32c(bytes.substr(0, covered))) return std::nullopt;
   std::memcpy(slot.claim.cluster.data(), cluster.data(), cluster.size());
   return slot;
 }

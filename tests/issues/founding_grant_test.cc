@@ -8,12 +8,6 @@
 namespace wh::node {
 namespace {
 
-NodeOptions listed() {
-  NodeOptions options = bench_options();
-  options.join = {"a:1", "a:2", "a:3"};
-  return options;
-}
-
 FoundingGranted granted(const Bench& bench, uint64_t question) {
   for (const auto& [id, answer] : bench.transport.answers)
     if (id == question) return std::get<FoundingGranted>(answer);

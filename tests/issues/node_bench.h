@@ -92,6 +92,13 @@ inline NodeOptions bench_options() {
   return options;
 }
 
+// Of a node that knows the addresses of all three.
+inline NodeOptions listed() {
+  NodeOptions options = bench_options();
+  options.join = {"a:1", "a:2", "a:3"};
+  return options;
+}
+
 inline RecoveredNode empty_disk() {
   RecoveredNode disk;
   disk.instance = kMe;

@@ -7,12 +7,6 @@
 namespace wh::node {
 namespace {
 
-NodeOptions listed() {
-  NodeOptions options = bench_options();
-  options.join = {"a:1", "a:2", "a:3"};
-  return options;
-}
-
 TEST_CASE("a seeking node sleeps while its questions are under way") {
   Bench bench(listed(), empty_disk());
   bench.persist();

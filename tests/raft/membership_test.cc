@@ -12,14 +12,6 @@ using namespace wh::raft;
 using namespace wh::raft::test;
 
 namespace {
-// Server 1 leads term 1 for certain.
-void lead_for_certain(Cluster& c, const std::vector<Id>& voters = {1, 2, 3}) {
-  lead(c, {}, 1, voters);
-  for (const Id id : voters)
-    if (id != 1) c.receive(1, id, accepted(1, 1));
-  REQUIRE(c.raft(1).leads_for_certain());
-  clear_links(c);
-}
 Refusal refusal_of(Cluster& c, const Configuration& configuration) {
   return c.proposal(c.change(1, configuration)).refusal;
 }

@@ -6,15 +6,6 @@ using namespace wh;
 using namespace wh::raft;
 using namespace wh::raft::test;
 
-namespace {
-void lead_for_certain(Cluster& c, const std::vector<Id>& voters = {1, 2, 3}) {
-  lead(c, {}, 1, voters);
-  for (const Id id : voters)
-    if (id != 1) c.receive(1, id, accepted(1, 1));
-  clear_links(c);
-}
-}  // namespace
-
 TEST_CASE("thesis 6.4, HAZARDS E1: a read waits for a round that began after it") {
   Cluster c;
   lead_for_certain(c);

@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include <doctest/doctest.h>
+
 #include "cluster.h"
 
 namespace wh::raft::test {
@@ -67,6 +69,15 @@ inline void lead(Cluster& c, const std::vector<uint64_t>& log, uint64_t term,
     if (other != 1) c.receive(1, other, grant(term, true));
   for (const Id other : voters)
     if (other != 1) c.receive(1, other, grant(term));
+}
+
+// Server 1 leads term 1 for certain.
+inline void lead_for_certain(Cluster& c, const std::vector<Id>& voters = {1, 2, 3}) {
+  lead(c, {}, 1, voters);
+  for (const Id id : voters)
+    if (id != 1) c.receive(1, id, accepted(1, 1));
+  REQUIRE(c.raft(1).leads_for_certain());
+  clear_links(c);
 }
 
 }  // namespace wh::raft::test

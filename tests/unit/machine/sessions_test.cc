@@ -18,7 +18,7 @@ std::string records(const Sessions& sessions) {
   REQUIRE(out.size() == sessions.size() * (1 + Sessions::kRecordBytes));
   return out;
 }
-bool load(Sessions& sessions, const std::string& all, Index applied) {
+bool load_records(Sessions& sessions, const std::string& all, Index applied) {
   for (size_t at = 0; at < all.size(); at += 1 + Sessions::kRecordBytes)
     if (!sessions.load(std::string_view(all).substr(at + 1, Sessions::kRecordBytes), applied)) return false;
   return true;
@@ -88,7 +88,7 @@ TEST_CASE("HAZARDS E11: sessions come back from their records, and their digest 
   for (uint64_t origin = 1; origin <= 20; ++origin)
     for (uint64_t s = 1; s < 3000; s += origin * 7) sessions.admit(id(origin, origin, s), Index{++now});
   Sessions loaded;
-  REQUIRE(load(loaded, records(sessions), Index{now}));
+  REQUIRE(load_records(loaded, records(sessions), Index{now}));
   CHECK(loaded.digest() == sessions.digest());
   CHECK(records(loaded) == records(sessions));
   for (uint64_t origin = 1; origin <= 20; ++origin)

@@ -68,10 +68,10 @@ struct Leads : Bench {
   }
 };
 
-constexpr raft::NodeId kFourth{44};
+constexpr raft::NodeId kJoining{44};
 
-WhoIAm fourth() {
-  WhoIAm who = empty_node(kFourth, "a:4");
+WhoIAm joining() {
+  WhoIAm who = empty_node(kJoining, "a:4");
   who.identity.name = "fourth";
   return who;
 }
@@ -170,14 +170,14 @@ TEST_CASE("HAZARDS D10: a member of one cluster is not adopted by another, nor t
   CHECK(bench.node.identity().cluster == kCluster);
 
   Leads leader;
-  WhoIAm foreign = fourth();
+  WhoIAm foreign = joining();
   foreign.identity.cluster = kAnotherCluster;
   foreign.standing = Standing::member;
   leader.add(1, foreign);
   const std::vector<Completion> done = leader.node.take_completions();
   REQUIRE(done.size() == 1);
   CHECK(done[0].outcome == Outcome::conflict);
-  CHECK_FALSE(leader.node.raft()->configuration().contains(kFourth));
+  CHECK_FALSE(leader.node.raft()->configuration().contains(kJoining));
 }
 
 TEST_CASE("HAZARDS D11: a grant of its own is not enough to found a cluster of three") {
@@ -211,10 +211,10 @@ TEST_CASE("HAZARDS D13: a removed node keeps its data, whoever would take it in"
 
 TEST_CASE("HAZARDS D15: a second request to add a node that is joining joins it") {
   Leads bench;
-  bench.add(1, fourth());
-  REQUIRE(bench.node.raft()->configuration().is_learner(kFourth));
+  bench.add(1, joining());
+  REQUIRE(bench.node.raft()->configuration().is_learner(kJoining));
   const raft::Index changed = bench.node.raft()->log().configuration_index();
-  bench.add(2, fourth());
+  bench.add(2, joining());
   CHECK(bench.node.raft()->log().configuration_index() == changed);
   CHECK(bench.node.take_completions().empty());  // both wait for it
 }

@@ -6,12 +6,10 @@
 #include <doctest/doctest.h>
 
 #include "machine/command.h"
-#include "node_bench.h"
+#include "member.h"
 
 namespace wh::node {
 namespace {
-
-std::string set_command(const std::string& value) { return machine::encode_body(machine::Set{{{"k", value}}}); }
 
 struct Follower : Bench {
   Follower() : Bench(bench_options(), member_disk()) { heartbeat(raft::Term{2}); }

@@ -13,6 +13,8 @@
 
 namespace wh::node {
 
+inline bool has(const std::string& text, const char* part) { return text.find(part) != std::string::npos; }
+
 inline std::string set_command(const std::string& value) { return machine::encode_body(machine::Set{{{"k", value}}}); }
 
 struct Member : Bench {

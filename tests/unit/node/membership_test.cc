@@ -12,8 +12,6 @@ namespace {
 
 constexpr raft::NodeId kFourth{44};
 
-bool has(const std::string& text, const char* part) { return text.find(part) != std::string::npos; }
-
 WhoIAm fourth(Standing standing = Standing::seeking, ClusterId cluster = kNoCluster) {
   WhoIAm who = empty_node(kFourth, "b:4");
   who.identity.name = "fourth";

@@ -1,4 +1,4 @@
-// Removing members at the node: the table of HAZARDS D12, handing over first, requests that travel, being told.
+// Leader members at the node: the table of HAZARDS D12, handing over first, requests that travel, being told.
 #include <algorithm>
 #include <set>
 #include <string>
@@ -7,7 +7,7 @@
 #include <doctest/doctest.h>
 
 #include "machine/command.h"
-#include "node_bench.h"
+#include "member.h"
 
 namespace wh::node {
 namespace {
@@ -60,8 +60,6 @@ struct Leader : Bench {
     }));
   }
 };
-
-bool has(const std::string& text, const char* part) { return text.find(part) != std::string::npos; }
 
 TEST_CASE("HAZARDS D12: removing an absent member, a dead one, a live one, and one too many") {
   struct Row {
