@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include "../rounds.h"
 #include "base/prng.h"
 #include "cluster.h"
 
@@ -132,7 +133,7 @@ std::string chaos(uint64_t seed, size_t members, size_t steps) {
 }  // namespace
 
 TEST_CASE("random schedules break no invariant and end in agreement") {
-  for (uint64_t seed = 1; seed <= 60; ++seed) {
+  for (uint64_t seed = 1, last = wh::testing::rounds(60); seed <= last; ++seed) {
     const std::string wrong = chaos(seed, 1 + seed % 5, 400);
     CHECK_MESSAGE(wrong == "", "seed " << seed);
   }

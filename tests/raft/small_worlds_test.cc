@@ -8,6 +8,7 @@
 
 #include <doctest/doctest.h>
 
+#include "../rounds.h"
 #include "support.h"
 
 using namespace wh;
@@ -146,7 +147,7 @@ TEST_CASE("HAZARDS A11: between five servers, whatever links there are, three th
 
 TEST_CASE("HAZARDS A11: the same where others hear, or are heard, one way only") {
   Prng random(11);
-  for (int round = 0; round < 150; ++round) {
+  for (unsigned round = 0, last = wh::testing::rounds(150); round < last; ++round) {
     std::set<std::pair<Id, Id>> links;
     // Three see each other, and of the other links each way is there or not.
     const Id out = random.between(1, 5);
@@ -168,7 +169,7 @@ TEST_CASE("HAZARDS A13: a thousand elections take few rounds") {
     c.nodes(ids);
     const auto settled = [&] { return c.leader() != 0 && c.raft(c.leader()).leads_for_certain(); };
     REQUIRE(c.run_until(settled));
-    const size_t elections = five ? 100 : 1000;
+    const size_t elections = wh::testing::rounds(five ? 100 : 1000);
     for (size_t i = 0; i < elections; ++i) {
       const Id old = c.leader();
       const Term term = c.raft(old).current_term();

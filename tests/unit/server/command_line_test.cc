@@ -5,6 +5,7 @@
 
 #include <doctest/doctest.h>
 
+#include "../../rounds.h"
 #include "base/prng.h"
 #include "server/option_table.h"
 
@@ -196,7 +197,7 @@ TEST_CASE("command line: random arguments never crash") {
   Prng prng(5);
   const std::string pieces[] = {"-", "--", "=",    "port",        "help",     "check-config", "",
                                 " ", "x",  "\xff", "requirepass", "simulate", "seed"};
-  for (int round = 0; round < 20000; ++round) {
+  for (unsigned round = 0, last = wh::testing::rounds(20000); round < last; ++round) {
     Words arguments;
     for (uint64_t n = prng.below(6); n > 0; --n) {
       std::string argument;

@@ -5,6 +5,7 @@
 
 #include <doctest/doctest.h>
 
+#include "../../rounds.h"
 #include "base/prng.h"
 
 using namespace wh;
@@ -241,7 +242,7 @@ TEST_CASE("load: random lines of known names never crash") {
   Prng prng(11);
   const std::string names[] = {"port", "bind", "join", "include", "requirepass", "maxmemory", "dir", "x", "loglevel"};
   const std::string alphabet = "0123456789 \"'\\x:-*./#\n\r\0\xffkmb"s;
-  for (int round = 0; round < 10000; ++round) {
+  for (unsigned round = 0, last = wh::testing::rounds(10000); round < last; ++round) {
     std::string text;
     for (uint64_t lines = prng.below(4); lines > 0; --lines) {
       text += names[prng.below(std::size(names))] + " ";

@@ -5,6 +5,7 @@
 
 #include <doctest/doctest.h>
 
+#include "../../rounds.h"
 #include "base/prng.h"
 
 using namespace wh;
@@ -146,7 +147,7 @@ TEST_CASE("config errors: never show a secret") {
 TEST_CASE("config text: random bytes never crash, and what parses is bounded by what was given") {
   Prng prng(7);
   const std::string alphabet = "\"'\\x4 \n\r\t#ab\0\xff-"s;
-  for (int round = 0; round < 20000; ++round) {
+  for (unsigned round = 0, last = wh::testing::rounds(20000); round < last; ++round) {
     std::string text;
     for (uint64_t n = prng.below(60); n > 0; --n) {
       text += prng.below(4) == 0 ? static_cast<char>(prng.below(256)) : alphabet[prng.below(alphabet.size())];

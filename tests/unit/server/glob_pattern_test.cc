@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include "../../rounds.h"
 #include "base/prng.h"
 
 using wh::glob_matches;
@@ -72,7 +73,7 @@ TEST_CASE("glob: many stars take no exponential time") {
 TEST_CASE("glob: random patterns end") {
   wh::Prng prng(1);
   const std::string alphabet = "*?[]^-\\ab";
-  for (int round = 0; round < 20000; ++round) {
+  for (unsigned round = 0, last = wh::testing::rounds(20000); round < last; ++round) {
     std::string pattern;
     std::string text;
     for (uint64_t n = prng.below(12); n > 0; --n) pattern += alphabet[prng.below(alphabet.size())];

@@ -6,6 +6,7 @@
 
 #include <doctest/doctest.h>
 
+#include "../../rounds.h"
 #include "base/prng.h"
 #include "server/option_values.h"
 
@@ -326,7 +327,7 @@ TEST_CASE("table: random names and values never crash, and refused ones change n
   Prng prng(3);
   const std::string alphabet = "0123456789kmgb-:*.[]% \0\xff\"/aeno"s;
   Options options;
-  for (int round = 0; round < 20000; ++round) {
+  for (unsigned round = 0, last = wh::testing::rounds(20000); round < last; ++round) {
     const OptionSpec& spec = option_table()[prng.below(option_table().size())];
     std::string value;
     for (uint64_t n = prng.below(20); n > 0; --n) value += alphabet[prng.below(alphabet.size())];
