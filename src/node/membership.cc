@@ -88,8 +88,13 @@ void Node::finish_admin(PendingAdmin& admin, Outcome outcome, std::string text) 
   }
 }
 
+// What was committed before it led, a leader knows once an entry of its own term is (HAZARDS D1).
+bool Node::may_change_members() const {
+  return WH_MUTANT(change_before_noop) ? raft_->role() == raft::Role::leader : raft_->leads_for_certain();
+}
+
 void Node::pump_admin(Millis now) {
-  const bool leads = raft_->leads_for_certain() && !raft_->transferring();
+  const bool leads = may_change_members() && !raft_->transferring();
   if (leads) drop_refusing_learners(now);
   const bool retry = now >= admin_retry_at_;
   if (retry && !admin_.empty()) admin_retry_at_ = now + kRetryMs;
@@ -196,7 +201,7 @@ void Node::admin_probed(PendingAdmin& admin, const Result<Answer>& answer, Milli
     return finish_admin(admin, Outcome::conflict,
                         "the node at " + admin.admin.raft_address + " calls itself " + who->identity.name + ", not " +
                             admin.admin.name);
-  if (!raft_ || !raft_->leads_for_certain()) return wait_turn(admin, now);
+  if (!raft_ || !may_change_members()) return wait_turn(admin, now);
   if (raft_->configuration().is_voter(admin.target)) {
     admin.step = PendingAdmin::Step::joining;
     return;
@@ -214,6 +219,7 @@ void Node::admin_probed(PendingAdmin& admin, const Result<Answer>& answer, Milli
 
 void Node::add_member(PendingAdmin& admin, Millis now) {
   raft::Configuration next = raft_->configuration();
+  bool as_voter = WH_MUTANT(added_as_voter);
   if (const raft::Member* old = next.find_name(admin.admin.name)) {
     // The same name on another disk: taken back only while the old one is silent, or two machines with one name would
     // push each other out.
@@ -223,6 +229,7 @@ void Node::add_member(PendingAdmin& admin, Millis now) {
                               ", or was a moment ago: two machines must not have one name");
     logf(LogLevel::notice, "%s comes back with an empty disk: its old vote is gone, it starts as a learner",
          admin.admin.name.c_str());
+    as_voter |= WH_MUTANT(two_changed_at_once);
     next = next.without(old->id);
   }
   next = next.with({.id = admin.target,
@@ -230,13 +237,14 @@ void Node::add_member(PendingAdmin& admin, Millis now) {
                     .raft_address = admin.admin.raft_address,
                     .http_address = with_host(admin.identity.http_address, admin.admin.raft_address),
                     .https_address = with_host(admin.identity.https_address, admin.admin.raft_address),
-                    .suffrage = WH_MUTANT(added_as_voter) ? raft::Suffrage::voter : raft::Suffrage::learner});
+                    .suffrage = as_voter ? raft::Suffrage::voter : raft::Suffrage::learner});
   refused_to_adopt_.erase(admin.target);
   propose_change(admin, std::move(next), now);
 }
 
 void Node::propose_change(PendingAdmin& admin, raft::Configuration next, Millis now) {
-  if (raft_->change_pending() || raft_->transferring()) return wait_turn(admin, now);
+  if ((raft_->change_pending() && !WH_MUTANT(second_change_at_once)) || raft_->transferring())
+    return wait_turn(admin, now);
   admin.number = next_number_++;
   admin.step = PendingAdmin::Step::changing;
   raft_->step(now, raft::ProposeConfiguration{admin.number, std::move(next)});

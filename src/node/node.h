@@ -44,6 +44,9 @@ struct NodeOptions {
   uint64_t snapshot_bytes = 256 << 20;
   uint64_t log_cache_bytes = 16 << 20;
   uint64_t max_uncommitted_bytes = 64 << 20;
+  uint64_t max_append_bytes = 1 << 20;  // of entries, in one message to a follower
+  size_t max_in_flight_messages = 64;   // with entries, under way to one follower
+  uint64_t max_in_flight_bytes = 8 << 20;
   uint64_t trailing_entries = 10'000;
   uint64_t maxmemory_bytes = 0;               // of the data; 0: no limit
   uint64_t min_free_disk_bytes = 0;           // 0: no limit
@@ -330,6 +333,7 @@ class Node {
   void abandon_taking();
 
   // membership.cc
+  [[nodiscard]] bool may_change_members() const;
   void pump_admin(Millis now);
   void start_admin(PendingAdmin& admin, Millis now);
   void finish_admin(PendingAdmin& admin, Outcome outcome, std::string text);

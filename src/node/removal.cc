@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/mutant.h"
 #include "node/node.h"
 
 namespace wh::node {
@@ -12,12 +13,13 @@ namespace wh::node {
 
 // Judged by what is committed: of two requests about one member the second finds it gone.
 void Node::remove_member(PendingAdmin& admin, Millis now) {
-  if (raft_->change_pending() || raft_->transferring()) return wait_turn(admin, now);
+  if ((raft_->change_pending() && !WH_MUTANT(second_change_at_once)) || raft_->transferring())
+    return wait_turn(admin, now);
   const raft::Configuration& configuration = raft_->configuration();
   const raft::Member* member = configuration.find_name(admin.admin.name);
   if (member == nullptr) return finish_admin(admin, Outcome::not_found, "no member is named " + admin.admin.name);
   raft::Configuration next = configuration.without(member->id);
-  if (next.voters() == 0)
+  if (next.voters() == 0 && !WH_MUTANT(last_voter_removed))
     return finish_admin(admin, Outcome::conflict,
                         admin.admin.name + " is the last voter, and a cluster has one at the least: add another first");
   size_t reachable = 0;
@@ -25,7 +27,7 @@ void Node::remove_member(PendingAdmin& admin, Millis now) {
     if (other.suffrage != raft::Suffrage::voter || silent(other.id, now)) continue;
     ++reachable;
   }
-  if (reachable < next.quorum())
+  if (reachable < next.quorum() && !WH_MUTANT(last_voter_removed))
     return finish_admin(admin, Outcome::conflict,
                         "without " + admin.admin.name + " only " + std::to_string(reachable) + " of " +
                             std::to_string(next.voters()) + " voters would be reachable, and " +

@@ -3,6 +3,7 @@
 #include <string_view>
 #include <utility>
 
+#include "sim/clients.h"
 #include "sim/network.h"
 #include "sim/process.h"
 #include "sim/world.h"
@@ -31,6 +32,7 @@ void Aims::moment(Host& host, Moment moment) {
       if (strikes(o.crash_before_sync_ppm)) crash(host, "between stage and sync");
       break;
     case Moment::noop_appended:
+      if (strikes(o.change_at_noop_ppm)) change_at_once(host);
       if (strikes(o.crash_new_leader_ppm)) crash(host, "right after its no-op");
       break;
     case Moment::change_appended:
@@ -60,6 +62,7 @@ void Aims::moment(Host& host, Moment moment) {
       break;
     case Moment::change_committed:
       if (strikes(o.split_in_change_ppm)) split("a change was committed");
+      if (strikes(o.transfer_at_learner_ppm)) hand_over_at_learner(host);
       [[fallthrough]];
     case Moment::committed:
       if (strikes(o.crash_before_answer_ppm)) crash(host, "after the commit, before the answer");
@@ -153,6 +156,45 @@ void Aims::split(const char* why) {
   world_.after(world_.prng.between(timeout_us, 6 * timeout_us), [this] {
     if (world_.chaos) world_.network->mend_all();
   });
+}
+
+void Aims::change_at_once(Host& host) {
+  const size_t nodes = world_.options.nodes;
+  if (host.process->node().raft()->configuration().voters() < 2 || world_.hosts.size() == nodes) return;
+  const Host& spare = world_.hosts[nodes + world_.prng.below(world_.hosts.size() - nodes)];
+  if (host.process->node().raft()->configuration().find_name(spare.name) != nullptr) return;
+  ++world_.seen[Situation::changed_at_noop];
+  for (const Host& other : world_.hosts)
+    if (other.number != spare.number) {
+      world_.network->cut(host.number, other.number);
+      world_.network->cut(other.number, host.number);
+    }
+  world_.clients->administer(host, {node::AdminKind::add, spare.name, spare.address});
+  world_.after(world_.prng.below(uint64_t{world_.options.election_timeout_ms} * 1'000), [this, number = host.number] {
+    if (!world_.chaos) return;
+    for (const Host& other : world_.hosts) {
+      world_.network->mend(number, other.number);
+      world_.network->mend(other.number, number);
+    }
+  });
+}
+
+// Only a voter may be told to campaign.
+void Aims::hand_over_at_learner(Host& host) {
+  const raft::Configuration& configuration = host.process->node().raft()->configuration();
+  if (configuration.voters() == configuration.members().size()) return;
+  const raft::Member& member = configuration.members()[world_.prng.below(configuration.members().size())];
+  if (member.suffrage != raft::Suffrage::voter || member.id == host.disk.instance) return;
+  ++world_.seen[Situation::transfer_at_learner];
+  world_.clients->administer(host, {node::AdminKind::transfer, member.name, {}});
+}
+
+void Aims::asks(Host& to, const node::Ask& question) {
+  if (!any_ || !world_.chaos || !std::holds_alternative<node::Adopt>(question) || to.number < world_.options.nodes ||
+      !to.process || !strikes(world_.options.write_before_adopt_ppm))
+    return;
+  ++world_.seen[Situation::wrote_before_adopt];
+  world_.clients->write_apart(to);
 }
 
 void Aims::snapshots_now() {

@@ -36,6 +36,8 @@ class Aims {
   // Moments that are seen by what is said: before the node is given it, and as it leaves.
   void receives(Host& host, const node::PeerMessage& message);
   void sends(Host& host, raft::NodeId to, const node::PeerMessage& message);
+  // A question is on its way to that host.
+  void asks(Host& to, const node::Ask& question);
 
  private:
   [[nodiscard]] bool strikes(uint32_t chance_ppm) const;
@@ -44,6 +46,9 @@ class Aims {
   void cut_off(Host& host, const char* why);
   void split(const char* why);
   void snapshots_now();
+  // A spare is to be added while only it hears the leader.
+  void change_at_once(Host& host);
+  void hand_over_at_learner(Host& host);
   void told_to_campaign(Host& leader, Host* target);
   [[nodiscard]] bool completes(const Host& host, const Host& leader, raft::Index match) const;
 

@@ -13,7 +13,8 @@ namespace wh::sim {
 namespace {
 constexpr const char* kQueues[] = {"event", "event", "event", "jobs"};
 constexpr uint64_t kMaxAttempts = 4;
-constexpr uint64_t kMaxSearchSteps = 100'000;  // for one key
+constexpr uint64_t kMaxSearchSteps = 100'000;   // for one key
+constexpr uint64_t kApart = uint64_t{1} << 39;  // the token of a write that no client asked for
 constexpr const char* kOutcomes[] = {"applied",       "not leader", "dropped",   "unknown",   "overloaded",
                                      "shutting down", "conflict",   "not found", "timed out", "no room"};
 }  // namespace
@@ -195,6 +196,36 @@ uint64_t Clients::administer(Host& host, node::AdminRequest request) {
   return number;
 }
 
+void Clients::write_apart(Host& host) {
+  if (!host.process || host.disk.cluster == cluster_) return;
+  host.process->input([this, &host] {
+    const std::string body = machine::encode_body(machine::Set{{{"own", "data"}}});
+    host.process->node().submit_write(kApart, body, false, world_.now(host));
+  });
+}
+
+std::string Clients::garbage() {
+  // Numbered, as no two commands are the same.
+  const std::string number = std::to_string(garbage_.size());
+  std::string command = machine::envelope({}, machine::encode_body(machine::Set{{{"garbage", number}}}));
+  switch (world_.prng.below(4)) {
+    case 0:  // of another version
+      ++command[0];
+      break;
+    case 1:  // a kind that is none
+      command[machine::kEnvelopeBytes] = '\x7f';
+      break;
+    case 2:  // too short
+      command.pop_back();
+      break;
+    default:  // anything
+      command = number;
+      for (uint64_t left = world_.prng.below(60); left > 0; --left) command += static_cast<char>(world_.prng.next());
+  }
+  garbage_.insert(command);
+  return command;
+}
+
 const node::Completion* Clients::administered(uint64_t number) const {
   const auto found = admin_.find(number);
   return found == admin_.end() ? nullptr : &found->second;
@@ -212,6 +243,7 @@ void Clients::completed(Host& host, const node::Completion& completion) {
     world_.trace("administrator: %s %s", kOutcomes[static_cast<size_t>(completion.outcome)], completion.reply.c_str());
     return;
   }
+  if (completion.token == kApart) return;
   if (completion.token == 0 || completion.token > ops_.size()) return world_.fail("an answer to nobody");
   Op& op = ops_[completion.token - 1];
   if (op.done) return world_.fail("operation " + std::to_string(op.id) + " was answered twice");
@@ -304,6 +336,10 @@ void Clients::committed(const node::ClusterId& cluster, const raft::Entry& entry
     ++world_.seen[Situation::duplicate_recognised];
     return;
   }
+  if (garbage_.contains(std::string(entry.payload.view()))) {
+    if (reply.code != machine::ReplyCode::invalid) world_.fail("a command that is none has an effect");
+    return;
+  }
   const auto found = asked_.find(std::string(entry.payload.view().substr(machine::kEnvelopeBytes)));
   if (found == asked_.end()) return world_.fail("a command is committed that nobody asked for");
   Asked& asked = found->second;
@@ -328,6 +364,7 @@ std::string Clients::verdict(const node::ClusterId& cluster) {
   std::vector<LogRecord> log;
   for (const Committed::Position& position : world_.checks->cluster(cluster).log) {
     if (position.entry.kind != raft::EntryKind::command) continue;
+    if (garbage_.contains(std::string(position.entry.payload.view()))) continue;
     LogRecord record{position.entry.index, position.entry.payload.view(), nullptr,
                      duplicates_[position.entry.index.value]};
     const auto found = asked_.find(std::string(record.command.substr(machine::kEnvelopeBytes)));

@@ -34,6 +34,11 @@ class Clients {
   uint64_t issue(Host& host, OpKind kind, bool stale = false);
   // An administrative request through this host.
   uint64_t administer(Host& host, node::AdminRequest request);
+  // Somebody writes to a node that is alone in a cluster of its own: it is no spare any more.
+  void write_apart(Host& host);
+  // A command that is none, as another version might send: it has no effect, wherever it comes to stand in the log.
+  // Returns its bytes.
+  std::string garbage();
   // Its outcome, once there is one.
   [[nodiscard]] const node::Completion* administered(uint64_t number) const;
   [[nodiscard]] const Op& op(uint64_t number) const { return ops_[number - 1]; }
@@ -91,6 +96,7 @@ class Clients {
   std::map<uint64_t, node::Completion> admin_;
   std::set<uint64_t> admin_open_;
   uint64_t next_admin_ = uint64_t{1} << 40;
+  std::set<std::string> garbage_;
   std::map<std::string, uint64_t> last_event_;  // by queue: the id of an event somebody saw in front
 };
 

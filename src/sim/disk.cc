@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "sim/aims.h"
 #include "sim/checks.h"
+#include "sim/conduct.h"
 #include "sim/process.h"
 #include "sim/world.h"
 
@@ -142,6 +143,7 @@ void SimStorage::apply(const std::vector<Write>& group) {
     } else if (const auto* beginning = std::get_if<node::NewBeginning>(&write)) {
       const raft::NodeId instance = disk.instance;
       const uint64_t epoch = disk.epoch;
+      world_.conduct->begins(host_, *beginning);
       disk = DiskImage{};
       disk.instance = instance;
       disk.epoch = epoch;
@@ -196,6 +198,7 @@ void SimStorage::install(const raft::InstallState& install) {
   const auto found = complete_.find(install.meta.index.value);
   if (found == complete_.end() || found->second.meta != install.meta)
     return world_.fail(host_.name + " installs a snapshot that is not complete on its disk");
+  if (misread_ == install.meta.index) return world_.fail(host_.name + " installs a snapshot that it was given damaged");
   const raft::Entry* entry = disk.at(install.meta.index);
   if (install.keep_suffix && install.meta.index <= disk.last_index()) {
     if (entry != nullptr && entry->term != install.meta.term)
@@ -226,6 +229,7 @@ void SimStorage::record(SnapshotImage image) {
 void SimStorage::persist(node::Batch batch) {
   if (host_.process->ended) return;
   world_.checks->staged(host_, batch);
+  world_.conduct->staged(host_, batch);
   if (!batch.append.empty() && under_way(batch.append.front().index)) ++world_.seen[Situation::truncated_under_way];
   const bool installs = batch.install.has_value();
   write(std::move(batch));
@@ -234,7 +238,10 @@ void SimStorage::persist(node::Batch batch) {
 }
 void SimStorage::begin_anew(node::NewBeginning beginning) { write(std::move(beginning)); }
 void SimStorage::save_grant(node::FoundingGrant grant) { write(std::move(grant)); }
-void SimStorage::compact(raft::Index index) { write(Compact{index}); }
+void SimStorage::compact(raft::Index index) {
+  world_.conduct->compacts(host_, index);
+  write(Compact{index});
+}
 
 void SimStorage::load_entries(raft::Index first, raft::Index last, uint64_t max_bytes) {
   uint64_t takes_us = 50 + world_.prng.below(world_.prng.below(8) == 0 ? 50'000 : 2'000);
@@ -333,6 +340,7 @@ void SimStorage::finish_snapshot() {
   taking_.size = taken_.size();
   taking_.crc = crc32c(taken_);
   world_.checks->snapshot_taken(host_, taking_);
+  world_.conduct->snapshot_taken(host_, taking_, taken_);
   file_job([this, image = SnapshotImage{taking_, std::exchange(taken_, {})}] {
     if (full_) return snapshot_failed();
     write(RecordSnapshot{image});
@@ -340,11 +348,13 @@ void SimStorage::finish_snapshot() {
 }
 
 void SimStorage::write_incoming_chunk(const raft::SnapshotMeta& meta, uint64_t offset, Bytes data, bool done_here) {
+  world_.conduct->part_written(host_, meta, offset, data.size());
   file_job([this, meta, offset, bytes = std::move(data), done_here] {
     std::optional<SnapshotImage>& part = host_.disk.incoming;
     if (full_) {
       part.reset();
       ++world_.seen[Situation::incoming_no_room];
+      world_.conduct->found_no_room(host_);
       return done(node::IncomingChunkWritten{meta, 0, false, false, true});
     }
     if (offset == 0) part = SnapshotImage{meta, {}};
@@ -373,6 +383,18 @@ void SimStorage::write_incoming_chunk(const raft::SnapshotMeta& meta, uint64_t o
   });
 }
 
+// A snapshot that verified as it was written may be given back damaged all the same; half the time in its last bytes,
+// where nothing but its checksum tells.
+void SimStorage::misread(std::string& part, uint64_t offset, raft::Index index) {
+  if (offset == 0) misread_ = {};
+  const uint32_t chance_ppm = 8 * world_.options.corrupt_chunk_ppm;
+  if (chance_ppm == 0 || !world_.chaos || part.empty() || !world_.prng.chance_ppm(chance_ppm)) return;
+  const size_t at = part.size() - 1 - world_.prng.below(world_.prng.below(2) == 0 ? 1 : part.size());
+  part[at] = static_cast<char>(part[at] ^ 1);
+  misread_ = index;
+  ++world_.seen[Situation::snapshot_misread];
+}
+
 void SimStorage::keep_snapshot(std::optional<raft::SnapshotMeta> meta) {
   keep_ = std::move(meta);
   if (kept_ && kept_->meta != keep_) kept_.reset();
@@ -383,12 +405,14 @@ void SimStorage::read_snapshot(uint64_t request, const raft::SnapshotMeta& meta,
     const SnapshotImage* image = nullptr;
     for (const std::optional<SnapshotImage>* kept : {&kept_, &host_.disk.snapshot, &host_.disk.previous})
       if (*kept && (*kept)->meta.index == meta.index && (*kept)->meta.term == meta.term) image = &**kept;
-    if (const auto found = complete_.find(meta.index.value); image == nullptr && found != complete_.end())
-      image = &found->second;
+    const auto found = complete_.find(meta.index.value);
+    const bool received = image == nullptr && found != complete_.end();
+    if (received) image = &found->second;
     if (image != nullptr && kept_ && image == &*kept_) ++world_.seen[Situation::snapshot_kept];
     if (image == nullptr || offset > image->bytes.size())
       return done(node::SnapshotChunkRead{request, meta.index, offset, {}, false, false});
-    const std::string part = image->bytes.substr(offset, max_bytes);
+    std::string part = image->bytes.substr(offset, max_bytes);
+    if (received) misread(part, offset, image->meta.index);
     const bool last = offset + part.size() == image->bytes.size();
     done(node::SnapshotChunkRead{request, meta.index, offset, Bytes(part), last, true});
   });

@@ -75,6 +75,8 @@ class SimStorage final : public node::Storage {
   void read_snapshot(uint64_t request, const raft::SnapshotMeta& meta, uint64_t offset, uint64_t max_bytes) override;
   void acknowledged_lost(raft::Index acknowledged, raft::Index last) override;
   [[nodiscard]] Millis sync_age() const override;
+  // Nothing is on its way to the disk.
+  [[nodiscard]] bool idle() const { return staged_.empty() && syncing_.empty(); }
 
   // The process dies now.
   void die();
@@ -106,6 +108,7 @@ class SimStorage final : public node::Storage {
   // Carries out a job of the file lane, in order, each after a while.
   void file_job(std::function<void()> job);
   void snapshot_failed();
+  void misread(std::string& part, uint64_t offset, raft::Index index);
   void fail_group(const std::vector<Write>& group);
   void done(node::StorageDone done);
 
@@ -123,6 +126,7 @@ class SimStorage final : public node::Storage {
   std::optional<raft::SnapshotMeta> keep_;
   std::optional<SnapshotImage> kept_;           // older than the two of the disk
   std::map<uint64_t, SnapshotImage> complete_;  // incoming ones that verified, by index
+  raft::Index misread_;                         // the one of them that was given back damaged, as it was read last
 };
 
 }  // namespace wh::sim

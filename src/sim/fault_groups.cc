@@ -54,6 +54,11 @@ constexpr std::array kPrefixes = {
     Prefix{"split_in_change", "members"},
     Prefix{"snapshot_in_change", "members"},
     Prefix{"snapshot_now", "disks"},
+    Prefix{"change_at_", "members"},
+    Prefix{"garbage_", "network"},
+    Prefix{"stray_", "network"},
+    Prefix{"wild_", "network"},
+    Prefix{"write_before_adopt", "members"},
     Prefix{"transfer_", "transfers"},
     Prefix{"strike_in_transfer", "transfers"},
 };

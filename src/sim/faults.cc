@@ -35,6 +35,7 @@ void Faults::start(const node::ClusterId& cluster) {
   every(o.snapshot_now_every_ms, &Faults::snapshot_now);
   every(o.remove_isolated_every_ms, &Faults::remove_isolated);
   every(o.strand_every_ms, &Faults::strand);
+  every(o.garbage_every_ms, &Faults::send_garbage);
 }
 
 void Faults::every(uint32_t mean_ms, Fault fault) {
@@ -146,11 +147,28 @@ void Faults::churn() {
   if (at == nullptr || at->disk.cluster != cluster_) return;
   if (world_.prng.below(4) == 0) return remove_leader();
   change(*at, any());
+  if (world_.options.foreign != 0 && world_.prng.below(2) == 0) return mix_clusters(*at);
   // Two administrators at once, both at the leader.
   if (Host* leads = leader(); leads != nullptr && world_.prng.below(3) == 0) {
     change(*leads, any());
     change(*leads, any());
   }
+}
+
+// Whoever has data is in one cluster for good, also when it was removed from it (HAZARDS D10, D13).
+void Faults::mix_clusters(Host& at) {
+  Host& apart = world_.hosts.back();
+  if (!apart.process || apart.disk.cluster == cluster_) return;
+  if (world_.prng.below(2) == 0) {
+    ++world_.seen[Situation::foreign_added];
+    return change(at, apart);
+  }
+  const Host* other = &any();
+  for (const Host& host : world_.hosts)
+    if (host.disk.cluster == cluster_ && host.process && host.process->node().removed()) other = &host;
+  if (other->number == apart.number) return;
+  ++world_.seen[Situation::foreign_asked];
+  world_.clients->administer(apart, {node::AdminKind::add, other->name, other->address});
 }
 
 // The leader itself, at times with whoever could take over out of reach.
@@ -169,7 +187,9 @@ void Faults::remove_leader() {
 
 void Faults::change(Host& at, const Host& about) {
   const bool member = world_.checks->cluster(cluster_).configuration.find_name(about.name) != nullptr;
-  if (member && !may_remove()) return;
+  // The last voter, too: that is refused (HAZARDS D12).
+  const bool last = world_.checks->cluster(cluster_).configuration.voters() == 1;
+  if (member && !last && !may_remove()) return;
   if (world_.change_open(cluster_)) ++world_.seen[Situation::change_waits];
   const uint64_t number = world_.clients->administer(
       at, {member ? node::AdminKind::remove : node::AdminKind::add, about.name, about.address});

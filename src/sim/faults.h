@@ -45,8 +45,11 @@ class Faults {
   // Asks this node to add or to remove that one, whichever it can be.
   void change(Host& at, const Host& about);
   void remove_leader();
+  // A node of another cluster is to be added, or is to add one of this.
+  void mix_clusters(Host& at);
   void transfer();
   void snapshot_now();
+  void send_garbage();
   // A member that is cut off is removed, campaigns by itself, and is let back.
   void remove_isolated();
   void remove_isolated(Host& host, int tries);

@@ -100,6 +100,16 @@ void Faults::flap(size_t a, size_t b, int times) {
 
 void Faults::break_connection() { world_.network->break_one(); }
 
+// From a member to the leader, as if it were forwarded.
+void Faults::send_garbage() {
+  const Host* to = leader();
+  if (to == nullptr) return;
+  const node::Forward forward{.request = world_.prng.next() | uint64_t{1} << 63,
+                              .command = Bytes(world_.clients->garbage()),
+                              .term = to->process->node().raft()->current_term()};
+  if (world_.network->send_to(*to, forward)) ++world_.seen[Situation::garbage];
+}
+
 void Faults::cut_transfer() { world_.network->break_transfers(); }
 
 void Faults::strand() {

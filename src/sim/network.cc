@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "sim/aims.h"
 #include "sim/checks.h"
+#include "sim/conduct.h"
 #include "sim/process.h"
 #include "sim/watch.h"
 #include "sim/world.h"
@@ -45,6 +46,25 @@ bool worth_an_echo(const node::PeerMessage& message) {
   return std::holds_alternative<raft::InstallSnapshot>(message) ||
          std::holds_alternative<raft::InstallSnapshotReply>(message) ||
          std::holds_alternative<raft::TimeoutNow>(message) || std::holds_alternative<raft::ReadIndexReply>(message);
+}
+
+template <typename M, typename... Ts>
+constexpr bool is_one_of(const std::variant<Ts...>* /*variant*/) {
+  return (std::is_same_v<M, Ts> || ...);
+}
+
+// The same, of a term that nobody can be in; only what Raft servers say to each other, as a request that is refused
+// must not have been another's.
+std::optional<node::PeerMessage> of_wild_term(node::PeerMessage message) {
+  constexpr uint64_t kFarAhead = uint64_t{1} << 40;
+  const bool wild = std::visit(
+      []<typename M>(M& m) {
+        constexpr bool rafts = is_one_of<M>(static_cast<const raft::MessageBody*>(nullptr));
+        if constexpr (rafts) m.term.value += kFarAhead;
+        return rafts;
+      },
+      message);
+  return wild ? std::optional(std::move(message)) : std::nullopt;
 }
 
 }  // namespace
@@ -153,6 +173,31 @@ void Network::echo(const std::shared_ptr<Connection>& connection, std::string fr
   });
 }
 
+void Network::stray(const Host& by, std::string frame) {
+  const raft::Configuration& configuration = by.process->node().raft()->configuration();
+  const bool any = world_.prng.below(2) == 0;
+  std::vector<std::shared_ptr<Connection>> open;
+  std::vector<std::shared_ptr<Connection>> learners;
+  for (const auto& connection : connections_) {
+    if (connection->broken || (!any && connection->from != by.number)) continue;
+    open.push_back(connection);
+    if (configuration.is_learner(connection->receiver)) learners.push_back(connection);
+  }
+  if (!any && !learners.empty()) open = std::move(learners);
+  if (open.empty()) return;
+  ++world_.seen[Situation::strayed];
+  transmit(open[world_.prng.below(open.size())], std::move(frame));
+}
+
+bool Network::send_to(const Host& to, const node::PeerMessage& message) {
+  for (const auto& connection : connections_) {
+    if (connection->broken || connection->to != to.number) continue;
+    transmit(connection, encoded(message));
+    return true;
+  }
+  return false;
+}
+
 void Network::send_off(const std::shared_ptr<Connection>& connection, const std::string& frame) {
   const Options& o = world_.options;
   Prng& prng = world_.prng;
@@ -192,6 +237,7 @@ void Network::deliver(const std::shared_ptr<Connection>& connection, const std::
   to.process->input([this, &to, from = connection->sender, moved = std::move(message)]() mutable {
     world_.watch->receives(to, from, moved);
     world_.checks->received(to, from, moved);
+    world_.conduct->received(to, from, moved);
     world_.aims->receives(to, moved);
     to.process->node().receive(from, std::move(moved), world_.now(to));
   });
@@ -256,7 +302,19 @@ void Network::host_died(const Host& host) {
 void Network::ask(Host& from, uint64_t request, const std::string& address, node::Ask question) {
   const uint64_t id = next_question_++;
   Host* to = world_.host_at(address);
-  questions_[id] = {from.number, to == nullptr ? from.number : to->number, from.incarnation, 0, request, false};
+  const auto* adopt = std::get_if<node::Adopt>(&question);
+  // An address may be another node's by now.
+  if (adopt != nullptr && world_.options.stray_ppm != 0 && world_.chaos &&
+      world_.prng.chance_ppm(world_.options.stray_ppm)) {
+    ++world_.seen[Situation::strayed];
+    to = &world_.hosts[world_.prng.below(world_.hosts.size())];
+  }
+  if (to != nullptr) world_.aims->asks(*to, question);
+  questions_[id] = {.from = from.number,
+                    .to = to == nullptr ? from.number : to->number,
+                    .from_life = from.incarnation,
+                    .request = request,
+                    .adopts = adopt != nullptr ? adopt->instance : raft::kNobody};
   world_.after(kQuestionTimeoutUs, [this, id] { finish_question(id, Error{"no answer in time"}); });
   if (to == nullptr) return;
   world_.after(latency_us(from.number, to->number), [this, id, to, frame = encoded(question)] {
@@ -273,6 +331,8 @@ void Network::ask(Host& from, uint64_t request, const std::string& address, node
 
 void Network::answer(Host& from, uint64_t question_id, node::Answer answer) {
   const Question& q = questions_.at(question_id);
+  if (const auto* adopted = std::get_if<node::Adopted>(&answer); adopted != nullptr && adopted->ok)
+    world_.conduct->adopted(from, q.adopts);
   if (q.over || !both_ways(q.from, q.to)) return;
   world_.after(latency_us(from.number, q.from), [this, question_id, frame = encoded(answer)] {
     const Question& asked = questions_.at(question_id);
@@ -350,6 +410,7 @@ bool SimTransport::send(raft::NodeId to, node::PeerMessage message) {
   if (host_.process && host_.process->ended) return false;
   if (world_.tracing()) world_.checks->trace_message("->", host_, to, message);
   world_.checks->sent(host_, to, message);
+  world_.conduct->sent(host_, to, message);
   world_.watch->sends(host_, to, message);
   world_.aims->sends(host_, to, message);
   const Out* out = find(to);
@@ -358,6 +419,16 @@ bool SimTransport::send(raft::NodeId to, node::PeerMessage message) {
   if (world_.options.echo_ppm != 0 && world_.chaos && worth_an_echo(message) &&
       world_.prng.chance_ppm(world_.options.echo_ppm))
     world_.network->echo(out->connection, frame);
+  const Options& o = world_.options;
+  if (o.stray_ppm != 0 && world_.chaos && std::holds_alternative<raft::TimeoutNow>(message) &&
+      world_.prng.chance_ppm(o.stray_ppm))
+    world_.network->stray(host_, frame);
+  if (o.wild_term_ppm != 0 && world_.chaos && world_.prng.chance_ppm(o.wild_term_ppm)) {
+    if (const auto wild = of_wild_term(message)) {
+      ++world_.seen[Situation::wild_term];
+      world_.network->transmit(out->connection, encoded(*wild));
+    }
+  }
   world_.network->transmit(out->connection, std::move(frame));
   return true;
 }
@@ -456,7 +527,10 @@ void SimTransport::greeted(raft::NodeId id, uint64_t attempt, Host& target) {
     mine->died = false;
     mine->connected_us = world_.now_us();
     world_.trace("%s is connected to %s", host_.name.c_str(), world_.hosts[connection->to].name.c_str());
-    host_.process->input([this, id] { host_.process->node().peer_connected(id, world_.now(host_)); });
+    host_.process->input([this, id] {
+      world_.conduct->connected(host_, id);
+      host_.process->node().peer_connected(id, world_.now(host_));
+    });
   });
 }
 

@@ -54,6 +54,11 @@ class Network {
   // --- connections
   std::shared_ptr<Connection> connect(Host& from, Host& to, raft::NodeId sender, raft::Position member_as_of);
   void transmit(const std::shared_ptr<Connection>& connection, std::string frame);
+  // It comes another way as well, over a connection that is drawn: of the same sender, to a learner rather, or of
+  // anybody.
+  void stray(const Host& by, std::string frame);
+  // Over one of the connections to that host, as if it were its sender's. False: there is none.
+  bool send_to(const Host& to, const node::PeerMessage& message);
   // It comes a second time, much later.
   void echo(const std::shared_ptr<Connection>& connection, std::string frame);
   // Breaks it; the dialler notices after a while.
@@ -75,6 +80,7 @@ class Network {
     uint64_t from_life = 0, to_life = 0;
     uint64_t request = 0;
     bool over = false;
+    raft::NodeId adopts;  // of an Adopt: the instance that is meant
   };
   void ask(Host& from, uint64_t request, const std::string& address, node::Ask question);
   void answer(Host& from, uint64_t question_id, node::Answer answer);

@@ -63,6 +63,23 @@ void draw_more(Prng& prng, Options& o) {
   if (on(20)) o.crash_again_ppm = pick(50'000, 400'000);
 }
 
+// What came to the simulator last, so that what is drawn before is as it was.
+void draw_last(Prng& prng, Options& o) {
+  const auto on = [&](uint32_t percent) { return prng.below(100) < percent; };
+  const auto pick = [&](uint64_t low, uint64_t high) { return static_cast<uint32_t>(prng.between(low, high)); };
+  if (on(30)) o.max_append_bytes = pick(1, 3'000);
+  if (on(30)) o.max_in_flight_messages = pick(1, 8);
+  if (on(20)) o.max_in_flight_bytes = pick(1, 5'000);
+  if (on(40) && o.spares > 0) o.foreign = 1;
+  if (on(20)) o.stray_ppm = pick(50'000, 800'000);
+  if (on(10)) o.wild_term_ppm = pick(100, 3'000);
+  if (on(15)) o.garbage_every_ms = pick(200, 2'000);
+  if (on(60) && o.spares > 0) o.change_at_noop_ppm = pick(50'000, 600'000);
+  if (on(50) && o.spares > 0) o.transfer_at_learner_ppm = pick(100'000, 1'000'000);
+  if (o.transfer_at_learner_ppm != 0 && on(60)) o.stray_ppm = 1'000'000;
+  if (on(30) && o.spares > 0) o.write_before_adopt_ppm = pick(100'000, 1'000'000);
+}
+
 }  // namespace
 
 Options draw_options(uint64_t seed) {
@@ -125,6 +142,7 @@ Options draw_options(uint64_t seed) {
   if (on(30)) o.event_bytes = pick(500, 4'000);
   if (on(20)) o.snapshot_rate = pick(100'000, 2'000'000);
   draw_more(prng, o);
+  draw_last(prng, o);
   return o;
 }
 

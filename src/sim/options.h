@@ -32,6 +32,7 @@ enum class OptionKind : uint8_t { shape, setting, world, flaw, fault, aimed };
   X(uint32_t, think_ms, 20, shape)                                                                             \
   X(uint32_t, keys, 5, shape)                                                                                  \
   X(uint32_t, event_bytes, 40, shape) /* at most, about */                                                     \
+  X(uint32_t, foreign, 0, shape)      /* 1: the last spare has data, in a cluster of its own */                \
   X(uint32_t, election_timeout_ms, 200, setting)                                                               \
   X(uint32_t, heartbeat_interval_ms, 20, setting)                                                              \
   X(uint32_t, request_timeout_ms, 1'000, setting)                                                              \
@@ -46,6 +47,9 @@ enum class OptionKind : uint8_t { shape, setting, world, flaw, fault, aimed };
   X(uint64_t, snapshot_bytes, 0, setting)  /* 0: as the server's default; likewise the next ones */            \
   X(uint64_t, maxmemory_bytes, 0, setting) /* while there is chaos */                                          \
   X(uint32_t, max_pending, 0, setting)                                                                         \
+  X(uint64_t, max_append_bytes, 0, setting)                                                                    \
+  X(uint32_t, max_in_flight_messages, 0, setting)                                                              \
+  X(uint64_t, max_in_flight_bytes, 0, setting)                                                                 \
   X(uint32_t, latency_us, 500, world)      /* at least */                                                      \
   X(uint32_t, jitter_us, 2'000, world)     /* on top of it, at most, in chaos */                               \
   X(uint32_t, stall_ms, 1'000, world)      /* an unanswered connection breaks after this */                    \
@@ -58,6 +62,8 @@ enum class OptionKind : uint8_t { shape, setting, world, flaw, fault, aimed };
   X(uint32_t, reorder_ppm, 0, flaw)   /* likewise */                                                           \
   X(uint32_t, echo_ppm, 0, flaw)      /* votes, acknowledgements, parts of snapshots: again, timeouts later */ \
   X(uint32_t, corrupt_chunk_ppm, 0, flaw)                                                                      \
+  X(uint32_t, stray_ppm, 0, flaw)     /* what one node is told, another is told as well */                     \
+  X(uint32_t, wild_term_ppm, 0, flaw) /* a message comes again, of a term far ahead */                         \
   X(uint32_t, crash_every_ms, 0, fault)                                                                        \
   X(uint32_t, power_cut_every_ms, 0, fault)                                                                    \
   X(uint32_t, partition_every_ms, 0, fault)                                                                    \
@@ -81,7 +87,8 @@ enum class OptionKind : uint8_t { shape, setting, world, flaw, fault, aimed };
   X(uint32_t, clock_jump_every_ms, 0, fault)                                                                   \
   X(uint32_t, snapshot_now_every_ms, 0, fault)                                                                 \
   X(uint32_t, remove_isolated_every_ms, 0, fault)                                                              \
-  X(uint32_t, strand_every_ms, 0, fault) /* a leader, with entries that nobody else has */                     \
+  X(uint32_t, garbage_every_ms, 0, fault) /* a command that this version does not know, from another node */   \
+  X(uint32_t, strand_every_ms, 0, fault)  /* a leader, with entries that nobody else has */                    \
   X(uint32_t, crash_after_vote_ppm, 0, aimed)                                                                  \
   X(uint32_t, crash_before_sync_ppm, 0, aimed)                                                                 \
   X(uint32_t, crash_after_append_ppm, 0, aimed)                                                                \
@@ -92,9 +99,12 @@ enum class OptionKind : uint8_t { shape, setting, world, flaw, fault, aimed };
   X(uint32_t, cut_at_commit_ppm, 0, aimed)                                                                     \
   X(uint32_t, split_in_change_ppm, 0, aimed) /* at each of its phases */                                       \
   X(uint32_t, snapshot_in_change_ppm, 0, aimed)                                                                \
+  X(uint32_t, change_at_noop_ppm, 0, aimed) /* asked of a leader that has nothing of its term committed yet */ \
   X(uint32_t, strike_in_transfer_ppm, 0, aimed)                                                                \
   X(uint32_t, crash_new_leader_ppm, 0, aimed)                                                                  \
   X(uint32_t, crash_after_forward_ppm, 0, aimed)                                                               \
+  X(uint32_t, transfer_at_learner_ppm, 0, aimed)                                                               \
+  X(uint32_t, write_before_adopt_ppm, 0, aimed) /* a node that is being taken in gets data of its own */       \
   X(uint32_t, crash_installing_ppm, 0, aimed)                                                                  \
   X(uint32_t, crash_again_ppm, 0, aimed) /* within a few events of its start */
 

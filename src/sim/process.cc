@@ -4,6 +4,7 @@
 
 #include "sim/checks.h"
 #include "sim/clients.h"
+#include "sim/conduct.h"
 #include "sim/watch.h"
 #include "sim/world.h"
 
@@ -37,10 +38,14 @@ void Process::begin() {
   options.snapshot_rate = o.snapshot_rate;
   if (o.snapshot_bytes != 0) options.snapshot_bytes = o.snapshot_bytes;
   if (o.max_pending != 0) options.max_pending = o.max_pending;
+  if (o.max_append_bytes != 0) options.max_append_bytes = o.max_append_bytes;
+  if (o.max_in_flight_messages != 0) options.max_in_flight_messages = o.max_in_flight_messages;
+  if (o.max_in_flight_bytes != 0) options.max_in_flight_bytes = o.max_in_flight_bytes;
   // At the end there must be room for the write that shows progress.
   if (world_.chaos) options.maxmemory_bytes = o.maxmemory_bytes;
   node::RecoveredNode recovered = recover(host_.disk, host_.name, o.tail_bytes);
   world_.checks->started(host_, recovered);
+  world_.conduct->started(host_, recovered);
   node_.emplace(std::move(options), std::move(recovered), storage_, transport_, now());
   plan_turn(0);
 }
@@ -64,16 +69,19 @@ void Process::resume() {
   if (!paused_) return;
   paused_ = false;
   // What the sockets hold is read before the timer acts (HAZARDS A12).
+  world_.conduct->catches_up(host_, false);
   for (std::function<void()>& what : std::exchange(inbox_, {})) {
     what();
     looked(false);
   }
+  world_.conduct->catches_up(host_, true);
   plan_turn(0);
 }
 
 void Process::looked(bool whole_turn) {
   world_.watch->looked(host_);
   world_.checks->looked(host_, whole_turn);
+  world_.conduct->looked(host_, whole_turn);
   if (host_.fuse == 0 || --host_.fuse != 0 || doomed) return;
   ++world_.seen[Situation::crashed_at_event];
   world_.crash_soon(host_, "at this event");
@@ -122,6 +130,7 @@ void Process::turn() {
     for (const node::Completion& completion : node_->take_completions()) {
       world_.watch->completed(host_, completion);
       world_.checks->completed(host_, completion);
+      world_.conduct->completed(host_, completion);
       world_.clients->completed(host_, completion);
     }
   }

@@ -7,7 +7,7 @@
 namespace wh::sim {
 namespace {
 
-using Kind = QueueCall::Kind;
+using CallKind = QueueCall::Kind;
 constexpr uint64_t kNever = UINT64_MAX;
 
 // What is known of one event. Times are compared strictly: calls of the same time are concurrent.
@@ -44,7 +44,7 @@ class QueueCheck {
   void gather() {
     events_.reserve(calls_.size());
     for (const QueueCall& call : calls_) {
-      if (call.kind != Kind::enqueue) continue;
+      if (call.kind != CallKind::enqueue) continue;
       const auto [at, fresh] = by_name_.try_emplace(call.event, events_.size());
       if (!fresh) {
         unfit_ = "two enqueues of one " + quote(call.event);
@@ -53,18 +53,18 @@ class QueueCheck {
       events_.emplace_back().enqueue = &call;
     }
     for (const QueueCall& call : calls_) {
-      if (call.kind == Kind::may_remove && call.event.empty()) removals_.push_back(call.invoked);
+      if (call.kind == CallKind::may_remove && call.event.empty()) removals_.push_back(call.invoked);
       const auto at = by_name_.find(call.event);
-      if (call.kind == Kind::may_remove && at != by_name_.end())
+      if (call.kind == CallKind::may_remove && at != by_name_.end())
         events_[at->second].own_removal = std::min(events_[at->second].own_removal, call.invoked);
-      if (call.kind != Kind::removed && call.kind != Kind::front) continue;
+      if (call.kind != CallKind::removed && call.kind != CallKind::front) continue;
       if (at == by_name_.end()) return fail(name(&call) + " was given " + quote(call.event) + ", which nobody put in");
       Event& event = events_[at->second];
       if (call.returned < event.enqueue->invoked)
         return fail(name(&call) + " was given " + quote(call.event) + " before it was put in");
-      if (call.kind == Kind::removed && event.removal != nullptr)
+      if (call.kind == CallKind::removed && event.removal != nullptr)
         return fail(quote(call.event) + " was removed by " + name(event.removal) + " and by " + name(&call));
-      if (call.kind == Kind::removed) event.removal = &call;
+      if (call.kind == CallKind::removed) event.removal = &call;
       if (event.seen_first == nullptr || call.returned < event.seen_first->returned) event.seen_first = &call;
       if (event.seen_last == nullptr || call.invoked > event.seen_last->invoked) event.seen_last = &call;
     }
@@ -161,7 +161,7 @@ class QueueCheck {
       }
     }
     for (const QueueCall& call : calls_) {
-      if (call.kind != Kind::empty) continue;
+      if (call.kind != CallKind::empty) continue;
       auto stretch = std::lower_bound(full_.begin(), full_.end(), call.invoked,
                                       [](const auto& one, uint64_t at) { return one.first < at; });
       if (stretch == full_.begin()) continue;
@@ -196,7 +196,7 @@ class QueueCheck {
       last.push_back(now);
     }
     for (const QueueCall& call : calls_) {
-      if (call.kind != Kind::not_front) continue;
+      if (call.kind != CallKind::not_front) continue;
       const auto at = by_name_.find(call.event);
       if (at == by_name_.end()) continue;
       const Event& event = events_[at->second];
@@ -217,7 +217,7 @@ class QueueCheck {
   void losses() {
     std::vector<const QueueCall*> empties;
     for (const QueueCall& call : calls_)
-      if (call.kind == Kind::empty) empties.push_back(&call);
+      if (call.kind == CallKind::empty) empties.push_back(&call);
     std::sort(empties.begin(), empties.end(),
               [](const QueueCall* a, const QueueCall* b) { return a->invoked < b->invoked; });
     std::vector<Event*> by_start = known_;
@@ -278,28 +278,28 @@ std::map<std::string_view, std::vector<QueueCall>> calls_by_queue(const std::vec
   }
   std::map<std::string_view, std::vector<QueueCall>> result;
   for (const Op* op : ops) {
-    const auto add = [&](Kind kind, std::string_view event) {
+    const auto add = [&](CallKind kind, std::string_view event) {
       result[op->key].push_back({op->id, kind, event, op->invoked, op->applied() ? op->returned : kNeverReturned});
     };
     if (op->kind == OpKind::enqueue && op->may_have_happened(certain)) {
-      add(Kind::enqueue, op->value);
+      add(CallKind::enqueue, op->value);
     } else if (op->kind == OpKind::dequeue && op->may_have_happened(certain)) {
       const auto meant = op->only_if_front ? names.find({op->key, *op->only_if_front}) : names.end();
       if (op->applied() && op->reply) {
         if (op->reply->code == machine::ReplyCode::precondition_failed) {
-          if (meant != names.end()) add(Kind::not_front, meant->second);
+          if (meant != names.end()) add(CallKind::not_front, meant->second);
         } else if (op->reply->count == 0) {
-          add(Kind::empty, {});
+          add(CallKind::empty, {});
         } else {
-          add(Kind::removed, op->reply->event.view());
+          add(CallKind::removed, op->reply->event.view());
         }
       } else {
-        add(Kind::may_remove, meant != names.end() ? meant->second : std::string_view{});
+        add(CallKind::may_remove, meant != names.end() ? meant->second : std::string_view{});
       }
     } else if (op->kind == OpKind::front && op->applied() && !op->stale) {
-      add(op->found ? Kind::front : Kind::empty, op->found ? op->value : std::string_view{});
+      add(op->found ? CallKind::front : CallKind::empty, op->found ? op->value : std::string_view{});
     } else if (op->kind == OpKind::length && op->applied() && !op->stale && op->number == 0) {
-      add(Kind::empty, {});
+      add(CallKind::empty, {});
     }
   }
   return result;

@@ -5,6 +5,7 @@
 
 #include "sim/checks.h"
 #include "sim/clients.h"
+#include "sim/conduct.h"
 #include "sim/faults.h"
 #include "sim/network.h"
 #include "sim/process.h"
@@ -168,8 +169,12 @@ class Simulation {
     world_.clients->start(cluster_);
     faults_.start(cluster_);
     const uint64_t end = world_.now_us() + uint64_t{world_.options.chaos_ms} * 1000;
-    while (world_.now_us() < end && world_.run(std::min(end, world_.now_us() + 500'000)))
+    while (world_.now_us() < end && world_.run(std::min(end, world_.now_us() + 500'000))) {
       world_.clients->check_overdue();
+      Host& last = world_.hosts.back();
+      if (world_.options.foreign != 0 && last.number >= world_.options.nodes && !last.disk.saw_command)
+        world_.clients->write_apart(last);
+    }
   }
 
   // Chosen so that every configuration that may be in force has its quorum among them.
@@ -389,6 +394,7 @@ class Simulation {
   void judge() {
     const std::string verdict = world_.clients->verdict(cluster_);
     if (!verdict.empty()) world_.fail("linearizability: " + verdict);
+    world_.conduct->judge();
   }
 
   World world_;

@@ -114,6 +114,7 @@ namespace wh::sim {
   X(installed_over_longer, "a snapshot was installed over a longer log")     \
   X(snapshot_refused_old, "a snapshot was refused as older")                 \
   X(chunk_damaged, "a snapshot arrived damaged")                             \
+  X(snapshot_misread, "a snapshot was read damaged")                         \
   X(chunk_out_of_order, "a snapshot's part came out of order")               \
   X(snapshot_leader_changed, "the leader changed while a snapshot came")     \
   X(installed_in_change, "a snapshot was installed while a change was open") \
@@ -139,40 +140,48 @@ namespace wh::sim {
   X(write_unknown, "nothing was known of a write in the end")                 \
   X(write_dropped, "a write was dropped")
 
-#define WH_FAULT_SITUATIONS(X)                                            \
-  X(crashed, "fault: a process was killed")                               \
-  X(crashed_at_event, "fault: a process was killed at a drawn event")     \
-  X(power_was_cut, "fault: the power was cut")                            \
-  X(paused, "fault: a process stood still")                               \
-  X(leader_frozen, "fault: the leader stood still")                       \
-  X(clock_jumped, "fault: a clock jumped")                                \
-  X(cut_one_way, "fault: a link was cut one way")                         \
-  X(cut_link, "fault: a link was cut")                                    \
-  X(isolated, "fault: a node was isolated")                               \
-  X(split, "fault: the nodes were split")                                 \
-  X(split_with_bridge, "fault: the nodes were split, but for one")        \
-  X(ring, "fault: each node saw its neighbours")                          \
-  X(ring_of_majorities, "fault: each node saw a majority of its own")     \
-  X(cut_all, "fault: all links were cut")                                 \
-  X(clogged, "fault: a link was slowed down")                             \
-  X(held, "fault: messages were held, and came all at once")              \
-  X(flapped, "fault: a link was cut and mended again and again")          \
-  X(deposed, "fault: a leader was to be deposed unnoticed")               \
-  X(echoed, "fault: a message came a second time, much later")            \
-  X(leader_to_be_removed, "fault: the leader was to remove itself")       \
-  X(crashed_after_forward, "fault: a process was killed as it forwarded") \
-  X(stranded, "fault: a leader was left alone with new entries")          \
-  X(disk_stalled, "fault: a disk hung")                                   \
-  X(disk_full, "fault: a disk was full")                                  \
-  X(write_failed, "fault: a write failed")                                \
-  X(sync_failed, "fault: a sync failed")                                  \
-  X(disk_damaged, "fault: a disk was damaged")                            \
-  X(old_copy_put_back, "fault: an older copy of a disk was put back")     \
-  X(removed_isolated, "fault: a node was removed while it was cut off")   \
-  X(aimed_crash, "fault: a crash was aimed")                              \
-  X(aimed_cut, "fault: a cut was aimed")                                  \
-  X(split_in_change, "fault: a split was aimed at a change")              \
-  X(struck_in_transfer, "fault: a handover was disturbed")                \
+#define WH_FAULT_SITUATIONS(X)                                               \
+  X(crashed, "fault: a process was killed")                                  \
+  X(crashed_at_event, "fault: a process was killed at a drawn event")        \
+  X(power_was_cut, "fault: the power was cut")                               \
+  X(paused, "fault: a process stood still")                                  \
+  X(leader_frozen, "fault: the leader stood still")                          \
+  X(clock_jumped, "fault: a clock jumped")                                   \
+  X(cut_one_way, "fault: a link was cut one way")                            \
+  X(cut_link, "fault: a link was cut")                                       \
+  X(isolated, "fault: a node was isolated")                                  \
+  X(split, "fault: the nodes were split")                                    \
+  X(split_with_bridge, "fault: the nodes were split, but for one")           \
+  X(ring, "fault: each node saw its neighbours")                             \
+  X(ring_of_majorities, "fault: each node saw a majority of its own")        \
+  X(cut_all, "fault: all links were cut")                                    \
+  X(clogged, "fault: a link was slowed down")                                \
+  X(held, "fault: messages were held, and came all at once")                 \
+  X(flapped, "fault: a link was cut and mended again and again")             \
+  X(deposed, "fault: a leader was to be deposed unnoticed")                  \
+  X(echoed, "fault: a message came a second time, much later")               \
+  X(leader_to_be_removed, "fault: the leader was to remove itself")          \
+  X(crashed_after_forward, "fault: a process was killed as it forwarded")    \
+  X(stranded, "fault: a leader was left alone with new entries")             \
+  X(disk_stalled, "fault: a disk hung")                                      \
+  X(disk_full, "fault: a disk was full")                                     \
+  X(write_failed, "fault: a write failed")                                   \
+  X(sync_failed, "fault: a sync failed")                                     \
+  X(disk_damaged, "fault: a disk was damaged")                               \
+  X(old_copy_put_back, "fault: an older copy of a disk was put back")        \
+  X(removed_isolated, "fault: a node was removed while it was cut off")      \
+  X(aimed_crash, "fault: a crash was aimed")                                 \
+  X(aimed_cut, "fault: a cut was aimed")                                     \
+  X(split_in_change, "fault: a split was aimed at a change")                 \
+  X(struck_in_transfer, "fault: a handover was disturbed")                   \
+  X(strayed, "fault: what one node was told, another was told as well")      \
+  X(wild_term, "fault: a message came of a term far ahead")                  \
+  X(garbage, "fault: a command came that is none")                           \
+  X(changed_at_noop, "fault: a change was asked of a new leader at once")    \
+  X(wrote_before_adopt, "fault: a node that was being taken in got data")    \
+  X(transfer_at_learner, "fault: a handover was asked for beside a learner") \
+  X(foreign_asked, "fault: a node of another cluster was to add a node")     \
+  X(foreign_added, "fault: a node of another cluster was to be added")       \
   X(others_troubled, "fault: nodes that were not healed went on failing")
 
 #define WH_CLIENT_SITUATIONS(X)                                  \

@@ -9,6 +9,7 @@
 #include "sim/aims.h"
 #include "sim/checks.h"
 #include "sim/clients.h"
+#include "sim/conduct.h"
 #include "sim/faults.h"
 #include "sim/network.h"
 #include "sim/process.h"
@@ -25,6 +26,7 @@ World::World(uint64_t seed, const Options& drawn, bool tracing)
       options(drawn),
       network(std::make_unique<Network>(*this)),
       checks(std::make_unique<Checks>(*this)),
+      conduct(std::make_unique<Conduct>(*this)),
       watch(std::make_unique<Watch>(*this)),
       aims(std::make_unique<Aims>(*this)),
       clients(std::make_unique<Clients>(*this)),
@@ -130,6 +132,7 @@ void World::crash(Host& host, const char* why) {
   process->die();
   clients->host_died(host);
   checks->host_died(host);
+  conduct->host_died(host);
   network->host_died(host);
 }
 

@@ -22,6 +22,7 @@ namespace wh::sim {
 class Aims;
 class Checks;
 class Clients;
+class Conduct;
 class Network;
 class Process;
 class Watch;
@@ -94,6 +95,7 @@ class World {
   std::vector<Host> hosts;
   std::unique_ptr<Network> network;
   std::unique_ptr<Checks> checks;
+  std::unique_ptr<Conduct> conduct;
   std::unique_ptr<Watch> watch;
   std::unique_ptr<Aims> aims;
   std::unique_ptr<Clients> clients;

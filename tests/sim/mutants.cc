@@ -1,5 +1,5 @@
 // What the tests are worth: plants each defect of base/mutant.h in turn and tells how many seeds of the simulator it
-// took to catch it, and by which check. Where chance does not get to, a directed test must fail because of it.
+// took to catch it, and by which check. Many have a directed test besides, which must fail because of them.
 //
 //   mutants [--seeds N] [--jobs N] [NAME...]   all, or these: a table, and the median
 //   mutants --quick                            those that are caught soon, within a bound each; and the directed tests
