@@ -60,7 +60,7 @@ class Checks {
   // Before the node is given it.
   void received(const Host& host, raft::NodeId from, const node::PeerMessage& message);
   void snapshot_taken(const Host& host, const raft::SnapshotMeta& meta);
-  // An older copy took the place of its disk: what that does not hold it promised no more.
+  // An older copy took the place of its disk, with a log that may be another one: what it acknowledged is void.
   void put_back(const Host& host);
   void completed(const Host& host, const node::Completion& completion);
   // After every event of a node. `whole_turn`: its effects were carried out, so that what it appended was seen.

@@ -77,8 +77,8 @@ void Checks::check_acknowledgement(const Host& host, raft::NodeId to, raft::Term
 
 void Checks::put_back(const Host& host) {
   Promise& promise = promised_[{host.disk.instance, host.disk.cluster}];
-  promise.acked = std::min(promise.acked, host.disk.last_index());
-  if (const raft::Entry* entry = host.disk.at(promise.acked)) promise.acked_entry = entry->term;
+  promise.acked = {};
+  promise.acked_entry = {};
 }
 
 // A leader believes of a follower what that acknowledged in this term, and no more (HAZARDS B5, A9).

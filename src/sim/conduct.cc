@@ -10,6 +10,9 @@
 #include "sim/world.h"
 
 namespace wh::sim {
+namespace {
+constexpr size_t kConfigurations = 8;  // that may be in force one after another while one read waits
+}
 
 void Conduct::fail(const Host& host, const std::string& what) { world_.fail(host.name + ": " + what); }
 
@@ -41,6 +44,17 @@ void Conduct::begins(const Host& host, const node::NewBeginning& beginning) {
   record.term = beginning.hard_state.current_term;
   record.quiet_since = world_.now(host);
   records_[host.number] = std::move(record);
+}
+
+void Conduct::answered(const Host& host, const node::Answer& answer) {
+  const auto* who = std::get_if<node::WhoIAm>(&answer);
+  if (who == nullptr) return;
+  Record& record = records_[host.number];
+  if (who->standing == node::Standing::member && who->identity.cluster != record.cluster) {
+    record.strangers.insert(who->identity.instance);
+  } else {
+    record.strangers.erase(who->identity.instance);
+  }
 }
 
 // By its disk, not by its address (HAZARDS D9).
@@ -172,12 +186,13 @@ void Conduct::looked(const Host& host, bool whole_turn) {
 void Conduct::look_at_log(const Host& host, Record& record) {
   const raft::Raft& raft = *host.process->node().raft();
   const raft::Log& log = raft.log();
-  if (log.configuration_index() != record.configuration_at || record.configuration.empty()) {
+  if (log.configuration_index() != record.configuration_at || record.in_force.empty()) {
+    const raft::Configuration& now = log.configuration();
     record.configuration_at = log.configuration_index();
-    record.configuration_before = std::exchange(record.configuration, log.configuration());
-    record.configuration_since = world_.step();
-    std::erase_if(record.learners, [&](const auto& l) { return !record.configuration.is_learner(l.first); });
-    for (const raft::Member& member : record.configuration.members())
+    record.in_force.push_back({now, world_.step()});
+    if (record.in_force.size() > kConfigurations) record.in_force.pop_front();
+    std::erase_if(record.learners, [&](const auto& l) { return !now.is_learner(l.first); });
+    for (const raft::Member& member : now.members())
       if (member.suffrage == raft::Suffrage::learner) record.learners.emplace(member.id, record.configuration_at);
   }
   // What it takes to be on its disk is there, and is what its log holds (HAZARDS B6).

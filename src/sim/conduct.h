@@ -43,6 +43,8 @@ class Conduct {
   // It stood still, and is given what came meanwhile; and it was given all of it.
   void catches_up(const Host& host, bool all);
   void completed(const Host& host, const node::Completion& completion);
+  // The answer to a question of its own.
+  void answered(const Host& host, const node::Answer& answer);
   // It says yes to being taken into a cluster, as whom it was asked.
   void adopted(const Host& host, raft::NodeId asked);
   void snapshot_taken(const Host& host, const raft::SnapshotMeta& meta, const std::string& bytes);
@@ -79,6 +81,10 @@ class Conduct {
       probed = false;
     }
   };
+  struct InForce {
+    raft::Configuration configuration;
+    uint64_t since = 0;  // the event
+  };
   // Of one process, as of its last event. Times are by its own clock.
   struct Record {
     node::ClusterId cluster{};
@@ -107,9 +113,8 @@ class Conduct {
     std::map<std::pair<raft::NodeId, uint64_t>, uint64_t> reads;  // by asker and token: when each was asked
     // members
     raft::Index configuration_at;
-    raft::Configuration configuration;
-    raft::Configuration configuration_before;
-    uint64_t configuration_since = 0;              // the event in which it took the place of that
+    std::deque<InForce> in_force;                  // the last few, the newest at the back
+    std::set<raft::NodeId> strangers;              // who said that they are members of another cluster
     std::map<raft::NodeId, raft::Index> learners;  // since which configuration
     // the leader's snapshot
     raft::SnapshotMeta part_of;

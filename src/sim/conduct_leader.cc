@@ -90,11 +90,13 @@ void Conduct::answers_read(const Host& host, const Record& record, uint64_t aske
       count += follower.confirmed >= asked && configuration.is_voter(id) ? 1 : 0;
     return count >= configuration.quorum();
   };
-  // The configuration may be another since this event began.
-  const bool changed = record.configuration_since == world_.step();
-  if (!confirmed(raft.configuration()) && !confirmed(record.configuration) &&
-      !(changed && confirmed(record.configuration_before)))
-    fail(host, "answers a read that no quorum confirmed");
+  // By what was in force at any time since it was asked: once confirmed it may wait to be applied.
+  if (confirmed(raft.configuration())) return;
+  for (auto in_force = record.in_force.rbegin(); in_force != record.in_force.rend(); ++in_force) {
+    if (confirmed(in_force->configuration)) return;
+    if (in_force->since < asked) break;
+  }
+  fail(host, "answers a read that no quorum confirmed");
 }
 
 void Conduct::completed(const Host& host, const node::Completion& completion) {
@@ -139,7 +141,7 @@ void Conduct::look_at_commit(const Host& host, Record& record) {
       count += follower.match >= commit && configuration.is_voter(id) ? 1 : 0;
     return count >= configuration.quorum();
   };
-  if (!held(raft.configuration()) && !held(record.configuration))
+  if (!held(raft.configuration()) && (record.in_force.empty() || !held(record.in_force.back().configuration)))
     fail(host, "commits entry " + std::to_string(commit.value) + " without a quorum that acknowledged it");
 }
 
@@ -153,12 +155,9 @@ void Conduct::appends_configuration(const Host& host, const Record& record, cons
   if (raft.log().term_at(commit) != raft.current_term())
     return fail(host, "changes the members before an entry of its term is committed");
   if (next.voters() == 0) return fail(host, "leaves no voter");
-  for (const raft::Member& member : next.members()) {
-    const Host* added = before.contains(member.id) ? nullptr : world_.host_of(member.id);
-    if (added != nullptr && added->disk.cluster != node::kNoCluster && added->disk.cluster != record.cluster &&
-        (added->disk.saw_command || added->disk.saw_others))
-      return fail(host, "adds " + member.name + ", which is a member of another cluster");
-  }
+  for (const raft::Member& member : next.members())
+    if (!before.contains(member.id) && record.strangers.contains(member.id))
+      return fail(host, "adds " + member.name + ", which said that it is a member of another cluster");
   for (const raft::Member& member : before.members()) {
     if (!next.contains(member.id)) {
       if (!next.remembers(member.id)) return fail(host, "removes " + member.name + " without remembering it");

@@ -166,7 +166,8 @@ void Faults::mix_clusters(Host& at) {
   const Host* other = &any();
   for (const Host& host : world_.hosts)
     if (host.disk.cluster == cluster_ && host.process && host.process->node().removed()) other = &host;
-  if (other->number == apart.number) return;
+  // One with an empty disk would be taken in, and the cluster that waits for it would not get it back.
+  if (other->number == apart.number || other->disk.cluster == node::kNoCluster) return;
   ++world_.seen[Situation::foreign_asked];
   world_.clients->administer(apart, {node::AdminKind::add, other->name, other->address});
 }

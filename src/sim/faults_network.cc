@@ -155,7 +155,7 @@ void Faults::depose() {
   for (uint64_t i = 1; i < 40; ++i) {
     world_.after((40 + i) * timeout_us / 8, [this, host] {
       if (!world_.chaos) return;
-      if (host->process) world_.clients->issue(*host, OpKind::get);
+      if (host->process && host->disk.cluster == cluster_) world_.clients->issue(*host, OpKind::get);
       if (Host& other = any(); other.process && other.number != host->number && other.disk.cluster == cluster_)
         world_.clients->issue(other, world_.prng.below(2) == 0 ? OpKind::set : OpKind::get);
     });

@@ -346,6 +346,7 @@ void Network::finish_question(uint64_t id, Result<node::Answer> answer) {
   Host& from = world_.hosts[q.from];
   if (!from.process || from.incarnation != q.from_life) return;
   from.process->input([this, &from, request = q.request, value = std::move(answer)]() mutable {
+    if (value) world_.conduct->answered(from, *value);
     from.process->node().answered(request, std::move(value), world_.now(from));
   });
 }

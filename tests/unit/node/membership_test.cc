@@ -111,6 +111,32 @@ TEST_CASE("adding: who is removed again while it joins, and whose leader goes, i
   CHECK(has(deposed.answer(1)->reply, "it goes on"));
 }
 
+TEST_CASE("adding: who is a voter already is answered at once, and nothing is written") {
+  Member bench;
+  bench.lead();
+  bench.admin(1, AdminKind::add, "other", "a:1");
+  REQUIRE(bench.transport.asked.size() == 1);
+  WhoIAm who = empty_node(kOther, "a:1");
+  who.identity.name = "other";
+  who.identity.cluster = kCluster;
+  who.standing = Standing::member;
+  bench.node.answered(bench.transport.asked[0].request, Answer(who), bench.now);
+  bench.wait(60);
+  REQUIRE(bench.answer(1) != nullptr);
+  CHECK(bench.answer(1)->outcome == Outcome::applied);
+  CHECK(bench.last() == raft::Index{2});
+}
+
+TEST_CASE("a transfer to a learner is refused") {
+  Adding bench;
+  bench.joined();
+  bench.admin(2, AdminKind::transfer, "fourth");
+  REQUIRE(bench.answer(2) != nullptr);
+  CHECK(bench.answer(2)->outcome == Outcome::conflict);
+  CHECK(has(bench.answer(2)->reply, "fourth is a learner"));
+  CHECK_FALSE(bench.node.raft()->transferring());
+}
+
 TEST_CASE("a change or a write that meets a leader which stood still is not proposed") {
   Adding bench;
   bench.now += 600;  // nothing was stepped meanwhile, for longer than an election timeout
