@@ -128,7 +128,10 @@ bool has_majority(const std::set<std::pair<Id, Id>>& links) {
 
 TEST_CASE("HAZARDS A11: between five servers, whatever links there are, three that see each other commit") {
   size_t worlds = 0;
-  for (unsigned mask = 0; mask < 1U << 10U; ++mask) {
+  const unsigned all = 1U << 10U;
+  // All of them, or those of a part of the rounds.
+  const unsigned step = all / wh::testing::rounds(all);
+  for (unsigned mask = 0; mask < all; mask += step) {
     std::set<std::pair<Id, Id>> links;
     unsigned bit = 0;
     for (Id a = 1; a <= 5; ++a) {
@@ -142,7 +145,7 @@ TEST_CASE("HAZARDS A11: between five servers, whatever links there are, three th
     ++worlds;
     CHECK_MESSAGE(commits(links), "mask " << mask);
   }
-  CHECK(worlds == 636);
+  CHECK((worlds == 636 || step > 1));
 }
 
 TEST_CASE("HAZARDS A11: the same where others hear, or are heard, one way only") {

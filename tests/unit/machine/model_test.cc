@@ -1,5 +1,6 @@
 #include "model.h"
 
+#include "../../rounds.h"
 #include "base/hash.h"
 
 using namespace wh::machine;
@@ -23,7 +24,7 @@ TEST_CASE("a random history means to the machine what it means to the model") {
 // machine that goes on from it stays equal to one that never stopped, sessions included.
 TEST_CASE("HAZARDS F6 F12: a snapshot taken during mutations is the state at its beginning") {
   uint64_t kept = 0;
-  for (uint64_t seed = 100; seed < 160; ++seed) {
+  for (uint64_t seed = 100, end = 100 + wh::testing::rounds(60); seed < end; ++seed) {
     CAPTURE(seed);
     Source source(seed);
     wh::Prng& prng = source.prng();
