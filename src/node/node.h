@@ -151,6 +151,7 @@ class Node {
   // Null while the node is in no cluster, or still loads its snapshot.
   [[nodiscard]] const raft::Raft* raft() const { return raft_ ? &*raft_ : nullptr; }
   [[nodiscard]] Identity identity() const;
+  [[nodiscard]] const ClusterId& cluster() const { return cluster_; }
   [[nodiscard]] Standing standing() const;
   // The member that leads, as this node knows it, or null.
   [[nodiscard]] const raft::Member* leader() const;

@@ -219,7 +219,7 @@ void Checks::looked(Host& host, bool whole_turn) {
   const raft::Raft* raft = host.process->node().raft();
   if (raft == nullptr || world_.failed()) return;
   Shadow& shadow = shadows_[host.number];
-  if (shadow.cluster != host.process->node().identity().cluster) return;  // a new beginning is on its way
+  if (shadow.cluster != host.process->node().cluster()) return;  // a new beginning is on its way
   Committed& cluster = this->cluster(shadow.cluster);
   const raft::Term term = raft->current_term();
   if (term < shadow.term) fail(host, "its term went back");

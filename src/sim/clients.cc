@@ -45,7 +45,7 @@ void Clients::loop(size_t client) {
     size_t number = world_.prng.below(world_.hosts.size());
     if (retry && again.front().host) number = *again.front().host;
     Host& host = world_.hosts[number];
-    if (host.process && host.process->node().identity().cluster == cluster_ && cluster_ != node::kNoCluster) {
+    if (host.process && host.process->node().cluster() == cluster_ && cluster_ != node::kNoCluster) {
       static constexpr OpKind kMix[] = {OpKind::set,   OpKind::set,     OpKind::set,     OpKind::get,
                                         OpKind::get,   OpKind::get,     OpKind::enqueue, OpKind::enqueue,
                                         OpKind::front, OpKind::dequeue, OpKind::dequeue, OpKind::del,
@@ -179,7 +179,7 @@ uint64_t Clients::send(Host& host, Op& op) {
 // As the server does it: no question to anybody, and a node without a log knows nothing.
 void Clients::read_stale(Host& host, uint64_t id) {
   const node::Node& node = host.process->node();
-  const bool knows = node.identity().cluster == cluster_ && node.raft() != nullptr;
+  const bool knows = node.cluster() == cluster_ && node.raft() != nullptr;
   if (host.process->doomed) return;
   completed(host, {id, knows ? node::Outcome::applied : node::Outcome::dropped, node.machine().applied(), {}});
 }

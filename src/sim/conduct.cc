@@ -158,15 +158,15 @@ void Conduct::sent(const Host& host, raft::NodeId to, const node::PeerMessage& m
 void Conduct::looked(const Host& host, bool whole_turn) {
   const raft::Raft* raft = host.process->node().raft();
   Record& record = records_[host.number];
-  if (raft == nullptr || world_.failed() || record.cluster != host.process->node().identity().cluster) return;
+  if (raft == nullptr || world_.failed() || record.cluster != host.process->node().cluster()) return;
   look_at_election(host, record);
   look_at_causes(host, record);
   look_at_commit(host, record);
-  look_at_log(host, record);
+  look_at_members(record, raft->log());
   // Any answer in its term is contact (HAZARDS F11).
-  if (const raft::NodeId from = std::exchange(record.heard_last, raft::kNobody);
-      from && raft->role() == raft::Role::leader)
-    if (const auto contact = raft->last_contact(from); contact && *contact < *record.followers[from].heard)
+  if (const auto heard = record.followers.find(std::exchange(record.heard_last, raft::kNobody));
+      heard != record.followers.end() && raft->role() == raft::Role::leader)
+    if (const auto contact = raft->last_contact(heard->first); contact && contact < heard->second.heard)
       fail(host, "takes an answer for none");
   if (record.role != raft->role()) record.quiet_since = world_.now(host);
   record.role = raft->role();
@@ -180,22 +180,25 @@ void Conduct::looked(const Host& host, bool whole_turn) {
     fail(host, "goes on, though it acknowledged entry " + std::to_string(record.lost->value) + " and lacks it");
   if (!record.questions.empty() && host.process->storage().idle() && !host.process->doomed)
     fail(host, "leaves a question for its vote unanswered");
+  look_at_log(host, record);
   look_at_silence(host, record);
 }
 
-void Conduct::look_at_log(const Host& host, Record& record) {
+void Conduct::look_at_members(Record& record, const raft::Log& log) {
+  if (log.configuration_index() == record.configuration_at && !record.in_force.empty()) return;
+  const raft::Configuration& now = log.configuration();
+  record.configuration_at = log.configuration_index();
+  record.in_force.push_back({now, world_.step()});
+  if (record.in_force.size() > kConfigurations) record.in_force.pop_front();
+  std::erase_if(record.learners, [&](const auto& l) { return !now.is_learner(l.first); });
+  for (const raft::Member& member : now.members())
+    if (member.suffrage == raft::Suffrage::learner) record.learners.emplace(member.id, record.configuration_at);
+}
+
+// What it takes to be on its disk is there, and is what its log holds (HAZARDS B6).
+void Conduct::look_at_log(const Host& host, const Record& record) {
   const raft::Raft& raft = *host.process->node().raft();
   const raft::Log& log = raft.log();
-  if (log.configuration_index() != record.configuration_at || record.in_force.empty()) {
-    const raft::Configuration& now = log.configuration();
-    record.configuration_at = log.configuration_index();
-    record.in_force.push_back({now, world_.step()});
-    if (record.in_force.size() > kConfigurations) record.in_force.pop_front();
-    std::erase_if(record.learners, [&](const auto& l) { return !now.is_learner(l.first); });
-    for (const raft::Member& member : now.members())
-      if (member.suffrage == raft::Suffrage::learner) record.learners.emplace(member.id, record.configuration_at);
-  }
-  // What it takes to be on its disk is there, and is what its log holds (HAZARDS B6).
   const raft::Index durable = raft.durable_index();
   const DiskImage& disk = host.disk;
   if (disk.cluster != record.cluster || durable <= disk.base_index || durable <= log.base_index()) return;

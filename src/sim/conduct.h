@@ -142,7 +142,8 @@ class Conduct {
   void appends_configuration(const Host& host, const Record& record, const raft::Log::ConfigurationAt& last,
                              const raft::Configuration& next);
 
-  void look_at_log(const Host& host, Record& record);
+  void look_at_members(Record& record, const raft::Log& log);
+  void look_at_log(const Host& host, const Record& record);
   // The newest term in which somebody campaigned.
   [[nodiscard]] raft::Term newest_term(const node::ClusterId& cluster) const;
   [[nodiscard]] size_t counted(const raft::Configuration& configuration, const std::vector<raft::NodeId>& who) const;

@@ -146,13 +146,14 @@ void Conduct::look_at_causes(const Host& host, Record& record) {
 void Conduct::look_at_silence(const Host& host, Record& record) {
   const raft::Raft& raft = *host.process->node().raft();
   const Millis timeout = world_.options.election_timeout_ms;
+  const Millis now = world_.now(host);
+  if (now <= record.quiet_since + 4 * timeout) return record.overdue_since_us.reset();
   const bool may = raft.role() == raft::Role::follower && !raft.removed() &&
                    raft.log().names_voter_since(raft.commit_index(), host.disk.instance) &&
                    host.process->storage().sync_age() <= timeout;
-  if (!may) record.quiet_since = world_.now(host);
-  if (world_.now(host) <= record.quiet_since + 4 * timeout) {
-    record.overdue_since_us.reset();
-    return;
+  if (!may) {
+    record.quiet_since = now;
+    return record.overdue_since_us.reset();
   }
   // Its clock may have jumped, and its disk only seem to hang: that much again by the world's.
   if (!record.overdue_since_us) record.overdue_since_us = world_.now_us();

@@ -364,7 +364,7 @@ class Simulation {
         auto chosen = healthy_.begin();
         std::advance(chosen, world_.prng.below(healthy_.size()));
         Host& host = world_.hosts[*chosen];
-        if (!host.process || host.process->node().identity().cluster != cluster_ || !is_voter(host)) continue;
+        if (!host.process || host.process->node().cluster() != cluster_ || !is_voter(host)) continue;
         write_ = world_.clients->issue(host, OpKind::set);
         break;
       }

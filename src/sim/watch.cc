@@ -240,7 +240,7 @@ void Watch::role_changed(const Host& host, Seen& seen, const raft::Raft& raft) {
   Situations& times = world_.seen;
   const raft::Term term = raft.current_term();
   const bool same = term == seen.term;
-  const node::ClusterId& cluster = host.process->node().identity().cluster;
+  const node::ClusterId& cluster = host.process->node().cluster();
   if (seen.role == raft::Role::candidate && raft.role() != raft::Role::leader) {
     if (same && raft.role() == raft::Role::pre_candidate) {
       ++times[Situation::candidate_timed_out];
@@ -295,7 +295,7 @@ void Watch::completed(const Host& host, const node::Completion& completion) {
     ++times[leads ? Situation::read_by_leader : Situation::read_by_follower];
     // The cluster went into a later term since it was asked, and this node with it.
     if (raft != nullptr &&
-        world_.checks->led_since(host.process->node().identity().cluster, op.invoked, raft->current_term()))
+        world_.checks->led_since(host.process->node().cluster(), op.invoked, raft->current_term()))
       ++times[Situation::read_across_terms];
     return;
   }
