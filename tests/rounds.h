@@ -8,7 +8,8 @@ namespace wh::testing {
 
 inline unsigned rounds(unsigned count) {
   const char* text = std::getenv("WORMHOLE_TEST_SCALE");
-  return text == nullptr ? count : std::max(1u, static_cast<unsigned>(count * std::atof(text) / 100));
+  const double percent = text == nullptr ? 100 : std::clamp(std::atof(text), 0.0, 10'000.0);
+  return static_cast<unsigned>(std::clamp(count * percent / 100, 1.0, 4e9));
 }
 
 }  // namespace wh::testing

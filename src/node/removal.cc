@@ -27,7 +27,7 @@ void Node::remove_member(PendingAdmin& admin, Millis now) {
     if (other.suffrage != raft::Suffrage::voter || silent(other.id, now)) continue;
     ++reachable;
   }
-  if (reachable < next.quorum() && !WH_MUTANT(last_voter_removed))
+  if (reachable < next.quorum() && !(WH_MUTANT(last_voter_removed) && next.voters() == 0))
     return finish_admin(admin, Outcome::conflict,
                         "without " + admin.admin.name + " only " + std::to_string(reachable) + " of " +
                             std::to_string(next.voters()) + " voters would be reachable, and " +

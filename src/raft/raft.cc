@@ -192,7 +192,11 @@ void Raft::step_down(Millis now, StepDownCause cause, const std::string& why) {
 void Raft::on_disk_stalled(Millis now, bool stalled) {
   disk_stalled_ = stalled;
   // It would campaign on the answers that come, unheard until the disk is back, and then depose whoever leads by then.
-  if (disk_stalled_ && role_ == Role::pre_candidate) become_follower(now, hard_state_.current_term, kNobody);
+  if (disk_stalled_ && role_ == Role::pre_candidate) {
+    logf(LogLevel::notice, "the election for term %lu is given up: the disk does not finish a sync",
+         next(hard_state_.current_term).value);
+    become_follower(now, hard_state_.current_term, kNobody);
+  }
   if (disk_stalled_ && role_ == Role::leader && configuration().quorum() > 1)
     step_down(now, StepDownCause::disk_stalled,
               "the disk has not finished a sync for " + std::to_string(options_.election_timeout_ms) + " ms");

@@ -178,7 +178,7 @@ std::vector<std::string_view> split_choices(std::string_view choices) {
   }
 }
 
-std::string named(std::string_view name) { return "'" + std::string(name) + "'"; }
+std::string quoted_name(std::string_view name) { return "'" + std::string(name) + "'"; }
 
 // "yes or no", "always, everysec or no".
 std::string enumerate(const std::vector<std::string_view>& choices) {
@@ -217,15 +217,15 @@ Status assign_number(Options& options, const OptionSpec& spec, std::string_view 
   }
   const bool ranged = spec.type == OptionType::integer || spec.type == OptionType::memory;
   if (!value || (ranged && (*value < spec.min || *value > spec.max)))
-    return Error{named(spec.name) + " must be " + expected};
+    return Error{quoted_name(spec.name) + " must be " + expected};
   field.set(options, *value);
   return ok_status();
 }
 
 Status assign_text(Options& options, const OptionSpec& spec, const std::string& word) {
-  if (word.empty() && !spec.may_be_empty) return Error{named(spec.name) + " must not be empty"};
+  if (word.empty() && !spec.may_be_empty) return Error{quoted_name(spec.name) + " must not be empty"};
   if (!word.empty() && spec.check != nullptr) {
-    if (const Status status = spec.check(word); !status) return Error{named(spec.name) + " " + status.error()};
+    if (const Status status = spec.check(word); !status) return Error{quoted_name(spec.name) + " " + status.error()};
   }
   options.*std::get<TextField>(spec.field) = word;
   return ok_status();
@@ -237,11 +237,11 @@ Status assign_list(Options& options, const OptionSpec& spec, std::span<const std
   for (const std::string& word : words) {
     for (std::string& value : split_blanks(word)) values.push_back(std::move(value));
   }
-  if (values.size() < spec.min) return Error{named(spec.name) + " must not be empty"};
+  if (values.size() < spec.min) return Error{quoted_name(spec.name) + " must not be empty"};
   if (values.size() > spec.max)
-    return Error{named(spec.name) + " takes at most " + std::to_string(spec.max) + " values"};
+    return Error{quoted_name(spec.name) + " takes at most " + std::to_string(spec.max) + " values"};
   for (const std::string& value : values) {
-    if (const Status status = spec.check(value); !status) return Error{named(spec.name) + " " + status.error()};
+    if (const Status status = spec.check(value); !status) return Error{quoted_name(spec.name) + " " + status.error()};
   }
   options.*std::get<ListField>(spec.field) = std::move(values);
   return ok_status();
@@ -304,15 +304,15 @@ bool hides_value(std::string_view name) {
 
 Status assign_option(Options& options, const OptionSpec& spec, std::span<const std::string> words) {
   WH_ASSERT(spec.type != OptionType::include, "include is the loader's");
-  if (words.empty()) return Error{named(spec.name) + " needs a value (\"\" is an empty one)"};
+  if (words.empty()) return Error{quoted_name(spec.name) + " needs a value (\"\" is an empty one)"};
   for (const std::string& word : words) {
-    if (word.find('\0') != std::string::npos) return Error{named(spec.name) + " must not contain a NUL byte"};
+    if (word.find('\0') != std::string::npos) return Error{quoted_name(spec.name) + " must not contain a NUL byte"};
     if (word.size() > kMaxTextSize)
-      return Error{named(spec.name) + " must be at most " + std::to_string(kMaxTextSize) + " bytes long"};
+      return Error{quoted_name(spec.name) + " must be at most " + std::to_string(kMaxTextSize) + " bytes long"};
   }
   if (spec.type == OptionType::list) return assign_list(options, spec, words);
   if (words.size() > 1)
-    return Error{named(spec.name) + " takes one value, not " + std::to_string(words.size()) +
+    return Error{quoted_name(spec.name) + " takes one value, not " + std::to_string(words.size()) +
                  "; quote a value that contains blanks, and put a comment on a line of its own"};
   Options changed = options;
   const bool is_text = spec.type == OptionType::text || spec.type == OptionType::secret;
@@ -376,11 +376,11 @@ Status set_option(Options& options, std::string_view name, std::string_view valu
   const OptionSpec* spec = find_option(name);
   if (spec == nullptr) {
     const std::string_view nearest = nearest_option(name);
-    return Error{"unknown directive " + named(printable(name.substr(0, 64))) +
-                 (nearest.empty() ? "" : "; did you mean " + named(nearest) + "?")};
+    return Error{"unknown directive " + quoted_name(printable(name.substr(0, 64))) +
+                 (nearest.empty() ? "" : "; did you mean " + quoted_name(nearest) + "?")};
   }
   if (!spec->changeable)
-    return Error{named(spec->name) + " cannot be changed at run time: change the config file and restart"};
+    return Error{quoted_name(spec->name) + " cannot be changed at run time: change the config file and restart"};
   Options changed = options;
   if (Status status = assign_option(changed, *spec, option_words(*spec, value)); !status) return status;
   if (const std::vector<OptionProblem> problems = check_options(changed); !problems.empty())

@@ -158,6 +158,11 @@ void Aims::split(const char* why) {
   });
 }
 
+// Behind the event under way, which may be in the midst of that very node.
+void Aims::administer_soon(Host& host, node::AdminRequest request) {
+  world_.after(0, host, [this, &host, moved = std::move(request)] { world_.clients->administer(host, moved); });
+}
+
 void Aims::change_at_once(Host& host) {
   const size_t nodes = world_.options.nodes;
   if (host.process->node().raft()->configuration().voters() < 2 || world_.hosts.size() == nodes) return;
@@ -169,7 +174,7 @@ void Aims::change_at_once(Host& host) {
       world_.network->cut(host.number, other.number);
       world_.network->cut(other.number, host.number);
     }
-  world_.clients->administer(host, {node::AdminKind::add, spare.name, spare.address});
+  administer_soon(host, {node::AdminKind::add, spare.name, spare.address});
   world_.after(world_.prng.below(uint64_t{world_.options.election_timeout_ms} * 1'000), [this, number = host.number] {
     if (!world_.chaos) return;
     for (const Host& other : world_.hosts) {
@@ -186,7 +191,7 @@ void Aims::hand_over_at_learner(Host& host) {
   const raft::Member& member = configuration.members()[world_.prng.below(configuration.members().size())];
   if (member.suffrage != raft::Suffrage::voter || member.id == host.disk.instance) return;
   ++world_.seen[Situation::transfer_at_learner];
-  world_.clients->administer(host, {node::AdminKind::transfer, member.name, {}});
+  administer_soon(host, {node::AdminKind::transfer, member.name, {}});
 }
 
 void Aims::asks(Host& to, const node::Ask& question) {
@@ -194,7 +199,7 @@ void Aims::asks(Host& to, const node::Ask& question) {
       !to.process || !strikes(world_.options.write_before_adopt_ppm))
     return;
   ++world_.seen[Situation::wrote_before_adopt];
-  world_.clients->write_apart(to);
+  world_.after(0, to, [this, &to] { world_.clients->write_apart(to); });
 }
 
 void Aims::snapshots_now() {

@@ -49,6 +49,7 @@ class Aims {
   // A spare is to be added while only it hears the leader.
   void change_at_once(Host& host);
   void hand_over_at_learner(Host& host);
+  void administer_soon(Host& host, node::AdminRequest request);
   void told_to_campaign(Host& leader, Host* target);
   [[nodiscard]] bool completes(const Host& host, const Host& leader, raft::Index match) const;
 

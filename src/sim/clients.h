@@ -30,6 +30,7 @@ class Clients {
   // Begins to ask nodes of this cluster.
   void start(const node::ClusterId& cluster);
   void stop() { running_ = false; }
+  [[nodiscard]] bool running() const { return running_; }
   // One write or read now, through this host. Returns its number. `stale`: a read of that node's own state.
   uint64_t issue(Host& host, OpKind kind, bool stale = false);
   // An administrative request through this host.

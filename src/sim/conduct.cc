@@ -103,6 +103,7 @@ void Conduct::received(const Host& host, raft::NodeId from, const node::PeerMess
                  [&](const raft::InstallSnapshot& m) {
                    leads(m.term);
                    record.no_room = false;
+                   ++record.parts_heard;
                  },
                  [&](const raft::InstallSnapshotReply& m) {
                    heard_follower(host, record, from, m.term, m.installed, m.match_index);
@@ -172,27 +173,34 @@ void Conduct::looked(const Host& host, bool whole_turn) {
   record.role = raft->role();
   record.base = raft->log().base_index();
   record.commit = raft->commit_index();
+  if (record.role != raft::Role::leader) record.leads_since = 0;
   if (raft->transferring() && raft->role() != raft::Role::leader)
     fail(host, "hands over what it does not have: it leads no more (HAZARDS A17)");
   if (!whole_turn) return;
+  ++record.turns;
   record.disk_hung = host.process->storage().sync_age() > world_.options.election_timeout_ms;
   if (record.lost && !host.process->ended)
     fail(host, "goes on, though it acknowledged entry " + std::to_string(record.lost->value) + " and lacks it");
   if (!record.questions.empty() && host.process->storage().idle() && !host.process->doomed)
     fail(host, "leaves a question for its vote unanswered");
+  if (record.disk_hung && record.role == raft::Role::pre_candidate && raft->configuration().quorum() > 1)
+    fail(host, "asks for pre-votes, though its disk hangs");
   look_at_log(host, record);
   look_at_silence(host, record);
 }
 
 void Conduct::look_at_members(Record& record, const raft::Log& log) {
-  if (log.configuration_index() == record.configuration_at && !record.in_force.empty()) return;
+  // Another may stand where one was truncated.
+  const raft::Index index = log.configuration_index();
+  const raft::Position at{log.term_at(index).value_or(raft::Term{}), index};
+  if (at == record.configuration_at && !record.in_force.empty()) return;
   const raft::Configuration& now = log.configuration();
-  record.configuration_at = log.configuration_index();
+  record.configuration_at = at;
   record.in_force.push_back({now, world_.step()});
   if (record.in_force.size() > kConfigurations) record.in_force.pop_front();
   std::erase_if(record.learners, [&](const auto& l) { return !now.is_learner(l.first); });
   for (const raft::Member& member : now.members())
-    if (member.suffrage == raft::Suffrage::learner) record.learners.emplace(member.id, record.configuration_at);
+    if (member.suffrage == raft::Suffrage::learner) record.learners.emplace(member.id, index);
 }
 
 // What it takes to be on its disk is there, and is what its log holds (HAZARDS B6).
@@ -246,8 +254,13 @@ void Conduct::part_written(const Host& host, const raft::SnapshotMeta& meta, uin
                    std::to_string(record.part_of == meta ? record.part_end : 0) + " bytes of it");
   record.part_of = meta;
   record.part_end = offset + bytes;
+  record.parts_heard = 0;
 }
 
-void Conduct::found_no_room(const Host& host) { records_[host.number].no_room = true; }
+// What came since that part is answered, whatever becomes of this one.
+void Conduct::found_no_room(const Host& host) {
+  Record& record = records_[host.number];
+  record.no_room = record.parts_heard == 0;
+}
 
 }  // namespace wh::sim

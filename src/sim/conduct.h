@@ -1,7 +1,8 @@
 // What each node does by itself, held against the rules: when it may campaign, vote, lead, commit, change members, hand
 // over, answer a read (Figure 2; thesis 3.6, 3.10, 4.1, 4.2, 6.4, 9.6). Looked at as it is done, from what the node was
 // told and what it says, so that a broken rule is seen though nobody came to harm by it. What must hold between nodes
-// is checks.h's to look at. By idea: conduct.cc (logs, members, snapshots), conduct_elections.cc, conduct_leader.cc.
+// is checks.h's to look at. By idea: conduct.cc (what it is told and says, logs,
+// snapshots), conduct_elections.cc, conduct_leader.cc (members, too).
 #pragma once
 
 #include <array>
@@ -66,7 +67,8 @@ class Conduct {
   struct Follower {
     raft::Index match;            // as it acknowledged
     std::optional<Millis> heard;  // by the leader's clock
-    bool probed = true;           // since it was connected
+    bool probed = true;           // since it was connected,
+    uint64_t connected_at = 0;    // in that turn
     bool takes_snapshot = false;
     Millis moved_at = 0;     // by its acknowledgements
     uint64_t confirmed = 0;  // the event in which the newest round of reads began that it echoed
@@ -75,10 +77,6 @@ class Conduct {
     void nothing_under_way() {
       under_way.clear();
       bytes = 0;
-    }
-    void lost() {
-      nothing_under_way();
-      probed = false;
     }
   };
   struct InForce {
@@ -101,7 +99,8 @@ class Conduct {
     Millis heard_at = 0;
     std::deque<Question> questions;
     bool catching_up = false;
-    bool disk_hung = false;                    // as of its last turn
+    bool disk_hung = false;  // as of its last turn
+    uint64_t turns = 0;
     Millis quiet_since = 0;                    // nothing put off its election since
     std::optional<uint64_t> overdue_since_us;  // the world's time
     // as leader of `term`
@@ -112,13 +111,14 @@ class Conduct {
     std::map<uint64_t, uint64_t> rounds;                          // of reads: the event in which each was sent first
     std::map<std::pair<raft::NodeId, uint64_t>, uint64_t> reads;  // by asker and token: when each was asked
     // members
-    raft::Index configuration_at;
+    raft::Position configuration_at;
     std::deque<InForce> in_force;                  // the last few, the newest at the back
     std::set<raft::NodeId> strangers;              // who said that they are members of another cluster
     std::map<raft::NodeId, raft::Index> learners;  // since which configuration
     // the leader's snapshot
     raft::SnapshotMeta part_of;
     uint64_t part_end = 0;
+    uint64_t parts_heard = 0;  // since one was given to the disk
     bool no_room = false;
     std::optional<raft::Index> lost;  // acknowledged, says the leader, and behind the end of the log
   };

@@ -67,7 +67,8 @@ void Conduct::look_at_election(const Host& host, Record& record) {
   const bool pre_candidate = raft.role() == raft::Role::pre_candidate && record.role != raft::Role::pre_candidate;
   if (raft.elections() > record.elections || pre_candidate) {
     record.quiet_since = world_.now(host);
-    if (!raft.log().names_voter_since(raft.commit_index(), self))
+    // Unless a snapshot took the place of that log within the same turn.
+    if (raft.log().base_index() == record.base && !raft.log().names_voter_since(raft.commit_index(), self))
       return fail(host, "campaigns, though nothing that its log may hold in force names it a voter");
   }
   if (raft.elections() > record.elections) {
@@ -87,6 +88,7 @@ void Conduct::look_at_election(const Host& host, Record& record) {
     if (!campaigned_.contains({record.cluster, term.value}))
       return fail(host, "believes in term " + std::to_string(term.value) + ", in which nobody campaigned");
     record.term = term;
+    record.quiet_since = world_.now(host);
     record.leads_since = 0;
     record.followers.clear();
     record.rounds.clear();

@@ -35,7 +35,11 @@ void Conduct::heard_follower(const Host& host, Record& record, raft::NodeId from
 
 void Conduct::connected(const Host& host, raft::NodeId peer) {
   Record& record = records_[host.number];
-  if (const auto found = record.followers.find(peer); found != record.followers.end()) found->second.lost();
+  const auto found = record.followers.find(peer);
+  if (found == record.followers.end()) return;
+  found->second.nothing_under_way();
+  found->second.probed = false;
+  found->second.connected_at = record.turns;
 }
 
 // As much is under way to one follower as may be, and no more (HAZARDS B13).
@@ -46,8 +50,10 @@ void Conduct::sends_entries(const Host& host, Record& record, raft::NodeId to, c
   if (append.entries.empty()) return;
   Follower& follower = record.followers[to];
   const raft::Index first = append.entries.front().index;
-  // What went over an earlier connection may be lost: it begins at what is known (HAZARDS B11).
-  if (!std::exchange(follower.probed, true) && first > follower.match + 1)
+  // What went over an earlier connection may be lost: it begins at what is known (HAZARDS B11). Not so what was ready
+  // to be sent before.
+  const bool since = record.turns > follower.connected_at;
+  if (since && !std::exchange(follower.probed, true) && first > follower.match + 1)
     return fail(host, "goes on at " + std::to_string(first.value) + " over a new connection, and knows of " +
                           std::to_string(follower.match.value));
   // From further in front: it was lost, or refused.

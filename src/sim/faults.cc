@@ -167,7 +167,9 @@ void Faults::mix_clusters(Host& at) {
   for (const Host& host : world_.hosts)
     if (host.disk.cluster == cluster_ && host.process && host.process->node().removed()) other = &host;
   // One with an empty disk would be taken in, and the cluster that waits for it would not get it back.
-  if (other->number == apart.number || other->disk.cluster == node::kNoCluster) return;
+  const Options& o = world_.options;
+  const bool emptied = o.wipe_every_ms != 0 || o.damage_every_ms != 0 || o.put_back_every_ms != 0;
+  if (other->number == apart.number || emptied || (!other->disk.saw_command && !other->disk.saw_others)) return;
   ++world_.seen[Situation::foreign_asked];
   world_.clients->administer(apart, {node::AdminKind::add, other->name, other->address});
 }

@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "sim/aims.h"
 #include "sim/checks.h"
+#include "sim/clients.h"
 #include "sim/conduct.h"
 #include "sim/process.h"
 #include "sim/watch.h"
@@ -190,12 +191,14 @@ void Network::stray(const Host& by, std::string frame) {
 }
 
 bool Network::send_to(const Host& to, const node::PeerMessage& message) {
-  for (const auto& connection : connections_) {
-    if (connection->broken || connection->to != to.number) continue;
-    transmit(connection, encoded(message));
-    return true;
-  }
-  return false;
+  const raft::Configuration& members = to.process->node().raft()->configuration();
+  std::vector<std::shared_ptr<Connection>> open;
+  for (const auto& connection : connections_)
+    if (!connection->broken && connection->to == to.number && members.contains(connection->sender))
+      open.push_back(connection);
+  if (open.empty()) return false;
+  transmit(open[world_.prng.below(open.size())], encoded(message));
+  return true;
 }
 
 void Network::send_off(const std::shared_ptr<Connection>& connection, const std::string& frame) {
@@ -304,7 +307,7 @@ void Network::ask(Host& from, uint64_t request, const std::string& address, node
   Host* to = world_.host_at(address);
   const auto* adopt = std::get_if<node::Adopt>(&question);
   // An address may be another node's by now.
-  if (adopt != nullptr && world_.options.stray_ppm != 0 && world_.chaos &&
+  if (adopt != nullptr && world_.options.stray_ppm != 0 && world_.clients->running() &&
       world_.prng.chance_ppm(world_.options.stray_ppm)) {
     ++world_.seen[Situation::strayed];
     to = &world_.hosts[world_.prng.below(world_.hosts.size())];

@@ -57,7 +57,7 @@ class Network {
   // It comes another way as well, over a connection that is drawn: of the same sender, to a learner rather, or of
   // anybody.
   void stray(const Host& by, std::string frame);
-  // Over one of the connections to that host, as if it were its sender's. False: there is none.
+  // Over a connection of one of its members to that host, as if it were that one's. False: there is none.
   bool send_to(const Host& to, const node::PeerMessage& message);
   // It comes a second time, much later.
   void echo(const std::shared_ptr<Connection>& connection, std::string frame);

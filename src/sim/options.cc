@@ -10,7 +10,8 @@ namespace wh::sim {
 
 namespace {
 
-void draw_more(Prng& prng, Options& o) {
+// Gives back the seed's mood, of a hundred.
+uint32_t draw_more(Prng& prng, Options& o) {
   const auto on = [&](uint32_t percent) { return prng.below(100) < percent; };
   const auto pick = [&](uint64_t low, uint64_t high) { return static_cast<uint32_t>(prng.between(low, high)); };
   if (on(15)) o.snapshot_bytes = pick(2'000, 40'000);
@@ -49,7 +50,7 @@ void draw_more(Prng& prng, Options& o) {
       if (kind == OptionKind::fault && value != 0) value = mood < 4 ? 0 : 4 * value;
     });
   }
-  if (mood >= 92) return;
+  if (mood >= 92) return mood;
   if (on(20)) o.cut_after_append_ppm = pick(1'000, 20'000);
   if (on(20)) o.strike_after_ack_ppm = pick(1'000, 20'000);
   if (on(20)) o.cut_quorum_ppm = pick(1'000, 20'000);
@@ -61,10 +62,11 @@ void draw_more(Prng& prng, Options& o) {
   if (on(30)) o.crash_installing_ppm = pick(10'000, 200'000);
   if (on(20)) o.crash_after_forward_ppm = pick(2'000, 40'000);
   if (on(20)) o.crash_again_ppm = pick(50'000, 400'000);
+  return mood;
 }
 
 // What came to the simulator last, so that what is drawn before is as it was.
-void draw_last(Prng& prng, Options& o) {
+void draw_last(Prng& prng, Options& o, uint32_t mood) {
   const auto on = [&](uint32_t percent) { return prng.below(100) < percent; };
   const auto pick = [&](uint64_t low, uint64_t high) { return static_cast<uint32_t>(prng.between(low, high)); };
   if (on(30)) o.max_append_bytes = pick(1, 3'000);
@@ -73,11 +75,12 @@ void draw_last(Prng& prng, Options& o) {
   if (on(40) && o.spares > 0) o.foreign = 1;
   if (on(20)) o.stray_ppm = pick(50'000, 800'000);
   if (on(10)) o.wild_term_ppm = pick(100, 3'000);
-  if (on(15)) o.garbage_every_ms = pick(200, 2'000);
-  if (on(60) && o.spares > 0) o.change_at_noop_ppm = pick(50'000, 600'000);
-  if (on(50) && o.spares > 0) o.transfer_at_learner_ppm = pick(100'000, 1'000'000);
+  if (on(15) && mood >= 4) o.garbage_every_ms = pick(200, 2'000);
+  if (o.spares == 0 || mood >= 92) return;
+  if (on(60)) o.change_at_noop_ppm = pick(50'000, 600'000);
+  if (on(50)) o.transfer_at_learner_ppm = pick(100'000, 1'000'000);
   if (o.transfer_at_learner_ppm != 0 && on(60)) o.stray_ppm = 1'000'000;
-  if (on(30) && o.spares > 0) o.write_before_adopt_ppm = pick(100'000, 1'000'000);
+  if (on(30)) o.write_before_adopt_ppm = pick(100'000, 1'000'000);
 }
 
 }  // namespace
@@ -141,8 +144,7 @@ Options draw_options(uint64_t seed) {
   if (on(30)) o.cut_transfer_every_ms = pick(20, 400);
   if (on(30)) o.event_bytes = pick(500, 4'000);
   if (on(20)) o.snapshot_rate = pick(100'000, 2'000'000);
-  draw_more(prng, o);
-  draw_last(prng, o);
+  draw_last(prng, o, draw_more(prng, o));
   return o;
 }
 

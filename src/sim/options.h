@@ -62,7 +62,7 @@ enum class OptionKind : uint8_t { shape, setting, world, flaw, fault, aimed };
   X(uint32_t, reorder_ppm, 0, flaw)   /* likewise */                                                           \
   X(uint32_t, echo_ppm, 0, flaw)      /* votes, acknowledgements, parts of snapshots: again, timeouts later */ \
   X(uint32_t, corrupt_chunk_ppm, 0, flaw)                                                                      \
-  X(uint32_t, stray_ppm, 0, flaw)     /* what one node is told, another is told as well */                     \
+  X(uint32_t, stray_ppm, 0, flaw)     /* TimeoutNow reaches another as well, an Adopt another instead */       \
   X(uint32_t, wild_term_ppm, 0, flaw) /* a message comes again, of a term far ahead */                         \
   X(uint32_t, crash_every_ms, 0, fault)                                                                        \
   X(uint32_t, power_cut_every_ms, 0, fault)                                                                    \

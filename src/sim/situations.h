@@ -174,7 +174,7 @@ namespace wh::sim {
   X(aimed_cut, "fault: a cut was aimed")                                     \
   X(split_in_change, "fault: a split was aimed at a change")                 \
   X(struck_in_transfer, "fault: a handover was disturbed")                   \
-  X(strayed, "fault: what one node was told, another was told as well")      \
+  X(strayed, "fault: what was meant for one node reached another")           \
   X(wild_term, "fault: a message came of a term far ahead")                  \
   X(garbage, "fault: a command came that is none")                           \
   X(changed_at_noop, "fault: a change was asked of a new leader at once")    \

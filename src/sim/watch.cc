@@ -294,8 +294,7 @@ void Watch::completed(const Host& host, const node::Completion& completion) {
     const bool leads = raft != nullptr && raft->role() == raft::Role::leader;
     ++times[leads ? Situation::read_by_leader : Situation::read_by_follower];
     // The cluster went into a later term since it was asked, and this node with it.
-    if (raft != nullptr &&
-        world_.checks->led_since(host.process->node().cluster(), op.invoked, raft->current_term()))
+    if (raft != nullptr && world_.checks->led_since(host.process->node().cluster(), op.invoked, raft->current_term()))
       ++times[Situation::read_across_terms];
     return;
   }

@@ -9,17 +9,15 @@
 
 #include <doctest/doctest.h>
 
+#include "../rounds.h"
+
 namespace wh::testing {
 namespace {
 constexpr auto kPause = std::chrono::milliseconds(20);
 constexpr size_t kDrainWindow = 64;
 }  // namespace
 
-size_t scaled(size_t count, size_t least) {
-  const char* text = std::getenv("WORMHOLE_TEST_SCALE");
-  const double percent = text == nullptr ? 100 : std::atof(text);
-  return std::max(least, static_cast<size_t>(static_cast<double>(count) * percent / 100));
-}
+size_t scaled(size_t count, size_t least) { return std::max<size_t>(least, rounds(static_cast<unsigned>(count))); }
 
 double percentile(std::vector<double> values, double part) {
   if (values.empty()) return 0;

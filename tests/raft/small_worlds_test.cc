@@ -129,9 +129,9 @@ bool has_majority(const std::set<std::pair<Id, Id>>& links) {
 TEST_CASE("HAZARDS A11: between five servers, whatever links there are, three that see each other commit") {
   size_t worlds = 0;
   const unsigned all = 1U << 10U;
-  // All of them, or those of a part of the rounds.
-  const unsigned step = all / wh::testing::rounds(all);
-  for (unsigned mask = 0; mask < all; mask += step) {
+  const unsigned last = std::min(wh::testing::rounds(all), all);
+  for (unsigned round = 0; round < last; ++round) {
+    const unsigned mask = round * 389 % all;  // each once, and of fewer rounds not those of a kind
     std::set<std::pair<Id, Id>> links;
     unsigned bit = 0;
     for (Id a = 1; a <= 5; ++a) {
@@ -145,7 +145,7 @@ TEST_CASE("HAZARDS A11: between five servers, whatever links there are, three th
     ++worlds;
     CHECK_MESSAGE(commits(links), "mask " << mask);
   }
-  CHECK((worlds == 636 || step > 1));
+  CHECK((last == all ? worlds == 636 : worlds > 0));
 }
 
 TEST_CASE("HAZARDS A11: the same where others hear, or are heard, one way only") {

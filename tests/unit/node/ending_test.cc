@@ -15,8 +15,8 @@ constexpr Millis kHeartbeat = 50;
 constexpr Millis kElection = 500;
 
 // Leads term 2 for certain; both followers hold entry 2.
-struct Stopping : Bench {
-  Stopping() : Bench(bench_options(), member_disk()) {
+struct EndingLeader : Bench {
+  EndingLeader() : Bench(bench_options(), member_disk()) {
     turn();
     while (node.raft()->role() != raft::Role::pre_candidate) wait(kHeartbeat);
     const raft::Term asked = raft::next(node.raft()->current_term());
@@ -64,7 +64,7 @@ struct Stopping : Bench {
 
 TEST_CASE(
     "thesis 3.10: a stopping leader hands over to the voter that lacks the least, and stays two heartbeats more") {
-  Stopping leader;
+  EndingLeader leader;
   leader.node.submit_write(1, machine::encode_body(machine::Set{{{"k", "v"}}}), true, leader.now);
   leader.persist();
   leader.holds(kThird, 3);
@@ -87,7 +87,7 @@ TEST_CASE(
 }
 
 TEST_CASE("two that are being stopped do not hand leadership to each other while a third stays") {
-  Stopping leader;
+  EndingLeader leader;
   leader.told();
   leader.node.begin_shutdown(leader.now);
   leader.persist();
@@ -110,7 +110,7 @@ TEST_CASE("two that are being stopped do not hand leadership to each other while
 }
 
 TEST_CASE("HAZARDS A17: a successor that does not take over in time is given up for the next one") {
-  Stopping leader;
+  EndingLeader leader;
   leader.told();
   leader.node.begin_shutdown(leader.now);
   leader.persist();
@@ -131,7 +131,7 @@ TEST_CASE("HAZARDS A17: a successor that does not take over in time is given up 
 }
 
 TEST_CASE("nobody to hand over to: a stopping leader ends, and never later than its bound") {
-  Stopping leader;
+  EndingLeader leader;
   SUBCASE("the others fell silent") {
     leader.node.begin_shutdown(leader.now);
     leader.persist();
@@ -172,7 +172,7 @@ TEST_CASE("requests are taken for a while after the signal, and answered within 
 }
 
 TEST_CASE("a stopping leader hands over to a voter whose disk has room, before one that lacks less of the log") {
-  Stopping bench;
+  EndingLeader bench;
   bench.node.receive(
       kOther,
       raft::AppendEntriesReply{
@@ -194,7 +194,7 @@ TEST_CASE("a stopping leader hands over to a voter whose disk has room, before o
   CHECK(bench.told() == kThird);
 
   // Where nobody has room, it goes to the one that lacks the least all the same.
-  Stopping full;
+  EndingLeader full;
   for (const auto& [who, index] : {std::pair{kOther, 3}, std::pair{kThird, 2}}) {
     if (who == kOther) {
       full.node.submit_write(1, machine::encode_body(machine::Delete{{"k"}}), true, full.now);
@@ -215,7 +215,7 @@ TEST_CASE("a stopping leader hands over to a voter whose disk has room, before o
 }
 
 TEST_CASE("a second transfer waits its turn: nothing is asked of its target before the first has ended") {
-  Stopping bench;
+  EndingLeader bench;
   bench.node.submit_write(1, machine::encode_body(machine::Delete{{"k"}}), true, bench.now);
   bench.persist();
   bench.holds(kThird, 3);  // `other` lacks index 3: the transfer to it cannot be sent yet

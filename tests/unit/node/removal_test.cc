@@ -1,4 +1,4 @@
-// Leader members at the node: the table of HAZARDS D12, handing over first, requests that travel, being told.
+// Removing members at the node: the table of HAZARDS D12, handing over first, requests that travel, being told.
 #include <algorithm>
 #include <set>
 #include <string>
