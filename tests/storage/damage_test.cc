@@ -273,6 +273,78 @@ TEST_CASE("a witness of another directory") {
   CHECK(Client(a.path()).error().find("another data directory") != std::string::npos);
 }
 
+TEST_CASE("HAZARDS C2: a value of meta, of the snapshot's record or of a row that is another") {
+  const TempDirectory origin = TempDirectory::in_memory();
+  {
+    Client client(origin.path());
+    client->begin_anew({cluster(1), {raft::Term{1}, kSelf}, configuration_entry(1, 1, {kSelf})});
+    client->save_grant({kOther, 1, "x:1"});
+    client.persist(batch(1, entries(2, 20, 1)));
+    take_snapshot(client, 10, 1, "state");
+  }
+  const TempDirectory dir = TempDirectory::in_memory();
+  const auto error_after = [&](const std::string& change) {
+    dir.copy_from(origin.path());
+    sql(dir.file("wormhole.db"), change);
+    return Client(dir.path()).error();
+  };
+  CHECK(error_after("") == "");
+  for (const std::string column : {"instance", "epoch", "revision", "term", "vote", "granted_to", "granted_attempt",
+                                   "base_index", "base_term", "base_chain", "crc"}) {
+    const std::string error = error_after("UPDATE meta SET " + column + " = " + column + " + 1");
+    CHECK_MESSAGE(error.find("row 1 of meta: its checksum does not match") != std::string::npos, column);
+  }
+  for (const std::string change :
+       {"meta SET saw_command = 0", "meta SET saw_others = 0", "meta SET cluster = randomblob(16)",
+        "meta SET name = 'b'", "meta SET granted_address = 'x:2'", "snapshot SET crc = crc + 1",
+        "snapshot SET file = 'snapshot-10-2.wh'", "snapshot SET meta = randomblob(length(meta))",
+        "log SET term = 2 WHERE idx = 15", "log SET kind = 1 WHERE idx = 15", "log SET time_ms = 7 WHERE idx = 15",
+        "log SET crc = crc + 1 WHERE idx = 15", "log SET chain = chain + 1 WHERE idx = 15",
+        "log SET data = x'00' WHERE idx = 15"}) {
+    const std::string error = error_after("UPDATE " + change);
+    CHECK_MESSAGE(error.find("of " + change.substr(0, change.find(' ')) + ": ") != std::string::npos, change);
+    CHECK_MESSAGE(error.find("checksum does not match") != std::string::npos, change);
+  }
+}
+
+TEST_CASE("HAZARDS C2: a row of another log, and one that is not there, among whole ones") {
+  const TempDirectory dir = TempDirectory::in_memory();
+  const TempDirectory other = TempDirectory::in_memory();
+  Client(dir.path()).persist(batch(1, entries(1, 20, 1, "mine")));
+  Client(other.path()).persist(batch(1, entries(1, 20, 1, "your")));
+  // Its checksum is right, and so are all others; so is what the witness says of the last row.
+  sql(dir.file("wormhole.db"),
+      "ATTACH '" + other.file("wormhole.db") + "' AS other; REPLACE INTO log SELECT * FROM other.log WHERE idx = 10");
+  CHECK(Client(dir.path()).error().find("row 10 of log: does not continue the hash chain") != std::string::npos);
+  sql(dir.file("wormhole.db"), "DELETE FROM log WHERE idx = 10");
+  CHECK(Client(dir.path()).error().find("row 10 of log: is missing") != std::string::npos);
+}
+
+TEST_CASE("HAZARDS C2: a row that is damaged while the node runs is not given out, also by itself") {
+  const TempDirectory dir = TempDirectory::in_memory();
+  // Larger than SQLite's cache (2 MB): the rows at the log's beginning are read anew.
+  Client(dir.path()).persist(batch(1, entries(1, 6000, 1, std::string(500, 'm'))));
+  Client client(dir.path(), nullptr, [](Options& o) { o.log_cache_bytes = 0; });
+  REQUIRE_MESSAGE(client.ok(), client.error());
+  std::string content = slurp(dir.file("wormhole.db"));
+  for (size_t at = 0; at < content.size(); at += 512)
+    if (content[at] == 'm') content[at] = 'n';
+  {
+    // In place: the storage has the file open.
+    FILE* file = std::fopen(dir.file("wormhole.db").c_str(), "r+");
+    REQUIRE(file != nullptr);
+    std::fwrite(content.data(), 1, content.size(), file);
+    std::fclose(file);
+  }
+  for (uint64_t index = 1; index <= 100 && client.fatal.empty(); ++index) {
+    client->load_entries(raft::Index{index}, raft::Index{index}, 1);
+    const auto read = client.answer<node::EntriesRead>();
+    if (read) CHECK(read->entries == entries(index, index, 1, std::string(500, 'm')));
+  }
+  REQUIRE(client.fatal.size() == 1);
+  CHECK(client.fatal[0].find("wormhole.db: row ") != std::string::npos);
+}
+
 TEST_CASE("damage found while it runs stops the process, naming the row") {
   const TempDirectory dir = TempDirectory::in_memory();
   {

@@ -6,7 +6,6 @@
 #include <fstream>
 
 #include <doctest/doctest.h>
-#include <sqlite3.h>
 
 #include "support.h"
 
@@ -262,11 +261,7 @@ TEST_CASE("after compaction the database file gives its space back, but for some
 TEST_CASE("a database that was made without auto_vacuum keeps its free pages, and comes to rest") {
   const TempDirectory dir = TempDirectory::in_memory();
   Client(dir.path()).close();
-  sqlite3* db = nullptr;
-  REQUIRE(sqlite3_open(dir.file("wormhole.db").c_str(), &db) == SQLITE_OK);
-  CHECK(sqlite3_exec(db, "PRAGMA journal_mode=DELETE; PRAGMA auto_vacuum=0; VACUUM; PRAGMA journal_mode=WAL", nullptr,
-                     nullptr, nullptr) == SQLITE_OK);
-  sqlite3_close(db);
+  sql(dir.file("wormhole.db"), "PRAGMA journal_mode=DELETE; PRAGMA auto_vacuum=0; VACUUM; PRAGMA journal_mode=WAL");
   Client client(dir.path(), nullptr, [](Options& o) { o.free_pages_bytes = 1 << 20; });
   REQUIRE_MESSAGE(client.ok(), client.error());
   for (uint64_t i = 1; i <= 20; ++i) client.persist(batch(i, entries(i, i, 1, std::string(500'000, 'x'))));

@@ -7,6 +7,8 @@
 #include <sstream>
 #include <unistd.h>
 
+#include <sqlite3.h>
+
 #include "base/assert.h"
 #include "base/hash.h"
 
@@ -42,6 +44,12 @@ void spill(const std::string& path, const std::string& content) {
   out.write(content.data(), static_cast<std::streamsize>(content.size()));
 }
 bool file_exists(const std::string& path) { return fs::exists(path); }
+void sql(const std::string& file, const std::string& statements) {
+  sqlite3* db = nullptr;
+  WH_ASSERT(sqlite3_open(file.c_str(), &db) == SQLITE_OK, "a database can be opened");
+  WH_ASSERT(sqlite3_exec(db, statements.c_str(), nullptr, nullptr, nullptr) == SQLITE_OK, "statements can be run");
+  sqlite3_close(db);
+}
 
 ThreadWorker::ThreadWorker() {
   for (int i = 0; i < 2; ++i) threads_.emplace_back([this] { loop(); });

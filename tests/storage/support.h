@@ -37,6 +37,8 @@ class TempDirectory {
 std::string slurp(const std::string& path);
 void spill(const std::string& path, const std::string& content);
 bool file_exists(const std::string& path);
+// Runs statements on a database that no storage has open.
+void sql(const std::string& file, const std::string& statements);
 
 // Runs jobs when asked to, on the calling thread, in the order they were given.
 class InlineWorker final : public Worker {
