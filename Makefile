@@ -105,7 +105,7 @@ sim-swarm: needs-build ## N seeds (10,000) from SEED on, on JOBS cores; every si
 
 .PHONY: mutants
 mutants: needs-build ## plants each known defect: how many seeds of the simulator, or which test, catches it; N= seeds at most
-	$(call compile,build,tests/sim/mutants $(addprefix tests/sim/planted_,scenarios raft machine node issues))
+	$(call compile,build,tests/sim/mutants $(addprefix tests/sim/planted_,scenarios raft machine node issues storage))
 	@exec build/tests/sim/mutants --jobs $(JOBS) --seeds $(or $(N),20000)
 
 .PHONY: coverage

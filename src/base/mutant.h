@@ -1,8 +1,9 @@
-// Planted defects for testing the tests: `WH_MUTANT(name)` is the constant false in every build but the simulator's of
-// the tests, which compiles the same sources with WH_MUTANTS and plants one defect at a time (tests/sim).
+// Planted defects for testing the tests: `WH_MUTANT(name)` is the constant false in every build but one of the tests',
+// which compiles the same sources with WH_MUTANTS and plants one defect at a time (tests/sim).
 #pragma once
 
-// X(name, hazard): each names the row of tests/HAZARDS.md whose defence it takes out.
+// X(name, hazard): each names the row of tests/HAZARDS.md whose defence it takes out. The first list is of what the
+// simulator drives: it must catch them, or a directed test where it cannot.
 #define WH_MUTANT_LIST(X)               \
   X(vote_not_persisted, A1)             \
   X(vote_sent_before_sync, A1)          \
@@ -109,6 +110,36 @@
   X(transfer_is_no_contact, F11)        \
   X(restore_loses_an_event, F12)
 
+// Of the storage, which the simulator does not drive: tests/storage must catch them.
+#define WH_STORAGE_MUTANT_LIST(X)    \
+  X(failed_commit_ignored, A2)       \
+  X(damaged_log_starts, A19)         \
+  X(stale_tail_stays, B9)            \
+  X(truncates_by_itself, B9)         \
+  X(row_checksum_ignored, C2)        \
+  X(meta_checksum_ignored, C2)       \
+  X(chain_not_compared, C2)          \
+  X(lost_suffix_unnoticed, C2)       \
+  X(instance_of_the_name, C3)        \
+  X(foreign_witness_believed, C3)    \
+  X(missing_database_is_new, C4)     \
+  X(missing_witness_is_new, C4)      \
+  X(failed_sync_tried_again, C6)     \
+  X(closing_syncs_again, C6)         \
+  X(failed_disk_goes_on, C8)         \
+  X(lock_not_taken, C11)             \
+  X(posix_lock, C12)                 \
+  X(any_format_opened, C13)          \
+  X(directory_open_to_all, C14)      \
+  X(database_open_to_all, C14)       \
+  X(rename_not_synced, C15)          \
+  X(journal_comes_back, C15)         \
+  X(snapshot_renamed_unsynced, C16)  \
+  X(snapshot_file_not_verified, C16) \
+  X(never_checkpointed, C17)         \
+  X(database_mapped, C18)            \
+  X(installs_in_two, F5)
+
 #ifdef WH_MUTANTS
 
 #include <cstdint>
@@ -117,7 +148,7 @@ namespace wh {
 enum class Mutant : uint8_t {
   none,
 #define WH_MUTANT_NAME(name, hazard) name,
-  WH_MUTANT_LIST(WH_MUTANT_NAME)
+  WH_MUTANT_LIST(WH_MUTANT_NAME) WH_STORAGE_MUTANT_LIST(WH_MUTANT_NAME)
 #undef WH_MUTANT_NAME
 };
 extern Mutant planted_mutant;

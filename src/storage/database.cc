@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "base/mutant.h"
 
 namespace wh::storage {
 namespace {
@@ -39,7 +40,7 @@ Database::Database(Disk& disk, std::string directory, Settings settings)
 Database::~Database() {
   if (db_ == nullptr) return;
   // Closing checkpoints, which must not sync again what failed to be synced once (HAZARDS C6).
-  if (failed_) sqlite3_db_config(db_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+  if (failed_ && !WH_MUTANT(closing_syncs_again)) sqlite3_db_config(db_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
   for (Statement* s : {&begin_, &commit_, &insert_, &delete_from_, &delete_to_, &delete_all_, &select_, &select_sizes_,
                        &update_meta_, &put_snapshot_, &delete_snapshot_, &shrink_})
     s->finalize();
@@ -160,7 +161,7 @@ Status Database::commit(bool synced) {
     witnessed = write_witness(claim_, Witness::Durability::with_next_sync);
   }
   if (!witnessed) return witnessed;
-  if (commit_.run() != SQLITE_OK) return sql_error("COMMIT");
+  if (commit_.run() != SQLITE_OK && !WH_MUTANT(failed_commit_ignored)) return sql_error("COMMIT");
   unsynced_ = !synced;
   if (!synced) return ok_status();
   witness_.synced();
@@ -228,7 +229,10 @@ Status Database::append(const std::vector<raft::Entry>& entries) {
     if (Status status = lower_claim(first); !status) return status;
     const Result<Mark> before = mark_at(first - 1);
     if (!before) return Error{before.error()};
-    if (delete_from_.bind(1, first.value).run() != SQLITE_OK) return sql_error("truncating the log");
+    if (!WH_MUTANT(stale_tail_stays) && delete_from_.bind(1, first.value).run() != SQLITE_OK)
+      return sql_error("truncating the log");
+    if (WH_MUTANT(truncates_by_itself) && (commit_.run() != SQLITE_OK || begin_.run() != SQLITE_OK))
+      return sql_error("truncating the log");
     last_index_ = first - 1;
     last_term_ = before->term;
     last_chain_ = before->chain;
@@ -268,6 +272,8 @@ Status Database::install(const raft::InstallState& install, const std::string& f
   if (!keep) {
     if (Status status = lower_claim(meta.index); !status) return status;
     if (delete_all_.run() != SQLITE_OK) return sql_error("emptying the log");
+    if (WH_MUTANT(installs_in_two) && (commit_.run() != SQLITE_OK || begin_.run() != SQLITE_OK))
+      return sql_error("emptying the log");
     meta_.base_index = last_index_ = meta.index;
     meta_.base_term = last_term_ = meta.term;
     meta_.base_chain = last_chain_ = meta.chain;
@@ -370,8 +376,8 @@ Status Database::take_row(Statement& s, Row& row) {
   row.entry.time_ms = s.number(3);
   row.chain = s.number(5);
   row.entry.payload = Bytes(std::string(s.bytes(6)));
-  if (s.number(2) >= raft::kEntryKinds || s.number(4) != row_crc(row.entry, row.chain))
-    return damaged_row(index, "its checksum does not match");
+  const bool as_written = s.number(4) == row_crc(row.entry, row.chain) || WH_MUTANT(row_checksum_ignored);
+  if (s.number(2) >= raft::kEntryKinds || !as_written) return damaged_row(index, "its checksum does not match");
   return ok_status();
 }
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include <utility>
 
+#include "base/mutant.h"
 #include "storage/disk.h"
 #include "storage/format.h"
 
@@ -26,10 +27,19 @@ std::string holder(int lock) {
   return digits == 0 ? "another process" : "process " + pid.substr(0, digits);
 }
 
+// Not a POSIX lock: that is gone when any descriptor of the file is closed (HAZARDS C12).
+int take(int lock) {
+  if (WH_MUTANT(lock_not_taken)) return 0;
+  struct flock whole {};
+  whole.l_type = F_WRLCK;
+  return WH_MUTANT(posix_lock) ? ::fcntl(lock, F_SETLK, &whole) : ::flock(lock, LOCK_EX | LOCK_NB);
+}
+
 }  // namespace
 
 Result<Directory> Directory::open(const std::string& wanted) {
-  if (::mkdir(wanted.c_str(), 0700) != 0 && errno != EEXIST) return Error{disk_error("make directory", wanted, errno)};
+  const mode_t mode = WH_MUTANT(directory_open_to_all) ? 0755 : 0700;
+  if (::mkdir(wanted.c_str(), mode) != 0 && errno != EEXIST) return Error{disk_error("make directory", wanted, errno)};
   char resolved[PATH_MAX];
   if (::realpath(wanted.c_str(), resolved) == nullptr) return Error{disk_error("open directory", wanted, errno)};
   std::string path = resolved;
@@ -44,7 +54,7 @@ Result<Directory> Directory::open(const std::string& wanted) {
   const std::string lock_path = directory.path_ + "/" + kLockFile;
   directory.lock_ = ::openat(fd, kLockFile, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
   if (directory.lock_ < 0) return Error{disk_error("open", lock_path, errno)};
-  if (::flock(directory.lock_, LOCK_EX | LOCK_NB) != 0) {
+  if (take(directory.lock_) != 0) {
     if (errno != EWOULDBLOCK) return Error{disk_error("lock", lock_path, errno)};
     return Error{directory.path_ + " is in use by " + holder(directory.lock_)};
   }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include <utility>
 
+#include "base/mutant.h"
 #include "storage/database.h"
 #include "storage/snapshot_files.h"
 
@@ -78,9 +79,10 @@ Result<node::RecoveredNode> Database::examine(int directory_fd) {
     if (!opened) return Error{opened.error()};
     found = *opened;
     if (!found.claim && !found.blank) return damaged(std::string(kWitnessFile) + ": neither of its records is valid");
-  } else if (has_database || exists(directory_fd, wal)) {
+  } else if ((has_database || exists(directory_fd, wal)) && !WH_MUTANT(missing_witness_is_new)) {
     return damaged(std::string(kWitnessFile) + ": is missing, but " + kDatabaseFile + " or its WAL is there");
   }
+  if (WH_MUTANT(missing_database_is_new) && !has_database) found = Witness::Found{.blank = true};
   if (found.claim && !has_database)
     return damaged(std::string(kDatabaseFile) + ": is missing, but the witness of what it held is there");
 
@@ -93,7 +95,8 @@ Result<node::RecoveredNode> Database::examine(int directory_fd) {
     if (Status status = witness_.create(directory_fd); !status) return Error{status.error()};
   if (!has_database) {
     const std::string path = directory_ + "/" + kDatabaseFile;
-    const int fd = ::openat(directory_fd, kDatabaseFile, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    const mode_t mode = WH_MUTANT(database_open_to_all) ? 0644 : 0600;
+    const int fd = ::openat(directory_fd, kDatabaseFile, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
     if (fd < 0) return Error{disk_error("create", path, errno)};
     ::close(fd);
     const int error = disk_.sync_directory(Lane::database, directory_fd);
@@ -107,18 +110,18 @@ Result<node::RecoveredNode> Database::examine(int directory_fd) {
   if (is_new) {
     // SQLite removed its rollback journal without syncing that: back again, it would undo the switch to WAL and with it
     // all that follows.
-    const int error = disk_.sync_directory(Lane::database, directory_fd);
+    const int error = WH_MUTANT(journal_comes_back) ? 0 : disk_.sync_directory(Lane::database, directory_fd);
     if (error != 0) return Error{disk_error("sync", directory_, error)};
     if (Status status = create(); !status) return Error{status.error()};
   } else {
     if (Status status = check_structure(); !status) return Error{status.error()};
     if (Status status = prepare_statements(); !status) return Error{status.error()};
     if (Status status = read_meta(); !status) return Error{status.error()};
-    if (found.blank && meta_.revision != kCreated)
+    if (found.blank && meta_.revision != kCreated && !WH_MUTANT(missing_witness_is_new))
       return damaged(std::string(kWitnessFile) + ": is empty, but " + kDatabaseFile + " is in use");
   }
   witness_.set_instance(meta_.instance);
-  if (found.claim && found.instance != meta_.instance)
+  if (found.claim && found.instance != meta_.instance && !WH_MUTANT(foreign_witness_believed))
     return damaged(std::string(kWitnessFile) + ": belongs to another data directory");
   // A directory that never was in a cluster, nor promised anything, has no name to hold on to: its start may have
   // failed.
@@ -129,9 +132,9 @@ Result<node::RecoveredNode> Database::examine(int directory_fd) {
                  "\""};
   node::RecoveredNode out;
   if (Status status = read_snapshot_row(); !status) return Error{status.error()};
-  if (Status status = scan(out, found.claim); !status) return Error{status.error()};
+  if (Status status = scan(out, found.claim); !status && !WH_MUTANT(damaged_log_starts)) return Error{status.error()};
 
-  if (snapshot_)
+  if (snapshot_ && !WH_MUTANT(snapshot_file_not_verified))
     if (const Status whole = verify_snapshot(directory_fd, snapshot_->file, snapshot_->meta); !whole)
       return damaged(whole.error());
   witness_blank_ = found.blank;
@@ -152,7 +155,8 @@ Result<node::RecoveredNode> Database::examine(int directory_fd) {
 Status Database::open_connection() {
   const std::string path = directory_ + "/" + kDatabaseFile;
   constexpr int kFlags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_EXRESCODE;
-  if (sqlite3_open_v2(path.c_str(), &db_, kFlags, vfs_.name()) != SQLITE_OK) return sql_error("opening it");
+  const char* vfs = WH_MUTANT(database_mapped) ? nullptr : vfs_.name();
+  if (sqlite3_open_v2(path.c_str(), &db_, kFlags, vfs) != SQLITE_OK) return sql_error("opening it");
   sqlite3_db_config(db_, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
   // HAZARDS 5.1: in this order, each read back.
   struct Pragma {
@@ -160,11 +164,12 @@ Status Database::open_connection() {
     const char* value;
     const char* read_back;
   };
-  constexpr Pragma kPragmas[] = {
-      {"journal_mode", "WAL", "wal"},   {"synchronous", "FULL", "2"},
-      {"wal_autocheckpoint", "0", "0"}, {"journal_size_limit", "16777216", "16777216"},
-      {"mmap_size", "0", "0"},          {"foreign_keys", "off", "0"},
-      {"trusted_schema", "off", "0"},   {"cell_size_check", "on", "1"},
+  const char* mmap_size = WH_MUTANT(database_mapped) ? "67108864" : "0";
+  const Pragma pragmas[] = {
+      {"journal_mode", "WAL", "wal"},      {"synchronous", "FULL", "2"},
+      {"wal_autocheckpoint", "0", "0"},    {"journal_size_limit", "16777216", "16777216"},
+      {"mmap_size", mmap_size, mmap_size}, {"foreign_keys", "off", "0"},
+      {"trusted_schema", "off", "0"},      {"cell_size_check", "on", "1"},
       {"temp_store", "memory", "2"},
   };
   if (Status status = set_pragma("locking_mode", "EXCLUSIVE", "exclusive"); !status) return status;
@@ -173,7 +178,7 @@ Status Database::open_connection() {
   if (!size) return Error{size.error()};
   if (*size == "0")
     if (Status status = set_pragma("auto_vacuum", "INCREMENTAL", "2"); !status) return status;
-  for (const Pragma& pragma : kPragmas)
+  for (const Pragma& pragma : pragmas)
     if (Status status = set_pragma(pragma.name, pragma.value, pragma.read_back); !status) return status;
   // After wal_autocheckpoint, which would have taken the hook away.
   sqlite3_wal_hook(
@@ -217,7 +222,7 @@ Status Database::check_format(bool& is_new) {
   if (is_new) return ok_status();
   if (*application != std::to_string(kApplicationId))
     return damaged(std::string(kDatabaseFile) + ": is not a database of this program");
-  if (*version == std::to_string(kFormatVersion)) return ok_status();
+  if (*version == std::to_string(kFormatVersion) || WH_MUTANT(any_format_opened)) return ok_status();
   const int64_t found = std::stoll(*version);
   if (found > kFormatVersion)
     return Error{directory_ + "/" + kDatabaseFile + ": was written by a newer version of this program (format " +
@@ -228,6 +233,7 @@ Status Database::check_format(bool& is_new) {
 Status Database::create() {
   meta_ = Meta{};
   meta_.instance = settings_.instance;
+  if (WH_MUTANT(instance_of_the_name)) meta_.instance = raft::NodeId{std::hash<std::string>{}(settings_.name)};
   meta_.name = settings_.name;
   std::string sql = "BEGIN IMMEDIATE;";
   for (const Table& table : kSchema) sql += std::string(table.sql) + ";";
@@ -244,7 +250,9 @@ Status Database::prepare_statements() {
   const std::pair<Statement*, const char*> statements[] = {
       {&begin_, "BEGIN IMMEDIATE"},
       {&commit_, "COMMIT"},
-      {&insert_, "INSERT INTO log(idx,term,kind,time_ms,crc,chain,data) VALUES(?,?,?,?,?,?,?)"},
+      {&insert_, WH_MUTANT(stale_tail_stays)
+                     ? "REPLACE INTO log(idx,term,kind,time_ms,crc,chain,data) VALUES(?,?,?,?,?,?,?)"
+                     : "INSERT INTO log(idx,term,kind,time_ms,crc,chain,data) VALUES(?,?,?,?,?,?,?)"},
       {&delete_from_, "DELETE FROM log WHERE idx>=?"},
       {&delete_to_, "DELETE FROM log WHERE idx<=?"},
       {&delete_all_, "DELETE FROM log"},
@@ -308,7 +316,8 @@ Status Database::read_meta() {
   m.base_chain = s.number(12);
   m.saw_command = s.number(13) != 0;
   m.saw_others = s.number(14) != 0;
-  if (s.number(15) != meta_crc(m)) return damaged(row + "its checksum does not match");
+  if (s.number(15) != meta_crc(m) && !WH_MUTANT(meta_checksum_ignored))
+    return damaged(row + "its checksum does not match");
   if (s.step() != SQLITE_DONE) return damaged(row + "is not the only one");
   return ok_status();
 }
@@ -357,7 +366,7 @@ Status Database::scan(node::RecoveredNode& out, const std::optional<Claim>& clai
     raft::Entry& entry = row.entry;
     if (entry.index != last_index_ + 1)
       return damaged_row(last_index_ + 1, entry.index > last_index_ ? "is missing" : "is followed by an older one");
-    if (row.chain != next_chain(last_chain_, entry))
+    if (row.chain != next_chain(last_chain_, entry) && !WH_MUTANT(chain_not_compared))
       return damaged_row(entry.index, "does not continue the hash chain");
     if (entry.term < last_term_) return damaged_row(entry.index, "its term is below that of the row before");
     if (log.runs.empty() || log.runs.back().term != entry.term) log.runs.push_back({entry.index, entry.term});
@@ -388,7 +397,7 @@ Status Database::scan(node::RecoveredNode& out, const std::optional<Claim>& clai
   if (snapshot_ && (!mark_at_snapshot || mark_at_snapshot->term != snapshot_->meta.term ||
                     mark_at_snapshot->chain != snapshot_->meta.chain))
     return damaged_row(snapshot_->meta.index, "the log does not meet the recorded snapshot");
-  return claim ? check_claim(*claim, chain_at_claim) : ok_status();
+  return claim && !WH_MUTANT(lost_suffix_unnoticed) ? check_claim(*claim, chain_at_claim) : ok_status();
 }
 
 // To hold more than is claimed is what a crash leaves; to hold less, or something else, is amnesia (HAZARDS C2).

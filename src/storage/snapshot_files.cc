@@ -10,6 +10,7 @@
 
 #include "base/assert.h"
 #include "base/hash.h"
+#include "base/mutant.h"
 #include "storage/format.h"
 
 namespace wh::storage {
@@ -152,7 +153,7 @@ Status SnapshotWriter::write(std::string_view state) {
 Result<std::string> SnapshotWriter::finish() {
   WH_ASSERT(fd_ >= 0, "a snapshot that was not begun is finished");
   if (Status status = put(footer_of(meta_)); !status) return Error{status.error()};
-  int error = disk_.sync(Lane::files, fd_, temporary_);
+  int error = WH_MUTANT(snapshot_renamed_unsynced) ? 0 : disk_.sync(Lane::files, fd_, temporary_);
   if (error != 0) return Error{disk_error("sync", path(), error)};
   ::close(fd_);
   fd_ = -1;
@@ -164,7 +165,7 @@ Result<std::string> SnapshotWriter::finish() {
   error = disk_.rename(Lane::files, directory_fd_, temporary_, name);
   no_room_ = is_no_room(error);
   if (error != 0) return Error{disk_error("rename", path(), error)};
-  error = disk_.sync_directory(Lane::files, directory_fd_);
+  error = WH_MUTANT(rename_not_synced) ? 0 : disk_.sync_directory(Lane::files, directory_fd_);
   if (error != 0) return Error{disk_error("sync", directory_, error)};
   return name;
 }

@@ -8,6 +8,7 @@
 
 #include "base/assert.h"
 #include "base/log.h"
+#include "base/mutant.h"
 
 namespace wh::storage {
 namespace {
@@ -136,7 +137,7 @@ void SqliteStorage::acknowledged_lost(raft::Index acknowledged, raft::Index last
 }
 
 void SqliteStorage::fail(const std::string& message) {
-  if (std::exchange(failed_, true)) return;
+  if (std::exchange(failed_, true) || WH_MUTANT(failed_disk_goes_on)) return;
   options_.fatal(message);
 }
 
@@ -282,7 +283,8 @@ void SqliteStorage::run_read() {
 
 // One piece of upkeep, the most urgent; false when there is none.
 bool SqliteStorage::run_upkeep() {
-  if (wal_bytes_ >= 2 * checkpoint_bytes_ || (wal_bytes_ >= checkpoint_bytes_ && !unsettled_)) {
+  const bool wal_due = wal_bytes_ >= 2 * checkpoint_bytes_ || (wal_bytes_ >= checkpoint_bytes_ && !unsettled_);
+  if (wal_due && !WH_MUTANT(never_checkpointed)) {
     run_database([this] { return database_->checkpoint(); }, [this] { ++stats_.checkpoints; });
     return true;
   }

@@ -7,6 +7,7 @@
 #include <sqlite3.h>
 
 #include "base/assert.h"
+#include "base/mutant.h"
 
 namespace wh::storage {
 namespace {
@@ -73,8 +74,12 @@ int file_truncate(sqlite3_file* file, sqlite3_int64 size) {
              [&] { return real(file)->pMethods->xTruncate(real(file), size); });
 }
 int file_sync(sqlite3_file* file, int flags) {
-  return run(self(file)->vfs, {.kind = DiskEvent::Kind::sync, .file = self(file)->name}, SQLITE_IOERR_FSYNC,
-             [&] { return real(file)->pMethods->xSync(real(file), flags); });
+  const auto sync = [&] {
+    return run(self(file)->vfs, {.kind = DiskEvent::Kind::sync, .file = self(file)->name}, SQLITE_IOERR_FSYNC,
+               [&] { return real(file)->pMethods->xSync(real(file), flags); });
+  };
+  const int code = sync();
+  return code != SQLITE_OK && WH_MUTANT(failed_sync_tried_again) ? sync() : code;
 }
 int file_size(sqlite3_file* file, sqlite3_int64* size) { return real(file)->pMethods->xFileSize(real(file), size); }
 int file_lock(sqlite3_file* file, int level) { return real(file)->pMethods->xLock(real(file), level); }

@@ -7,8 +7,11 @@ namespace wh {
 namespace {
 
 constexpr sim::Planted kAll[] = {
-#define WH_MUTANT_ROW(name, hazard) {#name, #hazard, Mutant::name},
+#define WH_MUTANT_ROW(name, hazard) {#name, #hazard, Mutant::name, true},
     WH_MUTANT_LIST(WH_MUTANT_ROW)
+#undef WH_MUTANT_ROW
+#define WH_MUTANT_ROW(name, hazard) {#name, #hazard, Mutant::name, false},
+        WH_STORAGE_MUTANT_LIST(WH_MUTANT_ROW)
 #undef WH_MUTANT_ROW
 };
 

@@ -12,7 +12,9 @@ struct Planted {
   const char* name;
   const char* hazard;
   Mutant mutant;
+  bool simulated;  // the simulator drives the code that it is in
 };
+// Those first that the simulator drives.
 std::span<const Planted> all_mutants();
 
 // False: none has that name.
