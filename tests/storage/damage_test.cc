@@ -56,6 +56,7 @@ class Sample {
       return client.error();
     }
     CHECK(model_.difference(client.node) == "");
+    REQUIRE(client.node.raft.snapshot);
     CHECK(read_whole(client, *client.node.raft.snapshot) == std::string(5000, 's'));
     CHECK(client.fatal.empty());
     return {};
