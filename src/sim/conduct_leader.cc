@@ -52,10 +52,10 @@ void Conduct::sends_entries(const Host& host, Record& record, raft::NodeId to, c
   const raft::Index first = append.entries.front().index;
   // What went over an earlier connection may be lost: it begins at what is known (HAZARDS B11). Not so what was ready
   // to be sent before.
-  const bool since = record.turns > follower.connected_at;
-  if (since && !std::exchange(follower.probed, true) && first > follower.match + 1)
+  if (!follower.probed && first > follower.match + 1 && record.turns > follower.connected_at)
     return fail(host, "goes on at " + std::to_string(first.value) + " over a new connection, and knows of " +
                           std::to_string(follower.match.value));
+  follower.probed |= first <= follower.match + 1;
   // From further in front: it was lost, or refused.
   if (!follower.under_way.empty() && first <= follower.under_way.back().first) follower.nothing_under_way();
   const node::NodeOptions& options = host.process->node().options();
