@@ -1,5 +1,5 @@
-// What is known of the defects of base/mutant.h: how soon the simulator catches them, which directed test does where it
-// does not, and which rows of HAZARDS have none.
+// What is known of the defects of base/mutant.h: how soon the simulator catches them, which directed tests do, and which
+// rows of HAZARDS have none.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,7 @@ inline constexpr Elsewhere kElsewhere[] = {
 };
 
 // Caught within so many seeds: three times what it took, and forty at the least, as a change of the simulator deals the
-// seeds anew.
+// seeds anew. What takes more than 250 is left to its directed test.
 struct Quick {
   const char* mutant;
   uint64_t seeds;
@@ -31,9 +31,9 @@ inline constexpr Quick kQuick[] = {
     {"count_votes_not_voters", 40},
     {"older_reply_counts", 40},
     {"older_vote_counts", 120},
-    {"longer_log_wins", 177},
-    {"term_and_length_needed", 177},
-    {"elected_by_committed_members", 40},
+    {"longer_log_wins", 123},
+    {"term_and_length_needed", 123},
+    {"elected_by_committed_members", 60},
     {"prevote_refusal_unanswered", 40},
     {"older_candidate_unanswered", 40},
     {"prevote_without_stickiness", 40},
@@ -43,13 +43,13 @@ inline constexpr Quick kQuick[] = {
     {"no_prevote", 40},
     {"timer_before_messages", 40},
     {"same_timeout_everywhere", 40},
-    {"any_term_believed", 84},
+    {"any_term_believed", 72},
     {"half_elects", 40},
     {"removed_campaigns", 40},
     {"transfer_outlives_term", 40},
     {"transfer_never_ends", 40},
     {"hands_over_to_one_behind", 40},
-    {"anyone_hands_over", 645},
+    {"anyone_hands_over", 333},
     {"learner_takes_over", 333},
     {"leader_counts_unsynced", 40},
     {"commit_older_term_by_counting", 40},
@@ -79,7 +79,7 @@ inline constexpr Quick kQuick[] = {
     {"stands_still_unnoticed", 40},
     {"leaves_without_handing_over", 40},
     {"change_before_noop", 45},
-    {"second_change_at_once", 45},
+    {"second_change_at_once", 102},
     {"commits_by_committed_members", 40},
     {"snapshot_with_newest_members", 45},
     {"install_keeps_configuration", 40},
@@ -87,20 +87,20 @@ inline constexpr Quick kQuick[] = {
     {"promoted_while_behind", 40},
     {"added_as_voter", 40},
     {"removed_leader_leaves_early", 40},
-    {"removed_leader_counts_itself", 549},
+    {"removed_leader_counts_itself", 288},
     {"outsider_never_campaigns", 126},
     {"removed_is_forgotten", 40},
     {"snapshot_forgets_removed", 40},
-    {"adopted_for_another", 40},
+    {"adopted_for_another", 153},
     {"takes_in_a_foreign_member", 60},
-    {"member_is_adopted", 90},
+    {"member_is_adopted", 297},
     {"founds_without_majority", 75},
     {"grants_twice", 378},
     {"last_voter_removed", 48},
     {"two_changed_at_once", 40},
-    {"removed_starts_anew", 486},
+    {"removed_starts_anew", 624},
     {"truncated_configuration_stays", 40},
-    {"join_not_idempotent", 40},
+    {"join_not_idempotent", 174},
     {"read_without_round", 40},
     {"read_without_noop", 40},
     {"read_joins_running_round", 40},
@@ -117,7 +117,6 @@ inline constexpr Quick kQuick[] = {
     {"forward_without_epoch", 40},
     {"forwards_on", 40},
     {"compacts_beyond_snapshot", 40},
-    {"conflicting_log_kept", 45},
     {"older_snapshot_installed", 240},
     {"chunks_of_two_mixed", 40},
     {"chunk_order_ignored", 243},

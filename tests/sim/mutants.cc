@@ -3,7 +3,7 @@
 // the storage, which the simulator does not drive, have nothing else.
 //
 //   mutants [--seeds N] [--jobs N] [NAME...]   all, or these: a table, and the median
-//   mutants --quick                            those that are caught soon, within a bound each; and the directed tests
+//   mutants --quick                            each within a bound of seeds, and by its directed tests
 //   mutants --hazards                          that each row of HAZARDS A to F has one, or a reason why not
 #include <algorithm>
 #include <cstdio>
