@@ -1,8 +1,8 @@
 // What each node does by itself, held against the rules: when it may campaign, vote, lead, commit, change members, hand
 // over, answer a read (Figure 2; thesis 3.6, 3.10, 4.1, 4.2, 6.4, 9.6). Looked at as it is done, from what the node was
 // told and what it says, so that a broken rule is seen though nobody came to harm by it. What must hold between nodes
-// is checks.h's to look at. By idea: conduct.cc (what it is told and says, logs,
-// snapshots), conduct_elections.cc, conduct_leader.cc (members, too).
+// is checks.h's to look at. By idea: conduct.cc (what it is told and says, logs, snapshots), conduct_elections.cc,
+// conduct_leader.cc (members, too).
 #pragma once
 
 #include <array>

@@ -9,7 +9,7 @@
 
 namespace wh::sim {
 namespace {
-constexpr size_t kRounds = 512;  // of reads that may be under way
+constexpr size_t kRounds = 16'384;  // of reads, more than can be under way
 }
 
 void Conduct::heard_follower(const Host& host, Record& record, raft::NodeId from, raft::Term term, bool success,
