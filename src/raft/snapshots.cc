@@ -146,9 +146,12 @@ void Raft::on_install_snapshot_reply(Millis now, NodeId from, const InstallSnaps
     logf(LogLevel::notice, "going on with the snapshot at index %lu for %s at byte %lu of %lu", reply.index.value,
          name_of(p->id).c_str(), next, p->snapshot.size);
   } else if (next == 0 && p->snapshot_offset > 0) {
+    // It lost what it had, or refused the whole: then this one may have rotted here, and would be refused for ever.
     ++snapshot_counters_.restarted;
-    logf(LogLevel::notice, "sending the snapshot at index %lu to %s anew: it has lost what it had", reply.index.value,
-         name_of(p->id).c_str());
+    const bool newer = snapshot_->index > p->snapshot.index;
+    logf(LogLevel::notice, "%s has nothing of the snapshot at index %lu any more: it is sent the one at index %lu",
+         name_of(p->id).c_str(), reply.index.value, snapshot_->index.value);
+    if (newer) return p->become_snapshot(*snapshot_, now);
   }
   if (next > p->snapshot_offset) p->moved_at = now;
   p->offset_known = true;
