@@ -14,7 +14,8 @@ SERVER = src/server/wormhole-server
 OPTIONS_build =
 OPTIONS_build-debug = -Dbuildtype=debug
 # Six files of a folder compiled as one take less time: much of it goes into the same headers and templates, file by file.
-# Two files of a folder then cannot give one name to two things. build/ compiles each by itself, and sees a missing include.
+# Two files of a folder then cannot give one name to two things. build/ compiles those of src/ each by itself, and sees a
+# missing include.
 OPTIONS_build-asan = -Dunity=on -Dunity_size=6 -Doptimization=0 -Db_sanitize=address,undefined -Db_lundef=false
 OPTIONS_build-tsan = -Db_sanitize=thread -Db_lundef=false
 OPTIONS_build-coverage = -Dbuildtype=debug -Doptimization=0 -Db_coverage=true
