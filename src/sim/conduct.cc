@@ -196,6 +196,10 @@ void Conduct::look_at_members(Record& record, const raft::Log& log) {
   if (at == record.configuration_at && !record.in_force.empty()) return;
   const raft::Configuration& now = log.configuration();
   record.configuration_at = at;
+  // Of one that was removed and is added again nothing is known any more.
+  if (!record.in_force.empty())
+    for (const raft::Member& member : now.members())
+      if (!record.in_force.back().configuration.contains(member.id)) record.followers.erase(member.id);
   record.in_force.push_back({now, world_.step()});
   if (record.in_force.size() > kConfigurations) record.in_force.pop_front();
   std::erase_if(record.learners, [&](const auto& l) { return !now.is_learner(l.first); });

@@ -12,10 +12,11 @@
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <map>
+#include <set>
 #include <netinet/in.h>
 #include <poll.h>
 #include <random>
-#include <set>
 #include <sstream>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -98,25 +99,38 @@ std::string in_netns(const std::string& netns) { return netns.empty() ? "" : "ip
 }  // namespace
 
 uint16_t free_port(const std::vector<int>& distances) {
-  static std::set<int> given;
+  // While a server is down, another test program must not take its port: each is held by a socket of another kind, for
+  // as long as this program runs.
+  static std::map<int, int> given;
   static std::random_device random;
   std::uniform_int_distribution<int> ports(10'000, 32'000);
-  const auto is_free = [](int port) {
-    if (given.contains(port)) return false;
-    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  // The socket that has it, or -1.
+  const auto take = [](int port, int kind) {
+    const int fd = socket(AF_INET, kind | SOCK_CLOEXEC, 0);
     REQUIRE(fd >= 0);
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_port = htons(static_cast<uint16_t>(port));
-    const bool bound = bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+    if (bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return fd;
     close(fd);
-    return bound;
+    return -1;
+  };
+  const auto is_free = [&](int port) {
+    if (given.contains(port)) return false;
+    const int held = take(port, SOCK_DGRAM);
+    const int fd = held < 0 ? -1 : take(port, SOCK_STREAM);
+    if (fd < 0) {
+      if (held >= 0) close(held);
+      return false;
+    }
+    close(fd);
+    given[port] = held;
+    return true;
   };
   for (;;) {
     const int port = ports(random);
-    if (!std::all_of(distances.begin(), distances.end(), [&](int d) { return is_free(port + d); })) continue;
-    for (const int distance : distances) given.insert(port + distance);
-    return static_cast<uint16_t>(port);
+    if (std::all_of(distances.begin(), distances.end(), [&](int d) { return is_free(port + d); }))
+      return static_cast<uint16_t>(port);
   }
 }
 
