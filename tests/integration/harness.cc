@@ -13,10 +13,10 @@
 #include <fstream>
 #include <iostream>
 #include <map>
-#include <set>
 #include <netinet/in.h>
 #include <poll.h>
 #include <random>
+#include <set>
 #include <sstream>
 #include <sys/prctl.h>
 #include <sys/socket.h>

@@ -16,7 +16,7 @@
 namespace wh::net::test {
 
 // Runs the loop until `done` holds; false when that takes longer than the bound.
-inline bool run_until(Loop& loop, const std::function<bool()>& done, uint64_t bound_ms = 60'000) {
+inline bool run_until(Loop& loop, const std::function<bool()>& done, uint64_t bound_ms = 20'000) {
   bool held = false;
   Timer check(loop, [&] {
     held = done();
