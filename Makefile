@@ -23,12 +23,13 @@ COVERED = $(addprefix tests/,raft/raft_test scenarios/scenarios_test issues/issu
   $(foreach name,node machine wire,unit/$(name)/unit_$(name)))
 
 # $(call compile,DIRECTORY[,TARGETS]): sets the directory up when it is not, then builds. ninja itself notices when a
-# meson.build changed. Progress goes to terminals only; errors are always shown.
+# meson.build changed. On a terminal ninja shows each step, in a log there is a line every half minute; errors are always
+# shown.
 define compile
 @test -f $(1)/build.ninja || { rm -rf $(1) && echo "Setting up $(1)" && \
   { out=$$(meson setup $(1) $(OPTIONS_$(1)) 2>&1) || { echo "$$out"; rm -f $(1)/build.ninja; exit 1; }; }; }
 @if test -n "$(V)"; then ninja -C $(1) -v $(2); elif test -t 1; then ninja -C $(1) $(2); \
-  else echo "Building in $(1)" && ninja -C $(1) --quiet $(2); fi
+  else echo "Building in $(1)" && utils/ninja-for-logs -C $(1) $(2); fi
 endef
 
 # $(call targets_of_tests,DIRECTORY): what the tests of $(TESTS) need; all when there is no such choice.
@@ -59,6 +60,12 @@ test: needs-build needs-test ## builds and runs every test
 	$(call compile,build,$(call targets_of_tests,build))
 	$(call link,build)
 	@exec tests/run -j $(JOBS) build $(TESTS)
+
+.PHONY: test-soak
+test-soak: needs-build needs-test ## the heavy tests at full length: hours
+	$(call compile,build,$(SERVER) $$(tests/run --soak --targets build $(TESTS)))
+	$(call link,build)
+	@exec tests/run --soak -j 1 build $(TESTS)
 
 .PHONY: debug
 debug: needs-build ## an unoptimised build in build-debug/
