@@ -118,11 +118,10 @@ void TcpStream::received(ssize_t size, const char* bytes) {
   if (size > 0) {
     const auto length = static_cast<size_t>(size);
     loop_.note_received(length);
-    if (state_ == State::open) {
+    if (state_ == State::open)
       handler_->on_data({bytes, length});
-    } else if (state_ == State::lingering && (lingered_bytes_ += length) > kLingerBytes) {
-      finish("");
-    }
+    else
+      read_away(length);
     return;
   }
   reading_ = false;
@@ -226,8 +225,18 @@ void TcpStream::end_our_side() {
 }
 
 void TcpStream::linger() {
-  close_timer_ = std::make_unique<Timer>(loop_, [this] { finish(""); });
-  close_timer_->start(kLingerMs);
+  lingering_since_ = loop_.now();
+  read_away_seen_ = read_away_;
+  close_timer_ = std::make_unique<Timer>(loop_, [this] {
+    const bool silent = std::exchange(read_away_seen_, read_away_) == read_away_;
+    if (silent || loop_.now() - lingering_since_ >= kLingerMs) finish("");
+  });
+  close_timer_->start(kLingerSilenceMs, kLingerSilenceMs);
+}
+
+void TcpStream::read_away(size_t size) {
+  read_away_ += size;
+  if (read_away_ > kLingerBytes) finish("");
 }
 
 // What the peer has not acknowledged. The kernel takes our bytes in steps that a slow peer needs minutes for, so those

@@ -44,9 +44,12 @@ class TcpStream final : public ByteStream {
   // Above the high mark the stream counts as full; it then calls on_drained once it falls to the low one.
   static constexpr size_t kHighWater = 256 * 1024;
   static constexpr size_t kLowWater = 64 * 1024;
-  // After close(): how long, and how much, is read away once all is sent.
-  static constexpr uint64_t kLingerMs = 1'000;
-  static constexpr size_t kLingerBytes = 256 * 1024;
+  // After close(), once all is sent and our side has ended, what the peer still sends is read away (RFC 9112 9.6): a
+  // peer that is in the midst of sending reads the answer only then, and a reset would take it away. Ended by the
+  // peer's own end, a silence, or a bound on the time or the bytes.
+  static constexpr uint64_t kLingerSilenceMs = 1'000;
+  static constexpr uint64_t kLingerMs = 10'000;
+  static constexpr size_t kLingerBytes = 64 * 1024 * 1024;
 
   // Takes over a connected socket.
   TcpStream(Loop& loop, TcpSocket* socket, const TcpOptions& options);
@@ -84,6 +87,7 @@ class TcpStream final : public ByteStream {
   void sent_some();
   void end_our_side();
   void linger();
+  void read_away(size_t size);
   [[nodiscard]] size_t unacknowledged_bytes() const;
   void check_stall();
   void finish(std::string why, bool reset = false);
@@ -103,7 +107,9 @@ class TcpStream final : public ByteStream {
   bool peer_ended_ = false;  // FIN
   bool writing_ = false;     // libuv sends in_flight
   bool above_high_ = false;
-  size_t lingered_bytes_ = 0;
+  size_t read_away_ = 0;       // bytes, since close()
+  size_t read_away_seen_ = 0;  // when the silence was last checked
+  Millis lingering_since_ = 0;
   size_t stall_pending_ = 0;  // what was queued when the stall was last checked
   std::string close_reason_;
 };

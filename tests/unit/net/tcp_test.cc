@@ -219,7 +219,7 @@ TEST_CASE("close() sends what is queued, reads away what comes, and tells once, 
   CHECK(talk.server->pending_bytes() == 0);
 }
 
-TEST_CASE("lingering ends: after a second when the peer keeps its side open, sooner when it floods") {
+TEST_CASE("lingering ends: after a second of silence, at last also for a peer that sends drop by drop, or floods") {
   Loop loop;
   Talk talk(loop);
   const Millis start = loop.now();
@@ -227,18 +227,52 @@ TEST_CASE("lingering ends: after a second when the peer keeps its side open, soo
     talk.server->close();
     REQUIRE(run_until(loop, [&] { return talk.at_server.closes == 1; }));
     const Millis took = loop.now() - start;
-    CHECK(took >= TcpStream::kLingerMs - 1);
-    CHECK(took < TcpStream::kLingerMs + 1'000);
+    CHECK(took >= TcpStream::kLingerSilenceMs - 1);
+    CHECK(took < TcpStream::kLingerSilenceMs + 1'000);
     CHECK(talk.at_client.ends == 1);
+  }
+  SUBCASE("drops") {
+    talk.server->close();
+    Timer drops(loop, [&] { talk.client->write("d"); });
+    drops.start(1, 100);
+    REQUIRE(run_until(loop, [&] { return talk.at_server.closes == 1; }));
+    const Millis took = loop.now() - start;
+    CHECK(took >= TcpStream::kLingerMs - 1);
+    CHECK(took < TcpStream::kLingerMs + 3'000);
   }
   SUBCASE("flood") {
     talk.server->close();
-    Timer flood(loop, [&] { talk.client->write(std::string(100'000, 'f')); });
+    size_t sent = 0;
+    Timer flood(loop, [&] {
+      if (talk.client->pending_bytes() > 4'000'000) return;
+      talk.client->write(std::string(1'000'000, 'f'));
+      sent += 1'000'000;
+    });
     flood.start(1, 1);
     REQUIRE(run_until(loop, [&] { return talk.at_server.closes == 1; }));
-    CHECK(loop.now() - start < TcpStream::kLingerMs);
+    CHECK(sent > TcpStream::kLingerBytes);
     CHECK(talk.at_server.data.empty());
   }
+}
+
+TEST_CASE("RFC 9112 9.6: a peer that sends five megabytes before it reads gets what was sent before the close") {
+  Loop loop;
+  Talk talk(loop);
+  bool sent = false;
+  talk.at_server.data_hook = [&](std::string_view) {
+    if (std::exchange(sent, true)) return;
+    talk.server->write("413");
+    talk.server->close();
+  };
+  talk.client->pause_reading();
+  talk.client->write(std::string(5'000'000, 'x'));
+  REQUIRE(run_until(loop, [&] { return talk.client->pending_bytes() == 0; }));
+  CHECK(talk.at_client.closes == 0);
+  talk.client->resume_reading();
+  talk.at_client.end_hook = [&] { talk.client->close(); };
+  REQUIRE(run_until(loop, [&] { return talk.at_client.closes == 1 && talk.at_server.closes == 1; }));
+  CHECK(talk.at_client.data == "413");
+  CHECK(talk.at_client.why.empty());
 }
 
 TEST_CASE("HAZARDS H13: after close() a peer that reads nothing is cut off; one that reads slowly is not") {
