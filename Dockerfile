@@ -1,4 +1,4 @@
-# Wormhole in a container: built by the first stage, whose compilers stay behind; the second has the server, the four
+# Wormhole in a container: built by the first stage, whose compilers stay behind; the second has the server, the five
 # libraries it needs, and a user of its own. tests/container builds it and runs it.
 #
 #   docker build -t wormhole .
@@ -19,7 +19,7 @@ RUN cd /source && meson setup build ${MESON_OPTIONS} && ninja -C build src/serve
 
 FROM ${BASE}
 RUN apt-get update \
-  && apt-get install -y --no-install-recommends libuv1 libmbedtls14 libsqlite3-0 libsimdjson14 \
+  && apt-get install -y --no-install-recommends libuv1 libmbedtls14 libsqlite3-0 libsimdjson14 libjemalloc2 \
   && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/* \
   && groupadd --system --gid 1112 wormhole \
   && useradd --system --uid 1112 --gid wormhole --home-dir /var/lib/wormhole --shell /usr/sbin/nologin wormhole \

@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "net/tls_context.h"
+#include "server/allocator.h"
 #include "server/figures.h"
 #include "server/member_view.h"
 #include "server/option_table.h"
@@ -310,6 +311,7 @@ const Figure kTable[] = {
   // --- Memory
   {.section = I::memory, .field = "used_memory_rss", .metric = "process_resident_memory_bytes", .unit = U::bytes,
    .help = "Resident memory size in bytes", .read = [](const S&) { return number(resident_bytes()); }},
+  {.section = I::memory, .field = "mem_allocator", .read = [](const S&) { return Text(allocator_name()); }},
   {.section = I::memory, .field = "used_memory_dataset", .metric = "wormhole_data_bytes", .unit = U::bytes,
    .help = "Logical size of the data: what maxmemory is compared with",
    .read = [](const S& s) { return number(s.node.machine().logical_bytes()); }},

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "server/allocator.h"
 #include "server/command_line.h"
 #include "server/config_files.h"
 #include "server/config_loader.h"
@@ -55,6 +56,7 @@ int run(wh::LoadedConfig config) {
   if (const wh::Status opened = log.open(config.options.logfile, config.options.loglevel); !opened)
     return complain(opened.error());
   log.set_format(config.options.log_format);
+  wh::begin_giving_memory_back();
   const bool in_file = !config.options.logfile.empty();
   for (const std::string& notice : config.notices) wh::log_line(wh::LogLevel::warning, notice);
   wh::Server server(std::move(config), log);
