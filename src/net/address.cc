@@ -50,6 +50,16 @@ std::string Address::host() const {
   return name;
 }
 
+std::string Address::bytes() const {
+  if (is_ipv6()) {
+    const in6_addr& v6 = as_v6(storage_).sin6_addr;
+    return {reinterpret_cast<const char*>(v6.s6_addr), sizeof v6.s6_addr};
+  }
+  if (storage_.ss_family != AF_INET) return {};
+  const in_addr& v4 = as_v4(storage_).sin_addr;
+  return {reinterpret_cast<const char*>(&v4), sizeof v4};
+}
+
 std::string Address::text() const {
   const std::string number = std::to_string(port());
   return is_ipv6() ? "[" + host() + "]:" + number : host() + ":" + number;

@@ -27,6 +27,8 @@ class Address {
   [[nodiscard]] Address with_port(uint16_t port) const;
   // The number alone ("::1"); empty for an empty address.
   [[nodiscard]] std::string host() const;
+  // The address as it is on the wire: 4 bytes, or 16.
+  [[nodiscard]] std::string bytes() const;
   // With the port, IPv6 in brackets: "[::1]:8080".
   [[nodiscard]] std::string text() const;
   // Same family, address and port.

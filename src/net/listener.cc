@@ -58,6 +58,16 @@ Result<Addresses> interface_addresses(const std::string& name) {
   return result;
 }
 
+bool is_own(const Address& address) {
+  const int fd = ::socket(address.raw()->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return false;
+  const Address any_port = address.with_port(0);
+  const socklen_t size = address.is_ipv6() ? sizeof(sockaddr_in6) : sizeof(sockaddr_in);
+  const bool bound = ::bind(fd, any_port.raw(), size) == 0;
+  ::close(fd);
+  return bound;
+}
+
 Result<std::vector<Listener::Target>> Listener::targets(const ListenOptions& options) {
   std::vector<Target> result;
   if (!options.bind_interface.empty()) {

@@ -29,6 +29,8 @@ struct ListenOptions {
 
 // The addresses of a network interface, port 0; an error when it has none.
 Result<Addresses> interface_addresses(const std::string& name);
+// Whether this machine has that address: a socket can be bound to it.
+bool is_own(const Address& address);
 
 class Listener {
  public:

@@ -114,6 +114,12 @@ Result<std::shared_ptr<TlsContext>> TlsContext::client(std::shared_ptr<const Tls
   return context;
 }
 
+Result<std::shared_ptr<TlsContext>> TlsContext::unverified_client(std::shared_ptr<const TlsMaterial> material) {
+  const std::shared_ptr<TlsContext> context(new TlsContext(std::move(material)));
+  if (Status done = context->configure(false, MBEDTLS_SSL_VERIFY_NONE); !done) return Error{done.error()};
+  return context;
+}
+
 Status TlsContext::configure(bool server, int auth_mode) {
   TlsState& s = *state_;
   TlsPem& pem = s.material->pem();

@@ -1,9 +1,12 @@
 #include "net/tls_material.h"
 
+#include <arpa/inet.h>
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <cstring>
+#include <optional>
+#include <strings.h>
 #include <sys/stat.h>
 
 #include <mbedtls/oid.h>
@@ -11,6 +14,7 @@
 #include <mbedtls/version.h>
 
 #include "base/log.h"
+#include "net/address.h"
 #include "net/tls_state.h"
 
 namespace wh::net {
@@ -18,6 +22,20 @@ namespace wh::net {
 namespace {
 
 constexpr size_t kLargeRsaBits = 2048;
+constexpr int kSanDnsName = MBEDTLS_ASN1_CONTEXT_SPECIFIC | 2;  // RFC 5280 4.2.1.6
+constexpr int kSanAddress = MBEDTLS_ASN1_CONTEXT_SPECIFIC | 7;
+constexpr size_t kAddressesShown = 8;
+
+bool same_name(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && strncasecmp(a.data(), b.data(), a.size()) == 0;
+}
+
+// Whether a name in a certificate, perhaps with `*` in place of its first label, is that of this host.
+bool names_host(std::string_view listed, std::string_view host) {
+  if (!listed.starts_with("*.")) return !host.empty() && same_name(listed, host);
+  const size_t dot = host.find('.');
+  return dot != std::string_view::npos && dot != 0 && same_name(listed.substr(1), host.substr(dot));
+}
 
 Error file_error(const char* what, const std::string& file, int code) {
   return Error{std::string("could not read ") + what + " " + file + ": " + tls_error_text(code)};
@@ -156,6 +174,47 @@ Status TlsMaterial::check_time(int64_t now) const {
     return Error{"tls-cert-file " + files_.cert_file + " is not good before " + utc_text(validity.begins) +
                  ": is this machine's clock right?"};
   return ok_status();
+}
+
+bool TlsMaterial::carries(const std::string& host) const {
+  const std::optional<Address> address = Address::parse(host, 0);
+  std::string_view name = host;
+  if (name.ends_with('.')) name.remove_suffix(1);
+  bool lists_names = false;
+  for (const mbedtls_x509_sequence* item = &pem_->cert.subject_alt_names; item != nullptr; item = item->next) {
+    const std::string_view listed(reinterpret_cast<const char*>(item->buf.p), item->buf.len);
+    lists_names |= item->buf.tag == kSanDnsName;
+    if (address ? item->buf.tag == kSanAddress && listed == address->bytes()
+                : item->buf.tag == kSanDnsName && names_host(listed, name))
+      return true;
+  }
+  if (address || lists_names) return false;
+  // Without a list of names, clients that are not browsers look at the subject (RFC 6125 6.4.4).
+  for (const mbedtls_x509_name* part = &pem_->cert.subject; part != nullptr; part = part->next)
+    if (MBEDTLS_OID_CMP(MBEDTLS_OID_AT_CN, &part->oid) == 0 &&
+        names_host({reinterpret_cast<const char*>(part->val.p), part->val.len}, name))
+      return true;
+  return false;
+}
+
+bool TlsMaterial::carries_an_address() const {
+  for (const mbedtls_x509_sequence* item = &pem_->cert.subject_alt_names; item != nullptr; item = item->next)
+    if (item->buf.tag == kSanAddress) return true;
+  return false;
+}
+
+std::string TlsMaterial::carried_names() const {
+  std::string text = dns_names_text(pem_->cert);
+  size_t count = 0;
+  for (const mbedtls_x509_sequence* item = &pem_->cert.subject_alt_names; item != nullptr; item = item->next) {
+    if (item->buf.tag != kSanAddress) continue;
+    if (++count > kAddressesShown) return text + "...";
+    char shown[INET6_ADDRSTRLEN] = "?";
+    if (item->buf.len == 4 || item->buf.len == 16)
+      (void)inet_ntop(item->buf.len == 4 ? AF_INET : AF_INET6, item->buf.p, shown, sizeof shown);
+    text += (text.empty() ? "" : ", ") + std::string(shown);
+  }
+  return text.empty() ? "none" : text;
 }
 
 std::string tls_library_version() {

@@ -55,6 +55,14 @@ class TlsMaterial {
   // Whether the own certificate and its chain are good at this time, in seconds since 1970.
   [[nodiscard]] Status check_time(int64_t now) const;
 
+  // Whether clients that were sent to this host, a name or a numeric address, take the own certificate for it: it lists
+  // that (RFC 6125 6.4: names in any case, `*` for a whole first label; RFC 9110 4.3.5: addresses as such).
+  [[nodiscard]] bool carries(const std::string& host) const;
+  // Whether it lists any numeric address.
+  [[nodiscard]] bool carries_an_address() const;
+  // What it lists, for people: "a.example, 10.0.0.1"; not more than a few.
+  [[nodiscard]] std::string carried_names() const;
+
   // For tls_context.cc. mbedTLS wants it changeable, but all use is on the loop's thread.
   [[nodiscard]] TlsPem& pem() const { return *pem_; }
 

@@ -85,6 +85,34 @@ Status Certificates::load() {
   return ok_status();
 }
 
+void Certificates::check_address(std::string host) {
+  https_host_ = std::move(host);
+  warn_of_address();
+}
+
+// A redirect leads there, and a client that checks certificates takes what it meets for somebody else.
+void Certificates::warn_of_address() const {
+  if (!https_host_ || !set_.clients || options_.follower_writes == FollowerWrites::forward) return;
+  const net::TlsMaterial& material = *set_.material;
+  const std::string cert = "tls-cert-file " + material.files().cert_file;
+  const std::string way_out =
+      "set announce-address to a name that it carries, or follower-writes to forward; it carries " +
+      material.carried_names();
+  if (https_host_->empty()) {
+    if (material.carries_an_address()) return;
+    log_line(LogLevel::warning,
+             cert +
+                 " carries no IP address, and a redirect to this node names the address that it listens on: clients "
+                 "that check certificates will refuse it: " +
+                 way_out);
+  } else if (!material.carries(*https_host_)) {
+    log_line(LogLevel::warning, cert + " does not carry " + *https_host_ +
+                                    ", which a redirect to this node names: "
+                                    "clients that check certificates will refuse it: " +
+                                    way_out);
+  }
+}
+
 void Certificates::reload() {
   if (!set_.material) return;
   if (reloading_) {
@@ -110,6 +138,7 @@ void Certificates::reloaded(Result<Set> result) {
                                    "; connections from now on use it");
     expiry_checked_ = loop_.now();
     warn_of_expiry();
+    warn_of_address();
   } else {
     reload_error_ = result.error();
     log_line(LogLevel::warning, "the new certificates are NOT used, those read before stay in use: " + reload_error_ +

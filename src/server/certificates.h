@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/clock.h"
@@ -26,6 +27,9 @@ class Certificates {
   // At the start, once node-id is known. Nothing to read, and no error, where no directive asks for TLS. A certificate
   // that is out of its time is a warning only: the clock may be what is wrong.
   Status load();
+  // Where clients of HTTPS are sent to, once it is known; empty: to the address that their connection came to. Warns,
+  // now and after each reload, when the certificate does not carry that.
+  void check_address(std::string host);
   // SIGHUP. Takes some turns of the loop; says in the log what came of it.
   void reload();
   // Each sweep; warns once a day.
@@ -62,10 +66,12 @@ class Certificates {
   static Result<Set> read(const Wanted& wanted);
   void reloaded(Result<Set> result);
   void warn_of_expiry() const;
+  void warn_of_address() const;
 
   const Options& options_;
   net::Loop& loop_;
   Set set_;
+  std::optional<std::string> https_host_;  // none: not told yet
   bool reloading_ = false;
   bool reload_again_ = false;  // another SIGHUP came meanwhile
   uint64_t reloads_ = 0;

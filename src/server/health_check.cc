@@ -1,83 +1,177 @@
 #include "server/health_check.h"
 
-#include <cerrno>
-#include <cstring>
+#include <cstdio>
+#include <memory>
 #include <optional>
-#include <string_view>
-#include <sys/socket.h>
-#include <sys/time.h>
-#include <unistd.h>
+#include <utility>
+#include <vector>
 
-#include "net/address.h"
-#include "net/listener.h"
+#include "base/byte_stream.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "net/dial.h"
+#include "net/loop.h"
+#include "net/tls.h"
+#include "server/own_addresses.h"
+#include "storage/directory.h"
 
 namespace wh {
 namespace {
 
-constexpr int kPatienceS = 5;  // for each step: connecting, sending, receiving
-constexpr size_t kMaxAnswer = 4096;
+constexpr Millis kPatienceMs = 5'000;  // for all that is asked
+constexpr size_t kMaxAnswer = 16 * 1024;
 
-// An address that the server listens on, as this machine reaches it.
-Result<net::Address> listening_address(const Options& options, uint16_t port) {
-  if (!options.bind_interface.empty()) {
-    const Result<net::Addresses> addresses = net::interface_addresses(options.bind_interface);
-    if (!addresses) return Error{addresses.error()};
-    return addresses->front().with_port(port);
+enum class Protocol { http, https, debug };
+
+// One question to one address: connects, sends, gathers the answer until the other side ends it or it is long enough.
+class Question final : public StreamHandler {
+ public:
+  Question(net::Loop& loop, net::HandshakeGate& gate, const net::Address& address,
+           std::shared_ptr<net::TlsContext> context, std::string request, Millis patience)
+      : loop_(loop), gate_(gate), address_(address), context_(std::move(context)), request_(std::move(request)), timer_(loop, [this] {
+          end("no answer from " + address_.text());
+        }) {
+    timer_.start(patience);
+    dial_ = net::tcp_connect(loop, address.host(), address.port(), patience,
+                             [this](net::DialResult result) { dialled(std::move(result)); });
   }
-  std::string host = options.bind.front();
-  if (host.starts_with('-')) host.erase(0, 1);
-  if (host == "*" || host == "0.0.0.0") host = "127.0.0.1";
-  if (host == "::*" || host == "::") host = "::1";
-  const std::optional<net::Address> address = net::Address::parse(host, port);
-  if (!address) return Error{"'bind' begins with no address: " + host};
-  return *address;
+
+  // Runs the loop until the question has an end. The error is empty when the other side ended in an orderly way.
+  std::pair<std::string, std::string> run() {
+    loop_.run();
+    stream_.reset();
+    dial_.reset();
+    return {std::move(answer_), std::move(error_)};
+  }
+
+ private:
+  void dialled(net::DialResult result) {
+    if (!result.stream) return end(result.message);
+    stream_ = std::move(result.stream);
+    if (context_)
+      stream_ = net::TlsStream::connect(loop_, gate_, net::HandshakeGate::Lane::peer, context_, std::move(stream_), {});
+    stream_->set_handler(this);
+    stream_->write(request_);
+  }
+  void end(std::string error) {
+    error_ = std::move(error);
+    loop_.stop();
+  }
+  void on_data(std::string_view bytes) override {
+    answer_ += bytes;
+    if (answer_.size() >= kMaxAnswer) end({});
+  }
+  void on_end() override { end({}); }
+  void on_drained() override {}
+  void on_close(std::string_view why) override {
+    end(answer_.empty() ? address_.text() + ": " + std::string(why) : std::string());
+  }
+
+  net::Loop& loop_;
+  net::HandshakeGate& gate_;
+  net::Address address_;
+  std::shared_ptr<net::TlsContext> context_;
+  std::string request_;
+  net::Timer timer_;
+  std::unique_ptr<net::Dial> dial_;
+  std::unique_ptr<ByteStream> stream_;
+  std::string answer_;
+  std::string error_;
+};
+
+std::string bulk(std::string_view text) {
+  return "$" + std::to_string(text.size()) + "\r\n" + std::string(text) + "\r\n";
 }
 
-// Sends `request` and returns the beginning of the answer.
-Result<std::string> ask(const net::Address& address, std::string_view request) {
-  const auto failed = [&](const char* what, int fd) {
-    const int error = errno == EINPROGRESS || errno == EAGAIN ? ETIMEDOUT : errno;
-    if (fd >= 0) ::close(fd);
-    return Error{std::string(what) + " " + address.text() + ": " + std::strerror(error)};
-  };
-  const int fd = ::socket(address.raw()->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return failed("could not make a socket for", fd);
-  const timeval patience{.tv_sec = kPatienceS, .tv_usec = 0};
-  for (const int which : {SO_SNDTIMEO, SO_RCVTIMEO})
-    (void)::setsockopt(fd, SOL_SOCKET, which, &patience, sizeof patience);
-  const socklen_t size = address.is_ipv6() ? sizeof(sockaddr_in6) : sizeof(sockaddr_in);
-  if (::connect(fd, address.raw(), size) != 0) return failed("could not connect to", fd);
-  if (::send(fd, request.data(), request.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(request.size()))
-    return failed("could not ask", fd);
-  std::string answer;
-  while (answer.size() < kMaxAnswer && answer.find('\n') == std::string::npos) {
-    char buffer[512];
-    const ssize_t got = ::recv(fd, buffer, sizeof buffer, 0);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return failed("no answer from", fd);
-    if (got == 0) break;
-    answer.append(buffer, static_cast<size_t>(got));
-  }
-  ::close(fd);
-  return answer.substr(0, answer.find_first_of("\r\n"));
+std::string request_for(Protocol protocol, const Options& options) {
+  if (protocol != Protocol::debug) return "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+  std::string request;
+  if (!options.requirepass.empty()) request += "*2\r\n" + bulk("AUTH") + bulk(options.requirepass);
+  return request + "*2\r\n" + bulk("INFO") + bulk("raft") + "*1\r\n" + bulk("QUIT");
+}
+
+// What follows `name` up to the end of its line; nothing when no line begins with it.
+std::optional<std::string_view> line_of(std::string_view answer, const std::string& name) {
+  const size_t at = answer.find("\r\n" + name);
+  if (at == std::string_view::npos) return std::nullopt;
+  answer.remove_prefix(at + 2 + name.size());
+  return answer.substr(0, answer.find("\r\n"));
+}
+
+// The node that answered is the one of this config, and it lives.
+Status judge(Protocol protocol, std::string_view answer, const Options& options) {
+  const bool debug = protocol == Protocol::debug;
+  const std::string first(answer.substr(0, answer.find_first_of("\r\n")));
+  const bool alive = debug ? first.starts_with('+') || first.starts_with('-') || first.starts_with('$')
+                           : first.starts_with("HTTP/1.1 200 ");
+  if (!alive) return Error{" answered: " + (first.empty() ? "nothing" : printable(first))};
+  const std::optional<std::string_view> who =
+      debug ? line_of(answer, "node_id:") : line_of(answer, std::string(kNodeDigestHeader) + ": ");
+  const std::string expected = debug ? options.node_id : node_digest(options.node_id);
+  if (!options.node_id.empty() && who && *who != expected)
+    return Error{" is another node, not " + printable(options.node_id)};
+  return ok_status();
+}
+
+Result<std::shared_ptr<net::TlsContext>> tls_context(const Options& options) {
+  const auto material = net::TlsMaterial::read({.cert_file = options.tls_cert_file,
+                                                .key_file = options.tls_key_file,
+                                                .key_pass = options.tls_key_file_pass,
+                                                .ca_file = {}});
+  if (!material) return Error{material.error()};
+  return net::TlsContext::unverified_client(*material);
 }
 
 }  // namespace
 
+std::string node_digest(std::string_view node_id) {
+  char text[9];
+  std::snprintf(text, sizeof text, "%08x", static_cast<unsigned>(crc32c(node_id)));
+  return text;
+}
+
 Result<std::string> check_health(const Options& options) {
-  const bool http = options.port != 0;
-  const uint16_t port = http ? options.port : options.debug_port;
-  if (port == 0) return Error{"'port' and 'debug-port' are both 0: there is nothing to ask without TLS"};
-  const Result<net::Address> address = listening_address(options, port);
-  if (!address) return Error{address.error()};
-  const auto answer =
-      ask(*address, http ? "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n" : "PING\r\n");
-  if (!answer) return Error{answer.error()};
-  // The debug port may refuse the command for want of a password: it lives all the same.
-  const bool healthy =
-      http ? answer->starts_with("HTTP/1.1 200 ") : answer->starts_with("+") || answer->starts_with("-");
-  if (!healthy) return Error{address->text() + " answered: " + (answer->empty() ? "nothing" : *answer)};
-  return address->text() + " lives";
+  std::vector<std::pair<Protocol, uint16_t>> ports;
+  if (options.port != 0) {
+    ports = {{Protocol::http, options.port}};
+  } else {
+    if (options.tls_port != 0) ports.emplace_back(Protocol::https, options.tls_port);
+    if (options.debug_port != 0) ports.emplace_back(Protocol::debug, options.debug_port);
+  }
+  if (ports.empty()) return Error{"'port', 'tls-port' and 'debug-port' are all 0: there is nothing to ask"};
+  if (storage::in_use(options.dir) == false) return Error{"no process uses the data directory " + options.dir};
+  const Result<net::Addresses> addresses = reachable_addresses(options);
+  if (!addresses) return Error{addresses.error()};
+
+  net::Loop loop;
+  net::HandshakeGate gate(loop);
+  const Millis until = loop.now() + kPatienceMs;
+  std::string problems;
+  for (const auto& [protocol, port] : ports) {
+    std::shared_ptr<net::TlsContext> context;
+    if (protocol == Protocol::https) {
+      auto made = tls_context(options);
+      if (!made) {
+        problems += (problems.empty() ? "" : "; ") + made.error();
+        continue;
+      }
+      context = *std::move(made);
+    }
+    for (const net::Address& host : *addresses) {
+      const net::Address address = host.with_port(port);
+      const Millis now = loop.now();
+      if (now >= until) break;
+      auto [answer, error] = Question(loop, gate, address, context, request_for(protocol, options), until - now).run();
+      if (answer.empty() && error.empty()) error = address.text() + " hung up";
+      if (error.empty()) {
+        const Status good = judge(protocol, answer, options);
+        if (good) return address.text() + " lives";
+        error = address.text() + good.error();
+      }
+      problems += (problems.empty() ? "" : "; ") + error;
+    }
+  }
+  return Error{problems};
 }
 
 }  // namespace wh

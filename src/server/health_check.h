@@ -3,14 +3,23 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "base/result.h"
 #include "server/options.h"
 
 namespace wh {
 
-// GET /healthz on `port`; with `port 0`, PING on `debug-port`, where any answer counts. The value is what answered, the
-// error why it is not healthy.
+// The header of /healthz that tells nodes apart without telling a stranger their names, and its value for one of them.
+inline constexpr std::string_view kNodeDigestHeader = "Wormhole-Node-Digest";
+std::string node_digest(std::string_view node_id);
+
+// GET /healthz on `port`; with `port 0` on `tls-port`, where the own certificate is shown and none is verified, as
+// nothing secret is said; with neither, and where HTTPS does not answer, INFO on `debug-port`, where a refusal counts
+// as life. Asked are the addresses of `bind` that this machine has, one after the other, five seconds in all. Another
+// node's answer does not count: one that is not called `node-id`, where that is configured; nor any while no process
+// uses `dir`, where that is a data directory that may be looked into. The value says what answered, the error why it is
+// not healthy.
 Result<std::string> check_health(const Options& options);
 
 }  // namespace wh

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "http/json.h"
+#include "server/health_check.h"
 #include "server/member_view.h"
 #include "server/metrics.h"
 #include "server/option_values.h"
@@ -153,7 +154,11 @@ Begun begin_metrics(const RouteContext& context, RouteRequest&) {
       .status = 200, .content_type = std::string(kMetricsContentType), .headers = {}, .body = Bytes(context.metrics())};
 }
 
-Begun begin_healthz(const RouteContext&, RouteRequest&) { return json_response(200, R"({"status":"alive"})"); }
+Begun begin_healthz(const RouteContext& context, RouteRequest&) {
+  http::Response response = json_response(200, R"({"status":"alive"})");
+  response.headers.push_back({std::string(kNodeDigestHeader), node_digest(context.node.identity().name)});
+  return response;
+}
 
 Begun begin_readyz(const RouteContext& context, RouteRequest&) {
   std::string why;

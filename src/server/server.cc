@@ -14,6 +14,7 @@
 #include "server/metrics.h"
 #include "server/option_checks.h"
 #include "server/option_table.h"
+#include "server/own_addresses.h"
 #include "server/process_figures.h"
 
 namespace wh {
@@ -80,6 +81,7 @@ Status Server::start() {
   node::RecoveredNode recovered;
   if (Status opened = open_storage(recovered); !opened) return opened;
   if (Status ports = open_ports(); !ports) return ports;
+  if (https_listener_) certificates_.check_address(announced_host(options_, https_listener_->addresses()));
   if (options_.pidfile.empty()) {
     if (options_.daemonize) pidfile_.write_default();
   } else if (Status written = pidfile_.write(options_.pidfile); !written) {
@@ -130,26 +132,8 @@ Status Server::open_storage(node::RecoveredNode& recovered) {
   return ok_status();
 }
 
-// The host that others are told; empty with a wildcard: then it is the address a connection was made to.
-std::string Server::announced_host() const {
-  if (!options_.announce_address.empty()) return options_.announce_address;
-  if (!options_.bind_interface.empty()) {
-    const Result<net::Addresses> addresses = net::interface_addresses(options_.bind_interface);
-    return addresses ? addresses->front().host() : std::string();
-  }
-  std::string host;
-  for (const std::string& bound : options_.bind) {
-    const bool optional = bound.starts_with('-');
-    if (optional && !host.empty()) continue;
-    host = optional ? bound.substr(1) : bound;
-    if (!optional) break;
-  }
-  const bool wildcard = host == "*" || host == "::*" || host == "0.0.0.0" || host == "::";
-  return wildcard ? std::string() : host;
-}
-
 void Server::make_node(node::RecoveredNode recovered) {
-  const std::string host = announced_host();
+  const std::string host = announced_host(options_, raft_listener_->addresses());
   const auto announced = [&](uint16_t announce, uint16_t port) {
     return port == 0 ? std::string() : join_address(host, announce != 0 ? announce : port);
   };

@@ -48,7 +48,6 @@ class Server final : public net::PeerEvents {
   Status open_ports();
   void make_node(node::RecoveredNode recovered);
   void raise_descriptor_limit();
-  [[nodiscard]] std::string announced_host() const;
 
   // Going on.
   void turn();

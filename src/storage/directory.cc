@@ -28,11 +28,20 @@ std::string holder(int lock) {
 }
 
 // Not a POSIX lock: that is gone when any descriptor of the file is closed (HAZARDS C12).
-int take(int lock) {
+int take_once(int lock) {
   if (WH_MUTANT(lock_not_taken)) return 0;
   struct flock whole {};
   whole.l_type = F_WRLCK;
   return WH_MUTANT(posix_lock) ? ::fcntl(lock, F_SETLK, &whole) : ::flock(lock, LOCK_EX | LOCK_NB);
+}
+
+// in_use() has it for a moment.
+int take(int lock) {
+  for (int tries = 5;; --tries) {
+    const int result = take_once(lock);
+    if (result == 0 || errno != EWOULDBLOCK || tries == 0) return result;
+    ::usleep(5'000);
+  }
 }
 
 }  // namespace
@@ -94,6 +103,15 @@ Result<std::vector<std::string>> Directory::files() const {
   ::closedir(stream);
   std::sort(names.begin(), names.end());
   return names;
+}
+
+std::optional<bool> in_use(const std::string& path) {
+  const int lock = ::open((path + "/" + kLockFile).c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  if (lock < 0) return std::nullopt;
+  const bool free = ::flock(lock, LOCK_SH | LOCK_NB) == 0;
+  const bool held = !free && errno == EWOULDBLOCK;
+  ::close(lock);
+  return free || held ? std::optional(held) : std::nullopt;
 }
 
 }  // namespace wh::storage

@@ -2,6 +2,7 @@
 // further (HAZARDS C11, C14). The lock ends with the process, however it ends.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,5 +30,9 @@ class Directory {
   int fd_;
   int lock_;
 };
+
+// Whether a process holds that directory, without taking it; nothing where that cannot be told: it is no data
+// directory, or may not be looked into.
+std::optional<bool> in_use(const std::string& path);
 
 }  // namespace wh::storage

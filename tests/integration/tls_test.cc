@@ -1,6 +1,9 @@
 // HTTPS as its clients see it: what is negotiated, who is let in. Certificates are made by openssl.
+#include <csignal>
+
 #include <doctest/doctest.h>
 
+#include "authority.h"
 #include "harness.h"
 
 namespace wh::testing {
@@ -72,6 +75,64 @@ TEST_CASE("HAZARDS J8: tls-auth-clients yes lets in clients of that authority, a
   CHECK(curl(dir, url).exit != 0);
   CHECK(curl(dir, "--cert stranger.pem --key stranger-key.pem " + url).exit != 0);
   CHECK(curl(dir, "--cert client.pem --key client-key.pem " + url).status == 404);
+}
+
+TEST_CASE(
+    "a redirect that leads to a host which the certificate does not carry: a warning, at the start and after SIGHUP") {
+  const TempDir dir;
+  const Authority authority(dir);
+  authority.issue("by_name", "DNS:localhost,DNS:*.example.com");
+  authority.issue("by_address", "DNS:localhost,IP:127.0.0.1,IP:::1");
+  constexpr const char* kWarning = "which a redirect to this node names";
+  const auto start = [&](Server& server, const std::string& file, const std::vector<std::string>& more = {}) {
+    server.tls_port = server.port;
+    REQUIRE(sh(dir, "cp " + file + ".pem used.pem && cp " + file + "-key.pem used-key.pem").status == 0);
+    server.more = {"--tls-cert-file", "used.pem", "--tls-key-file", "used-key.pem"};
+    server.more.insert(server.more.end(), more.begin(), more.end());
+    server.start_ready();
+  };
+  SUBCASE("an address") {
+    Server server(dir, "node");
+    start(server, "by_name");
+    CHECK(server.log().find("used.pem does not carry 127.0.0.1, " + std::string(kWarning)) != std::string::npos);
+    CHECK(server.log().find("set announce-address to a name that it carries") != std::string::npos);
+    CHECK(server.log().find("it carries localhost, *.example.com") != std::string::npos);
+    // Mended by a reload, and broken by the next one.
+    const auto reload = [&](const std::string& file) {
+      const size_t before = count_of(server.log(), "certificates were read anew");
+      REQUIRE(sh(dir, "cp " + file + ".pem used.pem && cp " + file + "-key.pem used-key.pem").status == 0);
+      REQUIRE(server.signal(SIGHUP));
+      REQUIRE(eventually([&] { return count_of(server.log(), "certificates were read anew") > before; }));
+    };
+    reload("by_address");
+    CHECK(count_of(server.log(), kWarning) == 1);
+    reload("by_name");
+    CHECK(count_of(server.log(), kWarning) == 2);
+  }
+  SUBCASE("a wildcard") {
+    Server server(dir, "node");
+    server.bind = "*";
+    start(server, "by_name", {"--protected-mode", "no"});
+    CHECK(server.log().find("used.pem carries no IP address, and a redirect to this node") != std::string::npos);
+  }
+  SUBCASE("carried, or nobody is sent anywhere") {
+    const std::vector<std::pair<std::string, std::vector<std::string>>> good{
+        {"by_address", {}},
+        {"by_address", {"--bind", "::1"}},
+        {"by_address", {"--bind", "*", "--protected-mode", "no"}},
+        {"by_name", {"--announce-address", "LocalHost."}},
+        {"by_name", {"--announce-address", "a.example.com"}},
+        {"by_name", {"--follower-writes", "forward"}}};
+    for (size_t i = 0; i < good.size(); ++i) {
+      CAPTURE(i);
+      Server server(dir, "node" + std::to_string(i), i == 1 ? "::1" : "127.0.0.1");
+      start(server, good[i].first, good[i].second);
+      CHECK(server.log().find("a redirect to this node") == std::string::npos);
+    }
+    Server deep(dir, "deep");
+    start(deep, "by_name", {"--announce-address", "a.b.example.com"});  // `*` is one label
+    CHECK(deep.log().find("does not carry a.b.example.com") != std::string::npos);
+  }
 }
 
 TEST_CASE("a certificate that cannot be used stops the start and names the file") {
