@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <type_traits>
 
+#include "base/nearest.h"
 #include "server/glob_pattern.h"
 #include "server/option_checks.h"
 #include "server/option_values.h"
@@ -247,24 +248,6 @@ Status assign_list(Options& options, const OptionSpec& spec, std::span<const std
   return ok_status();
 }
 
-// Optimal string alignment: insertions, deletions, substitutions and swaps of neighbours, one each.
-size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<size_t> before(b.size() + 1);
-  std::vector<size_t> last(b.size() + 1);
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) last[j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    row[0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      row[j] = std::min({last[j] + 1, row[j - 1] + 1, last[j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1)});
-      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) row[j] = std::min(row[j], before[j - 2] + 1);
-    }
-    before.swap(last);
-    last.swap(row);
-  }
-  return last[b.size()];
-}
-
 }  // namespace
 
 std::span<const OptionSpec> option_table() { return kTable; }
@@ -278,19 +261,9 @@ const OptionSpec* find_option(std::string_view name) {
 }
 
 std::string_view nearest_option(std::string_view name) {
-  constexpr size_t kLongest = 40;  // longer than any name and its mistakes; bounds the work
-  if (name.size() > kLongest) return {};
-  const std::string wanted = to_lower(name);
-  std::string_view nearest;
-  size_t least = std::max<size_t>(1, wanted.size() / 3) + 1;  // more mistakes than this: not meant
-  for (const OptionSpec& spec : kTable) {
-    const size_t distance = edit_distance(wanted, spec.name);
-    if (distance < least) {
-      least = distance;
-      nearest = spec.name;
-    }
-  }
-  return nearest;
+  Nearest nearest(name);
+  for (const OptionSpec& spec : kTable) nearest.consider(spec.name);
+  return nearest.found();
 }
 
 bool hides_value(std::string_view name) {
