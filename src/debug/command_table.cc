@@ -59,6 +59,20 @@ std::vector<Command> builtin_commands() {
        .flags = "fast",
        .summary = "Close the connection once all before it is answered",
        .builtin = Builtin::quit},
+      {.name = "reset",
+       .arity = 1,
+       .overlap = kNow,
+       .before_auth = true,
+       .flags = "fast",
+       .summary = "Forget the password that was given, and what is being refused",
+       .builtin = Builtin::reset},
+      {.name = "select",
+       .arity = 2,
+       .overlap = kNow,
+       .flags = "fast",
+       .parameters = "0",
+       .summary = "Do nothing: there is one database",
+       .builtin = Builtin::select},
   };
 }
 

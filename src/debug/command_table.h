@@ -1,5 +1,5 @@
 // The table of the debug port's commands, of which dispatch, HELP and COMMAND are all made. Holds those the port itself
-// answers (PING ECHO QUIT AUTH HELP COMMAND) beside those its owner adds. Immutable once made; does no I/O and runs no
+// answers (PING ECHO QUIT RESET SELECT AUTH HELP COMMAND) beside those its owner adds. Immutable once made; does no I/O and runs no
 // command. Made by the server, read by every connection.
 #pragma once
 
@@ -18,7 +18,7 @@ enum class Overlap {
 };
 
 // Commands answered by the connection rather than by the handler.
-enum class Builtin { none, ping, echo, quit, auth, help, command };
+enum class Builtin { none, ping, echo, quit, reset, select, auth, help, command };
 
 // The texts are literals: they outlive the table.
 struct Command {

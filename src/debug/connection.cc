@@ -142,6 +142,10 @@ bool Connection::parse_one() {
 }
 
 void Connection::take(std::vector<std::string> arguments) {
+  if (auto refusal = refusals_.judge(arguments)) {
+    no_more_requests_ = refusal->is_last;
+    return enqueue(nullptr, {}, std::move(refusal->answer));
+  }
   const Command* command = service_.commands.find(arguments[0]);
   if (command == nullptr) return enqueue(nullptr, {}, unknown_command_reply(arguments));
   if (!arity_fits(*command, arguments.size())) return enqueue(nullptr, {}, wrong_arity_reply(*command));
@@ -203,7 +207,11 @@ void Connection::run_builtin(Request& request) {
     case Builtin::echo:
       return set_answer(request, bulk_reply(arguments[1]));
     case Builtin::quit:
+    case Builtin::select:
       return set_answer(request, simple_reply("OK"));
+    case Builtin::reset:
+      authenticated_ = false;
+      return set_answer(request, simple_reply("RESET"));
     case Builtin::auth:
       return set_answer(request, authenticate(arguments));
     case Builtin::help:

@@ -24,6 +24,7 @@
 #include "base/log.h"
 #include "debug/command_table.h"
 #include "debug/parser.h"
+#include "debug/refusals.h"
 
 namespace wh::debug {
 
@@ -156,6 +157,7 @@ class Connection final : public StreamHandler {
   Service& service_;
   const std::unique_ptr<ByteStream> stream_;
   Parser parser_;
+  Refusals refusals_;
   State state_ = State::open;
   bool authenticated_ = false;  // it gave the password of `generation_`
   uint64_t generation_ = 0;

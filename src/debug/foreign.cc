@@ -86,6 +86,8 @@ std::string_view foreign_first_byte(char byte) {
 std::string_view foreign_first_word(std::string_view word) {
   if (word.empty()) return {};
   if (word.back() == ':') return "a line begins like an HTTP header";
+  // What is behind it would count as its sender's, though it is passed on for somebody else.
+  if (same_word(word, "PROXY")) return "a line begins like the PROXY protocol";
   for (const std::string_view method : kMethods)
     if (same_word(word, method)) return "a line begins with an HTTP method";
   return {};

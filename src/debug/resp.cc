@@ -20,6 +20,8 @@ std::string_view name_of(ErrorWord word) {
       return "UNKNOWN";
     case ErrorWord::wrongpass:
       return "WRONGPASS";
+    case ErrorWord::execabort:
+      return "EXECABORT";
   }
   return "ERR";
 }

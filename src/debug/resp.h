@@ -11,7 +11,7 @@
 namespace wh::debug {
 
 // The words an error may begin with; each tells the client what to do (CONTRACT "The debug port").
-enum class ErrorWord { err, noauth, denied, oom, notapplied, unknown, wrongpass };
+enum class ErrorWord { err, noauth, denied, oom, notapplied, unknown, wrongpass, execabort };
 
 std::string simple_reply(std::string_view text);
 // `text` is one sentence, without the word and its dash.

@@ -11,6 +11,11 @@ TEST_CASE("HAZARDS I1: HTTP methods other than GET and header names are foreign 
     CHECK_MESSAGE(!foreign_first_word(word).empty(), word);
 }
 
+TEST_CASE("the PROXY protocol is foreign: a proxy of TCP would make its clients this machine's") {
+  CHECK(foreign_first_word("PROXY") == "a line begins like the PROXY protocol");
+  CHECK(foreign_first_word("PROXYS").empty());
+}
+
 TEST_CASE("the port's own commands, and words that only resemble a method, are not foreign") {
   for (const char* word :
        {"PING",   "ECHO",    "QUIT",  "AUTH",   "HELP",     "COMMAND", "GET",    "get",    "SET",

@@ -1,0 +1,54 @@
+// The debug port with redis-cli and with bytes as a client library sends them: what is refused takes with it what
+// depends on it.
+#include <doctest/doctest.h>
+
+#include "harness.h"
+
+namespace wh::testing {
+namespace {
+
+std::string resp(const std::vector<std::string>& words) {
+  std::string out = "*" + std::to_string(words.size()) + "\r\n";
+  for (const std::string& word : words) out += "$" + std::to_string(word.size()) + "\r\n" + word + "\r\n";
+  return out;
+}
+
+// The answers to `commands`, sent as one write, and QUIT.
+std::string pipelined(const TempDir& dir, const Server& server, const std::vector<std::vector<std::string>>& commands) {
+  std::string bytes;
+  for (const auto& words : commands) bytes += resp(words);
+  dir.write("pipeline", bytes + resp({"QUIT"}));
+  return sh(dir, "nc -w 20 127.0.0.1 " + std::to_string(server.debug_port) + " <pipeline").out;
+}
+
+}  // namespace
+
+TEST_CASE("a transaction is refused as a whole: what a client library's pipeline sends changes nothing") {
+  const TempDir dir;
+  Server server(dir, "node");
+  server.start_ready();
+  CHECK(server.redis("SET stock 5") == "OK");
+  const std::string before = server.cluster_field("last_log_index");
+  // As redis-py's pipeline() does by default, and others' multi().
+  const std::string answers = pipelined(
+      dir, server,
+      {{"MULTI"}, {"SET", "stock", "4"}, {"RPUSH", "orders", "one"}, {"DEL", "stock"}, {"EXEC"}, {"GET", "stock"}});
+  CHECK(count_of(answers, "-NOTAPPLIED it follows a MULTI") == 3);
+  CHECK(answers.starts_with("-ERR there are no transactions here"));
+  CHECK(answers.find("-EXECABORT ") != std::string::npos);
+  CHECK(answers.ends_with("$1\r\n5\r\n+OK\r\n"));
+  CHECK(server.redis("LLEN orders") == "0");
+  CHECK(pipelined(dir, server, {{"MULTI"}, {"SET", "stock", "3"}, {"DISCARD"}, {"GET", "stock"}})
+            .ends_with("+OK\r\n$1\r\n5\r\n+OK\r\n"));
+  CHECK(pipelined(dir, server, {{"SELECT", "3"}, {"DEL", "stock"}, {"SELECT", "0"}, {"GET", "stock"}})
+            .ends_with("+OK\r\n$1\r\n5\r\n+OK\r\n"));
+  CHECK(pipelined(dir, server, {{"CLIENT", "REPLY", "OFF"}, {"SET", "stock", "2"}}).starts_with("-ERR every command"));
+
+  dir.write("typed", "MULTI\nSET stock 1\nEXEC\nGET stock\n");
+  const std::string typed = sh(dir, "redis-cli -p " + std::to_string(server.debug_port) + " <typed").out;
+  CHECK(typed.find("EXECABORT") != std::string::npos);
+  CHECK(typed.ends_with("5\n"));
+  CHECK(server.cluster_field("last_log_index") == before);
+}
+
+}  // namespace wh::testing
