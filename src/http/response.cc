@@ -12,8 +12,8 @@ namespace wh::http {
 
 namespace {
 
-constexpr std::array<std::string_view, 5> kOwnFields{"Content-Length", "Content-Type", "Connection",
-                                                     "Transfer-Encoding", "X-Content-Type-Options"};
+constexpr std::array<std::string_view, 6> kOwnFields{"Content-Length",    "Content-Type",           "Connection",
+                                                     "Transfer-Encoding", "X-Content-Type-Options", "Cache-Control"};
 
 void append_field(std::string& out, std::string_view name, std::string_view value) {
   out += name;
@@ -81,6 +81,8 @@ void append_response(std::string& out, const Response& response, const ResponseF
   if ((size > 0 || response.unknown_length) && !response.content_type.empty())
     append_field(out, "Content-Type", response.content_type);
   append_field(out, "X-Content-Type-Options", "nosniff");
+  // RFC 9111 5.2.2.5. A cache may keep even a 404 by rules of its own, and a GET may be a write.
+  append_field(out, "Cache-Control", "no-store");
   for (const Header& field : response.headers) {
     WH_ASSERT(!field.name.empty() && std::all_of(field.name.begin(), field.name.end(),
                                                  [](char c) { return is_token_byte(static_cast<unsigned char>(c)); }),
@@ -106,7 +108,7 @@ Response error_response(int status, std::string_view sentence) {
   Response response;
   response.status = status;
   response.content_type = "application/json";
-  response.body = Bytes("{\"error\": " + *quoted + "}");
+  response.body = Bytes("{\"error\": " + *quoted + "}\n");
   return response;
 }
 

@@ -30,7 +30,8 @@ struct Response {
   int status = 200;          // 200 to 599
   std::string content_type;  // sent only with a body; empty: none
   // Further fields. Names are tokens chosen by the program; in values control bytes become spaces. Content-Length,
-  // Content-Type, Connection, Transfer-Encoding and X-Content-Type-Options are the writer's own and must not be here.
+  // Content-Type, Connection, Transfer-Encoding, X-Content-Type-Options and Cache-Control are the writer's own and must
+  // not be here.
   std::vector<Header> headers;
   Bytes body;
   std::shared_ptr<BodySource> source;  // set: in place of `body`
@@ -53,7 +54,7 @@ void append_response(std::string& out, const Response& response, const ResponseF
 // The interim answer that asks for a body.
 void append_continue(std::string& out);
 
-// {"error": "sentence"} as JSON. The sentence is UTF-8 (WH_ASSERT): a client's bytes go into it by way of printable().
+// {"error": "sentence"} as JSON, and a newline. The sentence is UTF-8 (WH_ASSERT): a client's bytes go into it by way of printable().
 [[nodiscard]] Response error_response(int status, std::string_view sentence);
 
 }  // namespace wh::http

@@ -14,8 +14,12 @@
 namespace wh {
 
 // Why a client on this connection is refused whatever it asks, one sentence; empty: it is not (directive
-// protected-mode).
-std::string protected_mode_refusal(const Options& options, const ByteStream& stream);
+// protected-mode). `proxy`: what shows that a proxy passed the request on, so that it counts as another machine's.
+std::string protected_mode_refusal(const Options& options, const ByteStream& stream, std::string_view proxy = {});
+
+// The name of the first field that only a proxy adds (X-Forwarded-For, RFC 7239's Forwarded, RFC 9110's Via, ...);
+// empty: none, which proves nothing. Whoever adds one by himself gives up rights and gains none.
+std::string_view proxy_field(const http::Request& request);
 
 // What a request wants, as far as access goes.
 struct AccessNeeds {

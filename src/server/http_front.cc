@@ -13,6 +13,10 @@
 namespace wh {
 namespace {
 
+// Of a request line, what is not the target that Location names: method, version, and the authority where a client of
+// the leader's puts it there.
+constexpr size_t kRedirectMargin = 512;
+
 std::vector<http::Route> router_table() {
   std::vector<http::Route> table;
   for (const RouteSpec& route : route_table())
@@ -114,9 +118,7 @@ std::optional<http::Response> HttpFront::check_headers(const http::Connection& c
   }
   if (!answer) answer = std::move(match.answer);
   if (!answer) return answer;
-  if (answer->status == 404)
-    answer = http::error_response(
-        404, "nothing is here; /event, /key, /keys, /set, /get, /remove, /cluster, /backup, /metrics and /healthz are");
+  if (answer->status == 404) answer = http::error_response(404, "nothing is here; there are " + route_paths());
   if (needs.changes_state && answer->status >= 400) answer = with_outcome(std::move(*answer), "not-applied");
   return finished(route, request.method, std::move(*answer));
 }
@@ -156,9 +158,15 @@ void HttpFront::on_request(http::RequestId id, http::Request&& request) {
   Asked asked{id, route, request.method, net::Loop::micros(), slow_log_.clipped(request.path)};
   if (route == nullptr) return respond(asked, std::move(*match.answer));
   const http::Connection& connection = *connections_.at(id.connection);
-  Result<http::Params> query = http::parse_form(request.query);
+  Result<http::Params> query = route->inputs.anything ? http::Params{} : http::parse_form(request.query);
   if (!query) return respond(asked, http::error_response(400, query.error()));
-  RouteRequest route_request{request, std::move(match.params), std::move(*query), connection.stream().peer_address(),
+  if (auto refusal = refuse_inputs(*route, request, *query, connection.stream()))
+    return respond(asked, std::move(*refusal));
+  RouteRequest route_request{request,
+                             route->inputs,
+                             std::move(match.params),
+                             std::move(*query),
+                             connection.stream().peer_address(),
                              connection.stream().local_address()};
   CallKind kind = route->kind;
   if (kind == CallKind::read) {
@@ -181,11 +189,27 @@ void HttpFront::on_request(http::RequestId id, http::Request&& request) {
   if (kind == CallKind::write && !call.may_forward) {
     Result<std::string> target = http::canonical_target(request.path, request.query);
     if (!target) return respond(pending.asked, http::error_response(400, target.error()));
+    // Encoding may lengthen it: where the leader would not read it any more, it is forwarded.
+    call.may_forward = target->size() > limits_.request_line_bytes - kRedirectMargin;
     pending.target = std::move(*target);
     pending.local_address = connection.stream().local_address();
   }
   const node::Token token = calls_.start(*this, std::move(call));
   pending_.emplace(token, std::move(pending));
+}
+
+std::optional<http::Response> HttpFront::refuse_inputs(const RouteSpec& route, const http::Request& request,
+                                                       const http::Params& query, const ByteStream& stream) const {
+  std::optional<http::Response> refusal = refuse_query(route.inputs, query);
+  if (!refusal) refusal = refuse_preconditions(route.inputs, request);
+  // A redirect keeps path and query: the leader judges them.
+  const raft::Member* leader = node_.leader();
+  if (refusal && route.kind == CallKind::write && !may_forward(route, request) && leader != nullptr &&
+      leader->name != node_.identity().name) {
+    if (const Result<std::string> target = http::canonical_target(request.path, request.query))
+      return redirect(stream.is_tls(), stream.local_address(), *target);
+  }
+  return refusal;
 }
 
 // Clients drop credentials and CloudEvents on a redirect: theirs are always forwarded.
@@ -220,7 +244,7 @@ http::Response HttpFront::outcome_response(const Pending& pending, const node::C
     case node::Outcome::applied:
       return pending.asked.route->finish(context_, pending.memory, completion);
     case node::Outcome::not_leader:
-      return redirect(pending);
+      return redirect(pending.tls, pending.local_address, pending.target);
     case node::Outcome::dropped:
       return failed(503, completion.reply.empty() ? "no leader could take this in time" : printable(completion.reply),
                     "not-applied");
@@ -246,21 +270,21 @@ http::Response HttpFront::outcome_response(const Pending& pending, const node::C
 }
 
 // 307 keeps method and body; scheme and authority come from what the leader announces, never from the request (H14).
-http::Response HttpFront::redirect(const Pending& pending) const {
+http::Response HttpFront::redirect(bool tls, const std::string& local_address, const std::string& target) const {
   const raft::Member* leader = node_.leader();
   if (leader == nullptr)
     return with_outcome(http::error_response(503, "the leader just changed: try again"), "not-applied");
   const raft::Member member = node_.addresses_of(*leader);
-  const bool https = pending.tls || member.http_address.empty();
+  const bool https = tls || member.http_address.empty();
   std::string address = https ? member.https_address : member.http_address;
-  if (!address.empty() && address.front() != ':') address = as_seen_from(pending.local_address, address);
+  if (!address.empty() && address.front() != ':') address = as_seen_from(local_address, address);
   if (address.empty() || address.front() == ':')
     return with_outcome(
         http::error_response(503, "the leader, " + printable(member.name) + ", announces no address for this"),
         "not-applied");
   http::Response response =
       with_outcome(http::error_response(307, "the leader is " + printable(member.name)), "not-applied");
-  response.headers.push_back({"Location", (https ? "https://" : "http://") + address + pending.target});
+  response.headers.push_back({"Location", (https ? "https://" : "http://") + address + target});
   return response;
 }
 

@@ -100,9 +100,13 @@ class HttpFront final : public http::RequestHandler, public CallOwner {
                                         http::Response response);
   [[nodiscard]] RouteCounters& counters_of(const RouteSpec* route, std::optional<http::Method> method);
   void log_limited(LogLimiter& limiter, std::string line) const;
+  // What the request carries that its route does not know, if anything.
+  [[nodiscard]] std::optional<http::Response> refuse_inputs(const RouteSpec& route, const http::Request& request,
+                                                            const http::Params& query, const ByteStream& stream) const;
   [[nodiscard]] bool may_forward(const RouteSpec& route, const http::Request& request) const;
   [[nodiscard]] http::Response outcome_response(const Pending& pending, const node::Completion& completion) const;
-  [[nodiscard]] http::Response redirect(const Pending& pending) const;
+  // To the leader, for a request that came under TLS or not, at `local_address`.
+  [[nodiscard]] http::Response redirect(bool tls, const std::string& local_address, const std::string& target) const;
 
   RouteContext context_;
   const Options& options_;

@@ -1,6 +1,7 @@
 // The table itself, and what the routes share.
 #include "server/routes.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -17,39 +18,165 @@ constexpr http::MethodMask kGet = bit(Method::get);
 constexpr http::MethodMask kPost = bit(Method::post);
 constexpr http::MethodMask kDelete = bit(Method::del);
 
-// methods, pattern, kind, changes_state, writes_by_get, redirects, exempt, begin, finish
+constexpr std::string_view kConsistency = "consistency";
+constexpr std::string_view kJoin = "nodeId raftPort host";
+
 constexpr std::array kRoutes{
-    RouteSpec{kPost, "/event", CallKind::write, true, false, true, false, begin_post_event, finish_post_event},
-    RouteSpec{kGet, "/event", CallKind::read, false, false, false, false, begin_get_event, finish_get_event},
-    RouteSpec{kDelete, "/event", CallKind::write, true, false, true, false, begin_delete_event, finish_delete_event},
+    RouteSpec{.methods = kPost,
+              .pattern = "/event",
+              .kind = CallKind::write,
+              .changes_state = true,
+              .redirects = true,
+              .inputs = {.form = "event"},
+              .begin = begin_post_event,
+              .finish = finish_post_event},
+    RouteSpec{.methods = kGet,
+              .pattern = "/event",
+              .kind = CallKind::read,
+              .inputs = {.query = kConsistency, .entity_tags = true, .not_entity_tags = true},
+              .begin = begin_get_event,
+              .finish = finish_get_event},
+    RouteSpec{.methods = kDelete,
+              .pattern = "/event",
+              .kind = CallKind::write,
+              .changes_state = true,
+              .redirects = true,
+              .inputs = {.entity_tags = true},
+              .begin = begin_delete_event,
+              .finish = finish_delete_event},
 
-    RouteSpec{kPost, "/key", CallKind::write, true, false, false, false, begin_post_key, finish_plain_write},
-    RouteSpec{kGet, "/key/{name}", CallKind::read, false, false, false, false, begin_named_key, finish_get_key},
-    RouteSpec{kDelete, "/key/{name}", CallKind::write, true, false, false, false, begin_delete_key, finish_delete_key},
-    RouteSpec{kPost, "/keys/{key}", CallKind::write, true, false, false, false, begin_post_keys, finish_post_keys},
-    RouteSpec{kGet, "/keys/{key}", CallKind::read, false, false, false, false, begin_named_key, finish_get_keys},
-    RouteSpec{kGet | kPost, "/set", CallKind::write, true, true, false, false, begin_set, finish_plain_write},
-    RouteSpec{kGet, "/get", CallKind::read, false, false, false, false, begin_get, finish_get},
-    RouteSpec{kGet | kPost, "/remove", CallKind::write, true, true, false, false, begin_remove, finish_plain_write},
+    RouteSpec{.methods = kPost,
+              .pattern = "/key",
+              .kind = CallKind::write,
+              .changes_state = true,
+              .inputs = {.json = "*"},
+              .begin = begin_post_key,
+              .finish = finish_plain_write},
+    RouteSpec{.methods = kGet,
+              .pattern = "/key/{name}",
+              .kind = CallKind::read,
+              .inputs = {.query = kConsistency},
+              .begin = begin_named_key,
+              .finish = finish_get_key},
+    RouteSpec{.methods = kDelete,
+              .pattern = "/key/{name}",
+              .kind = CallKind::write,
+              .changes_state = true,
+              .begin = begin_delete_key,
+              .finish = finish_delete_key},
+    RouteSpec{.methods = kPost,
+              .pattern = "/keys/{key}",
+              .kind = CallKind::write,
+              .changes_state = true,
+              .inputs = {.json = "value"},
+              .begin = begin_post_keys,
+              .finish = finish_post_keys},
+    RouteSpec{.methods = kGet,
+              .pattern = "/keys/{key}",
+              .kind = CallKind::read,
+              .inputs = {.query = kConsistency},
+              .begin = begin_named_key,
+              .finish = finish_get_keys},
+    RouteSpec{.methods = kGet | kPost,
+              .pattern = "/set",
+              .kind = CallKind::write,
+              .changes_state = true,
+              .writes_by_get = true,
+              .inputs = {.query = "key value", .form = "key value"},
+              .begin = begin_set,
+              .finish = finish_plain_write},
+    RouteSpec{.methods = kGet,
+              .pattern = "/get",
+              .kind = CallKind::read,
+              .inputs = {.query = "key consistency"},
+              .begin = begin_get,
+              .finish = finish_get},
+    RouteSpec{.methods = kGet | kPost,
+              .pattern = "/remove",
+              .kind = CallKind::write,
+              .changes_state = true,
+              .writes_by_get = true,
+              .inputs = {.query = "key", .form = "key"},
+              .begin = begin_remove,
+              .finish = finish_plain_write},
 
-    RouteSpec{kGet | kPost, "/join", CallKind::admin, true, true, false, false, begin_join, finish_admin},
-    RouteSpec{kGet, "/cluster", CallKind::stale, false, false, false, false, begin_cluster, nullptr},
-    RouteSpec{kPost, "/cluster/members", CallKind::admin, true, false, false, false, begin_add_member, finish_admin},
-    RouteSpec{kDelete, "/cluster/members/{id}", CallKind::admin, true, false, false, false, begin_remove_member,
-              finish_admin},
-    RouteSpec{kPost, "/cluster/transfer", CallKind::admin, true, false, false, false, begin_transfer, finish_admin},
+    RouteSpec{.methods = kGet | kPost,
+              .pattern = "/join",
+              .kind = CallKind::admin,
+              .changes_state = true,
+              .writes_by_get = true,
+              .inputs = {.query = kJoin, .form = kJoin},
+              .begin = begin_join,
+              .finish = finish_admin},
+    RouteSpec{.methods = kGet, .pattern = "/cluster", .kind = CallKind::stale, .begin = begin_cluster},
+    RouteSpec{.methods = kPost,
+              .pattern = "/cluster/members",
+              .kind = CallKind::admin,
+              .changes_state = true,
+              .inputs = {.json = "id raft_address"},
+              .begin = begin_add_member,
+              .finish = finish_admin},
+    RouteSpec{.methods = kDelete,
+              .pattern = "/cluster/members/{id}",
+              .kind = CallKind::admin,
+              .changes_state = true,
+              .begin = begin_remove_member,
+              .finish = finish_admin},
+    RouteSpec{.methods = kPost,
+              .pattern = "/cluster/transfer",
+              .kind = CallKind::admin,
+              .changes_state = true,
+              .inputs = {.json = "id"},
+              .begin = begin_transfer,
+              .finish = finish_admin},
 
-    RouteSpec{kGet, "/backup", CallKind::read, false, false, false, false, begin_backup, nullptr, finish_backup},
-    RouteSpec{kGet, "/metrics", CallKind::stale, false, false, false, false, begin_metrics, nullptr},
-    RouteSpec{kGet, "/healthz", CallKind::stale, false, false, false, true, begin_healthz, nullptr},
-    RouteSpec{kGet, "/readyz", CallKind::stale, false, false, false, true, begin_readyz, nullptr},
+    RouteSpec{.methods = kGet,
+              .pattern = "/backup",
+              .kind = CallKind::read,
+              .inputs = {.query = kConsistency},
+              .begin = begin_backup,
+              .finish_later = finish_backup},
+    RouteSpec{.methods = kGet,
+              .pattern = "/metrics",
+              .kind = CallKind::stale,
+              .inputs = {.anything = true},
+              .begin = begin_metrics},
+    RouteSpec{.methods = kGet,
+              .pattern = "/healthz",
+              .kind = CallKind::stale,
+              .exempt = true,
+              .inputs = {.anything = true},
+              .begin = begin_healthz},
+    RouteSpec{.methods = kGet,
+              .pattern = "/readyz",
+              .kind = CallKind::stale,
+              .exempt = true,
+              .inputs = {.anything = true},
+              .begin = begin_readyz},
 };
 
 }  // namespace
 
 std::span<const RouteSpec> route_table() { return kRoutes; }
 
+const std::string& route_paths() {
+  static const std::string paths = [] {
+    std::vector<std::string_view> patterns;
+    for (const RouteSpec& route : kRoutes)
+      if (std::find(patterns.begin(), patterns.end(), route.pattern) == patterns.end())
+        patterns.push_back(route.pattern);
+    std::string text;
+    for (const std::string_view pattern : patterns) {
+      if (!text.empty()) text += pattern == patterns.back() ? " and " : ", ";
+      text += pattern;
+    }
+    return text;
+  }();
+  return paths;
+}
+
 http::Response json_response(int status, std::string json) {
+  json += '\n';
   return {.status = status, .content_type = "application/json", .headers = {}, .body = Bytes(std::move(json))};
 }
 
@@ -96,22 +223,24 @@ std::variant<http::Params, http::Response> all_params(const RouteRequest& reques
     return http::error_response(415, "a form is expected: application/x-www-form-urlencoded");
   Result<http::Params> form = http::parse_form(request.http.body);
   if (!form) return http::error_response(400, form.error());
+  if (auto refusal = refuse_form(request.inputs, *form)) return std::move(*refusal);
   for (auto& param : *form) {
     if (http::find_param(params, param.first) != nullptr)
-      return http::error_response(400, "a parameter stands in the query and in the form");
+      return http::error_response(400, "\"" + param.first + "\" stands in the query and in the form");
     params.push_back(std::move(param));
   }
   return params;
 }
 
-std::variant<std::vector<std::pair<std::string, std::string>>, http::Response> json_body(const http::Request& request) {
+std::variant<http::StringPairs, http::Response> json_body(const RouteRequest& request) {
   // curl's -d says form for whatever it is given: what counts is whether it is JSON.
-  const std::string* type = request.header("Content-Type");
+  const std::string* type = request.http.header("Content-Type");
   if (type != nullptr && !http::is_media_type(*type, "application/json") && !http::is_media_type(*type, "text/json") &&
       !http::is_media_type(*type, "text/plain") && !http::is_media_type(*type, "application/x-www-form-urlencoded"))
     return http::error_response(415, "a JSON object is expected: application/json");
-  Result<http::StringPairs> object = http::parse_json_strings(request.body);
+  Result<http::StringPairs> object = http::parse_json_strings(request.http.body);
   if (!object) return http::error_response(400, printable(object.error()));
+  if (auto refusal = refuse_json(request.inputs, *object)) return std::move(*refusal);
   return std::move(*object);
 }
 

@@ -11,12 +11,14 @@
 #include <variant>
 #include <vector>
 
+#include "http/json.h"
 #include "http/request.h"
 #include "http/response.h"
 #include "http/router.h"
 #include "http/url.h"
 #include "node/node.h"
 #include "server/calls.h"
+#include "server/inputs.h"
 #include "server/options.h"
 
 namespace wh {
@@ -34,6 +36,7 @@ struct RouteContext {
 // One request, as a route's begin sees it.
 struct RouteRequest {
   const http::Request& http;
+  const RouteInputs& inputs;        // of its route
   std::vector<std::string> params;  // of the path, decoded
   http::Params query;               // decoded
   std::string peer_address;         // of the client, numeric
@@ -57,22 +60,26 @@ struct RouteSpec {
   http::MethodMask methods;
   std::string_view pattern;
   CallKind kind;  // read: `?consistency=` applies
-  bool changes_state;
-  bool writes_by_get;  // a write that GET may do too (directive get-writes)
-  bool redirects;      // `follower-writes auto` redirects it
-  bool exempt;         // open to everybody
+  bool changes_state = false;
+  bool writes_by_get = false;  // a write that GET may do too (directive get-writes)
+  bool redirects = false;      // `follower-writes auto` redirects it
+  bool exempt = false;         // open to everybody
+  RouteInputs inputs;          // what a request may carry
   Begun (*begin)(const RouteContext&, RouteRequest&);
   // Called for an applied call only; other outcomes are worded by outcome_response.
-  http::Response (*finish)(const RouteContext&, const RouteMemory&, const node::Completion&);
+  http::Response (*finish)(const RouteContext&, const RouteMemory&, const node::Completion&) = nullptr;
   // In place of finish, for an answer that takes longer: `answer` is to be called once.
   void (*finish_later)(const RouteContext&, const RouteMemory&, const node::Completion&,
                        std::function<void(http::Response)> answer) = nullptr;
 };
 
 std::span<const RouteSpec> route_table();
+// All paths of the table, for a sentence: "/event, /key, /key/{name} and ...".
+const std::string& route_paths();
 
 // --- for the routes
 
+// The JSON text and a newline, so that a terminal's prompt stands on a line of its own.
 http::Response json_response(int status, std::string json);
 // Adds Wormhole-Index.
 http::Response with_index(http::Response response, raft::Index index);
@@ -82,10 +89,11 @@ std::variant<machine::Reply, http::Response> machine_reply(const node::Completio
 Begun write_call(const machine::Body& body, RouteMemory memory);
 // 400 for bytes that are no name of a key.
 std::optional<http::Response> bad_key(std::string_view key);
-// The parameters of a query and, for POST, of a form in the body; 400 when one stands in both, 415 for multipart.
+// The parameters of a query and of a form in the body; 400 when one stands in both or is not known, 415 for another
+// body than a form.
 std::variant<http::Params, http::Response> all_params(const RouteRequest& request);
-// The JSON object in a body; 400, 415.
-std::variant<std::vector<std::pair<std::string, std::string>>, http::Response> json_body(const http::Request& request);
+// The JSON object in a body; 400, also for a member that is not known, 415.
+std::variant<http::StringPairs, http::Response> json_body(const RouteRequest& request);
 
 Begun begin_post_event(const RouteContext&, RouteRequest&);
 http::Response finish_post_event(const RouteContext&, const RouteMemory&, const node::Completion&);

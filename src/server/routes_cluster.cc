@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "http/json.h"
+#include "server/access.h"
 #include "server/health_check.h"
 #include "server/member_view.h"
 #include "server/metrics.h"
@@ -15,7 +16,7 @@ namespace wh {
 namespace {
 
 // The members named by a JSON body; 400 for anything else in it.
-std::variant<std::vector<std::string>, http::Response> named_strings(const http::Request& request,
+std::variant<std::vector<std::string>, http::Response> named_strings(const RouteRequest& request,
                                                                      std::span<const std::string_view> names) {
   auto body = json_body(request);
   if (auto* refusal = std::get_if<http::Response>(&body)) return std::move(*refusal);
@@ -27,7 +28,6 @@ std::variant<std::vector<std::string>, http::Response> named_strings(const http:
       return http::error_response(400, "the member \"" + std::string(name) + "\" is missing or empty");
     values.push_back(*value);
   }
-  if (pairs.size() != names.size()) return http::error_response(400, "the object has members that are not known");
   return values;
 }
 
@@ -72,6 +72,10 @@ Begun begin_join(const RouteContext&, RouteRequest& request) {
   const auto [end, error] = std::from_chars(port->data(), port->data() + port->size(), number);
   if (error != std::errc() || end != port->data() + port->size() || number == 0)
     return http::error_response(400, "raftPort is a number from 1 to 65535");
+  if (host == nullptr && !proxy_field(request.http).empty())
+    return http::error_response(400,
+                                "a proxy passed this on, so the caller's address is not known: the parameter host is "
+                                "needed");
   std::string where = host != nullptr ? *host : request.peer_address;
   if (where.starts_with('[') && where.ends_with(']')) where = where.substr(1, where.size() - 2);
   const bool numeric = is_ipv4_literal(where) || is_ipv6_literal(where);
@@ -82,7 +86,7 @@ Begun begin_join(const RouteContext&, RouteRequest& request) {
 
 Begun begin_add_member(const RouteContext&, RouteRequest& request) {
   static constexpr std::array<std::string_view, 2> kNames{"id", "raft_address"};
-  auto values = named_strings(request.http, kNames);
+  auto values = named_strings(request, kNames);
   if (auto* refusal = std::get_if<http::Response>(&values)) return std::move(*refusal);
   auto& strings = std::get<0>(values);
   if (auto refusal = bad_node_id(strings[0])) return std::move(*refusal);
@@ -96,7 +100,7 @@ Begun begin_remove_member(const RouteContext&, RouteRequest& request) {
 
 Begun begin_transfer(const RouteContext&, RouteRequest& request) {
   static constexpr std::array<std::string_view, 1> kNames{"id"};
-  auto values = named_strings(request.http, kNames);
+  auto values = named_strings(request, kNames);
   if (auto* refusal = std::get_if<http::Response>(&values)) return std::move(*refusal);
   return admin_call(node::AdminKind::transfer, std::get<0>(values)[0], {});
 }

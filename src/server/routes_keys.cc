@@ -23,7 +23,7 @@ std::variant<std::string, http::Response> key_param(const http::Params& params) 
 }  // namespace
 
 Begun begin_post_key(const RouteContext&, RouteRequest& request) {
-  auto body = json_body(request.http);
+  auto body = json_body(request);
   if (auto* refusal = std::get_if<http::Response>(&body)) return std::move(*refusal);
   const auto& pairs = std::get<0>(body);
   if (pairs.empty()) return http::error_response(400, "the object names no key");
@@ -69,11 +69,10 @@ http::Response finish_delete_key(const RouteContext&, const RouteMemory&, const 
 
 Begun begin_post_keys(const RouteContext&, RouteRequest& request) {
   if (auto refusal = bad_key(request.params.at(0))) return std::move(*refusal);
-  auto body = json_body(request.http);
+  auto body = json_body(request);
   if (auto* refusal = std::get_if<http::Response>(&body)) return std::move(*refusal);
   auto& pairs = std::get<0>(body);
-  if (pairs.size() != 1 || pairs[0].first != "value")
-    return http::error_response(400, "an object with the one member \"value\" is expected");
+  if (pairs.empty()) return http::error_response(400, "an object with the one member \"value\" is expected");
   const machine::Set set{{{request.params[0], pairs[0].second}}};
   return write_call(set, {.name = {}, .value = pairs[0].second});
 }

@@ -89,6 +89,65 @@ TEST_CASE("get-writes: by GET from this machine only, from everywhere, or not at
   }
 }
 
+TEST_CASE("what a proxy on this machine passed on is not this machine's: no field of a proxy's keeps its rights") {
+  const TempDir dir;
+  Server server(dir, "node");
+  server.start_ready();
+  const auto ask = [&](const std::string& arguments, const std::string& path) {
+    return curl(dir, arguments + " '" + server.url(path) + "'");
+  };
+  for (const char* field : {"X-Forwarded-For: 203.0.113.9", "x-forwarded-for: 127.0.0.1", "X-Real-IP: 203.0.113.9",
+                            "Forwarded: for=203.0.113.9", "Via: 1.1 cache", "X-Forwarded-Proto: https",
+                            "X-Forwarded-Host: a", "CF-Connecting-IP: 203.0.113.9", "True-Client-IP: 203.0.113.9",
+                            "X-Client-IP;", "X-Envoy-External-Address: 203.0.113.9"}) {
+    CAPTURE(field);
+    const std::string header = std::string("-H '") + field + "' ";
+    const Answer refused = ask(header + "-d 'key=a&value=b'", "/set");
+    CHECK(refused.status == 403);
+    CHECK(refused.header("wormhole-outcome") == "not-applied");
+    CHECK(refused.body.find("a proxy passed on") != std::string::npos);
+    CHECK(refused.body.find("requirepass") != std::string::npos);
+    for (const char* path :
+         {"/set?key=a&value=b", "/get?key=a", "/event", "/cluster", "/metrics", "/backup", "/keys/a"})
+      CHECK(ask(header, path).status == 403);
+    CHECK(ask(header + "-d '{\"id\":\"node\"}'", "/cluster/transfer").status == 403);
+    CHECK(ask(header + "-X DELETE", "/cluster/members/other").status == 403);
+    CHECK(ask(header, "/healthz").status == 200);
+    CHECK(ask(header, "/readyz").status == 200);
+  }
+  const std::string header = "-H 'X-Forwarded-For: 203.0.113.9' ";
+  SUBCASE("with a password it is served, but for writes by GET") {
+    CHECK(server.redis("CONFIG SET requirepass s") == "OK");
+    CHECK(ask(header + "-u any:s -d 'key=a&value=b'", "/set").status == 200);
+    CHECK(ask(header + "-u any:s", "/get?key=a").body == "b");
+    CHECK(ask("-u any:s", "/set?key=a&value=c").status == 200);
+    const Answer write = ask(header + "-u any:s", "/set?key=a&value=d");
+    CHECK(write.status == 403);
+    CHECK(write.body.find("X-Forwarded-For") != std::string::npos);
+    CHECK(ask(header + "-u any:s", "/get?key=a").body == "c");
+  }
+  SUBCASE("with protected-mode no too; and /join does not take the proxy for the caller") {
+    CHECK(server.redis("CONFIG SET protected-mode no") == "OK");
+    CHECK(ask(header + "-d 'key=a&value=b'", "/set").status == 200);
+    CHECK(ask(header, "/set?key=a&value=c").status == 403);
+    const Answer join = ask(header + "-X POST", "/join?nodeId=n&raftPort=1");
+    CHECK(join.status == 400);
+    CHECK(join.body.find("host") != std::string::npos);
+  }
+}
+
+TEST_CASE("the debug port takes no PROXY protocol: who is passed on would be this machine's") {
+  const TempDir dir;
+  Server server(dir, "node");
+  server.start_ready();
+  const std::string nc = " | nc -w 20 127.0.0.1 " + std::to_string(server.debug_port);
+  CHECK(sh(dir, "printf 'PROXY TCP4 203.0.113.9 127.0.0.1 40000 1113\\r\\nSET a b\\r\\n'" + nc).out.empty());
+  const std::string second = sh(dir, "printf '\\r\\n\\r\\n\\000\\r\\nQUIT\\nSET a b\\r\\n'" + nc).out;
+  CHECK(second.find("+OK") == std::string::npos);
+  CHECK(server.redis("EXISTS a") == "0");
+  CHECK(eventually([&] { return server.log().find("like the PROXY protocol") != std::string::npos; }));
+}
+
 TEST_CASE("HAZARDS H8: allowed-hosts: without a password a name must be known, with one it need not be") {
   if (no_namespaces()) return;
   TwoHosts hosts;

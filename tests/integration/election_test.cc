@@ -16,18 +16,18 @@ TEST_CASE("the /keys/ example's walk-through") {
     CHECK(output.out == expected);
   };
   const std::string some_key = "'http://127.0.0.1:" + std::to_string(nodes.a.port) + "/keys/some-key/'";
-  shows("curl " + some_key, R"({"value":""})");
+  shows("curl " + some_key, "{\"value\":\"\"}\n");
   shows("curl " + some_key + R"( -H 'Content-Type: application/json' -d '{"value": "some-value"}')",
-        R"({"value":"some-value"})");
-  shows("curl " + some_key, R"({"value":"some-value"})");
+        "{\"value\":\"some-value\"}\n");
+  shows("curl " + some_key, "{\"value\":\"some-value\"}\n");
 
   // To any node; and from any.
   for (Server* server : nodes.all) {
     const Answer posted = curl(nodes.dir, "-d '{\"value\":\"by " + server->name + "\"}' " + server->url("/keys/who"));
     CHECK(posted.status == 200);
-    CHECK(posted.body == "{\"value\":\"by " + server->name + "\"}");
+    CHECK(posted.body == "{\"value\":\"by " + server->name + "\"}\n");
     for (const Server* reader : nodes.all)
-      CHECK(reader->get("/keys/who/").body == "{\"value\":\"by " + server->name + "\"}");
+      CHECK(reader->get("/keys/who/").body == "{\"value\":\"by " + server->name + "\"}\n");
   }
 
   // The election: the old leader exits with 137, one of the two others leads, the old one follows when it is back.
@@ -37,14 +37,14 @@ TEST_CASE("the /keys/ example's walk-through") {
   Server& leader = await_leader(nodes.all);
   CHECK(&leader != &old_leader);
   CHECK(std::stoull(leader.cluster_field("term")) > old_term);
-  CHECK(leader.get("/keys/some-key/").body == R"({"value":"some-value"})");
+  CHECK(leader.get("/keys/some-key/").body == "{\"value\":\"some-value\"}\n");
   CHECK(curl(nodes.dir, "-d '{\"value\":\"meanwhile\"}' " + leader.url("/keys/some-key/")).status == 200);
 
   old_leader.start_ready();
   CHECK(&await_leader(nodes.all) == &leader);
   CHECK(old_leader.cluster_field("role") == "follower");
   CHECK(old_leader.cluster_field("leader_id") == leader.name);
-  CHECK(old_leader.get("/keys/some-key/").body == R"({"value":"meanwhile"})");
+  CHECK(old_leader.get("/keys/some-key/").body == "{\"value\":\"meanwhile\"}\n");
 }
 
 TEST_CASE("a paused leader is replaced, and follows once it goes on") {

@@ -31,12 +31,14 @@ TEST_CASE("an answer, byte for byte") {
   response.headers.push_back({"Wormhole-Index", "7"});
   CHECK(written(response) ==
         "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Type: text/plain\r\nX-Content-Type-Options: nosniff\r\n"
-        "Wormhole-Index: 7\r\n\r\nhi");
+        "Cache-Control: no-store\r\nWormhole-Index: 7\r\n\r\nhi");
 }
 
 TEST_CASE("HAZARDS H20: lengths") {
-  CHECK(written(text(200, "")) == "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX-Content-Type-Options: nosniff\r\n\r\n");
-  CHECK(written(text(204, "")) == "HTTP/1.1 204 No Content\r\nX-Content-Type-Options: nosniff\r\n\r\n");
+  CHECK(written(text(200, "")) ==
+        "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\n\r\n");
+  CHECK(written(text(204, "")) ==
+        "HTTP/1.1 204 No Content\r\nX-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\n\r\n");
   CHECK(written(text(304, "")).find("Content-Length") == std::string::npos);
   CHECK(written(text(201, "")).find("Content-Length: 0\r\n") != std::string::npos);
   const std::string head = written(text(200, "hello"), {.head = true});
@@ -54,7 +56,7 @@ TEST_CASE("HAZARDS H14: a header's value cannot end its line") {
   Response response = text(307, "");
   response.headers.push_back({"Location", "http://a/\r\nSet-Cookie: x\x01\x7f\t"});
   CHECK(written(response).find("Location: http://a/  Set-Cookie: x  \t\r\n") != std::string::npos);
-  CHECK(test::read_answers(written(response)).at(0).headers.size() == 3);
+  CHECK(test::read_answers(written(response)).at(0).headers.size() == 4);
 }
 
 TEST_CASE("HAZARDS H20: a strict reader agrees about every status") {
@@ -82,7 +84,7 @@ TEST_CASE("errors are JSON") {
   const Response response = error_response(404, "No \"such\" key");
   CHECK(response.status == 404);
   CHECK(response.content_type == "application/json");
-  CHECK(response.body.view() == "{\"error\": \"No \\\"such\\\" key\"}");
+  CHECK(response.body.view() == "{\"error\": \"No \\\"such\\\" key\"}\n");
 }
 
 TEST_CASE("HAZARDS H15: no answer is sniffed") {

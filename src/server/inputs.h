@@ -1,0 +1,36 @@
+// What a request carries besides its path and its body's bytes: parameters, form fields, members of a JSON object,
+// preconditions. Whatever its route does not know is refused with 400 rather than ignored: what somebody wrote, he
+// meant. The tables are in routes.cc; here is what they mean. Judges values; keeps nothing. Called by HttpFront and the
+// routes.
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+#include "http/request.h"
+#include "http/response.h"
+#include "http/url.h"
+
+namespace wh {
+
+// Names are parted by spaces: "key value". They are literals.
+struct RouteInputs {
+  std::string_view query;        // parameters
+  std::string_view form;         // fields of a form in the body
+  std::string_view json;         // members of the JSON object in the body; "*": they are the client's own
+  bool entity_tags = false;      // evaluates If-Match
+  bool not_entity_tags = false;  // evaluates If-None-Match
+  bool anything = false;         // looks at nothing, and so takes all
+};
+
+// 400 for a parameter of the query that is not known.
+std::optional<http::Response> refuse_query(const RouteInputs& inputs, const http::Params& query);
+// 400 for a field that is not known.
+std::optional<http::Response> refuse_form(const RouteInputs& inputs, const http::Params& form);
+// 400 for a member that is not known.
+std::optional<http::Response> refuse_json(const RouteInputs& inputs, const http::Params& members);
+// 400 for a precondition (RFC 9110 13.1) that the route does not evaluate. A date's is evaluated nowhere: it is taken
+// only beside the entity tag's that RFC 9110 13.2.2 puts in its place. If-Range goes with Range, which is ignored.
+std::optional<http::Response> refuse_preconditions(const RouteInputs& inputs, const http::Request& request);
+
+}  // namespace wh
