@@ -107,7 +107,6 @@ http::Response Backups::described(raft::Index index, const std::string& name) co
   http::Response response;
   response.content_type = "application/vnd.sqlite3";
   response.headers.push_back({"Content-Disposition", "attachment; filename=\"" + name + "\""});
-  response.headers.push_back({"Cache-Control", "no-store"});
   response.headers.push_back({"Wormhole-Index", std::to_string(index.value)});
   return response;
 }

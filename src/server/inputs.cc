@@ -39,8 +39,8 @@ std::string unknown_name(const std::string& what, std::string_view names, std::s
   return sentence + "\"";
 }
 
-// Both sides without regard to case; the field's name is tested first, as most fields are no precondition.
-bool is_precondition(std::string_view name) {
+// Whether it may be one: most fields of a request are none, and are passed over by this.
+bool looks_like_precondition(std::string_view name) {
   return name.size() > 3 && (name[0] == 'I' || name[0] == 'i') && (name[1] == 'F' || name[1] == 'f') && name[2] == '-';
 }
 
@@ -77,7 +77,7 @@ std::optional<http::Response> refuse_json(const RouteInputs& inputs, const http:
 std::optional<http::Response> refuse_preconditions(const RouteInputs& inputs, const http::Request& request) {
   if (inputs.anything) return std::nullopt;
   for (const http::Header& field : request.headers) {
-    if (!is_precondition(field.name)) continue;
+    if (!looks_like_precondition(field.name)) continue;
     const auto is = [&](std::string_view name) { return http::equals_ignoring_case(field.name, name); };
     const bool refused =
         (is("If-Match") && !inputs.entity_tags) || (is("If-None-Match") && !inputs.not_entity_tags) ||

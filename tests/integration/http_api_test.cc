@@ -217,6 +217,8 @@ TEST_CASE("what a path does not know is refused and named, with what was meant; 
   check_rows(node, {{"", "/healthz?x=1", 200, nullptr},
                     {"", "/readyz?x=1&x=1&%zz", 200, nullptr},
                     {"", "/metrics?name[]=up", 200, nullptr},
+                    {"-o /dev/null", "/backup", 200, ""},
+                    {"-o /dev/null", "/backup?consistency=linearizable", 200, ""},
                     {"", "/get?key=a&consistency=stale", 404, nullptr}});
   CHECK(node.server.cluster_field("last_log_index") == before);
   CHECK(node.ask("--data-urlencode 'event={\"url\":\"x?a=1&b=2\"}'", "/event").status == 201);
