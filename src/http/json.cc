@@ -5,8 +5,8 @@
 #include <simdjson.h>
 
 #include "base/assert.h"
-#include "base/log.h"
 #include "base/utf8.h"
+#include "http/shown.h"
 
 namespace wh::http {
 
@@ -14,12 +14,6 @@ namespace {
 
 // Above this much the parser's buffers, several times the text's size, are given back after use.
 constexpr size_t kKeptCapacity = 64 * 1024;
-
-// A name as an error sentence may show it: short, and without bytes that are not UTF-8.
-std::string shown(std::string_view name) {
-  constexpr size_t kShown = 64;
-  return printable(name.substr(0, kShown)) + (name.size() > kShown ? "..." : "");
-}
 
 Error parse_error(simdjson::error_code code) {
   switch (code) {
@@ -54,10 +48,10 @@ Result<StringPairs> collect(const simdjson::dom::element& root) {
   for (const simdjson::dom::key_value_pair field : object) {
     std::string_view value;
     if (field.value.get_string().get(value) != simdjson::SUCCESS)
-      return Error{"The value of '" + shown(field.key) + "' must be a string"};
+      return Error{"The value of " + shown(field.key) + " must be a string"};
     pairs.emplace_back(std::string(field.key), std::string(value));
   }
-  if (const auto name = repeated_name(pairs)) return Error{"The name '" + shown(*name) + "' is given twice"};
+  if (const auto name = repeated_name(pairs)) return Error{"The name " + shown(*name) + " is given twice"};
   return pairs;
 }
 

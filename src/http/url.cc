@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "http/request.h"
+#include "http/shown.h"
 
 namespace wh::http {
 
@@ -87,7 +88,7 @@ Result<Params> parse_form(std::string_view text) {
     Result<std::string> value = decode(pair.substr(std::min(equals + 1, pair.size())), true);
     if (!value) return Error{value.error()};
     if (name->empty()) return Error{"A parameter has no name"};
-    if (find_param(params, *name) != nullptr) return Error{"A parameter is given twice"};
+    if (find_param(params, *name) != nullptr) return Error{"The parameter " + shown(*name) + " is given twice"};
     params.emplace_back(std::move(*name), std::move(*value));
   }
   return params;

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/log.h"
+#include "http/shown.h"
 #include "server/option_values.h"
 #include "server/password.h"
 
@@ -54,12 +55,6 @@ bool origin_is_here(std::string_view origin, std::string_view authority) {
   const auto ours = split_authority(authority);
   return same_host(theirs.first, ours.first) &&
          (theirs.second.empty() ? default_port : theirs.second) == (ours.second.empty() ? default_port : ours.second);
-}
-
-// What a client sent, for a sentence.
-std::string shown(std::string_view value) {
-  constexpr size_t kShownBytes = 200;
-  return '"' + printable(value.substr(0, kShownBytes)) + (value.size() > kShownBytes ? "...\"" : "\"");
 }
 
 constexpr std::string_view kPassHostOn = "; a proxy in front must pass Host on as it came (docs/proxies.md)";
@@ -122,7 +117,7 @@ std::optional<http::Response> refuse(const Options& options, const ByteStream& s
     }
   } else if ((request.minor_version > 0 || !request.host.empty()) &&
              !host_is_known(options, request.host, announced_host)) {
-    return http::error_response(403, "the Host " + shown(request.host) +
+    return http::error_response(403, "the Host " + http::shown(request.host) +
                                          " is not known here; ask by address, or name it in the directive "
                                          "allowed-hosts");
   }
@@ -130,11 +125,11 @@ std::optional<http::Response> refuse(const Options& options, const ByteStream& s
   if (const std::string* site = request.header("Sec-Fetch-Site");
       site != nullptr && *site != "same-origin" && *site != "none")
     return http::error_response(
-        403, "another site's page may not change anything here (Sec-Fetch-Site is " + shown(*site) + ")");
+        403, "another site's page may not change anything here (Sec-Fetch-Site is " + http::shown(*site) + ")");
   if (const std::string* origin = request.header("Origin"); origin != nullptr && !origin_is_here(*origin, request.host))
     return http::error_response(403, "a page of another origin may not change anything here: the Origin is " +
-                                         shown(*origin) + ", the Host that was asked is " + shown(request.host) +
-                                         std::string(kPassHostOn));
+                                         http::shown(*origin) + ", the Host that was asked is " +
+                                         http::shown(request.host) + std::string(kPassHostOn));
   if (!needs.writes_by_get) return std::nullopt;
   const auto not_by_this_method = [](std::string_view allow, std::string_view sentence) {
     http::Response response = http::error_response(405, sentence);

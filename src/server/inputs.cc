@@ -6,16 +6,11 @@
 
 #include "base/log.h"
 #include "base/nearest.h"
+#include "http/shown.h"
 #include "server/option_values.h"
 
 namespace wh {
 namespace {
-
-// What a client sent, for a sentence.
-std::string shown(std::string_view name) {
-  constexpr size_t kShownBytes = 100;
-  return '"' + printable(name.substr(0, kShownBytes)) + (name.size() > kShownBytes ? "...\"" : "\"");
-}
 
 bool knows(std::string_view names, std::string_view name) {
   while (!names.empty()) {
@@ -28,15 +23,15 @@ bool knows(std::string_view names, std::string_view name) {
 
 // `what`: "parameter".
 std::string unknown_name(const std::string& what, std::string_view names, std::string_view name) {
-  std::string sentence = "the " + what + " " + shown(name) + " is not known here";
+  std::string sentence = "the " + what + " " + http::shown(name) + " is not known here";
   const std::vector<std::string> known = split_blanks(names);
   if (known.empty()) return sentence + ": this path takes none";
   Nearest nearest(name);
   for (const std::string& candidate : known) nearest.consider(candidate);
-  if (!nearest.found().empty()) return sentence + ": did you mean \"" + std::string(nearest.found()) + "\"?";
-  sentence += known.size() == 1 ? "; the only one is \"" : "; those are \"";
-  for (size_t i = 0; i < known.size(); ++i) sentence += (i == 0 ? "" : "\", \"") + known[i];
-  return sentence + "\"";
+  if (!nearest.found().empty()) return sentence + ": did you mean '" + std::string(nearest.found()) + "'?";
+  sentence += known.size() == 1 ? "; the only one is '" : "; those are '";
+  for (size_t i = 0; i < known.size(); ++i) sentence += (i == 0 ? "" : "', '") + known[i];
+  return sentence + "'";
 }
 
 // Whether it may be one: most fields of a request are none, and are passed over by this.
@@ -51,9 +46,9 @@ std::optional<http::Response> refuse_query(const RouteInputs& inputs, const http
   for (const auto& [name, value] : query) {
     if (knows(inputs.query, name)) continue;
     if (knows(inputs.form, name))
-      return http::error_response(400, "the parameter " + shown(name) + " belongs in a form in the body");
+      return http::error_response(400, "the parameter " + http::shown(name) + " belongs in a form in the body");
     if (knows(inputs.json, name))
-      return http::error_response(400, "the parameter " + shown(name) + " belongs in a JSON object in the body");
+      return http::error_response(400, "the parameter " + http::shown(name) + " belongs in a JSON object in the body");
     return http::error_response(400, unknown_name("parameter", inputs.query, name));
   }
   return std::nullopt;

@@ -222,11 +222,12 @@ std::variant<http::Params, http::Response> all_params(const RouteRequest& reques
   if (type != nullptr && !http::is_media_type(*type, "application/x-www-form-urlencoded"))
     return http::error_response(415, "a form is expected: application/x-www-form-urlencoded");
   Result<http::Params> form = http::parse_form(request.http.body);
-  if (!form) return http::error_response(400, form.error());
+  if (!form)
+    return http::error_response(400, form.error() + ": a form's fields are percent-encoded (curl: --data-urlencode)");
   if (auto refusal = refuse_form(request.inputs, *form)) return std::move(*refusal);
   for (auto& param : *form) {
     if (http::find_param(params, param.first) != nullptr)
-      return http::error_response(400, "\"" + param.first + "\" stands in the query and in the form");
+      return http::error_response(400, "'" + param.first + "' stands in the query and in the form");
     params.push_back(std::move(param));
   }
   return params;

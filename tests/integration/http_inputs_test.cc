@@ -20,7 +20,7 @@ TEST_CASE("what a path does not know is refused and named, with what was meant; 
     std::vector<std::string> says;
   };
   for (const Refused& refused : std::vector<Refused>{
-           {"", "/get?key=a&consistncy=stale", {"consistncy", "\"consistency\\\"?"}},
+           {"", "/get?key=a&consistncy=stale", {"consistncy", "'consistency'?"}},
            {"", "/key/a?consistency=stale&Consistency=stale", {"Consistency", "consistency"}},
            {"", "/keys/a?stale", {"stale", "consistency"}},
            {"", "/event?queue=orders", {"queue", "consistency"}},
@@ -34,6 +34,9 @@ TEST_CASE("what a path does not know is refused and named, with what was meant; 
            {"", "/join?nodeid=n&raftPort=1", {"nodeid", "nodeId"}},
            {"-d 'event={\"url\":\"x?a=1&b=2\"}'", "/event", {"form field", "b", "event", "--data-urlencode"}},
            {"-d 'evnt=a'", "/event", {"evnt", "event"}},
+           {"-d 'event=100% sure'", "/event", {"percent", "--data-urlencode"}},
+           {"-d 'event=a&event=b'", "/event", {"event", "twice", "--data-urlencode"}},
+           {"", "/get?key=a&key=b", {"key", "twice"}},
            {"-d 'event=a&queue=orders'", "/event", {"queue", "event"}},
            {"-d event=a", "/event?event=b", {"event", "in the body"}},
            {"-d event=a", "/event?queue=orders", {"queue"}},

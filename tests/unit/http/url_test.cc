@@ -57,8 +57,10 @@ TEST_CASE("forms") {
 }
 
 TEST_CASE("forms with errors") {
-  CHECK(parse_form("a=1&a=2").error() == "A parameter is given twice");
-  CHECK(parse_form("a=1&%61=2").error() == "A parameter is given twice");
+  CHECK(parse_form("a=1&a=2").error() == "The parameter 'a' is given twice");
+  CHECK(parse_form("a=1&%61=2").error() == "The parameter 'a' is given twice");
+  CHECK(parse_form("%ff%0a&%ff%0a").error() == "The parameter '\\xff\\x0a' is given twice");
+  CHECK(parse_form(std::string(5000, 'a') + "&" + std::string(5000, 'a')).error().size() < 300);
   CHECK(parse_form("=1").error() == "A parameter has no name");
   CHECK(parse_form("a=1&=").error() == "A parameter has no name");
   CHECK_FALSE(parse_form("a=%").ok());

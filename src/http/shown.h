@@ -1,0 +1,18 @@
+// A client's bytes as an error's sentence may show them: in quotes, none that could end a line or are not UTF-8, and no
+// more than a sentence bears.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+#include "base/log.h"
+
+namespace wh::http {
+
+inline std::string shown(std::string_view bytes) {
+  constexpr size_t kMost = 120;
+  return "'" + printable(bytes.substr(0, kMost)) + (bytes.size() > kMost ? "...'" : "'");
+}
+
+}  // namespace wh::http
