@@ -13,6 +13,8 @@ namespace wh::node {
 namespace {
 
 constexpr Millis kRetryMs = 50;
+// A node that is to be added may be just starting: who asked hears no sooner than this that nobody answers.
+constexpr Millis kStartingMs = 300;
 constexpr Millis kAdoptEveryMs = 250;
 constexpr Millis kRefreshEveryMs = 1'000;
 constexpr size_t kMaxAdmin = 256;
@@ -126,6 +128,11 @@ void Node::pump_admin(Millis now) {
         }
         break;
       }
+      case Step::probing:
+        if (now >= admin.give_up_at && !in_background(admin))
+          nobody_answers(admin, "nothing came within " + std::to_string(options_.request_timeout_ms / 2) +
+                                    " ms; does a firewall drop what is sent there?");
+        break;
       case Step::handing_over:
         if (!raft_->transferring()) wait_turn(admin, now);
         break;
@@ -154,10 +161,11 @@ void Node::pump_admin(Millis now) {
         finish_admin(admin, leads ? Outcome::timed_out : Outcome::dropped,
                      leads ? "it did not come to its turn in time" : "no leader is known");
       } else {
-        finish_admin(
-            admin, leads ? Outcome::conflict : Outcome::dropped,
-            leads ? "no node answers at " + admin.admin.raft_address + (admin.why.empty() ? "" : ": " + admin.why)
-                  : "no leader is known");
+        if (leads) {
+          nobody_answers(admin, admin.why);
+        } else {
+          finish_admin(admin, Outcome::dropped, "no leader is known");
+        }
       }
     }
   }
@@ -167,6 +175,9 @@ void Node::pump_admin(Millis now) {
 void Node::start_admin(PendingAdmin& admin, Millis now) {
   switch (admin.admin.kind) {
     case AdminKind::add:
+      if (admin.probed_at == 0) admin.probed_at = now;
+      // Well before whoever passed the request on gives up.
+      admin.give_up_at = now + options_.request_timeout_ms / 2;
       admin.number = next_number_++;
       admin.step = PendingAdmin::Step::probing;
       transport_.ask(admin.number, admin.admin.raft_address, WhoAreYou{});
@@ -187,13 +198,24 @@ void Node::wait_turn(PendingAdmin& admin, Millis now) {
 
 // --- adding
 
+// A node asked for it by itself, and nobody waits for the answer.
+bool Node::in_background(const PendingAdmin& admin) { return admin.token == 0 && !admin.from; }
+
+void Node::nobody_answers(PendingAdmin& admin, const std::string& why) {
+  finish_admin(
+      admin, Outcome::conflict,
+      "no node answers at " + admin.admin.raft_address + (why.empty() ? "" : ": " + why) + "; nothing was changed");
+}
+
 // Who is there is asked before anything is committed: a wrong address, a wrong name and a node that belongs elsewhere
 // do no harm.
 void Node::admin_probed(PendingAdmin& admin, const Result<Answer>& answer, Millis now) {
   const auto* who = answer ? std::get_if<WhoIAm>(&*answer) : nullptr;
   if (who == nullptr) {
-    admin.why = answer ? "an answer of another kind came" : answer.error();
-    return wait_turn(admin, now);  // it may be just starting
+    std::string why = answer ? "an answer of another kind came" : answer.error();
+    if (now >= admin.probed_at + kStartingMs && !in_background(admin)) return nobody_answers(admin, why);
+    admin.why = std::move(why);
+    return wait_turn(admin, now);
   }
   admin.identity = who->identity;
   admin.target = who->identity.instance;

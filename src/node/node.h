@@ -242,11 +242,13 @@ class Node {
       handing_over,  // leadership, before this node is removed
       forwarded
     } step = Step::waiting;
-    uint64_t number = 0;  // of the probe, the proposal, the forward or the transfer
-    raft::NodeId target;  // the instance it is about, once known
-    Identity identity;    // what the probe found
-    std::string why;      // the probe's error
-    raft::Term term;      // of the proposed change
+    uint64_t number = 0;    // of the probe, the proposal, the forward or the transfer
+    raft::NodeId target;    // the instance it is about, once known
+    Identity identity;      // what the probe found
+    std::string why;        // the probe's error
+    Millis probed_at = 0;   // first
+    Millis give_up_at = 0;  // the probe
+    raft::Term term;        // of the proposed change
     raft::Index index;
     bool handed_over = false;  // or tried to
     bool done = false;
@@ -339,6 +341,8 @@ class Node {
   void start_admin(PendingAdmin& admin, Millis now);
   void finish_admin(PendingAdmin& admin, Outcome outcome, std::string text);
   void propose_change(PendingAdmin& admin, raft::Configuration next, Millis now);
+  [[nodiscard]] static bool in_background(const PendingAdmin& admin);
+  void nobody_answers(PendingAdmin& admin, const std::string& why);
   void admin_probed(PendingAdmin& admin, const Result<Answer>& answer, Millis now);
   void add_member(PendingAdmin& admin, Millis now);
   void transfer_to(PendingAdmin& admin, Millis now);

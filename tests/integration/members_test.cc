@@ -1,10 +1,12 @@
 // Members that go and come: a follower and the leader removed, one removed while it was away, one added again with its
 // data, one whose disk was lost; what is refused, and in which words; what an operator is told of two voters.
+#include <chrono>
 #include <csignal>
 
 #include <doctest/doctest.h>
 
 #include "harness.h"
+#include "netns.h"
 
 namespace wh::testing {
 namespace {
@@ -49,6 +51,77 @@ void check_removed(const TempDir& dir, const Server& server, bool restarted) {
 }
 
 }  // namespace
+
+TEST_CASE("a member of an address where nobody is gets refused at once, with 409, and nothing is committed for it") {
+  ThreeNodes nodes;
+  Server& leader = await_leader(nodes.all);
+  const Servers followers = others(nodes.all, leader);
+  const std::string last = leader.cluster_field("last_log_index");
+  Server nobody(nodes.dir, "nobody");
+  const auto refused = [&](const std::string& arguments, std::string_view why) {
+    CAPTURE(arguments);
+    const auto begun = std::chrono::steady_clock::now();
+    const Answer answer = curl(nodes.dir, arguments);
+    const auto took = std::chrono::steady_clock::now() - begun;
+    CHECK(answer.status == 409);
+    CHECK(answer.header("wormhole-outcome") == "not-applied");
+    CHECK_MESSAGE(has(answer.body, why), answer.body);
+    CHECK(has(answer.body, "nothing was changed"));
+    return std::chrono::duration_cast<std::chrono::milliseconds>(took).count();
+  };
+  for (const Server* at : {&leader, followers.front()}) {
+    CAPTURE(at->name);
+    const std::string members = at->url("/cluster/members");
+    const std::string body = R"(-d '{"id":"nobody","raft_address":")";
+    // Generous for a busy machine, and still below request-timeout.
+    CHECK(refused(body + nobody.raft_address() + R"("}' )" + members, "connection refused") < 4'000);
+    CHECK(refused(body + R"(nosuch.invalid:1112"}' )" + members, "nosuch.invalid") < 4'900);
+    CHECK(refused("-X POST '" + at->url("/join?nodeId=nobody&raftPort=") + std::to_string(nobody.raft_port) + "'",
+                  "connection refused") < 4'000);
+    // A port that answers with something else.
+    CHECK(refused(body + "127.0.0.1:" + std::to_string(leader.port) + R"("}' )" + members, "no node answers") < 4'900);
+  }
+  CHECK(leader.cluster_field("last_log_index") == last);
+  // One that is just starting is taken in all the same: nobody has to wait for it to listen.
+  nobody.start();
+  REQUIRE(eventually([&] { return nobody.get("/healthz").status == 200; }));
+  CHECK(add_at(nodes.dir, leader, nobody).status == 200);
+}
+
+TEST_CASE(
+    "a member that cannot be reached, as what is sent there gets lost: 409 well within request-timeout, from any "
+    "node") {
+  if (no_namespaces()) return;
+  const TempDir dir;
+  Network network(dir);
+  Host& one = network.host("one", {"10.77.0.1/24"});
+  Host& two = network.host("two", {"10.77.0.2/24"});
+  Host& walled = network.host("walled", {"10.77.0.3/24"});
+  Server a(dir, "node1", "10.77.0.1");
+  Server b(dir, "node2", "10.77.0.2");
+  a.netns = one.netns();
+  b.netns = two.netns();
+  for (Server* server : {&a, &b}) server->more = {"--protected-mode", "no"};
+  a.start_ready();
+  b.more.insert(b.more.end(), {"--join", a.raft_address()});
+  b.start();
+  await_voters({&a, &b}, 2);
+  for (const Host* host : {&one, &two}) walled.drop_from(*host);
+  const std::string last = a.cluster_field("last_log_index");
+  for (const auto& [host, at] : {std::pair(&one, &a), std::pair(&two, &b)}) {
+    for (const char* address : {"10.77.0.3:1112", "10.77.0.99:1112", "192.0.2.1:1112"}) {  // lost; nobody; no route
+      CAPTURE(address);
+      const auto begun = std::chrono::steady_clock::now();
+      const Answer answer = host->curl(std::string("-d '{\"id\":\"x\",\"raft_address\":\"") + address + "\"}' " +
+                                       at->url("/cluster/members"));
+      const auto took = std::chrono::steady_clock::now() - begun;
+      CHECK_MESSAGE(answer.status == 409, answer.body);
+      CHECK(has(answer.body, std::string("no node answers at ") + address));
+      CHECK(took < std::chrono::milliseconds(4'500));
+    }
+  }
+  CHECK(a.cluster_field("last_log_index") == last);
+}
 
 TEST_CASE(
     "a follower is removed: told, silent, its files kept; two voters are warned of; it is added again with its data") {

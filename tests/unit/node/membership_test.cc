@@ -56,7 +56,7 @@ TEST_CASE("adding: a node of another name, of another cluster, and one that is n
   CHECK(has(elsewhere.answer(1)->reply, "holds data of cluster 040506"));
 
   Adding odd;
-  odd.probed(Answer(TakenIn{}));  // it may be just starting: asked again, until the time is up
+  odd.probed(Answer(TakenIn{}));  // it may be just starting: asked again, for a moment
   CHECK(odd.answer(1) == nullptr);
   odd.wait(60);
   CHECK(odd.transport.asked.size() == 2);
@@ -66,8 +66,34 @@ TEST_CASE("adding: a node of another name, of another cluster, and one that is n
   }
   REQUIRE(odd.answer(1) != nullptr);
   CHECK(odd.answer(1)->outcome == Outcome::conflict);
-  CHECK(has(odd.answer(1)->reply, "no node answers at b:4: an answer of another kind came"));
+  CHECK(has(odd.answer(1)->reply, "no node answers at b:4: an answer of another kind came; nothing was changed"));
   for (Adding* bench : {&wrong_name, &elsewhere, &odd}) CHECK(bench->last() == raft::Index{2});
+}
+
+TEST_CASE(
+    "adding: where nobody answers that is said at once; where what is sent gets lost, well within request-timeout") {
+  Adding refused;
+  const Millis begun = refused.now;
+  while (refused.answer(1) == nullptr && refused.now < begun + 1'000) {
+    refused.probed(Error{"could not connect to b:4: connection refused"});
+    if (refused.answer(1) == nullptr) refused.wait(60);  // it may be just starting
+  }
+  REQUIRE(refused.answer(1) != nullptr);
+  CHECK(refused.now <= begun + 400);
+  CHECK(refused.answer(1)->outcome == Outcome::conflict);
+  CHECK(has(refused.answer(1)->reply, "no node answers at b:4: could not connect to b:4: connection refused"));
+
+  Adding silent;
+  const Millis half = Millis{bench_options().request_timeout_ms} / 2;
+  silent.wait(half - 60);
+  CHECK(silent.answer(1) == nullptr);
+  silent.wait(120);
+  REQUIRE(silent.answer(1) != nullptr);
+  CHECK(silent.answer(1)->outcome == Outcome::conflict);
+  CHECK(has(silent.answer(1)->reply, "no node answers at b:4: nothing came within "));
+  silent.probed(Answer(fourth()));  // too late: it counts for nothing
+
+  for (Adding* bench : {&refused, &silent}) CHECK(bench->last() == raft::Index{2});
 }
 
 TEST_CASE(
