@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/nearest.h"
 #include "server/option_table.h"
 
 namespace wh {
@@ -109,7 +110,31 @@ Result<bool> take_mode(GivenDirective& given, CommandLine& line) {
   return false;
 }
 
+// What may stand behind two dashes and is neither a directive nor a mode.
+constexpr std::string_view kOtherArguments[] = {"help",  "version", "yes",    "dry-run", "seed",
+                                                "nodes", "seconds", "faults", "trace"};
+
+void consider_arguments(Nearest& nearest) {
+  for (const std::string_view name : kOtherArguments) nearest.consider(name);
+  for (const ModeSpec& spec : kModes) nearest.consider(spec.name);
+}
+
+// The argument that an unknown one is most likely meant to be; empty where a directive is nearer, or none is near.
+std::string_view meant_argument(std::string_view name) {
+  Nearest nearest(name);
+  for (const OptionSpec& spec : option_table()) nearest.consider(spec.name);
+  const std::string_view directive = nearest.found();
+  consider_arguments(nearest);
+  return nearest.found() == directive ? std::string_view() : nearest.found();
+}
+
 }  // namespace
+
+std::string_view argument_for_word(std::string_view word) {
+  Nearest nearest(word);
+  consider_arguments(nearest);
+  return nearest.found();
+}
 
 Result<CommandLine> parse_command_line(const std::vector<std::string>& arguments) {
   CommandLine line;
@@ -154,6 +179,9 @@ Result<CommandLine> parse_command_line(const std::vector<std::string>& arguments
     const Result<bool> of_simulate = take_simulate(given, line.simulate);
     if (!of_simulate) return Error{of_simulate.error()};
     simulates |= *of_simulate;
+    if (const std::string_view meant = *of_simulate ? std::string_view() : meant_argument(given.name); !meant.empty())
+      return Error{"unknown argument '--" + printable(given.name.substr(0, 64)) + "'; did you mean '--" +
+                   std::string(meant) + "'?"};
     if (!*of_simulate) line.directives.push_back(std::move(given));
   }
   if ((line.yes || line.dry_run) && line.mode != CommandLine::Mode::recover)

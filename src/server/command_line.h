@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -27,6 +28,10 @@ struct CommandLine {
 // directive reach to the next `--`; `--name=value` gives exactly one, whatever it begins with. Whether directives exist
 // and what their values mean is the loader's to say. Never repeats a value in an error.
 Result<CommandLine> parse_command_line(const std::vector<std::string>& arguments);
+
+// `help` for "help" or "hlep": the argument, without its dashes, that a word in the place of a config file is most
+// likely meant to be; empty when none is near.
+std::string_view argument_for_word(std::string_view word);
 
 // Usage, examples and every directive, in lines of at most 79 characters, each with its newline.
 std::string help_text();

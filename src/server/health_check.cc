@@ -28,9 +28,12 @@ class Question final : public StreamHandler {
  public:
   Question(net::Loop& loop, net::HandshakeGate& gate, const net::Address& address,
            std::shared_ptr<net::TlsContext> context, std::string request, Millis patience)
-      : loop_(loop), gate_(gate), address_(address), context_(std::move(context)), request_(std::move(request)), timer_(loop, [this] {
-          end("no answer from " + address_.text());
-        }) {
+      : loop_(loop),
+        gate_(gate),
+        address_(address),
+        context_(std::move(context)),
+        request_(std::move(request)),
+        timer_(loop, [this] { end("no answer from " + address_.text()); }) {
     timer_.start(patience);
     dial_ = net::tcp_connect(loop, address.host(), address.port(), patience,
                              [this](net::DialResult result) { dialled(std::move(result)); });

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <sys/stat.h>
 #include <system_error>
 #include <utility>
@@ -13,6 +14,7 @@
 #include "base/log.h"
 #include "server/allocator.h"
 #include "server/command_line.h"
+#include "server/config_check.h"
 #include "server/config_files.h"
 #include "server/config_loader.h"
 #include "server/daemon.h"
@@ -85,10 +87,17 @@ int main(int argc, char** argv) {
   if (line->mode == wh::CommandLine::Mode::simulate) return wh::simulate(line->simulate);
   if (line->mode == wh::CommandLine::Mode::verify) return wh::verify_backup(*line);
   auto loaded = wh::load_config({line->config, wh::real_environment(), line->directives}, wh::real_config_files());
-  if (const auto* error = std::get_if<wh::ConfigError>(&loaded)) return complain(error->to_string());
+  if (auto* error = std::get_if<wh::ConfigError>(&loaded)) {
+    const std::string_view meant = wh::argument_for_word(line->config);
+    if (!meant.empty() && error->source == line->config && error->line == 0)
+      error->expected += "; did you mean '--" + std::string(meant) + "'?";
+    return complain(error->to_string());
+  }
   auto& config = std::get<wh::LoadedConfig>(loaded);
   if (line->mode == wh::CommandLine::Mode::check_config) {
     for (const std::string& notice : config.notices) std::fprintf(stderr, "%s\n", notice.c_str());
+    if (const wh::Status good = wh::check_config_files(config.options); !good)
+      return complain("the config is not good: " + good.error());
     return std::puts("the config is good") < 0 ? 1 : 0;
   }
   if (line->mode == wh::CommandLine::Mode::check_health) {

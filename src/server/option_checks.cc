@@ -118,12 +118,26 @@ std::vector<std::string> option_notices(const Options& options) {
   if (!options.cluster_secret.empty() && options.cluster_secret.size() < kShortSecret)
     notices.emplace_back("cluster-secret is short: whoever reaches 'raft-port' can find it by trying; make it " +
                          std::to_string(kShortSecret) + " random characters or more");
-  if (!options.protected_mode && !only_loopback(options)) {
-    if (options.requirepass.empty() && options.tls_auth_clients != TlsAuthClients::yes)
+  if (only_loopback(options)) return notices;
+  const bool clients_unknown = options.requirepass.empty() && options.tls_auth_clients != TlsAuthClients::yes;
+  const bool peers_unknown = options.cluster_secret.empty() && !options.tls_cluster;
+  if (options.protected_mode) {
+    if (clients_unknown)
+      notices.emplace_back(
+          "'bind' is open to other machines and there is no 'requirepass': protected mode refuses clients that are not "
+          "on "
+          "this machine, with 403; set 'requirepass', or 'tls-auth-clients yes' and 'port 0'");
+    if (peers_unknown)
+      notices.emplace_back(
+          "'bind' is open to other machines and there is no 'cluster-secret': protected mode refuses members that are "
+          "not "
+          "on this machine; set 'cluster-secret' on every node, or 'tls-cluster yes'");
+  } else {
+    if (clients_unknown)
       notices.emplace_back(
           "protected-mode is 'no' and there is no 'requirepass': whoever reaches the ports can read and change the "
           "data");
-    if (options.cluster_secret.empty() && !options.tls_cluster)
+    if (peers_unknown)
       notices.emplace_back(
           "protected-mode is 'no' and there is neither 'cluster-secret' nor 'tls-cluster': whoever reaches 'raft-port' "
           "can act as a member of "

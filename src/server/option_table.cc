@@ -241,8 +241,14 @@ Status assign_list(Options& options, const OptionSpec& spec, std::span<const std
   if (values.size() < spec.min) return Error{quoted_name(spec.name) + " must not be empty"};
   if (values.size() > spec.max)
     return Error{quoted_name(spec.name) + " takes at most " + std::to_string(spec.max) + " values"};
-  for (const std::string& value : values) {
-    if (const Status status = spec.check(value); !status) return Error{quoted_name(spec.name) + " " + status.error()};
+  for (size_t i = 0; i < values.size(); ++i) {
+    const Status status = spec.check(values[i]);
+    if (status) continue;
+    // Not the value itself: it may be a secret that got into the wrong place.
+    std::string which;
+    if (values.size() > 1)
+      which = "; value " + std::to_string(i + 1) + " of " + std::to_string(values.size()) + " is not";
+    return Error{quoted_name(spec.name) + " " + status.error() + which};
   }
   options.*std::get<ListField>(spec.field) = std::move(values);
   return ok_status();

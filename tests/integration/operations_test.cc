@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include "authority.h"
 #include "harness.h"
 
 namespace wh::testing {
@@ -24,6 +25,75 @@ TEST_CASE("--help, --version, --check-config") {
   CHECK(sh(dir, kServer + " --check-config " WORMHOLE_SOURCE_DIR "/conf/wormhole.conf").status == 0);
   dir.write("bad.conf", "port 8080\n\nprot 1\n");
   CHECK(sh(dir, kServer + " --check-config bad.conf").status == 1);
+}
+
+TEST_CASE("--check-config finds what the start would find: files that are missing, unreadable, or do not fit") {
+  const TempDir dir;
+  const Authority authority(dir);
+  authority.issue("node", "DNS:node");
+  authority.issue("other", "DNS:other");
+  const std::string tls = " --tls-port 8443 --tls-cert-file node.pem --tls-key-file node-key.pem";
+  dir.write("w.conf", "port 8080\n");
+  const std::string ports =
+      " --port " + std::to_string(free_port()) + " --raft-port " + std::to_string(free_port()) + " --debug-port 0";
+  const auto check = [&](const std::string& more) { return sh(dir, kServer + " --check-config w.conf" + more); };
+  const auto has = [](const std::string& text, const std::string& part) {
+    return text.find(part) != std::string::npos;
+  };
+  CHECK(check("").status == 0);
+  CHECK(check("").out == "the config is good\n");
+  CHECK(check(tls).status == 0);
+  CHECK(check(tls + " --tls-cluster yes --tls-ca-cert-file ca.pem --node-id node").status == 0);
+
+  const std::pair<std::string, const char*> wrong[] = {
+      {tls + " --tls-cert-file nosuch.pem", "could not read tls-cert-file nosuch.pem"},
+      {tls + " --tls-key-file nosuch.pem", "could not read tls-key-file nosuch.pem"},
+      {tls + " --tls-key-file other-key.pem", "other-key.pem is not the key of tls-cert-file node.pem"},
+      {tls + " --tls-cert-file w.conf", "could not read tls-cert-file w.conf"},
+      {tls + " --tls-auth-clients yes --tls-ca-cert-file nosuch.pem", "could not read tls-ca-cert-file nosuch.pem"},
+      {tls + " --tls-cluster yes --tls-ca-cert-file ca.pem --node-id third",
+       "does not carry this node's node-id, third"},
+      {tls + " --tls-cluster yes --tls-ca-cert-file other.pem --node-id node", "does not come from the authority"},
+      {" --dir no/such/data", "'dir' is no/such/data, and no/such is not there"},
+      {" --dir w.conf/data", "and w.conf is no directory"},
+      {" --logfile no/node.log", "'logfile' is no/node.log, and no is not there"},
+      {" --pidfile no/node.pid", "'pidfile' is no/node.pid, and no is not there"},
+      {" --bind-interface nosuch0", "network interface nosuch0 is not up or has no address"}};
+  for (const auto& [more, why] : wrong) {
+    CAPTURE(more);
+    const Output output = check(more);
+    CHECK(output.status == 1);
+    CHECK_MESSAGE(has(output.err, why), output.err);
+    CHECK(output.out.empty());
+    // It says what the start says; of `dir` the storage's tests tell.
+    if (!has(more, "--dir")) CHECK(sh(dir, "timeout 20 " + kServer + " w.conf --dir data" + ports + more).status == 1);
+  }
+  for (const char* good : {" --dir data/", " --dir ./", " --dir .", " --logfile node.log"})
+    CHECK(check(good).status == 0);
+
+  const Output open = check(" --bind 0.0.0.0");
+  CHECK(open.status == 0);
+  CHECK(has(open.err, "protected mode refuses clients that are not on this machine, with 403; set 'requirepass'"));
+  CHECK(
+      has(check(" --bind 0.0.0.0 --protected-mode no").err, "whoever reaches the ports can read and change the data"));
+  CHECK(check(" --bind 0.0.0.0 --requirepass a-long-password --cluster-secret another-long-one").err.empty());
+}
+
+TEST_CASE("what was mistyped is named: an argument, a word in place of a config file, an entry of a list") {
+  const TempDir dir;
+  const auto says = [&](const std::string& arguments, const std::string& part) {
+    const Output output = sh(dir, kServer + " " + arguments);
+    CHECK(output.status == 1);
+    CHECK_MESSAGE(output.err.find(part) != std::string::npos, output.err);
+  };
+  says("--hlep", "did you mean '--help'?");
+  says("help", "did you mean '--help'?");
+  says("verison", "did you mean '--version'?");
+  says("check-config", "did you mean '--check-config'?");
+  says("--join 10.0.0.1:1112 10.0.0.2 10.0.0.3:1112", "; value 2 of 3 is not");
+  says("--join 'a:1 b:1 c:x'", "; value 3 of 3 is not");
+  says("--bind 127.0.0.1 localhost", "; value 2 of 2 is not");
+  says("--allowed-hosts a.example http://b.example", "; value 2 of 2 is not");
 }
 
 TEST_CASE("a bad config stops the start: file, line, the line itself, what was expected; exit status 1") {

@@ -129,6 +129,24 @@ TEST_CASE("command line: it reaches the options") {
   CHECK(options.requirepass == "--y");
 }
 
+TEST_CASE("command line: what was mistyped is named") {
+  CHECK(has(bad({"--hlep"}), "unknown argument '--hlep'; did you mean '--help'?"));
+  CHECK(has(bad({"--Help"}), "did you mean '--help'?"));
+  CHECK(has(bad({"--verison"}), "did you mean '--version'?"));
+  CHECK(has(bad({"--check-confg", "w.conf"}), "did you mean '--check-config'?"));
+  CHECK(has(bad({"--chek-health"}), "did you mean '--check-health'?"));
+  CHECK(has(bad({"--recover", "--dryrun"}), "did you mean '--dry-run'?"));
+  CHECK(has(bad({"--simulate", "--sead", "1"}), "did you mean '--seed'?"));
+  CHECK(good({"--prot", "1"}).directives.size() == 1);  // a directive is nearer: the loader names it
+  CHECK(good({"--dir", "x"}).directives.size() == 1);
+  CHECK(good({"--zzzzzz", "x"}).directives.size() == 1);
+  CHECK(argument_for_word("help") == "help");
+  CHECK(argument_for_word("hlep") == "help");
+  CHECK(argument_for_word("version") == "version");
+  CHECK(argument_for_word("wormhole.conf").empty());
+  CHECK(argument_for_word("").empty());
+}
+
 TEST_CASE("command line: --check-health, with or without a config before it") {
   const auto line = parse_command_line({"a.conf", "--check-health", "--port", "1"});
   REQUIRE(line.ok());

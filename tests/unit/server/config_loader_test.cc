@@ -64,13 +64,13 @@ TEST_CASE("load: nothing given is all defaults, without a notice") {
 }
 
 TEST_CASE("load: file, then environment, then command line") {
-  const Texts file = {{"w.conf", "port 1\nraft-port 2\ntimeout 3\nbind 10.0.0.1\n"}};
+  const Texts file = {{"w.conf", "port 1\nraft-port 2\ntimeout 3\nbind 127.0.0.2\n"}};
   const Environment environment = {{"WORMHOLE_RAFT_PORT", "20"}, {"WORMHOLE_TIMEOUT", "30"}, {"PATH", "/bin"}};
   const LoadedConfig loaded = good(file, environment, {{"timeout", {"300"}}, {"join", {"a:1", "b:2"}}});
   CHECK(loaded.options.port == 1);
   CHECK(loaded.options.raft_port == 20);
   CHECK(loaded.options.timeout_s == 300);
-  CHECK(loaded.options.bind == std::vector<std::string>{"10.0.0.1"});
+  CHECK(loaded.options.bind == std::vector<std::string>{"127.0.0.2"});
   CHECK(loaded.options.join == std::vector<std::string>{"a:1", "b:2"});
   CHECK(loaded.notices.empty());
   CHECK(loaded.set_somewhere.contains("port"));
@@ -103,9 +103,9 @@ TEST_CASE("load: a bad line stops, with file, number, line and what was expected
 }
 
 TEST_CASE("HAZARDS K7: a directive given twice counts as given last, and is pointed out") {
-  const LoadedConfig loaded = good({{"w.conf", "port 1\nbind ::1 127.0.0.1\nport 2\nbind 10.0.0.1\n"}});
+  const LoadedConfig loaded = good({{"w.conf", "port 1\nbind ::1 127.0.0.1\nport 2\nbind 127.0.0.2\n"}});
   CHECK(loaded.options.port == 2);
-  CHECK(loaded.options.bind == std::vector<std::string>{"10.0.0.1"});
+  CHECK(loaded.options.bind == std::vector<std::string>{"127.0.0.2"});
   REQUIRE(loaded.notices.size() == 2);
   CHECK(loaded.notices[0] == "w.conf:3: 'port' was already set on line 1; the later one counts");
   CHECK(has(loaded.notices[1], "w.conf:4: 'bind'"));

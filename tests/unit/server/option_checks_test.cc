@@ -142,6 +142,19 @@ TEST_CASE("checks: notices") {
   options.bind = {"127.0.0.1"};
   options.bind_interface = "eth0";
   CHECK(option_notices(options).size() == 1);
+
+  options = Options();
+  CHECK(option_notices(options).empty());
+  options.bind = {"0.0.0.0"};
+  REQUIRE(option_notices(options).size() == 2);
+  CHECK(has(option_notices(options)[0],
+            "protected mode refuses clients that are not on this machine, with 403; set 'req"));
+  CHECK(
+      has(option_notices(options)[1], "protected mode refuses members that are not on this machine; set 'cluster-sec"));
+  options.tls_auth_clients = TlsAuthClients::yes;
+  REQUIRE(option_notices(options).size() == 1);
+  options.cluster_secret = "sixteen letters!";
+  CHECK(option_notices(options).empty());
 }
 
 TEST_CASE("checks: the default node id is always a node id") {
