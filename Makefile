@@ -41,6 +41,12 @@ define install_unit
 @sed 's#/usr/local/#$(PREFIX)/#g' $(1) >'$(DESTDIR)$(PREFIX)/$(2)'
 endef
 
+# $(call remove_empty,FOLDERS): of $(DESTDIR)$(PREFIX), where they are and hold nothing. What a bare system has is left to it:
+# all of them go only from a prefix of its own or a DESTDIR.
+define remove_empty
+@for folder in $(1); do rmdir '$(DESTDIR)$(PREFIX)'/"$$folder" 2>/dev/null || true; done
+endef
+
 # ./wormhole-server is what was built last.
 define link
 @ln -sfn $(1)/$(SERVER) wormhole-server
@@ -133,20 +139,29 @@ lint: needs-build needs-dev ## the layering, the format, clang-tidy over src/
 	@exec run-clang-tidy -quiet -p build -j $(JOBS) \
 	  -extra-arg=-enable-trivial-auto-var-init-zero-knowing-it-will-be-removed-from-clang '^.*/src/[a-z]+/[a-z_]+\.cc$$'
 
+# What links lead to among documents, laid out as here, so that they lead there once installed, too.
+DOCUMENTS = $(wildcard README.md LICENSE* COPYING* conf/wormhole.conf docs/*.md src/README.md deps/README.md \
+  tests/README.md tests/HAZARDS.md tests/scenarios/README.md)
+BINARY = build/$(SERVER)
+
 .PHONY: install
 install: all ## into $(DESTDIR)$(PREFIX); an existing configuration stays
-	@install -D -m 755 build/$(SERVER) '$(DESTDIR)$(PREFIX)/bin/wormhole-server'
+	@install -D -m 755 $(BINARY) '$(DESTDIR)$(PREFIX)/bin/wormhole-server'
 	@test -e '$(DESTDIR)$(PREFIX)/etc/wormhole/wormhole.conf' || \
 	  install -D -m 644 conf/wormhole.conf '$(DESTDIR)$(PREFIX)/etc/wormhole/wormhole.conf'
 	$(call install_unit,utils/wormhole.service,lib/systemd/system/wormhole.service)
 	$(call install_unit,utils/wormhole.sysusers,lib/sysusers.d/wormhole.conf)
-	@install -D -m 644 -t '$(DESTDIR)$(PREFIX)/share/doc/wormhole' utils/wormhole.logrotate conf/wormhole.conf $(wildcard README.md LICENSE* COPYING* docs/*.md)
+	@install -D -m 644 -t '$(DESTDIR)$(PREFIX)/share/doc/wormhole' utils/wormhole.logrotate
+	@for file in $(DOCUMENTS); do install -D -m 644 "$$file" '$(DESTDIR)$(PREFIX)/share/doc/wormhole'/"$$file" || exit; done
 
 .PHONY: uninstall
-uninstall: ## removes what install put there; the configuration stays
+uninstall: ## removes what install put there, but for the configuration
 	@rm -f '$(DESTDIR)$(PREFIX)/bin/wormhole-server' '$(DESTDIR)$(PREFIX)/lib/systemd/system/wormhole.service' \
 	  '$(DESTDIR)$(PREFIX)/lib/sysusers.d/wormhole.conf'
 	@rm -rf '$(DESTDIR)$(PREFIX)/share/doc/wormhole'
+	$(call remove_empty,lib/systemd/system lib/systemd lib/sysusers.d share/doc etc/wormhole)
+	$(if $(DESTDIR)$(filter-out /usr /usr/local,$(PREFIX)),$(call remove_empty,bin etc lib share ''))
+	$(if $(DESTDIR),@cd '$(DESTDIR)' && rmdir -p --ignore-fail-on-non-empty '.$(patsubst %/,%,$(dir $(PREFIX)))' 2>/dev/null || true)
 
 .PHONY: clean
 clean: ## removes what was built; run/ stays
