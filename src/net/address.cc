@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <cstring>
+#include <net/if.h>
 
 #include <uv.h>
 
@@ -60,9 +61,22 @@ std::string Address::bytes() const {
   return {reinterpret_cast<const char*>(&v4), sizeof v4};
 }
 
+Address Address::unmapped() const {
+  if (!is_ipv6() || !IN6_IS_ADDR_V4MAPPED(&as_v6(storage_).sin6_addr)) return *this;
+  sockaddr_in v4{};
+  v4.sin_family = AF_INET;
+  v4.sin_port = as_v6(storage_).sin6_port;
+  std::memcpy(&v4.sin_addr, &as_v6(storage_).sin6_addr.s6_addr[12], sizeof v4.sin_addr);
+  return Address(reinterpret_cast<const sockaddr*>(&v4));
+}
+
 std::string Address::text() const {
   const std::string number = std::to_string(port());
-  return is_ipv6() ? "[" + host() + "]:" + number : host() + ":" + number;
+  if (!is_ipv6()) return host() + ":" + number;
+  char interface[IF_NAMESIZE + 1] = "%";
+  const bool scoped =
+      as_v6(storage_).sin6_scope_id != 0 && ::if_indextoname(as_v6(storage_).sin6_scope_id, interface + 1) != nullptr;
+  return "[" + host() + (scoped ? interface : "") + "]:" + number;
 }
 
 bool operator==(const Address& a, const Address& b) {

@@ -24,12 +24,14 @@ class Address {
   // 127.0.0.0/8, ::1, and the former as an IPv4-mapped address.
   [[nodiscard]] bool is_loopback() const;
   [[nodiscard]] uint16_t port() const;
+  // An IPv4-mapped IPv6 address as the IPv4 one that it stands for; others as they are.
+  [[nodiscard]] Address unmapped() const;
   [[nodiscard]] Address with_port(uint16_t port) const;
   // The number alone ("::1"); empty for an empty address.
   [[nodiscard]] std::string host() const;
   // The address as it is on the wire: 4 bytes, or 16.
   [[nodiscard]] std::string bytes() const;
-  // With the port, IPv6 in brackets: "[::1]:8080".
+  // With the port, IPv6 in brackets, a link-local one with its interface: "[::1]:8080", "[fe80::1%eth0]:8080".
   [[nodiscard]] std::string text() const;
   // Same family, address and port.
   friend bool operator==(const Address& a, const Address& b);

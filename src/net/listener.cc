@@ -68,6 +68,16 @@ bool is_own(const Address& address) {
   return bound;
 }
 
+Addresses machine_addresses() {
+  uv_interface_address_t* found = nullptr;
+  int count = 0;
+  Addresses result;
+  if (uv_interface_addresses(&found, &count) != 0) return result;
+  for (int i = 0; i < count; ++i) result.emplace_back(reinterpret_cast<const sockaddr*>(&found[i].address));
+  uv_free_interface_addresses(found, count);
+  return result;
+}
+
 Result<std::vector<Listener::Target>> Listener::targets(const ListenOptions& options) {
   std::vector<Target> result;
   if (!options.bind_interface.empty()) {

@@ -31,6 +31,8 @@ struct ListenOptions {
 Result<Addresses> interface_addresses(const std::string& name);
 // Whether this machine has that address: a socket can be bound to it.
 bool is_own(const Address& address);
+// Those of all interfaces that are up, port 0; none when the system does not say.
+Addresses machine_addresses();
 
 class Listener {
  public:

@@ -61,6 +61,8 @@ PeerTransport::~PeerTransport() {
   for (auto& [id, in] : inbound_) in.link->drop();
   for (auto& [request, question] : questions_)
     if (question->link) question->link->drop();
+  for (auto& [request, lookup] : lookups_)
+    if (lookup->id != 0) loop_.resolver().cancel(lookup->id);
 }
 
 void PeerTransport::set_identity(const node::Identity& identity, node::Standing standing) {

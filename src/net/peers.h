@@ -48,6 +48,7 @@ class PeerEvents {
   // host within the question are filled in from it.
   virtual void asked(uint64_t question_id, node::Ask question, const std::string& from_address) = 0;
   virtual void answered(uint64_t request, Result<node::Answer> answer) = 0;
+  virtual void resolved(uint64_t request, Result<std::vector<std::string>> addresses) = 0;
 };
 
 struct PeerOptions {
@@ -105,6 +106,8 @@ class PeerTransport final : public node::Transport {
   bool send(raft::NodeId to, node::PeerMessage message) override;
   // `request` must not be one under way. Takes 3 s at most; 5 s for questions that need the other's disk.
   void ask(uint64_t request, const std::string& address, node::Ask question) override;
+  // Names go through the loop's Resolver, which keeps answers for a while. Takes 3 s at most.
+  void resolve(uint64_t request, const std::string& address) override;
   void answer(uint64_t question_id, node::Answer answer) override;
 
   // Whether a connection to that peer stands, now.
@@ -136,9 +139,10 @@ class PeerTransport final : public node::Transport {
     enum class State { hello, proof, ask, answering, peer, closing };
     std::shared_ptr<PeerLink> link;
     State state = State::hello;
-    wire::Hello hello;       // proof: what was accepted, if it is proved
-    wire::Proof expected{};  // proof
-    raft::NodeId from;       // peer: whose
+    wire::Hello hello;                     // proof: what was accepted, if it is proved
+    wire::Proof expected{};                // proof
+    uint16_t version = wire::kMinVersion;  // agreed on
+    raft::NodeId from;                     // peer: whose
     raft::Position member_as_of;
   };
   // A question of ours.
@@ -153,6 +157,13 @@ class PeerTransport final : public node::Transport {
     bool accepted = false;
     Timer deadline;
     std::string failure;  // what to say when the deadline comes
+  };
+  // A name of ours that is being looked up.
+  struct Lookup {
+    Lookup(Loop& loop, std::function<void()> out_of_time) : deadline(loop, std::move(out_of_time)) {}
+    uint64_t id = 0;  // the Resolver's; 0: it has answered
+    Result<std::vector<std::string>> result = Error{"no answer from the name server in time"};
+    Timer deadline;
   };
   using InboundMap = std::map<uint64_t, Inbound>;
 
@@ -193,7 +204,8 @@ class PeerTransport final : public node::Transport {
   [[nodiscard]] bool was_removed(raft::NodeId id, raft::Position member_as_of) const;
   void admit(uint64_t id, Inbound& in, wire::Hello hello);
   // Returns what the dialler must prove itself with.
-  wire::Proof reply(PeerLink& link, std::string_view greeting, wire::Refusal refusal, const std::string& sentence);
+  wire::Proof reply(PeerLink& link, std::string_view greeting, uint16_t version, wire::Refusal refusal,
+                    const std::string& sentence);
   void close_inbound(Inbound& in);
   void drop_inbound(uint64_t id);
   [[nodiscard]] size_t count(Inbound::State state) const { return counts_[static_cast<size_t>(state)]; }
@@ -202,6 +214,7 @@ class PeerTransport final : public node::Transport {
   // peers_ask.cc
   void question_dialled(uint64_t request, DialResult result);
   void question_frame(uint64_t request, const wire::Frame& frame);
+  void finish_lookup(uint64_t request);
   void finish_question(uint64_t request, Result<node::Answer> answer);
   [[nodiscard]] static Error ask_error(const Question& question, const std::string& why);
 
@@ -218,6 +231,7 @@ class PeerTransport final : public node::Transport {
   size_t counts_[6] = {};                        // of inbound_, by state
   std::map<raft::NodeId, uint64_t> inbound_of_;  // the one connection of each peer that delivers
   std::map<uint64_t, std::unique_ptr<Question>> questions_;
+  std::map<uint64_t, std::unique_ptr<Lookup>> lookups_;
   uint64_t next_inbound_ = 1;
   Timer progress_timer_;
   std::string buffer_;  // where frames are written before they go to a stream; kept for its capacity

@@ -1,8 +1,10 @@
-// PeerTransport's own questions: a connection each, which ends with the answer.
+// PeerTransport's own questions: a connection each, which ends with the answer; and the names that are to be asked.
+#include <algorithm>
 #include <utility>
 
 #include "base/assert.h"
 #include "net/peers.h"
+#include "net/resolver.h"
 #include "wire/ask_codec.h"
 
 namespace wh::net {
@@ -68,7 +70,7 @@ void PeerTransport::question_frame(uint64_t request, const wire::Frame& frame) {
     q.accepted = true;
     send_proof(*q.link, q.hello, *reply);
     buffer_.clear();
-    if (!wire::encode(buffer_, q.question)) {
+    if (!wire::encode(buffer_, q.question, reply->version)) {
       finish_question(request, ask_error(q, "the question is too large"));
       return;
     }
@@ -93,6 +95,57 @@ void PeerTransport::question_frame(uint64_t request, const wire::Frame& frame) {
     if (out->peer.raft_address == q.address && !out->dial && !out->link) retry_now(*out);
   finish_question(request, *std::move(answer));
 }
+
+// --- names
+
+void PeerTransport::resolve(uint64_t request, const std::string& address) {
+  WH_ASSERT(!lookups_.contains(request), "requests are unique");
+  std::unique_ptr<Lookup>& lookup = lookups_[request];
+  lookup = std::make_unique<Lookup>(loop_, [this, request] { finish_lookup(request); });
+  const auto target = split_address(address);
+  if (!target) {
+    lookup->result = Error{"that is not host:port"};
+    lookup->deadline.start(0);
+    return;
+  }
+  if (const std::optional<Address> literal = Address::parse(target->first, target->second)) {
+    lookup->result = std::vector{literal->unmapped().text()};
+    lookup->deadline.start(0);  // answers never come from inside resolve()
+    return;
+  }
+  lookup->deadline.start(kQuestionTimeoutMs);
+  const uint64_t id = loop_.resolver().resolve(
+      target->first, [this, request, port = target->second](int error, const Addresses& found) {
+        Lookup& done = *lookups_.at(request);
+        done.id = 0;
+        if (error != 0) {
+          done.result = Error{std::string("the name was not found: ") + uv_strerror(error)};
+        } else {
+          std::vector<std::string> addresses;
+          for (const Address& each : found) {
+            std::string text = each.with_port(port).unmapped().text();
+            if (addresses.size() < node::kMaxAddressesOfName &&
+                std::find(addresses.begin(), addresses.end(), text) == addresses.end())
+              addresses.push_back(std::move(text));
+          }
+          done.result = std::move(addresses);
+        }
+        done.deadline.start(0);
+      });
+  // 0: it has called back.
+  lookup->id = id;
+}
+
+void PeerTransport::finish_lookup(uint64_t request) {
+  const auto it = lookups_.find(request);
+  WH_ASSERT(it != lookups_.end(), "a lookup ends once");
+  if (it->second->id != 0) loop_.resolver().cancel(it->second->id);
+  Result<std::vector<std::string>> result = std::move(it->second->result);
+  lookups_.erase(it);
+  events_.resolved(request, std::move(result));
+}
+
+// --- answers
 
 void PeerTransport::finish_question(uint64_t request, Result<node::Answer> answer) {
   const auto it = questions_.find(request);

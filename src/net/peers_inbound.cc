@@ -150,11 +150,12 @@ void PeerTransport::inbound_hello(uint64_t id, Inbound& in, const wire::Frame& f
     const bool wrong_cluster = refusal == wire::Refusal::cluster;
     log_limited(refused_log_, "A connection from " + in.link->peer_address() + " was refused: " + sentence,
                 wrong_cluster && standing_ != node::Standing::member ? LogLevel::verbose : LogLevel::notice);
-    reply(*in.link, frame.payload, refusal, sentence);
+    reply(*in.link, frame.payload, wire::common_version(*hello), refusal, sentence);
     close_inbound(in);
     return;
   }
-  in.expected = reply(*in.link, frame.payload, wire::Refusal::none, {});
+  in.version = wire::common_version(*hello);
+  in.expected = reply(*in.link, frame.payload, in.version, wire::Refusal::none, {});
   if (options_.secret.empty()) {
     admit(id, in, *std::move(hello));
     return;
@@ -243,9 +244,10 @@ std::string PeerTransport::plain_answer(std::string_view first_bytes) const {
   return wire::encode(out, reply) ? out : std::string();
 }
 
-wire::Proof PeerTransport::reply(PeerLink& link, std::string_view greeting, wire::Refusal refusal,
+wire::Proof PeerTransport::reply(PeerLink& link, std::string_view greeting, uint16_t version, wire::Refusal refusal,
                                  const std::string& sentence) {
   wire::HelloReply reply;
+  reply.version = version;
   reply.refusal = refusal;
   reply.sentence = sentence;
   reply.receiver.identity = identity_;
@@ -272,7 +274,7 @@ void PeerTransport::answer(uint64_t question_id, node::Answer answer) {
   // The asker may have gone meanwhile.
   if (it == inbound_.end() || it->second.state != Inbound::State::answering) return;
   buffer_.clear();
-  if (wire::encode(buffer_, answer)) {
+  if (wire::encode(buffer_, answer, it->second.version)) {
     it->second.link->send(buffer_);
   } else {
     log_limited(oversize_log_, "An answer to " + it->second.link->peer_address() + " is too large to be sent");

@@ -1,6 +1,7 @@
-// A node in no cluster yet. Alone, it founds one. With `join`, it asks the listed: is one in a cluster, it asks to be
-// taken in; are a majority there and all of them empty, the one with the lowest address founds, with the durable grant
-// of a majority, so that no two do. Also the other side: granting, and being adopted into a cluster.
+// A node in no cluster yet. Alone, it founds one. With `join`, it asks all that is listed (seeking.h): is one in a
+// cluster, it asks to be taken in; are all there that it expects, and all of them empty and of one mind about who they
+// are, the first of them by name founds, with the durable grant of every one, so that no two do. Who has met a member
+// of a cluster founds none, nor grants. Also the other side: granting, and being adopted into a cluster.
 #include <algorithm>
 #include <utility>
 
@@ -12,15 +13,14 @@
 namespace wh::node {
 namespace {
 
-constexpr Millis kRoundMs = 200;
-constexpr Millis kRoundSpreadMs = 100;
+constexpr Millis kAskEveryMs = 200;
+constexpr Millis kAskSpreadMs = 100;
+constexpr Millis kLookUpEveryMs = 1'000;
+constexpr Millis kSayEveryMs = 1'000;
 
-// host:port, ordered by host, then by port as a number.
-std::pair<std::string, unsigned long> address_order(const std::string& address) {
-  const size_t colon = address.rfind(':');
-  if (colon == std::string::npos) return {address, 0};
-  return {address.substr(0, colon), std::strtoul(address.c_str() + colon + 1, nullptr, 10)};
-}
+// Whoever met a member of a cluster has granted the founding to that cluster, for ever: an older release on the same
+// disk keeps to that, as this founder never says that its attempt is over.
+constexpr raft::NodeId kACluster{~uint64_t{0}};
 
 std::string list_of(const std::vector<std::string>& items) {
   std::string out;
@@ -29,12 +29,6 @@ std::string list_of(const std::vector<std::string>& items) {
 }
 
 }  // namespace
-
-Seeking::Seeking(std::vector<std::string> join) : listed_(std::move(join)) {
-  std::sort(listed_.begin(), listed_.end(),
-            [](const auto& a, const auto& b) { return address_order(a) < address_order(b); });
-  listed_.erase(std::unique(listed_.begin(), listed_.end()), listed_.end());
-}
 
 // --- founding
 
@@ -82,99 +76,191 @@ void Node::beginning_persisted(Millis now) {
 // --- seeking
 
 void Node::seek(Millis now) {
-  if (beginning_ || now < seeking_->next_at() || !seeking_->round_over()) return;
-  seeking_->known.clear();
-  seeking_->unreachable.clear();
-  seeking_->next_round(now + kRoundMs + prng_.below(kRoundSpreadMs));
-  for (const std::string& address : seeking_->listed()) {
-    seeking_->asked[next_number_] = address;
-    transport_.ask(next_number_++, address, WhoAreYou{});
+  if (beginning_) return;
+  Seeking& seeking = *seeking_;
+  while (Seeking::Entry* entry = seeking.entry_due(now)) {
+    entry->lookup = next_number_++;
+    transport_.resolve(entry->lookup, entry->key);
   }
+  while (auto* probe = seeking.probe_due(now)) {
+    probe->second.request = next_number_++;
+    transport_.ask(probe->second.request, probe->first, WhoAreYou{seeking.entry_of(probe->first).key, probe->first});
+  }
+  seek_decide(now);
+}
+
+void Node::resolved(uint64_t request, Result<std::vector<std::string>> addresses, Millis now) {
+  wants_turn_ = true;
+  if (looking_up_.erase(request) > 0) return find_at(addresses);
+  if (!seeking_) return;
+  if (Seeking::Entry* entry = seeking_->entry_looked_up_by(request))
+    seeking_->looked_up(*entry, addresses, now + kLookUpEveryMs);
 }
 
 void Node::seek_answered(uint64_t request, const Result<Answer>& answer, Millis now) {
   Seeking& seeking = *seeking_;
-  if (request == seeking.taking_in) {
-    seeking.taking_in = 0;
-    const auto* taken = answer ? std::get_if<TakenIn>(&*answer) : nullptr;
-    if (taken == nullptr) {
-      waiting_for_ =
-          "waiting to be taken in: " + (answer ? std::string("an answer of another kind came") : answer.error());
-    } else if (taken->accepted) {
-      waiting_for_ = "being taken into the cluster";
-    } else if (!taken->why.empty() && waiting_for_ != taken->why) {
-      waiting_for_ = taken->why;
-      logf(LogLevel::notice, "not taken into the cluster yet: %s", taken->why.c_str());
-    }
-    return;
-  }
+  if (request == seeking.taking_in) return taken_in(answer);
   if (const auto it = seeking.grants_asked.find(request); it != seeking.grants_asked.end()) {
     const auto* granted = answer ? std::get_if<FoundingGranted>(&*answer) : nullptr;
     if (granted != nullptr && granted->granted) {
       ++seeking.grants;
     } else if (granted != nullptr) {
-      waiting_for_ = "waiting to found the cluster: " + it->second + " refused: " + granted->why;
+      say_waiting("waiting to found the cluster: " + it->second + " refused: " + granted->why, now);
     }
     seeking.grants_asked.erase(it);
-  } else if (const auto found = seeking.asked.find(request); found != seeking.asked.end()) {
-    const auto* who = answer ? std::get_if<WhoIAm>(&*answer) : nullptr;
-    if (who != nullptr) {
-      seeking.known[found->second] = *who;
-    } else {
-      seeking.unreachable[found->second] = answer ? "an answer of another kind came" : answer.error();
-    }
-    seeking.asked.erase(found);
-  } else {
     return;
   }
-  seek_decide(now);
+  Seeking::Probe* probe = seeking.probe_asked_by(request);
+  if (probe == nullptr) return;
+  const auto* who = answer ? std::get_if<WhoIAm>(&*answer) : nullptr;
+  probe->request = 0;
+  probe->next_at = now + kAskEveryMs + prng_.below(kAskSpreadMs);
+  probe->tried = true;
+  probe->who = who != nullptr ? std::optional(*who) : std::nullopt;
+  probe->error = who != nullptr ? "" : answer ? "an answer of another kind came" : answer.error();
+  if (who == nullptr) return;
+  if (who->identity.cluster != kNoCluster && who->identity.instance != instance_) meet(who->identity);
+  if (granted_to_ && granted_to_ != instance_ &&
+      (who->identity.raft_address == granted_address_ || who->identity.instance == granted_to_))
+    release_grant(*who);
+}
+
+void Node::taken_in(const Result<Answer>& answer) {
+  seeking_->taking_in = 0;
+  const auto* taken = answer ? std::get_if<TakenIn>(&*answer) : nullptr;
+  if (taken == nullptr) {
+    waiting_for_ =
+        "waiting to be taken in: " + (answer ? std::string("an answer of another kind came") : answer.error());
+  } else if (taken->accepted) {
+    waiting_for_ = "being taken into the cluster";
+  } else if (!taken->why.empty() && waiting_for_ != taken->why) {
+    waiting_for_ = taken->why;
+    logf(LogLevel::notice, "not taken into the cluster yet: %s", taken->why.c_str());
+  }
+}
+
+// From here on this node founds no cluster, nor helps to, whatever becomes of that one: it may hold acknowledged data
+// while all of its members are away.
+void Node::meet(const Identity& member) {
+  if (granted_to_ == kACluster || WH_MUTANT(founds_after_meeting_a_cluster)) return;
+  granted_to_ = kACluster;
+  granted_attempt_ = 0;
+  granted_address_ = "cluster " + to_hex(member.cluster);
+  storage_.save_grant({granted_to_, granted_attempt_, granted_address_});
+}
+
+// Of those in a cluster each is asked in its turn: one may know a leader that this node cannot reach. A cluster that
+// holds data goes before one of an empty node alone.
+bool Node::ask_to_be_taken_in(Millis now) {
+  Seeking& seeking = *seeking_;
+  std::vector<std::string> data;
+  std::vector<std::string> empty;
+  for (const auto& [address, probe] : seeking.probes()) {
+    if (!probe.who || probe.who->identity.cluster == kNoCluster || probe.who->identity.instance == instance_) continue;
+    (probe.who->standing == Standing::member ? data : empty)
+        .push_back(probe.who->leader_address.empty() ? address : probe.who->leader_address);
+  }
+  const std::vector<std::string>& members = data.empty() ? empty : data;
+  if (members.empty()) return false;
+  if (now < seeking.take_again_at) return true;
+  seeking.take_again_at = now + kAskEveryMs + prng_.below(kAskSpreadMs);
+  seeking.taking_in = next_number_++;
+  transport_.ask(seeking.taking_in, members[seeking.take_turn++ % members.size()], TakeMeIn{identity()});
+  return true;
+}
+
+// Said in the log when it changes, at most once a second.
+void Node::say_waiting(std::string text, Millis now) {
+  waiting_for_ = std::move(text);
+  if (waiting_for_ == said_waiting_for_ || now < say_waiting_at_) return;
+  logf(LogLevel::notice, "%s", waiting_for_.c_str());
+  said_waiting_for_ = waiting_for_;
+  say_waiting_at_ = now + kSayEveryMs;
 }
 
 void Node::seek_decide(Millis now) {
   Seeking& seeking = *seeking_;
   if (beginning_ || seeking.taking_in != 0) return;
-  if (seeking.attempt != 0) {
-    if ((seeking.grants >= seeking.majority() || WH_MUTANT(founds_without_majority)) && !seeking.own_grant_pending()) {
-      found(now);
-    } else if (seeking.grants_asked.empty() && !seeking.own_grant_pending()) {
-      seeking.attempt = 0;  // not this time; those who granted see that it is over
-      granted_to_ = raft::kNobody;
-    }
-    return;
-  }
-  for (const auto& [address, who] : seeking.known) {
-    if (who.identity.cluster == kNoCluster || who.identity.instance == instance_) continue;
-    seeking.taking_in = next_number_++;
-    transport_.ask(seeking.taking_in, who.leader_address.empty() ? address : who.leader_address, TakeMeIn{identity()});
-    return;
-  }
-  if (!seeking.asked.empty()) return;
-
-  // Everybody answered or was not there, and nobody is in a cluster.
+  if (seeking.attempt != 0 && granted_to_ == instance_) return gather_grants(now);
+  seeking.attempt = 0;  // a member of a cluster was met meanwhile
+  if (!seeking.grants_asked.empty() || seeking.own_grant_pending()) return;
+  if (ask_to_be_taken_in(now)) return seeking.electorate.clear();
+  const Seeking::View view = seeking.view();
+  if (!view.settled) return;
+  seeking.electorate.clear();
+  if (view.complete)
+    for (const auto& [id, found] : view.nodes) seeking.electorate.push_back(id);
+  if (granted_to_ == kACluster)
+    return say_waiting("this node has met " + granted_address_ +
+                           " and founds no other: waiting for one of its members" + missing_text(view) +
+                           "; should that cluster be gone for good, empty this node's directory, which holds no data",
+                       now);
+  if (!view.complete) return say_waiting(expected_text(view), now);
+  if (std::string other = who_founds(view); !other.empty()) return say_waiting(std::move(other), now);
   if (granted_to_ && granted_to_ != instance_)
-    for (const auto& [address, who] : seeking.known)
-      if (address == granted_address_ || who.identity.instance == granted_to_) release_grant(who);
-  std::vector<std::string> missing;
-  for (const auto& [address, why] : seeking.unreachable) missing.push_back(why);
-  const auto lowest = std::find_if(seeking.listed().begin(), seeking.listed().end(),
-                                   [&](const std::string& address) { return seeking.known.contains(address); });
-  if (seeking.known.size() < seeking.majority()) {
-    std::string waiting =
-        "waiting for a majority of the listed nodes, or for one that is in a cluster: " + list_of(missing);
-    if (waiting != waiting_for_) logf(LogLevel::notice, "%s", waiting.c_str());
-    waiting_for_ = std::move(waiting);
-    return;
+    return say_waiting("waiting for " + granted_address_ + ", to which this node granted the founding of the cluster",
+                       now);
+  if (now >= seeking.attempt_again_at) ask_for_grants(view);
+}
+
+std::string Node::missing_text(const SeekingView& view) const {
+  return view.missing.empty() ? std::string() : ": " + list_of(view.missing);
+}
+
+// Whom it waits for, what each said, and what would mend it.
+std::string Node::expected_text(const SeekingView& view) const {
+  std::string there;
+  for (const auto& [id, found] : view.nodes) {
+    there += there.empty() ? "" : ", ";
+    there += id == instance_ ? options_.name + " (this node)" : found.who->identity.name + " at " + found.address;
   }
-  if (seeking.known.at(*lowest).identity.instance != instance_) {
-    std::string waiting = "waiting for " + *lowest + ", the lowest address that answers, to found the cluster";
-    if (waiting != waiting_for_) logf(LogLevel::notice, "%s", waiting.c_str());
-    waiting_for_ = std::move(waiting);
-    return;
+  std::string text = view.obstacle.empty()
+                         ? "waiting for " + std::to_string(view.expected) + (view.expected == 1 ? " node" : " nodes") +
+                               ", all of them empty, to found a cluster, or for one that is in a cluster"
+                         : "waiting for a node that is in a cluster; this one founds none: " + view.obstacle;
+  text += "; " + std::to_string(view.nodes.size()) + (view.nodes.size() == 1 ? " is" : " are") + " there: " + there;
+  if (!view.missing.empty()) text += "; nobody answers at " + list_of(view.missing);
+  if (!view.remark.empty()) text += "; " + view.remark;
+  if (view.obstacle.empty() && view.missing.empty())
+    text += "; join names no more nodes: add to it, or set bootstrap-expect to how many there are to be";
+  const bool knows_itself = std::any_of(seeking_->probes().begin(), seeking_->probes().end(), [&](const auto& probe) {
+    return probe.second.who && probe.second.who->identity.instance == instance_;
+  });
+  if (!view.missing.empty() && !knows_itself)
+    text +=
+        "; this node does not reach itself by join: should one of them be this node itself, name it by "
+        "announce-address";
+  return text;
+}
+
+// Empty when it is this node. Of those that expect the same nodes, the first by name; who expects more goes before.
+std::string Node::who_founds(const SeekingView& view) const {
+  const std::vector<raft::NodeId>& electorate = seeking_->electorate;
+  const auto within = [](const std::vector<raft::NodeId>& small, const std::vector<raft::NodeId>& large) {
+    return std::includes(large.begin(), large.end(), small.begin(), small.end());
+  };
+  std::pair<std::string, raft::NodeId> first{options_.name, instance_};
+  for (const auto& [id, found] : view.nodes) {
+    if (id == instance_ || !found.who->view) continue;  // an older release: it grants, and never founds first
+    const Identity& who = found.who->identity;
+    const std::vector<raft::NodeId>& theirs = found.who->view->electorate;
+    if (theirs.empty())
+      return "all " + std::to_string(view.nodes.size()) + " nodes are there, but " + who.name + " at " + found.address +
+             " has not found all that it expects yet; it says: " +
+             (found.who->view->waiting_for.empty() ? "nothing yet" : found.who->view->waiting_for);
+    if (theirs != electorate && within(electorate, theirs))
+      return "waiting for " + who.name + ", whose join names more nodes, to found the cluster";
+    if (theirs != electorate && !within(theirs, electorate) && options_.bootstrap_expect == 0)
+      return "the lists differ: join of " + who.name + " at " + found.address +
+             " names nodes that join of this node does not: name the same ones on all nodes";
+    if (theirs == electorate) first = std::min(first, {who.name, id});
   }
-  if (granted_to_ && granted_to_ != instance_) {
-    waiting_for_ = "waiting for " + granted_address_ + ", to which this node granted the founding of the cluster";
-    return;
-  }
+  if (first.second == instance_) return {};
+  return "waiting for " + first.first + ", the first by name of the nodes that are there, to found the cluster";
+}
+
+void Node::ask_for_grants(const SeekingView& view) {
+  Seeking& seeking = *seeking_;
   // Its own grant binds it like any other, so it is durable too.
   waiting_for_ = "founding the cluster";
   seeking.attempt = prng_.next() | 1;
@@ -182,12 +268,25 @@ void Node::seek_decide(Millis now) {
   seeking.expect_own_grant();
   granted_to_ = instance_;
   granted_attempt_ = seeking.attempt;
-  granted_address_ = *lowest;
+  granted_address_ = options_.raft_address;
   storage_.save_grant({granted_to_, granted_attempt_, granted_address_});
-  for (const auto& [address, who] : seeking.known) {
-    if (who.identity.instance == instance_) continue;
-    seeking.grants_asked[next_number_] = address;
-    transport_.ask(next_number_++, address, GrantFounding{identity(), seeking.attempt});
+  for (const auto& [id, found] : view.nodes) {
+    if (id == instance_) continue;
+    seeking.grants_asked[next_number_] = found.who->identity.name + " at " + found.address;
+    transport_.ask(next_number_++, found.address, GrantFounding{identity(), seeking.attempt, seeking.electorate});
+  }
+}
+
+void Node::gather_grants(Millis now) {
+  Seeking& seeking = *seeking_;
+  const size_t needed = WH_MUTANT(founds_without_all) ? 1 : seeking.electorate.size();
+  if (seeking.grants >= needed && !seeking.own_grant_pending()) {
+    found(now);
+  } else if (seeking.grants_asked.empty() && !seeking.own_grant_pending()) {
+    // Not this time; those who granted see that it is over.
+    seeking.attempt = 0;
+    seeking.attempt_again_at = now + kAskEveryMs + prng_.below(2 * kAskEveryMs);
+    granted_to_ = raft::kNobody;
   }
 }
 
@@ -201,10 +300,17 @@ void Node::release_grant(const WhoIAm& founder) {
 
 // --- asked by others
 
-void Node::answer_grant(uint64_t question_id, const GrantFounding& question, Millis) {
+void Node::answer_grant(uint64_t question_id, const GrantFounding& question, Millis now) {
   const auto refuse = [&](std::string why) { transport_.answer(question_id, FoundingGranted{false, std::move(why)}); };
   if (!seeking_ || beginning_) return refuse("it is in a cluster, or is about to be");
+  if (granted_to_ == kACluster)
+    return refuse("it has met a member of " + granted_address_ + " and helps to found no other");
   if (seeking_->attempt != 0) return refuse("it tries to found the cluster itself");
+  if (question.electorate.empty())
+    return refuse("the founder runs an older release, which does not say whom it expects: install this release on it");
+  const Seeking::View view = seeking_->view();
+  if (!seeking_->agrees(view, question.electorate))
+    return refuse(view.complete ? "its join names nodes that the founder's does not" : expected_text(view));
   // One attempt at a time, of the same founder too: a question that comes late must not replace the grant of a later
   // attempt.
   if (granted_to_ && (granted_to_ != question.founder.instance || granted_attempt_ != question.attempt) &&
@@ -214,11 +320,22 @@ void Node::answer_grant(uint64_t question_id, const GrantFounding& question, Mil
   granted_to_ = question.founder.instance;
   granted_attempt_ = question.attempt;
   granted_address_ = question.founder.raft_address;
-  // What this round was told of the founder is older than this grant, and must not end it.
-  seeking_->asked.clear();
-  seeking_->known.clear();
+  // What was heard of the founder is older than this grant, and must not end it.
+  seeking_->forget_answers(now);
   grant_question_ = question_id;
   storage_.save_grant({granted_to_, granted_attempt_, granted_address_});
+}
+
+// In the order in which they were saved: what is asked of this node, or asked by it, is saved first, and that it met a
+// member of a cluster meanwhile after that.
+void Node::grant_persisted() {
+  if (grant_question_) {
+    const bool met = granted_to_ == kACluster;
+    transport_.answer(*std::exchange(grant_question_, std::nullopt),
+                      met ? FoundingGranted{false, "it has met a member of " + granted_address_ + " meanwhile"}
+                          : FoundingGranted{true, {}});
+  }
+  if (seeking_) seeking_->own_grant_saved();
 }
 
 void Node::answer_adopt(uint64_t question_id, const Adopt& question, Millis) {

@@ -19,6 +19,7 @@ constexpr Millis kAdoptEveryMs = 250;
 constexpr Millis kRefreshEveryMs = 1'000;
 constexpr size_t kMaxAdmin = 256;
 constexpr size_t kMaxRefusals = 64;
+constexpr size_t kMaxSaidBytes = 800;  // of what a node waits for, to another that asks
 // A node that nobody waits for any more is still added; a node that asks to be taken in asks again before this.
 constexpr Millis kBackgroundMs = 30'000;
 
@@ -423,11 +424,21 @@ void Node::refresh_addresses(Millis now) {
       return;
     }
   }
-  if (!raft_->leader_id() && finding_.empty()) {
+  if (!raft_->leader_id() && finding_.empty() && looking_up_.empty()) {
     for (const std::string& address : options_.join) {
-      finding_[next_number_] = address;
-      transport_.ask(next_number_++, address, WhoAreYou{});
+      looking_up_.insert(next_number_);
+      transport_.resolve(next_number_++, address);
     }
+  }
+}
+
+// All addresses of a name are asked: one of them may be this node's, or nobody's any more.
+void Node::find_at(const Result<std::vector<std::string>>& addresses) {
+  if (!addresses || !raft_ || raft_->leader_id()) return;
+  for (const std::string& address : *addresses) {
+    if (finding_.size() >= Seeking::kMaxAddresses) return;
+    finding_.insert(next_number_);
+    transport_.ask(next_number_++, address, WhoAreYou{});
   }
 }
 
@@ -435,9 +446,13 @@ void Node::refresh_addresses(Millis now) {
 
 void Node::asked(uint64_t question_id, Ask question, Millis now) {
   wants_turn_ = true;
-  if (std::holds_alternative<WhoAreYou>(question)) {
+  if (const auto* who = std::get_if<WhoAreYou>(&question)) {
     WhoIAm answer{.identity = identity(), .standing = standing()};
-    if (seeking_) answer.founding_attempt = seeking_->attempt;
+    if (seeking_) {
+      seeking_->reached_by(*who);
+      answer.founding_attempt = seeking_->attempt;
+      answer.view = FoundingView{seeking_->electorate, waiting_for_.substr(0, kMaxSaidBytes)};
+    }
     if (const raft::Member* member = leader()) answer.leader_address = addresses_of(*member).raft_address;
     transport_.answer(question_id, std::move(answer));
   } else if (const auto* grant = std::get_if<GrantFounding>(&question)) {

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -95,22 +96,36 @@ enum class Standing : uint8_t {
   member = 2,      // in a cluster that holds data or other nodes
 };
 
+// Asked of every address of `join`. How it was dialled tells a node that cannot dial itself which of its own entries
+// mean itself.
 struct WhoAreYou {
+  std::string dialled_as;  // the asker's entry of `join`: host:port in lower case; empty: it was not by an entry
+  std::string dialled_at;  // the numeric address that it led to
   friend bool operator==(const WhoAreYou&, const WhoAreYou&) = default;
 };
+// Of a node that is in no cluster yet.
+struct FoundingView {
+  // All nodes that it expects, itself included, by instance, in order; empty while one is missing.
+  std::vector<raft::NodeId> electorate;
+  std::string waiting_for;  // one sentence, or empty
+  friend bool operator==(const FoundingView&, const FoundingView&) = default;
+};
+inline constexpr size_t kMaxElectorate = 200;
 struct WhoIAm {
   Identity identity;
   Standing standing = Standing::seeking;
-  uint64_t founding_attempt = 0;  // of this process life, while it gathers grants; 0: none
-  std::string leader_address;     // raft address, empty when not known
+  uint64_t founding_attempt = 0;     // of this process life, while it gathers grants; 0: none
+  std::string leader_address;        // raft address, empty when not known
+  std::optional<FoundingView> view;  // nothing: it is in a cluster, or speaks version 2 of the protocol
   friend bool operator==(const WhoIAm&, const WhoIAm&) = default;
 };
 
 // An empty node asks another empty node to let it found the cluster. A grant is durable and given to one founder at a
-// time, so that two majorities of the listed nodes cannot found two clusters.
+// time, and a founder needs that of every node it expects: no two found with one in common.
 struct GrantFounding {
   Identity founder;
   uint64_t attempt = 0;
+  std::vector<raft::NodeId> electorate;  // whom it asks, itself included, in order; empty: it speaks version 2
   friend bool operator==(const GrantFounding&, const GrantFounding&) = default;
 };
 struct FoundingGranted {

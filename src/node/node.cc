@@ -51,10 +51,12 @@ Node::Node(NodeOptions options, RecoveredNode recovered, Storage& storage, Trans
   if (granted_to_ == instance_) granted_to_ = raft::kNobody;
   announce();
   if (cluster_ == kNoCluster) {
-    if (options_.join.empty()) {
+    // Who granted the founding to another, or met a member of a cluster, keeps to that though it is told of nobody now.
+    if (options_.join.empty() && !granted_to_) {
       found(now);
     } else {
-      seeking_ = std::make_unique<Seeking>(options_.join);
+      seeking_ =
+          std::make_unique<Seeking>(options_.join, options_.own, options_.bootstrap_expect, instance_, options_.name);
     }
   } else if (recovered.raft.snapshot) {
     recovered_ = std::move(recovered.raft);
@@ -170,11 +172,7 @@ void Node::storage_done(StorageDone done, Millis now) {
                    raft_->step(now, raft::Persisted{d.ticket});
                  },
                  [&](BeginningPersisted&) { beginning_persisted(now); },
-                 [&](GrantPersisted&) {
-                   if (grant_question_)
-                     transport_.answer(*std::exchange(grant_question_, std::nullopt), FoundingGranted{true, {}});
-                   if (seeking_) seeking_->own_grant_saved();
-                 },
+                 [&](GrantPersisted&) { grant_persisted(); },
                  [&](EntriesRead& d) {
                    if (raft_) raft_->step(now, raft::EntriesLoaded{std::move(d.entries), d.first});
                  },
@@ -404,8 +402,8 @@ void Node::watch_disk(Millis now) {
 void Node::update_deadline(Millis now) {
   if (!raft_) next_deadline_ = kNever;
   next_deadline_ = std::min({next_deadline_, earliest_request_deadline(), handover_deadline()});
-  // While a round is not over, its answers or their time-outs wake the node.
-  if (seeking_ && seeking_->round_over() && !beginning_) next_deadline_ = std::min(next_deadline_, seeking_->next_at());
+  // What is under way is answered, or times out, and wakes the node.
+  if (seeking_ && !beginning_) next_deadline_ = std::min(next_deadline_, seeking_->next_due());
   if (raft_ && !admin_.empty()) next_deadline_ = std::min(next_deadline_, std::max(admin_retry_at_, now + 1));
   if (disk_stalled_) next_deadline_ = std::min(next_deadline_, now + options_.heartbeat_interval_ms);
 }

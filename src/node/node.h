@@ -25,6 +25,7 @@
 #include "node/messages.h"
 #include "node/ports.h"
 #include "node/room.h"
+#include "node/seeking.h"
 #include "raft/raft.h"
 
 namespace wh::node {
@@ -35,6 +36,8 @@ struct NodeOptions {
   std::string http_address;  // announced, empty when the port is off
   std::string https_address;
   std::vector<std::string> join;  // host:port; empty: a new directory founds a cluster of one
+  OwnNames own;                   // by what this node may stand in a list
+  uint32_t bootstrap_expect = 0;  // how many nodes found a cluster; 0: those of `join`, with this one
   ClusterId fresh_cluster{};      // random: used when this node founds a cluster
   uint64_t seed = 0;              // of every random choice
   uint32_t heartbeat_interval_ms = 50;
@@ -81,8 +84,6 @@ struct NodeCounters {
   uint64_t leader_changes = 0;
 };
 
-class Seeking;
-
 class Node {
  public:
   // Both ports must outlive the node. With a snapshot on the disk the node first reads it; until then it takes no part.
@@ -112,6 +113,7 @@ class Node {
   void peer_identity(raft::NodeId id, const Identity& identity);
   void asked(uint64_t question_id, Ask question, Millis now);
   void answered(uint64_t request, Result<Answer> answer, Millis now);
+  void resolved(uint64_t request, Result<std::vector<std::string>> addresses, Millis now);
 
   // --- the disk
   void storage_done(StorageDone done, Millis now);
@@ -356,6 +358,7 @@ class Node {
   void adopted(uint64_t request, const Result<Answer>& answer, Millis now);
   void answer_take_me_in(uint64_t question_id, const TakeMeIn& question, Millis now);
   void refresh_addresses(Millis now);
+  void find_at(const Result<std::vector<std::string>>& addresses);
 
   // removal.cc
   void remove_member(PendingAdmin& admin, Millis now);
@@ -373,11 +376,22 @@ class Node {
 
   // founding.cc
   void seek(Millis now);
+  using SeekingView = Seeking::View;
   void seek_answered(uint64_t request, const Result<Answer>& answer, Millis now);
+  void taken_in(const Result<Answer>& answer);
+  void meet(const Identity& member);
+  [[nodiscard]] bool ask_to_be_taken_in(Millis now);
+  void say_waiting(std::string text, Millis now);
   void seek_decide(Millis now);
+  [[nodiscard]] std::string missing_text(const SeekingView& view) const;
+  [[nodiscard]] std::string expected_text(const SeekingView& view) const;
+  [[nodiscard]] std::string who_founds(const SeekingView& view) const;
+  void ask_for_grants(const SeekingView& view);
+  void gather_grants(Millis now);
   void found(Millis now);
   void answer_grant(uint64_t question_id, const GrantFounding& question, Millis now);
   void release_grant(const WhoIAm& founder);
+  void grant_persisted();
   void answer_adopt(uint64_t question_id, const Adopt& question, Millis now);
   void beginning_persisted(Millis now);
 
@@ -473,7 +487,8 @@ class Node {
   std::map<raft::NodeId, Millis> adopt_tried_;            // when last
   std::map<raft::NodeId, std::string> refused_to_adopt_;  // learners to be removed again, and why
   std::map<std::string, std::string> last_refusal_;       // of an add nobody waits for, by name
-  std::map<uint64_t, std::string> finding_;  // WhoAreYou to the addresses of `join`, for members that moved
+  std::set<uint64_t> looking_up_;                         // names of `join`, for members that moved
+  std::set<uint64_t> finding_;                            // WhoAreYou to their addresses
   Millis admin_retry_at_ = 0;
   Millis refreshed_at_ = 0;
   std::map<raft::NodeId, Millis> heard_;  // when a message last came from there
@@ -492,6 +507,8 @@ class Node {
   // founding
   std::unique_ptr<Seeking> seeking_;
   std::string waiting_for_;
+  std::string said_waiting_for_;  // in the log, last
+  Millis say_waiting_at_ = 0;     // not before
   raft::NodeId granted_to_;
   uint64_t granted_attempt_ = 0;
   std::string granted_address_;

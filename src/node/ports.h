@@ -148,6 +148,8 @@ struct Membership {
 
 // Messages may be lost, and are only when a connection breaks; within one connection they keep their order. Every loss
 // is followed by Node::peer_connected when the next connection stands.
+inline constexpr size_t kMaxAddressesOfName = 16;
+
 class Transport {
  public:
   virtual ~Transport() = default;
@@ -159,6 +161,9 @@ class Transport {
   virtual void set_identity(const Identity& identity, Standing standing) = 0;
   // False: no connection stands, so the message certainly was not sent. True promises nothing.
   virtual bool send(raft::NodeId to, PeerMessage message) = 0;
+  // The numeric addresses, ip:port, that host:port leads to, each once, at most kMaxAddressesOfName; answered by
+  // Node::resolved(request, ...) with them or an error, in bounded time. An IP address leads to itself.
+  virtual void resolve(uint64_t request, const std::string& address) = 0;
   // One question to whoever listens at `address`; answered by Node::answered(request, ...) with an answer or an error,
   // in bounded time.
   virtual void ask(uint64_t request, const std::string& address, Ask question) = 0;

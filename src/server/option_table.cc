@@ -100,6 +100,8 @@ const OptionSpec kTable[] = {
    .seed_environment = "RAFT_NODE_ID"},
   {.section = kCluster, .name = "join", .type = T::list, .field = &O::join,
    .doc = "host:raft-port of members, separated by spaces", .max = 64, .check = check_join_address},
+  {.section = kCluster, .name = "bootstrap-expect", .type = T::integer, .field = number<&O::bootstrap_expect>(),
+   .doc = "how many empty nodes must be there to found a cluster; 0: those that join names, with this one", .max = 64},
   {.section = kCluster, .name = "announce-address", .field = &O::announce_address,
    .doc = "the host that peers and redirected clients are told; empty: from bind", .check = check_announce_address},
   {.section = kCluster, .name = "announce-port", .type = T::integer, .field = number<&O::announce_port>(),

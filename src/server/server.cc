@@ -15,6 +15,7 @@
 #include "server/option_checks.h"
 #include "server/option_table.h"
 #include "server/own_addresses.h"
+#include "server/own_names.h"
 #include "server/process_figures.h"
 
 namespace wh {
@@ -70,16 +71,22 @@ Server::~Server() = default;
 // --- beginning
 
 Status Server::start() {
-  if (options_.node_id.empty()) options_.node_id = default_node_id(machine_name(), options_.raft_port);
+  const bool named = !options_.node_id.empty();
+  if (!named) options_.node_id = default_node_id(machine_name(), options_.raft_port);
   raise_descriptor_limit();
-  if (Status tls = certificates_.load(); !tls) return tls;
+  if (named)
+    if (Status tls = certificates_.load(); !tls) return tls;
   tls_gate_.on_failure([this](net::HandshakeGate::Lane lane, const std::string& peer_address, std::string_view why) {
     handshake_failed(lane, peer_address, why);
   });
   // The directory before the ports: who is started twice learns of the process that holds it. The node last: it may
   // found a cluster, which a start that fails must not.
   node::RecoveredNode recovered;
-  if (Status opened = open_storage(recovered); !opened) return opened;
+  if (Status opened = open_storage(recovered, named); !opened) return opened;
+  options_.node_id = recovered.name;
+  // A member's certificate carries its name, which is the disk's where none is configured.
+  if (!named)
+    if (Status tls = certificates_.load(); !tls) return tls;
   if (Status ports = open_ports(); !ports) return ports;
   if (https_listener_) certificates_.check_address(announced_host(options_, https_listener_->addresses()));
   if (options_.pidfile.empty()) {
@@ -114,12 +121,13 @@ void Server::raise_descriptor_limit() {
   options_.maxclients = possible;
 }
 
-Status Server::open_storage(node::RecoveredNode& recovered) {
+Status Server::open_storage(node::RecoveredNode& recovered, bool named) {
   std::error_code error;
   std::filesystem::create_directories(options_.dir, error);
   if (error) return Error{"could not create the directory " + options_.dir + ": " + error.message()};
   auto opened = storage::SqliteStorage::open({.directory = options_.dir,
-                                              .node_name = options_.node_id,
+                                              .node_name = named ? options_.node_id : std::string(),
+                                              .default_node_name = options_.node_id,
                                               .fresh_instance = raft::NodeId{random_value<uint64_t>() | 1},
                                               .fsync = fsync_mode(options_.appendfsync),
                                               .log_cache_bytes = options_.raft_log_cache_bytes,
@@ -143,6 +151,8 @@ void Server::make_node(node::RecoveredNode recovered) {
       .http_address = announced(options_.announce_port, options_.port),
       .https_address = announced(options_.announce_tls_port, options_.tls_port),
       .join = options_.join,
+      .own = own_names(options_, raft_listener_->addresses(), machine_name()),
+      .bootstrap_expect = static_cast<uint32_t>(options_.bootstrap_expect),
       .fresh_cluster = random_value<node::ClusterId>(),
       .seed = seed_,
       .heartbeat_interval_ms = static_cast<uint32_t>(options_.raft_heartbeat_interval_ms),
@@ -413,6 +423,9 @@ void Server::asked(uint64_t question_id, node::Ask question, const std::string&)
 }
 void Server::answered(uint64_t request, Result<node::Answer> answer) {
   node_->answered(request, std::move(answer), loop_.now());
+}
+void Server::resolved(uint64_t request, Result<std::vector<std::string>> addresses) {
+  node_->resolved(request, std::move(addresses), loop_.now());
 }
 
 }  // namespace wh

@@ -44,7 +44,8 @@ class Server final : public net::PeerEvents {
   class LoopWorker;
 
   // Beginning.
-  Status open_storage(node::RecoveredNode& recovered);
+  // `named`: node-id is configured; else the disk's counts, and on an empty one the default.
+  Status open_storage(node::RecoveredNode& recovered, bool named);
   Status open_ports();
   void make_node(node::RecoveredNode recovered);
   void raise_descriptor_limit();
@@ -76,6 +77,7 @@ class Server final : public net::PeerEvents {
   void peer_identity(raft::NodeId id, const node::Identity& identity) override;
   void asked(uint64_t question_id, node::Ask question, const std::string& from_address) override;
   void answered(uint64_t request, Result<node::Answer> answer) override;
+  void resolved(uint64_t request, Result<std::vector<std::string>> addresses) override;
 
   LoadedConfig config_;
   Options& options_;

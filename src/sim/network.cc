@@ -319,7 +319,19 @@ void Network::ask(Host& from, uint64_t request, const std::string& address, node
                     .request = request,
                     .adopts = adopt != nullptr ? adopt->instance : raft::kNobody};
   world_.after(kQuestionTimeoutUs, [this, id] { finish_question(id, Error{"no answer in time"}); });
-  if (to == nullptr) return;
+  if (to == nullptr) {
+    // Nobody's, as a loopback address that nobody listens at: refused at once.
+    world_.after(latency_us(from.number, from.number),
+                 [this, id] { finish_question(id, Error{"connection refused"}); });
+    return;
+  }
+  if (to == &from && !from.dials_itself) {
+    ++world_.seen[Situation::own_unreachable];
+    if (world_.options.no_hairpin == 1)
+      world_.after(latency_us(from.number, from.number),
+                   [this, id] { finish_question(id, Error{"connection refused"}); });
+    return;
+  }
   world_.after(latency_us(from.number, to->number), [this, id, to, frame = encoded(question)] {
     Question& q = questions_.at(id);
     if (q.over || !both_ways(q.from, q.to)) return;
@@ -439,6 +451,21 @@ bool SimTransport::send(raft::NodeId to, node::PeerMessage message) {
 
 void SimTransport::ask(uint64_t request, const std::string& address, node::Ask question) {
   world_.network->ask(host_, request, address, std::move(question));
+}
+
+void SimTransport::resolve(uint64_t request, const std::string& address) {
+  world_.after(world_.network->latency_us(host_.number, host_.number), host_, [this, request, address] {
+    host_.process->input([this, request, address] {
+      Result<std::vector<std::string>> found = std::vector{address};  // a number leads to itself
+      if (address.find(".sim:") != std::string::npos) {
+        const auto name = host_.names.find(address);
+        const bool known = name != host_.names.end() && world_.now_us() >= host_.names_known_us;
+        if (!known) ++world_.seen[Situation::name_unknown];
+        found = known ? Result(name->second) : Error{"no such name"};
+      }
+      host_.process->node().resolved(request, std::move(found), world_.now(host_));
+    });
+  });
 }
 
 void SimTransport::answer(uint64_t question_id, node::Answer answer) {

@@ -116,6 +116,7 @@ class SimTransport final : public node::Transport {
   void set_identity(const node::Identity& identity, node::Standing standing) override;
   bool send(raft::NodeId to, node::PeerMessage message) override;
   void ask(uint64_t request, const std::string& address, node::Ask question) override;
+  void resolve(uint64_t request, const std::string& address) override;
   void answer(uint64_t question_id, node::Answer answer) override;
 
   void die();

@@ -83,6 +83,26 @@ void draw_last(Prng& prng, Options& o, uint32_t mood) {
   if (on(30)) o.write_before_adopt_ppm = pick(100'000, 1'000'000);
 }
 
+// How the nodes of a list find each other.
+void draw_lists(Prng& prng, Options& o) {
+  const auto on = [&](uint32_t percent) { return prng.below(100) < percent; };
+  const auto pick = [&](uint64_t low, uint64_t high) { return static_cast<uint32_t>(prng.between(low, high)); };
+  if (o.story != Story::listed) return;
+  o.own_entry = pick(0, 2);
+  o.spelling = pick(0, 2);
+  if (on(40)) o.own_name_local = 1;
+  if (on(40)) o.no_hairpin = pick(1, 2);
+  if (o.no_hairpin != 0 && o.nodes > 1 && on(50)) o.behind_nat = 1;
+  if (on(30)) o.twice = 1;
+  if (on(25)) o.one_name = 1;
+  if (o.one_name != 0 || on(20)) o.bootstrap_expect = pick(o.nodes / 2 + 1, o.nodes);
+  if (on(30)) o.alone_ms = pick(1'000, 60'000);
+  if (on(30)) o.late_names_ms = pick(500, 10'000);
+  if (on(15) && o.nodes >= 3) o.wipe_most = 1;
+  // With fewer, those that lost their disks may be as many as are to found.
+  if (o.wipe_most != 0 && o.bootstrap_expect != 0) o.bootstrap_expect = o.nodes;
+}
+
 }  // namespace
 
 Options draw_options(uint64_t seed) {
@@ -145,6 +165,7 @@ Options draw_options(uint64_t seed) {
   if (on(30)) o.event_bytes = pick(500, 4'000);
   if (on(20)) o.snapshot_rate = pick(100'000, 2'000'000);
   draw_last(prng, o, draw_more(prng, o));
+  draw_lists(prng, o);
   return o;
 }
 

@@ -12,7 +12,7 @@ namespace wh::sim {
 // How the cluster comes to be.
 enum class Story : uint8_t {
   formed,  // the disks hold one configuration of all nodes already
-  listed,  // every node starts empty with the same `join` list
+  listed,  // every node starts empty, with a `join` list that means all of them, however it is spelled
   lone,    // every node starts alone; an administrator adds the others to the first
 };
 
@@ -31,8 +31,19 @@ enum class OptionKind : uint8_t { shape, setting, world, flaw, fault, aimed };
   X(uint32_t, pipelined, 1, shape) /* operations a client has under way */                                     \
   X(uint32_t, think_ms, 20, shape)                                                                             \
   X(uint32_t, keys, 5, shape)                                                                                  \
-  X(uint32_t, event_bytes, 40, shape) /* at most, about */                                                     \
-  X(uint32_t, foreign, 0, shape)      /* 1: the last spare has data, in a cluster of its own */                \
+  X(uint32_t, event_bytes, 40, shape)   /* at most, about */                                                   \
+  X(uint32_t, foreign, 0, shape)        /* 1: the last spare has data, in a cluster of its own */              \
+  X(uint32_t, own_entry, 0, shape)      /* listed: 1: a list names the others only; 2: drawn for each node */  \
+  X(uint32_t, spelling, 0, shape)       /* listed: 0: addresses; 1: names; 2: drawn for each entry */          \
+  X(uint32_t, own_name_local, 0, shape) /* 1: a node's own name leads to 127.0.1.1, where nobody listens */    \
+  X(uint32_t, no_hairpin, 0, shape)     /* no node reaches itself: 1: refused; 2: silence */                   \
+  X(uint32_t, behind_nat, 0, shape)     /* 1: and knows nothing of the address that others dial */             \
+  X(uint32_t, one_name, 0, shape)       /* 1: `join` is one name that leads to all */                          \
+  X(uint32_t, twice, 0, shape)          /* 1: one node stands in each list under two names */                  \
+  X(uint32_t, bootstrap_expect, 0, shape)                                                                      \
+  X(uint32_t, alone_ms, 0, shape)      /* the first node is alone for so long */                               \
+  X(uint32_t, late_names_ms, 0, shape) /* names are not known before */                                        \
+  X(uint32_t, wipe_most, 0, shape)     /* 1: a majority loses its disks while the others are away */           \
   X(uint32_t, election_timeout_ms, 200, setting)                                                               \
   X(uint32_t, heartbeat_interval_ms, 20, setting)                                                              \
   X(uint32_t, request_timeout_ms, 1'000, setting)                                                              \

@@ -23,6 +23,8 @@ void Process::begin() {
   options.name = host_.name;
   options.raft_address = host_.address;
   options.join = host_.join;
+  options.own = host_.own;
+  options.bootstrap_expect = o.bootstrap_expect;
   for (uint8_t& byte : options.fresh_cluster) byte = static_cast<uint8_t>(world_.prng.next());
   options.seed = world_.prng.next();
   options.heartbeat_interval_ms = o.heartbeat_interval_ms;

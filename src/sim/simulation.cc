@@ -7,6 +7,7 @@
 #include "sim/clients.h"
 #include "sim/conduct.h"
 #include "sim/faults.h"
+#include "sim/lists.h"
 #include "sim/network.h"
 #include "sim/process.h"
 #include "sim/world.h"
@@ -21,9 +22,11 @@ class Simulation {
   RunResult run() {
     make_hosts();
     begin();
-    if (!world_.failed()) chaos();
-    if (!world_.failed()) heal();
-    if (!world_.failed()) judge();
+    // Who lost a majority for good has no more to tell.
+    const bool over = world_.options.story == Story::listed && world_.options.wipe_most != 0;
+    if (!world_.failed() && !over) chaos();
+    if (!world_.failed() && !over) heal();
+    if (!world_.failed() && !over) judge();
     RunResult result;
     result.failure = world_.failure();
     result.digest = world_.digest();
@@ -43,15 +46,13 @@ class Simulation {
       host.number = i;
       host.name = "n" + std::to_string(i + 1);
       host.address = "10.0.0." + std::to_string(i + 1) + ":1112";
+      host.own.addresses = {host.address};
       host.disk.instance = raft::NodeId{world_.prng.next() | 1};
       if (o.drift_percent > 100)
         host.clock.set_rate(0, world_.prng.between(100'000'000 / o.drift_percent, 10'000 * uint64_t{o.drift_percent}));
       world_.hosts.push_back(std::move(host));
     }
-    std::vector<std::string> all;
-    for (size_t i = 0; i < o.nodes; ++i) all.push_back(world_.hosts[i].address);
-    if (o.story != Story::lone)
-      for (size_t i = 0; i < o.nodes; ++i) world_.hosts[i].join = all;
+    if (o.story != Story::lone) make_lists(world_);
     if (o.story != Story::formed) return;
     // The cluster is there: every disk holds one entry, the configuration.
     std::vector<raft::Member> members;
@@ -79,10 +80,11 @@ class Simulation {
   void begin() {
     const Options& o = world_.options;
     for (Host& host : world_.hosts)
-      world_.after(o.story == Story::formed ? world_.prng.below(5'000) : world_.prng.below(1'000'000),
+      world_.after((o.story == Story::formed ? world_.prng.below(5'000) : world_.prng.below(1'000'000)) +
+                       (host.number == 0 ? 0 : uint64_t{o.alone_ms} * 1'000),
                    [this, &host] { world_.start(host); });
     if (o.story == Story::formed) return;
-    const uint64_t bound = 30'000'000 + uint64_t{o.nodes} * 10'000'000;
+    const uint64_t bound = 30'000'000 + uint64_t{o.nodes} * 10'000'000 + uint64_t{o.alone_ms} * 1'000;
     if (o.story == Story::lone) {
       // Faults may come during the adding, too.
       world_.run(2'500'000, [this] {
@@ -99,6 +101,41 @@ class Simulation {
     }
     world_.run(bound, [this] { return complete(); });
     if (!world_.failed() && !complete()) world_.fail("the cluster did not come to be in time: " + waiting());
+    if (!world_.failed() && o.wipe_most != 0) wipe_most();
+  }
+
+  // A majority loses its disks while the others are away; those come back, and lose theirs too. Whatever is there, a
+  // second cluster is founded at no time: that is looked at wherever one is.
+  void wipe_most() {
+    ++world_.seen[Situation::most_wiped];
+    constexpr uint64_t kWhileUs = 8'000'000;
+    const size_t nodes = world_.options.nodes;
+    const size_t most = nodes / 2 + 1;
+    std::vector<size_t> order;
+    for (size_t i = 0; i < nodes; ++i) order.push_back(i);
+    for (size_t i = nodes; i > 1; --i) std::swap(order[i - 1], order[world_.prng.below(i)]);
+    const auto stop = [&] {
+      for (Host& host : world_.hosts) world_.crash(host, "all are stopped");
+    };
+    const auto start = [&](size_t first, size_t end, bool wiped) {
+      for (size_t i = first; i < end; ++i) {
+        Host& host = world_.hosts[order[i]];
+        if (wiped) replace_disk(world_, host);
+        world_.restart(host, world_.prng.below(500'000));
+      }
+    };
+    const auto go_on = [&] { world_.run(world_.now_us() + kWhileUs); };
+    stop();
+    start(0, most, true);
+    go_on();
+    world_.crash(world_.hosts[order[0]], "restarted in the middle");
+    start(0, 1, false);
+    start(most, nodes, false);
+    go_on();
+    stop();
+    start(0, most, false);
+    start(most, nodes, true);
+    go_on();
   }
 
   // While nodes look for each other: cuts and crashes, which end.

@@ -84,6 +84,9 @@ namespace wh::sim {
 
 #define WH_MEMBER_SITUATIONS(X)                                               \
   X(founded, "a cluster was founded")                                         \
+  X(name_unknown, "a name of a list was not known yet")                       \
+  X(own_unreachable, "a node did not reach itself")                           \
+  X(most_wiped, "a majority lost its disks while the others were away")       \
   X(adopted, "a node was taken into a cluster")                               \
   X(learner_added, "a learner was added")                                     \
   X(promoted, "a learner was promoted")                                       \

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <queue>
 #include <string>
@@ -12,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/prng.h"
+#include "node/seeking.h"
 #include "sim/clock.h"
 #include "sim/disk.h"
 #include "sim/options.h"
@@ -37,6 +39,10 @@ struct Host {
   std::string name;
   std::string address;
   std::vector<std::string> join;
+  std::map<std::string, std::vector<std::string>> names;  // that this machine knows, and where they lead
+  uint64_t names_known_us = 0;                            // not before
+  bool dials_itself = true;
+  node::OwnNames own;
   DiskImage disk;
   Clock clock;
   std::unique_ptr<Process> process;

@@ -59,9 +59,10 @@ class Database {
  public:
   struct Settings {
     AppendFsync fsync = AppendFsync::always;
-    std::string name;         // node-id; empty: whatever is on the disk
-    raft::NodeId instance;    // for a directory that is new
-    uint64_t tail_bytes = 0;  // of the log's end, to give back at the start
+    std::string name;               // node-id; empty: whatever is on the disk
+    raft::NodeId instance;          // for a directory that is new
+    uint64_t tail_bytes = 0;        // of the log's end, to give back at the start
+    std::string default_name = {};  // where `name` is empty, for a disk that holds on to none
   };
 
   Database(Disk& disk, std::string directory, Settings settings);

@@ -125,7 +125,8 @@ Result<node::RecoveredNode> Database::examine(int directory_fd) {
     return damaged(std::string(kWitnessFile) + ": belongs to another data directory");
   // A directory that never was in a cluster, nor promised anything, has no name to hold on to: its start may have
   // failed.
-  if (meta_.cluster == node::kNoCluster && !meta_.granted_to) meta_.name = settings_.name;
+  const std::string& first_name = settings_.name.empty() ? settings_.default_name : settings_.name;
+  if (meta_.cluster == node::kNoCluster && !meta_.granted_to) meta_.name = first_name;
   if (!settings_.name.empty() && meta_.name != settings_.name)
     return Error{"the data in " + directory_ + " is that of node-id \"" + meta_.name +
                  "\", which is fixed at the first start, but the configuration says node-id \"" + settings_.name +
@@ -234,7 +235,7 @@ Status Database::create() {
   meta_ = Meta{};
   meta_.instance = settings_.instance;
   if (WH_MUTANT(instance_of_the_name)) meta_.instance = raft::NodeId{std::hash<std::string>{}(settings_.name)};
-  meta_.name = settings_.name;
+  meta_.name = settings_.name.empty() ? settings_.default_name : settings_.name;
   std::string sql = "BEGIN IMMEDIATE;";
   for (const Table& table : kSchema) sql += std::string(table.sql) + ";";
   sql += "PRAGMA application_id=" + std::to_string(kApplicationId) + ";";

@@ -61,7 +61,8 @@ SqliteStorage::SqliteStorage(Options options, Worker& worker, Directory director
 SqliteStorage::~SqliteStorage() { WH_ASSERT(!database_busy_ && !files_busy_, "a storage ends while a job is running"); }
 
 Result<SqliteStorage::Opened> SqliteStorage::open(Options options, Worker& worker) {
-  WH_ASSERT(options.fresh_instance && !options.node_name.empty(), "a storage needs an instance id and a name");
+  WH_ASSERT(options.fresh_instance && (!options.node_name.empty() || !options.default_node_name.empty()),
+            "a storage needs an instance id and a name");
   Result<Directory> directory = Directory::open(options.directory);
   if (!directory) return Error{directory.error()};
   if (Status whole = directory->check_restored(); !whole) return Error{whole.error()};
@@ -69,10 +70,10 @@ Result<SqliteStorage::Opened> SqliteStorage::open(Options options, Worker& worke
   std::unique_ptr<SqliteStorage> self(new SqliteStorage(std::move(options), worker, std::move(*directory)));
   self->ballast_.open();
   const auto open_database = [&] {
-    self->database_ =
-        std::make_unique<Database>(self->disk_, self->directory_.path(),
-                                   Database::Settings{self->options_.fsync, self->options_.node_name,
-                                                      self->options_.fresh_instance, self->options_.log_cache_bytes});
+    self->database_ = std::make_unique<Database>(
+        self->disk_, self->directory_.path(),
+        Database::Settings{self->options_.fsync, self->options_.node_name, self->options_.fresh_instance,
+                           self->options_.log_cache_bytes, self->options_.default_node_name});
     return self->database_->open(self->directory_.fd());
   };
   Result<node::RecoveredNode> recovered = open_database();

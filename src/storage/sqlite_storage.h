@@ -44,8 +44,9 @@ class Worker {
 
 struct Options {
   std::string directory = ".";
-  std::string node_name;        // node-id; another one on the disk is an error
-  raft::NodeId fresh_instance;  // random, not 0: the instance id, should the directory be new
+  std::string node_name;               // node-id; another one on the disk is an error; empty: the disk's counts
+  std::string default_node_name = {};  // where `node_name` is empty, for a disk that holds on to none
+  raft::NodeId fresh_instance;         // random, not 0: the instance id, should the directory be new
   AppendFsync fsync = AppendFsync::always;
   uint64_t log_cache_bytes = 16 << 20;   // of the log's end, to give back in RecoveredNode
   uint64_t ballast_bytes = 8 << 20;      // given up when the disk is full; 0: none

@@ -16,21 +16,60 @@ node::ClusterId read_cluster(FieldReader& r) {
   return cluster;
 }
 
-FrameType type_of(const node::WhoAreYou&) { return FrameType::who_are_you; }
-FrameType type_of(const node::GrantFounding&) { return FrameType::grant_founding; }
-FrameType type_of(const node::TakeMeIn&) { return FrameType::take_me_in; }
-FrameType type_of(const node::Adopt&) { return FrameType::adopt; }
-FrameType type_of(const node::WhoIAm&) { return FrameType::who_i_am; }
-FrameType type_of(const node::FoundingGranted&) { return FrameType::founding_granted; }
-FrameType type_of(const node::TakenIn&) { return FrameType::taken_in; }
-FrameType type_of(const node::Adopted&) { return FrameType::adopted; }
+// Whether the form of version 3 is needed to say it.
+bool says_more(const node::WhoAreYou& v) { return !v.dialled_as.empty() || !v.dialled_at.empty(); }
+bool says_more(const node::GrantFounding& v) { return !v.electorate.empty(); }
+bool says_more(const node::WhoIAm& v) { return v.view.has_value(); }
+template <typename T>
+bool says_more(const T& /*one form*/) {
+  return false;
+}
+
+FrameType type_of(const node::WhoAreYou&, bool more) {
+  return more ? FrameType::who_are_you_3 : FrameType::who_are_you;
+}
+FrameType type_of(const node::GrantFounding&, bool more) {
+  return more ? FrameType::grant_founding_3 : FrameType::grant_founding;
+}
+FrameType type_of(const node::TakeMeIn&, bool) { return FrameType::take_me_in; }
+FrameType type_of(const node::Adopt&, bool) { return FrameType::adopt; }
+FrameType type_of(const node::WhoIAm&, bool more) { return more ? FrameType::who_i_am_3 : FrameType::who_i_am; }
+FrameType type_of(const node::FoundingGranted&, bool) { return FrameType::founding_granted; }
+FrameType type_of(const node::TakenIn&, bool) { return FrameType::taken_in; }
+FrameType type_of(const node::Adopted&, bool) { return FrameType::adopted; }
+
+// At most kMaxElectorate of them.
+void write_electorate(FrameWriter& w, const std::vector<raft::NodeId>& electorate) {
+  w.fields().u32(static_cast<uint32_t>(electorate.size()));
+  for (const raft::NodeId id : electorate) w.node(id);
+}
+
+std::vector<raft::NodeId> read_electorate(FieldReader& r) {
+  std::vector<raft::NodeId> electorate;
+  const uint32_t count = r.count(sizeof(uint64_t));
+  if (count > node::kMaxElectorate) r.fail();
+  for (uint32_t i = 0; i < count && r.ok(); ++i) electorate.push_back(r.node());
+  return electorate;
+}
 
 void write(FrameWriter&, const node::WhoAreYou&) {}
+void write_more(FrameWriter& w, const node::WhoAreYou& v) {
+  w.bytes(v.dialled_as, kMaxNameBytes);
+  w.bytes(v.dialled_at, kMaxNameBytes);
+}
 
 void write(FrameWriter& w, const node::GrantFounding& v) {
   write(w, v.founder);
   w.fields().u64(v.attempt);
 }
+void write_more(FrameWriter& w, const node::GrantFounding& v) { write_electorate(w, v.electorate); }
+
+void write_more(FrameWriter& w, const node::WhoIAm& v) {
+  write_electorate(w, v.view->electorate);
+  w.sentence(v.view->waiting_for);
+}
+template <typename T>
+void write_more(FrameWriter& /*w*/, const T& /*one form*/) {}
 
 void write(FrameWriter& w, const node::TakeMeIn& v) { write(w, v.who); }
 
@@ -57,11 +96,13 @@ void write(FrameWriter& w, const node::Adopted& v) {
 }
 
 template <typename Variant>
-bool encode_variant(std::string& out, const Variant& value) {
+bool encode_variant(std::string& out, const Variant& value, uint16_t version) {
   return std::visit(
-      [&out](const auto& v) {
-        FrameWriter w(out, type_of(v));
+      [&out, version](const auto& v) {
+        const bool more = version >= 3 && says_more(v);
+        FrameWriter w(out, type_of(v, more));
         write(w, v);
+        if (more) write_more(w, v);
         return w.finish(kMaxHelloBytes);
       },
       value);
@@ -112,18 +153,30 @@ node::WhoIAm read_who_i_am(FieldReader& r) {
   return who;
 }
 
-bool encode(std::string& out, const node::Ask& question) { return encode_variant(out, question); }
-bool encode(std::string& out, const node::Answer& answer) { return encode_variant(out, answer); }
+bool encode(std::string& out, const node::Ask& question, uint16_t version) {
+  return encode_variant(out, question, version);
+}
+bool encode(std::string& out, const node::Answer& answer, uint16_t version) {
+  return encode_variant(out, answer, version);
+}
 
 std::optional<node::Ask> decode_ask(const Frame& frame) {
   FieldReader r(frame.payload);
   switch (frame.type) {
     case FrameType::who_are_you:
       return whole<node::Ask>(r, node::WhoAreYou{});
-    case FrameType::grant_founding: {
+    case FrameType::who_are_you_3: {
+      node::WhoAreYou v;
+      v.dialled_as = r.name();
+      v.dialled_at = r.name();
+      return whole<node::Ask>(r, std::move(v));
+    }
+    case FrameType::grant_founding:
+    case FrameType::grant_founding_3: {
       node::GrantFounding v;
       v.founder = read_identity(r);
       v.attempt = r.u64();
+      if (frame.type == FrameType::grant_founding_3) v.electorate = read_electorate(r);
       return whole<node::Ask>(r, std::move(v));
     }
     case FrameType::take_me_in: {
@@ -146,8 +199,14 @@ std::optional<node::Ask> decode_ask(const Frame& frame) {
 std::optional<node::Answer> decode_answer(const Frame& frame) {
   FieldReader r(frame.payload);
   switch (frame.type) {
-    case FrameType::who_i_am: {
+    case FrameType::who_i_am:
+    case FrameType::who_i_am_3: {
       node::WhoIAm v = read_who_i_am(r);
+      if (frame.type == FrameType::who_i_am_3) {
+        v.view.emplace();
+        v.view->electorate = read_electorate(r);
+        v.view->waiting_for = r.sentence();
+      }
       return whole<node::Answer>(r, std::move(v));
     }
     case FrameType::founding_granted: {

@@ -10,9 +10,10 @@
 
 namespace wh::wire {
 
-// Append a frame; false, with nothing appended, when a name or an address is over kMaxNameBytes.
-[[nodiscard]] bool encode(std::string& out, const node::Ask& question);
-[[nodiscard]] bool encode(std::string& out, const node::Answer& answer);
+// Append a frame; false, with nothing appended, when a name or an address is over kMaxNameBytes. `version` is the one
+// that the receiver speaks: what it would not understand is left out.
+[[nodiscard]] bool encode(std::string& out, const node::Ask& question, uint16_t version = kMaxVersion);
+[[nodiscard]] bool encode(std::string& out, const node::Answer& answer, uint16_t version = kMaxVersion);
 // Nothing for a frame of another type, or one that encode() could not have written.
 std::optional<node::Ask> decode_ask(const Frame& frame);
 std::optional<node::Answer> decode_answer(const Frame& frame);

@@ -31,14 +31,20 @@ const char* to_string(FrameType type) {
       return "Proof";
     case FrameType::who_are_you:
       return "WhoAreYou";
+    case FrameType::who_are_you_3:
+      return "WhoAreYou of version 3";
     case FrameType::grant_founding:
       return "GrantFounding";
+    case FrameType::grant_founding_3:
+      return "GrantFounding of version 3";
     case FrameType::take_me_in:
       return "TakeMeIn";
     case FrameType::adopt:
       return "Adopt";
     case FrameType::who_i_am:
       return "WhoIAm";
+    case FrameType::who_i_am_3:
+      return "WhoIAm of version 3";
     case FrameType::founding_granted:
       return "FoundingGranted";
     case FrameType::taken_in:

@@ -15,6 +15,10 @@
 
 namespace wh::wire {
 
+// Versions of the protocol that this program speaks. 3 has what nodes that found a cluster say of whom they expect.
+inline constexpr uint16_t kMinVersion = 2;
+inline constexpr uint16_t kMaxVersion = 3;
+
 // No text protocol and no TLS record begins with the first byte, so a stranger is told apart by it (HAZARDS G5).
 inline constexpr std::string_view kMagic = "\xf0WHP";
 
@@ -38,10 +42,13 @@ enum class FrameType : uint8_t {
   grant_founding = 17,
   take_me_in = 18,
   adopt = 19,
+  who_are_you_3 = 20,     // as of version 3
+  grant_founding_3 = 21,  // as of version 3
   who_i_am = 32,
   founding_granted = 33,
   taken_in = 34,
   adopted = 35,
+  who_i_am_3 = 36,  // as of version 3
   request_vote = 64,
   request_vote_reply = 65,
   append_entries = 66,

@@ -3,6 +3,7 @@
 // refused and why, and what proves that a node holds the cluster's secret, is decided by net/'s peers.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <optional>
@@ -13,10 +14,6 @@
 #include "wire/frame.h"
 
 namespace wh::wire {
-
-// Versions of the protocol that this program speaks.
-inline constexpr uint16_t kMinVersion = 2;
-inline constexpr uint16_t kMaxVersion = 2;
 
 using Nonce = std::array<uint8_t, 16>;  // random, never used twice
 using Proof = std::array<uint8_t, 32>;  // HMAC-SHA256
@@ -43,6 +40,9 @@ struct Hello {
 [[nodiscard]] inline bool compatible(const Hello& hello) {
   return hello.min_version <= kMaxVersion && hello.max_version >= kMinVersion;
 }
+
+// The highest that both speak, where they are compatible.
+[[nodiscard]] inline uint16_t common_version(const Hello& hello) { return std::min(hello.max_version, kMaxVersion); }
 
 enum class Refusal : uint8_t {
   none = 0,      // accepted

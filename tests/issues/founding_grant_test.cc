@@ -14,20 +14,30 @@ FoundingGranted granted(const Bench& bench, uint64_t question) {
   return {false, "no answer"};
 }
 
+GrantFounding from_other(uint64_t attempt) {
+  return {.founder = empty_node(kOther, "a:1").identity, .attempt = attempt, .electorate = kAllThree};
+}
+GrantFounding from_third(uint64_t attempt) {
+  return {.founder = empty_node(kThird, "a:3").identity, .attempt = attempt, .electorate = kAllThree};
+}
+
 TEST_CASE("an answer from before a grant does not end it") {
   Bench bench(listed(), empty_disk());
   bench.persist();
+  bench.find_all();
+  bench.wait(1'000);
   REQUIRE(bench.transport.asked.size() == 3);
-  // The node at a:1 says that it does not found yet; then it does, and asks for this node's grant.
-  bench.node.answered(bench.transport.asked[0].request, Answer(empty_node(kOther, "a:1")), bench.now);
-  bench.node.answered(bench.transport.asked[1].request, Answer(empty_node(kMe, "a:2")), bench.now);
-  bench.node.asked(1, GrantFounding{empty_node(kOther, "a:1").identity, 77}, bench.now);
+  const auto asked = std::exchange(bench.transport.asked, {});
+  // The node at a:1 says that it does not found yet; then it does, and asks for this node's grant; then what it said
+  // arrives.
+  bench.node.asked(1, from_other(77), bench.now);
   bench.persist();
   REQUIRE(granted(bench, 1).granted);
-  // The round ends with what was known before.
-  bench.node.answered(bench.transport.asked[2].request, Error{"no answer in time"}, bench.now);
+  for (const auto& question : asked)
+    if (question.address == "a:1")
+      bench.node.answered(question.request, Answer(waiting_node(kOther, "a:1")), bench.now);
   bench.persist();
-  bench.node.asked(2, GrantFounding{empty_node(kThird, "a:3").identity, 88}, bench.now);
+  bench.node.asked(2, from_third(88), bench.now);
   bench.persist();
   CHECK_FALSE(granted(bench, 2).granted);
   CHECK(bench.storage.grants.size() == 1);
@@ -39,7 +49,9 @@ TEST_CASE("a grant to oneself ends with the process that asked for it") {
   disk.granted_attempt = 5;
   disk.granted_address = "a:2";
   Bench bench(listed(), std::move(disk));
-  bench.node.asked(1, GrantFounding{empty_node(kOther, "a:1").identity, 77}, bench.now);
+  bench.persist();
+  bench.find_all();
+  bench.node.asked(1, from_other(77), bench.now);
   bench.persist();
   CHECK(granted(bench, 1).granted);
 }
@@ -47,11 +59,12 @@ TEST_CASE("a grant to oneself ends with the process that asked for it") {
 TEST_CASE("a late question of an earlier attempt does not replace the grant of a later one") {
   Bench bench(listed(), empty_disk());
   bench.persist();
-  const Identity founder = empty_node(kOther, "a:1").identity;
-  bench.node.asked(1, GrantFounding{founder, 78}, bench.now);
+  bench.find_all();
+  bench.node.asked(1, from_other(78), bench.now);
   bench.persist();
   REQUIRE(granted(bench, 1).granted);
-  bench.node.asked(2, GrantFounding{founder, 77}, bench.now);
+  bench.find_all(78);
+  bench.node.asked(2, from_other(77), bench.now);
   bench.persist();
   CHECK_FALSE(granted(bench, 2).granted);
   REQUIRE(bench.storage.grants.size() == 1);

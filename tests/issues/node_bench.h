@@ -2,6 +2,7 @@
 #pragma once
 
 #include <deque>
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -62,6 +63,8 @@ struct BenchTransport final : Transport {
   std::vector<Sent> sent;
   std::vector<Asked> asked;
   std::vector<std::pair<uint64_t, Answer>> answers;
+  std::map<std::string, std::vector<std::string>> names;  // what leads elsewhere than to itself; to nothing: unknown
+  std::vector<std::pair<uint64_t, std::string>> lookups;
 
   void set_peers(std::vector<Peer> now) override { peers = std::move(now); }
   void set_membership(Membership now) override { membership = std::move(now); }
@@ -73,6 +76,7 @@ struct BenchTransport final : Transport {
   void ask(uint64_t request, const std::string& address, Ask question) override {
     asked.push_back({request, address, std::move(question)});
   }
+  void resolve(uint64_t request, const std::string& address) override { lookups.emplace_back(request, address); }
   void answer(uint64_t question_id, Answer answer) override { answers.emplace_back(question_id, std::move(answer)); }
 };
 
@@ -129,6 +133,28 @@ inline RecoveredNode member_disk(uint64_t epoch = 1) {
   return disk;
 }
 
+// What the node at an address says of itself while it is in no cluster.
+inline WhoIAm empty_node(raft::NodeId instance, const std::string& address, uint64_t attempt = 0) {
+  return {.identity = {.cluster = kNoCluster,
+                       .instance = instance,
+                       .name = address,
+                       .raft_address = address,
+                       .http_address = {},
+                       .https_address = {}},
+          .standing = Standing::seeking,
+          .founding_attempt = attempt,
+          .leader_address = {},
+          .view = std::nullopt};
+}
+
+// The same, of one that has found all three.
+inline const std::vector<raft::NodeId> kAllThree{kMe, kOther, kThird};
+inline WhoIAm waiting_node(raft::NodeId instance, const std::string& address, uint64_t attempt = 0) {
+  WhoIAm who = empty_node(instance, address, attempt);
+  who.view = FoundingView{kAllThree, {}};
+  return who;
+}
+
 struct Bench {
   BenchStorage storage;
   BenchTransport transport;
@@ -141,6 +167,16 @@ struct Bench {
   void turn() {
     for (int i = 0; i < 100; ++i) {
       node.drain(now);
+      for (const auto& [request, address] : std::exchange(transport.lookups, {})) {
+        const auto name = transport.names.find(address);
+        if (name == transport.names.end()) {
+          node.resolved(request, std::vector{address}, now);
+        } else if (name->second.empty()) {
+          node.resolved(request, Error{"no such name"}, now);
+        } else {
+          node.resolved(request, name->second, now);
+        }
+      }
       if (!node.wants_turn()) return;
     }
   }
@@ -159,6 +195,30 @@ struct Bench {
     node.tick(now);
     persist();
   }
+  // Answers what was asked of the addresses of `join`: a:1 and a:3 are others', a:2 is this node's. Nobody takes it in.
+  template <typename Answers>
+  void answer_seeking(Answers answers) {
+    for (int round = 0; round < 2; ++round) {
+      for (const auto& question : std::exchange(transport.asked, {})) {
+        if (std::holds_alternative<WhoAreYou>(question.question)) {
+          node.answered(question.request, answers(question.address), now);
+        } else if (std::holds_alternative<TakeMeIn>(question.question)) {
+          node.answered(question.request, Error{"no answer in time"}, now);
+        } else {
+          transport.asked.push_back(question);
+        }
+      }
+      persist();
+    }
+  }
+  // All three are there, empty, and know of each other.
+  void find_all(uint64_t attempt_of_other = 0) {
+    wait(1'000);
+    answer_seeking([&](const std::string& address) -> Result<Answer> {
+      if (address == "a:2") return Answer(empty_node(kMe, address));
+      return Answer(address == "a:1" ? waiting_node(kOther, address, attempt_of_other) : waiting_node(kThird, address));
+    });
+  }
   // The other node leads this term, and says so.
   void heartbeat(raft::Term term) {
     node.receive(kOther,
@@ -167,18 +227,5 @@ struct Bench {
     persist();
   }
 };
-
-// What the node at an address says of itself while it is in no cluster.
-inline WhoIAm empty_node(raft::NodeId instance, const std::string& address, uint64_t attempt = 0) {
-  return {.identity = {.cluster = kNoCluster,
-                       .instance = instance,
-                       .name = address,
-                       .raft_address = address,
-                       .http_address = {},
-                       .https_address = {}},
-          .standing = Standing::seeking,
-          .founding_attempt = attempt,
-          .leader_address = {}};
-}
 
 }  // namespace wh::node

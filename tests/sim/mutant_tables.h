@@ -1,5 +1,5 @@
-// What is known of the defects of base/mutant.h: how soon the simulator catches them, which directed tests do, and which
-// rows of HAZARDS have none.
+// What is known of the defects of base/mutant.h: how soon the simulator catches them, which directed tests do, and
+// which rows of HAZARDS have none.
 #pragma once
 
 #include <cstdint>
@@ -94,8 +94,10 @@ inline constexpr Quick kQuick[] = {
     {"adopted_for_another", 153},
     {"takes_in_a_foreign_member", 60},
     {"member_is_adopted", 297},
-    {"founds_without_majority", 75},
+    {"founds_without_all", 75},
     {"grants_twice", 378},
+    {"founds_after_meeting_a_cluster", 100},
+    {"counts_spellings", 40},
     {"last_voter_removed", 48},
     {"two_changed_at_once", 40},
     {"removed_starts_anew", 624},
@@ -207,7 +209,10 @@ inline constexpr Directed kDirected[] = {
     {"takes_in_a_foreign_member", "node",
      "HAZARDS D10: a member of one cluster is not adopted by another, nor taken in there"},
     {"member_is_adopted", "node", "HAZARDS D10: a member of one cluster is not adopted by another, nor taken in there"},
-    {"founds_without_majority", "node", "HAZARDS D11: a grant of its own is not enough to found a cluster of three"},
+    {"founds_without_all", "node", "HAZARDS D11: the grants of a majority are not enough to found a cluster of three"},
+    {"founds_after_meeting_a_cluster", "node",
+     "HAZARDS D11: who has met a member of a cluster never founds, nor grants, after a restart either"},
+    {"counts_spellings", "node", "HAZARDS D11: two entries of one node count once, and that is said"},
     {"grants_twice", "issues", "a late question of an earlier attempt does not replace the grant of a later one"},
     {"last_voter_removed", "scenarios", "last_voter_stays"},
     {"two_changed_at_once", "raft",

@@ -453,6 +453,36 @@ TEST_CASE("a start that founded nothing has fixed no node-id") {
   CHECK(Client(dir.path(), nullptr, [](Options& o) { o.node_name = "beta"; }).ok());
 }
 
+TEST_CASE("where no node-id is configured the disk's counts, and on an empty one the default") {
+  const auto unnamed = [](const char* by_default) {
+    return [by_default](Options& o) {
+      o.node_name.clear();
+      o.default_node_name = by_default;
+    };
+  };
+  const TempDirectory dir;
+  {
+    Client first(dir.path(), nullptr, unnamed("db1:1112"));
+    REQUIRE(first.ok());
+    CHECK(first.node.name == "db1:1112");
+  }
+  {
+    // Nothing holds on to that yet.
+    Client second(dir.path(), nullptr, unnamed("db2:1112"));
+    REQUIRE(second.ok());
+    CHECK(second.node.name == "db2:1112");
+    second->begin_anew({cluster(3), {raft::Term{1}, kSelf}, configuration_entry(1, 1, {kSelf})});
+    second.run();
+  }
+  {
+    Client third(dir.path(), nullptr, unnamed("db3:9"));
+    REQUIRE(third.ok());
+    CHECK(third.node.name == "db2:1112");
+  }
+  Client named(dir.path());
+  CHECK_FALSE(named.ok());
+}
+
 TEST_CASE("HAZARDS C13: a newer format is refused and left as it is") {
   const TempDirectory dir;
   CHECK(Client(dir.path()).ok());

@@ -1,4 +1,6 @@
 // PeerTransport's questions and answers.
+#include <algorithm>
+
 #include <doctest/doctest.h>
 
 #include "net/peers.h"
@@ -42,6 +44,64 @@ TEST_CASE("a question is answered, whatever the clusters, and addresses without 
   a.transport->ask(8, b.address(), node::Adopt{.cluster = cluster(7), .instance = instance(2), .leader_name = "n1"});
   REQUIRE(run_until(loop, [&] { return a.answers.size() == 4; }));
   CHECK(*a.answers[3].second == *b.answer_with);
+}
+
+TEST_CASE("all addresses of a name are told, each once, as numbers") {
+  Loop loop;
+  TestNode a(loop, 1, 7);
+  const std::vector<std::pair<std::string, std::string>> literals = {
+      {"127.0.0.1:11", "127.0.0.1:11"},
+      {"[::1]:11", "[::1]:11"},
+      {"[0:0:0:0:0:0:0:1]:11", "[::1]:11"},
+      {"[::ffff:10.0.0.1]:11", "10.0.0.1:11"},
+  };
+  for (size_t i = 0; i < literals.size(); ++i) {
+    a.transport->resolve(i, literals[i].first);
+    CHECK(a.names.size() == i);  // never from inside
+    REQUIRE(run_until(loop, [&] { return a.names.size() == i + 1; }));
+    CHECK(a.names[i].first == i);
+    REQUIRE(a.names[i].second.ok());
+    CHECK(*a.names[i].second == std::vector{literals[i].second});
+  }
+  a.names.clear();
+  a.transport->resolve(21, "localhost:11");
+  a.transport->resolve(22, "localhost:12");
+  a.transport->resolve(23, "no-such-name.invalid:11");
+  a.transport->resolve(24, "no port");
+  REQUIRE(run_until(loop, [&] { return a.names.size() == 4; }));
+  for (const auto& [request, addresses] : a.names) {
+    CAPTURE(request);
+    CHECK(addresses.ok() == (request < 23));
+    if (!addresses) continue;
+    CHECK_FALSE(addresses->empty());
+    CHECK(addresses->size() <= node::kMaxAddressesOfName);
+    for (const std::string& address : *addresses) {
+      CHECK(std::count(addresses->begin(), addresses->end(), address) == 1);
+      CHECK(address.ends_with(request == 21 ? ":11" : ":12"));
+    }
+  }
+}
+
+TEST_CASE("who speaks version 2 is answered in version 2") {
+  Loop loop;
+  TestNode a(loop, 1, 0);
+  a.answer_with = node::WhoIAm{.identity = identity_of(1, 0, "me:1"), .view = node::FoundingView{{instance(1)}, "x"}};
+  for (const uint16_t version : {uint16_t{2}, wire::kMaxVersion}) {
+    CAPTURE(version);
+    wire::Hello hello = hello_from(2, 0, 0, wire::Purpose::ask);
+    hello.max_version = version;
+    Stranger asker(loop, a.port(), first_frame(hello) + framed(node::Ask(node::WhoAreYou{})));
+    REQUIRE(run_until(loop, [&] { return asker.closed(); }));
+    const std::optional<wire::HelloReply> reply = reply_in(asker.seen.data);
+    REQUIRE(reply);
+    CHECK(reply->version == version);
+    wire::FrameDecoder decoder(wire::kMaxHelloBytes);
+    decoder.push(asker.seen.data);
+    REQUIRE(decoder.next());
+    const std::optional<wire::Frame> answer = decoder.next();
+    REQUIRE(answer);
+    CHECK(answer->type == (version == 2 ? wire::FrameType::who_i_am : wire::FrameType::who_i_am_3));
+  }
 }
 
 TEST_CASE("a node can ask itself, and ask while it is being asked") {

@@ -104,6 +104,9 @@ struct TestNode : PeerEvents {
     answers.emplace_back(request, std::move(answer));
     if (hook) hook("answered");
   }
+  void resolved(uint64_t request, Result<std::vector<std::string>> addresses) override {
+    names.emplace_back(request, std::move(addresses));
+  }
 
   struct Refused {
     raft::NodeId id;
@@ -126,6 +129,7 @@ struct TestNode : PeerEvents {
   std::vector<std::pair<raft::NodeId, raft::Position>> removals;
   std::vector<std::pair<raft::NodeId, node::Identity>> identities;
   std::vector<Asked> questions;
+  std::vector<std::pair<uint64_t, Result<std::vector<std::string>>>> names;
   std::vector<std::pair<uint64_t, Result<node::Answer>>> answers;
   std::optional<node::Answer> answer_with;
   std::function<void(const std::string& event)> hook;

@@ -180,21 +180,51 @@ TEST_CASE("HAZARDS D10: a member of one cluster is not adopted by another, nor t
   CHECK_FALSE(leader.node.raft()->configuration().contains(kJoining));
 }
 
-TEST_CASE("HAZARDS D11: a grant of its own is not enough to found a cluster of three") {
-  NodeOptions options = bench_options();
-  options.join = {"a:1", "a:2", "a:3"};
-  Bench bench(std::move(options), empty_disk());
-  bench.persist();
-  REQUIRE(bench.transport.asked.size() == 3);
-  bench.node.answered(bench.transport.asked[0].request, Error{"nobody listens"}, bench.now);
-  bench.node.answered(bench.transport.asked[1].request, Answer(empty_node(kMe, "a:2")), bench.now);
-  bench.node.answered(bench.transport.asked[2].request, Answer(empty_node(kThird, "a:3")), bench.now);
-  bench.persist();
-  REQUIRE(std::holds_alternative<GrantFounding>(bench.transport.asked.back().question));
-  bench.node.answered(bench.transport.asked.back().request, Answer(FoundingGranted{false, "it granted another"}),
-                      bench.now);
-  bench.persist();
+// The first by name of three, with grants asked for.
+struct Founder : Bench {
+  Founder() : Bench(first(), empty_disk()) {
+    persist();
+    find_all();
+  }
+  static NodeOptions first() {
+    NodeOptions options = bench_options();
+    options.name = "a";
+    options.join = {"a:1", "a:2", "a:3"};
+    return options;
+  }
+  void grant(bool third) {
+    for (const auto& question : std::exchange(transport.asked, {})) {
+      if (!std::holds_alternative<GrantFounding>(question.question)) continue;
+      CHECK(std::get<GrantFounding>(question.question).electorate == kAllThree);
+      const bool gives = question.address == "a:1" || third;
+      node.answered(question.request, Answer(FoundingGranted{gives, gives ? "" : "it granted another"}), now);
+    }
+    persist();
+  }
+};
+
+TEST_CASE("HAZARDS D11: the grants of a majority are not enough to found a cluster of three") {
+  Founder bench;
+  REQUIRE(bench.storage.grants.size() == 1);
+  bench.grant(false);
   CHECK(bench.node.identity().cluster == kNoCluster);
+  Founder all;
+  all.grant(true);
+  CHECK(all.node.identity().cluster == kCluster);
+}
+
+TEST_CASE("HAZARDS D11: who does not see all that it expects grants nothing") {
+  Bench bench(listed(), empty_disk());
+  bench.persist();
+  bench.answer_seeking([&](const std::string& address) -> Result<Answer> {
+    if (address == "a:3") return Error{"nobody there"};
+    return Answer(address == "a:2" ? empty_node(kMe, address) : waiting_node(kOther, address));
+  });
+  bench.node.asked(1, GrantFounding{empty_node(kOther, "a:1").identity, 7, {kMe, kOther}}, bench.now);
+  bench.persist();
+  REQUIRE(bench.transport.answers.size() == 1);
+  CHECK_FALSE(std::get<FoundingGranted>(bench.transport.answers[0].second).granted);
+  CHECK(bench.storage.grants.empty());
 }
 
 TEST_CASE("HAZARDS D13: a removed node keeps its data, whoever would take it in") {

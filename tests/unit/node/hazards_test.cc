@@ -203,6 +203,8 @@ TEST_CASE("HAZARDS D11: an empty disk that is to join founds nothing alone, and 
   WhoIAm member = empty_node(kOther, "a:1");
   member.identity.cluster = kCluster;
   member.standing = Standing::member;
+  REQUIRE(bench.storage.grants.empty());
+  bench.wait(1'000);
   REQUIRE(bench.transport.asked.size() == 3);  // the next round
   for (const auto& question : std::exchange(bench.transport.asked, {}))
     if (question.address == "a:1") bench.node.answered(question.request, Answer(member), bench.now);
@@ -210,7 +212,52 @@ TEST_CASE("HAZARDS D11: an empty disk that is to join founds nothing alone, and 
   REQUIRE(bench.transport.asked.size() == 1);
   CHECK(bench.transport.asked[0].address == "a:1");
   CHECK(std::holds_alternative<TakeMeIn>(bench.transport.asked[0].question));
+  // And that it has met one stays on its disk.
+  REQUIRE(bench.storage.grants.size() == 1);
+  CHECK(bench.storage.grants[0].founder == raft::NodeId{~uint64_t{0}});
+  CHECK(bench.storage.grants[0].address == "cluster " + to_hex(kCluster));
+}
+
+TEST_CASE("HAZARDS D11: who has met a member of a cluster never founds, nor grants, after a restart either") {
+  NodeOptions options = bench_options();
+  options.name = "a";  // the first by name
+  options.join = {"a:1", "a:2", "a:3"};
+  RecoveredNode disk = empty_disk();
+  {
+    Bench bench(options, empty_disk());
+    bench.persist();
+    WhoIAm member = empty_node(kOther, "a:1");
+    member.identity.cluster = kCluster;
+    bench.answer_seeking([&](const std::string& address) -> Result<Answer> {
+      if (address == "a:1") return Answer(member);
+      return Error{"nobody there"};
+    });
+    REQUIRE(bench.storage.grants.size() == 1);
+    disk.granted_to = bench.storage.grants[0].founder;
+    disk.granted_attempt = bench.storage.grants[0].attempt;
+    disk.granted_address = bench.storage.grants[0].address;
+    bench.find_all();
+    bench.find_all();
+    CHECK(bench.storage.grants.size() == 1);
+    CHECK(bench.node.waiting_for().find("has met cluster") != std::string::npos);
+  }
+  Bench bench(options, disk);
+  bench.persist();
+  for (int i = 0; i < 5; ++i) bench.find_all();
   CHECK(bench.storage.grants.empty());
+  CHECK(bench.node.identity().cluster == kNoCluster);
+  CHECK(bench.node.waiting_for().find("empty this node's directory") != std::string::npos);
+  bench.node.asked(1, GrantFounding{empty_node(kOther, "a:1").identity, 7, kAllThree}, bench.now);
+  bench.persist();
+  REQUIRE(bench.transport.answers.size() == 1);
+  CHECK_FALSE(std::get<FoundingGranted>(bench.transport.answers[0].second).granted);
+  // Without `join` it does not either.
+  options.join.clear();
+  Bench told_of_nobody(options, disk);
+  told_of_nobody.persist();
+  told_of_nobody.wait(10'000);
+  CHECK(told_of_nobody.node.identity().cluster == kNoCluster);
+  CHECK(told_of_nobody.node.waiting_for().find("has met cluster") != std::string::npos);
 }
 
 TEST_CASE("HAZARDS D15: a request to be taken in that comes again and again is one change of membership") {

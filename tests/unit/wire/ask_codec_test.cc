@@ -57,6 +57,37 @@ TEST_CASE("no prefix of a question or answer is one, and nothing may follow it")
   }
 }
 
+TEST_CASE("who speaks version 2 is told what version 2 knows") {
+  const auto said = [](const auto& value) {
+    std::string out;
+    REQUIRE(wire::encode(out, value, 2));
+    return out;
+  };
+  const node::GrantFounding grant{.founder = {.instance = raft::NodeId{7}, .name = "a"},
+                                  .attempt = 5,
+                                  .electorate = {raft::NodeId{7}, raft::NodeId{9}}};
+  node::GrantFounding plain = grant;
+  plain.electorate.clear();
+  CHECK(frame_of(said(node::Ask(grant))).type == FrameType::grant_founding);
+  CHECK(wire::decode_ask(frame_of(said(node::Ask(grant)))) == node::Ask(plain));
+  CHECK(wire::decode_ask(frame_of(encoded(node::Ask(grant)))) == node::Ask(grant));
+  CHECK(said(node::Ask(node::WhoAreYou{"db1:1112", "10.0.0.1:1112"})) == said(node::Ask(node::WhoAreYou{})));
+  node::WhoIAm who{.identity = {.instance = raft::NodeId{7}, .name = "a"},
+                   .view = node::FoundingView{{raft::NodeId{7}}, "waiting"}};
+  const std::string answered = said(node::Answer(who));
+  who.view.reset();
+  CHECK(answered == said(node::Answer(who)));
+  CHECK(frame_of(answered).type == FrameType::who_i_am);
+}
+
+TEST_CASE("an electorate over its bound is not taken") {
+  node::GrantFounding grant{.founder = {.name = "a"}, .attempt = 5, .electorate = {}};
+  grant.electorate.resize(node::kMaxElectorate);
+  CHECK(wire::decode_ask(frame_of(encoded(node::Ask(grant)))));
+  grant.electorate.resize(node::kMaxElectorate + 1);
+  CHECK_FALSE(wire::decode_ask(frame_of(encoded(node::Ask(grant)))));
+}
+
 TEST_CASE("a boolean is 0 or 1, a standing is known") {
   std::string granted = encoded(node::Answer(node::FoundingGranted{.granted = true, .why = ""}));
   granted[wire::kFrameHeaderBytes] = 2;

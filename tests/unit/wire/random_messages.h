@@ -73,15 +73,26 @@ class RandomMessages {
     for (uint8_t& byte : bytes) byte = static_cast<uint8_t>(below(256));
   }
 
+  std::vector<NodeId> electorate() {
+    std::vector<NodeId> ids(below(6));
+    for (NodeId& id : ids) id = node();
+    return ids;
+  }
+
   static constexpr size_t kAsks = std::variant_size_v<Ask>;
   Ask ask(size_t kind) {
-    if (kind == 0) return WhoAreYou{};
-    if (kind == 1) return GrantFounding{.founder = identity(), .attempt = any()};
+    if (kind == 0 && flip()) return WhoAreYou{};
+    if (kind == 0) return WhoAreYou{.dialled_as = text(40) + "x", .dialled_at = text(40)};
+    if (kind == 1) return GrantFounding{.founder = identity(), .attempt = any(), .electorate = electorate()};
     if (kind == 2) return TakeMeIn{.who = identity()};
     return Adopt{.cluster = identity().cluster, .instance = node(), .leader_name = text(40)};
   }
   Answer answer(size_t kind) {
-    if (kind == 0) return who();
+    if (kind == 0) {
+      WhoIAm v = who();
+      if (flip()) v.view = FoundingView{.electorate = electorate(), .waiting_for = text(100)};
+      return v;
+    }
     if (kind == 1) return FoundingGranted{.granted = flip(), .why = text(100)};
     if (kind == 2) return TakenIn{.accepted = flip(), .leader_address = text(40), .why = text(100)};
     return Adopted{.ok = flip(), .why = text(100)};
