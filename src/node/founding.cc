@@ -188,7 +188,7 @@ void Node::seek_decide(Millis now) {
   const Seeking::View view = seeking.view();
   if (!view.settled) return;
   seeking.electorate.clear();
-  if (view.complete)
+  if (view.complete && granted_to_ != kACluster)
     for (const auto& [id, found] : view.nodes) seeking.electorate.push_back(id);
   if (granted_to_ == kACluster)
     return say_waiting("this node has met " + granted_address_ +
@@ -246,7 +246,7 @@ std::string Node::who_founds(const SeekingView& view) const {
     const std::vector<raft::NodeId>& theirs = found.who->view->electorate;
     if (theirs.empty())
       return "all " + std::to_string(view.nodes.size()) + " nodes are there, but " + who.name + " at " + found.address +
-             " has not found all that it expects yet; it says: " +
+             " does not take part yet; it says: " +
              (found.who->view->waiting_for.empty() ? "nothing yet" : found.who->view->waiting_for);
     if (theirs != electorate && within(electorate, theirs))
       return "waiting for " + who.name + ", whose join names more nodes, to found the cluster";
