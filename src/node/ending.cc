@@ -15,6 +15,7 @@ constexpr Millis kAnswerMs = 3'000;
 void Node::begin_shutdown(Millis now) {
   if (ending_) return;
   ending_ = Ending{.answer_by = now + kAnswerMs, .to = {}, .tried = {}, .gave_back = {}};
+  if (raft_) raft_->set_leaving();
   wants_turn_ = true;
   bring_deadlines_forward(ending_->answer_by);
 }
@@ -73,7 +74,12 @@ void Node::handover_done(const raft::TransferDone& transfer) {
     return;
   }
   ending_->tried.insert(ending_->to);
-  if (const raft::Member* member = raft_->configuration().find(ending_->to))
+  const raft::Member* member = raft_->configuration().find(ending_->to);
+  if (member == nullptr) return;
+  // Where all are stopped together nobody is left to lead, as is to be expected.
+  if (raft_->role() != raft::Role::leader)
+    logf(LogLevel::notice, "leadership was not handed over: too few voters answer");
+  else
     logf(LogLevel::warning, "%s did not take leadership over within an election timeout", member->name.c_str());
 }
 

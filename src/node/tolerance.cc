@@ -55,7 +55,7 @@ std::string Node::tolerance_warning() const {
 }
 
 void Node::watch_tolerance(Millis now) {
-  if (!raft_->leads_for_certain()) {
+  if (!raft_->leads_for_certain() || ending_) {
     tolerance_said_ = tolerance_seen_ = Tolerance::fine;
     return;
   }

@@ -266,6 +266,8 @@ class Raft {
   [[nodiscard]] bool leads_for_certain() const;
   [[nodiscard]] bool change_pending() const { return log_.configuration_index() > commit_index_; }
   [[nodiscard]] bool transferring() const { return transfer_.has_value(); }
+  // This process is about to end: that it leads no longer is no trouble. Only for what the log says.
+  void set_leaving() { leaving_ = true; }
   // The cluster goes on without this server, for certain: by its own log, or by what a member said. It starts no
   // election. Ends when a later configuration names it again.
   [[nodiscard]] bool removed() const;
@@ -458,6 +460,7 @@ class Raft {
   std::vector<PendingRead> new_reads_;  // wait for this turn's round
   std::deque<PendingRead> reads_;       // wait for their round's echoes
   std::optional<Transfer> transfer_;
+  bool leaving_ = false;
   uint64_t snapshot_free_at_us_ = 0;  // the rate allows the next chunk from then on
   SnapshotCounters snapshot_counters_;
 

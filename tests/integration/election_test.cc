@@ -1,6 +1,7 @@
 // The /keys/ example's walk-through: set and get with any node, stop the leader, watch the election, start it again.
 #include <algorithm>
 #include <csignal>
+#include <map>
 
 #include <doctest/doctest.h>
 
@@ -140,6 +141,41 @@ TEST_CASE("leadership is handed over on request, members leave and come") {
   CHECK(remove(old_leader.name) == 200);
   await_voters(nodes.all, 2);
   CHECK(heir.get("/set?key=a&value=b").status == 200);
+}
+
+TEST_CASE("all members are stopped together, as by Ctrl-C: a normal end, of which no log warns") {
+  ThreeNodes nodes;
+  for (int round = 0; round < 3; ++round) {
+    CAPTURE(round);
+    Server& leader = await_leader(nodes.all);
+    // Its followers first, or itself: who goes last differs.
+    Servers order = others(nodes.all, leader);
+    order.insert(round == 0 ? order.begin() : order.end(), &leader);
+    std::map<std::string, size_t> before;
+    for (const Server* server : nodes.all) before[server->name] = server->log().size();
+    for (Server* server : order) REQUIRE(server->signal(SIGTERM));
+    for (Server* server : order) CHECK(server->wait() == 0);
+    for (const Server* server : nodes.all) {
+      const std::string log = server->log().substr(before[server->name]);
+      CHECK(log.find("stopped") != std::string::npos);
+      CHECK_MESSAGE(log.find(" # ") == std::string::npos, log);  // a warning
+    }
+    for (Server* server : nodes.all) server->start();
+  }
+}
+
+TEST_CASE("leadership that is handed over as it was asked for: no log warns of it") {
+  ThreeNodes nodes;
+  Server& leader = await_leader(nodes.all);
+  Server& next = *others(nodes.all, leader).front();
+  std::map<std::string, size_t> before;
+  for (const Server* server : nodes.all) before[server->name] = server->log().size();
+  CHECK(curl(nodes.dir, "--json '{\"id\":\"" + next.name + "\"}' " + leader.url("/cluster/transfer")).status == 200);
+  REQUIRE(eventually([&] { return next.cluster_field("role") == "leader"; }));
+  for (const Server* server : nodes.all) {
+    const std::string log = server->log().substr(before[server->name]);
+    CHECK_MESSAGE(log.find(" # ") == std::string::npos, log);
+  }
 }
 
 }  // namespace wh::testing
