@@ -149,7 +149,8 @@ Result<CommandLine> parse_command_line(const std::vector<std::string>& arguments
     }
     if (first.empty()) return Error{"the path of the config file is empty"};
     if (first.size() > 1 && first[0] == '-')
-      return Error{"unknown option '" + printable(first.substr(0, 64)) + "': directives begin with two dashes"};
+      return Error{"unknown option '-" + shown_name(std::string_view(first).substr(1)) +
+                   "': directives begin with two dashes"};
     line.config = first;
     i = 1;
     if (is_value(i)) return Error{"only one config file can be given; directives begin with two dashes"};
@@ -249,7 +250,9 @@ std::string help_text() {
       "A directive counts from the command line before the environment, from the\n"
       "environment (WORMHOLE_ and its name in capitals, '_' for '-') before the config\n"
       "file, and from there before its default. Use --NAME=VALUE for a value that\n"
-      "begins with '--'. conf/wormhole.conf explains every directive.\n";
+      "begins with '--'. Secrets belong into a file: the config file, or one that a\n"
+      "variable names (WORMHOLE_REQUIREPASS_FILE=/run/secrets/password); 'ps' may show\n"
+      "a command line. conf/wormhole.conf explains every directive.\n";
   constexpr size_t kNames = 27;
   std::string_view section;
   for (const OptionSpec& spec : option_table()) {

@@ -18,16 +18,14 @@ std::string ConfigError::to_string() const {
 
 std::string shown_line(std::string_view line) {
   constexpr size_t kShown = 200;
-  constexpr std::string_view kMarks = "\"'-=";
   line = trim_blanks(line);
   // Not the first word alone: two directives that slipped onto one line hold a secret as well.
   size_t end = 0;
   for (bool first = true; end < line.size(); first = false) {
-    const auto is_mark = [&](size_t i) { return is_blank(line[i]) || kMarks.find(line[i]) != std::string_view::npos; };
     size_t begin = end;
-    while (begin < line.size() && is_mark(begin)) ++begin;
+    while (begin < line.size() && (!is_name_character(line[begin]) || line[begin] == '-')) ++begin;
     end = begin;
-    while (end < line.size() && (!is_mark(end) || line[end] == '-')) ++end;
+    while (end < line.size() && is_name_character(line[end])) ++end;
     const std::string_view word = line.substr(begin, end - begin);
     const bool hides = first ? hides_value(word) : find_option(word) != nullptr && hides_value(word);
     if (hides && end < line.size()) return printable(line.substr(0, std::min(end, kShown))) + " ***";

@@ -10,6 +10,7 @@
 #include "server/config_parser.h"
 #include "server/option_checks.h"
 #include "server/option_table.h"
+#include "server/option_values.h"
 
 namespace wh {
 namespace {
@@ -17,6 +18,7 @@ namespace {
 constexpr size_t kMaxIncludeDepth = 8;
 constexpr size_t kMaxIncludedFiles = 256;  // in all: eight levels could otherwise multiply without end
 constexpr std::string_view kEnvironmentPrefix = "WORMHOLE_";
+constexpr std::string_view kFileSuffix = "_FILE";  // of a variable that names the file of a secret
 
 std::string in_quotes(std::string_view text) { return "'" + printable(text) + "'"; }
 
@@ -92,7 +94,7 @@ class Loader {
     const OptionSpec* spec = find_option(name);
     if (spec == nullptr) {
       const std::string_view nearest = nearest_option(name);
-      return fail(place, "unknown directive " + in_quotes(name.substr(0, 64)) +
+      return fail(place, "unknown directive '" + shown_name(name) + "'" +
                              (nearest.empty() ? "" : "; did you mean " + in_quotes(nearest) + "?"));
     }
     if (spec->type == OptionType::include) return include(place, words, folder);
@@ -138,15 +140,21 @@ class Loader {
 
   void apply_environment(const std::vector<std::pair<std::string, std::string>>& environment) {
     std::map<std::string_view, std::string_view> usable;
+    std::map<std::string_view, std::string_view> secret_files;  // NAME_FILE
     for (const auto& [name, value] : environment) {
       const bool ours = name.starts_with(kEnvironmentPrefix);
       if (!ours && !is_seed_name(name)) continue;
       // Kubernetes sets such names for a service that is called "wormhole" (or "http-server").
       if (value.starts_with("tcp://")) {
         note_ignored(name, "its value is an address of a service (tcp://...), as Kubernetes sets it");
+      } else if (value.empty() && is_secret_file_name(name)) {
+        return fail({"environment", 0, name + "="}, "it is empty: it must name a file that holds the secret");
       } else if (value.empty()) {
         note_ignored(name, "it is empty");
+      } else if (is_secret_file_name(name)) {
+        secret_files[name] = value;
       } else if (ours && !is_directive_name(name)) {
+        if (const std::string_view secret = meant_secret(name); !secret.empty()) return fail_near_secret(name, secret);
         note_ignored(name, "there is no such directive");
       } else {
         usable[name] = value;
@@ -157,10 +165,71 @@ class Loader {
       if (found == usable.end() && !spec.seed_environment.empty()) found = usable.find(spec.seed_environment);
       if (found == usable.end()) continue;
       const bool hidden = spec.type == OptionType::secret;
-      const std::string text = std::string(found->first) + "=" + (hidden ? "***" : shown_line(found->second));
+      const std::string text =
+          std::string(found->first) + "=" + (hidden ? std::string(kSecretMask) : shown_line(found->second));
       apply({"environment", 0, text}, spec.name, option_words(spec, found->second), "");
       if (error_) return;
     }
+    for (const auto& [name, path] : secret_files) {
+      apply_secret_file(name, std::string(path), usable);
+      if (error_) return;
+    }
+  }
+
+  // What a container's platform puts into a file: one line, whose end is no part of the secret.
+  void apply_secret_file(std::string_view name, const std::string& path,
+                         const std::map<std::string_view, std::string_view>& usable) {
+    const std::string_view direct = name.substr(0, name.size() - kFileSuffix.size());
+    const Place place{"environment", 0, std::string(name) + "=" + printable(path)};
+    if (usable.contains(direct)) return fail(place, std::string(direct) + " is set as well: set one of the two");
+    const Result<std::string> text = files_.read(path);
+    if (!text) return fail(place, "cannot read the file: " + text.error());
+    std::string_view secret = *text;
+    while (secret.ends_with('\n') || secret.ends_with('\r')) secret.remove_suffix(1);
+    if (secret.empty()) return fail(place, "the file is empty: it must hold the secret");
+    if (secret.find('\n') != std::string_view::npos)
+      return fail(place, "the file has more than one line: it must hold the secret and nothing else");
+    apply(place, secret_file_spec(name)->name, {std::string(secret)}, "");
+  }
+
+  // The secret whose NAME_FILE this is; null when it is none's.
+  static const OptionSpec* secret_file_spec(std::string_view name) {
+    if (!name.ends_with(kFileSuffix)) return nullptr;
+    name.remove_suffix(kFileSuffix.size());
+    const auto found = std::find_if(option_table().begin(), option_table().end(), [&](const OptionSpec& spec) {
+      return spec.type == OptionType::secret && environment_name(spec.name) == name;
+    });
+    return found == option_table().end() ? nullptr : &*found;
+  }
+  static bool is_secret_file_name(std::string_view name) { return secret_file_spec(name) != nullptr; }
+
+  // The secret that a name of no directive is near to; empty when it is near none. A server that nobody needs a
+  // password for must not be the answer to a slip in the password's name.
+  static std::string_view meant_secret(std::string_view name) {
+    if (is_service_name(name)) return {};
+    std::string wanted = to_lower(name.substr(kEnvironmentPrefix.size()));
+    std::replace(wanted.begin(), wanted.end(), '_', '-');
+    for (const bool as_file : {false, true}) {
+      if (as_file && wanted.ends_with("-file")) wanted.resize(wanted.size() - 5);
+      const std::string_view nearest = nearest_option(wanted);
+      if (!nearest.empty() && find_option(nearest)->type == OptionType::secret) return nearest;
+    }
+    if (!hides_value(wanted)) return {};
+    return wanted.find("secret") != std::string::npos ? "cluster-secret" : "requirepass";
+  }
+  // What Kubernetes sets beside the address: WORMHOLE_SERVICE_PORT_PASS of a port that is called "pass",
+  // WORMHOLE_SECRETS_SERVICE_HOST and WORMHOLE_SECRETS_PORT_80_TCP_ADDR of a service "wormhole-secrets".
+  static bool is_service_name(std::string_view name) {
+    if (name.find("_SERVICE_HOST") != std::string_view::npos || name.find("_SERVICE_PORT") != std::string_view::npos)
+      return true;
+    const size_t port = name.find("_PORT_");
+    return port != std::string_view::npos && port + 6 < name.size() && name[port + 6] >= '0' && name[port + 6] <= '9';
+  }
+  void fail_near_secret(std::string_view name, std::string_view secret) {
+    const std::string meant = environment_name(secret);
+    fail({"environment", 0, printable(name.substr(0, 128)) + "=" + std::string(kSecretMask)},
+         "there is no such directive; did you mean " + meant + ", or " + meant + std::string(kFileSuffix) +
+             ", which names a file that holds it?");
   }
 
   static bool is_seed_name(std::string_view name) {

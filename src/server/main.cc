@@ -7,6 +7,7 @@
 #include <string_view>
 #include <sys/stat.h>
 #include <system_error>
+#include <unistd.h>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -21,6 +22,7 @@
 #include "server/health_check.h"
 #include "server/log_output.h"
 #include "server/option_table.h"
+#include "server/process_secrets.h"
 #include "server/server.h"
 #include "server/simulate.h"
 #include "server/supervisor.h"
@@ -75,6 +77,7 @@ int run(wh::LoadedConfig config) {
 
 int main(int argc, char** argv) {
   const auto line = wh::parse_command_line(std::vector<std::string>(argv + 1, argv + argc));
+  wh::hide_arguments(argc, argv);
   if (!line) return complain("wormhole-server: " + line.error());
   switch (line->mode) {
     case wh::CommandLine::Mode::help:
@@ -86,7 +89,9 @@ int main(int argc, char** argv) {
   }
   if (line->mode == wh::CommandLine::Mode::simulate) return wh::simulate(line->simulate);
   if (line->mode == wh::CommandLine::Mode::verify) return wh::verify_backup(*line);
-  auto loaded = wh::load_config({line->config, wh::real_environment(), line->directives}, wh::real_config_files());
+  const auto environment = wh::real_environment();
+  wh::hide_environment(environ);
+  auto loaded = wh::load_config({line->config, environment, line->directives}, wh::real_config_files());
   if (auto* error = std::get_if<wh::ConfigError>(&loaded)) {
     const std::string_view meant = wh::argument_for_word(line->config);
     if (!meant.empty() && error->source == line->config && error->line == 0)

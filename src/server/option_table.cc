@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <type_traits>
 
+#include "base/log.h"
 #include "base/nearest.h"
 #include "server/glob_pattern.h"
 #include "server/option_checks.h"
@@ -274,6 +275,23 @@ std::string_view nearest_option(std::string_view name) {
   return nearest.found();
 }
 
+std::string shown_name(std::string_view name) {
+  constexpr size_t kShown = 64;
+  size_t end = 0;
+  while (end < name.size() && is_name_character(name[end])) ++end;
+  const std::string lower = to_lower(name.substr(0, end));
+  for (const OptionSpec& spec : kTable)
+    if (spec.type == OptionType::secret && lower.starts_with(spec.name)) end = spec.name.size();
+  // What is no name at all is shown, else nobody would find it; behind one that hides its value the value may stand.
+  if (end == name.size() || end == 0 || !hides_value(name.substr(0, end))) end = name.size();
+  const bool cut = end < name.size();
+  return printable(name.substr(0, std::min(end, kShown))) + (cut ? std::string(kSecretMask) : "");
+}
+
+bool is_name_character(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+}
+
 bool hides_value(std::string_view name) {
   const OptionSpec* spec = find_option(name);
   if (spec != nullptr) return spec->type == OptionType::secret;
@@ -311,7 +329,10 @@ std::vector<std::string> option_words(const OptionSpec& spec, std::string_view v
 }
 
 std::string option_text(const Options& options, const OptionSpec& spec) {
-  if (const auto* text = std::get_if<TextField>(&spec.field)) return options.**text;
+  if (const auto* text = std::get_if<TextField>(&spec.field)) {
+    const std::string& value = options.**text;
+    return spec.type == OptionType::secret && !value.empty() ? std::string(kSecretMask) : value;
+  }
   if (const auto* list = std::get_if<ListField>(&spec.field)) {
     std::string out;
     for (const std::string& value : options.**list) {
@@ -357,7 +378,7 @@ Status set_option(Options& options, std::string_view name, std::string_view valu
   const OptionSpec* spec = find_option(name);
   if (spec == nullptr) {
     const std::string_view nearest = nearest_option(name);
-    return Error{"unknown directive " + quoted_name(printable(name.substr(0, 64))) +
+    return Error{"unknown directive " + quoted_name(shown_name(name)) +
                  (nearest.empty() ? "" : "; did you mean " + quoted_name(nearest) + "?")};
   }
   if (!spec->changeable)

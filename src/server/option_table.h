@@ -63,6 +63,14 @@ std::string_view nearest_option(std::string_view name);
 // Whether what stands after `name` must not be shown: a secret, or what may be a mistyped name of one.
 bool hides_value(std::string_view name);
 
+// Whether a directive's name, or a mistyped one, may hold this character. Any other one ends the name: in
+// `requirepass:hunter2` a value follows.
+bool is_name_character(char c);
+
+// An unknown name as errors may show it: cut when long, escaped, and nothing of a value that stands in one word with
+// it.
+std::string shown_name(std::string_view name);
+
 // Sets the option from the words of a directive. The error is a sentence that names the directive and never the value;
 // the options are unchanged then. Not for `include`.
 Status assign_option(Options& options, const OptionSpec& spec, std::span<const std::string> words);
@@ -70,8 +78,11 @@ Status assign_option(Options& options, const OptionSpec& spec, std::span<const s
 // A value in one string (CONFIG SET, the environment): the words of a list are split at blanks, else it is taken whole.
 std::vector<std::string> option_words(const OptionSpec& spec, std::string_view value);
 
-// The value as CONFIG GET shows it: numbers in their smallest unit, lists with spaces between. Secrets too, as in
-// Redis.
+// What stands for a secret wherever it would be shown; one that is empty is shown as empty.
+inline constexpr std::string_view kSecretMask = "***";
+
+// The value as CONFIG GET shows it: numbers in their smallest unit, lists with spaces between, kSecretMask for a
+// secret.
 std::string option_text(const Options& options, const OptionSpec& spec);
 
 // The default as the documentation writes it: sizes with units, `""` for an empty one. Empty for `include`.

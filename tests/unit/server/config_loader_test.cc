@@ -7,6 +7,7 @@
 
 #include "../../rounds.h"
 #include "base/prng.h"
+#include "server/option_table.h"
 
 using namespace wh;
 using namespace std::string_literals;
@@ -210,6 +211,93 @@ TEST_CASE("environment and command line: errors say where, and show no secret") 
   CHECK(has(bad({}, {}, {{"port", {}}}), "command line: '--port'\n'port' needs a value"));
   CHECK_FALSE(has(bad({}, {}, {{"requirepass", {"a", "hunter2"}}}), "hunter2"));
   CHECK_FALSE(has(bad({}, {}, {{"requirepas", {"hunter2"}}}), "hunter2"));
+}
+
+TEST_CASE("no error shows what stands in one word with a secret's name") {
+  for (const std::string line :
+       {"requirepass=hunter2", "requirepass:hunter2", "requirepass,hunter2", "requirepas=hunter2",
+        "Cluster-Secret=hunter2", "port 1 requirepass=hunter2", "password=hunter2", "requirepass\"hunter2\"",
+        "requirepass 'hunter2", "requirepass hunter2 hunter2"}) {
+    CAPTURE(line);
+    CHECK_FALSE(has(bad({{"w.conf", line}}), "hunter2"));
+  }
+  for (const char* name : {"requirepass:hunter2", "requirepas:hunter2", "requirepass,hunter2"}) {
+    CAPTURE(name);
+    CHECK_FALSE(has(bad({}, {}, {{name, {}}}), "hunter2"));
+  }
+  CHECK(has(bad({{"w.conf", "requirepass=hunter2"}}), "'requirepass ***'\nunknown directive 'requirepass***'"));
+  CHECK(has(bad({{"w.conf", "port=80"}}), "unknown directive 'port=80'"));
+}
+
+TEST_CASE("environment: NAME_FILE names a file that holds a secret") {
+  const Texts texts = {{"/run/pw", "hunter 2\r\n"}, {"/run/bare", "x"}};
+  CHECK(good(texts, {{"WORMHOLE_REQUIREPASS_FILE", "/run/pw"}}).options.requirepass == "hunter 2");
+  CHECK(good(texts, {{"WORMHOLE_CLUSTER_SECRET_FILE", "/run/bare"}}).options.cluster_secret == "x");
+  CHECK(good(texts, {{"WORMHOLE_TLS_KEY_FILE_PASS_FILE", "/run/bare"}}).options.tls_key_file_pass == "x");
+  CHECK(good(texts, {{"WORMHOLE_REQUIREPASS_FILE", "/run/pw"}}).notices.empty());
+  // Every secret that there is, and that there will be.
+  for (const OptionSpec& spec : option_table()) {
+    if (spec.type != OptionType::secret) continue;
+    std::string name = "WORMHOLE_";
+    for (const char c : spec.name) name += c == '-' ? '_' : static_cast<char>(c - 'a' + 'A');
+    CHECK(good(texts, {{name + "_FILE", "/run/bare"}}).set_somewhere.contains(spec.name));
+  }
+  // As from the environment: the command line goes before it, it goes before the file.
+  const Texts with_file = {{"/run/pw", "b"}, {"w.conf", "requirepass a"}};
+  CHECK(good(with_file, {{"WORMHOLE_REQUIREPASS_FILE", "/run/pw"}}).options.requirepass == "b");
+  CHECK(good(with_file, {{"WORMHOLE_REQUIREPASS_FILE", "/run/pw"}}, {{"requirepass", {"c"}}}).options.requirepass ==
+        "c");
+  CHECK(good(with_file, {{"WORMHOLE_REQUIREPASS_FILE", "/run/pw"}, {"WORMHOLE_REQUIREPASS", ""}}).options.requirepass ==
+        "b");
+}
+
+TEST_CASE("environment: a NAME_FILE that gives no secret stops the start") {
+  const std::string name = "WORMHOLE_REQUIREPASS_FILE";
+  const auto said = [&](const std::string& path, const std::string& text) {
+    const std::string error = bad({{"/f", text}}, {{name, path}});
+    CHECK(has(error, "environment: '" + name + "=" + path + "'\n"));
+    CHECK_FALSE(has(error, "hunter2"));
+    return error;
+  };
+  CHECK(has(said("/none", ""), "cannot read the file: No such file"));
+  CHECK(has(said("/f", ""), "the file is empty"));
+  CHECK(has(said("/f", "\n\n"), "the file is empty"));
+  CHECK(has(said("/f", "hunter2\nmore\n"), "more than one line"));
+  CHECK(has(said("/f", "hunter2" + std::string(5000, 'x')), "at most 4095 bytes"));
+  CHECK(has(said("/f", "hunter2\0"s), "NUL"));
+  CHECK(has(said("", ""), "it is empty"));
+  CHECK(has(bad({{"/f", "x"}}, {{name, "/f"}, {"WORMHOLE_REQUIREPASS", "hunter2"}}),
+            "WORMHOLE_REQUIREPASS is set as well"));
+}
+
+TEST_CASE("environment: an unknown name near a secret's stops the start, and shows no value") {
+  struct Case {
+    const char* name;
+    const char* meant;
+  };
+  for (const Case& c :
+       {Case{"WORMHOLE_REQUIREPAS", "WORMHOLE_REQUIREPASS"}, Case{"WORMHOLE_REQUIREPASSWORD", "WORMHOLE_REQUIREPASS"},
+        Case{"WORMHOLE_REQUIREPAS_FILE", "WORMHOLE_REQUIREPASS_FILE"},
+        Case{"WORMHOLE_REQUIREPASS_FILES", "WORMHOLE_REQUIREPASS_FILE"},
+        Case{"WORMHOLE_PASSWORD", "WORMHOLE_REQUIREPASS"}, Case{"WORMHOLE_REQUIRE_PASS", "WORMHOLE_REQUIREPASS"},
+        Case{"WORMHOLE_SECRET", "WORMHOLE_CLUSTER_SECRET"}, Case{"WORMHOLE_CLUSTERSECRET", "WORMHOLE_CLUSTER_SECRET"},
+        Case{"WORMHOLE_CLUSTER_SECRT", "WORMHOLE_CLUSTER_SECRET"},
+        Case{"WORMHOLE_CLUSTER_SECERT_FILE", "WORMHOLE_CLUSTER_SECRET_FILE"},
+        Case{"WORMHOLE_TLS_KEY_FILE_PAS", "WORMHOLE_TLS_KEY_FILE_PASS"}}) {
+    CAPTURE(c.name);
+    const std::string error = bad({}, {{c.name, "hunter2"}});
+    CHECK(has(error, "environment: '" + std::string(c.name) + "=***'\n"));
+    CHECK(has(error, c.meant));
+    CHECK_FALSE(has(error, "hunter2"));
+  }
+  // Others are not meant for us, or no secret's.
+  for (const char* name :
+       {"WORMHOLE_SERVICE_PORT_PASS", "WORMHOLE_SECRETS_SERVICE_HOST", "WORMHOLE_SECRETS_SERVICE_PORT",
+        "WORMHOLE_SECRETS_PORT_80_TCP_ADDR", "WORMHOLE_PROT", "WORMHOLE_TEST_TIME", "WORMHOLE_VERSION"}) {
+    CAPTURE(name);
+    CHECK(good({}, {{name, "80"}}).notices.size() == 1);
+  }
+  CHECK(good({}, {{"WORMHOLE_SECRETS_PORT", "tcp://10.0.0.1:80"}}).notices.size() == 1);
 }
 
 TEST_CASE("load: contradictions are reported where they were written") {
