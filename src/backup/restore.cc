@@ -136,8 +136,6 @@ Result<raft::Index> restore_backup(Backup backup, const std::string& path, const
   if (error && error != std::errc::no_such_file_or_directory)
     return Error{"cannot list " + path + ": " + error.message()};
   if (Status empty = check_empty(path, std::move(names)); !empty) return Error{empty.error()};
-  std::filesystem::create_directories(path, error);
-  if (error) return Error{"could not create the directory " + path + ": " + error.message()};
   Result<storage::Directory> directory = storage::Directory::open(path);
   if (!directory) return Error{directory.error()};
   Result<std::vector<std::string>> files = directory->files();

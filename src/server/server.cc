@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <csignal>
-#include <filesystem>
 #include <sys/resource.h>
 #include <unistd.h>
 #include <utility>
@@ -122,9 +121,6 @@ void Server::raise_descriptor_limit() {
 }
 
 Status Server::open_storage(node::RecoveredNode& recovered, bool named) {
-  std::error_code error;
-  std::filesystem::create_directories(options_.dir, error);
-  if (error) return Error{"could not create the directory " + options_.dir + ": " + error.message()};
   auto opened = storage::SqliteStorage::open({.directory = options_.dir,
                                               .node_name = named ? options_.node_id : std::string(),
                                               .default_node_name = options_.node_id,

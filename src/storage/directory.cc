@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <dirent.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -44,11 +45,74 @@ int take(int lock) {
   }
 }
 
+// "user 1112 (wormhole)"
+std::string user_text(uid_t uid) {
+  const passwd* entry = ::getpwuid(uid);
+  return "user " + std::to_string(uid) + (entry != nullptr ? " (" + std::string(entry->pw_name) + ")" : "");
+}
+
+// As a command takes it: by name, else by number, before which sudo wants a '#'.
+std::string user_argument(uid_t uid, const char* mark = "") {
+  const passwd* entry = ::getpwuid(uid);
+  if (entry != nullptr) return entry->pw_name;
+  return *mark == '\0' ? std::to_string(uid) : "'" + (mark + std::to_string(uid)) + "'";
+}
+
+bool in_group(gid_t gid) {
+  if (gid == ::getegid()) return true;
+  std::vector<gid_t> groups(static_cast<size_t>(std::max(0, ::getgroups(0, nullptr))));
+  const int count = ::getgroups(static_cast<int>(groups.size()), groups.data());
+  groups.resize(static_cast<size_t>(std::max(0, count)));
+  return std::find(groups.begin(), groups.end(), gid) != groups.end();
+}
+
+// A volume as container platforms mount it: root's, and the group's that the process was given (fsGroup).
+bool is_group_volume(const struct stat& info) {
+  constexpr mode_t kGroup = S_IWGRP | S_IXGRP;
+  return info.st_uid == 0 && (info.st_mode & kGroup) == kGroup && (info.st_mode & S_IWOTH) == 0 &&
+         in_group(info.st_gid);
+}
+
+// What another user made here could not be read, and what this one makes that user's server could not open. Files
+// count as well as the directory: root may do anything in a group's volume, and leave files of root's.
+Status check_owner(const std::string& path, int fd, const struct stat& info) {
+  const uid_t self = ::geteuid();
+  uid_t other = self;
+  std::string what = path;
+  for (const char* file : {kDatabaseFile, kLockFile}) {
+    struct stat found {};
+    if (::fstatat(fd, file, &found, AT_SYMLINK_NOFOLLOW) != 0 || found.st_uid == self) continue;
+    other = found.st_uid;
+    what = path + "/" + file;
+  }
+  if (info.st_uid != self && !is_group_volume(info)) {
+    other = info.st_uid;
+    what = path;
+  }
+  if (other == self) return ok_status();
+  std::string why = what + " belongs to " + user_text(other) + ", but this process runs as " + user_text(self);
+  if (self == 0)
+    return Error{why +
+                 ": what root writes here, that user could not open; run the same command as that user (sudo -u " +
+                 user_argument(other, "#") + " ...)"};
+  if (what == path && ::faccessat(fd, ".", W_OK | X_OK, AT_EACCESS) == 0)
+    return Error{why + ": name a subdirectory of it, which is made then (dir " + path +
+                 "/data), or give it to this user"};
+  return Error{why + ": run it as that user, or give this one all that is there (chown -R " + user_argument(self) +
+               " " + path + ")"};
+}
+
 }  // namespace
 
 Result<Directory> Directory::open(const std::string& wanted) {
   const mode_t mode = WH_MUTANT(directory_open_to_all) ? 0755 : 0700;
-  if (::mkdir(wanted.c_str(), mode) != 0 && errno != EEXIST) return Error{disk_error("make directory", wanted, errno)};
+  if (::mkdir(wanted.c_str(), mode) != 0 && errno != EEXIST) {
+    // Made with its parents, a path of a file system that is not mounted would be a new, empty node.
+    if (errno == ENOENT)
+      return Error{disk_error("make directory", wanted, errno) +
+                   ": the directory it is to be in is not there either; is its file system mounted? (directive dir)"};
+    return Error{disk_error("make directory", wanted, errno)};
+  }
   char resolved[PATH_MAX];
   if (::realpath(wanted.c_str(), resolved) == nullptr) return Error{disk_error("open directory", wanted, errno)};
   std::string path = resolved;
@@ -57,9 +121,7 @@ Result<Directory> Directory::open(const std::string& wanted) {
   Directory directory(std::move(path), fd, -1);
   struct stat info {};
   if (::fstat(fd, &info) != 0) return Error{disk_error("open directory", directory.path_, errno)};
-  if (info.st_uid != ::geteuid())
-    return Error{directory.path_ + " belongs to user " + std::to_string(info.st_uid) +
-                 ", but this process runs as user " + std::to_string(::geteuid())};
+  if (Status owned = check_owner(directory.path_, fd, info); !owned) return Error{owned.error()};
   const std::string lock_path = directory.path_ + "/" + kLockFile;
   directory.lock_ = ::openat(fd, kLockFile, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
   if (directory.lock_ < 0) return Error{disk_error("open", lock_path, errno)};

@@ -12,7 +12,8 @@ namespace wh::storage {
 
 class Directory {
  public:
-  // Makes `path` (its parent must exist) when it is missing. The error names the process that holds it.
+  // Makes `path` (its parent must exist) when it is missing. It must be this user's, or a volume of root's that a group
+  // of this process's may write to. The error names the process that holds it, or says which user may use it and how.
   static Result<Directory> open(const std::string& path);
   Directory(Directory&& other) noexcept;
   Directory& operator=(Directory&&) = delete;

@@ -100,6 +100,11 @@ TEST_CASE("an empty file system's directory, and one that is missing, will do") 
   std::filesystem::create_directory(dir.file("lost+found"));
   CHECK(backup::restore_backup(backup_of(machine), dir.path(), founder()).ok());
   CHECK(backup::restore_backup(backup_of(machine), dir.file("new"), founder()).ok());
+  // Its parent is not made: a file system may not be mounted.
+  const auto index = backup::restore_backup(backup_of(machine), dir.file("no/such/mount"), founder());
+  REQUIRE_FALSE(index.ok());
+  CHECK(index.error().find("is its file system mounted?") != std::string::npos);
+  CHECK_FALSE(file_exists(dir.file("no")));
 }
 
 TEST_CASE("a crash at every call of a restore: refused, or whole, never another state") {
