@@ -5,13 +5,14 @@
 #include <cstdio>
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <system_error>
 #include <unistd.h>
 #include <utility>
 
 #include "base/assert.h"
 #include "machine/sessions.h"
+#include "storage/ballast.h"
+#include "storage/disk.h"
 #include "storage/format.h"
 
 namespace wh::backup {
@@ -19,6 +20,8 @@ namespace {
 
 // Between two looks at how much room is left.
 constexpr uint64_t kCheckRoomEvery = 4 << 20;
+// Of an empty one, generously.
+constexpr uint64_t kLeastSize = 1 << 20;
 // Of rows read back by one call.
 constexpr uint64_t kReadBackBytes = 1 << 20;
 
@@ -70,31 +73,44 @@ BackupWriter::~BackupWriter() {
 }
 
 Error BackupWriter::sql_error(std::string_view what) {
-  no_room_ = no_room_ || sqlite3_errcode(db_) == SQLITE_FULL;
-  return Error{"cannot make the backup in " + directory_ + ": " + std::string(what) + ": " + sqlite3_errmsg(db_)};
+  // SQLite calls only ENOSPC of a write a full disk: no inode for a new file, a quota, or a file that may not grow
+  // (ulimit -f) is one, too.
+  const int error = sqlite3_system_errno(db_);
+  const bool full = (sqlite3_errcode(db_) & 0xff) == SQLITE_FULL || storage::is_no_room(error);
+  no_room_ = no_room_ || full;
+  return Error{"cannot make the backup in " + directory_ + ": " + std::string(what) + ": " +
+               (full && error != 0 ? reason(error) : sqlite3_errmsg(db_)) + storage::no_room_hint(directory_, error)};
 }
 
 // A backup must not be what fills the node's disk.
 Status BackupWriter::check_room(uint64_t needed) {
   room_checked_at_ = fed_;
-  struct statvfs info {};
-  if (::statvfs(directory_.c_str(), &info) != 0)
-    return Error{"cannot tell how much room is left in " + directory_ + ": " + reason(errno)};
-  const uint64_t free = static_cast<uint64_t>(info.f_bavail) * info.f_frsize;
+  const int fd = ::open(directory_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return Error{"cannot tell how much room is left in " + directory_ + ": " + reason(errno)};
+  const uint64_t free = storage::file_system_room(fd).free_bytes;
+  ::close(fd);
   if (free >= keep_free_ && free - keep_free_ >= needed) return ok_status();
   no_room_ = true;
-  return Error{"there is no room for a backup in " + directory_ + ": " + std::to_string(free >> 20) + " MB are free, " +
-               std::to_string((needed + keep_free_) >> 20) + " MB are needed; free some, or ask another node"};
+  return Error{"there is no room for a backup in " + directory_ + ": " + std::to_string(free) + " bytes are free, " +
+               std::to_string(needed + keep_free_) + " are needed; free some, or ask another node"};
 }
 
 Status BackupWriter::begin(uint64_t expected) {
   // Pages are not full, and keys stand in their index too.
-  if (Status room = check_room(expected + expected / 2); !room) return room;
+  if (Status room = check_room(expected + expected / 2 + kLeastSize); !room) return room;
   const std::string path = directory_ + "/" + storage::kBackupTemporary;
   ::unlink(path.c_str());
-  constexpr int kFlags =
-      SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_EXRESCODE;
-  if (sqlite3_open_v2(path.c_str(), &db_, kFlags, nullptr) != SQLITE_OK) return sql_error("opening it");
+  // Made here: when SQLite cannot make a file, it tries other ways, and the reason is lost.
+  fd_ = ::open(path.c_str(), O_RDONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+  if (fd_ < 0) {
+    no_room_ = storage::is_no_room(errno);
+    return Error{storage::disk_error("make", path, errno)};
+  }
+  constexpr int kFlags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_EXRESCODE;
+  if (sqlite3_open_v2(path.c_str(), &db_, kFlags, nullptr) != SQLITE_OK) {
+    ::unlink(path.c_str());
+    return sql_error("opening it");
+  }
   // Nothing of it needs to survive anything: no journal, no sync. Pages go to the file when the cache is full.
   std::string sql =
       "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-2048;"
@@ -102,9 +118,11 @@ Status BackupWriter::begin(uint64_t expected) {
       std::to_string(kApplicationId) + "; PRAGMA user_version=" + std::to_string(kFormatVersion) + ";";
   sql += "BEGIN IMMEDIATE;";
   for (const Table& table : kTables) sql += std::string(table.sql) + ";";
-  if (sqlite3_exec(db_, sql.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK) return sql_error("creating it");
-  fd_ = ::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-  if (fd_ < 0 || ::unlink(path.c_str()) != 0) return Error{"cannot make " + path + ": " + reason(errno)};
+  if (sqlite3_exec(db_, sql.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK) {
+    ::unlink(path.c_str());
+    return sql_error("creating it");
+  }
+  if (::unlink(path.c_str()) != 0) return Error{storage::disk_error("remove", path, errno)};
   const std::pair<storage::Statement*, const char*> statements[] = {
       {&insert_key_, "INSERT INTO keys VALUES(?,?)"},
       {&insert_event_, "INSERT INTO events VALUES(?,?,?)"},

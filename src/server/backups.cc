@@ -9,8 +9,10 @@
 namespace wh {
 namespace {
 
-// Left to the log and the snapshots, whatever a backup needs.
-constexpr uint64_t kKeepFree = uint64_t{64} << 20;
+// Left to the log and the snapshots, beside what a backup needs: as much as the state has, between these. A small state
+// on a small disk has its backup; on one that is nearly full, that is when it is wanted.
+constexpr uint64_t kLeastKeptFree = uint64_t{4} << 20;
+constexpr uint64_t kMostKeptFree = uint64_t{64} << 20;
 constexpr size_t kPieceBytes = 256 << 10;
 
 std::string now_utc(const char* format) {
@@ -136,7 +138,7 @@ void Backups::begin(Answer answer) {
                                                                 .index = point->index,
                                                                 .term = point->term,
                                                                 .time_ms = point->time_ms},
-                                             kKeepFree);
+                                             std::clamp(machine.logical_bytes(), kLeastKeptFree, kMostKeptFree));
   logf(LogLevel::notice, "making a backup at index %lu", point->index.value);
   run([writer = making_->writer.get(), expected = machine.logical_bytes()] { return writer->begin(expected); });
 }

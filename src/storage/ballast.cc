@@ -7,6 +7,8 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "storage/format.h"
+
 namespace wh::storage {
 namespace {
 
@@ -19,6 +21,9 @@ constexpr uint64_t kMargin = 8 << 20;
 Ballast::~Ballast() {
   if (fd_ >= 0) ::close(fd_);
 }
+
+Ballast::Ballast(Disk& disk, int directory_fd, uint64_t bytes)
+    : disk_(disk), directory_fd_(directory_fd), bytes_(std::min(bytes, file_size_limit())) {}
 
 void Ballast::open() {
   if (bytes_ == 0) return;
@@ -54,12 +59,31 @@ void Ballast::restore() {
 }
 
 node::DiskSpace Ballast::measure() const {
+  const FileSystemRoom room = file_system_room(directory_fd_);
+  return {.free_bytes = std::min(room.free_bytes, growth()), .total_bytes = room.total_bytes, .full = false};
+}
+
+// By how much the largest of the files that grow may still do so.
+uint64_t Ballast::growth() const {
+  const uint64_t limit = file_size_limit();
+  if (limit == UINT64_MAX) return UINT64_MAX;
+  uint64_t largest = 0;
+  struct stat info {};
+  for (const char* file : {kDatabaseFile, kDatabaseWal})
+    if (::fstatat(directory_fd_, file, &info, AT_SYMLINK_NOFOLLOW) == 0)
+      largest = std::max(largest, static_cast<uint64_t>(info.st_size));
+  return limit > largest ? limit - largest : 0;
+}
+
+FileSystemRoom file_system_room(int fd) {
+  constexpr FileSystemRoom kUnknown{.free_bytes = UINT64_MAX, .total_bytes = 0};
   struct statvfs info {};
-  // Not known is room enough: a write will tell.
-  if (::fstatvfs(directory_fd_, &info) != 0) return {.free_bytes = UINT64_MAX, .total_bytes = 0, .full = false};
-  return {.free_bytes = uint64_t{info.f_bavail} * info.f_frsize,
-          .total_bytes = uint64_t{info.f_blocks} * info.f_frsize,
-          .full = false};
+  if (::fstatvfs(fd, &info) != 0 || info.f_blocks == 0 || info.f_frsize == 0) return kUnknown;
+  // Some say "very many" with a number whose bytes cannot be counted.
+  const auto bytes = [&](uint64_t blocks) {
+    return blocks > UINT64_MAX / info.f_frsize ? UINT64_MAX : blocks * info.f_frsize;
+  };
+  return {.free_bytes = bytes(info.f_bavail), .total_bytes = bytes(info.f_blocks)};
 }
 
 }  // namespace wh::storage

@@ -15,10 +15,18 @@ namespace wh::storage {
 
 inline constexpr const char* kBallastFile = "ballast";
 
+// What a file system has left for this process, in bytes. One that does not tell, or that counts no blocks, has
+// UINT64_MAX of 0: not known is room enough, as a write will tell.
+struct FileSystemRoom {
+  uint64_t free_bytes;
+  uint64_t total_bytes;
+};
+FileSystemRoom file_system_room(int fd);
+
 class Ballast {
  public:
   // `bytes`: how large it is when whole; 0: there is none. The descriptor must outlive it.
-  Ballast(Disk& disk, int directory_fd, uint64_t bytes) : disk_(disk), directory_fd_(directory_fd), bytes_(bytes) {}
+  Ballast(Disk& disk, int directory_fd, uint64_t bytes);
   ~Ballast();
   Ballast(const Ballast&) = delete;
   Ballast& operator=(const Ballast&) = delete;
@@ -32,11 +40,12 @@ class Ballast {
   bool give_up();
   // Makes it whole again when that leaves room enough. Does nothing when it is whole, or too little is free.
   void restore();
-  // Of the file system that holds the directory. `full` is left false.
+  // Of the file system that holds the directory; where files may grow by less (ulimit -f), that. `full` is left false.
   [[nodiscard]] node::DiskSpace measure() const;
 
  private:
   bool cut_to(uint64_t size);
+  [[nodiscard]] uint64_t growth() const;
 
   Disk& disk_;
   int directory_fd_;

@@ -6,7 +6,6 @@
 #include <cstdlib>
 #include <dirent.h>
 #include <fcntl.h>
-#include <pwd.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -45,19 +44,6 @@ int take(int lock) {
   }
 }
 
-// "user 1112 (wormhole)"
-std::string user_text(uid_t uid) {
-  const passwd* entry = ::getpwuid(uid);
-  return "user " + std::to_string(uid) + (entry != nullptr ? " (" + std::string(entry->pw_name) + ")" : "");
-}
-
-// As a command takes it: by name, else by number, before which sudo wants a '#'.
-std::string user_argument(uid_t uid, const char* mark = "") {
-  const passwd* entry = ::getpwuid(uid);
-  if (entry != nullptr) return entry->pw_name;
-  return *mark == '\0' ? std::to_string(uid) : "'" + (mark + std::to_string(uid)) + "'";
-}
-
 bool in_group(gid_t gid) {
   if (gid == ::getegid()) return true;
   std::vector<gid_t> groups(static_cast<size_t>(std::max(0, ::getgroups(0, nullptr))));
@@ -90,15 +76,16 @@ Status check_owner(const std::string& path, int fd, const struct stat& info) {
     what = path;
   }
   if (other == self) return ok_status();
-  std::string why = what + " belongs to " + user_text(other) + ", but this process runs as " + user_text(self);
+  std::string why =
+      what + " belongs to user " + std::to_string(other) + ", but this process runs as user " + std::to_string(self);
   if (self == 0)
     return Error{why +
-                 ": what root writes here, that user could not open; run the same command as that user (sudo -u " +
-                 user_argument(other, "#") + " ...)"};
+                 ": what root writes here, that user could not open; run the same command as that user (sudo -u '#" +
+                 std::to_string(other) + "' ...)"};
   if (what == path && ::faccessat(fd, ".", W_OK | X_OK, AT_EACCESS) == 0)
     return Error{why + ": name a subdirectory of it, which is made then (dir " + path +
                  "/data), or give it to this user"};
-  return Error{why + ": run it as that user, or give this one all that is there (chown -R " + user_argument(self) +
+  return Error{why + ": run it as that user, or give this one all that is there (chown -R " + std::to_string(self) +
                " " + path + ")"};
 }
 

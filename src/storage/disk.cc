@@ -5,6 +5,8 @@
 #include <chrono>
 #include <cstdio>
 #include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/statvfs.h>
 #include <system_error>
 #include <unistd.h>
 
@@ -89,10 +91,30 @@ Millis Disk::busy_ms() const {
   return static_cast<Millis>(longest / 1'000'000);
 }
 
-bool is_no_room(int error) { return error == ENOSPC || error == EDQUOT; }
+bool is_no_room(int error) { return error == ENOSPC || error == EDQUOT || error == EFBIG; }
+
+std::string no_room_hint(const std::string& path, int error) {
+  if (error == EFBIG) {
+    const uint64_t limit = file_size_limit();
+    return limit == UINT64_MAX ? " (the file system takes no larger one)"
+                               : " (a file of this process may have " + std::to_string(limit) + " bytes: ulimit -f)";
+  }
+  if (error != ENOSPC) return {};
+  struct statvfs info {};
+  const std::string parent = path.substr(0, path.rfind('/') == std::string::npos ? 0 : path.rfind('/'));
+  if (::statvfs(path.c_str(), &info) != 0 && ::statvfs(parent.c_str(), &info) != 0) return {};
+  // A file system that does not count inodes says 0 of both.
+  return info.f_files != 0 && info.f_favail == 0 ? " (no inodes are free: df -i)" : "";
+}
+
+uint64_t file_size_limit() {
+  rlimit limit{};
+  return ::getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY ? UINT64_MAX : limit.rlim_cur;
+}
 
 std::string disk_error(std::string_view what, const std::string& path, int error) {
-  return "cannot " + std::string(what) + " " + path + ": " + std::generic_category().message(error);
+  return "cannot " + std::string(what) + " " + path + ": " + std::generic_category().message(error) +
+         no_room_hint(path, error);
 }
 
 }  // namespace wh::storage

@@ -102,10 +102,18 @@ class Disk {
   std::array<std::atomic<int64_t>, kLanes> since_{};  // nanoseconds of the monotonic clock; 0: nothing under way
 };
 
-// Whether an errno says that a write found no room; that is no failure of the disk.
+// Whether an errno says that a write found no room: the file system is full, or out of inodes, a quota is used up, or
+// the file may not grow (ulimit -f). That is no failure of the disk.
 bool is_no_room(int error);
 
-// What went wrong with a file, as a sentence: "cannot write DIR/FILE: No space left on device".
+// What is missing, where the errno does not tell: " (no inodes are free: df -i)". Asks the file system that holds
+// `path`, or would. Empty when the errno says it all.
+std::string no_room_hint(const std::string& path, int error);
+
+// How large this process's files may become, in bytes (ulimit -f); UINT64_MAX: as large as the file system takes.
+uint64_t file_size_limit();
+
+// What went wrong with a file, as a sentence: "cannot write DIR/FILE: No space left on device", and no_room_hint.
 std::string disk_error(std::string_view what, const std::string& path, int error);
 
 }  // namespace wh::storage

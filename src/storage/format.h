@@ -15,6 +15,7 @@
 namespace wh::storage {
 
 inline constexpr const char* kDatabaseFile = "wormhole.db";
+inline constexpr const char* kDatabaseWal = "wormhole.db-wal";  // SQLite's name for it
 inline constexpr const char* kLockFile = "wormhole.lock";
 // Lies there while a backup is being restored: what is beside it is not whole.
 inline constexpr const char* kRestoreMarker = "restore-unfinished";

@@ -97,6 +97,8 @@ Result<SqliteStorage::Opened> SqliteStorage::open(Options options, Worker& worke
   // By the instance, so that two disks of a quorum seldom stall together.
   self->checkpoint_bytes_ = self->options_.checkpoint_bytes != 0 ? self->options_.checkpoint_bytes
                                                                  : (3 << 20) + recovered->instance.value % (2 << 20);
+  // Where files may not grow so large (ulimit -f), the WAL must go back to its beginning earlier.
+  self->checkpoint_bytes_ = std::min(self->checkpoint_bytes_, file_size_limit() / 2);
   return Opened{std::move(*recovered), std::move(self)};
 }
 
@@ -434,15 +436,15 @@ void SqliteStorage::begin_snapshot(const raft::SnapshotMeta& meta) {
 
 void SqliteStorage::write_snapshot_slice(Bytes slice) {
   const uint64_t size = slice.size();
-  auto failed = std::make_shared<bool>(false);
+  auto failed = std::make_shared<std::optional<std::string>>();
   queue_files(
       [this, slice = std::move(slice), failed]() -> Status {
         const Status status = own_failed_ ? ok_status() : own_or_room(own_.write(slice.view()));
-        *failed = own_failed_;
+        if (own_failed_) *failed = own_failure_;
         return status;
       },
       [this, failed, size] {
-        if (*failed) return give(node::SnapshotFailed{});
+        if (*failed) return own_failed(**failed);
         stats_.snapshot_bytes_written += size;
         give(node::SnapshotSliceWritten{});
       });
@@ -452,22 +454,31 @@ void SqliteStorage::write_snapshot_slice(Bytes slice) {
 Status SqliteStorage::own_or_room(Status status) {
   if (status || !own_.no_room()) return status;
   own_failed_ = true;
+  own_failure_ = status.error();
   return own_.discard();
+}
+
+void SqliteStorage::own_failed(const std::string& why) {
+  logf(LogLevel::warning, "a snapshot finds no room: %s", why.c_str());
+  give(node::SnapshotFailed{});
 }
 
 void SqliteStorage::finish_snapshot() {
   auto file = std::make_shared<SnapshotFile>();
+  auto failure = std::make_shared<std::string>();
   queue_files(
-      [this, file]() -> Status {
-        if (own_failed_) return ok_status();
-        Result<std::string> name = own_.finish();
-        if (!name) return own_or_room(Error{name.error()});
+      [this, file, failure]() -> Status {
+        Result<std::string> name = own_failed_ ? Result<std::string>(Error{own_failure_}) : own_.finish();
+        if (!name) {
+          *failure = name.error();
+          return own_failed_ ? ok_status() : own_or_room(Error{name.error()});
+        }
         *file = {own_.meta(), *name};
         file->meta.chain = 0;
         return ok_status();
       },
-      [this, file] {
-        if (file->file.empty()) return give(node::SnapshotFailed{});
+      [this, file, failure] {
+        if (file->file.empty()) return own_failed(*failure);
         if (own_overtaken_) {
           remove_file(file->file);
           return give(node::SnapshotSaved{file->meta});

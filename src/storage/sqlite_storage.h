@@ -144,6 +144,7 @@ class SqliteStorage final : public node::Storage {
   void recorded(const SnapshotFile& snapshot);
   void retire(const SnapshotFile& file);
   Status own_or_room(Status status);
+  void own_failed(const std::string& why);
   void drop_received();
   void remove_file(const std::string& file);
   void queue_files(FilesWork work, FilesDone done);
@@ -185,6 +186,7 @@ class SqliteStorage final : public node::Storage {
   // the files lane
   SnapshotWriter own_;
   bool own_failed_ = false;     // no room: the files lane's
+  std::string own_failure_;     // what it found then: the files lane's until it is told
   bool own_overtaken_ = false;  // another log has begun since own_ was; the owner's thread's
   IncomingSnapshot incoming_;
   bool files_busy_ = false;

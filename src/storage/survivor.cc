@@ -9,7 +9,7 @@
 
 namespace wh::storage {
 namespace {
-constexpr const char* kWal = "wormhole.db-wal";
+constexpr const char* kWal = kDatabaseWal;
 }
 
 Survivor::Survivor(Directory directory, std::string name, DiskProbe* probe)

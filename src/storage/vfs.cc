@@ -2,7 +2,9 @@
 
 #include <atomic>
 #include <cerrno>
+#include <fcntl.h>
 #include <new>
+#include <unistd.h>
 
 #include <sqlite3.h>
 
@@ -44,9 +46,12 @@ int run(Vfs* vfs, const DiskEvent& event, int failure, Call call) {
   const int error = vfs->disk().run(Lane::database, event, [&] {
     code = call();
     if (code == SQLITE_OK) return 0;
-    // A quota that is used up is a disk that is full.
-    if (errno == EDQUOT && code == SQLITE_IOERR_WRITE) code = SQLITE_FULL;
-    return code == SQLITE_FULL ? ENOSPC : (errno != 0 ? errno : EIO);
+    // SQLite knows of ENOSPC alone: a quota that is used up, or a file that may not grow, is a disk that is full as
+    // well.
+    const int cause = errno;
+    if (is_no_room(cause) && code == SQLITE_IOERR_WRITE) code = SQLITE_FULL;
+    if (code == SQLITE_FULL) return is_no_room(cause) ? cause : ENOSPC;
+    return cause != 0 ? cause : EIO;
   });
   if (error == 0) return SQLITE_OK;
   vfs->note_error(error);
@@ -108,9 +113,17 @@ int vfs_open(sqlite3_vfs* vfs, const char* path, sqlite3_file* file, int flags, 
   mine->name = path == nullptr ? "" : base_name(path);
   errno = 0;
   int code = below()->xOpen(below(), path, real(file), flags, out_flags);
-  if (code != SQLITE_OK && is_no_room(errno)) {
-    owner(vfs)->note_error(errno);
-    code = SQLITE_FULL;
+  if (code != SQLITE_OK) {
+    // SQLite has tried to open it for reading by now, which has hidden why it could not be made.
+    int error = errno;
+    const bool makes = path != nullptr && (flags & SQLITE_OPEN_CREATE) != 0 && error == ENOENT;
+    const int fd = makes ? ::open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600) : -1;
+    if (makes && fd < 0) error = errno;
+    if (fd >= 0) ::close(fd);
+    if (is_no_room(error)) {
+      owner(vfs)->note_error(error);
+      code = SQLITE_FULL;
+    }
   }
   if (real(file)->pMethods != nullptr) mine->base.pMethods = &kMethods;
   return code;

@@ -2,8 +2,13 @@
 // then, nothing is reported before, and the state is the same as without (HAZARDS C7, F10).
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
+#include <fcntl.h>
 #include <filesystem>
 #include <fstream>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <doctest/doctest.h>
 
@@ -156,7 +161,7 @@ TEST_CASE("HAZARDS C7, F10: no room at any call that needs some, once or until i
       FullDisk disk;
       disk.from = at;
       disk.once = once;
-      disk.error = at % 3 == 0 ? EDQUOT : ENOSPC;
+      disk.error = at % 3 == 0 ? EDQUOT : at % 3 == 1 ? EFBIG : ENOSPC;
       check_story(disk);
       refused += disk.refused;
     }
@@ -230,6 +235,52 @@ TEST_CASE("a batch that waits for room ages, like one that waits for a slow disk
   disk.emptied = true;
   finish(client, disk);
   CHECK(client->sync_age() == 0);
+}
+
+TEST_CASE("a file that may not grow (ulimit -f) is a disk that is full: said beforehand, and no end of the process") {
+  const TempDirectory dir;
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    ::signal(SIGXFSZ, SIG_IGN);  // as the server has it
+    constexpr rlim_t kLimit = 3 << 20;
+    const rlimit limit{.rlim_cur = kLimit, .rlim_max = kLimit};
+    if (::setrlimit(RLIMIT_FSIZE, &limit) != 0) ::_exit(10);
+    Client client(dir.path());
+    if (!client.ok()) ::_exit(11);
+    const uint64_t room = client->space().free_bytes;
+    if (room == 0 || room > kLimit) ::_exit(12);
+    // More than fits in all, in batches that fit: the WAL alone never gets so far.
+    for (uint64_t at = 1; at <= 40; ++at) {
+      client->persist(batch(at, entries(at, at, 1, std::string(200'000, 'x'))));
+      client.run();
+      if (!client->idle()) break;
+    }
+    if (client->idle()) ::_exit(13);
+    client->look_at_space();
+    client.run();
+    if (!client->space().full || !client.fatal.empty()) ::_exit(14);
+    ::_exit(answers_of<node::BatchPersisted>(client) >= 5 ? 0 : 15);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  CHECK(status == 0);
+}
+
+TEST_CASE("no room: what is missing is said where the errno does not tell") {
+  CHECK(no_room_hint("/tmp/x", EIO).empty());
+  CHECK(no_room_hint("/tmp/x", EDQUOT).empty());
+  CHECK(no_room_hint("/tmp/x", EFBIG).find(file_size_limit() == UINT64_MAX ? "takes no larger one" : "ulimit -f") !=
+        std::string::npos);
+  CHECK(disk_error("write", "/none/x", ENOSPC) == "cannot write /none/x: No space left on device");
+  for (const int error : {ENOSPC, EDQUOT, EFBIG}) CHECK(is_no_room(error));
+  CHECK_FALSE(is_no_room(EIO));
+  // /proc counts no blocks: not known is room enough.
+  const int fd = ::open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  REQUIRE(fd >= 0);
+  CHECK(file_system_room(fd).free_bytes == UINT64_MAX);
+  CHECK(file_system_room(fd).total_bytes == 0);
+  ::close(fd);
 }
 
 TEST_CASE("after compaction the database file gives its space back, but for some free pages") {
