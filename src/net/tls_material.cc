@@ -15,6 +15,7 @@
 
 #include "base/log.h"
 #include "net/address.h"
+#include "net/tls_certificates.h"
 #include "net/tls_state.h"
 
 namespace wh::net {
@@ -41,16 +42,6 @@ Error file_error(const char* what, const std::string& file, int code) {
   return Error{std::string("could not read ") + what + " " + file + ": " + tls_error_text(code)};
 }
 
-Status parse_certificates(const char* what, const std::string& file, mbedtls_x509_crt& into) {
-  // A positive result counts certificates that were skipped: half a chain is no chain.
-  const int result = mbedtls_x509_crt_parse_file(&into, file.c_str());
-  if (result < 0) return file_error(what, file, result);
-  if (result > 0)
-    return Error{std::string("could not read ") + what + " " + file + ": " + std::to_string(result) +
-                 " of its certificates cannot be read"};
-  return ok_status();
-}
-
 TlsValidity validity_of(const mbedtls_x509_crt& first) {
   TlsValidity result;
   for (const mbedtls_x509_crt* cert = &first; cert != nullptr && cert->raw.p != nullptr; cert = cert->next) {
@@ -63,6 +54,22 @@ TlsValidity validity_of(const mbedtls_x509_crt& first) {
     if (mbedtls_x509_dn_gets(name, sizeof name, &cert->subject) > 0) result.whose = name;
   }
   return result;
+}
+
+// A handshake message of mbedTLS is one record: what is longer is read here, and refused at each client's connection.
+// RFC 5246 7.4.2: 3 bytes of length before all, 3 before each, behind the message's 4.
+Status check_sendable(const std::string& file, const mbedtls_x509_crt& first) {
+  size_t bytes = 7;
+  size_t count = 0;
+  for (const mbedtls_x509_crt* cert = &first; cert != nullptr && cert->raw.p != nullptr; cert = cert->next) {
+    bytes += 3 + cert->raw.len;
+    ++count;
+  }
+  if (bytes <= MBEDTLS_SSL_OUT_CONTENT_LEN) return ok_status();
+  return Error{"tls-cert-file " + file + " has " + std::to_string(count) + " certificates, which take " +
+               std::to_string(bytes) + " bytes of a handshake, and " + tls_library_version() + " can send " +
+               std::to_string(MBEDTLS_SSL_OUT_CONTENT_LEN) +
+               ": keep the server's own and those that lead to its authority, in that order"};
 }
 
 template <size_t size>
@@ -105,15 +112,17 @@ Status TlsMaterial::load(const TlsFiles& files) {
   files_ = files;
   TlsPem& s = *pem_;
   if (!files.ca_file.empty())
-    if (Status read = parse_certificates("tls-ca-cert-file", files.ca_file, s.ca); !read) return read;
+    if (Status read = read_certificates("tls-ca-cert-file", files.ca_file, s.ca); !read) return read;
   if (files.cert_file.empty() != files.key_file.empty())
     return Error{"tls-cert-file and tls-key-file go together: one of them is missing"};
   if (files.cert_file.empty()) return ok_status();
 
-  if (Status read = parse_certificates("tls-cert-file", files.cert_file, s.cert); !read) return read;
+  if (Status read = read_certificates("tls-cert-file", files.cert_file, s.cert); !read) return read;
+  if (Status fits = check_sendable(files.cert_file, s.cert); !fits) return fits;
   struct stat info {};
   if (stat(files.key_file.c_str(), &info) != 0)
     return Error{"could not read tls-key-file " + files.key_file + ": " + std::strerror(errno)};
+  if (!S_ISREG(info.st_mode)) return Error{"could not read tls-key-file " + files.key_file + ": it is no regular file"};
   if ((info.st_mode & 077) != 0)
     notices_.push_back("tls-key-file " + files.key_file + " can be read by other users: chmod 600 it");
   const char* password = files.key_pass.empty() ? nullptr : files.key_pass.c_str();
@@ -162,6 +171,20 @@ Status TlsMaterial::check_for_member(std::string_view node_id) const {
   if ((flags & ~kTime) != 0)
     return Error{file + " does not come from the authority in tls-ca-cert-file " + files_.ca_file + ": " +
                  verify_text(flags & ~kTime)};
+  return ok_status();
+}
+
+Status TlsMaterial::check_for_server() const {
+  const std::string file = "tls-cert-file " + files_.cert_file;
+  mbedtls_x509_crt& cert = pem_->cert;
+  if (!may_be_shown_by(cert, MBEDTLS_OID_SERVER_AUTH))
+    return Error{file +
+                 " is not for servers, and no client would accept it: its extendedKeyUsage must have serverAuth, or "
+                 "be absent"};
+  if (mbedtls_x509_crt_check_key_usage(&cert, MBEDTLS_X509_KU_DIGITAL_SIGNATURE) != 0)
+    return Error{file +
+                 " is not for signing, and no client could connect: its keyUsage must have digitalSignature, or be "
+                 "absent"};
   return ok_status();
 }
 

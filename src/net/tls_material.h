@@ -52,6 +52,9 @@ class TlsMaterial {
   // Whether other members will take the own certificate for that of the node called `node_id`: it lists that name, may
   // be shown by servers and by clients, and comes from the authority. Time is not looked at.
   [[nodiscard]] Status check_for_member(std::string_view node_id) const;
+  // Whether a client can connect to a server that shows the own certificate: it may be shown by servers and may sign.
+  // Names and time are not looked at.
+  [[nodiscard]] Status check_for_server() const;
   // Whether the own certificate and its chain are good at this time, in seconds since 1970.
   [[nodiscard]] Status check_time(int64_t now) const;
 

@@ -55,9 +55,12 @@ Result<Certificates::Set> Certificates::read(const Wanted& wanted) {
     into = *std::move(made);
     return ok_status();
   };
-  if (wanted.https)
+  if (wanted.https) {
+    if ((*material)->has_cert())
+      if (Status fits = (*material)->check_for_server(); !fits) return Error{fits.error()};
     if (Status made = make(set.clients, net::TlsContext::server(*material, wanted.auth)); !made)
       return Error{made.error()};
+  }
   if (wanted.cluster) {
     if (Status fits = (*material)->check_for_member(wanted.node_id); !fits)
       return Error{"tls-cluster: " + fits.error()};

@@ -1,6 +1,8 @@
 #include "net/tls_context.h"
 
+#include <algorithm>
 #include <fstream>
+#include <sstream>
 #include <sys/stat.h>
 
 #include <doctest/doctest.h>
@@ -144,6 +146,78 @@ TEST_CASE("what is missing or wrong is named, with its file") {
   std::ofstream(garbage, std::ios::trunc) << std::ifstream(certs.path("server.pem")).rdbuf()
                                           << "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
   CHECK(server_error(files).starts_with("could not read tls-cert-file " + garbage + ": "));
+}
+
+TEST_CASE("a certificate of a file that cannot be read is named: its number, line and subject, and why") {
+  const Certificates& certs = Certificates::get();
+  const std::string bundle = certs.path("bundle.pem");
+  const auto text = [&](const char* name) {
+    std::stringstream out;
+    out << std::ifstream(certs.path(name)).rdbuf();
+    return out.str();
+  };
+  TlsFiles files = certs.files("server");
+  files.ca_file = bundle;
+  const std::string first = text("ca.pem");
+  const auto lines = std::to_string(1 + std::count(first.begin(), first.end(), '\n'));
+  const std::string start = "could not read tls-ca-cert-file " + bundle + ": certificate 2 of it, at line " + lines;
+  const auto said = [&](const std::string& content) {
+    std::ofstream(bundle, std::ios::trunc) << content;
+    return server_error(files);
+  };
+  const std::string constrained = said(first + text("constrained.pem"));
+  CHECK(constrained.starts_with(start + " (CN=constrained) cannot be read: it has a critical extension that "));
+  CHECK(constrained.ends_with("does not know: 2.5.29.30 (nameConstraints)"));
+  CHECK(said(first + "-----BEGIN CERTIFICATE-----\nnot base64!\n-----END CERTIFICATE-----\n").starts_with(start));
+  CHECK(said(first + "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").starts_with(start));
+  CHECK(said(first + "-----BEGIN CERTIFICATE-----\nAAAA\n" + first).starts_with(start + ", has no end"));
+  CHECK(said("no certificate at all\n").find("it holds no certificate in PEM") != std::string::npos);
+  CHECK(said("").find("it is empty") != std::string::npos);
+  CHECK(said(std::string(5 << 20, ' ')).find("it has more than 4194304 bytes") != std::string::npos);
+  // Text around the certificates, as `openssl x509 -text` and authorities' bundles have it.
+  std::ofstream(bundle, std::ios::trunc) << "# Authority\n" << first << "\nAnother\n" << text("otherca.pem");
+  CHECK(TlsContext::server(read(files), TlsClientAuth::yes).ok());
+  // A FIFO would be waited for.
+  const std::string fifo = certs.path("fifo.pem");
+  REQUIRE(::mkfifo(fifo.c_str(), 0600) == 0);
+  files.ca_file = fifo;
+  CHECK(server_error(files).find("it is no regular file") != std::string::npos);
+}
+
+TEST_CASE("a chain that is too long to be sent is refused, with the sizes; one that just fits is not") {
+  const Certificates& certs = Certificates::get();
+  const std::string chain = certs.path("chain.pem");
+  std::stringstream other;
+  other << std::ifstream(certs.path("server-rsa3072.pem")).rdbuf();
+  TlsFiles files = certs.files("server");
+  files.cert_file = chain;
+  std::string error;
+  size_t fitted = 0;
+  for (size_t more = 0; more < 40 && error.empty(); ++more) {
+    std::ofstream file(chain, std::ios::trunc);
+    file << std::ifstream(certs.path("server.pem")).rdbuf();
+    for (size_t i = 0; i < more; ++i) file << other.str();
+    file.close();
+    const auto material = TlsMaterial::read(files);
+    if (material) ++fitted;
+    if (!material) error = material.error();
+  }
+  CHECK(fitted > 10);  // 16 kB of certificates of a kilobyte
+  CHECK(error.starts_with("tls-cert-file " + chain + " has " + std::to_string(fitted + 1) +
+                          " certificates, which take "));
+  CHECK(error.find("can send 16384") != std::string::npos);
+}
+
+TEST_CASE("a certificate that no client would accept from a server is refused") {
+  const Certificates& certs = Certificates::get();
+  const auto fits = [&](const char* name) { return read(certs.files(name))->check_for_server(); };
+  CHECK(fits("server").ok());
+  CHECK(fits("server-rsa").ok());
+  CHECK(fits("wrong-usage").ok());  // for servers only
+  REQUIRE_FALSE(fits("client-only").ok());
+  CHECK(fits("client-only").error().find("extendedKeyUsage must have serverAuth") != std::string::npos);
+  REQUIRE_FALSE(fits("no-signing").ok());
+  CHECK(fits("no-signing").error().find("keyUsage must have digitalSignature") != std::string::npos);
 }
 
 TEST_CASE("HAZARDS J9: a key that others may read, and one that is slow, are noticed and not refused") {
