@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <cstdlib>
 #include <utility>
 
 #include "base/assert.h"
@@ -248,6 +249,16 @@ void Loop::deadline_expired() {
       deadline_ - time, 0);
 }
 
+std::string Loop::provide_workers() {
+  constexpr const char* kName = "UV_THREADPOOL_SIZE";
+  const char* set = std::getenv(kName);
+  const std::string before = set == nullptr ? "" : set;
+  // As libuv reads it.
+  if (set != nullptr && std::strtol(set, nullptr, 10) >= static_cast<long>(kWorkers)) return {};
+  ::setenv(kName, std::to_string(kWorkers).c_str(), 1);
+  return before;
+}
+
 void Loop::run_job(std::function<void()> work, std::function<void()> done) {
   Job* job = new Job;
   job->request.data = job;
@@ -270,6 +281,8 @@ void Loop::run_job(std::function<void()> work, std::function<void()> done) {
       });
   WH_ASSERT(error == 0, "libuv takes a job that has a function");
 }
+
+bool Loop::busy() const { return stats_.jobs != 0 || resolver_->busy(); }
 
 void Loop::on_signal(int signal, std::function<void()> handler) {
   auto entry = std::make_unique<Signal>();

@@ -16,6 +16,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include <uv.h>
@@ -125,9 +126,21 @@ class Loop {
   static constexpr uint64_t kSweepMs = 250;
   void set_sweep(std::function<void()> sweep) { sweep_ = std::move(sweep); }
 
+  // How many threads libuv has for jobs and for lookups of names, which take half of them at most: so that the other
+  // half is always there for jobs, of which no more than six are under way at once (two lanes of the storage, a backup,
+  // the end of the one before, certificates, the log file). A name server or a file that does not answer stalls no
+  // disk.
+  static constexpr unsigned kWorkers = 12;
+  // To be called before the first job or lookup of the process, and before it has a second thread. UV_THREADPOOL_SIZE
+  // counts when it is larger; what it said is given back when it is smaller, else an empty text.
+  static std::string provide_workers();
+
   // Runs `work` on one of libuv's threads, then `done` on the loop. `work` must touch no state that the loop's thread
   // touches meanwhile, and neither may throw (an exception ends the process). Jobs may overlap and end in any order.
   void run_job(std::function<void()> work, std::function<void()> done);
+
+  // Whether a job or a lookup of a name is under way, for which the destructor would wait.
+  [[nodiscard]] bool busy() const;
 
   // The one deadline of the node, kNever for none; replaces the one before. When it has passed, the loop polls once
   // more so that bytes which already wait in sockets are delivered first, then calls the handler, once, with how many

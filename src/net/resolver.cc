@@ -59,6 +59,11 @@ void Resolver::doubt(const std::string& name) {
   if (const auto found = entries_.find(name); found != entries_.end()) found->second.doubted = true;
 }
 
+bool Resolver::busy() const {
+  return std::any_of(entries_.begin(), entries_.end(),
+                     [](const auto& entry) { return entry.second.request != nullptr; });
+}
+
 void Resolver::cancel(uint64_t id) {
   for (auto& [name, entry] : entries_) std::erase_if(entry.waiters, [id](const Waiter& w) { return w.id == id; });
   if (called_ == nullptr) return;

@@ -7,6 +7,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "server/early_signals.h"
+
 namespace wh {
 namespace {
 
@@ -53,6 +55,7 @@ Result<std::optional<int>> Daemon::detach() {
     return Error{std::string("could not start a process in the background: ") + std::strerror(error)};
   }
   if (child != 0) {
+    EarlySignals::pass_on_to(child);
     ::close(ends[1]);
     const int status = await_service(ends[0], child);
     ::close(ends[0]);

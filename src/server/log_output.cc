@@ -6,6 +6,7 @@
 #include <ctime>
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -62,29 +63,78 @@ LogOutput::~LogOutput() {
   if (owned_) ::close(fd_);
 }
 
-Status LogOutput::open(const std::string& file, LogLevel level) {
-  file_ = file;
-  use(fd_);
-  if (Status opened = reopen(); !opened) return opened;
+LogOutput::File::~File() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+Result<LogOutput::File> LogOutput::open_file(const std::string& path) {
+  const auto failed = [&](const std::string& why) { return Error{"could not open the log file " + path + ": " + why}; };
+  if (path == "/dev/stdout" || path == "/dev/stderr") {
+    // To open what they lead to is refused where that is another user's, or a socket.
+    const int copy = ::fcntl(path == "/dev/stdout" ? STDOUT_FILENO : STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+    if (copy < 0) return failed(std::strerror(errno));
+    return File(copy, false);
+  }
+  constexpr int kFlags = O_CREAT | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+  int fd = ::open(path.c_str(), O_WRONLY | kFlags, 0600);
+  struct stat info {};
+  bool unread = false;
+  if (fd < 0 && errno == ENXIO && ::stat(path.c_str(), &info) == 0 && S_ISFIFO(info.st_mode)) {
+    // Open for reading as well, a FIFO needs no reader (fifo(7)): it holds what fits until one comes.
+    fd = ::open(path.c_str(), O_RDWR | kFlags, 0600);
+    unread = true;
+  }
+  if (fd < 0) return failed(std::strerror(errno));
+  File file(fd, unread);
+  if (::fstat(fd, &info) != 0) return failed(std::strerror(errno));
+  if (!S_ISREG(info.st_mode) && !S_ISFIFO(info.st_mode) && !S_ISCHR(info.st_mode))
+    return failed("it is neither a file nor a FIFO nor a terminal");
+  return file;
+}
+
+Status LogOutput::open(const std::string& path, LogLevel level, bool detaches) {
+  path_ = path;
+  use(STDOUT_FILENO);
+  // Standard output may be shared: what makes our writes not wait must not change other processes' ones.
+  const bool pipe_or_terminal = !regular_ && !socket_;
+  const int own = path.empty() && !detaches && pipe_or_terminal
+                      ? ::open("/proc/self/fd/1", O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
+                      : -1;
+  if (own >= 0) adopt(File(own, false));
   set_log_level(level);
+  if (path.empty()) {
+    set_log_sink([this](LogLevel l, std::string_view line) { write(l, line); });
+    return ok_status();
+  }
+  Result<File> file = open_file(path);
+  if (!file) return Error{file.error()};
   set_log_sink([this](LogLevel l, std::string_view line) { write(l, line); });
+  if (file->unread()) {
+    // Where it will be seen: the log cannot be.
+    const std::string text = "wormhole-server: nobody reads the log file " + path + ", a FIFO\n";
+    pollfd ready{.fd = STDERR_FILENO, .events = POLLOUT, .revents = 0};
+    if (::poll(&ready, 1, 0) == 1) (void)!::write(STDERR_FILENO, text.data(), text.size());
+  }
+  adopt(std::move(*file));
   return ok_status();
 }
 
-Status LogOutput::reopen() {
-  if (file_.empty()) return ok_status();
-  const int fd = ::open(file_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0600);
-  if (fd < 0) return Error{"could not open the log file " + file_ + ": " + std::strerror(errno)};
+void LogOutput::adopt(File file) {
   if (owned_) ::close(fd_);
   owned_ = true;
-  use(fd);
-  return ok_status();
+  cut_ = false;
+  use(std::exchange(file.fd_, -1));
+  if (file.unread())
+    logf(LogLevel::warning,
+         "nobody reads the log file %s, a FIFO: it holds some lines, and those after them are dropped", path_.c_str());
 }
 
 void LogOutput::use(int fd) {
   struct stat info {};
   fd_ = fd;
-  may_block_ = ::fstat(fd_, &info) != 0 || !S_ISREG(info.st_mode);
+  const bool known = ::fstat(fd_, &info) == 0;
+  regular_ = known && S_ISREG(info.st_mode);
+  socket_ = known && S_ISSOCK(info.st_mode);
 }
 
 void LogOutput::write(LogLevel level, std::string_view line) {
@@ -92,7 +142,8 @@ void LogOutput::write(LogLevel level, std::string_view line) {
   clock_gettime(CLOCK_REALTIME, &now);
   std::string text =
       log_text(format_, level, int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000, getpid(), line, dropped_ - told_);
-  if (may_block_) {
+  if (cut_) text.insert(0, 1, '\n');
+  if (!regular_) {
     pollfd ready{.fd = fd_, .events = POLLOUT, .revents = 0};
     if (::poll(&ready, 1, 0) != 1 || (ready.revents & POLLOUT) == 0) {
       ++dropped_;
@@ -104,11 +155,15 @@ void LogOutput::write(LogLevel level, std::string_view line) {
       text += format_ == LogFormat::logfmt ? "\"\n" : "\n";
     }
   }
-  if (::write(fd_, text.data(), text.size()) == static_cast<ssize_t>(text.size())) {
+  const ssize_t written = socket_ ? ::send(fd_, text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL)
+                                  : ::write(fd_, text.data(), text.size());
+  if (written == static_cast<ssize_t>(text.size())) {
     told_ = dropped_;
-  } else {
-    ++dropped_;
+    cut_ = false;
+    return;
   }
+  ++dropped_;
+  if (written > 0) cut_ = true;
 }
 
 }  // namespace wh

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 #include <sys/types.h>
+#include <utility>
 
 #include "base/log.h"
 #include "base/result.h"
@@ -25,11 +26,31 @@ class LogOutput {
   LogOutput(const LogOutput&) = delete;
   LogOutput& operator=(const LogOutput&) = delete;
 
-  // Opens the file for appending (0600 when new); empty: standard output. Becomes base/log.h's sink.
-  Status open(const std::string& file, LogLevel level);
-  // Opens the file by its name again, after it was renamed or removed (SIGHUP). On an error the log goes on where it
-  // was. Does nothing with standard output.
-  Status reopen();
+  // A file that was opened for the log; open until it is adopted or this ends.
+  class File {
+   public:
+    File(int fd, bool unread) : fd_(fd), unread_(unread) {}
+    ~File();
+    File(File&& other) noexcept : fd_(std::exchange(other.fd_, -1)), unread_(other.unread_) {}
+    File(const File&) = delete;
+    File& operator=(const File&) = delete;
+    [[nodiscard]] bool unread() const { return unread_; }
+
+   private:
+    friend class LogOutput;
+    int fd_;
+    bool unread_;
+  };
+
+  // Opens a file for appending (0600 when new); never waits for a FIFO's reader, and takes files, FIFOs and character
+  // devices only. `/dev/stdout` and `/dev/stderr` are what this process has as such. On any thread.
+  static Result<File> open_file(const std::string& path);
+  // Opens the file; empty: standard output, which is let go with descriptor 1 when the process `detaches` later.
+  // Becomes base/log.h's sink.
+  Status open(const std::string& path, LogLevel level, bool detaches = false);
+  // The log goes on in this file, which open_file gave for path() after it was renamed or removed (SIGHUP).
+  void adopt(File file);
+  [[nodiscard]] const std::string& path() const { return path_; }  // empty: standard output
   void set_format(LogFormat format) { format_ = format; }
   [[nodiscard]] uint64_t dropped() const { return dropped_; }
 
@@ -38,11 +59,13 @@ class LogOutput {
 
   void use(int fd);
 
-  std::string file_;
+  std::string path_;
   LogFormat format_ = LogFormat::plain;
   int fd_ = 1;
   bool owned_ = false;
-  bool may_block_ = true;
+  bool regular_ = false;
+  bool socket_ = false;
+  bool cut_ = false;  // the last line went out in part
   uint64_t dropped_ = 0;
   uint64_t told_ = 0;
 };

@@ -19,6 +19,7 @@
 #include "server/config_files.h"
 #include "server/config_loader.h"
 #include "server/daemon.h"
+#include "server/early_signals.h"
 #include "server/health_check.h"
 #include "server/log_output.h"
 #include "server/option_table.h"
@@ -57,9 +58,14 @@ int run(wh::LoadedConfig config) {
     if (*detached) return **detached;
   }
   wh::LogOutput log;
-  if (const wh::Status opened = log.open(config.options.logfile, config.options.loglevel); !opened)
+  if (const wh::Status opened = log.open(config.options.logfile, config.options.loglevel, config.options.daemonize);
+      !opened)
     return complain(opened.error());
   log.set_format(config.options.log_format);
+  if (const std::string too_few = wh::net::Loop::provide_workers(); !too_few.empty())
+    config.notices.push_back("UV_THREADPOOL_SIZE is " + wh::printable(too_few) + ": " +
+                             std::to_string(wh::net::Loop::kWorkers) +
+                             " are used, so that the disk waits for no name server");
   wh::begin_giving_memory_back();
   const bool in_file = !config.options.logfile.empty();
   for (const std::string& notice : config.notices) wh::log_line(wh::LogLevel::warning, notice);
@@ -68,15 +74,19 @@ int run(wh::LoadedConfig config) {
     if (in_file) wh::log_line(wh::LogLevel::warning, started.error());
     return complain("wormhole-server: " + started.error());
   }
+  wh::EarlySignals::handled();
   daemon.serves();
   server.run();
+  wh::EarlySignals::ending();
   return 0;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
+  wh::EarlySignals::ignore_failed_writes();
   const auto line = wh::parse_command_line(std::vector<std::string>(argv + 1, argv + argc));
+  if (line && line->mode == wh::CommandLine::Mode::run) wh::EarlySignals::begin();
   wh::hide_arguments(argc, argv);
   if (!line) return complain("wormhole-server: " + line.error());
   switch (line->mode) {

@@ -101,6 +101,12 @@ Status Server::start() {
   loop_.on_deadline([this](Millis) { node_->tick(loop_.now()); });
   for (const int signal : {SIGTERM, SIGINT}) loop_.on_signal(signal, [this] { signalled(); });
   loop_.on_signal(SIGHUP, [this] { reload(); });
+  // Other servers open their log anew on the first of them; none may end this one.
+  for (const int signal : {SIGUSR1, SIGUSR2})
+    loop_.on_signal(signal, [] {
+      log_line(LogLevel::notice,
+               "SIGUSR1 and SIGUSR2 do nothing here: SIGHUP opens the log file and reads the certificates anew");
+    });
   return ok_status();
 }
 
@@ -130,6 +136,12 @@ Status Server::open_storage(node::RecoveredNode& recovered, bool named) {
                                               .fatal = {}},
                                              *worker_);
   if (!opened) return Error{opened.error()};
+  if (const uint64_t limit = storage::file_size_limit(); limit != UINT64_MAX)
+    logf(
+        LogLevel::warning,
+        "no file of this process may have more than %lu bytes (ulimit -f): a database that has no room left there is a "
+        "disk that is full",
+        limit);
   storage_ = std::move(opened->storage);
   transport_ = std::make_unique<net::PeerTransport>(loop_, *this, peer_door_.transport_options(seed_ ^ 1));
   recovered = std::move(opened->node);
@@ -259,6 +271,11 @@ void Server::run() {
   node_.reset();
   storage_.reset();
   logf(LogLevel::notice, "stopped");
+  // A name server or a file system that does not answer would be waited for: nothing of theirs is needed.
+  if (loop_.busy()) {
+    pidfile_.remove();
+    _exit(0);
+  }
 }
 
 // Once a turn of the loop, just before it polls: everything that arrived is one batch.
@@ -360,13 +377,27 @@ Status Server::configure(const std::string& name, const std::string& value) {
 }
 
 void Server::reload() {
+  if (shutting_down_) return;
   supervisor_.reloading();
-  if (const Status reopened = log_.reopen(); !reopened)
-    logf(LogLevel::warning, "%s: the log goes on in the file that is open", reopened.error().c_str());
-  if (!options_.logfile.empty())
-    logf(LogLevel::notice, "SIGHUP: the log file %s was opened anew", options_.logfile.c_str());
+  reopen_log();
   certificates_.reload();
   supervisor_.reloaded();
+}
+
+void Server::reopen_log() {
+  // One at a time: what is renamed while a file system does not answer is looked at with the next signal.
+  if (log_.path().empty() || std::exchange(opening_log_, true)) return;
+  auto opened = std::make_shared<std::optional<Result<LogOutput::File>>>();
+  loop_.run_job([opened, path = log_.path()] { opened->emplace(LogOutput::open_file(path)); },
+                [this, opened] {
+                  opening_log_ = false;
+                  Result<LogOutput::File>& file = **opened;
+                  if (!file)
+                    return logf(LogLevel::warning, "%s: the log goes on in the file that is open",
+                                file.error().c_str());
+                  log_.adopt(std::move(*file));
+                  logf(LogLevel::notice, "SIGHUP: the log file %s was opened anew", log_.path().c_str());
+                });
 }
 
 // --- ending

@@ -63,6 +63,7 @@ class Server final : public net::PeerEvents {
   Status configure(const std::string& name, const std::string& value);
   // SIGHUP.
   void reload();
+  void reopen_log();
 
   // Ending.
   void signalled();
@@ -91,6 +92,7 @@ class Server final : public net::PeerEvents {
   Millis started_at_ = 0;
   int64_t started_unix_s_ = 0;
   Millis looked_at_ = 0;  // the disk
+  bool opening_log_ = false;
   bool shutting_down_ = false;
   Millis give_up_at_ = 0;
   Millis close_idle_at_ = 0;

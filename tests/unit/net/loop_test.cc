@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <csignal>
+#include <cstdlib>
 #include <memory>
 #include <string>
 #include <sys/socket.h>
@@ -316,6 +317,30 @@ TEST_CASE("HAZARDS K5: signals arrive on the loop, every time; SIGPIPE is ignore
   REQUIRE(run_until(loop, [&] { return terms == 2; }));
   CHECK(hups == 1);
   kill(getpid(), SIGPIPE);
+}
+
+TEST_CASE("libuv's threads: enough of them, however few were set") {
+  const char* before = std::getenv("UV_THREADPOOL_SIZE");
+  const std::string restore = before == nullptr ? "" : before;
+  const auto provided = [](const char* set) {
+    if (set == nullptr)
+      ::unsetenv("UV_THREADPOOL_SIZE");
+    else
+      ::setenv("UV_THREADPOOL_SIZE", set, 1);
+    const std::string said = Loop::provide_workers();
+    return said + "/" + std::getenv("UV_THREADPOOL_SIZE");
+  };
+  const std::string enough = std::to_string(Loop::kWorkers);
+  CHECK(provided(nullptr) == "/" + enough);
+  CHECK(provided("1") == "1/" + enough);
+  CHECK(provided("0") == "0/" + enough);
+  CHECK(provided("many") == "many/" + enough);
+  CHECK(provided(enough.c_str()) == "/" + enough);
+  CHECK(provided("64") == "/64");
+  if (before == nullptr)
+    ::unsetenv("UV_THREADPOOL_SIZE");
+  else
+    ::setenv("UV_THREADPOOL_SIZE", restore.c_str(), 1);
 }
 
 TEST_CASE("a loop that never ran is destroyed cleanly, with work queued") {

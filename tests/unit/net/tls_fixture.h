@@ -56,7 +56,7 @@ class Certificates {
     make("port", ec, leaf + "-addext subjectAltName=DNS:node-1:1112", "ca");
     make("no-signing", ec, leaf + "-addext keyUsage=keyAgreement -addext subjectAltName=DNS:node-2", "ca");
     make("client-only", ec, leaf + "-addext extendedKeyUsage=clientAuth -addext subjectAltName=DNS:node-2", "ca");
-    make("constrained", ec, "-addext nameConstraints=critical,permitted;DNS:.example.com", "");
+    make("constrained", ec, "-addext 'nameConstraints=critical,permitted;DNS:.example.com'", "");
     // Only `openssl ca` makes certificates that have expired already.
     std::ofstream(path("ca.conf")) << "[ca]\ndefault_ca=x\n[x]\ndatabase=index\nserial=serial\nnew_certs_dir=.\n"
                                       "default_md=sha256\npolicy=p\n[p]\ncommonName=supplied\n[ext]\n"
