@@ -18,8 +18,11 @@ class StreamHandler {
   virtual void on_data(std::string_view bytes) = 0;
   // The peer ended its side in an orderly way (FIN, or close_notify under TLS). What is queued is still sent.
   virtual void on_end() = 0;
-  // What was queued fell to the stream's low-water mark after having been above it.
+  // What was queued fell to the stream's low-water mark after having been above it. Of a client's stream it comes in
+  // its place among the others that have more to do, as on_turn does.
   virtual void on_drained() = 0;
+  // request_turn() was called.
+  virtual void on_turn() {}
   // The connection is gone; `why` is empty after close(), else a short reason. Called once, last, never from inside a
   // method of ByteStream.
   virtual void on_close(std::string_view why) = 0;
@@ -36,6 +39,9 @@ class ByteStream {
   // Stops and resumes the delivery of on_data (and of the peer's end). Starts resumed.
   virtual void pause_reading() = 0;
   virtual void resume_reading() = 0;
+  // Calls on_turn() once, never from inside: for work that is more than one call should do. Clients' streams share what
+  // a turn of the loop leaves for it.
+  virtual void request_turn() = 0;
   // Sends what is queued, ends this side, reads away what the peer still sends for a short while (so that the peer sees
   // the answer rather than a reset), closes.
   virtual void close() = 0;
@@ -43,6 +49,8 @@ class ByteStream {
   virtual void abort() = 0;
   // Bytes queued that the kernel has not taken yet.
   [[nodiscard]] virtual size_t pending_bytes() const = 0;
+  // Memory that this stream holds for its connection: what is queued, what was read and not delivered, and its own.
+  [[nodiscard]] virtual size_t held_bytes() const { return pending_bytes(); }
   // Numeric addresses, without port and brackets.
   [[nodiscard]] virtual std::string peer_address() const = 0;
   [[nodiscard]] virtual std::string local_address() const = 0;

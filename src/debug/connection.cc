@@ -1,5 +1,6 @@
 #include "debug/connection.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/assert.h"
@@ -12,9 +13,11 @@ Connection::Connection(uint64_t id, std::unique_ptr<ByteStream> stream, Service&
     : id_(id),
       service_(service),
       stream_(std::move(stream)),
+      share_(service.buffers),
       parser_(service.settings.limits),
       now_(now),
       last_activity_(now),
+      last_received_(now),
       last_progress_(now) {
   ++service_.counters.connections;
   stream_->set_handler(this);
@@ -28,9 +31,11 @@ Connection::Connection(uint64_t id, std::unique_ptr<ByteStream> stream, Service&
 
 void Connection::on_data(std::string_view bytes) {
   if (state_ != State::open || no_more_requests_) return;
-  last_activity_ = now_;
+  last_activity_ = last_received_ = now_;
   parser_.feed(bytes);
-  pump();
+  count_held();
+  // A command may cost much by itself, as INFO does: all of them stand in line.
+  stream_->request_turn();
 }
 
 void Connection::on_end() {
@@ -40,9 +45,12 @@ void Connection::on_end() {
 
 void Connection::on_drained() { pump(); }
 
+void Connection::on_turn() { pump(); }
+
 void Connection::on_close(std::string_view) {
   state_ = State::closed;
   forget_requests();
+  share_.set(0);
   service_.handler.on_closed(id_);
 }
 
@@ -72,8 +80,19 @@ void Connection::check_deadlines(Millis now) {
   const Millis idle = service_.settings.idle_timeout_ms;
   if (state_ == State::open && idle != 0 && requests_.empty() && pending == 0 && now - last_activity_ >= idle)
     return begin_close();
-  // on_drained follows the stream's water marks, which need not be ours.
-  pump();
+  // on_drained follows the stream's water marks, which need not be ours; and memory may not be short any more.
+  if (state_ == State::open && (!requests_.empty() || paused_)) stream_->request_turn();
+}
+
+void Connection::cut() {
+  if (state_ != State::open) return;
+  if (!requests_.empty() || stream_->pending_bytes() != 0) return close_for_memory();
+  const std::string answer =
+      error_reply(ErrorWord::oom, "clients hold too much memory (directive client-buffer-limit): try again");
+  ++service_.counters.error_replies;
+  stream_->write(answer);
+  written_bytes_ += answer.size();
+  begin_close();
 }
 
 // Whether more requests may be read and run now.
@@ -85,17 +104,24 @@ bool Connection::room() const {
 void Connection::pump() {
   if (pumping_) return;
   pumping_ = true;
-  while (state_ == State::open) {
+  for (size_t run = 0; state_ == State::open;) {
     const bool flushed = flush();
     if (state_ != State::open) break;
     // In this order: AUTH takes effect, and lifts the parser's limits, before what stands behind it is read.
-    if (!dispatch_one() && !parse_one() && !flushed) break;
+    const bool dispatched = dispatch_one();
+    if (!dispatched && !parse_one() && !flushed) break;
+    if (!dispatched || ++run < kCommandsAtOnce) continue;
+    stream_->request_turn();
+    break;
   }
   pumping_ = false;
+  count_held();
   if (state_ != State::open) return;
   const bool has_room = room();
   if (requests_.empty() && (no_more_requests_ || (peer_ended_ && has_room))) return begin_close();
-  const bool pause = no_more_requests_ || !has_room;
+  const bool tight =
+      service_.buffers != nullptr && service_.buffers->tight() && share_.bytes() > BufferBudget::kSmallBytes;
+  const bool pause = no_more_requests_ || !has_room || tight;
   if (pause == paused_) return;
   paused_ = pause;
   if (pause) {
@@ -105,17 +131,22 @@ void Connection::pump() {
   }
 }
 
-// Writes the answers whose turn it is.
+// Writes the answers whose turn it is, as far as the client takes them.
 bool Connection::flush() {
   bool any = false;
-  while (!requests_.empty() && requests_.front().stage == Request::Stage::answered) {
-    const std::string answer = std::move(requests_.front().answer);
-    requests_.pop_front();
-    held_bytes_ -= answer.size();
-    written_bytes_ += answer.size();
-    stream_->write(answer);
+  while (!requests_.empty() && requests_.front().stage == Request::Stage::answered &&
+         stream_->pending_bytes() <= kOutputSoftBytes) {
+    const std::string& answer = requests_.front().answer;
+    const std::string_view piece = std::string_view(answer).substr(front_sent_, kOutputPieceBytes);
+    front_sent_ += piece.size();
+    written_bytes_ += piece.size();
+    stream_->write(piece);
     last_activity_ = now_;
     any = true;
+    if (front_sent_ < answer.size()) continue;
+    front_sent_ = 0;
+    answers_bytes_ -= answer.size();
+    requests_.pop_front();
   }
   if (output_bytes() > kOutputHardBytes) close_slow_reader("too many answers wait for it");
   return any;
@@ -257,7 +288,7 @@ void Connection::set_answer(Request& request, std::string answer) {
   request.answer = std::move(answer);
   request.arguments.clear();
   queued_bytes_ -= std::exchange(request.cost, 0);
-  held_bytes_ += request.answer.size();
+  answers_bytes_ += request.answer.size();
 }
 
 // No answer, also not to what is in flight: what speaks here is not the one these answers are for.
@@ -275,6 +306,17 @@ void Connection::close_slow_reader(const char* why) {
   stream_->abort();
 }
 
+void Connection::close_for_memory() {
+  warn("clients hold too much memory (directive client-buffer-limit)");
+  state_ = State::closing;
+  forget_requests();
+  stream_->abort();
+}
+
+void Connection::count_held() {
+  share_.set(state_ == State::open ? parser_.held_bytes() + queued_bytes_ + answers_bytes_ : 0);
+}
+
 void Connection::begin_close() {
   state_ = State::closing;
   forget_requests();
@@ -283,8 +325,10 @@ void Connection::begin_close() {
 
 void Connection::forget_requests() {
   requests_.clear();
-  undispatched_ = writes_in_flight_ = queued_bytes_ = held_bytes_ = 0;
+  undispatched_ = writes_in_flight_ = queued_bytes_ = answers_bytes_ = front_sent_ = 0;
   alone_in_flight_ = false;
+  parser_.forget();
+  count_held();
 }
 
 void Connection::warn(const std::string& what) {

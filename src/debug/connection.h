@@ -19,6 +19,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/buffer_budget.h"
 #include "base/byte_stream.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -77,6 +78,7 @@ struct Service {
   CommandHandler& handler;
   Settings settings{};
   Counters counters{};
+  BufferBudget* buffers = nullptr;  // that the memory of all of them counts in
   LogLimiter log_limiter{1000};
   LogLimiter password_log_limiter{10'000};
 };
@@ -84,7 +86,9 @@ struct Service {
 inline constexpr size_t kMaxQueuedCommands = 1024;
 inline constexpr size_t kMaxQueuedBytes = 4 * 1024 * 1024;  // of their arguments; one request may go beyond
 inline constexpr size_t kMaxWritesInFlight = 128;
-inline constexpr size_t kOutputSoftBytes = 256 * 1024;  // above: no more requests are read or run
+inline constexpr size_t kCommandsAtOnce = 32;           // then other connections have their turn
+inline constexpr size_t kOutputPieceBytes = 64 * 1024;  // of a longer answer so much at a time, as the client takes it
+inline constexpr size_t kOutputSoftBytes = 64 * 1024;   // above: no more requests are read or run
 inline constexpr size_t kOutputHardBytes = 8 * 1024 * 1024;
 inline constexpr Millis kOutputStallMs = 60'000;
 
@@ -107,6 +111,9 @@ class Connection final : public StreamHandler {
     authenticated_ = true;
     generation_ = service_.settings.password_generation;
   }
+  // Gives up what it holds, as clients together hold too much: one whose answers are all taken is told so and closed,
+  // any other is cut off.
+  void cut();
   // Reads no more; answers what it has read, then closes. For a shutdown in good order.
   void drain();
 
@@ -114,10 +121,16 @@ class Connection final : public StreamHandler {
   [[nodiscard]] std::string peer_address() const { return stream_->peer_address(); }
   // Closing or closed: no further command will be handed on.
   [[nodiscard]] bool closing() const { return state_ != State::open; }
+  // Memory held for this client, in and out, and since when neither has moved.
+  [[nodiscard]] size_t held_bytes() const { return share_.bytes() + stream_->held_bytes(); }
+  [[nodiscard]] Millis still_since() const { return stream_->pending_bytes() != 0 ? last_progress_ : last_received_; }
+  // Whether more waits behind the command in progress, or it has not taken its last answer: others go first.
+  [[nodiscard]] bool asks_much() const { return requests_.size() > 1 || stream_->pending_bytes() != 0; }
 
   void on_data(std::string_view bytes) override;
   void on_end() override;
   void on_drained() override;
+  void on_turn() override;
   void on_close(std::string_view why) override;
 
  private:
@@ -136,6 +149,7 @@ class Connection final : public StreamHandler {
   bool parse_one();
   bool dispatch_one();
   bool flush();
+  void count_held();
   void enqueue(const Command* command, std::vector<std::string> arguments, std::string answer);
   void take(std::vector<std::string> arguments);
   void close_foreign(const std::string& why);
@@ -143,6 +157,7 @@ class Connection final : public StreamHandler {
   std::string authenticate(const std::vector<std::string>& arguments);
   void set_answer(Request& request, std::string answer);
   void close_slow_reader(const char* why);
+  void close_for_memory();
   void begin_close();
   void forget_requests();
   void warn(const std::string& what);
@@ -150,12 +165,13 @@ class Connection final : public StreamHandler {
     return !service_.settings.password_required ||
            (authenticated_ && generation_ == service_.settings.password_generation);
   }
-  [[nodiscard]] size_t output_bytes() const { return stream_->pending_bytes() + held_bytes_; }
+  [[nodiscard]] size_t output_bytes() const { return stream_->pending_bytes() + answers_bytes_; }
   [[nodiscard]] bool room() const;
 
   const uint64_t id_;
   Service& service_;
   const std::unique_ptr<ByteStream> stream_;
+  BufferBudget::Share share_;
   Parser parser_;
   Refusals refusals_;
   State state_ = State::open;
@@ -169,11 +185,13 @@ class Connection final : public StreamHandler {
   size_t undispatched_ = 0;       // at the back of requests_
   size_t writes_in_flight_ = 0;
   bool alone_in_flight_ = false;
-  size_t queued_bytes_ = 0;  // cost of what is not answered
-  size_t held_bytes_ = 0;    // answers that wait for an earlier one
+  size_t front_sent_ = 0;     // bytes of the first answer that were written
+  size_t queued_bytes_ = 0;   // cost of what is not answered
+  size_t answers_bytes_ = 0;  // answers that wait for an earlier one
   uint64_t next_sequence_ = 1;
   Millis now_;
   Millis last_activity_;
+  Millis last_received_;
   Millis last_progress_;
   uint64_t written_bytes_ = 0;
   uint64_t last_sent_ = 0;

@@ -138,7 +138,10 @@ Parser::Outcome Parser::next(bool trusted) {
   }
 }
 
-std::vector<std::string> Parser::take_arguments() { return std::exchange(arguments_, {}); }
+std::vector<std::string> Parser::take_arguments() {
+  request_size_ = 0;
+  return std::exchange(arguments_, {});
+}
 
 Parser::Step Parser::read_start() {
   if (position_ == buffer_.size()) {

@@ -42,6 +42,18 @@ class Parser {
   // The request that next() just told of.
   [[nodiscard]] std::vector<std::string> take_arguments();
   [[nodiscard]] const std::string& reason() const { return reason_; }
+  // Nothing more will be asked of it: gives its memory back.
+  void forget() {
+    std::string().swap(buffer_);
+    position_ = 0;
+    arguments_.clear();
+    request_size_ = 0;
+    state_ = State::finished;
+  }
+  // Bytes fed and not parsed yet.
+  [[nodiscard]] size_t unread_bytes() const { return buffer_.size() - position_; }
+  // Memory that these take, with the request being read.
+  [[nodiscard]] size_t held_bytes() const { return buffer_.capacity() + request_size_; }
 
  private:
   enum class State { start, line, count, bulk_length, bulk_body, finished };

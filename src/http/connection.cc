@@ -11,25 +11,49 @@ namespace {
 
 constexpr size_t kKeptInput = 4096;
 
+// A body that is in memory, in pieces.
+class BytesSource final : public BodySource {
+ public:
+  BytesSource(Bytes body, size_t piece_bytes, BufferBudget* buffers)
+      : body_(std::move(body)), piece_bytes_(piece_bytes), hold_(buffers, body_.view()) {}
+  [[nodiscard]] uint64_t size() const override { return body_.size(); }
+  void next(std::function<void(std::string piece)> ready) override {
+    std::string piece(body_.view().substr(given_, piece_bytes_));
+    given_ += piece.size();
+    ready(std::move(piece));
+  }
+
+ private:
+  const Bytes body_;
+  const size_t piece_bytes_;
+  const BufferBudget::SharedHold hold_;
+  size_t given_ = 0;
+};
+
 }  // namespace
 
 Connection::Connection(uint64_t id, std::unique_ptr<ByteStream> stream, RequestHandler& handler,
-                       const ConnectionLimits& limits, const Millis& now)
+                       const ConnectionLimits& limits, const Millis& now, BufferBudget* buffers)
     : id_(id),
       stream_(std::move(stream)),
       handler_(handler),
       limits_(limits),
       now_(now),
+      buffers_(buffers),
+      share_(buffers),
       parser_(limits),
       idle_since_(now),
+      received_at_(now),
       sent_since_(now) {
   WH_ASSERT(limits.in_flight > 0 && limits.body_bytes_per_second > 0 && limits.source_bytes_per_second > 0,
             "limits that let something through");
+  taken_ = limits.requests_at_once - 1;
   stream_->set_handler(this);
 }
 
 void Connection::on_data(std::string_view bytes) {
   if (state_ != State::open || no_more_) return;
+  received_at_ = now_;
   if (opening_.size() < kGuessBytes) opening_ += bytes.substr(0, kGuessBytes - opening_.size());
   input_ += bytes;
   pump();
@@ -40,7 +64,12 @@ void Connection::on_end() {
   pump();
 }
 
-void Connection::on_drained() { pump(); }
+void Connection::on_drained() { on_turn(); }
+
+void Connection::on_turn() {
+  taken_ = 0;
+  pump();
+}
 
 void Connection::on_close(std::string_view) {
   state_ = State::closed;
@@ -48,6 +77,7 @@ void Connection::on_close(std::string_view) {
   source_.reset();
   waiting_.reset();
   unanswered_ = 0;
+  share_.set(0);
   handler_.on_closed(id_);  // may destroy this
 }
 
@@ -61,7 +91,7 @@ void Connection::respond(uint64_t sequence, Response response) {
     abort();
     return;
   }
-  held_bytes_ += response.body.size();
+  answers_bytes_ += response.body.size();
   slot.response = std::move(response);
   --unanswered_;
   pump();
@@ -85,10 +115,27 @@ void Connection::close_idle() {
 void Connection::pump() {
   if (pumping_) return;
   pumping_ = true;
-  while (advance()) {
-  }
+  bool more = true;
+  while (more && taken_ < limits_.requests_at_once) more = advance();
   pumping_ = false;
+  if (more && state_ == State::open) {
+    write_answers();
+    if (has_more()) stream_->request_turn();
+  }
+  // Outside of its turn it takes up one: who sends one at a time never stands in line behind those who send many.
+  taken_ = limits_.requests_at_once - 1;
   regulate_reading();
+  count_held();
+}
+
+bool Connection::has_more() const {
+  return state_ == State::open &&
+         (input_read_ < input_.size() || input_ended_ || waiting_ || no_more_ || (source_ && !piece_due_));
+}
+
+void Connection::count_held() {
+  if (state_ != State::open) return share_.set(0);
+  share_.set(input_.capacity() + parser_.held_bytes() + answers_bytes_ + (waiting_ ? waiting_->body.capacity() : 0));
 }
 
 bool Connection::advance() {
@@ -187,6 +234,7 @@ void Connection::take_request() {
 void Connection::dispatch() {
   Request request = std::move(*waiting_);
   waiting_.reset();
+  ++taken_;
   const uint64_t sequence = next_sequence_++;
   slots_.push_back({sequence, request.method == Method::head, request.minor_version, std::nullopt});
   ++unanswered_;
@@ -196,7 +244,8 @@ void Connection::dispatch() {
 
 void Connection::answer_here(Response response) {
   const Request& request = parser_.request();
-  held_bytes_ += response.body.size();
+  ++taken_;
+  answers_bytes_ += response.body.size();
   slots_.push_back({next_sequence_++, request.method == Method::head, request.minor_version, std::move(response)});
 }
 
@@ -205,7 +254,12 @@ void Connection::write_answers() {
   while (!source_ && !slots_.empty() && slots_.front().response) {
     Slot slot = std::move(slots_.front());
     slots_.pop_front();
-    held_bytes_ -= slot.response->body.size();
+    answers_bytes_ -= slot.response->body.size();
+    if (slot.response->body.size() > limits_.output_piece_bytes && !slot.head) {
+      slot.response->source =
+          std::make_shared<BytesSource>(std::move(slot.response->body), limits_.output_piece_bytes, buffers_);
+      slot.response->body = {};
+    }
     ResponseFraming framing;
     framing.head = slot.head;
     framing.close = no_more_ && slots_.empty() && !waiting_;
@@ -259,19 +313,25 @@ void Connection::fail(const Refusal& refusal) {
     handler_.on_refused(response);
     answer_here(std::move(response));
   }
+  std::string().swap(parser_.request().body);
+  parser_.give_up();
   stop_reading_requests();
 }
 
 void Connection::stop_reading_requests() {
   no_more_ = true;
-  input_.clear();
+  std::string().swap(input_);
   input_read_ = 0;
 }
 
 void Connection::abort() {
   state_ = State::closing;
   source_.reset();
+  slots_.clear();
+  waiting_.reset();
+  parser_.give_up();
   stream_->abort();
+  count_held();
 }
 
 bool Connection::has_room() const {
@@ -290,7 +350,8 @@ void Connection::regulate_reading() {
   } else if (input_read_ > input_.size() / 2) {
     input_.erase(0, std::exchange(input_read_, 0));
   }
-  const bool pause = !input_.empty();
+  const bool pause =
+      !input_.empty() || (buffers_ != nullptr && buffers_->tight() && share_.bytes() > BufferBudget::kSmallBytes);
   if (pause == paused_) return;
   paused_ = pause;
   if (pause)
@@ -326,7 +387,16 @@ void Connection::check_deadlines() {
              now_ - idle_since_ >= limits_.idle_timeout_ms) {
     stop_reading_requests();
   }
-  pump();
+  if (has_more() || source_) stream_->request_turn();
+  regulate_reading();
+}
+
+void Connection::cut() {
+  if (state_ != State::open) return;
+  if (!request_open_ || no_more_ || refused_ || !slots_.empty() || waiting_ || source_ || stream_->pending_bytes() != 0)
+    return abort();
+  fail({503, "Clients hold too much memory (directive client-buffer-limit): try again"});
+  on_turn();
 }
 
 }  // namespace wh::http

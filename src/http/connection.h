@@ -4,8 +4,12 @@
 //
 // Order: a request is handed over when all earlier ones were answered; but requests that are `Overlap::write` and
 // follow each other may be in flight together. Answers that come early are held until it is their turn. After malformed
-// input, a timeout or a request that closes the connection nothing later is read; what was handed over before still
-// gets its answer. A request that never became whole is never handed over.
+// A body that is larger than a piece leaves in pieces, as the client takes them, and nothing is made for a client that
+// has not taken what was made before. More requests than a few at once, and whatever becomes possible later, wait for
+// the connection's turn (ByteStream::request_turn).
+//
+// After malformed input, a timeout or a request that closes the connection nothing later is read; what was handed over
+// before still gets its answer. A request that never became whole is never handed over.
 #pragma once
 
 #include <cstdint>
@@ -15,6 +19,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/buffer_budget.h"
 #include "base/byte_stream.h"
 #include "base/clock.h"
 #include "http/connection_limits.h"
@@ -64,9 +69,9 @@ class RequestHandler {
 class Connection : public StreamHandler {
  public:
   // `id` is unique in the process. `handler`, `limits` and `now`, which the owner sets at every turn of the loop, must
-  // outlive the connection. Destroying it closes the stream without a call to on_closed.
+  // outlive the connection, and so must `buffers`. Destroying it closes the stream without a call to on_closed.
   Connection(uint64_t id, std::unique_ptr<ByteStream> stream, RequestHandler& handler, const ConnectionLimits& limits,
-             const Millis& now);
+             const Millis& now, BufferBudget* buffers = nullptr);
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
@@ -77,18 +82,29 @@ class Connection : public StreamHandler {
   void drain();
   // Closes it if nothing has come since drain().
   void close_idle();
-  // Applies the deadlines, and takes up what a full output held back. Called about four times a second.
+  // Applies the deadlines. Called about four times a second.
   void check_deadlines();
+  // Gives up what it holds, as clients together hold too much: a request that is arriving is answered 503, and the
+  // connection closed; where no answer can be sent it is cut off.
+  void cut();
 
   [[nodiscard]] uint64_t id() const { return id_; }
   // For its addresses, and what it says of the peer.
   [[nodiscard]] const ByteStream& stream() const { return *stream_; }
   // Requests that were handed over and not answered yet.
   [[nodiscard]] size_t in_flight() const { return unanswered_; }
+  // Memory held for this client, in and out, and since when neither has moved.
+  [[nodiscard]] size_t held_bytes() const { return share_.bytes() + stream_->held_bytes(); }
+  [[nodiscard]] Millis still_since() const { return stream_->pending_bytes() != 0 ? sent_since_ : received_at_; }
+  // Whether more waits behind the request in progress, or it has not taken its last answer: others go first.
+  [[nodiscard]] bool asks_much() const { return input_read_ < input_.size() || stream_->pending_bytes() != 0; }
+  // close() or abort() was called: nothing more comes of it.
+  [[nodiscard]] bool closing() const { return state_ != State::open; }
 
   void on_data(std::string_view bytes) override;
   void on_end() override;
   void on_drained() override;
+  void on_turn() override;
   void on_close(std::string_view why) override;
 
  private:
@@ -126,8 +142,11 @@ class Connection : public StreamHandler {
   void abort();
   // Whether another request may be taken up, as far as bounds go.
   [[nodiscard]] bool has_room() const;
-  [[nodiscard]] size_t output_pending() const { return stream_->pending_bytes() + held_bytes_; }
+  [[nodiscard]] size_t output_pending() const { return stream_->pending_bytes() + answers_bytes_; }
   void regulate_reading();
+  void count_held();
+  // Whether there is something to do that pump() left for later.
+  [[nodiscard]] bool has_more() const;
   void check_output(Millis now);
 
   const uint64_t id_;
@@ -135,9 +154,12 @@ class Connection : public StreamHandler {
   RequestHandler& handler_;
   const ConnectionLimits& limits_;
   const Millis& now_;
+  BufferBudget* const buffers_;
+  BufferBudget::Share share_;
   RequestParser parser_;
   State state_ = State::open;
   bool pumping_ = false;
+  size_t taken_ = 0;  // requests, in this call of pump()
 
   std::string opening_;  // the first few bytes of all, for on_foreign
   std::string input_;    // arrived and not read yet: from input_read_ on
@@ -151,7 +173,7 @@ class Connection : public StreamHandler {
   uint64_t next_sequence_ = 0;
   size_t unanswered_ = 0;
   Overlap in_flight_ = Overlap::alone;  // of the unanswered ones
-  size_t held_bytes_ = 0;               // bodies of answers that wait for their turn
+  size_t answers_bytes_ = 0;            // bodies of answers that wait for their turn
 
   std::shared_ptr<BodySource> source_;  // of the answer that is being sent; later ones wait
   uint64_t source_left_ = 0;            // bytes of it
@@ -170,6 +192,7 @@ class Connection : public StreamHandler {
   Millis idle_since_ = 0;
   uint64_t written_bytes_ = 0;
   uint64_t sent_bytes_ = 0;  // as of the last check
+  Millis received_at_ = 0;   // when something last came
   Millis sent_since_ = 0;    // when it last moved
 };
 

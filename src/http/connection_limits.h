@@ -18,7 +18,9 @@ struct ConnectionLimits {
   uint64_t body_bytes = 1024 * 1024;             // decoded body; beyond: 413
   size_t chunk_extension_bytes = 256;            // of one body; beyond: 400
   size_t in_flight = 128;                        // requests of one connection that were not answered yet
-  size_t output_soft_bytes = 256 * 1024;         // beyond this much unsent no further request is taken up
+  size_t requests_at_once = 16;                  // then other connections have their turn
+  size_t output_soft_bytes = 64 * 1024;          // beyond this much unsent no further request is taken up
+  size_t output_piece_bytes = 64 * 1024;         // of a larger body so much at a time, as the client takes it
   size_t output_hard_bytes = 8 * 1024 * 1024;    // an answer that finds more than this unsent ends the connection
   Millis source_deadline_ms = 60'000;            // for taking a body that comes in pieces, plus the floor below
   uint64_t source_bytes_per_second = 16 * 1024;  // every so many bytes of it taken earn one more second; not 0

@@ -107,6 +107,7 @@ RequestParser::Event RequestParser::read_header(std::string_view& bytes) {
   request_.method = *method;
 
   if (!parse(section, kBadHeader)) return fail(refusal_);
+  header_bytes_ = section.size();
   std::string().swap(section_);
   // Either the message has no body and ended with the section, or llhttp waits for its first byte.
   if (message_done_ == request_.has_body) return fail(400, kBadHeader);
@@ -131,6 +132,7 @@ RequestParser::Event RequestParser::read_body(std::string_view& bytes) {
   stage_ = Stage::header;
   guard_.reset();
   fresh_ = true;
+  header_bytes_ = 0;  // whoever takes the request counts it
   return Event::complete;
 }
 
@@ -188,7 +190,14 @@ int RequestParser::on_body(llhttp_t* parser, const char* at, size_t size) {
     me.refusal_ = {413, kTooLarge};
     return -1;
   }
-  if (!me.discard_) me.request_.body.append(at, size);
+  if (me.discard_) return 0;
+  // As much as will be needed, but never much more than has come.
+  std::string& body = me.request_.body;
+  const size_t needed = body.size() + size;
+  if (needed > body.capacity())
+    body.reserve(me.chunked_ ? 2 * needed
+                             : std::min(2 * needed, body.size() + size + static_cast<size_t>(me.body_left_)));
+  body.append(at, size);
   return 0;
 }
 

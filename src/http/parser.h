@@ -45,6 +45,15 @@ class RequestParser {
   [[nodiscard]] bool in_body() const { return stage_ == Stage::body; }
   // Decoded bytes of this body so far.
   [[nodiscard]] uint64_t body_received() const { return body_received_; }
+  // Memory that the request being read takes.
+  [[nodiscard]] size_t held_bytes() const { return section_.capacity() + header_bytes_ + request_.body.capacity(); }
+  // The rest of this request, and all after it, is not read, and what it took is freed.
+  void give_up() {
+    stage_ = Stage::failed;
+    request_ = {};
+    header_bytes_ = 0;
+    std::string().swap(section_);
+  }
   // From the event `headers` on: reads the body of this request but does not keep it.
   void discard_body() { discard_ = true; }
 
@@ -79,9 +88,10 @@ class RequestParser {
   Stage stage_ = Stage::header;
   Request request_;
   Refusal refusal_;
-  std::string section_;  // the header section so far, when it came in parts
-  std::string field_;    // the field name llhttp is giving
-  bool fresh_ = true;    // the next byte is the first of a request
+  std::string section_;      // the header section so far, when it came in parts
+  size_t header_bytes_ = 0;  // of the section that became request_
+  std::string field_;        // the field name llhttp is giving
+  bool fresh_ = true;        // the next byte is the first of a request
   bool chunked_ = false;
   bool message_done_ = false;  // llhttp says the request ended
   bool discard_ = false;

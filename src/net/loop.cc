@@ -198,6 +198,7 @@ void Loop::note_turn(uint64_t hook_begun_ns, uint64_t sends_begun_ns) {
                         .hook_us = (sends_begun_ns - hook_begun_ns) / 1000,
                         .sends_us = (time_ns - sends_begun_ns) / 1000};
   ++stats_.turns;
+  ++turn_;
   stats_.last_turn_us = times.total_us;
   stats_.longest_turn_us = std::max(stats_.longest_turn_us, times.total_us);
   stats_.turns_us.add(times.total_us);

@@ -112,6 +112,9 @@ class Loop {
   // The same clock, for measuring.
   [[nodiscard]] static uint64_t micros() { return uv_hrtime() / 1'000; }
 
+  // Counts turns, from 0; never reset.
+  [[nodiscard]] uint64_t turn() const { return turn_; }
+
   // Runs turns until stop(). What is queued in the turn of stop() is not sent.
   void run();
   void stop() { uv_stop(&loop_); }
@@ -203,6 +206,7 @@ class Loop {
   bool closing_ = false;
 
   LoopStats stats_;
+  uint64_t turn_ = 0;
   uint64_t turn_start_ns_ = 0;
   uint64_t turn_start_idle_ns_ = 0;
 };

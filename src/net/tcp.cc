@@ -1,5 +1,6 @@
 #include "net/tcp.h"
 
+#include <algorithm>
 #include <linux/sockios.h>
 #include <netinet/tcp.h>
 #include <new>
@@ -14,7 +15,10 @@ namespace wh::net {
 namespace {
 
 // A buffer kept for the next turn; a larger one is given back once it is empty.
-constexpr size_t kKeptCapacity = 64 * 1024;
+constexpr size_t kKeptCapacity = 4 * 1024;
+// Of what the kernel did not take of a client's output, libuv is given so much: it tells when the kernel takes more.
+// The rest goes in that client's place in the line, lest one poll sends for a thousand of them.
+constexpr size_t kProbeBytes = 4 * 1024;
 
 Address address_of(const uv_tcp_t& socket, int (*get)(const uv_tcp_t*, sockaddr*, int*)) {
   sockaddr_storage storage{};
@@ -45,10 +49,17 @@ TcpStream::TcpStream(Loop& loop, TcpSocket* socket, const TcpOptions& options)
     : loop_(loop),
       socket_(socket),
       send_stall_ms_(options.send_stall_ms),
+      clients_(options.clients),
+      share_(options.clients == nullptr ? nullptr : &options.clients->buffers()),
       peer_(address_of(socket->uv, uv_tcp_getpeername)),
       local_(address_of(socket->uv, uv_tcp_getsockname)),
       flush_task_(
-          loop, TurnTask::Phase::send, [](void* self) { static_cast<TcpStream*>(self)->flush(); }, this) {
+          loop, TurnTask::Phase::send, [](void* self) { static_cast<TcpStream*>(self)->flush(); }, this),
+      turn_task_(
+          loop, TurnTask::Phase::deferred, [](void* self) { static_cast<TcpStream*>(self)->take_turn(); }, this) {
+  if (clients_ != nullptr)
+    place_.emplace(
+        *clients_, [](void* self) { static_cast<TcpStream*>(self)->take_turn(); }, this);
   socket_->stream = this;
   // None of these is worth losing the connection for; on one that is broken already the first read tells.
   uv_tcp_nodelay(&socket_->uv, 1);
@@ -70,7 +81,9 @@ void TcpStream::set_handler(StreamHandler* handler) {
 void TcpStream::write(std::string_view bytes) {
   if (state_ != State::open || bytes.empty()) return;
   out_.append(bytes);
+  if (clients_ != nullptr) clients_->spend(bytes.size());
   if (pending_bytes() > kHighWater) above_high_ = true;
+  count_held();
   flush_task_.queue();
 }
 
@@ -88,13 +101,47 @@ size_t TcpStream::pending_bytes() const {
   return socket_ == nullptr ? 0 : out_.size() + uv_stream_get_write_queue_size(socket_->as_stream());
 }
 
+// ---- Turns
+
+void TcpStream::request_turn() {
+  turn_due_ = true;
+  queue_turn();
+}
+
+void TcpStream::queue_turn() {
+  if (place_)
+    place_->queue();
+  else
+    turn_task_.queue();
+}
+
+// The handler may destroy this stream: each call of it is the last thing done.
+void TcpStream::take_turn() {
+  if (state_ == State::closed) return;
+  if (std::exchange(flush_due_, false)) {
+    clients_->spend(std::min(out_.size(), kHighWater));
+    flush_task_.queue();
+  }
+  if (std::exchange(read_held_, false)) {
+    clients_->spend(Loop::kReadBufferSize);  // what the next read may bring
+    update_reading();
+  }
+  if (state_ != State::open || handler_ == nullptr) return;
+  if (std::exchange(drained_due_, false)) {
+    if (turn_due_) queue_turn();
+    handler_->on_drained();
+  } else if (std::exchange(turn_due_, false)) {
+    handler_->on_turn();
+  }
+}
+
 // ---- Reading
 
 void TcpStream::update_reading() {
   if (state_ == State::closed) return;
   // After close() everything is read, and thrown away: a peer that is blocked in its own write would not read our
   // answer.
-  const bool wanted = !peer_ended_ && (state_ != State::open || (handler_ != nullptr && !paused_));
+  const bool wanted = !peer_ended_ && !read_held_ && (state_ != State::open || (handler_ != nullptr && !paused_));
   if (wanted == reading_) return;
   reading_ = wanted;
   if (!wanted) {
@@ -104,11 +151,17 @@ void TcpStream::update_reading() {
   const int error = uv_read_start(
       socket_->as_stream(),
       [](uv_handle_t* handle, size_t, uv_buf_t* buffer) {
-        *buffer = {static_cast<Loop*>(handle->loop->data)->read_buffer(), Loop::kReadBufferSize};
+        // Without a buffer libuv does not read, and asks again at the next poll.
+        TcpStream* stream = static_cast<TcpSocket*>(handle->data)->stream;
+        if (stream == nullptr || !stream->may_read())
+          *buffer = {nullptr, 0};
+        else
+          *buffer = {static_cast<Loop*>(handle->loop->data)->read_buffer(), Loop::kReadBufferSize};
       },
       [](uv_stream_t* handle, ssize_t size, const uv_buf_t* buffer) {
         TcpStream* stream = static_cast<TcpSocket*>(handle->data)->stream;
-        if (stream != nullptr && size != 0) stream->received(size, buffer->base);
+        const bool refused = size == UV_ENOBUFS && buffer->base == nullptr;
+        if (stream != nullptr && size != 0 && !refused) stream->received(size, buffer->base);
       });
   if (error != 0) finish(uv_strerror(error));
 }
@@ -118,6 +171,14 @@ void TcpStream::received(ssize_t size, const char* bytes) {
   if (size > 0) {
     const auto length = static_cast<size_t>(size);
     loop_.note_received(length);
+    if (clients_ != nullptr) {
+      clients_->spend(length);
+      if (length >= kLargeRead) {
+        read_held_ = true;
+        update_reading();
+        queue_turn();
+      }
+    }
     if (state_ == State::open)
       handler_->on_data({bytes, length});
     else
@@ -149,11 +210,19 @@ void TcpStream::flush() {
       return;
     }
     const size_t sent = result > 0 ? static_cast<size_t>(result) : 0;
-    loop_.note_sent(out_.size());  // what is not gone yet goes next
     if (sent < out_.size()) {
-      socket_->in_flight = std::move(out_);
-      out_.clear();
-      buffer = {socket_->in_flight.data() + sent, socket_->in_flight.size() - sent};
+      // What is not gone yet goes next.
+      const size_t next = clients_ == nullptr ? out_.size() - sent : std::min(out_.size() - sent, kProbeBytes);
+      loop_.note_sent(sent + next);
+      if (clients_ == nullptr) {
+        socket_->in_flight = std::move(out_);
+        out_.clear();
+        buffer = {socket_->in_flight.data() + sent, next};
+      } else {
+        socket_->in_flight.assign(out_, sent, next);
+        out_.erase(0, sent + next);
+        buffer = {socket_->in_flight.data(), next};
+      }
       writing_ = true;
       const int error = uv_write(&socket_->write, socket_->as_stream(), &buffer, 1, [](uv_write_t* write, int status) {
         TcpStream* stream = static_cast<TcpSocket*>(write->handle->data)->stream;
@@ -163,12 +232,15 @@ void TcpStream::flush() {
         finish(uv_strerror(error));
         return;
       }
-    } else if (out_.capacity() > kKeptCapacity) {
-      out_ = {};
     } else {
-      out_.clear();
+      loop_.note_sent(sent);
+      if (out_.capacity() > kKeptCapacity)
+        std::string().swap(out_);
+      else
+        out_.clear();
     }
   }
+  count_held();
   sent_some();
 }
 
@@ -180,7 +252,13 @@ void TcpStream::written(int status) {
     finish(uv_strerror(status));
     return;
   }
-  if (!out_.empty()) flush_task_.queue();
+  if (!out_.empty() && clients_ != nullptr) {
+    flush_due_ = true;
+    queue_turn();
+  } else if (!out_.empty()) {
+    flush_task_.queue();
+  }
+  count_held();
   sent_some();
 }
 
@@ -192,7 +270,12 @@ void TcpStream::sent_some() {
   }
   if (above_high_ && pending <= kLowWater) {
     above_high_ = false;
-    if (handler_ != nullptr) handler_->on_drained();
+    if (clients_ != nullptr) {
+      drained_due_ = true;
+      queue_turn();
+    } else if (handler_ != nullptr) {
+      handler_->on_drained();
+    }
   }
 }
 
@@ -261,8 +344,11 @@ void TcpStream::finish(std::string why, bool reset) {
   reading_ = false;
   close_reason_ = std::move(why);
   flush_task_.cancel();
+  turn_task_.cancel();
+  if (place_) place_->leave();
   if (close_timer_ != nullptr) close_timer_->stop();
-  out_ = {};
+  std::string().swap(out_);
+  share_.set(0);
   const uv_close_cb closed = [](uv_handle_t* handle) {
     const std::unique_ptr<TcpSocket> socket(static_cast<TcpSocket*>(handle->data));
     TcpStream* stream = socket->stream;

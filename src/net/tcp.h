@@ -4,10 +4,13 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
+#include "base/buffer_budget.h"
 #include "base/byte_stream.h"
 #include "net/address.h"
+#include "net/client_turns.h"
 #include "net/loop.h"
 
 namespace wh::net {
@@ -20,6 +23,8 @@ struct TcpOptions {
   unsigned user_timeout_ms = 0;
   // After close(): a peer that takes nothing of what is queued for so long is cut off, within twice that.
   uint64_t send_stall_ms = 60'000;
+  // Of clients: reading, and what follows from it, stays within their part of each turn. Must outlive the stream.
+  ClientTurns* clients = nullptr;
 };
 
 // A socket in libuv's hands. It outlives its stream by the moment that uv_close takes, so it lives on the heap and
@@ -42,12 +47,14 @@ struct TcpSocket {
 class TcpStream final : public ByteStream {
  public:
   // Above the high mark the stream counts as full; it then calls on_drained once it falls to the low one.
-  static constexpr size_t kHighWater = 256 * 1024;
+  static constexpr size_t kHighWater = 64 * 1024;
   static constexpr size_t kLowWater = 64 * 1024;
+  // A client that sent so much in one read is read again in its place in the line only.
+  static constexpr size_t kLargeRead = 16 * 1024;
   // After close(), once all is sent and our side has ended, what the peer still sends is read away (RFC 9112 9.6): a
   // peer that is in the midst of sending reads the answer only then, and a reset would take it away. Ended by the
   // peer's own end, a silence, or a bound on the time or the bytes.
-  static constexpr uint64_t kLingerSilenceMs = 1'000;
+  static constexpr uint64_t kLingerSilenceMs = 2'000;
   static constexpr uint64_t kLingerMs = 10'000;
   static constexpr size_t kLingerBytes = 64 * 1024 * 1024;
 
@@ -61,9 +68,11 @@ class TcpStream final : public ByteStream {
   void write(std::string_view bytes) override;
   void pause_reading() override;
   void resume_reading() override;
+  void request_turn() override;
   void close() override;
   void abort() override;
   [[nodiscard]] size_t pending_bytes() const override;
+  [[nodiscard]] size_t held_bytes() const override { return share_.bytes(); }
   [[nodiscard]] std::string peer_address() const override { return peer_.host(); }
   [[nodiscard]] std::string local_address() const override { return local_.host(); }
   [[nodiscard]] bool peer_is_loopback() const override { return peer_.is_loopback(); }
@@ -80,7 +89,10 @@ class TcpStream final : public ByteStream {
     lingering,  // our side has ended; what comes is read away
     closed,     // on_close has come or is on its way
   };
+  [[nodiscard]] bool may_read() { return clients_ == nullptr || clients_->may_read(round_); }
   void update_reading();
+  void queue_turn();
+  void take_turn();
   void received(ssize_t size, const char* bytes);
   void flush();
   void written(int status);
@@ -88,6 +100,7 @@ class TcpStream final : public ByteStream {
   void end_our_side();
   void linger();
   void read_away(size_t size);
+  void count_held() { share_.set(out_.capacity() + (socket_ == nullptr ? 0 : socket_->in_flight.capacity())); }
   [[nodiscard]] size_t unacknowledged_bytes() const;
   void check_stall();
   void finish(std::string why, bool reset = false);
@@ -95,11 +108,20 @@ class TcpStream final : public ByteStream {
   Loop& loop_;
   TcpSocket* socket_;
   uint64_t send_stall_ms_;
+  ClientTurns* const clients_;
+  BufferBudget::Share share_;
   StreamHandler* handler_ = nullptr;
   Address peer_;
   Address local_;
   std::string out_;
   TurnTask flush_task_;
+  TurnTask turn_task_;                       // of members,
+  std::optional<ClientTurns::Place> place_;  // and of clients
+  bool turn_due_ = false;                    // on_turn
+  bool drained_due_ = false;                 // on_drained, of a client
+  bool flush_due_ = false;                   // the kernel takes more
+  bool read_held_ = false;                   // until its place in the line comes
+  uint64_t round_ = 0;                       // ClientTurns::may_read
   std::unique_ptr<Timer> close_timer_;
   State state_ = State::open;
   bool paused_ = false;

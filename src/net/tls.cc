@@ -33,6 +33,8 @@ struct TlsStream::Session {
 namespace {
 
 constexpr size_t kRecordSize = 16 * 1024;
+// A buffer kept for the next turn; a larger one is given back once it is empty.
+constexpr size_t kKeptCapacity = 4 * 1024;
 constexpr unsigned char kHandshakeRecord = 22;
 constexpr unsigned char kAlertRecord = 21;
 
@@ -78,34 +80,33 @@ bool is_expensive(const mbedtls_ssl_context& ssl) {
 
 std::unique_ptr<TlsStream> TlsStream::accept(Loop& loop, HandshakeGate& gate, HandshakeGate::Lane lane,
                                              std::shared_ptr<TlsContext> context, std::unique_ptr<ByteStream> inner,
-                                             PlainAnswer plain_answer) {
+                                             PlainAnswer plain_answer, BufferBudget* buffers) {
   return std::unique_ptr<TlsStream>(
-      new TlsStream(loop, gate, lane, std::move(context), std::move(inner), nullptr, std::move(plain_answer)));
+      new TlsStream(loop, gate, lane, std::move(context), std::move(inner), nullptr, std::move(plain_answer), buffers));
 }
 
 std::unique_ptr<TlsStream> TlsStream::connect(Loop& loop, HandshakeGate& gate, HandshakeGate::Lane lane,
                                               std::shared_ptr<TlsContext> context, std::unique_ptr<ByteStream> inner,
                                               const std::string& name) {
-  return std::unique_ptr<TlsStream>(new TlsStream(loop, gate, lane, std::move(context), std::move(inner), &name, {}));
+  return std::unique_ptr<TlsStream>(
+      new TlsStream(loop, gate, lane, std::move(context), std::move(inner), &name, {}, nullptr));
 }
 
 TlsStream::TlsStream(Loop& loop, HandshakeGate& gate, HandshakeGate::Lane lane, std::shared_ptr<TlsContext> context,
-                     std::unique_ptr<ByteStream> inner, const std::string* name, PlainAnswer plain_answer)
+                     std::unique_ptr<ByteStream> inner, const std::string* name, PlainAnswer plain_answer,
+                     BufferBudget* buffers)
     : context_(std::move(context)),
       session_(std::make_unique<Session>()),
       inner_(std::move(inner)),
       ticket_(
           gate, lane, [](void* self) { static_cast<TlsStream*>(self)->handshake(true); }, this),
-      pump_task_(
-          loop, TurnTask::Phase::deferred, [](void* self) { static_cast<TlsStream*>(self)->pump(); }, this),
       flush_task_(
           loop, TurnTask::Phase::encrypt, [](void* self) { static_cast<TlsStream*>(self)->flush(); }, this),
-      drained_task_(
-          loop, TurnTask::Phase::send, [](void* self) { static_cast<TlsStream*>(self)->tell_drained(); }, this),
       handshake_timer_(loop, [this] { fail("the TLS handshake took too long", true); }),
       accepted_(name == nullptr),
       wanted_(name != nullptr ? *name : std::string()),
-      plain_answer_(std::move(plain_answer)) {
+      plain_answer_(std::move(plain_answer)),
+      share_(buffers) {
   inner_->set_handler(this);
   if (!ticket_.admitted()) {
     fail("too many TLS handshakes at once", true);
@@ -122,7 +123,8 @@ TlsStream::TlsStream(Loop& loop, HandshakeGate& gate, HandshakeGate::Lane lane, 
   if (!wanted_.empty()) mbedtls_ssl_set_verify(&ssl, Session::check_name, this);
   mbedtls_ssl_set_bio(&ssl, this, bio_send, bio_receive, nullptr);
   handshake_timer_.start(gate.handshake_ms());
-  pump_task_.queue();
+  count_held();
+  pump_in_turn();
 }
 
 TlsStream::~TlsStream() {
@@ -144,8 +146,12 @@ int TlsStream::bio_receive(void* self, unsigned char* bytes, size_t size) {
   std::memcpy(bytes, stream.in_.data() + stream.in_taken_, taken);
   stream.in_taken_ += taken;
   if (taken == left) {
-    stream.in_.clear();
+    if (stream.in_.capacity() > kKeptCapacity)
+      std::string().swap(stream.in_);
+    else
+      stream.in_.clear();
     stream.in_taken_ = 0;
+    stream.count_held();
   }
   return static_cast<int>(taken);
 }
@@ -172,6 +178,7 @@ void TlsStream::on_data(std::string_view bytes) {
     }
   }
   in_.append(bytes);
+  count_held();
   pump();
 }
 
@@ -199,6 +206,29 @@ void TlsStream::on_end() {
 
 void TlsStream::on_drained() {
   if (pending_bytes() <= kLowWater) tell_drained();
+}
+
+// The handler may destroy this stream: each call of it is the last thing done.
+void TlsStream::on_turn() {
+  if (state_ == State::ended) return;
+  if ((pump_due_ ? 1 : 0) + (drained_due_ ? 1 : 0) + (turn_due_ ? 1 : 0) > 1) inner_->request_turn();
+  if (std::exchange(pump_due_, false)) {
+    pump();
+  } else if (std::exchange(drained_due_, false)) {
+    tell_drained();
+  } else if (std::exchange(turn_due_, false) && handler_ != nullptr) {
+    handler_->on_turn();
+  }
+}
+
+void TlsStream::request_turn() {
+  turn_due_ = true;
+  inner_->request_turn();
+}
+
+void TlsStream::pump_in_turn() {
+  pump_due_ = true;
+  inner_->request_turn();
 }
 
 void TlsStream::on_close(std::string_view why) {
@@ -275,7 +305,7 @@ void TlsStream::established() {
   }
   state_ = State::established;
   if (!out_.empty() || closing_) flush_task_.queue();
-  if (!closing_) pump_task_.queue();  // the last bytes of the handshake may have brought data
+  if (!closing_) pump_in_turn();  // the last bytes of the handshake may have brought data
   update_inner_reading();
 }
 
@@ -299,7 +329,7 @@ int64_t TlsStream::peer_cert_ends() const {
 
 void TlsStream::set_handler(StreamHandler* handler) {
   handler_ = handler;
-  if (handler != nullptr) pump_task_.queue();
+  if (handler != nullptr) pump_in_turn();
   update_inner_reading();
 }
 
@@ -310,7 +340,8 @@ void TlsStream::pause_reading() {
 
 void TlsStream::resume_reading() {
   paused_ = false;
-  pump_task_.queue();
+  if (in_.size() > in_taken_ || (state_ == State::established && mbedtls_ssl_get_bytes_avail(&session_->ssl) > 0))
+    pump_in_turn();
   update_inner_reading();
 }
 
@@ -343,26 +374,43 @@ void TlsStream::write(std::string_view bytes) {
   if (state_ == State::ended || closing_ || bytes.empty()) return;
   out_.append(bytes);
   if (pending_bytes() > kHighWater) above_high_ = true;
-  if (state_ == State::established) flush_task_.queue();
+  if (state_ == State::established) {
+    // Whole records at once, as their time belongs to whoever writes; the rest once a turn.
+    if (out_.size() >= kRecordSize && !encrypt(out_.size() / kRecordSize * kRecordSize)) return;
+    flush_task_.queue();
+  }
+  count_held();
+}
+
+bool TlsStream::encrypt(size_t up_to) {
+  size_t sent = 0;
+  while (sent < up_to) {
+    const int result =
+        mbedtls_ssl_write(&session_->ssl, reinterpret_cast<const unsigned char*>(out_.data()) + sent, up_to - sent);
+    if (result <= 0) {
+      fail("TLS: " + tls_error_text(result), true);
+      return false;
+    }
+    sent += static_cast<size_t>(result);
+  }
+  if (sent < out_.size())
+    out_.erase(0, sent);
+  else if (out_.capacity() > kKeptCapacity)
+    std::string().swap(out_);
+  else
+    out_.clear();
+  return true;
+}
+
+void TlsStream::count_held() {
+  share_.set(kSessionBytes + in_.capacity() + out_.capacity());
 }
 
 // Once a turn, just before the streams below send: everything in records as full as can be.
 void TlsStream::flush() {
   if (state_ != State::established) return;
-  size_t sent = 0;
-  while (sent < out_.size()) {
-    const int result = mbedtls_ssl_write(&session_->ssl, reinterpret_cast<const unsigned char*>(out_.data()) + sent,
-                                         out_.size() - sent);
-    if (result <= 0) {
-      fail("TLS: " + tls_error_text(result), true);
-      return;
-    }
-    sent += static_cast<size_t>(result);
-  }
-  if (out_.capacity() > kLowWater)
-    out_ = {};
-  else
-    out_.clear();
+  if (!encrypt(out_.size())) return;
+  count_held();
   if (closing_) {
     mbedtls_ssl_close_notify(&session_->ssl);
     end_session();
@@ -370,7 +418,10 @@ void TlsStream::flush() {
     return;
   }
   // The stream below tells when it has drained, unless it was never as full as both together.
-  if (above_high_ && inner_->pending_bytes() <= kHighWater) drained_task_.queue();
+  if (above_high_ && inner_->pending_bytes() <= kHighWater) {
+    drained_due_ = true;
+    inner_->request_turn();
+  }
 }
 
 void TlsStream::tell_drained() {
@@ -402,12 +453,12 @@ void TlsStream::end_session() {
   state_ = State::ended;
   handshake_timer_.stop();
   ticket_.leave();
-  pump_task_.cancel();
   flush_task_.cancel();
-  drained_task_.cancel();
-  in_ = {};
+  pump_due_ = drained_due_ = turn_due_ = false;
+  std::string().swap(in_);
   in_taken_ = 0;
-  out_ = {};
+  std::string().swap(out_);
+  count_held();
 }
 
 // Of connections we dialled, the dialler tells.

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/buffer_budget.h"
 #include "base/byte_stream.h"
 #include "net/loop.h"
 #include "net/tls_context.h"
@@ -17,9 +18,11 @@ namespace wh::net {
 
 class TlsStream final : public ByteStream, private StreamHandler {
  public:
-  static constexpr size_t kHighWater = 256 * 1024;
+  static constexpr size_t kHighWater = 64 * 1024;
   static constexpr size_t kLowWater = 64 * 1024;
   // The `why` of an end without close_notify: somebody may have cut the stream short (HAZARDS J10).
+  // What one takes beside what is queued: mbedTLS's two record buffers and its state.
+  static constexpr size_t kSessionBytes = 40 * 1024;
   static constexpr std::string_view kTruncated = "truncated";
 
   // The `why` of an end where the other side does not speak TLS: it sent something else, or a server hung up unasked.
@@ -27,10 +30,10 @@ class TlsStream final : public ByteStream, private StreamHandler {
   // What a client that does not speak TLS is told in plain, by the first bytes it sent; empty: nothing.
   using PlainAnswer = std::function<std::string(std::string_view first_bytes)>;
 
-  // The server's end.
+  // The server's end. `buffers`, of clients, must outlive it.
   static std::unique_ptr<TlsStream> accept(Loop& loop, HandshakeGate& gate, HandshakeGate::Lane lane,
                                            std::shared_ptr<TlsContext> context, std::unique_ptr<ByteStream> inner,
-                                           PlainAnswer plain_answer = {});
+                                           PlainAnswer plain_answer = {}, BufferBudget* buffers = nullptr);
   // The client's end. The server must show a certificate that lists `name` as a DNS name (see peer_has_name). An empty
   // name is anybody whom the authority vouches for: ask peer_has_name for who it is.
   static std::unique_ptr<TlsStream> connect(Loop& loop, HandshakeGate& gate, HandshakeGate::Lane lane,
@@ -44,9 +47,11 @@ class TlsStream final : public ByteStream, private StreamHandler {
   void write(std::string_view bytes) override;
   void pause_reading() override;
   void resume_reading() override;
+  void request_turn() override;
   void close() override;
   void abort() override;
   [[nodiscard]] size_t pending_bytes() const override { return out_.size() + inner_->pending_bytes(); }
+  [[nodiscard]] size_t held_bytes() const override { return share_.bytes() + inner_->held_bytes(); }
   [[nodiscard]] std::string peer_address() const override { return inner_->peer_address(); }
   [[nodiscard]] std::string local_address() const override { return inner_->local_address(); }
   [[nodiscard]] bool peer_is_loopback() const override { return inner_->peer_is_loopback(); }
@@ -69,15 +74,18 @@ class TlsStream final : public ByteStream, private StreamHandler {
   struct Session;  // mbedTLS's side and what it calls
 
   TlsStream(Loop& loop, HandshakeGate& gate, HandshakeGate::Lane lane, std::shared_ptr<TlsContext> context,
-            std::unique_ptr<ByteStream> inner, const std::string* name, PlainAnswer plain_answer);
+            std::unique_ptr<ByteStream> inner, const std::string* name, PlainAnswer plain_answer,
+            BufferBudget* buffers);
   void on_data(std::string_view bytes) override;
   void on_end() override;
   void on_drained() override;
+  void on_turn() override;
   void on_close(std::string_view why) override;
 
   static int bio_send(void* self, const unsigned char* bytes, size_t size);
   static int bio_receive(void* self, unsigned char* bytes, size_t size);
   void update_inner_reading();
+  void pump_in_turn();
   void pump();
   void handshake(bool step_allowed);
   void handshake_failed(int code);
@@ -85,9 +93,11 @@ class TlsStream final : public ByteStream, private StreamHandler {
   void not_tls(std::string_view first_bytes);
   void established();
   void deliver();
+  bool encrypt(size_t up_to);
   void flush();
   void end_session();
   void tell_drained();
+  void count_held();
   void tell_gate(std::string_view why);
   void fail(std::string why, bool at_once);
 
@@ -96,9 +106,7 @@ class TlsStream final : public ByteStream, private StreamHandler {
   std::unique_ptr<ByteStream> inner_;
   StreamHandler* handler_ = nullptr;
   HandshakeGate::Ticket ticket_;
-  TurnTask pump_task_;
   TurnTask flush_task_;
-  TurnTask drained_task_;
   Timer handshake_timer_;
 
   const bool accepted_;       // the server's end
@@ -110,6 +118,10 @@ class TlsStream final : public ByteStream, private StreamHandler {
   size_t in_taken_ = 0;
   std::string out_;  // plaintext of this turn, or of before the handshake's end
   State state_ = State::handshaking;
+  BufferBudget::Share share_;
+  bool pump_due_ = false;  // what is due in our turn
+  bool drained_due_ = false;
+  bool turn_due_ = false;
   bool seen_bytes_ = false;
   bool paused_ = false;
   bool closing_ = false;     // close() was called

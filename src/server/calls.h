@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <iterator>
 #include <string>
@@ -44,6 +45,8 @@ struct Call {
 class CallOwner {
  public:
   virtual ~CallOwner() = default;
+  // Whether whoever asked has more in waiting, or has not taken what it was given: in a crowd the others go first.
+  [[nodiscard]] virtual bool asks_much(node::Token /*token*/) const { return false; }
   virtual void on_completion(const node::Completion& completion) = 0;
 };
 
@@ -67,7 +70,7 @@ class Calls {
         node_.submit_read(token, now);
         break;
       case CallKind::stale:
-        stale_.push_back({token, node::Outcome::applied, node_.machine().applied(), {}});
+        stale_.push_back({token, node::Outcome::applied, {}, {}});
         break;
       case CallKind::admin:
         node_.submit_admin(token, std::move(call.admin), now);
@@ -76,23 +79,32 @@ class Calls {
     return token;
   }
 
-  // Hands out what the node completed. True when there was anything.
-  bool deliver() {
+  // Hands out what the node completed: at least one, and more as long as `has_room`, a function without arguments, says
+  // so; the rest is kept for the next turn. True when there was anything.
+  template <typename HasRoom>
+  bool deliver(const HasRoom& has_room) {
     std::vector<node::Completion> done = node_.take_completions();
     done.insert(done.end(), std::make_move_iterator(stale_.begin()), std::make_move_iterator(stale_.end()));
     stale_.clear();
-    for (const node::Completion& completion : done) {
-      const auto it = owners_.find(completion.token);
-      WH_ASSERT(it != owners_.end(), "every call is completed once");
-      const Begun begun = it->second;
-      owners_.erase(it);
-      CallCounters& counters = counters_[static_cast<size_t>(begun.kind)];
-      counters.took_us.add(net::Loop::micros() - begun.at_us);
-      ++counters.outcomes.at(static_cast<size_t>(completion.outcome));
-      begun.owner->on_completion(completion);
+    const bool crowd = done.size() + kept_[0].size() + kept_[1].size() > kCrowd;
+    for (node::Completion& completion : done) {
+      const bool last = crowd && owners_.at(completion.token).owner->asks_much(completion.token);
+      kept_[last ? 1 : 0].push_back(std::move(completion));
     }
-    return !done.empty();
+    uint64_t handed_out = 0;
+    while (!quiet() && (handed_out == 0 || has_room())) {
+      // Of four, one is of those who ask much, so that they too go on.
+      std::deque<node::Completion>& from =
+          kept_[kept_[0].empty() || (handed_out % 4 == 3 && !kept_[1].empty()) ? 1 : 0];
+      const node::Completion completion = std::move(from.front());
+      from.pop_front();
+      hand_out(completion);
+      ++handed_out;
+    }
+    return handed_out > 0;
   }
+  // Nothing that was completed waits to be handed out.
+  [[nodiscard]] bool quiet() const { return kept_[0].empty() && kept_[1].empty(); }
   // Something completed at once and waits for deliver().
   [[nodiscard]] bool ready() const { return !stale_.empty(); }
 
@@ -106,12 +118,29 @@ class Calls {
     uint64_t at_us;
   };
 
+  static constexpr size_t kCrowd = 64;
+
+  void hand_out(node::Completion completion) {
+    const auto it = owners_.find(completion.token);
+    WH_ASSERT(it != owners_.end(), "every call is completed once");
+    const Begun begun = it->second;
+    owners_.erase(it);
+    // The state is looked at now, so what a read sees is as of now, whatever was applied since it was completed.
+    const bool looks = begun.kind == CallKind::read || begun.kind == CallKind::stale;
+    if (looks && completion.outcome == node::Outcome::applied) completion.index = node_.machine().applied();
+    CallCounters& counters = counters_[static_cast<size_t>(begun.kind)];
+    counters.took_us.add(net::Loop::micros() - begun.at_us);
+    ++counters.outcomes.at(static_cast<size_t>(completion.outcome));
+    begun.owner->on_completion(completion);
+  }
+
   node::Node& node_;
   std::function<Millis()> clock_;
   node::Token next_ = 1;
   std::unordered_map<node::Token, Begun> owners_;
   std::array<CallCounters, kCallKinds> counters_;
   std::vector<node::Completion> stale_;
+  std::deque<node::Completion> kept_[2];  // not handed out yet; the second of those who ask much
 };
 
 }  // namespace wh

@@ -8,13 +8,15 @@
 
 namespace wh {
 
-DebugFront::DebugFront(CommandContext context, Calls& calls, SlowLog& slow_log, const Millis& now)
+DebugFront::DebugFront(CommandContext context, Calls& calls, SlowLog& slow_log, const Millis& now,
+                       BufferBudget& buffers)
     : context_(std::move(context)),
       calls_(calls),
       slow_log_(slow_log),
       now_(now),
       table_(debug_commands()),
       service_{.commands = table_, .handler = *this} {
+  service_.buffers = &buffers;
   service_.settings.check_password = [this](std::string_view user, std::string_view password) {
     return user == "default" && same_secret(password, context_.options.requirepass);
   };
@@ -49,6 +51,19 @@ void DebugFront::turn_away(std::unique_ptr<ByteStream> stream) {
 
 void DebugFront::check_deadlines() {
   for (auto& [id, connection] : connections_) connection->check_deadlines(now_);
+}
+
+void DebugFront::add_holders(std::vector<BufferHolder>& holders) const {
+  for (const auto& [id, connection] : connections_)
+    if (!connection->closing())
+      holders.push_back({connection->held_bytes(), connection->still_since(),
+                         [](void* self) { static_cast<debug::Connection*>(self)->cut(); }, connection.get()});
+}
+
+bool DebugFront::asks_much(node::Token token) const {
+  const auto call = pending_.find(token);
+  const auto it = call == pending_.end() ? connections_.end() : connections_.find(call->second.asked.id.connection);
+  return it != connections_.end() && it->second->asks_much();
 }
 
 void DebugFront::drain() {

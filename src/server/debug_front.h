@@ -10,6 +10,7 @@
 
 #include "base/byte_stream.h"
 #include "debug/connection.h"
+#include "server/buffer_relief.h"
 #include "server/calls.h"
 #include "server/commands.h"
 #include "server/slowlog.h"
@@ -25,7 +26,7 @@ struct CommandCounters {
 class DebugFront final : public debug::CommandHandler, public CallOwner {
  public:
   // All must outlive it; `now` is set by the owner at every turn.
-  DebugFront(CommandContext context, Calls& calls, SlowLog& slow_log, const Millis& now);
+  DebugFront(CommandContext context, Calls& calls, SlowLog& slow_log, const Millis& now, BufferBudget& buffers);
 
   void accept(std::unique_ptr<ByteStream> stream);
   // Answers an error and closes: there are `maxclients` already.
@@ -34,6 +35,9 @@ class DebugFront final : public debug::CommandHandler, public CallOwner {
   void drain();
   void reconfigure();
   void bury() { ended_.clear(); }
+
+  // Adds those that hold memory.
+  void add_holders(std::vector<BufferHolder>& holders) const;
 
   [[nodiscard]] size_t connections() const { return connections_.size(); }
   [[nodiscard]] const debug::Counters& counters() const { return service_.counters; }
@@ -47,6 +51,7 @@ class DebugFront final : public debug::CommandHandler, public CallOwner {
   void on_builtin(debug::CommandId id, const debug::Command& command,
                   const std::vector<std::string>& arguments) override;
   void on_closed(uint64_t connection) override;
+  [[nodiscard]] bool asks_much(node::Token token) const override;
   void on_completion(const node::Completion& completion) override;
 
  private:

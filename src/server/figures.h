@@ -11,11 +11,14 @@
 #include <string_view>
 #include <variant>
 
+#include "base/buffer_budget.h"
 #include "base/histogram.h"
+#include "net/client_turns.h"
 #include "net/loop.h"
 #include "net/tls_gate.h"
 #include "node/node.h"
 #include "server/backups.h"
+#include "server/buffer_relief.h"
 #include "server/calls.h"
 #include "server/certificates.h"
 #include "server/debug_front.h"
@@ -44,6 +47,9 @@ struct Sources {
   const Certificates& certificates;
   const PeerDoor& peer_door;
   const net::HandshakeGate& tls_gate;
+  const BufferBudget& buffers;
+  const BufferRelief& relief;
+  const net::ClientTurns& client_turns;
 };
 
 // INFO's sections, in their order. The last two are shown by `INFO everything` and by name only, as in Redis.

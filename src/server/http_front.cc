@@ -32,13 +32,14 @@ http::Response with_outcome(http::Response response, const char* outcome) {
 
 }  // namespace
 
-HttpFront::HttpFront(RouteContext context, Calls& calls, SlowLog& slow_log, const Millis& now)
+HttpFront::HttpFront(RouteContext context, Calls& calls, SlowLog& slow_log, const Millis& now, BufferBudget& buffers)
     : context_(std::move(context)),
       options_(context_.options),
       node_(context_.node),
       calls_(calls),
       slow_log_(slow_log),
       now_(now),
+      buffers_(buffers),
       router_(router_table()) {
   reconfigure();
 }
@@ -51,7 +52,7 @@ void HttpFront::reconfigure() {
 void HttpFront::accept(std::unique_ptr<ByteStream> stream) {
   ++counters_.connections;
   const uint64_t id = next_connection_++;
-  connections_.emplace(id, std::make_unique<http::Connection>(id, std::move(stream), *this, limits_, now_));
+  connections_.emplace(id, std::make_unique<http::Connection>(id, std::move(stream), *this, limits_, now_, &buffers_));
 }
 
 void HttpFront::turn_away(std::unique_ptr<ByteStream> stream) {
@@ -91,6 +92,19 @@ void HttpFront::close_idle() {
 }
 
 void HttpFront::bury() { ended_.clear(); }
+
+void HttpFront::add_holders(std::vector<BufferHolder>& holders) const {
+  for (const auto& [id, connection] : connections_)
+    if (!connection->closing())
+      holders.push_back({connection->held_bytes(), connection->still_since(),
+                         [](void* self) { static_cast<http::Connection*>(self)->cut(); }, connection.get()});
+}
+
+bool HttpFront::asks_much(node::Token token) const {
+  const auto call = pending_.find(token);
+  const auto it = call == pending_.end() ? connections_.end() : connections_.find(call->second.asked.id.connection);
+  return it != connections_.end() && it->second->asks_much();
+}
 
 const RouteSpec* HttpFront::route_of(const http::RouteMatch& match) const {
   return match.route < 0 ? nullptr : &route_table()[static_cast<size_t>(match.route)];

@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "http/connection.h"
 #include "http/router.h"
+#include "server/buffer_relief.h"
 #include "server/calls.h"
 #include "server/routes.h"
 #include "server/slowlog.h"
@@ -45,7 +46,7 @@ struct HttpCounters {
 class HttpFront final : public http::RequestHandler, public CallOwner {
  public:
   // All must outlive it; `now` is set by the owner at every turn.
-  HttpFront(RouteContext context, Calls& calls, SlowLog& slow_log, const Millis& now);
+  HttpFront(RouteContext context, Calls& calls, SlowLog& slow_log, const Millis& now, BufferBudget& buffers);
 
   void accept(std::unique_ptr<ByteStream> stream);
   // Answers 503 and closes: there are `maxclients` already.
@@ -64,6 +65,9 @@ class HttpFront final : public http::RequestHandler, public CallOwner {
   // Frees connections that ended; called outside of their callbacks, once a turn.
   void bury();
 
+  // Adds those that hold memory.
+  void add_holders(std::vector<BufferHolder>& holders) const;
+
   [[nodiscard]] size_t connections() const { return connections_.size(); }
   [[nodiscard]] const HttpCounters& counters() const { return counters_; }
   void reset_counters() { counters_ = {}; }
@@ -75,6 +79,7 @@ class HttpFront final : public http::RequestHandler, public CallOwner {
   void on_refused(http::Response& response) override;
   void on_foreign(const http::Connection& connection, std::string_view first_bytes) override;
   void on_closed(uint64_t connection) override;
+  [[nodiscard]] bool asks_much(node::Token token) const override;
   void on_completion(const node::Completion& completion) override;
 
  private:
@@ -114,6 +119,7 @@ class HttpFront final : public http::RequestHandler, public CallOwner {
   Calls& calls_;
   SlowLog& slow_log_;
   const Millis& now_;
+  BufferBudget& buffers_;
   http::Router router_;
   http::ConnectionLimits limits_;
   std::unordered_map<uint64_t, std::unique_ptr<http::Connection>> connections_;

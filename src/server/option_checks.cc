@@ -69,6 +69,15 @@ void check_raft(const Options& options, std::vector<OptionProblem>& problems) {
   }
 }
 
+void check_limits(const Options& options, std::vector<OptionProblem>& problems) {
+  // Near the limit large requests wait: some of them, and many small ones, must fit all the same.
+  if (options.client_buffer_limit_bytes != 0 && options.client_buffer_limit_bytes < 8 * options.http_max_body_bytes) {
+    problems.push_back({{"client-buffer-limit", "http-max-body"},
+                        "'client-buffer-limit' must be 0 or at least eight times 'http-max-body' (" +
+                            format_memory(options.http_max_body_bytes) + ")"});
+  }
+}
+
 void check_service(const Options& options, std::vector<OptionProblem>& problems) {
   if (options.daemonize && options.supervised == Supervised::systemd) {
     problems.push_back(
@@ -99,6 +108,7 @@ std::vector<OptionProblem> check_options(const Options& options) {
   check_ports(options, problems);
   check_tls(options, problems);
   check_raft(options, problems);
+  check_limits(options, problems);
   check_service(options, problems);
   return problems;
 }

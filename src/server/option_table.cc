@@ -146,6 +146,8 @@ const OptionSpec kTable[] = {
   // A write travels between members in one frame of at most 8 MiB, encoded.
   {.section = kLimits, .name = "http-max-body", .type = T::memory, .field = number<&O::http_max_body_bytes>(),
    .doc = "a larger request body is refused with 413", .min = 1, .max = 4 * kMb, .changeable = true},
+  {.section = kLimits, .name = "client-buffer-limit", .type = T::memory, .field = number<&O::client_buffer_limit_bytes>(),
+   .doc = "memory that all clients together may hold, in and out; 0: no limit", .max = UINT64_MAX, .changeable = true},
   {.section = kLimits, .name = "slowlog-log-slower-than", .type = T::integer,
    .field = number<&O::slowlog_slower_than_us>(),
    .doc = "microseconds from which on SLOWLOG keeps a request; 0: every one; -1: none", .max = 3'600'000'000,

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "http/json.h"
+#include "server/metrics.h"
 
 namespace wh {
 namespace {
@@ -20,6 +21,10 @@ constexpr http::MethodMask kDelete = bit(Method::del);
 
 constexpr std::string_view kConsistency = "consistency";
 constexpr std::string_view kJoin = "nodeId raftPort host";
+
+http::Response finish_metrics(const RouteContext& context, const RouteMemory&, const node::Completion&) {
+  return {.status = 200, .content_type = std::string(kMetricsContentType), .headers = {}, .body = context.metrics()};
+}
 
 constexpr std::array kRoutes{
     RouteSpec{.methods = kPost,
@@ -140,7 +145,8 @@ constexpr std::array kRoutes{
               .pattern = "/metrics",
               .kind = CallKind::stale,
               .inputs = {.anything = true},
-              .begin = begin_metrics},
+              .begin = begin_metrics,
+              .finish = finish_metrics},
     RouteSpec{.methods = kGet,
               .pattern = "/healthz",
               .kind = CallKind::stale,

@@ -29,7 +29,7 @@ class Backups;
 struct RouteContext {
   const Options& options;
   const node::Node& node;
-  std::function<std::string()> metrics;  // the text of /metrics, as of now
+  std::function<Bytes()> metrics;  // the text of /metrics, as of this turn
   Backups& backups;
 };
 

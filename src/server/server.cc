@@ -13,6 +13,7 @@
 #include "server/metrics.h"
 #include "server/option_checks.h"
 #include "server/option_table.h"
+#include "server/option_values.h"
 #include "server/own_addresses.h"
 #include "server/own_names.h"
 #include "server/process_figures.h"
@@ -73,6 +74,7 @@ Status Server::start() {
   const bool named = !options_.node_id.empty();
   if (!named) options_.node_id = default_node_id(machine_name(), options_.raft_port);
   raise_descriptor_limit();
+  buffers_.set_limit(options_.client_buffer_limit_bytes);
   if (named)
     if (Status tls = certificates_.load(); !tls) return tls;
   tls_gate_.on_failure([this](net::HandshakeGate::Lane lane, const std::string& peer_address, std::string_view why) {
@@ -182,20 +184,18 @@ void Server::make_node(node::RecoveredNode recovered) {
   node_->storage_done(storage_->space(), loop_.now());
   calls_ = std::make_unique<Calls>(*node_, [this] { return loop_.now(); });
   backups_ = std::make_unique<Backups>(options_, *node_, *worker_, storage_->directory());
-  http_ = std::make_unique<HttpFront>(RouteContext{.options = options_,
-                                                   .node = *node_,
-                                                   .metrics = [this] { return metrics_text(sources()); },
-                                                   .backups = *backups_},
-                                      *calls_, slow_log_, now_);
+  http_ = std::make_unique<HttpFront>(
+      RouteContext{.options = options_, .node = *node_, .metrics = [this] { return metrics(); }, .backups = *backups_},
+      *calls_, slow_log_, now_, buffers_);
   debug_ = std::make_unique<DebugFront>(
       CommandContext{
           .options = options_,
           .node = *node_,
-          .info = [this](std::span<const std::string> sections) { return info_text(sources(), sections); },
+          .info = [this](std::span<const std::string> sections) { return info(sections); },
           .configure = [this](const std::string& name, const std::string& value) { return configure(name, value); },
           .reset_counters = [this] { reset_counters(); },
           .slow_log = slow_log_},
-      *calls_, slow_log_, now_);
+      *calls_, slow_log_, now_, buffers_);
 }
 
 Status Server::open_ports() {
@@ -205,7 +205,9 @@ Status Server::open_ports() {
                                   .bind_interface = options_.bind_interface,
                                   .port = port,
                                   .backlog = static_cast<int>(options_.tcp_backlog),
-                                  .tcp = {.keepalive_s = static_cast<unsigned>(options_.tcp_keepalive_s)}},
+                                  // Members come first: only clients share what a turn leaves for them.
+                                  .tcp = {.keepalive_s = static_cast<unsigned>(options_.tcp_keepalive_s),
+                                          .clients = port == options_.raft_port ? nullptr : &client_turns_}},
                                  std::move(accept));
   };
   const auto open = [&](const char* what, uint16_t port, std::unique_ptr<net::Listener>& listener,
@@ -227,7 +229,7 @@ Status Server::open_ports() {
   if (!http) return http;
   Status https = open("HTTPS", options_.tls_port, https_listener_, [this](std::unique_ptr<ByteStream> stream) {
     auto tls = net::TlsStream::accept(loop_, tls_gate_, net::HandshakeGate::Lane::client, certificates_.clients(),
-                                      std::move(stream), HttpFront::plain_answer);
+                                      std::move(stream), HttpFront::plain_answer, &buffers_);
     if (full()) return http_->turn_away(std::move(tls));
     http_->accept(std::move(tls));
   });
@@ -282,8 +284,10 @@ void Server::run() {
 void Server::turn() {
   now_ = loop_.now();
   node_->drain(now_);
-  if (calls_->deliver() || node_->wants_turn()) loop_.defer([] {});
+  const bool delivered = calls_->deliver([this] { return client_turns_.has_room(net::ClientTurns::Part::answers); });
+  if (delivered || node_->wants_turn()) loop_.defer([] {});
   backups_->turn();
+  relieve_buffers();
   loop_.set_deadline(node_->next_deadline());
   http_->bury();
   debug_->bury();
@@ -344,7 +348,28 @@ Sources Server::sources() const {
           .log_lines_dropped = log_.dropped(),
           .certificates = certificates_,
           .peer_door = peer_door_,
-          .tls_gate = tls_gate_};
+          .tls_gate = tls_gate_,
+          .buffers = buffers_,
+          .relief = relief_,
+          .client_turns = client_turns_};
+}
+
+void Server::relieve_buffers() {
+  if (!relief_.due(now_)) return;
+  std::vector<BufferHolder> holders;
+  http_->add_holders(holders);
+  debug_->add_holders(holders);
+  relief_.relieve(std::move(holders), now_);
+}
+
+Bytes Server::metrics() {
+  return metrics_.get("", loop_.turn(), loop_.now(), [this] { return metrics_text(sources()); });
+}
+
+std::string Server::info(std::span<const std::string> sections) {
+  std::string key;
+  for (const std::string& section : sections) key += to_lower(section) + " ";
+  return std::string(info_.get(key, loop_.turn(), loop_.now(), [&] { return info_text(sources(), sections); }).view());
 }
 
 void Server::reset_counters() {
@@ -355,6 +380,10 @@ void Server::reset_counters() {
   http_->reset_counters();
   debug_->reset_counters();
   turn_watch_.reset();
+  relief_.reset_counters();
+  client_turns_.reset_counters();
+  metrics_.forget();
+  info_.forget();
   peer_messages_ = storage_results_ = 0;
 }
 
@@ -367,6 +396,9 @@ Status Server::configure(const std::string& name, const std::string& value) {
   raise_descriptor_limit();
   for (const auto* listener : {&http_listener_, &https_listener_, &debug_listener_})
     if (*listener) (*listener)->set_keepalive(static_cast<unsigned>(options_.tcp_keepalive_s));
+  buffers_.set_limit(options_.client_buffer_limit_bytes);
+  info_.forget();
+  metrics_.forget();
   node_->set_request_timeout(static_cast<uint32_t>(options_.request_timeout_ms));
   node_->set_snapshot_limits(options_.raft_snapshot_entries, options_.raft_snapshot_bytes, options_.raft_snapshot_rate);
   node_->set_max_uncommitted(options_.raft_max_uncommitted_bytes);

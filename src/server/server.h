@@ -6,12 +6,15 @@
 #include <span>
 #include <string>
 
+#include "base/buffer_budget.h"
+#include "net/client_turns.h"
 #include "net/listener.h"
 #include "net/loop.h"
 #include "net/peers.h"
 #include "net/tls.h"
 #include "node/node.h"
 #include "server/backups.h"
+#include "server/buffer_relief.h"
 #include "server/calls.h"
 #include "server/certificates.h"
 #include "server/config_loader.h"
@@ -21,6 +24,7 @@
 #include "server/log_output.h"
 #include "server/peer_door.h"
 #include "server/pidfile.h"
+#include "server/shared_text.h"
 #include "server/slowlog.h"
 #include "server/supervisor.h"
 #include "server/turn_watch.h"
@@ -58,6 +62,10 @@ class Server final : public net::PeerEvents {
   void handshake_failed(net::HandshakeGate::Lane lane, const std::string& peer_address, std::string_view why);
   // For one INFO or one scrape.
   [[nodiscard]] Sources sources() const;
+  // Cuts clients that hold too much memory, when it is time to.
+  void relieve_buffers();
+  Bytes metrics();
+  std::string info(std::span<const std::string> sections);
   // CONFIG RESETSTAT.
   void reset_counters();
   Status configure(const std::string& name, const std::string& value);
@@ -87,6 +95,11 @@ class Server final : public net::PeerEvents {
   Pidfile pidfile_;
 
   net::Loop loop_;
+  BufferBudget buffers_;
+  BufferRelief relief_{buffers_};
+  net::ClientTurns client_turns_{loop_, buffers_};
+  SharedText metrics_;
+  SharedText info_;
   Supervisor supervisor_{loop_};
   Millis now_ = 0;
   Millis started_at_ = 0;

@@ -46,7 +46,7 @@ TEST_CASE("HAZARDS I6: queued arguments are bounded in bytes too") {
   CHECK_FALSE(client.stream->paused);
 }
 
-TEST_CASE("HAZARDS H13, I6: beyond 256 KiB of output nothing more is read or run, until the client reads") {
+TEST_CASE("HAZARDS H13, I6: beyond 64 KiB of output nothing more is read or run, until the client reads") {
   Client client;
   client.stream->stuck = true;
   client.answer_at_once();
@@ -61,9 +61,10 @@ TEST_CASE("HAZARDS H13, I6: beyond 256 KiB of output nothing more is read or run
   client.take_pending();
   CHECK(client.handler.calls.size() > before);
   // Also when the stream's own water mark never fires.
-  for (Millis now = 1250; client.handler.calls.size() < 1000 && now < 10000; now += 250) {
+  for (Millis now = 1250; client.handler.calls.size() < 1000 && now < 40000; now += 250) {
     client.stream->pending = 0;
     client.connection->check_deadlines(now);
+    client.take_turns();
   }
   CHECK(client.handler.calls.size() == 1000);
   CHECK_FALSE(client.stream->paused);
@@ -184,4 +185,46 @@ TEST_CASE("random bytes never crash it, and run nothing after a guard's hit") {
   }
   CHECK(guarded > 100);
   CHECK(executed > 500);
+}
+
+TEST_CASE("a long answer leaves in pieces as its client takes them, and what follows waits for it") {
+  Client client;
+  client.stream->stuck = true;
+  client.send("GET a\nGET b\n");
+  REQUIRE(client.handler.calls.size() == 1);
+  const std::string large = bulk_reply(std::string(1'000'000, 'v'));
+  client.answer(0, large);
+  CHECK(client.stream->pending <= kOutputSoftBytes + kOutputPieceBytes);
+  CHECK(client.connection->asks_much());
+  CHECK(client.connection->held_bytes() >= large.size());
+  for (int i = 0; i < 100 && client.handler.calls.size() == 1; ++i) {
+    client.take_pending();
+    CHECK(client.stream->pending <= kOutputSoftBytes + kOutputPieceBytes);
+  }
+  REQUIRE(client.handler.calls.size() == 2);
+  client.answer(1, simple_reply("OK"));
+  client.take_pending();
+  CHECK(client.read() == large + "+OK\r\n");
+  CHECK(client.connection->held_bytes() < 1000);
+}
+
+TEST_CASE("who is cut for memory is told so when it has taken its answers, else cut off") {
+  Client client;
+  SUBCASE("half a request") {
+    client.send("*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$500000\r\n" + std::string(400'000, 'v'));
+    CHECK(client.connection->held_bytes() >= 400'000);
+    client.connection->cut();
+    CHECK(client.read().starts_with("-OOM "));
+    CHECK(client.stream->closed);
+    CHECK_FALSE(client.stream->aborted);
+  }
+  SUBCASE("an answer that is not taken") {
+    client.stream->stuck = true;
+    client.send("GET a\n");
+    client.answer(0, bulk_reply(std::string(1'000'000, 'v')));
+    client.connection->cut();
+    CHECK(client.stream->aborted);
+  }
+  CHECK(client.connection->closing());
+  CHECK(client.connection->held_bytes() <= client.stream->pending);
 }

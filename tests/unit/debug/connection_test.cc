@@ -204,6 +204,7 @@ TEST_CASE("HAZARDS I1: it closes at once also while answers are due, and the log
   auto stream = std::make_unique<test::MemoryStream>();
   Connection second(8, std::move(stream), client.service, 1000);
   second.on_data("PUT /\n");
+  second.on_turn();
   CHECK(second.closing());
   CHECK(client.service.counters.foreign == 2);
   CHECK(lines.size() == 1);

@@ -22,6 +22,7 @@ struct MemoryStream final : ByteStream {
   }
   void pause_reading() override { paused = true; }
   void resume_reading() override { paused = false; }
+  void request_turn() override { turn_asked = true; }
   void close() override { closed = true; }
   void abort() override { aborted = true; }
   [[nodiscard]] size_t pending_bytes() const override { return pending; }
@@ -35,6 +36,7 @@ struct MemoryStream final : ByteStream {
   std::string output;
   size_t pending = 0;
   bool stuck = false;
+  bool turn_asked = false;
   bool paused = false;
   bool closed = false;
   bool aborted = false;
@@ -104,17 +106,27 @@ struct Client {
     connection = std::make_unique<Connection>(7, std::move(owned), service, 1000, refusal);
   }
   ~Client() { set_log_sink(nullptr); }
-  void send(std::string_view bytes) { stream->handler->on_data(bytes); }
+  void send(std::string_view bytes) {
+    stream->handler->on_data(bytes);
+    take_turns();
+  }
+  void take_turns() {
+    while (std::exchange(stream->turn_asked, false)) stream->handler->on_turn();
+  }
   void send_bytewise(std::string_view bytes) {
     for (const char c : bytes) send(std::string_view(&c, 1));
   }
   // What was written since the last call.
   std::string read() { return std::exchange(stream->output, {}); }
-  void answer(size_t call, std::string resp) { connection->reply(handler.calls[call].id.sequence, std::move(resp)); }
+  void answer(size_t call, std::string resp) {
+    connection->reply(handler.calls[call].id.sequence, std::move(resp));
+    take_turns();
+  }
   void answer_at_once() { handler.answer_at_once = connection.get(); }
   void take_pending() {
     stream->pending = 0;
     stream->handler->on_drained();
+    take_turns();
   }
 
   CommandTable commands{sample_commands()};

@@ -100,7 +100,10 @@ TEST_CASE("HAZARDS H13: a client that does not read stops being served, and goes
   CHECK(client.handler.requests.size() == served);
   client.wire.pending = 0;
   client.wire.taking = true;
-  SUBCASE("when the stream says so") { client.connection->on_drained(); }
+  SUBCASE("when the stream says so") {
+    client.connection->on_drained();
+    client.deliver();
+  }
   SUBCASE("at the latest with the next check") { client.pass(250); }
   CHECK(client.answers().size() == 100);
   CHECK_FALSE(client.wire.paused);
@@ -708,7 +711,10 @@ TEST_CASE("HAZARDS H13: pieces are asked for as the client takes them") {
   CHECK(state.asked == asked);
   client.wire.pending = 0;
   client.wire.taking = true;
-  SUBCASE("when the stream says so") { client.connection->on_drained(); }
+  SUBCASE("when the stream says so") {
+    client.connection->on_drained();
+    client.deliver();
+  }
   SUBCASE("at the latest with the next check") { client.pass(250); }
   CHECK_FALSE(state.alive);
   CHECK(client.answers().at(0).body.size() == 1000);

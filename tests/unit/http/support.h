@@ -24,6 +24,7 @@ struct Wire {
   bool paused = false;
   bool closed = false;
   bool aborted = false;
+  bool turn_asked = false;
   bool taking = true;  // whether written bytes leave at once
   size_t pending = 0;
   StreamHandler* handler = nullptr;
@@ -40,6 +41,7 @@ class MemoryStream : public ByteStream {
   }
   void pause_reading() override { wire_.paused = true; }
   void resume_reading() override { wire_.paused = false; }
+  void request_turn() override { wire_.turn_asked = true; }
   void close() override {
     CHECK_FALSE(wire_.closed);
     wire_.closed = true;
@@ -147,7 +149,7 @@ class Recorder : public RequestHandler {
 // A connection with everything around it.
 struct Client {
   explicit Client(ConnectionLimits given = {}) : limits(given) {
-    connection = std::make_unique<Connection>(7, std::make_unique<MemoryStream>(wire), handler, limits, now);
+    connection = std::make_unique<Connection>(7, std::make_unique<MemoryStream>(wire), handler, limits, now, &buffers);
     handler.connection = connection.get();
   }
   // Delivers bytes as the loop would: in pieces of at most `piece`, and none while reading is paused.
@@ -156,15 +158,22 @@ struct Client {
     deliver(piece);
   }
   void deliver(size_t piece = 65536) {
-    while (!wire.inbox.empty() && !wire.paused) {
-      const std::string part = wire.inbox.substr(0, piece);
-      wire.inbox.erase(0, part.size());
-      connection->on_data(part);
-    }
+    do {
+      while (!wire.inbox.empty() && !wire.paused) {
+        const std::string part = wire.inbox.substr(0, piece);
+        wire.inbox.erase(0, part.size());
+        connection->on_data(part);
+      }
+      take_turns();
+    } while (!wire.inbox.empty() && !wire.paused);
     if (wire.end_waiting && wire.inbox.empty() && !wire.paused) {
       wire.end_waiting = false;
       connection->on_end();
+      take_turns();
     }
+  }
+  void take_turns() {
+    while (std::exchange(wire.turn_asked, false)) connection->on_turn();
   }
   void end() {
     wire.end_waiting = true;
@@ -183,6 +192,7 @@ struct Client {
 
   ConnectionLimits limits;
   Millis now = 1000;
+  BufferBudget buffers;
   Wire wire;
   Recorder handler;
   std::unique_ptr<Connection> connection;

@@ -219,7 +219,7 @@ TEST_CASE("close() sends what is queued, reads away what comes, and tells once, 
   CHECK(talk.server->pending_bytes() == 0);
 }
 
-TEST_CASE("lingering ends: after a second of silence, at last also for a peer that sends drop by drop, or floods") {
+TEST_CASE("lingering ends: after some silence, at last also for a peer that sends drop by drop, or floods") {
   Loop loop;
   Talk talk(loop);
   const Millis start = loop.now();

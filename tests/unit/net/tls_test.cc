@@ -573,3 +573,26 @@ TEST_CASE("HAZARDS J6: connections keep the context they began with") {
   talk.client->write(" after");
   REQUIRE(run_until(loop, [&] { return talk.at_server.data == "before after"; }));
 }
+
+TEST_CASE("RFC 9112 9.6: under TLS, too, a peer that sends five megabytes before it reads gets the answer") {
+  Loop loop;
+  HandshakeGate gate(loop);
+  Talk talk(loop, gate, server_context("server"), client_context());
+  talk.client->pause_reading();  // once the handshake is over
+  bool answered = false;
+  talk.at_server.data_hook = [&](std::string_view) {
+    if (std::exchange(answered, true)) return;
+    talk.server->write("413");
+    talk.server->close();
+  };
+  talk.client->write("x");
+  REQUIRE(run_until(loop, [&] { return answered; }));
+  talk.client->write(std::string(5'000'000, 'x'));
+  REQUIRE(run_until(loop, [&] { return talk.client->pending_bytes() == 0; }));
+  CHECK(talk.at_client.closes == 0);
+  talk.at_client.end_hook = [&] { talk.client->close(); };
+  talk.client->resume_reading();
+  REQUIRE(run_until(loop, [&] { return talk.at_client.closes == 1 && talk.at_server.closes == 1; }));
+  CHECK(talk.at_client.data == "413");
+  CHECK(talk.at_client.why.empty());
+}

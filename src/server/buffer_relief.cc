@@ -1,0 +1,39 @@
+#include "server/buffer_relief.h"
+
+#include <algorithm>
+#include <string>
+
+namespace wh {
+
+void BufferRelief::relieve(std::vector<BufferHolder> holders, Millis now) {
+  look_at_ = now + kLookMs;
+  std::sort(holders.begin(), holders.end(), [](const BufferHolder& a, const BufferHolder& b) {
+    return a.bytes != b.bytes ? a.bytes > b.bytes : a.still_since < b.still_since;
+  });
+  const auto is_still = [now](const BufferHolder& holder) { return holder.still_since + kStillMs <= now; };
+  const uint64_t before = buffers_.used();
+  const uint64_t enough = buffers_.limit() - buffers_.limit() / 4;
+  uint64_t cut = 0;
+  for (const BufferHolder& holder : holders) {
+    if (buffers_.used() <= enough) break;
+    if (holder.bytes == 0 || !is_still(holder)) continue;
+    holder.cut(holder.connection);
+    ++cut;
+  }
+  // The limit holds, whoever must go for it.
+  for (const BufferHolder& holder : holders) {
+    if (!buffers_.exceeded()) break;
+    if (holder.bytes == 0 || is_still(holder)) continue;
+    holder.cut(holder.connection);
+    ++cut;
+  }
+  cut_ += cut;
+  if (cut == 0 || !log_limiter_.allow(now)) return;
+  const uint64_t more = log_limiter_.suppressed();
+  logf(LogLevel::warning,
+       "clients held %lu MB of the %lu MB that they may (client-buffer-limit): %lu of them were cut off%s",
+       before >> 20, buffers_.limit() >> 20, cut,
+       more == 0 ? "" : (" (and more, " + std::to_string(more) + " times before)").c_str());
+}
+
+}  // namespace wh

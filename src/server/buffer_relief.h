@@ -1,0 +1,49 @@
+// Makes room when clients together hold nearly as much memory as they may (directive client-buffer-limit): cuts those
+// that hold most, first among those that have not moved for a while. Owns no connection; asked by the server once a
+// turn.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "base/buffer_budget.h"
+#include "base/clock.h"
+#include "base/log.h"
+
+namespace wh {
+
+// A connection that holds memory.
+struct BufferHolder {
+  size_t bytes;
+  Millis still_since;             // neither sent nor received since then
+  void (*cut)(void* connection);  // ends it, but does not destroy it
+  void* connection;
+};
+
+class BufferRelief {
+ public:
+  // Who has not moved for so long goes first; below the limit itself nobody else does.
+  static constexpr Millis kStillMs = 1'000;
+  // How often it looks while memory is short but the limit is not reached.
+  static constexpr Millis kLookMs = 100;
+
+  explicit BufferRelief(BufferBudget& buffers) : buffers_(buffers) {}
+
+  // Whether it is time to call relieve().
+  [[nodiscard]] bool due(Millis now) const { return buffers_.tight() && (buffers_.exceeded() || now >= look_at_); }
+  // `holders`: all connections. Cuts until three quarters of the limit are used, or nobody is left who may be cut.
+  void relieve(std::vector<BufferHolder> holders, Millis now);
+
+  // Connections cut since the start.
+  [[nodiscard]] uint64_t cut() const { return cut_; }
+  void reset_counters() { cut_ = 0; }
+
+ private:
+  BufferBudget& buffers_;
+  Millis look_at_ = 0;
+  uint64_t cut_ = 0;
+  LogLimiter log_limiter_{10'000};
+};
+
+}  // namespace wh

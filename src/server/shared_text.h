@@ -1,0 +1,44 @@
+// A text that many may ask for at once and that takes long to make, such as that of /metrics: made at most once a turn
+// of the loop, and at most so many times a second. Whoever asks meanwhile shares the last one.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+
+namespace wh {
+
+class SharedText {
+ public:
+  // Beyond this many in a second the last one serves until the second is over.
+  static constexpr unsigned kPerSecond = 100;
+
+  // The text that `make`, a function without arguments, gives for this key; texts of different keys do not share.
+  template <typename Make>
+  Bytes get(std::string_view key, uint64_t turn, Millis now, const Make& make) {
+    if (now >= second_ + 1000) {
+      second_ = now;
+      made_in_second_ = 0;
+    }
+    if (key == key_ && !text_.empty() && (turn == turn_ || made_in_second_ >= kPerSecond)) return text_;
+    key_ = key;
+    turn_ = turn;
+    ++made_in_second_;
+    text_ = Bytes(make());
+    return text_;
+  }
+  // What it says is not so any more.
+  void forget() { text_ = {}; }
+
+ private:
+  std::string key_;
+  Bytes text_;
+  uint64_t turn_ = 0;
+  Millis second_ = 0;
+  unsigned made_in_second_ = 0;
+};
+
+}  // namespace wh

@@ -1,0 +1,123 @@
+// What a connection leaves for later turns of the loop, and what it holds meanwhile.
+#include <string>
+
+#include <doctest/doctest.h>
+
+#include "support.h"
+
+using namespace wh;
+using namespace wh::http;
+using namespace wh::http::test;
+
+namespace {
+
+constexpr size_t kLarge = 1'000'000;
+
+void answer_large(Client& client, size_t index) {
+  Response response;
+  response.content_type = "text/plain";
+  response.body = Bytes(std::string(kLarge, 'v'));
+  client.connection->respond(client.handler.ids.at(index).sequence, std::move(response));
+}
+
+}  // namespace
+
+TEST_CASE("a large answer leaves in pieces as its client takes them; the next request waits until it has left") {
+  Client client;
+  client.handler.answer_at_once = false;
+  client.wire.taking = false;
+  client.send(get("/1") + get("/2") + get("/3"));
+  REQUIRE(client.handler.requests.size() == 1);
+  answer_large(client, 0);
+  const size_t at_most = client.limits.output_soft_bytes + client.limits.output_piece_bytes + 1000;
+  CHECK(client.wire.pending <= at_most);
+  CHECK(client.handler.requests.size() == 1);
+  CHECK(client.connection->asks_much());
+  // The value counts once, and what is queued of it is the stream's to count.
+  CHECK(client.buffers.used() >= kLarge);
+  CHECK(client.buffers.used() < kLarge + 10'000);
+  for (int i = 0; i < 100 && client.handler.requests.size() == 1; ++i) {
+    CHECK(client.wire.pending <= at_most);
+    client.wire.pending = 0;
+    client.connection->on_drained();
+    client.take_turns();
+  }
+  CHECK(client.handler.requests.size() == 2);
+  client.wire.taking = true;
+  client.wire.pending = 0;
+  client.answer(1);
+  client.answer(2);
+  const std::vector<Answer> answers = client.answers();
+  REQUIRE(answers.size() == 3);
+  CHECK(answers[0].body == std::string(kLarge, 'v'));
+  CHECK(answers[2].body == "GET /3 ");
+  CHECK(client.buffers.used() < 10'000);
+}
+
+TEST_CASE("of many requests that come at once one is taken up, and some in each turn of the connection's") {
+  Client client;
+  std::string input;
+  for (int i = 0; i < 100; ++i) input += get("/" + std::to_string(i));
+  client.connection->on_data(input);
+  CHECK(client.handler.requests.size() == 1);
+  CHECK(client.wire.turn_asked);
+  client.wire.turn_asked = false;
+  client.connection->on_turn();
+  CHECK(client.handler.requests.size() == 1 + client.limits.requests_at_once);
+  client.take_turns();
+  CHECK(client.answers().size() == 100);
+}
+
+TEST_CASE("while memory is short, who holds much is not read, who holds little is") {
+  Client client;
+  client.buffers.set_limit(200'000);
+  const std::string request = post("/a", std::string(150'000, 'b'));
+  client.send(std::string_view(request).substr(0, 100'000));
+  CHECK_FALSE(client.wire.paused);
+  BufferBudget::Share others(&client.buffers);
+  others.set(150'000);
+  client.send(std::string_view(request).substr(100'000, 10'000));
+  CHECK(client.wire.paused);
+  Client small;
+  BufferBudget::Share more(&small.buffers);
+  small.buffers.set_limit(200'000);
+  more.set(190'000);
+  small.send(post("/a", "b"));
+  CHECK_FALSE(small.wire.paused);
+  CHECK(small.answers().size() == 1);
+  others.set(0);
+  client.pass(250);
+  CHECK_FALSE(client.wire.paused);
+  client.send(std::string_view(request).substr(110'000));
+  CHECK(client.answers().size() == 1);
+}
+
+TEST_CASE("who is cut while its request arrives is told 503, any other is cut off; nothing stays held") {
+  Client client;
+  SUBCASE("half a body") {
+    client.send(post("/a", std::string(100'000, 'b')).substr(0, 80'000));
+    CHECK(client.connection->held_bytes() >= 70'000);
+    CHECK(client.connection->still_since() == client.now);
+    client.connection->cut();
+    REQUIRE(client.answers().size() == 1);
+    CHECK(client.answers()[0].status == 503);
+    CHECK(client.wire.closed);
+    CHECK_FALSE(client.wire.aborted);
+    CHECK(client.handler.requests.empty());
+  }
+  SUBCASE("an answer that is not taken") {
+    client.wire.taking = false;
+    client.handler.answer_at_once = false;
+    client.send(get("/1"));
+    answer_large(client, 0);
+    client.connection->cut();
+    CHECK(client.wire.aborted);
+  }
+  SUBCASE("nothing at all") {
+    client.connection->cut();
+    CHECK(client.wire.closed);
+  }
+  CHECK(client.connection->closing());
+  CHECK(client.buffers.used() == 0);
+  client.connection->cut();
+}
