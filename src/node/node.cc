@@ -181,7 +181,7 @@ void Node::storage_done(StorageDone done, Millis now) {
                    if (taking_) taking_->slice_in_flight = false;
                  },
                  [&](SnapshotSaved& d) { snapshot_saved(d.meta, now); },
-                 [&](SnapshotFailed&) { snapshot_failed(now); },
+                 [&](SnapshotFailed& d) { snapshot_failed(d, now); },
                  [&](IncomingChunkWritten& d) { chunk_written(d, now); },
                  [&](DiskSpace& d) { room_.measured(d); },
              },

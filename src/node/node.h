@@ -327,7 +327,7 @@ class Node {
   void keep_sent_snapshot(Millis now);
   void write_slice();
   void snapshot_saved(const raft::SnapshotMeta& meta, Millis now);
-  void snapshot_failed(Millis now);
+  void snapshot_failed(const SnapshotFailed& failure, Millis now);
   void chunk_written(const IncomingChunkWritten& written, Millis now);
   void begin_loading(const raft::SnapshotMeta& meta, bool at_start);
   void load_more(Millis now);

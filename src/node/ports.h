@@ -73,15 +73,18 @@ struct SnapshotSliceWritten {};  // room for the next slice
 struct SnapshotSaved {
   raft::SnapshotMeta meta;  // with size, crc and chain filled in; durable and recorded
 };
-// There was no room for the snapshot; what was written of it is gone. In place of SnapshotSliceWritten or
-// SnapshotSaved.
-struct SnapshotFailed {};
+// There was no room for the snapshot, or no descriptor; what was written of it is gone. In place of
+// SnapshotSliceWritten or SnapshotSaved.
+struct SnapshotFailed {
+  bool exhausted = false;  // it was for want of file descriptors or memory
+};
 struct IncomingChunkWritten {
   raft::SnapshotMeta meta;
   uint64_t next_offset;
   bool complete;  // whole, synced and its checksum verified; not yet recorded
   bool ok;        // false: did not verify, or found no room, and was thrown away; next_offset is 0
   bool no_room = false;
+  bool exhausted = false;  // with no_room: what lacked were file descriptors or memory
 };
 // What the data directory's file system has left. Comes by itself: about each second, and at once when a write found no
 // room. Until it is persisted, what found no room is tried again by the storage.

@@ -70,13 +70,17 @@ void Node::snapshot_saved(const raft::SnapshotMeta& meta, Millis now) {
 }
 
 // No room for it: the node goes on, and tries again later and later (HAZARDS F10).
-void Node::snapshot_failed(Millis now) {
+void Node::snapshot_failed(const SnapshotFailed& failure, Millis now) {
   if (!taking_) return;
   const Taking failed = *std::exchange(taking_, std::nullopt);
   if (machine_.snapshot_running()) machine_.abandon_snapshot();
   snapshot_wait_ms_ = std::min(std::max(2 * snapshot_wait_ms_, kSnapshotWaitMs), kMaxSnapshotWaitMs);
   snapshot_not_before_ = now + snapshot_wait_ms_;
-  logf(LogLevel::warning, "no room on the disk for a snapshot: trying again in %lu s", snapshot_wait_ms_ / 1000);
+  if (failure.exhausted)
+    logf(LogLevel::warning, "out of file descriptors or memory for a snapshot: trying again in %lu s",
+         snapshot_wait_ms_ / 1000);
+  else
+    logf(LogLevel::warning, "no room on the disk for a snapshot: trying again in %lu s", snapshot_wait_ms_ / 1000);
   if (failed.abandoned) return;
   last_snapshot_index_ = failed.index_before;
   bytes_since_snapshot_ += failed.bytes_before;
@@ -134,9 +138,14 @@ void Node::chunk_written(const IncomingChunkWritten& written, Millis now) {
   if (!raft_) return;
   if (written.no_room && !WH_MUTANT(no_room_is_damage)) {
     // Without an answer the leader waits for a while, then begins anew (HAZARDS F10).
-    logf(LogLevel::warning,
-         "no room on the disk for the leader's snapshot at index %lu (%lu bytes): it was thrown away",
-         written.meta.index.value, written.meta.size);
+    if (written.exhausted)
+      logf(LogLevel::warning,
+           "out of file descriptors or memory for the leader's snapshot at index %lu (%lu bytes): it was thrown away",
+           written.meta.index.value, written.meta.size);
+    else
+      logf(LogLevel::warning,
+           "no room on the disk for the leader's snapshot at index %lu (%lu bytes): it was thrown away",
+           written.meta.index.value, written.meta.size);
     raft_->step(now, raft::ChunkStored{written.meta, 0, false, true});
     return;
   }

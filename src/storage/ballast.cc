@@ -27,7 +27,7 @@ Ballast::Ballast(Disk& disk, int directory_fd, uint64_t bytes)
 
 void Ballast::open() {
   if (bytes_ == 0) return;
-  if (fd_ < 0) fd_ = ::openat(directory_fd_, kBallastFile, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+  if (fd_ < 0) (void)disk_.open(Lane::files, directory_fd_, kBallastFile, O_RDWR | O_CREAT, fd_);
   struct stat info {};
   size_ = 0;
   if (fd_ < 0 || ::fstat(fd_, &info) != 0 || !S_ISREG(info.st_mode)) return;

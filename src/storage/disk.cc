@@ -28,6 +28,14 @@ Disk::Watch::Watch(std::atomic<int64_t>& since) : since_(since) {
   since_.store(steady_ns(), std::memory_order_relaxed);
 }
 
+int Disk::open(Lane lane, int directory, const std::string& file, int flags, int& descriptor) {
+  if (const int injected = before_open(file); injected != 0) return injected;
+  return watch(lane, [&] {
+    descriptor = ::openat(directory, file.c_str(), flags | O_NOFOLLOW | O_CLOEXEC, 0600);
+    return descriptor < 0 ? errno : 0;
+  });
+}
+
 int Disk::write(Lane lane, int fd, std::string_view file, uint64_t offset, std::string_view data) {
   const DiskEvent event{.kind = DiskEvent::Kind::write, .file = file, .offset = offset, .data = data};
   return run(lane, event, [&] {
@@ -111,6 +119,8 @@ uint64_t file_size_limit() {
   rlimit limit{};
   return ::getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY ? UINT64_MAX : limit.rlim_cur;
 }
+
+bool is_exhausted(int error) { return error == EMFILE || error == ENFILE || error == ENOMEM; }
 
 std::string disk_error(std::string_view what, const std::string& path, int error) {
   return "cannot " + std::string(what) + " " + path + ": " + std::generic_category().message(error) +

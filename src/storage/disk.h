@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <sys/types.h>
 
 #include "base/clock.h"
 #include "base/histogram.h"
@@ -35,6 +36,8 @@ class DiskProbe {
   // 0, or the errno with which the call fails instead of being made.
   virtual int before(const DiskEvent& event) = 0;
   virtual void after(const DiskEvent& event) = 0;  // it was made and succeeded
+  // 0, or the errno with which a file of that name is not opened.
+  virtual int before_open(std::string_view /*file*/) { return 0; }
 };
 
 // The monotonic clock of the ages below.
@@ -68,6 +71,13 @@ class Disk {
     return error;
   }
 
+  // Opens a file of the directory, without following a link, and gives its descriptor; `flags` as open(2)'s. Returns 0
+  // or an errno.
+  int open(Lane lane, int directory, const std::string& file, int flags, int& descriptor);
+  // What a test says of an opening that is not made here.
+  [[nodiscard]] int before_open(std::string_view file) const {
+    return probe_ == nullptr ? 0 : probe_->before_open(file);
+  }
   // Each returns 0 or an errno. Writes are whole or failed.
   int write(Lane lane, int fd, std::string_view file, uint64_t offset, std::string_view data);
   // Waits until what was written to an existing part of the file has reached the device: the next sync of any file,
@@ -105,6 +115,10 @@ class Disk {
 // Whether an errno says that a write found no room: the file system is full, or out of inodes, a quota is used up, or
 // the file may not grow (ulimit -f). That is no failure of the disk.
 bool is_no_room(int error);
+
+// Whether an errno says that the process or the machine is out of file descriptors or memory: that passes, and is no
+// failure of the disk either.
+bool is_exhausted(int error);
 
 // What is missing, where the errno does not tell: " (no inodes are free: df -i)". Asks the file system that holds
 // `path`, or would. Empty when the errno says it all.

@@ -40,8 +40,8 @@ Result<std::optional<raft::PartOfSnapshot>> IncomingSnapshot::recover(
 }
 
 std::optional<raft::SnapshotMeta> IncomingSnapshot::read_meta() const {
-  const int fd = ::openat(directory_fd_, kMetaFile, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-  if (fd < 0) return std::nullopt;
+  int fd = -1;
+  if (disk_.open(Lane::files, directory_fd_, kMetaFile, O_RDONLY, fd) != 0) return std::nullopt;
   std::string bytes(kMaxMetaBytes, '\0');
   const ssize_t size = ::read(fd, bytes.data(), bytes.size());
   ::close(fd);
@@ -53,20 +53,23 @@ std::optional<raft::SnapshotMeta> IncomingSnapshot::read_meta() const {
 }
 
 Status IncomingSnapshot::begin(const raft::SnapshotMeta& meta) {
-  no_room_ = false;
+  no_room_ = exhausted_ = false;
   if (Status status = discard(); !status) return status;
   meta_ = meta;
   if (Status status = writer_.begin(meta); !status) {
     no_room_ = writer_.no_room();
+    exhausted_ = writer_.exhausted();
     return status;
   }
   std::string record = encode_snapshot_meta(meta);
   const uint32_t crc = crc32c(record);
   Writer(record).u32(crc);
   const std::string path = directory_ + "/" + kMetaFile;
-  const int fd = ::openat(directory_fd_, kMetaFile, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-  no_room_ = fd < 0 && is_no_room(errno);
-  if (fd < 0) return Error{disk_error("create", path, errno)};
+  int fd = -1;
+  const int error = disk_.open(Lane::files, directory_fd_, kMetaFile, O_WRONLY | O_CREAT | O_EXCL, fd);
+  exhausted_ = is_exhausted(error);
+  no_room_ = is_no_room(error) || exhausted_;
+  if (error != 0) return Error{disk_error("create", path, error)};
   const int written = disk_.write(Lane::files, fd, kMetaFile, 0, record);
   const int synced = written == 0 ? disk_.sync(Lane::files, fd, kMetaFile) : 0;
   ::close(fd);
@@ -100,14 +103,14 @@ Result<IncomingSnapshot::Stored> IncomingSnapshot::store(const raft::SnapshotMet
     return gave_up(file.error());
   }
   if (Status status = remove_meta(); !status) return Error{status.error()};
-  return Stored{.next_offset = meta.size, .ok = true, .no_room = false, .file = std::move(*file)};
+  return Stored{.next_offset = meta.size, .ok = true, .file = std::move(*file)};
 }
 
 Result<IncomingSnapshot::Stored> IncomingSnapshot::gave_up(const std::string& error) {
   if (!no_room_) return Error{error};
   if (Status status = remove_meta(); !status) return Error{status.error()};
   if (Status status = writer_.discard(); !status) return Error{status.error()};
-  return Stored{.no_room = true};
+  return Stored{.no_room = true, .exhausted = exhausted_};
 }
 
 // The meta first: a part without one is nothing.

@@ -29,7 +29,8 @@ class IncomingSnapshot {
     uint64_t next_offset = 0;
     bool ok = false;  // false: thrown away, as it did not verify, did not follow what was there, or found no room
     bool no_room = false;
-    std::string file;  // when it is whole: its name from now on
+    bool exhausted = false;  // with no_room: of descriptors or memory
+    std::string file = {};   // when it is whole: its name from now on
   };
   // Offset 0 throws away what was begun before.
   Result<Stored> store(const raft::SnapshotMeta& meta, uint64_t offset, std::string_view data, bool done);
@@ -53,6 +54,7 @@ class IncomingSnapshot {
   SnapshotWriter writer_;
   raft::SnapshotMeta meta_;  // as announced, while open()
   bool no_room_ = false;     // the last failure was for that
+  bool exhausted_ = false;
 };
 
 }  // namespace wh::storage

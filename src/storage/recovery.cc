@@ -135,9 +135,13 @@ Result<node::RecoveredNode> Database::examine(int directory_fd) {
   if (Status status = read_snapshot_row(); !status) return Error{status.error()};
   if (Status status = scan(out, found.claim); !status && !WH_MUTANT(damaged_log_starts)) return Error{status.error()};
 
-  if (snapshot_ && !WH_MUTANT(snapshot_file_not_verified))
-    if (const Status whole = verify_snapshot(directory_fd, snapshot_->file, snapshot_->meta); !whole)
-      return damaged(whole.error());
+  if (snapshot_ && !WH_MUTANT(snapshot_file_not_verified)) {
+    const std::optional<Status> whole = verify_snapshot(disk_, directory_fd, snapshot_->file, snapshot_->meta);
+    if (!whole)
+      return Error{directory_ + "/" + snapshot_->file +
+                   " could not be opened: out of file descriptors or memory (ulimit -n)"};
+    if (!*whole) return damaged(whole->error());
+  }
   witness_blank_ = found.blank;
   out.cluster = meta_.cluster;
   out.instance = meta_.instance;

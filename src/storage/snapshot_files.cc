@@ -96,9 +96,10 @@ SnapshotWriter::~SnapshotWriter() {
 
 Status SnapshotWriter::begin(const raft::SnapshotMeta& meta) {
   if (Status status = discard(); !status) return status;
-  fd_ = ::openat(directory_fd_, temporary_.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-  no_room_ = fd_ < 0 && is_no_room(errno);
-  if (fd_ < 0) return Error{disk_error("create", path(), errno)};
+  const int error = disk_.open(Lane::files, directory_fd_, temporary_, O_RDWR | O_CREAT | O_TRUNC, fd_);
+  exhausted_ = is_exhausted(error);
+  no_room_ = is_no_room(error) || exhausted_;
+  if (error != 0) return Error{disk_error("create", path(), error)};
   at_ = synced_ = 0;
   meta_ = meta;
   meta_.size = 0;
@@ -108,9 +109,8 @@ Status SnapshotWriter::begin(const raft::SnapshotMeta& meta) {
 
 Result<bool> SnapshotWriter::reopen(const raft::SnapshotMeta& meta) {
   WH_ASSERT(fd_ < 0, "only what nobody writes is reopened");
-  const int fd = ::openat(directory_fd_, temporary_.c_str(), O_RDWR | O_NOFOLLOW | O_CLOEXEC);
-  if (fd < 0) return false;
-  fd_ = fd;
+  if (disk_.open(Lane::files, directory_fd_, temporary_, O_RDWR, fd_) != 0) return false;
+  const int fd = fd_;
   const std::string header = header_of(meta);
   std::string part;
   if (read_at(fd, 0, header.size(), part) != 0 || part != header) {
@@ -180,26 +180,33 @@ Status SnapshotWriter::discard() {
   return ok_status();
 }
 
-Result<std::optional<SnapshotPart>> read_snapshot_part(const std::string& directory, int directory_fd,
+Result<std::optional<SnapshotPart>> read_snapshot_part(Disk& disk, const std::string& directory, int directory_fd,
                                                        const std::string& file, const raft::SnapshotMeta& meta,
                                                        uint64_t offset, uint64_t max_bytes) {
   const std::string path = directory + "/" + file;
-  const Descriptor fd(::openat(directory_fd, file.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
-  if (fd.get() < 0 && errno == ENOENT) return std::optional<SnapshotPart>();
-  if (fd.get() < 0) return Error{disk_error("open", path, errno)};
+  int opened = -1;
+  const int cause = disk.open(Lane::files, directory_fd, file, O_RDONLY, opened);
+  const Descriptor fd(opened);
+  if (cause == ENOENT) return std::optional<SnapshotPart>();
+  if (is_exhausted(cause)) return std::optional(SnapshotPart{.data = {}, .done = false, .exhausted = true});
+  if (cause != 0) return Error{disk_error("open", path, cause)};
   if (offset > meta.size) return std::optional<SnapshotPart>();
   const uint64_t size = std::min(max_bytes, meta.size - offset);
-  SnapshotPart part{{}, offset + size == meta.size};
+  SnapshotPart part{.data = {}, .done = offset + size == meta.size};
   const int error = read_at(fd.get(), header_of(meta).size() + offset, size, part.data);
   if (error != 0) return Error{disk_error("read", path, error)};
   if (part.data.size() != size) return Error{damage(directory, file + ": is shorter than its record says")};
   return std::optional<SnapshotPart>(std::move(part));
 }
 
-Status verify_snapshot(int directory_fd, const std::string& file, const raft::SnapshotMeta& meta) {
-  const Descriptor fd(::openat(directory_fd, file.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
-  if (fd.get() < 0 && errno == ENOENT) return Error{file + ": the recorded snapshot is missing"};
-  if (fd.get() < 0) return Error{file + ": cannot be opened"};
+std::optional<Status> verify_snapshot(Disk& disk, int directory_fd, const std::string& file,
+                                      const raft::SnapshotMeta& meta) {
+  int opened = -1;
+  const int cause = disk.open(Lane::files, directory_fd, file, O_RDONLY, opened);
+  const Descriptor fd(opened);
+  if (is_exhausted(cause)) return std::nullopt;
+  if (cause == ENOENT) return Error{file + ": the recorded snapshot is missing"};
+  if (cause != 0) return Error{file + ": cannot be opened"};
   const std::string header = header_of(meta);
   struct stat info {};
   if (::fstat(fd.get(), &info) != 0 || !S_ISREG(info.st_mode)) return Error{file + ": is no regular file"};

@@ -39,8 +39,10 @@ class SnapshotWriter {
   // Synced and renamed; meta().size and crc are those of what was written. Returns the name.
   Result<std::string> finish();
   Status discard();
-  // Whether the last call that failed did so for want of room: then discard() it.
+  // Whether the last call that failed did so for want of room, or of descriptors: then discard() it.
   [[nodiscard]] bool no_room() const { return no_room_; }
+  // With no_room(): it was for want of descriptors or memory.
+  [[nodiscard]] bool exhausted() const { return exhausted_; }
   [[nodiscard]] bool open() const { return fd_ >= 0; }
   [[nodiscard]] const raft::SnapshotMeta& meta() const { return meta_; }
   [[nodiscard]] uint64_t size() const { return meta_.size; }
@@ -55,6 +57,7 @@ class SnapshotWriter {
   std::string temporary_;
   int fd_ = -1;
   bool no_room_ = false;
+  bool exhausted_ = false;
   uint64_t at_ = 0;
   uint64_t synced_ = 0;
   raft::SnapshotMeta meta_;
@@ -64,12 +67,15 @@ class SnapshotWriter {
 struct SnapshotPart {
   std::string data;
   bool done;
+  bool exhausted = false;  // nothing was read for want of descriptors: later
 };
-Result<std::optional<SnapshotPart>> read_snapshot_part(const std::string& directory, int directory_fd,
+Result<std::optional<SnapshotPart>> read_snapshot_part(Disk& disk, const std::string& directory, int directory_fd,
                                                        const std::string& file, const raft::SnapshotMeta& meta,
                                                        uint64_t offset, uint64_t max_bytes);
 
 // Reads a whole file and compares it with its record. The error says what is wrong with it, beginning with its name.
-Status verify_snapshot(int directory_fd, const std::string& file, const raft::SnapshotMeta& meta);
+// Nothing: it could not be looked at, which says nothing of the file.
+std::optional<Status> verify_snapshot(Disk& disk, int directory_fd, const std::string& file,
+                                      const raft::SnapshotMeta& meta);
 
 }  // namespace wh::storage

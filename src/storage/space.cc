@@ -20,6 +20,7 @@ void SqliteStorage::found_no_room(const std::string& message) {
 }
 
 void SqliteStorage::look_at_space() {
+  for (const auto& again : std::exchange(put_off_, {})) again();
   if (!looking_ && !failed_) look(false);
 }
 

@@ -459,8 +459,8 @@ Status SqliteStorage::own_or_room(Status status) {
 }
 
 void SqliteStorage::own_failed(const std::string& why) {
-  logf(LogLevel::warning, "a snapshot finds no room: %s", why.c_str());
-  give(node::SnapshotFailed{});
+  if (!own_.exhausted()) logf(LogLevel::warning, "a snapshot finds no room: %s", why.c_str());
+  give(node::SnapshotFailed{.exhausted = own_.exhausted()});
 }
 
 void SqliteStorage::finish_snapshot() {
@@ -498,6 +498,7 @@ void SqliteStorage::write_incoming_chunk(const raft::SnapshotMeta& meta, uint64_
         if (!stored) return Error{stored.error()};
         result->ok = stored->ok;
         result->no_room = stored->no_room;
+        result->exhausted = stored->exhausted;
         result->next_offset = stored->next_offset;
         result->complete = !stored->file.empty();
         *name = std::move(stored->file);
@@ -529,19 +530,32 @@ void SqliteStorage::read_snapshot(uint64_t request, const raft::SnapshotMeta& me
   result->index = meta.index;
   result->offset = offset;
   result->done = result->ok = false;
+  read_part(result, std::move(found), max_bytes);
+}
+
+void SqliteStorage::read_part(const std::shared_ptr<node::SnapshotChunkRead>& result, std::optional<SnapshotFile> file,
+                              uint64_t max_bytes) {
+  auto exhausted = std::make_shared<bool>(false);
   queue_files(
-      [this, result, found = std::move(found), offset, max_bytes]() -> Status {
-        if (!found) return ok_status();
-        Result<std::optional<SnapshotPart>> part =
-            read_snapshot_part(directory_.path(), directory_.fd(), found->file, found->meta, offset, max_bytes);
+      [this, result, file, max_bytes, exhausted]() -> Status {
+        if (!file) return ok_status();
+        Result<std::optional<SnapshotPart>> part = read_snapshot_part(
+            disk_, directory_.path(), directory_.fd(), file->file, file->meta, result->offset, max_bytes);
         if (!part) return Error{part.error()};
         if (!*part) return ok_status();
-        result->ok = true;
+        *exhausted = (*part)->exhausted;
+        result->ok = !*exhausted;
         result->done = (*part)->done;
         result->data = Bytes(std::move((*part)->data));
         return ok_status();
       },
-      [this, result] { give(std::move(*result)); });
+      [this, result, file, max_bytes, exhausted] {
+        if (!*exhausted) return give(std::move(*result));
+        if (put_off_log_.allow(steady_ms()))
+          logf(LogLevel::warning,
+               "out of file descriptors or memory: a snapshot cannot be read, and is tried each second");
+        put_off_.emplace_back([this, result, file, max_bytes] { read_part(result, file, max_bytes); });
+      });
 }
 
 }  // namespace wh::storage

@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "base/histogram.h"
+#include "base/log.h"
 #include "base/result.h"
 #include "node/ports.h"
 #include "storage/ballast.h"
@@ -147,6 +148,8 @@ class SqliteStorage final : public node::Storage {
   void own_failed(const std::string& why);
   void drop_received();
   void remove_file(const std::string& file);
+  void read_part(const std::shared_ptr<node::SnapshotChunkRead>& result, std::optional<SnapshotFile> file,
+                 uint64_t max_bytes);
   void queue_files(FilesWork work, FilesDone done);
   void pump_files();
   void give(node::StorageDone result);
@@ -191,6 +194,8 @@ class SqliteStorage final : public node::Storage {
   IncomingSnapshot incoming_;
   bool files_busy_ = false;
   std::deque<FilesJob> files_;
+  std::vector<std::function<void()>> put_off_;  // found no descriptor: done again at the next look at the disk
+  LogLimiter put_off_log_{60'000};
 
   // what the snapshot files are, as the owner's thread knows it
   std::optional<SnapshotFile> recorded_;

@@ -111,6 +111,10 @@ int vfs_open(sqlite3_vfs* vfs, const char* path, sqlite3_file* file, int flags, 
   File* mine = new (file) File{};
   mine->vfs = owner(vfs);
   mine->name = path == nullptr ? "" : base_name(path);
+  if (const int injected = owner(vfs)->disk().before_open(mine->name); injected != 0) {
+    owner(vfs)->note_error(injected);
+    return is_exhausted(injected) || is_no_room(injected) ? SQLITE_FULL : SQLITE_CANTOPEN;
+  }
   errno = 0;
   int code = below()->xOpen(below(), path, real(file), flags, out_flags);
   if (code != SQLITE_OK) {
@@ -120,7 +124,8 @@ int vfs_open(sqlite3_vfs* vfs, const char* path, sqlite3_file* file, int flags, 
     const int fd = makes ? ::open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600) : -1;
     if (makes && fd < 0) error = errno;
     if (fd >= 0) ::close(fd);
-    if (is_no_room(error)) {
+    // What passes, as it does for want of room: the call is made again.
+    if (is_no_room(error) || is_exhausted(error)) {
       owner(vfs)->note_error(error);
       code = SQLITE_FULL;
     }

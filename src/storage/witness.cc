@@ -68,9 +68,9 @@ Witness::~Witness() {
 Status Witness::create(int directory_fd) {
   const std::string path = directory_ + "/" + kWitnessFile;
   if (fd_ >= 0) ::close(fd_);
-  fd_ = ::openat(directory_fd, kWitnessFile, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-  if (fd_ < 0) return Error{disk_error("create", path, errno)};
-  int error = disk_.write(Lane::database, fd_, kWitnessFile, 0, std::string(kFileSize, '\0'));
+  int error = disk_.open(Lane::database, directory_fd, kWitnessFile, O_RDWR | O_CREAT, fd_);
+  if (error != 0) return Error{disk_error("create", path, error)};
+  error = disk_.write(Lane::database, fd_, kWitnessFile, 0, std::string(kFileSize, '\0'));
   if (error != 0) return Error{disk_error("write", path, error)};
   error = disk_.sync(Lane::database, fd_, kWitnessFile);
   if (error == 0) error = disk_.sync_directory(Lane::database, directory_fd);
@@ -80,8 +80,8 @@ Status Witness::create(int directory_fd) {
 
 Result<Witness::Found> Witness::open(int directory_fd) {
   const std::string path = directory_ + "/" + kWitnessFile;
-  fd_ = ::openat(directory_fd, kWitnessFile, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
-  if (fd_ < 0) return Error{disk_error("open", path, errno)};
+  if (const int error = disk_.open(Lane::database, directory_fd, kWitnessFile, O_RDWR, fd_); error != 0)
+    return Error{disk_error("open", path, error)};
   std::string bytes(kFileSize, '\0');
   const ssize_t n = ::pread(fd_, bytes.data(), bytes.size(), 0);
   if (n < 0) return Error{disk_error("read", path, errno)};
