@@ -4,6 +4,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -56,6 +58,9 @@ class ByteStream {
   [[nodiscard]] virtual std::string local_address() const = 0;
   // Whether the peer is on 127.0.0.0/8 or ::1.
   [[nodiscard]] virtual bool peer_is_loopback() const = 0;
+  // The same number for all connections of one peer's machine, as far as its address tells (an IPv6 network of 64 bits
+  // counts as one): for limits that nobody is to escape by opening more.
+  [[nodiscard]] virtual uint64_t peer_group() const { return std::hash<std::string>{}(peer_address()); }
   // Whether bytes are under TLS, and whether the peer showed a certificate that was verified.
   [[nodiscard]] virtual bool is_tls() const = 0;
   [[nodiscard]] virtual bool peer_is_verified() const = 0;

@@ -64,6 +64,11 @@ void Connection::reply(uint64_t sequence, std::string resp) {
   pump();
 }
 
+std::optional<Millis> Connection::idle_since() const {
+  if (state_ == State::closed || !requests_.empty() || stream_->pending_bytes() != 0) return std::nullopt;
+  return last_activity_;
+}
+
 void Connection::drain() {
   no_more_requests_ = true;
   pump();

@@ -15,6 +15,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -119,6 +120,10 @@ class Connection final : public StreamHandler {
 
   [[nodiscard]] uint64_t id() const { return id_; }
   [[nodiscard]] std::string peer_address() const { return stream_->peer_address(); }
+  // Since when it has been idle, as of the last check_deadlines; nothing while a command or a reply is in progress.
+  [[nodiscard]] std::optional<Millis> idle_since() const;
+  // For what it says of the peer.
+  [[nodiscard]] const ByteStream& stream() const { return *stream_; }
   // Closing or closed: no further command will be handed on.
   [[nodiscard]] bool closing() const { return state_ != State::open; }
   // Memory held for this client, in and out, and since when neither has moved.

@@ -97,6 +97,13 @@ void Connection::respond(uint64_t sequence, Response response) {
   pump();
 }
 
+std::optional<Millis> Connection::idle_since() const {
+  if (state_ == State::closed || !slots_.empty() || waiting_ || source_ || stream_->pending_bytes() != 0)
+    return std::nullopt;
+  if (state_ != State::open || !request_open_) return idle_since_;
+  return now_ - received_at_ >= kStalledMs ? std::optional(received_at_) : std::nullopt;
+}
+
 void Connection::drain() {
   if (state_ != State::open || draining_) return;
   draining_ = true;

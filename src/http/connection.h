@@ -68,6 +68,7 @@ class RequestHandler {
 
 class Connection : public StreamHandler {
  public:
+  static constexpr Millis kStalledMs = 1'000;
   // `id` is unique in the process. `handler`, `limits` and `now`, which the owner sets at every turn of the loop, must
   // outlive the connection, and so must `buffers`. Destroying it closes the stream without a call to on_closed.
   Connection(uint64_t id, std::unique_ptr<ByteStream> stream, RequestHandler& handler, const ConnectionLimits& limits,
@@ -91,6 +92,9 @@ class Connection : public StreamHandler {
   [[nodiscard]] uint64_t id() const { return id_; }
   // For its addresses, and what it says of the peer.
   [[nodiscard]] const ByteStream& stream() const { return *stream_; }
+  // Since when it has been idle, as of now: nothing is in progress, no answer is on its way, and of a request that has
+  // begun nothing has come for kStalledMs. Nothing while it is busy.
+  [[nodiscard]] std::optional<Millis> idle_since() const;
   // Requests that were handed over and not answered yet.
   [[nodiscard]] size_t in_flight() const { return unanswered_; }
   // Memory held for this client, in and out, and since when neither has moved.

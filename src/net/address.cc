@@ -34,6 +34,21 @@ bool Address::is_loopback() const {
   return IN6_IS_ADDR_LOOPBACK(&v6) || (IN6_IS_ADDR_V4MAPPED(&v6) && v6.s6_addr[12] == 127);
 }
 
+uint64_t Address::group() const {
+  if (is_loopback()) return 127;
+  const auto* raw = as_v6(storage_).sin6_addr.s6_addr;
+  uint64_t bits = 0;
+  if (storage_.ss_family == AF_INET6 && !IN6_IS_ADDR_V4MAPPED(&as_v6(storage_).sin6_addr)) {
+    for (int i = 0; i < 8; ++i) bits = bits << 8 | raw[i];
+    return bits | uint64_t{1} << 63;
+  }
+  if (storage_.ss_family == AF_INET6)
+    for (int i = 12; i < 16; ++i) bits = bits << 8 | raw[i];
+  else
+    bits = ntohl(as_v4(storage_).sin_addr.s_addr);
+  return bits;
+}
+
 uint16_t Address::port() const { return ntohs(is_ipv6() ? as_v6(storage_).sin6_port : as_v4(storage_).sin_port); }
 
 Address Address::with_port(uint16_t port) const {

@@ -23,6 +23,9 @@ class Address {
   [[nodiscard]] bool is_ipv6() const { return storage_.ss_family == AF_INET6; }
   // 127.0.0.0/8, ::1, and the former as an IPv4-mapped address.
   [[nodiscard]] bool is_loopback() const;
+  // The same for all addresses that one machine may have at will: an IPv4 address, also as an IPv4-mapped one; the
+  // first 64 bits of an IPv6 one.
+  [[nodiscard]] uint64_t group() const;
   [[nodiscard]] uint16_t port() const;
   // An IPv4-mapped IPv6 address as the IPv4 one that it stands for; others as they are.
   [[nodiscard]] Address unmapped() const;

@@ -20,6 +20,9 @@ Listener::Listener(Loop& loop, const ListenOptions& options, AcceptFunction on_a
     : loop_(loop),
       on_accept_(std::make_shared<AcceptFunction>(std::move(on_accept))),
       tcp_(options.tcp),
+      descriptors_(options.descriptors),
+      use_(options.use),
+      accepts_per_turn_(options.accepts_per_turn),
       retry_timer_(loop,
                    [this] {
                      if (!paused_) start_polling();
@@ -186,28 +189,50 @@ void Listener::resume() {
 }
 
 bool Listener::accept_some(Socket& socket) {
-  for (int i = 0; i < kAcceptsPerTurn && socket.listener != nullptr && !paused_; ++i) {
+  for (int i = 0; i < accepts_per_turn_ && socket.listener != nullptr && !paused_; ++i) {
+    // Those that come now wait in the kernel's backlog until others have gone.
+    if (descriptors_ != nullptr && !descriptors_->room(use_)) {
+      rest();
+      return false;
+    }
     const int fd = ::accept4(socket.fd, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) {
       if (errno == EAGAIN || errno == EWOULDBLOCK) return false;
       const bool exhausted = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
       if (!exhausted) continue;  // the connection's own trouble, such as ECONNABORTED
       if (out_of_descriptors(socket.fd)) continue;
-      for (Socket* each : sockets_) uv_poll_stop(&each->poll);
-      retry_timer_.start(kAcceptRetryMs);
+      rest();
       return false;
     }
-    TcpSocket* accepted = TcpSocket::make(loop_);
-    if (accepted == nullptr || uv_tcp_open(&accepted->uv, fd) != 0) {
-      if (accepted != nullptr) accepted->discard();
+    if (descriptors_ != nullptr && descriptors_->is_last(fd)) {
+      // Somebody else has used them up, and the last ones are for files.
       ::close(fd);
       ++refused_;
-      continue;
+      warn_exhausted();
+      rest();
+      return false;
     }
-    const std::shared_ptr<AcceptFunction> function = on_accept_;
-    (*function)(std::make_unique<TcpStream>(loop_, accepted, tcp_));
+    accepted(fd);
   }
   return true;
+}
+
+void Listener::accepted(int fd) {
+  TcpSocket* accepted = TcpSocket::make(loop_);
+  if (accepted == nullptr || uv_tcp_open(&accepted->uv, fd) != 0) {
+    if (accepted != nullptr) accepted->discard();
+    ::close(fd);
+    ++refused_;
+    return;
+  }
+  if (descriptors_ != nullptr) accepted->slot = descriptors_->take(use_);
+  const std::shared_ptr<AcceptFunction> function = on_accept_;
+  (*function)(std::make_unique<TcpStream>(loop_, accepted, tcp_));
+}
+
+void Listener::rest() {
+  for (Socket* each : sockets_) uv_poll_stop(&each->poll);
+  retry_timer_.start(kAcceptRetryMs);
 }
 
 void Listener::take_waiting() {
@@ -219,8 +244,7 @@ void Listener::take_waiting() {
 // Gives up the descriptor in reserve for the connection that waits, and closes that: the peer learns at once, and the
 // loop does not spin on a backlog that it cannot take (HAZARDS H19). False when the reserve is gone too.
 bool Listener::out_of_descriptors(int listening_fd) {
-  if (log_limiter_.allow(loop_.now()))
-    logf(LogLevel::warning, "out of file descriptors or memory: connections to port %u are closed at once", port_);
+  warn_exhausted();
   bool taken = false;
   if (reserve_fd_ >= 0) {
     ::close(reserve_fd_);
@@ -233,6 +257,11 @@ bool Listener::out_of_descriptors(int listening_fd) {
   }
   reserve_fd_ = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
   return taken;
+}
+
+void Listener::warn_exhausted() {
+  if (log_limiter_.allow(loop_.now()))
+    logf(LogLevel::warning, "out of file descriptors or memory: connections to port %u are closed at once", port_);
 }
 
 }  // namespace wh::net

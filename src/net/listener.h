@@ -11,6 +11,7 @@
 #include "base/byte_stream.h"
 #include "base/log.h"
 #include "base/result.h"
+#include "net/descriptors.h"
 #include "net/tcp.h"
 
 namespace wh::net {
@@ -25,6 +26,11 @@ struct ListenOptions {
   uint16_t port = 0;
   int backlog = 511;
   TcpOptions tcp;
+  // What accepted connections take their descriptors from; null: from whatever is left. Must outlive them.
+  Descriptors* descriptors = nullptr;
+  Descriptors::Use use = Descriptors::Use::clients;
+  // At most so many connections of one socket a turn, so that a burst of them leaves room for others.
+  int accepts_per_turn = 64;
 };
 
 // The addresses of a network interface, port 0; an error when it has none.
@@ -66,8 +72,6 @@ class Listener {
     Address address;
     bool optional = false;
   };
-  // At most so many connections of one socket a turn, so that a burst of them leaves room for others.
-  static constexpr int kAcceptsPerTurn = 64;
   // After an accept that failed for want of resources, the next comes no sooner than this.
   static constexpr uint64_t kAcceptRetryMs = 100;
 
@@ -81,11 +85,18 @@ class Listener {
   void start_polling();
   // False: no more waits, or can be taken.
   bool accept_some(Socket& socket);
+  void accepted(int fd);
+  // Nothing is accepted for a while.
+  void rest();
   bool out_of_descriptors(int listening_fd);
+  void warn_exhausted();
 
   Loop& loop_;
   std::shared_ptr<AcceptFunction> on_accept_;
   TcpOptions tcp_;
+  Descriptors* descriptors_;
+  Descriptors::Use use_;
+  int accepts_per_turn_;
   uint16_t port_ = 0;
   std::vector<std::string> texts_;
   std::vector<Socket*> sockets_;

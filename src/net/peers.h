@@ -12,6 +12,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -59,9 +60,10 @@ struct PeerOptions {
   // Puts a dialled connection under TLS; `name` is the peer's, empty for a question to whoever is there. Empty: plain.
   std::function<std::unique_ptr<ByteStream>(std::unique_ptr<ByteStream> stream, const std::string& name)> secure;
   // The same for an accepted one; `plain_answer` is what to tell a dialler that does not speak TLS, by the first bytes
-  // that it sent. With one of the two goes the other.
+  // that it sent; `from_member`: its address is one of a member's. With one of the two goes the other.
   using PlainAnswer = std::function<std::string(std::string_view first_bytes)>;
-  std::function<std::unique_ptr<ByteStream>(std::unique_ptr<ByteStream> stream, PlainAnswer plain_answer)>
+  std::function<std::unique_ptr<ByteStream>(std::unique_ptr<ByteStream> stream, PlainAnswer plain_answer,
+                                            bool from_member)>
       secure_accepted;
   // Why a caller that says to be `sender` is not let in over this connection (what it shows for itself, where it comes
   // from), one sentence; nothing when it is. Empty: all are.
@@ -81,9 +83,19 @@ class PeerTransport final : public node::Transport {
   // No byte of what waits was taken for so long: the peer is cut (HAZARDS G9).
   static constexpr uint64_t kStallMs = 3'000;
   static constexpr size_t kMaxPendingBytes = size_t{64} << 20;  // to one peer (HAZARDS G10)
-  static constexpr size_t kMaxStrangers = 128;                  // accepted connections without an accepted hello
-  static constexpr size_t kMaxInboundPeers = 1'024;
+  // Accepted connections that have not proved who they are. Those from members' addresses are counted apart, so that
+  // strangers take nothing from them; of each kind so many that have not greeted (with TLS: the handshake is part of
+  // it), and so many that have and owe a proof, or are being closed. One more takes the place of the oldest.
+  static constexpr size_t kMaxGreeting = 104;
+  static constexpr size_t kMaxProving = 88;  // more than all questions that may be answered in one turn
+  // Of the raft port's accepted connections, those that carry messages of nodes that this one does not know as members:
+  // it may be behind. One more takes the place of the oldest.
+  static constexpr size_t kMaxUnknownPeers = 32;
   static constexpr size_t kMaxQuestionsIn = 64;
+  // What the listener may keep open at once; of known members there is one connection each.
+  static constexpr size_t kMaxInbound =
+      2 * (kMaxGreeting + kMaxProving) + kMaxUnknownPeers + kMaxQuestionsIn + /* members */ 32;
+  static constexpr uint64_t kFirstByteMs = 2'500;  // for a greeting in plain
   static constexpr size_t kMaxQuestionsOut = 256;
   // Inbound questions that the node leaves unanswered are closed after this; askers give up earlier.
   static constexpr uint64_t kAnswerTimeoutMs = 10'000;
@@ -112,6 +124,8 @@ class PeerTransport final : public node::Transport {
 
   // Whether a connection to that peer stands, now.
   [[nodiscard]] bool connected(raft::NodeId id) const;
+  // Accepted connections that lost their place to another, since the start.
+  [[nodiscard]] uint64_t evicted() const { return evicted_; }
 
  private:
   // A peer we dial. At any time: it waits for `retry`, or `dial` runs, or `link` is there.
@@ -144,6 +158,7 @@ class PeerTransport final : public node::Transport {
     uint16_t version = wire::kMinVersion;  // agreed on
     raft::NodeId from;                     // peer: whose
     raft::Position member_as_of;
+    bool from_member = false;  // by its address
   };
   // A question of ours.
   struct Question {
@@ -208,8 +223,15 @@ class PeerTransport final : public node::Transport {
                     const std::string& sentence);
   void close_inbound(Inbound& in);
   void drop_inbound(uint64_t id);
+  // Drops the oldest for which `which` is true while there are `most` or more of them.
+  template <typename Which>
+  void make_place(size_t most, Which which);
   [[nodiscard]] size_t count(Inbound::State state) const { return counts_[static_cast<size_t>(state)]; }
   void move_to(Inbound& in, Inbound::State state);
+  // Its oldest equal gives way when it is one too many.
+  void move_to_unproved(Inbound& in, Inbound::State state);
+  [[nodiscard]] bool is_members_address(const std::string& host);
+  void note_address(raft::NodeId id, const std::string& host);
 
   // peers_ask.cc
   void question_dialled(uint64_t request, DialResult result);
@@ -233,9 +255,17 @@ class PeerTransport final : public node::Transport {
   std::map<uint64_t, std::unique_ptr<Question>> questions_;
   std::map<uint64_t, std::unique_ptr<Lookup>> lookups_;
   uint64_t next_inbound_ = 1;
+  uint64_t evicted_ = 0;
+  // Where members were when they were last connected, and where nodes are that this one asks and that may become some.
+  std::map<raft::NodeId, std::string> seen_at_;
+  std::vector<std::string> asked_at_;
+  // All of these and what the configuration's addresses are, as of then.
+  std::set<std::string> members_addresses_;
+  Millis members_addresses_at_ = 0;
   Timer progress_timer_;
   std::string buffer_;  // where frames are written before they go to a stream; kept for its capacity
   LogLimiter stranger_log_{60'000};
+  LogLimiter evicted_log_{60'000};
   LogLimiter refused_log_{60'000};
   LogLimiter broken_log_{60'000};
   LogLimiter oversize_log_{60'000};

@@ -48,6 +48,7 @@ void PeerTransport::question_dialled(uint64_t request, DialResult result) {
     finish_question(request, Error{result.message});
     return;
   }
+  note_address(raft::kNobody, result.stream->peer_address());
   q.link =
       PeerLink::make(loop_, secured(std::move(result.stream), {}),
                      {.on_frame = [this, request](const wire::Frame& frame) { question_frame(request, frame); },

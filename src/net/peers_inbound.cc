@@ -6,6 +6,7 @@
 
 #include "net/peer_secret.h"
 #include "net/peers.h"
+#include "net/resolver.h"
 #include "wire/ask_codec.h"
 #include "wire/peer_codec.h"
 
@@ -33,26 +34,75 @@ void fill_question(node::Ask& question, const std::string& host) {
 void PeerTransport::accept(std::unique_ptr<ByteStream> stream) {
   // Nobody can be told who we are yet: it will dial again.
   if (!identified_) return;
-  const auto stranger = [](Inbound::State state) {
-    return state == Inbound::State::hello || state == Inbound::State::proof || state == Inbound::State::closing;
-  };
-  if (count(Inbound::State::hello) + count(Inbound::State::proof) + count(Inbound::State::closing) >= kMaxStrangers) {
-    for (const auto& [id, in] : inbound_) {
-      if (!stranger(in.state)) continue;
-      drop_inbound(id);
-      break;
-    }
-  }
+  const bool from_member = is_members_address(stream->peer_address());
+  make_place(kMaxGreeting, [from_member](const Inbound& in) {
+    return in.state == Inbound::State::hello && in.from_member == from_member;
+  });
   if (options_.secure_accepted)
-    stream =
-        options_.secure_accepted(std::move(stream), [this](std::string_view first) { return plain_answer(first); });
+    stream = options_.secure_accepted(
+        std::move(stream), [this](std::string_view first) { return plain_answer(first); }, from_member);
   const uint64_t id = next_inbound_++;
   Inbound& in = inbound_[id];
+  in.from_member = from_member;
   ++counts_[static_cast<size_t>(in.state)];
   in.link = PeerLink::make(loop_, std::move(stream),
                            {.on_frame = [this, id](const wire::Frame& frame) { inbound_frame(id, frame); },
                             .on_gone = [this, id](const PeerLink::End& end) { inbound_gone(id, end); }});
-  in.link->set_deadline(kHelloTimeoutMs, "it did not greet in time");
+  in.link->set_deadline(options_.secure_accepted ? kHelloTimeoutMs : kFirstByteMs, "it did not greet in time");
+}
+
+template <typename Which>
+void PeerTransport::make_place(size_t most, Which which) {
+  size_t count = 0;
+  std::optional<uint64_t> oldest;
+  for (const auto& [id, in] : inbound_) {
+    if (!which(in)) continue;
+    if (!oldest) oldest = id;
+    ++count;
+  }
+  if (count < most) return;
+  ++evicted_;
+  log_limited(evicted_log_, "More connections to the raft port than there are places for: the one from " +
+                                inbound_.at(*oldest).link->peer_address() + " gave way to a new one");
+  drop_inbound(*oldest);
+}
+
+void PeerTransport::move_to_unproved(Inbound& in, Inbound::State state) {
+  make_place(kMaxProving, [&in](const Inbound& other) {
+    return (other.state == Inbound::State::proof || other.state == Inbound::State::closing) &&
+           other.from_member == in.from_member && &other != &in;
+  });
+  move_to(in, state);
+}
+
+// ---- Members' addresses
+
+// Made anew twice a second at most: names move, and a flood of connections must not make this dear.
+bool PeerTransport::is_members_address(const std::string& host) {
+  constexpr Millis kFreshMs = 500;
+  if (const Millis time = loop_.now(); members_addresses_at_ == 0 || time >= members_addresses_at_ + kFreshMs) {
+    members_addresses_at_ = time;
+    members_addresses_ = {asked_at_.begin(), asked_at_.end()};
+    std::erase_if(seen_at_, [this](const auto& seen) { return !peers_.contains(seen.first); });
+    for (const auto& [id, address] : seen_at_) members_addresses_.insert(address);
+    for (const auto& [id, out] : peers_) {
+      const auto target = split_address(out->peer.raft_address);
+      if (!target) continue;
+      if (const auto literal = Address::parse(target->first, 0)) members_addresses_.insert(literal->host());
+      for (const Address& address : loop_.resolver().known(target->first)) members_addresses_.insert(address.host());
+    }
+  }
+  return members_addresses_.contains(host);
+}
+
+void PeerTransport::note_address(raft::NodeId id, const std::string& host) {
+  constexpr size_t kMaxAsked = 64;
+  if (id) {
+    seen_at_[id] = host;
+  } else if (std::find(asked_at_.begin(), asked_at_.end(), host) == asked_at_.end()) {
+    if (asked_at_.size() >= kMaxAsked) asked_at_.erase(asked_at_.begin());
+    asked_at_.push_back(host);
+  }
 }
 
 void PeerTransport::move_to(Inbound& in, Inbound::State state) {
@@ -72,7 +122,7 @@ void PeerTransport::drop_inbound(uint64_t id) {
 
 // Sends what is queued and waits for the other side to see it, for a bounded time.
 void PeerTransport::close_inbound(Inbound& in) {
-  move_to(in, Inbound::State::closing);
+  move_to_unproved(in, Inbound::State::closing);
   in.link->set_deadline(kHelloTimeoutMs, "closed");
   in.link->close();
 }
@@ -161,7 +211,8 @@ void PeerTransport::inbound_hello(uint64_t id, Inbound& in, const wire::Frame& f
     return;
   }
   in.hello = *std::move(hello);
-  move_to(in, Inbound::State::proof);
+  move_to_unproved(in, Inbound::State::proof);
+  in.link->set_deadline(kHelloTimeoutMs, "it did not prove who it is in time");
 }
 
 std::pair<wire::Refusal, std::string> PeerTransport::judge(const PeerLink& link, const wire::Hello& hello) const {
@@ -195,8 +246,6 @@ std::pair<wire::Refusal, std::string> PeerTransport::judge(const PeerLink& link,
                                   " is a member of it"};
   if (!sender.instance || sender.instance == identity_.instance)
     return {Refusal::sender, them + " cannot be a peer of " + us};
-  if (count(Inbound::State::peer) >= kMaxInboundPeers && !inbound_of_.contains(sender.instance))
-    return {Refusal::busy, us + " has too many connections"};
   return {Refusal::none, {}};
 }
 
@@ -222,6 +271,13 @@ void PeerTransport::admit(uint64_t id, Inbound& in, wire::Hello hello) {
   // The newest wins, and nothing that the older one still carries is delivered (HAZARDS G8).
   const raft::NodeId from = hello.sender.instance;
   if (const auto older = inbound_of_.find(from); older != inbound_of_.end()) drop_inbound(older->second);
+  if (peers_.contains(from)) {
+    note_address(from, in.link->peer_address());
+  } else {
+    make_place(kMaxUnknownPeers, [this](const Inbound& other) {
+      return other.state == Inbound::State::peer && !peers_.contains(other.from);
+    });
+  }
   move_to(in, Inbound::State::peer);
   in.from = from;
   in.member_as_of = hello.member_as_of;

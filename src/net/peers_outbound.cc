@@ -110,6 +110,7 @@ void PeerTransport::dialled(raft::NodeId id, DialResult result) {
     if (result.error == UV_ECONNREFUSED && std::exchange(out->died, false)) events_.peer_lost(id);
     return;
   }
+  note_address(id, result.stream->peer_address());
   out->link = PeerLink::make(loop_, secured(std::move(result.stream), out->peer.name),
                              {.on_frame = [this, id](const wire::Frame& frame) { peer_frame(id, frame); },
                               .on_gone =

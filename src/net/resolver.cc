@@ -55,6 +55,11 @@ uint64_t Resolver::resolve(const std::string& name, Callback callback) {
   return next_id_++;
 }
 
+Addresses Resolver::known(const std::string& name) const {
+  const auto found = entries_.find(name);
+  return found == entries_.end() ? Addresses() : found->second.addresses;
+}
+
 void Resolver::doubt(const std::string& name) {
   if (const auto found = entries_.find(name); found != entries_.end()) found->second.doubted = true;
 }

@@ -37,6 +37,8 @@ class Resolver {
   // Calls back once: before it returns 0 when the answer is known, else later, unless cancelled by the id returned.
   uint64_t resolve(const std::string& name, Callback callback);
   void cancel(uint64_t id);
+  // What was last found of this name, however old; asks nobody.
+  [[nodiscard]] Addresses known(const std::string& name) const;
   // Whether a lookup is under way, wanted or not.
   [[nodiscard]] bool busy() const;
   // What is known of this name led nowhere: the next to ask waits for a new answer, and gets the old one only if none

@@ -42,6 +42,7 @@ TcpSocket* TcpSocket::make(Loop& loop) {
 void TcpSocket::discard() {
   stream = nullptr;
   if (uv_is_closing(as_handle())) return;  // the callback of that close deletes it
+  slot.release();                          // libuv closes the descriptor here, and calls back later
   uv_close(as_handle(), [](uv_handle_t* handle) { delete static_cast<TcpSocket*>(handle->data); });
 }
 
@@ -357,6 +358,7 @@ void TcpStream::finish(std::string why, bool reset) {
     const std::string reason = std::move(stream->close_reason_);
     if (stream->handler_ != nullptr) stream->handler_->on_close(reason);
   };
+  socket_->slot.release();
   // A reset cannot follow a shutdown that is under way.
   if (!reset || uv_tcp_close_reset(&socket_->uv, closed) != 0) uv_close(socket_->as_handle(), closed);
 }

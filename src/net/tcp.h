@@ -11,6 +11,7 @@
 #include "base/byte_stream.h"
 #include "net/address.h"
 #include "net/client_turns.h"
+#include "net/descriptors.h"
 #include "net/loop.h"
 
 namespace wh::net {
@@ -34,7 +35,8 @@ struct TcpSocket {
   class TcpStream* stream = nullptr;
   uv_write_t write{};
   uv_shutdown_t shutdown{};
-  std::string in_flight;  // what libuv still sends
+  std::string in_flight;   // what libuv still sends
+  Descriptors::Slot slot;  // of an accepted one, for as long as its descriptor is open
 
   // A socket without a connection; null when the system has none left.
   static TcpSocket* make(Loop& loop);
@@ -76,6 +78,7 @@ class TcpStream final : public ByteStream {
   [[nodiscard]] std::string peer_address() const override { return peer_.host(); }
   [[nodiscard]] std::string local_address() const override { return local_.host(); }
   [[nodiscard]] bool peer_is_loopback() const override { return peer_.is_loopback(); }
+  [[nodiscard]] uint64_t peer_group() const override { return peer_.group(); }
   [[nodiscard]] bool is_tls() const override { return false; }
   [[nodiscard]] bool peer_is_verified() const override { return false; }
 

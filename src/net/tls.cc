@@ -99,32 +99,46 @@ TlsStream::TlsStream(Loop& loop, HandshakeGate& gate, HandshakeGate::Lane lane, 
       session_(std::make_unique<Session>()),
       inner_(std::move(inner)),
       ticket_(
-          gate, lane, [](void* self) { static_cast<TlsStream*>(self)->handshake(true); }, this),
+          gate, lane, name == nullptr ? std::optional(inner_->peer_group()) : std::nullopt,
+          [](void* self) { static_cast<TlsStream*>(self)->handshake(true); },
+          [](void* self) { static_cast<TlsStream*>(self)->fail(std::string(kGaveWay), true); }, this),
       flush_task_(
           loop, TurnTask::Phase::encrypt, [](void* self) { static_cast<TlsStream*>(self)->flush(); }, this),
-      handshake_timer_(loop, [this] { fail("the TLS handshake took too long", true); }),
+      handshake_timer_(loop,
+                       [this] {
+                         if (accepted_ && !seen_bytes_)
+                           fail("it sent nothing", true);
+                         else
+                           fail("the TLS handshake took too long", true);
+                       }),
+      handshake_ms_(gate.handshake_ms()),
       accepted_(name == nullptr),
       wanted_(name != nullptr ? *name : std::string()),
       plain_answer_(std::move(plain_answer)),
       share_(buffers) {
   inner_->set_handler(this);
-  if (!ticket_.admitted()) {
-    fail("too many TLS handshakes at once", true);
-    return;
+  if (accepted_) {
+    // Who is silent costs no more than its place: what mbedTLS needs is made for its first bytes.
+    handshake_timer_.start(std::min(gate.first_byte_ms(), gate.handshake_ms()));
+  } else if (begin_session()) {
+    handshake_timer_.start(handshake_ms_);
+    pump_in_turn();
   }
+}
+
+bool TlsStream::begin_session() {
   mbedtls_ssl_context& ssl = session_->ssl;
   int code = mbedtls_ssl_setup(&ssl, &context_->state().config);
   // Always set, if to nothing: what is not set is not checked (CVE-2025-27809).
   if (code == 0 && !accepted_) code = mbedtls_ssl_set_hostname(&ssl, wanted_.empty() ? nullptr : wanted_.c_str());
   if (code != 0) {
     fail("could not set up TLS: " + tls_error_text(code), true);
-    return;
+    return false;
   }
   if (!wanted_.empty()) mbedtls_ssl_set_verify(&ssl, Session::check_name, this);
   mbedtls_ssl_set_bio(&ssl, this, bio_send, bio_receive, nullptr);
-  handshake_timer_.start(gate.handshake_ms());
   count_held();
-  pump_in_turn();
+  return true;
 }
 
 TlsStream::~TlsStream() {
@@ -175,6 +189,10 @@ void TlsStream::on_data(std::string_view bytes) {
     if (first != kHandshakeRecord && first != kAlertRecord) {
       not_tls(bytes);
       return;
+    }
+    if (accepted_) {
+      if (!begin_session()) return;
+      handshake_timer_.start(handshake_ms_);
     }
   }
   in_.append(bytes);
@@ -241,7 +259,7 @@ void TlsStream::on_close(std::string_view why) {
 // ---- The handshake
 
 void TlsStream::pump() {
-  if (state_ == State::handshaking && !ticket_.waiting()) handshake(false);
+  if (state_ == State::handshaking && !ticket_.waiting() && (seen_bytes_ || !accepted_)) handshake(false);
   if (state_ == State::established) deliver();
 }
 
@@ -250,8 +268,10 @@ void TlsStream::handshake(bool step_allowed) {
   mbedtls_ssl_context& ssl = session_->ssl;
   while (ssl.state != MBEDTLS_SSL_HANDSHAKE_OVER) {
     if (is_expensive(ssl) && !std::exchange(step_allowed, false)) {
-      ticket_.ask();
-      update_inner_reading();
+      if (ticket_.ask())
+        update_inner_reading();
+      else
+        fail(std::string(kTooMany), true);
       return;
     }
     const int code = mbedtls_ssl_handshake_step(&ssl);
@@ -403,7 +423,7 @@ bool TlsStream::encrypt(size_t up_to) {
 }
 
 void TlsStream::count_held() {
-  share_.set(kSessionBytes + in_.capacity() + out_.capacity());
+  share_.set((accepted_ && !seen_bytes_ ? 0 : kSessionBytes) + in_.capacity() + out_.capacity());
 }
 
 // Once a turn, just before the streams below send: everything in records as full as can be.
@@ -468,7 +488,8 @@ void TlsStream::tell_gate(std::string_view why) {
 
 void TlsStream::fail(std::string why, bool at_once) {
   if (state_ == State::ended) return;
-  if (state_ == State::handshaking) tell_gate(why);
+  // Nothing went wrong with one that sent nothing.
+  if (state_ == State::handshaking && (seen_bytes_ || !accepted_)) tell_gate(why);
   end_session();
   close_reason_ = std::move(why);
   if (at_once)

@@ -20,11 +20,14 @@ class TlsStream final : public ByteStream, private StreamHandler {
  public:
   static constexpr size_t kHighWater = 64 * 1024;
   static constexpr size_t kLowWater = 64 * 1024;
-  // The `why` of an end without close_notify: somebody may have cut the stream short (HAZARDS J10).
   // What one takes beside what is queued: mbedTLS's two record buffers and its state.
   static constexpr size_t kSessionBytes = 40 * 1024;
+  // The `why` of an end without close_notify: somebody may have cut the stream short (HAZARDS J10).
   static constexpr std::string_view kTruncated = "truncated";
 
+  // The `why` of an end for want of places (tls_gate.h).
+  static constexpr std::string_view kGaveWay = "too many TLS handshakes at once: it gave way to another";
+  static constexpr std::string_view kTooMany = "too many TLS handshakes at once";
   // The `why` of an end where the other side does not speak TLS: it sent something else, or a server hung up unasked.
   static constexpr std::string_view kNoTls = "the other side does not speak TLS";
   // What a client that does not speak TLS is told in plain, by the first bytes it sent; empty: nothing.
@@ -55,6 +58,7 @@ class TlsStream final : public ByteStream, private StreamHandler {
   [[nodiscard]] std::string peer_address() const override { return inner_->peer_address(); }
   [[nodiscard]] std::string local_address() const override { return inner_->local_address(); }
   [[nodiscard]] bool peer_is_loopback() const override { return inner_->peer_is_loopback(); }
+  [[nodiscard]] uint64_t peer_group() const override { return inner_->peer_group(); }
   [[nodiscard]] bool is_tls() const override { return true; }
   [[nodiscard]] bool peer_is_verified() const override { return verified_; }
 
@@ -86,6 +90,7 @@ class TlsStream final : public ByteStream, private StreamHandler {
   static int bio_receive(void* self, unsigned char* bytes, size_t size);
   void update_inner_reading();
   void pump_in_turn();
+  bool begin_session();
   void pump();
   void handshake(bool step_allowed);
   void handshake_failed(int code);
@@ -108,6 +113,7 @@ class TlsStream final : public ByteStream, private StreamHandler {
   HandshakeGate::Ticket ticket_;
   TurnTask flush_task_;
   Timer handshake_timer_;
+  const uint64_t handshake_ms_;
 
   const bool accepted_;       // the server's end
   const std::string wanted_;  // client: the name that must be in the server's certificate; empty: any

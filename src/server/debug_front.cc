@@ -45,8 +45,29 @@ void DebugFront::turn_away(std::unique_ptr<ByteStream> stream) {
   ++service_.counters.error_replies;
   stream->write(debug::error_reply(debug::ErrorWord::err, "max number of clients reached"));
   stream->close();
+  if (turned_away_.size() >= kTurnedAway) {
+    connections_.erase(turned_away_.front());
+    turned_away_.erase(turned_away_.begin());
+  }
   const uint64_t id = next_connection_++;
+  turned_away_.push_back(id);
   connections_.emplace(id, std::make_unique<debug::Connection>(id, std::move(stream), service_, now_));
+}
+
+void DebugFront::list(std::vector<uint64_t>& groups, std::vector<IdleClient>& idle) const {
+  for (const auto& [id, connection] : connections_) {
+    const uint64_t group = connection->stream().peer_group();
+    groups.push_back(group);
+    if (const std::optional<Millis> since = connection->idle_since()) idle.push_back({*since, group, id});
+  }
+}
+
+bool DebugFront::end_idle(uint64_t id, Millis since) {
+  const auto found = connections_.find(id);
+  if (found == connections_.end() || found->second->idle_since() != std::optional(since)) return false;
+  std::erase(turned_away_, id);
+  connections_.erase(found);
+  return true;
 }
 
 void DebugFront::check_deadlines() {
@@ -133,6 +154,7 @@ void DebugFront::reset_counters() {
 
 void DebugFront::on_closed(uint64_t connection) {
   auto node = connections_.extract(connection);
+  std::erase(turned_away_, connection);
   if (!node.empty()) ended_.push_back(std::move(node.mapped()));
 }
 

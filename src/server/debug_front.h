@@ -12,6 +12,7 @@
 #include "debug/connection.h"
 #include "server/buffer_relief.h"
 #include "server/calls.h"
+#include "server/client_door.h"
 #include "server/commands.h"
 #include "server/slowlog.h"
 
@@ -23,7 +24,7 @@ struct CommandCounters {
   uint64_t took_us = 0;  // in all
 };
 
-class DebugFront final : public debug::CommandHandler, public CallOwner {
+class DebugFront final : public debug::CommandHandler, public CallOwner, public ClientFront {
  public:
   // All must outlive it; `now` is set by the owner at every turn.
   DebugFront(CommandContext context, Calls& calls, SlowLog& slow_log, const Millis& now, BufferBudget& buffers);
@@ -39,7 +40,9 @@ class DebugFront final : public debug::CommandHandler, public CallOwner {
   // Adds those that hold memory.
   void add_holders(std::vector<BufferHolder>& holders) const;
 
-  [[nodiscard]] size_t connections() const { return connections_.size(); }
+  [[nodiscard]] size_t connections() const override { return connections_.size(); }
+  void list(std::vector<uint64_t>& groups, std::vector<IdleClient>& idle) const override;
+  bool end_idle(uint64_t id, Millis since) override;
   [[nodiscard]] const debug::Counters& counters() const { return service_.counters; }
   // From a command's turn to its reply; those that the connection answers by itself are not among them.
   [[nodiscard]] const Histogram& took_us() const { return took_us_; }
@@ -79,6 +82,9 @@ class DebugFront final : public debug::CommandHandler, public CallOwner {
   std::unordered_map<uint64_t, std::unique_ptr<debug::Connection>> connections_;
   std::vector<std::unique_ptr<debug::Connection>> ended_;
   std::unordered_map<node::Token, Pending> pending_;
+  // Those turned away that are still open, the oldest first; it gives way when there are more.
+  static constexpr size_t kTurnedAway = 4;
+  std::vector<uint64_t> turned_away_;
   uint64_t next_connection_ = 1;
   Histogram took_us_;
   std::map<std::string_view, CommandCounters> by_command_;

@@ -14,13 +14,16 @@
 #include "base/buffer_budget.h"
 #include "base/histogram.h"
 #include "net/client_turns.h"
+#include "net/descriptors.h"
 #include "net/loop.h"
+#include "net/peers.h"
 #include "net/tls_gate.h"
 #include "node/node.h"
 #include "server/backups.h"
 #include "server/buffer_relief.h"
 #include "server/calls.h"
 #include "server/certificates.h"
+#include "server/client_door.h"
 #include "server/debug_front.h"
 #include "server/http_front.h"
 #include "server/options.h"
@@ -50,6 +53,9 @@ struct Sources {
   const BufferBudget& buffers;
   const BufferRelief& relief;
   const net::ClientTurns& client_turns;
+  const net::Descriptors& descriptors;
+  const ClientDoor& client_door;
+  const net::PeerTransport& transport;
 };
 
 // INFO's sections, in their order. The last two are shown by `INFO everything` and by name only, as in Redis.

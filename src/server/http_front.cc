@@ -55,17 +55,37 @@ void HttpFront::accept(std::unique_ptr<ByteStream> stream) {
   connections_.emplace(id, std::make_unique<http::Connection>(id, std::move(stream), *this, limits_, now_, &buffers_));
 }
 
-void HttpFront::turn_away(std::unique_ptr<ByteStream> stream) {
-  ++counters_.turned_away;
-  std::string bytes;
-  http::append_response(
-      bytes,
-      finished(nullptr, std::nullopt, http::error_response(503, "there are too many clients (directive maxclients)")),
-      {.close = true});
-  stream->write(bytes);
-  stream->close();
-  // Kept like any connection until it is closed, but nothing it sends is a request.
+void HttpFront::accept_probe(std::unique_ptr<ByteStream> stream) {
+  if (probes_.size() >= ClientDoor::kProbes) {
+    ++counters_.turned_away;
+    connections_.erase(probes_.front().connection);
+    probes_.erase(probes_.begin());
+  }
+  const uint64_t id = next_connection_;
   accept(std::move(stream));
+  probes_.push_back({id, now_});
+  connections_.at(id)->drain();
+}
+
+bool HttpFront::is_probe(uint64_t connection) const {
+  return std::any_of(probes_.begin(), probes_.end(),
+                     [connection](const Probe& probe) { return probe.connection == connection; });
+}
+
+void HttpFront::list(std::vector<uint64_t>& groups, std::vector<IdleClient>& idle) const {
+  for (const auto& [id, connection] : connections_) {
+    const uint64_t group = connection->stream().peer_group();
+    groups.push_back(group);
+    if (const std::optional<Millis> since = connection->idle_since(); since && !is_probe(id))
+      idle.push_back({*since, group, id});
+  }
+}
+
+bool HttpFront::end_idle(uint64_t id, Millis since) {
+  const auto found = connections_.find(id);
+  if (found == connections_.end() || found->second->idle_since() != std::optional(since)) return false;
+  connections_.erase(found);
+  return true;
 }
 
 std::string HttpFront::plain_answer(std::string_view first_bytes) {
@@ -77,6 +97,10 @@ std::string HttpFront::plain_answer(std::string_view first_bytes) {
 
 void HttpFront::check_deadlines() {
   for (auto& [id, connection] : connections_) connection->check_deadlines();
+  while (!probes_.empty() && now_ - probes_.front().since >= kProbeMs) {
+    connections_.erase(probes_.front().connection);
+    probes_.erase(probes_.begin());
+  }
 }
 
 void HttpFront::drain() {
@@ -124,8 +148,13 @@ std::optional<http::Response> HttpFront::check_headers(const http::Connection& c
     needs.changes_state = request.method != http::Method::get && request.method != http::Method::head &&
                           request.method != http::Method::options;
   }
-  std::optional<http::Response> answer =
-      refuse(options_, connection.stream(), request, needs, options_.announce_address);
+  std::optional<http::Response> answer;
+  if (!needs.exempt && is_probe(connection.id())) {
+    ++counters_.turned_away;
+    answer = http::error_response(503, "there are too many clients (directive maxclients)");
+  } else {
+    answer = refuse(options_, connection.stream(), request, needs, options_.announce_address);
+  }
   if (answer && answer->status == 401 && request.header("Authorization") != nullptr) {
     ++counters_.failed_auth;
     log_limited(password_log_, "A wrong password came over HTTP from " + connection.stream().peer_address());
@@ -345,6 +374,7 @@ http::Response HttpFront::finished(const RouteSpec* route, std::optional<http::M
 void HttpFront::on_closed(uint64_t connection) {
   // Freed later: this is called from inside it.
   auto node = connections_.extract(connection);
+  std::erase_if(probes_, [connection](const Probe& probe) { return probe.connection == connection; });
   if (!node.empty()) ended_.push_back(std::move(node.mapped()));
 }
 

@@ -20,6 +20,7 @@
 #include "http/router.h"
 #include "server/buffer_relief.h"
 #include "server/calls.h"
+#include "server/client_door.h"
 #include "server/routes.h"
 #include "server/slowlog.h"
 
@@ -33,7 +34,7 @@ struct RouteCounters {
 
 struct HttpCounters {
   uint64_t connections = 0;  // accepted since the start
-  uint64_t turned_away = 0;  // of these, for maxclients
+  uint64_t turned_away = 0;  // of these, for maxclients; health checks that were answered are not among them
   uint64_t requests = 0;
   std::array<uint64_t, 6> answers{};  // by hundred of the status
   uint64_t foreign = 0;               // connections that began with another protocol
@@ -43,14 +44,15 @@ struct HttpCounters {
   std::map<std::pair<int, int>, RouteCounters> routes;
 };
 
-class HttpFront final : public http::RequestHandler, public CallOwner {
+class HttpFront final : public http::RequestHandler, public CallOwner, public ClientFront {
  public:
   // All must outlive it; `now` is set by the owner at every turn.
   HttpFront(RouteContext context, Calls& calls, SlowLog& slow_log, const Millis& now, BufferBudget& buffers);
 
   void accept(std::unique_ptr<ByteStream> stream);
-  // Answers 503 and closes: there are `maxclients` already.
-  void turn_away(std::unique_ptr<ByteStream> stream);
+  // For a client over `maxclients`: one request is read, and answered 503 unless it asks whether this node lives; then
+  // the connection is closed. The oldest of them gives way when there are too many.
+  void accept_probe(std::unique_ptr<ByteStream> stream);
   // What a client is told in plain that does not speak TLS where it is due (TlsStream::PlainAnswer): 400 to HTTP, else
   // nothing.
   static std::string plain_answer(std::string_view first_bytes);
@@ -68,7 +70,9 @@ class HttpFront final : public http::RequestHandler, public CallOwner {
   // Adds those that hold memory.
   void add_holders(std::vector<BufferHolder>& holders) const;
 
-  [[nodiscard]] size_t connections() const { return connections_.size(); }
+  [[nodiscard]] size_t connections() const override { return connections_.size(); }
+  void list(std::vector<uint64_t>& groups, std::vector<IdleClient>& idle) const override;
+  bool end_idle(uint64_t id, Millis since) override;
   [[nodiscard]] const HttpCounters& counters() const { return counters_; }
   void reset_counters() { counters_ = {}; }
 
@@ -124,6 +128,13 @@ class HttpFront final : public http::RequestHandler, public CallOwner {
   http::ConnectionLimits limits_;
   std::unordered_map<uint64_t, std::unique_ptr<http::Connection>> connections_;
   std::vector<std::unique_ptr<http::Connection>> ended_;
+  struct Probe {
+    uint64_t connection;
+    Millis since;
+  };
+  static constexpr Millis kProbeMs = 5'000;
+  std::vector<Probe> probes_;  // the oldest first
+  [[nodiscard]] bool is_probe(uint64_t connection) const;
   std::unordered_map<node::Token, Pending> pending_;
   uint64_t next_connection_ = 1;
   HttpCounters counters_;

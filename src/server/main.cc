@@ -13,6 +13,8 @@
 #include <vector>
 
 #include "base/log.h"
+#include "net/descriptors.h"
+#include "net/peers.h"
 #include "server/allocator.h"
 #include "server/command_line.h"
 #include "server/config_check.h"
@@ -69,11 +71,16 @@ int run(wh::LoadedConfig config) {
   wh::begin_giving_memory_back();
   const bool in_file = !config.options.logfile.empty();
   for (const std::string& notice : config.notices) wh::log_line(wh::LogLevel::warning, notice);
-  wh::Server server(std::move(config), log);
-  if (const wh::Status started = server.start(); !started) {
-    if (in_file) wh::log_line(wh::LogLevel::warning, started.error());
-    return complain("wormhole-server: " + started.error());
-  }
+  // Before the loop, which needs some itself.
+  wh::net::Descriptors descriptors(wh::net::PeerTransport::kMaxInbound);
+  const auto failed = [&](const std::string& error) {
+    if (in_file) wh::log_line(wh::LogLevel::warning, error);
+    return complain("wormhole-server: " + error);
+  };
+  if (const wh::Status enough = descriptors.reserve_for(config.options.maxclients); !enough)
+    return failed(enough.error());
+  wh::Server server(std::move(config), log, descriptors);
+  if (const wh::Status started = server.start(); !started) return failed(started.error());
   wh::EarlySignals::handled();
   daemon.serves();
   server.run();

@@ -25,9 +25,10 @@ net::PeerOptions PeerDoor::transport_options(uint64_t seed) {
   options.secure = [this](std::unique_ptr<ByteStream> stream, const std::string& name) {
     return net::TlsStream::connect(loop_, gate_, Lane::peer, certificates_.members_out(), std::move(stream), name);
   };
-  options.secure_accepted = [this](std::unique_ptr<ByteStream> stream, net::PeerOptions::PlainAnswer plain_answer) {
-    return net::TlsStream::accept(loop_, gate_, Lane::peer, certificates_.members_in(), std::move(stream),
-                                  std::move(plain_answer));
+  options.secure_accepted = [this](std::unique_ptr<ByteStream> stream, net::PeerOptions::PlainAnswer plain_answer,
+                                   bool from_member) {
+    return net::TlsStream::accept(loop_, gate_, from_member ? Lane::peer : Lane::stranger, certificates_.members_in(),
+                                  std::move(stream), std::move(plain_answer));
   };
   options.mistrust = [this](const ByteStream& stream, const node::Identity& receiver) {
     return name_objection(stream, receiver);

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <csignal>
-#include <sys/resource.h>
 #include <unistd.h>
 #include <utility>
 
@@ -21,8 +20,9 @@
 namespace wh {
 namespace {
 
-// Descriptors for everything but clients: the database, listeners, peers, the log.
-constexpr uint64_t kReservedDescriptors = 128;
+// The raft port's, which more often than others takes turns with strangers.
+constexpr int kPeerAcceptsPerTurn = 16;
+constexpr int kAcceptsPerTurn = 32;
 constexpr Millis kShutdownMs = 4'000;
 // For so long kept connections may still bring a request, which is their last.
 constexpr Millis kIdleGraceMs = 1'000;
@@ -59,8 +59,12 @@ class Server::LoopWorker final : public storage::Worker {
   net::Loop& loop_;
 };
 
-Server::Server(LoadedConfig config, LogOutput& log)
-    : config_(std::move(config)), options_(config_.options), log_(log), seed_(random_value<uint64_t>()) {
+Server::Server(LoadedConfig config, LogOutput& log, net::Descriptors& descriptors)
+    : config_(std::move(config)),
+      options_(config_.options),
+      log_(log),
+      descriptors_(descriptors),
+      seed_(random_value<uint64_t>()) {
   now_ = started_at_ = loop_.now();
   started_unix_s_ = unix_seconds();
   worker_ = std::make_unique<LoopWorker>(loop_);
@@ -73,7 +77,6 @@ Server::~Server() = default;
 Status Server::start() {
   const bool named = !options_.node_id.empty();
   if (!named) options_.node_id = default_node_id(machine_name(), options_.raft_port);
-  raise_descriptor_limit();
   buffers_.set_limit(options_.client_buffer_limit_bytes);
   if (named)
     if (Status tls = certificates_.load(); !tls) return tls;
@@ -110,22 +113,6 @@ Status Server::start() {
                "SIGUSR1 and SIGUSR2 do nothing here: SIGHUP opens the log file and reads the certificates anew");
     });
   return ok_status();
-}
-
-void Server::raise_descriptor_limit() {
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  const rlim_t wanted = options_.maxclients + kReservedDescriptors;
-  if (limit.rlim_cur < wanted) {
-    limit.rlim_cur = std::min(wanted, limit.rlim_max);
-    (void)setrlimit(RLIMIT_NOFILE, &limit);
-    (void)getrlimit(RLIMIT_NOFILE, &limit);
-  }
-  if (limit.rlim_cur >= wanted) return;
-  const uint64_t possible = limit.rlim_cur > kReservedDescriptors + 1 ? limit.rlim_cur - kReservedDescriptors : 1;
-  logf(LogLevel::warning, "maxclients is %lu instead of %lu: this process may open %lu files only (ulimit -n)",
-       possible, options_.maxclients, static_cast<uint64_t>(limit.rlim_cur));
-  options_.maxclients = possible;
 }
 
 Status Server::open_storage(node::RecoveredNode& recovered, bool named) {
@@ -196,24 +183,31 @@ void Server::make_node(node::RecoveredNode recovered) {
           .reset_counters = [this] { reset_counters(); },
           .slow_log = slow_log_},
       *calls_, slow_log_, now_, buffers_);
+  client_door_ = std::make_unique<ClientDoor>(options_, *http_, *debug_);
 }
 
 Status Server::open_ports() {
-  const auto listen = [&](uint16_t port, net::Listener::AcceptFunction accept) {
-    return net::Listener::listen(loop_,
-                                 {.bind = options_.bind,
-                                  .bind_interface = options_.bind_interface,
-                                  .port = port,
-                                  .backlog = static_cast<int>(options_.tcp_backlog),
-                                  // Members come first: only clients share what a turn leaves for them.
-                                  .tcp = {.keepalive_s = static_cast<unsigned>(options_.tcp_keepalive_s),
-                                          .clients = port == options_.raft_port ? nullptr : &client_turns_}},
-                                 std::move(accept));
+  const auto listen = [&](uint16_t port, net::Descriptors::Use use, net::Listener::AcceptFunction accept) {
+    return net::Listener::listen(
+        loop_,
+        {.bind = options_.bind,
+         .bind_interface = options_.bind_interface,
+         .port = port,
+         .backlog = static_cast<int>(options_.tcp_backlog),
+         // Members come first: only clients share what a turn leaves for them.
+         .tcp = {.keepalive_s = static_cast<unsigned>(options_.tcp_keepalive_s),
+                 .clients = use == net::Descriptors::Use::peers ? nullptr : &client_turns_},
+         .descriptors = &descriptors_,
+         .use = use,
+         .accepts_per_turn = use == net::Descriptors::Use::peers ? kPeerAcceptsPerTurn : kAcceptsPerTurn},
+        std::move(accept));
   };
   const auto open = [&](const char* what, uint16_t port, std::unique_ptr<net::Listener>& listener,
                         net::Listener::AcceptFunction accept) -> Status {
     if (port == 0) return ok_status();
-    auto opened = listen(port, std::move(accept));
+    auto opened =
+        listen(port, &listener == &raft_listener_ ? net::Descriptors::Use::peers : net::Descriptors::Use::clients,
+               std::move(accept));
     if (!opened) return Error{opened.error() + " (" + what + ")"};
     listener = std::move(*opened);
     for (const std::string& address : listener->addresses()) logf(LogLevel::notice, "%s on %s", what, address.c_str());
@@ -222,22 +216,20 @@ Status Server::open_ports() {
   Status raft = open("peers", options_.raft_port, raft_listener_,
                      [this](std::unique_ptr<ByteStream> stream) { transport_->accept(std::move(stream)); });
   if (!raft) return raft;
-  Status http = open("HTTP", options_.port, http_listener_, [this](std::unique_ptr<ByteStream> stream) {
-    if (full()) return http_->turn_away(std::move(stream));
-    http_->accept(std::move(stream));
-  });
+  Status http = open("HTTP", options_.port, http_listener_,
+                     [this](std::unique_ptr<ByteStream> stream) { accept_http(std::move(stream)); });
   if (!http) return http;
   Status https = open("HTTPS", options_.tls_port, https_listener_, [this](std::unique_ptr<ByteStream> stream) {
-    auto tls = net::TlsStream::accept(loop_, tls_gate_, net::HandshakeGate::Lane::client, certificates_.clients(),
-                                      std::move(stream), HttpFront::plain_answer, &buffers_);
-    if (full()) return http_->turn_away(std::move(tls));
-    http_->accept(std::move(tls));
+    accept_http(net::TlsStream::accept(loop_, tls_gate_, net::HandshakeGate::Lane::client, certificates_.clients(),
+                                       std::move(stream), HttpFront::plain_answer, &buffers_));
   });
   if (!https) return https;
   Status debug =
       open("debug protocol", options_.debug_port, debug_listener_, [this](std::unique_ptr<ByteStream> stream) {
-        if (full()) return debug_->turn_away(std::move(stream));
-        debug_->accept(std::move(stream));
+        if (client_door_->admit_debug(stream->peer_is_loopback(), loop_.now()) == ClientDoor::Entry::welcome)
+          debug_->accept(std::move(stream));
+        else
+          debug_->turn_away(std::move(stream));
       });
   if (!debug && config_.set_somewhere.contains("debug-port")) return debug;
   if (!debug) {
@@ -260,6 +252,7 @@ void Server::run() {
   https_listener_.reset();
   debug_listener_.reset();
   raft_listener_.reset();
+  client_door_.reset();
   http_.reset();
   debug_.reset();
   backups_.reset();
@@ -321,13 +314,18 @@ void Server::sweep() {
   storage_->look_at_space();
 }
 
-bool Server::full() const { return http_->connections() + debug_->connections() >= options_.maxclients; }
+void Server::accept_http(std::unique_ptr<ByteStream> stream) {
+  if (client_door_->admit_http(loop_.now()) == ClientDoor::Entry::welcome)
+    http_->accept(std::move(stream));
+  else
+    http_->accept_probe(std::move(stream));
+}
 
 void Server::handshake_failed(net::HandshakeGate::Lane lane, const std::string& peer_address, std::string_view why) {
-  LogLimiter& limiter = handshake_logs_[static_cast<int>(lane)];
+  const bool client = lane == net::HandshakeGate::Lane::client;
+  LogLimiter& limiter = client ? client_handshake_log_ : peer_handshake_log_;
   if (!limiter.allow(loop_.now())) return;
-  std::string line = "A connection from " + peer_address + " to " +
-                     (lane == net::HandshakeGate::Lane::peer ? "the raft port" : "the HTTPS port") +
+  std::string line = "A connection from " + peer_address + " to " + (client ? "the HTTPS port" : "the raft port") +
                      " was closed: " + std::string(why);
   if (limiter.suppressed() != 0) line += " (and " + std::to_string(limiter.suppressed()) + " more like this before)";
   log_line(LogLevel::notice, line);
@@ -351,7 +349,10 @@ Sources Server::sources() const {
           .tls_gate = tls_gate_,
           .buffers = buffers_,
           .relief = relief_,
-          .client_turns = client_turns_};
+          .client_turns = client_turns_,
+          .descriptors = descriptors_,
+          .client_door = *client_door_,
+          .transport = *transport_};
 }
 
 void Server::relieve_buffers() {
@@ -379,6 +380,7 @@ void Server::reset_counters() {
   calls_->reset_counters();
   http_->reset_counters();
   debug_->reset_counters();
+  client_door_->reset_counters();
   turn_watch_.reset();
   relief_.reset_counters();
   client_turns_.reset_counters();
@@ -388,12 +390,17 @@ void Server::reset_counters() {
 }
 
 Status Server::configure(const std::string& name, const std::string& value) {
+  const uint64_t maxclients = options_.maxclients;
   if (Status set = set_option(options_, name, value); !set) return set;
+  if (options_.maxclients != maxclients)
+    if (Status reserved = descriptors_.reserve_for(options_.maxclients); !reserved) {
+      options_.maxclients = maxclients;
+      return reserved;
+    }
   logf(LogLevel::notice, "%s was changed by CONFIG SET%s", find_option(name)->name.data(),
        hides_value(name) ? "" : (": " + value).c_str());
   set_log_level(options_.loglevel);
   log_.set_format(options_.log_format);
-  raise_descriptor_limit();
   for (const auto* listener : {&http_listener_, &https_listener_, &debug_listener_})
     if (*listener) (*listener)->set_keepalive(static_cast<unsigned>(options_.tcp_keepalive_s));
   buffers_.set_limit(options_.client_buffer_limit_bytes);

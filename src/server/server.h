@@ -8,6 +8,7 @@
 
 #include "base/buffer_budget.h"
 #include "net/client_turns.h"
+#include "net/descriptors.h"
 #include "net/listener.h"
 #include "net/loop.h"
 #include "net/peers.h"
@@ -17,6 +18,7 @@
 #include "server/buffer_relief.h"
 #include "server/calls.h"
 #include "server/certificates.h"
+#include "server/client_door.h"
 #include "server/config_loader.h"
 #include "server/debug_front.h"
 #include "server/figures.h"
@@ -34,7 +36,8 @@ namespace wh {
 
 class Server final : public net::PeerEvents {
  public:
-  Server(LoadedConfig config, LogOutput& log);
+  // `log` and `descriptors`, reserved for the config's maxclients, must outlive it.
+  Server(LoadedConfig config, LogOutput& log, net::Descriptors& descriptors);
   ~Server() override;
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
@@ -52,13 +55,12 @@ class Server final : public net::PeerEvents {
   Status open_storage(node::RecoveredNode& recovered, bool named);
   Status open_ports();
   void make_node(node::RecoveredNode recovered);
-  void raise_descriptor_limit();
 
   // Going on.
   void turn();
   void turn_ended(const net::TurnTimes& times);
   void sweep();
-  [[nodiscard]] bool full() const;
+  void accept_http(std::unique_ptr<ByteStream> stream);
   void handshake_failed(net::HandshakeGate::Lane lane, const std::string& peer_address, std::string_view why);
   // For one INFO or one scrape.
   [[nodiscard]] Sources sources() const;
@@ -91,6 +93,7 @@ class Server final : public net::PeerEvents {
   LoadedConfig config_;
   Options& options_;
   LogOutput& log_;
+  net::Descriptors& descriptors_;
   uint64_t seed_;
   Pidfile pidfile_;
 
@@ -115,7 +118,8 @@ class Server final : public net::PeerEvents {
   Certificates certificates_{options_, loop_};
   net::HandshakeGate tls_gate_{loop_};
   PeerDoor peer_door_{options_, loop_, tls_gate_, certificates_};
-  LogLimiter handshake_logs_[2] = {LogLimiter{10'000}, LogLimiter{10'000}};  // by lane
+  LogLimiter peer_handshake_log_{10'000};
+  LogLimiter client_handshake_log_{10'000};
   std::unique_ptr<net::PeerTransport> transport_;
   std::unique_ptr<node::Node> node_;
   std::unique_ptr<Calls> calls_;
@@ -126,6 +130,7 @@ class Server final : public net::PeerEvents {
   uint64_t storage_results_ = 0;
   std::unique_ptr<HttpFront> http_;
   std::unique_ptr<DebugFront> debug_;
+  std::unique_ptr<ClientDoor> client_door_;
   std::unique_ptr<net::Listener> raft_listener_;
   std::unique_ptr<net::Listener> http_listener_;
   std::unique_ptr<net::Listener> https_listener_;

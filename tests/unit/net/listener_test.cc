@@ -166,6 +166,41 @@ TEST_CASE("a paused listener leaves connections to the kernel; the function may 
   for (const int fd : sockets) ::close(fd);
 }
 
+TEST_CASE("HAZARDS H19: who finds no room among the descriptors waits in the backlog, and is taken when one has gone") {
+  Loop loop;
+  Descriptors descriptors(/*peers=*/2);
+  ListenOptions options = on({"127.0.0.1"});
+  options.descriptors = &descriptors;
+  options.use = Descriptors::Use::peers;
+  std::vector<std::unique_ptr<ByteStream>> accepted;
+  const auto listener = Listener::listen(
+      loop, options, [&](std::unique_ptr<ByteStream> stream) { accepted.push_back(std::move(stream)); });
+  REQUIRE(listener.ok());
+  std::vector<int> sockets;
+  for (int i = 0; i < 4; ++i) sockets.push_back(connected_socket((*listener)->port()));
+  REQUIRE(run_until(loop, [&] { return accepted.size() == 2; }));
+  run_for(loop, 150);
+  CHECK(accepted.size() == 2);
+  CHECK(descriptors.open(Descriptors::Use::peers) == 2);
+  // The place is free at once, whatever libuv still has to call.
+  accepted.pop_back();
+  CHECK(descriptors.open(Descriptors::Use::peers) == 1);
+  REQUIRE(run_until(loop, [&] { return accepted.size() == 2; }));
+  // One that is being closed has its descriptor until the other side has gone.
+  Recorder recorder;
+  accepted[0]->set_handler(&recorder);
+  accepted[0]->close();
+  run_for(loop, 20);
+  CHECK(descriptors.open(Descriptors::Use::peers) == 2);
+  for (const int fd : sockets) ::close(fd);
+  REQUIRE(run_until(loop, [&] { return recorder.closes == 1; }));
+  accepted.clear();
+  run_for(loop, 150);  // the last of the four
+  accepted.clear();
+  CHECK(descriptors.open(Descriptors::Use::peers) == 0);
+  CHECK((*listener)->refused() == 0);
+}
+
 namespace {
 
 // The child of the next test: echoes, and answers "?" with how many turns its loop has made.

@@ -1,5 +1,9 @@
 #include "net/peers.h"
 
+#include <cerrno>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <doctest/doctest.h>
 
 #include "peers_fixture.h"
@@ -357,7 +361,7 @@ TEST_CASE("connections without a hello are bounded, the oldest goes first") {
     strangers.push_back(std::make_unique<Stranger>(loop, a.port(), ""));
     REQUIRE(run_until(loop, [&] { return strangers.back()->stream != nullptr; }));
   };
-  for (size_t i = 0; i < PeerTransport::kMaxStrangers; ++i) connect();
+  for (size_t i = 0; i < PeerTransport::kMaxGreeting; ++i) connect();
   run_for(loop, 50);
   CHECK_FALSE(strangers[0]->closed());
   connect();
@@ -365,6 +369,86 @@ TEST_CASE("connections without a hello are bounded, the oldest goes first") {
   CHECK_FALSE(strangers[1]->closed());
   strangers[1]->stream->write(first_frame(hello_from(2, 7, 1)));
   CHECK(run_until(loop, [&] { return a.identities.size() == 1; }));
+}
+
+namespace {
+
+// Connections whose other end is an address of this machine that one chooses.
+struct Elsewhere {
+  Elsewhere(const char* from, uint16_t port) : fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    REQUIRE(::bind(fd, Address::parse(from, 0)->raw(), sizeof(sockaddr_in)) == 0);
+    REQUIRE(::connect(fd, Address::parse("127.0.0.1", port)->raw(), sizeof(sockaddr_in)) == 0);
+  }
+  ~Elsewhere() { ::close(fd); }
+  Elsewhere(const Elsewhere&) = delete;
+  Elsewhere& operator=(const Elsewhere&) = delete;
+  [[nodiscard]] bool closed() const {
+    char byte = 0;
+    return ::recv(fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK) == 0 || (errno != EAGAIN && errno != EWOULDBLOCK);
+  }
+  int fd;
+};
+
+}  // namespace
+
+TEST_CASE("HAZARDS G11: strangers take no place from who comes from a member's address, nor one from who has greeted") {
+  Loop loop;
+  TestNode a(loop, 1, 7, 0, "secret");
+  TestNode member(loop, 2, 7, 0, "secret");
+  a.transport->set_peers({member.as_peer()});  // at 127.0.0.1
+  REQUIRE(run_until(loop, [&] { return a.connected_to(member); }));
+  Elsewhere silent_member("127.0.0.1", a.port());
+  run_for(loop, 20);
+  std::vector<std::unique_ptr<Elsewhere>> strangers;
+  // Greets, and owes a proof.
+  Elsewhere greeted("127.0.0.2", a.port());
+  const std::string hello = first_frame(hello_from(3, 7, 1));
+  REQUIRE(::send(greeted.fd, hello.data(), hello.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(hello.size()));
+  run_for(loop, 20);
+  for (size_t i = 0; i < 3 * PeerTransport::kMaxGreeting; ++i) {
+    strangers.push_back(std::make_unique<Elsewhere>("127.0.0.2", a.port()));
+    if (i % 50 == 0) run_for(loop, 5);
+  }
+  REQUIRE(run_until(loop, [&] { return a.transport->evicted() == 2 * PeerTransport::kMaxGreeting; }));
+  run_for(loop, 20);
+  CHECK_FALSE(silent_member.closed());
+  char reply = 0;
+  CHECK(::recv(greeted.fd, &reply, 1, MSG_DONTWAIT | MSG_PEEK) == 1);
+  CHECK(strangers.front()->closed());
+  CHECK_FALSE(strangers.back()->closed());
+  CHECK(a.connected_to(member));
+}
+
+TEST_CASE("HAZARDS G11: peers that are no known members are bounded, the oldest gives way; known ones never do") {
+  Loop loop;
+  TestNode a(loop, 1, 7);
+  TestNode member(loop, 2, 7);
+  a.transport->set_peers({member.as_peer()});
+  member.transport->set_peers({a.as_peer()});
+  REQUIRE(run_until(loop, [&] { return member.connected_to(a) && a.identities.size() == 1; }));
+  std::vector<std::unique_ptr<Stranger>> unknown;
+  for (size_t i = 0; i <= PeerTransport::kMaxUnknownPeers; ++i) {
+    unknown.push_back(std::make_unique<Stranger>(loop, a.port(), first_frame(hello_from(100 + i, 7, 1))));
+    REQUIRE(run_until(loop, [&] { return a.identities.size() == i + 2; }));
+  }
+  REQUIRE(run_until(loop, [&] { return unknown[0]->closed(); }));
+  CHECK_FALSE(unknown[1]->closed());
+  CHECK(member.connected_to(a));
+  CHECK(member.transport->send(instance(1), numbered(1)));
+  CHECK(run_until(loop, [&] { return a.messages.size() == 1; }));
+}
+
+TEST_CASE("HAZARDS G11: in plain who says nothing is closed soon") {
+  Loop loop;
+  TestNode a(loop, 1, 7);
+  const Millis begun = loop.now();
+  Stranger silent(loop, a.port(), "");
+  REQUIRE(run_until(loop, [&] { return silent.closed(); }));
+  CHECK(loop.now() - begun < PeerTransport::kHelloTimeoutMs);
+}
+
+TEST_CASE("HAZARDS H19: what the manual says is kept beside maxclients is what is kept") {
+  CHECK(Descriptors(PeerTransport::kMaxInbound).reserved() == 672);
 }
 
 TEST_CASE("set_peers: new ones are dialled, missing ones closed, moved ones dialled where they are now") {

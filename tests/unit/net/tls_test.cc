@@ -509,23 +509,52 @@ TEST_CASE("HAZARDS J5: a flood of handshakes takes one expensive step a turn, an
   CHECK(most_steps_a_turn == 1);
 }
 
-TEST_CASE("HAZARDS J5: one handshake too many is closed, and a name that is none fails, both later and with a reason") {
+TEST_CASE(
+    "HAZARDS J5: one silent connection too many ends the oldest; a name that is none fails, later, with a reason") {
   Loop loop;
   HandshakeGate gate(loop);
   const auto context = server_context("server");
-  std::vector<std::unique_ptr<HandshakeGate::Ticket>> crowd;
-  for (size_t i = 0; i < HandshakeGate::kMaxHandshakes; ++i)
-    crowd.push_back(std::make_unique<HandshakeGate::Ticket>(
-        gate, Lane::client, [](void*) {}, nullptr));
   Plain plain(loop, gate, context);
+  std::vector<std::unique_ptr<HandshakeGate::Ticket>> crowd;
+  for (size_t i = 0; i < HandshakeGate::kMaxSilent; ++i)
+    crowd.push_back(std::make_unique<HandshakeGate::Ticket>(
+        gate, Lane::client, i, [](void*) {}, [](void*) {}, nullptr));
   CHECK(plain.at_server.closes == 0);
   REQUIRE(run_until(loop, [&] { return plain.at_server.closes == 1; }));
-  CHECK(plain.at_server.why == "too many TLS handshakes at once");
+  CHECK(plain.at_server.why == TlsStream::kGaveWay);
   crowd.clear();
 
   Talk talk(loop, gate, context, client_context(), std::string(300, 'n'));
   REQUIRE(run_until(loop, [&] { return talk.at_client.closes == 1; }));
   CHECK(talk.at_client.why.starts_with("could not set up TLS: "));
+}
+
+TEST_CASE("HAZARDS J5: with all places taken by handshakes that get on, a greeting is refused") {
+  Loop loop;
+  HandshakeGate gate(loop);
+  std::vector<std::unique_ptr<HandshakeGate::Ticket>> crowd;
+  for (size_t i = 0; i < HandshakeGate::kMaxHandshakes; ++i) {
+    crowd.push_back(std::make_unique<HandshakeGate::Ticket>(
+        gate, Lane::client, i, [](void*) {}, [](void*) {}, nullptr));
+    REQUIRE(crowd.back()->ask());
+  }
+  Talk talk(loop, gate, server_context("server"), client_context());
+  REQUIRE(run_until(loop, [&] { return talk.at_server.closes == 1; }));
+  CHECK(talk.at_server.why == TlsStream::kTooMany);
+  CHECK(gate.refused() == 1);
+}
+
+TEST_CASE("HAZARDS J5: who has sent nothing in time is closed, and nobody is told that a handshake failed") {
+  Loop loop;
+  HandshakeGate gate(loop, 60'000, 500);
+  Plain silent(loop, gate, server_context("server"));
+  Plain slow(loop, gate, server_context("server"));
+  slow.pair.client->write("\x16");
+  REQUIRE(run_until(loop, [&] { return silent.at_server.closes == 1; }));
+  CHECK(silent.at_server.why == "it sent nothing");
+  CHECK(gate.failures() == 0);
+  CHECK(slow.at_server.closes == 0);
+  CHECK(gate.under_way(Lane::client) == 1);
 }
 
 TEST_CASE("HAZARDS J5: a handshake that takes too long is given up, at either end; its place becomes free") {
@@ -538,7 +567,7 @@ TEST_CASE("HAZARDS J5: a handshake that takes too long is given up, at either en
   const auto client = TlsStream::connect(loop, gate, Lane::peer, client_context(), std::move(pair.client), "node-1");
   client->set_handler(&recorder);
   REQUIRE(run_until(loop, [&] { return silent.at_server.closes == 1 && recorder.closes == 1; }));
-  CHECK(silent.at_server.why == "the TLS handshake took too long");
+  CHECK(silent.at_server.why == "it sent nothing");
   CHECK(recorder.why == "the TLS handshake took too long");
   CHECK(loop.now() - start >= 39);
   CHECK(gate.under_way(Lane::client) == 0);
