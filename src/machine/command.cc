@@ -128,9 +128,15 @@ Body decode_body(Kind kind, Reader& in) {
 
 }  // namespace
 
+bool is_too_large(const Body& body) { return kEnvelopeBytes + std::visit(EncodedSize{}, body) > kMaxCommandBytes; }
+
+// The size of the whole is not part of what decode() demands: the log of a lone node may hold larger ones.
 Status check(const Body& body) {
-  const char* fault = std::visit(Fault{}, body);
-  return fault == nullptr ? ok_status() : Status(Error{fault});
+  if (const char* fault = std::visit(Fault{}, body)) return Error{fault};
+  if (is_too_large(body))
+    return Error{"one request has at most " + std::to_string(kMaxCommandBytes - kEnvelopeBytes) +
+                 " bytes, keys, values and lengths together: send it in parts"};
+  return ok_status();
 }
 
 std::string encode_body(const Body& body) {

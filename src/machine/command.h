@@ -30,6 +30,9 @@ inline constexpr size_t kMaxValueBytes = size_t{4} << 20;  // of a value and of 
 inline constexpr size_t kMaxQueueNameBytes = 128;
 inline constexpr size_t kMaxItems = 10'000;  // pairs of a Set, keys of a Delete
 inline constexpr size_t kEnvelopeBytes = 25;
+// A whole command, envelope included: with what goes around it, it fits a frame between nodes (wire/frame.h). A larger
+// one could be committed by nobody but a lone node, and would stop replication for ever.
+inline constexpr size_t kMaxCommandBytes = (size_t{8} << 20) - (size_t{64} << 10);
 
 // Names one request for ever, so that a second copy of it in the log has no effect (HAZARDS E9). `epoch` grows with
 // each start of the origin, `sequence` with each request; sequence 0 asks for no deduplication.
@@ -74,6 +77,8 @@ struct Command {
 
 // Whether a body is within the bounds above and so may be encoded; the error is a sentence for the client.
 Status check(const Body& body);
+// Whether its command is over kMaxCommandBytes; check() says so too.
+bool is_too_large(const Body& body);
 
 // Whether a whole command puts data in (a Set or an Enqueue), however much of it replaces other data.
 bool adds_data(std::string_view command);

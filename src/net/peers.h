@@ -35,6 +35,8 @@ class PeerEvents {
  public:
   virtual ~PeerEvents() = default;
   virtual void received(raft::NodeId from, node::PeerMessage message) = 0;
+  // Its connection to this node was closed: it sent what is no message, one sentence.
+  virtual void violated(raft::NodeId from, const std::string& what) = 0;
   // A connection to this peer stands: messages reach it from now on, those sent before may be lost.
   virtual void peer_connected(raft::NodeId id) = 0;
   // The connection died and nobody listens at the peer's address any more: its process is gone. Once a death.
@@ -116,6 +118,7 @@ class PeerTransport final : public node::Transport {
   void set_identity(const node::Identity& identity, node::Standing standing) override;
   // False too when the message is over the bounds of wire/frame.h (logged), or finds kMaxPendingBytes before it.
   bool send(raft::NodeId to, node::PeerMessage message) override;
+  void cut_off(raft::NodeId from) override;
   // `request` must not be one under way. Takes 3 s at most; 5 s for questions that need the other's disk.
   void ask(uint64_t request, const std::string& address, node::Ask question) override;
   // Names go through the loop's Resolver, which keeps answers for a while. Takes 3 s at most.

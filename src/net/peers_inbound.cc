@@ -174,7 +174,12 @@ void PeerTransport::inbound_frame(uint64_t id, const wire::Frame& frame) {
         events_.received(in.from, *std::move(message));
         return;
       }
-      break;
+      {
+        const raft::NodeId from = in.from;
+        drop_inbound(id);
+        events_.violated(from, std::string("a frame that is no message: ") + wire::to_string(frame.type));
+      }
+      return;
     case Inbound::State::answering:
     case Inbound::State::closing:
       break;
@@ -287,6 +292,10 @@ void PeerTransport::admit(uint64_t id, Inbound& in, wire::Hello hello) {
   // It lives: if our own connection to it waits for another try, now is the time.
   if (Outbound* const out = find_peer(from); out != nullptr && !out->dial && !out->link) retry_now(*out);
   events_.peer_identity(from, hello.sender);
+}
+
+void PeerTransport::cut_off(raft::NodeId from) {
+  if (const auto open = inbound_of_.find(from); open != inbound_of_.end()) drop_inbound(open->second);
 }
 
 // To one who greets in plain where TLS is spoken: in plain too, so that its log can say what is wrong. No other

@@ -58,9 +58,10 @@ void Node::on_forward_admin(raft::NodeId from, ForwardAdmin& forward, Millis now
                     .deadline = now + options_.request_timeout_ms});
 }
 
-void Node::on_forward_admin_reply(ForwardAdminReply& reply) {
+void Node::on_forward_admin_reply(raft::NodeId from, ForwardAdminReply& reply, Millis now) {
   for (PendingAdmin& admin : admin_) {
     if (admin.step != PendingAdmin::Step::forwarded || admin.number != reply.request) continue;
+    if (admin.to != from) return violated(from, "an answer to a request about members that another was sent", now);
     // Given back before anything was done: it goes to whoever leads now.
     if (reply.outcome == Outcome::not_leader) {
       wait_turn(admin, turn_at_);
@@ -115,7 +116,8 @@ void Node::pump_admin(Millis now) {
           admin.number = unique(next_number_++);
           const raft::Member* about = raft_->configuration().find_name(admin.admin.name);
           admin.target = about != nullptr ? about->id : raft::kNobody;
-          if (send(raft_->leader_id(), ForwardAdmin{admin.number, admin.admin})) admin.step = Step::forwarded;
+          admin.to = raft_->leader_id();
+          if (send(admin.to, ForwardAdmin{admin.number, admin.admin})) admin.step = Step::forwarded;
         }
         break;
       case Step::joining: {
@@ -466,6 +468,7 @@ void Node::asked(uint64_t question_id, Ask question, Millis now) {
 
 void Node::answered(uint64_t request, Result<Answer> answer, Millis now) {
   wants_turn_ = true;
+  if (loss_answered(request, answer, now)) return;
   if (adopting_.contains(request)) return adopted(request, answer, now);
   if (finding_.erase(request) > 0) {
     const auto* who = answer ? std::get_if<WhoIAm>(&*answer) : nullptr;

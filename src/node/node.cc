@@ -21,6 +21,11 @@ constexpr size_t kDiscardPerTurn = 2'000;
 // Nodes outside its configuration that a node answers.
 constexpr size_t kMaxStrangers = 16;
 
+// More would outlast the next snapshot.
+uint64_t trailing_entries(const NodeOptions& options) {
+  return std::min(options.trailing_entries, options.snapshot_entries / 2);
+}
+
 }  // namespace
 
 std::string to_hex(const ClusterId& id) {
@@ -102,7 +107,7 @@ void Node::start_raft(raft::Recovered recovered, Millis now) {
                         .max_in_flight_bytes = options_.max_in_flight_bytes,
                         .max_uncommitted_bytes = options_.max_uncommitted_bytes,
                         .log_cache_bytes = options_.log_cache_bytes,
-                        .trailing_entries = std::min(options_.trailing_entries, options_.snapshot_entries / 2),
+                        .trailing_entries = trailing_entries(options_),
                         .held_log_bytes = options_.snapshot_bytes,
                         .max_chunk_bytes = options_.max_chunk_bytes,
                         .snapshot_rate = options_.snapshot_rate};
@@ -122,14 +127,29 @@ void Node::receive(raft::NodeId from, PeerMessage message, Millis now) {
     if (const auto it = announced_.find(from); it != announced_.end()) dial_stranger(from, Identity(it->second));
   std::visit(Overloaded{
                  [&](Forward& m) { on_forward(from, m, now); },
-                 [&](ForwardReply& m) { on_forward_reply(m); },
+                 [&](ForwardReply& m) { on_forward_reply(from, m, now); },
                  [&](ForwardAdmin& m) { on_forward_admin(from, m, now); },
-                 [&](ForwardAdminReply& m) { on_forward_admin_reply(m); },
+                 [&](ForwardAdminReply& m) { on_forward_admin_reply(from, m, now); },
                  [&](auto& m) {
                    if (raft_) raft_->step(now, raft::Receive{from, std::move(m)});
                  },
              },
              message);
+}
+
+void Node::violated(raft::NodeId from, const std::string& what, Millis now) {
+  ++counters_.violations;
+  transport_.cut_off(from);
+  if (!violation_log_.allow(now)) return;
+  const raft::Member* member = raft_ ? raft_->configuration().find(from) : nullptr;
+  const auto met = announced_.find(from);
+  const std::string name = member != nullptr         ? member->name
+                           : met != announced_.end() ? met->second.name
+                                                     : "a node that is no member";
+  logf(LogLevel::warning,
+       "%s (instance %016lx) sent what no correct member can send: %s. Nothing of it was done, and its connection was "
+       "closed (%lu more of any member since the last such line)",
+       name.c_str(), from.value, what.c_str(), violation_log_.suppressed());
 }
 
 void Node::peer_connected(raft::NodeId id, Millis now) {
@@ -236,7 +256,8 @@ void Node::run_raft(Millis now) {
 }
 
 void Node::carry_out(raft::Output output, Millis now) {
-  if (output.acknowledged_lost) storage_.acknowledged_lost(*output.acknowledged_lost, raft_->log().last_index());
+  if (output.acknowledged_lost) look_into_loss(*output.acknowledged_lost, now);
+  for (const raft::Violation& violation : output.violations) violated(violation.from, violation.what, now);
   for (const raft::Proposed& result : output.proposals) {
     if (proposing_.contains(result.token)) {
       proposed(result);
@@ -437,7 +458,7 @@ void Node::set_snapshot_limits(uint64_t entries, uint64_t bytes, uint64_t rate) 
   options_.snapshot_entries = entries;
   options_.snapshot_bytes = bytes;
   options_.snapshot_rate = rate;
-  if (raft_) raft_->set_snapshot_limits(rate, bytes);
+  if (raft_) raft_->set_snapshot_limits(rate, bytes, trailing_entries(options_));
 }
 
 void Node::set_max_uncommitted(uint64_t bytes) {

@@ -4,7 +4,7 @@
 // out one batch. By idea: node.cc (the turn, the order of effects), requests.cc (writes, reads, forwarding),
 // room.cc (disks and memory that fill), snapshots.cc (taking, receiving, loading; backups), membership.cc (adding,
 // transfer), removal.cc (removing, being removed), tolerance.cc (how many may fail), founding.cc (a node that is in no
-// cluster yet), ending.cc (a node that is being stopped).
+// cluster yet), ending.cc (a node that is being stopped), old_disk.cc (a disk that is said to be an older copy).
 #pragma once
 
 #include <cstdint>
@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/prng.h"
 #include "base/result.h"
 #include "machine/machine.h"
@@ -82,6 +83,7 @@ struct NodeCounters {
   uint64_t snapshots_taken = 0;
   uint64_t snapshots_installed = 0;
   uint64_t leader_changes = 0;
+  uint64_t violations = 0;  // connections of members that were closed, as they sent what no correct member can
 };
 
 class Node {
@@ -102,6 +104,8 @@ class Node {
 
   // --- the network
   void receive(raft::NodeId from, PeerMessage message, Millis now);
+  // A member sent what no correct member can: its connection is closed, which is counted and logged. `what`: a phrase.
+  void violated(raft::NodeId from, const std::string& what, Millis now);
   void peer_connected(raft::NodeId id, Millis now);
   // The connection died and the address refuses another: the process is gone.
   void peer_lost(raft::NodeId id, Millis now);
@@ -174,9 +178,9 @@ class Node {
   [[nodiscard]] bool snapshot_in_progress() const { return taking_.has_value(); }
   // Whether this node was removed from its cluster, and knows it for certain. It serves stale reads only.
   [[nodiscard]] bool removed() const { return removed_; }
-  // How many voters more may fail before nothing is committed any more. The leader counts those that answer; other
-  // nodes know the configuration only. 0 in no cluster.
-  [[nodiscard]] size_t tolerates() const;
+  // How many voters more may fail before nothing is committed any more. The leader counts those that answer; others
+  // know it only where it is 0 whoever answers, and in no cluster. Else nothing: not known.
+  [[nodiscard]] std::optional<size_t> tolerates() const;
   // Why an operator should worry about that, one sentence; empty when there is no reason.
   [[nodiscard]] std::string tolerance_warning() const;
 
@@ -245,6 +249,7 @@ class Node {
       forwarded
     } step = Step::waiting;
     uint64_t number = 0;    // of the probe, the proposal, the forward or the transfer
+    raft::NodeId to;        // forwarded: to whom
     raft::NodeId target;    // the instance it is about, once known
     Identity identity;      // what the probe found
     std::string why;        // the probe's error
@@ -268,6 +273,7 @@ class Node {
     uint64_t bytes_before = 0;
   };
   struct Loading {  // a snapshot being read into a fresh state, beside the one in use
+    Loading(raft::SnapshotMeta of, bool now_at_start) : meta(std::move(of)), at_start(now_at_start) {}
     raft::SnapshotMeta meta;
     machine::SnapshotLoader loader;
     uint64_t offset = 0;
@@ -309,7 +315,7 @@ class Node {
   void read_ready(const raft::ReadReady& ready, Millis now);
   void answer_waiter(const Waiter& waiter, Outcome outcome, raft::Index index, std::string reply);
   void on_forward(raft::NodeId from, Forward& forward, Millis now);
-  void on_forward_reply(ForwardReply& reply);
+  void on_forward_reply(raft::NodeId from, ForwardReply& reply, Millis now);
   ForwardedWrite take_forwarded(uint64_t sequence);
   void forward_again(uint64_t sequence);
   void forwarded_applied(const raft::Entry& entry, const std::string& reply);
@@ -324,6 +330,7 @@ class Node {
 
   // snapshots.cc
   void maybe_take_snapshot(Millis now);
+  [[nodiscard]] bool snapshot_due(raft::Index applied) const;
   void keep_sent_snapshot(Millis now);
   void write_slice();
   void snapshot_saved(const raft::SnapshotMeta& meta, Millis now);
@@ -353,7 +360,7 @@ class Node {
   void drop_refusing_learners(Millis now);
   void admin_proposed(const raft::Proposed& result, Millis now);
   void on_forward_admin(raft::NodeId from, ForwardAdmin& forward, Millis now);
-  void on_forward_admin_reply(ForwardAdminReply& reply);
+  void on_forward_admin_reply(raft::NodeId from, ForwardAdminReply& reply, Millis now);
   void give_back(PendingAdmin& admin);
   void adopted(uint64_t request, const Result<Answer>& answer, Millis now);
   void answer_take_me_in(uint64_t question_id, const TakeMeIn& question, Millis now);
@@ -373,6 +380,11 @@ class Node {
   void watch_tolerance(Millis now);
   [[nodiscard]] std::string names_of_silent(const raft::Configuration& configuration, Millis now) const;
   [[nodiscard]] std::string quorum_gone(Millis now) const;
+
+  // old_disk.cc
+  void look_into_loss(raft::Index acknowledged, Millis now);
+  // Whether the answer was to a question of look_into_loss.
+  bool loss_answered(uint64_t request, const Result<Answer>& answer, Millis now);
 
   // founding.cc
   void seek(Millis now);
@@ -445,6 +457,7 @@ class Node {
   std::map<raft::NodeId, Peer> strangers_;  // of this cluster, in no configuration here (yet)
   std::vector<Completion> completions_;
   NodeCounters counters_;
+  LogLimiter violation_log_{10'000};
   uint64_t next_number_ = 1;  // of proposals, reads, asks, forwards: never reused in this process life
 
   // requests
@@ -503,6 +516,17 @@ class Node {
   Tolerance tolerance_said_ = Tolerance::fine;
   Tolerance tolerance_seen_ = Tolerance::fine;
   Millis tolerance_since_ = 0;
+
+  // an acknowledgement that the log does not hold, by a leader's word
+  struct Loss {
+    raft::NodeId leader;
+    raft::Index acknowledged;
+    raft::Index last;                        // of the log, when it was said
+    std::set<std::string> leader_addresses;  // where that leader is reached
+    std::set<uint64_t> asked;                // voters, without an answer yet
+    std::set<raft::NodeId> backing;          // of them, those that name it as their leader
+  };
+  std::optional<Loss> loss_;
 
   // founding
   std::unique_ptr<Seeking> seeking_;

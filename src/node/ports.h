@@ -167,6 +167,8 @@ class Transport {
   // The numeric addresses, ip:port, that host:port leads to, each once, at most kMaxAddressesOfName; answered by
   // Node::resolved(request, ...) with them or an error, in bounded time. An IP address leads to itself.
   virtual void resolve(uint64_t request, const std::string& address) = 0;
+  // That member sent what no correct member can send: its connection to this node is closed. It may dial again.
+  virtual void cut_off(raft::NodeId from) = 0;
   // One question to whoever listens at `address`; answered by Node::answered(request, ...) with an answer or an error,
   // in bounded time.
   virtual void ask(uint64_t request, const std::string& address, Ask question) = 0;

@@ -81,7 +81,7 @@ void Node::told_removed(raft::NodeId by, raft::Position as_of, Millis now) {
   const bool believed = member != nullptr || (raft_->configuration().empty() && met != strangers_.end());
   if (!believed || by == instance_) return;
   if (!removed_) told_by_ = member != nullptr ? member->name : met->second.name;
-  raft_->step(now, raft::ToldRemoved{as_of});
+  raft_->step(now, raft::ToldRemoved{as_of, by});
 }
 
 void Node::watch_removal() {

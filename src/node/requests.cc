@@ -13,6 +13,16 @@ namespace wh::node {
 namespace {
 constexpr Millis kExpiryStepMs = 50;  // how late a time-out may be noticed
 constexpr size_t kMaxForwarded = 512;
+
+// What an answer to a write can say; the others are about members.
+bool is_outcome_of_write(Outcome outcome) {
+  return outcome != Outcome::conflict && outcome != Outcome::not_found && outcome != Outcome::timed_out;
+}
+
+std::string too_large_sentence() {
+  return "a request has at most " + std::to_string(machine::kMaxCommandBytes - machine::kEnvelopeBytes) +
+         " bytes, as the members send it to each other: send it in parts";
+}
 }  // namespace
 
 void Node::complete(Token token, Outcome outcome, raft::Index index, std::string reply) {
@@ -29,6 +39,9 @@ void Node::submit_write(Token token, std::string command, bool may_forward, Mill
   if (removed_) return complete(token, Outcome::dropped, {}, removed_sentence());
   if (pending() >= options_.max_pending || waiting_bytes_ > options_.max_uncommitted_bytes)
     return complete(token, Outcome::overloaded, {}, {});
+  // Behind what every front checks with better words: no follower could ever be sent it.
+  if (command.size() + machine::kEnvelopeBytes > machine::kMaxCommandBytes)
+    return complete(token, Outcome::dropped, {}, too_large_sentence());
   push_write({.token = token,
               .command = std::move(command),
               .may_forward = may_forward,
@@ -37,6 +50,15 @@ void Node::submit_write(Token token, std::string command, bool may_forward, Mill
 }
 
 void Node::on_forward(raft::NodeId from, Forward& forward, Millis now) {
+  // A member numbers its own requests: under another's numbers it could have that one's dropped as copies.
+  const auto id = machine::request_id_of(forward.command.view());
+  if (id && id->origin && id->origin != from)
+    return violated(from, "a forwarded write that is not numbered as its own", now);
+  const Waiter refused{.term = {}, .token = 0, .from = from, .request = forward.request, .deadline = 0};
+  if (forward.command.size() > machine::kMaxCommandBytes)
+    return answer_waiter(refused, Outcome::dropped, {}, too_large_sentence());
+  if (pending() >= options_.max_pending || waiting_bytes_ > options_.max_uncommitted_bytes)
+    return answer_waiter(refused, Outcome::overloaded, {}, {});
   PendingWrite write{.token = 0,
                      .command = std::string(forward.command.view()),
                      .may_forward = false,
@@ -48,8 +70,7 @@ void Node::on_forward(raft::NodeId from, Forward& forward, Millis now) {
   // So does who leads a later term than it was sent in: what was sent after it may have been applied since.
   if ((!raft_ || raft_->role() != raft::Role::leader || raft_->current_term() != forward.term) &&
       !WH_MUTANT(forwards_on)) {
-    answer_waiter({.term = {}, .token = 0, .from = from, .request = forward.request, .deadline = 0},
-                  Outcome::not_leader, {}, {});
+    answer_waiter(refused, Outcome::not_leader, {}, {});
   } else {
     push_write(std::move(write));
   }
@@ -189,10 +210,14 @@ void Node::answer_waiter(const Waiter& waiter, Outcome outcome, raft::Index inde
   }
 }
 
-void Node::on_forward_reply(ForwardReply& reply) {
+void Node::on_forward_reply(raft::NodeId from, ForwardReply& reply, Millis now) {
   const auto it = forward_requests_.find(reply.request);
   if (it == forward_requests_.end()) return;  // timed out before: answered already
   const uint64_t sequence = it->second;
+  if (forwarded_.at(sequence).to != from)
+    return violated(from, "an answer to a write that another member was sent", now);
+  if (!is_outcome_of_write(reply.outcome) || (reply.outcome == Outcome::applied && !machine::decode_reply(reply.reply)))
+    return violated(from, "an answer to a write that is none", now);
   const raft::Term term = forwarded_.at(sequence).term;
   if (reply.outcome == Outcome::not_leader) {
     // Who leads a term no more never does again, so all that it was sent in this term was refused, or will be.

@@ -15,15 +15,30 @@ constexpr size_t kFeedBytes = 16 << 10;
 // After a snapshot that found no room: until the next try, doubled each time.
 constexpr Millis kSnapshotWaitMs = 5'000;
 constexpr Millis kMaxSnapshotWaitMs = 300'000;
+
+// A snapshot writes the whole state, so it waits until the log behind the last one is worth it: this share of the
+// state. At the latest it is due at so many times what the directives say, so that a restart and a follower that
+// catches up have a bound; and a small state is written as often as they say.
+constexpr uint64_t kShareOfState = 2;
+constexpr uint64_t kLongestLog = 8;
+constexpr uint64_t kSmallState = 16 << 20;
 }  // namespace
 
 // --- taking one
 
+bool Node::snapshot_due(raft::Index applied) const {
+  const uint64_t entries = applied - last_snapshot_index_;
+  if (entries < options_.snapshot_entries && bytes_since_snapshot_ < options_.snapshot_bytes) return false;
+  const uint64_t state = machine_.logical_bytes();
+  return state <= kSmallState || bytes_since_snapshot_ >= state / kShareOfState ||
+         entries / kLongestLog >= options_.snapshot_entries ||
+         bytes_since_snapshot_ / kLongestLog >= options_.snapshot_bytes;
+}
+
 void Node::maybe_take_snapshot(Millis now) {
   const raft::Index applied = raft_->applied_index();
   if (taking_ || loading_ || applied <= last_snapshot_index_ || now < snapshot_not_before_) return;
-  if (applied - last_snapshot_index_ < options_.snapshot_entries && bytes_since_snapshot_ < options_.snapshot_bytes)
-    return;
+  if (!snapshot_due(applied)) return;
   // What is in a snapshot must survive like one: it waits until the log is on the disk up to here.
   if ((applied > raft_->durable_index() && !WH_MUTANT(snapshot_of_unsynced)) || machine_.applied() != applied) return;
   const raft::Log::ConfigurationAt& configuration =
@@ -36,7 +51,7 @@ void Node::maybe_take_snapshot(Millis now) {
                                                      ? raft::Configuration(configuration.configuration.members())
                                                      : configuration.configuration,
                                 .time_ms = machine_.time_ms()};
-  taking_.emplace();
+  taking_.emplace(Taking{});
   taking_->index_before = last_snapshot_index_;
   taking_->bytes_before = bytes_since_snapshot_;
   bytes_since_snapshot_ = 0;
@@ -158,9 +173,7 @@ void Node::chunk_written(const IncomingChunkWritten& written, Millis now) {
 
 void Node::begin_loading(const raft::SnapshotMeta& meta, bool at_start) {
   loaded_state_.reset();
-  loading_.emplace();
-  loading_->meta = meta;
-  loading_->at_start = at_start;
+  loading_.emplace(meta, at_start);
 }
 
 // Reads large pieces, feeds small ones: decoding a piece must not hold up the loop.

@@ -13,13 +13,14 @@ namespace {
 constexpr Millis kToleranceSettleMs = 3'000;
 }  // namespace
 
-size_t Node::tolerates() const {
+std::optional<size_t> Node::tolerates() const {
   if (!raft_ || removed_) return 0;
   const raft::Configuration& configuration = raft_->configuration();
   size_t answering = configuration.voters();
-  if (raft_->role() == raft::Role::leader)
-    for (const raft::Member& member : configuration.members())
-      if (member.suffrage == raft::Suffrage::voter && member.id != instance_ && silent(member.id)) --answering;
+  if (answering <= configuration.quorum()) return 0;
+  if (raft_->role() != raft::Role::leader) return std::nullopt;
+  for (const raft::Member& member : configuration.members())
+    if (member.suffrage == raft::Suffrage::voter && member.id != instance_ && silent(member.id)) --answering;
   return answering > configuration.quorum() ? answering - configuration.quorum() : 0;
 }
 
@@ -66,7 +67,7 @@ void Node::watch_tolerance(Millis now) {
   if (tolerance_seen_ == tolerance_said_ || now < tolerance_since_ + kToleranceSettleMs) return;
   tolerance_said_ = tolerance_seen_;
   if (tolerance_said_ == Tolerance::fine) {
-    logf(LogLevel::notice, "the cluster tolerates the failure of %zu of its %zu voters again", tolerates(),
+    logf(LogLevel::notice, "the cluster tolerates the failure of %zu of its %zu voters again", *tolerates(),
          raft_->configuration().voters());
   } else {
     logf(LogLevel::warning, "%s", tolerance_warning().c_str());

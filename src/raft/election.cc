@@ -62,6 +62,8 @@ void Raft::note_overtaken(NodeId by, Term term, bool by_leader) {
 // after a restart the commit index lies behind what was committed. One that knows it was removed never campaigns.
 bool Raft::may_campaign() const {
   if (disk_stalled_ || votes_unsent_ || (told_removed() && !WH_MUTANT(removed_campaigns))) return false;
+  if (next(hard_state_.current_term).value >= kLimit) return false;  // nobody would hear of it
+  if (owed_) return false;
   if (WH_MUTANT(outsider_never_campaigns)) return is_voter();
   return log_.names_voter_since(commit_index_, options_.self);
 }
@@ -181,7 +183,7 @@ bool Raft::sticks_to_leader(Millis now, const RequestVote& request) const {
 
 void Raft::on_request_vote(Millis now, NodeId from, const RequestVote& request) {
   if (request.pre_vote) {
-    const bool granted = request.term > hard_state_.current_term && log_is_up_to_date(request) &&
+    const bool granted = request.term > hard_state_.current_term && !owed_ && log_is_up_to_date(request) &&
                          (WH_MUTANT(prevote_without_stickiness) || !sticks_to_leader(now, request));
     if (WH_MUTANT(prevote_refusal_unanswered) && !granted) return;
     // A refusal carries our own term, so that a candidate that is behind catches up rather than asks for ever (A7).
@@ -190,7 +192,7 @@ void Raft::on_request_vote(Millis now, NodeId from, const RequestVote& request) 
     return;
   }
   const bool free = !hard_state_.voted_for || hard_state_.voted_for == from;
-  const bool granted = free && !leader_ && log_is_up_to_date(request);
+  const bool granted = free && !leader_ && !owed_ && log_is_up_to_date(request);
   if (granted) {
     if (hard_state_.voted_for != from) {
       hard_state_.voted_for = from;
@@ -204,6 +206,7 @@ void Raft::on_request_vote(Millis now, NodeId from, const RequestVote& request) 
   } else {
     const std::string why = !free     ? "it went to " + name_of(hard_state_.voted_for)
                             : leader_ ? name_of(leader_) + " leads"
+                            : owed_   ? "what this node acknowledged is looked into"
                                       : "its log is behind";
     logf(LogLevel::verbose, "no vote for %s in term %lu: %s", name_of(from).c_str(), hard_state_.current_term.value,
          why.c_str());

@@ -20,6 +20,10 @@ Log::Log(Recovered recovered)
   WH_ASSERT(recovered.tail.empty() || recovered.tail.back().index == last_index_, "the tail is not the log's end");
   if (configurations_.empty() || configurations_.front().index > base_index_)
     configurations_.insert(configurations_.begin(), ConfigurationAt{});
+  if (recovered.tail.empty()) {
+    evicted_index_ = last_index_;
+    evicted_time_ms_ = last_time_ms_;
+  }
   for (Entry& entry : recovered.tail) {
     cached_bytes_ += cost(entry);
     cache_.push_back(std::move(entry));
@@ -84,13 +88,18 @@ void Log::truncate_from(Index from) {
   while (configurations_.back().index >= from && !WH_MUTANT(truncated_configuration_stays)) configurations_.pop_back();
   last_index_ = from - 1;
   if (cache_.empty()) cache_first_ = last_index_ + 1;
-  if (!cache_.empty()) last_time_ms_ = cache_.back().time_ms;
+  if (evicted_index_ > last_index_) {
+    evicted_index_ = {};
+    evicted_time_ms_ = 0;
+  }
+  last_time_ms_ = cache_.empty() ? evicted_time_ms_ : cache_.back().time_ms;
 }
 
 void Log::reset(const SnapshotMeta& meta) {
   base_index_ = last_index_ = meta.index;
   base_term_ = meta.term;
-  last_time_ms_ = meta.time_ms;
+  evicted_index_ = meta.index;
+  last_time_ms_ = evicted_time_ms_ = meta.time_ms;
   runs_.clear();
   if (!WH_MUTANT(install_keeps_configuration))
     configurations_.assign(1, {meta.configuration_index, meta.configuration});
@@ -149,6 +158,8 @@ void Log::trim_cache(uint64_t max_bytes, Index keep_above) {
   while (!cache_.empty() && cache_.front().index <= keep_above &&
          (cached_bytes_ > max_bytes || cache_.front().index <= base_index_)) {
     cached_bytes_ -= cost(cache_.front());
+    evicted_index_ = cache_.front().index;
+    evicted_time_ms_ = cache_.front().time_ms;
     cache_.pop_front();
   }
   cache_first_ = cache_.empty() ? last_index_ + 1 : cache_.front().index;

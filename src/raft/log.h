@@ -54,7 +54,8 @@ class Log {
 
   // Appends one entry; its index is last_index + 1 and its term not below last_term.
   void append(Entry entry);
-  // Drops `from` and all behind it.
+  // Drops `from` and all behind it. Where the entry before it was not in the cache since the start, last_time_ms is not
+  // known, and 0, until the next append.
   void truncate_from(Index from);
   // Forgets everything and continues from a snapshot.
   void reset(const SnapshotMeta& meta);
@@ -93,6 +94,9 @@ class Log {
   Term base_term_;
   Index last_index_;
   Millis last_time_ms_ = 0;
+  // The entry that left the cache last, and its time: after a truncation it may be the log's end.
+  Index evicted_index_;
+  Millis evicted_time_ms_ = 0;
   std::deque<TermRun> runs_;
   std::vector<ConfigurationAt> configurations_{ConfigurationAt{}};
   Index cache_first_{1};

@@ -82,6 +82,12 @@ bool Raft::removed() const {
 
 void Raft::on_told_removed(Millis now, const ToldRemoved& told) {
   if (told.as_of <= told_removed_ || told.as_of.term.value >= kLimit || told.as_of.index.value >= kLimit) return;
+  // A leader that is heard talks to members only: against its heartbeats one member's word is nothing, and the truth is
+  // told again.
+  const bool heard = role_ == Role::leader ? quorum_in_contact(now)
+                                           : leader_ && last_leader_contact_ != 0 &&
+                                                 now < last_leader_contact_ + options_.election_timeout_ms;
+  if (told.by && told.by != leader_ && heard) return;
   told_removed_ = told.as_of;
   if (!told_removed() || role_ == Role::follower) return;
   if (role_ == Role::leader) return step_down(now, StepDownCause::removed, "a member says that this node was removed");

@@ -13,8 +13,10 @@
 namespace wh::raft {
 namespace {
 
-// A term this far above our own is no accident of elections: refused, so that one sick node cannot use up the numbers.
-constexpr uint64_t kMaxTermJump = uint64_t{1} << 32;
+// A jump of terms above the first is believed once in the second, as a server that was away for long needs one: so it
+// takes who lies years to use up the numbers.
+constexpr uint64_t kFarTerm = uint64_t{1} << 16;
+constexpr Millis kFarTermEvery = 1'000;
 
 Term term_of(const MessageBody& body) {
   return std::visit([](const auto& message) { return message.term; }, body);
@@ -91,6 +93,7 @@ void Raft::step(Millis now, Input input) {
                  [&](PeerLost& in) { on_peer_lost(now, in.id); },
                  [&](TransferLeadership& in) { on_transfer(now, in); },
                  [&](ToldRemoved& in) { on_told_removed(now, in); },
+                 [&](LossJudged&) { owed_.reset(); },
              },
              input);
 }
@@ -108,16 +111,16 @@ void Raft::on_receive(Millis now, NodeId from, MessageBody& body) {
     return on_append_entries(now, from, *beat);
   const Term term = term_of(body);
   const Term current = hard_state_.current_term;
-  if ((term.value >= kLimit || term.value > current.value + kMaxTermJump) && !WH_MUTANT(any_term_believed)) {
-    logf(LogLevel::warning, "ignoring a message of term %lu from node %016lx: this node is in term %lu", term.value,
-         from.value, current.value);
-    return;
-  }
+  if (std::string why = impossible(from, body); !why.empty()) return report_violation(from, std::move(why));
   if (term > current && !speaks_of_future_term(body)) {
     if (const auto* request = std::get_if<RequestVote>(&body); request != nullptr && sticks_to_leader(now, *request)) {
       // Neither the vote nor the term: whoever hears from a leader is not disturbed (thesis 4.2.3).
       send(from, RequestVoteReply{.term = current});
       return;
+    }
+    if (term.value > current.value + kFarTerm) {
+      if (far_term_at_ != 0 && now < far_term_at_ + kFarTermEvery) return;
+      far_term_at_ = now;
     }
     const bool from_leader =
         std::holds_alternative<AppendEntries>(body) || std::holds_alternative<InstallSnapshot>(body);
@@ -157,6 +160,7 @@ void Raft::set_term(Term term) {
   hard_state_ = {term, kNobody};
   hard_state_dirty_ = true;
   last_leader_contact_ = 0;
+  term_leader_ = kNobody;
 }
 
 void Raft::become_follower(Millis now, Term term, NodeId leader) {
@@ -176,7 +180,10 @@ void Raft::become_follower(Millis now, Term term, NodeId leader) {
   }
   role_ = Role::follower;
   leader_ = leader;
-  if (leader) heard_leader_ = true;
+  if (leader) {
+    heard_leader_ = true;
+    term_leader_ = leader;
+  }
   lost_leader_ = kNobody;
   votes_.clear();
   votes_unsent_ = false;
@@ -208,7 +215,7 @@ void Raft::become_leader(Millis now) {
        votes_.size(), configuration().voters());
   ++election_figures_.won;
   role_ = Role::leader;
-  leader_ = options_.self;
+  leader_ = term_leader_ = options_.self;
   heard_leader_ = true;
   votes_.clear();
   leader_since_ = now;
@@ -225,7 +232,8 @@ void Raft::append_as_leader(Millis now, EntryKind kind, Bytes payload) {
   Entry entry{.index = log_.last_index() + 1,
               .term = hard_state_.current_term,
               .kind = kind,
-              .time_ms = std::max(log_.last_time_ms(), stamp_base_ + (now - leader_since_)),
+              // Below kLimit, as all that is sent: at the end of its numbers time stands still.
+              .time_ms = std::min(std::max(log_.last_time_ms(), stamp_base_ + (now - leader_since_)), kLimit - 1),
               .payload = std::move(payload)};
   uncommitted_bytes_ += cost(entry);
   appended_bytes_ += cost(entry);

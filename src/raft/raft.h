@@ -1,7 +1,7 @@
 // The consensus core: values in, values out. No I/O, no clock, no threads; the same options, state, seed and inputs
 // give the same outputs everywhere. node/ drives it: step() any number of inputs, then take_output() once, and obey the
 // order that Output states. Implemented by idea: raft.cc (inputs, roles, outputs), election.cc, replication.cc,
-// membership.cc, reads.cc, snapshots.cc.
+// membership.cc, reads.cc, snapshots.cc, impossible.cc (what no member can send).
 #pragma once
 
 #include <cstdint>
@@ -129,11 +129,14 @@ struct TransferLeadership {
 // own log names it later than that.
 struct ToldRemoved {
   Position as_of;
+  NodeId by;  // while a leader is heard, only its own word counts; nobody: not known who said it
 };
+// What became of Output::acknowledged_lost: it is looked into no more, and the process goes on.
+struct LossJudged {};
 
 using Input = std::variant<Tick, Receive, Propose, ProposeConfiguration, ReadIndex, Persisted, DiskStalled, DiskLow,
                            SnapshotTaken, SnapshotReceived, ChunkStored, EntriesLoaded, ChunkLoaded, PeerConnected,
-                           PeerLost, TransferLeadership, ToldRemoved>;
+                           PeerLost, TransferLeadership, ToldRemoved, LossJudged>;
 
 // --- outputs
 
@@ -190,6 +193,12 @@ struct TransferDone {
   bool sent;  // the target was told: it may still win
 };
 
+// A message that no correct member can send. Nothing of it was acted on: whoever sent it is ill, or lies.
+struct Violation {
+  NodeId from;
+  std::string what;  // for people: what was wrong with it
+};
+
 struct HeldOutbound {
   uint64_t ticket;
   Outbound outbound;
@@ -212,11 +221,13 @@ struct Output {
   std::optional<LoadEntries> load;
   std::optional<Index> compact;  // log rows up to this index may be removed
   std::vector<TransferDone> transfers;
-  // The leader says that this node acknowledged entries up to here, and its log ends before: an older copy of its disk,
-  // or entries that it never synced. To be looked at before anything else of this output.
+  // Who leads says that this node acknowledged entries up to here, and its log ends before: an older copy of its disk,
+  // or entries that it never synced, or a lie. It is said at most until the first acknowledgement of this process life;
+  // later, this node knows better. Until LossJudged, or until it holds them again, it neither votes nor campaigns.
   std::optional<Index> acknowledged_lost;
-  bool more = false;              // committed entries were held back by max_apply_bytes: call again
-  Millis next_deadline = kNever;  // step a Tick then
+  std::vector<Violation> violations;  // one for each sender at most: its connection should be closed
+  bool more = false;                  // committed entries were held back by max_apply_bytes: call again
+  Millis next_deadline = kNever;      // step a Tick then
 };
 
 // What an operator asks about.
@@ -287,9 +298,10 @@ class Raft {
   }
   [[nodiscard]] const SnapshotCounters& snapshot_counters() const { return snapshot_counters_; }
   void set_max_uncommitted(uint64_t bytes) { options_.max_uncommitted_bytes = bytes; }
-  void set_snapshot_limits(uint64_t rate, uint64_t held_log_bytes) {
+  void set_snapshot_limits(uint64_t rate, uint64_t held_log_bytes, uint64_t trailing_entries) {
     options_.snapshot_rate = rate;
     options_.held_log_bytes = held_log_bytes;
+    options_.trailing_entries = trailing_entries;
   }
   // Aborts the process when an invariant does not hold. Cheap; called after each output.
   void check_state() const;
@@ -332,6 +344,13 @@ class Raft {
   void persist_and_release(Output& output);
   [[nodiscard]] Millis next_deadline() const;
   [[nodiscard]] bool is_voter() const { return configuration().is_voter(options_.self); }
+
+  // impossible.cc
+  // What of it no correct member can send, for people; empty when one can.
+  [[nodiscard]] std::string impossible(NodeId from, const MessageBody& body) const;
+  [[nodiscard]] std::string second_leader(NodeId from, Term term) const;
+  [[nodiscard]] std::string contradicts_log(NodeId from, Term term, Index index, Term index_term) const;
+  void report_violation(NodeId from, std::string what);
 
   // election.cc
   void reset_election_timer(Millis now);
@@ -413,6 +432,8 @@ class Raft {
   std::optional<SnapshotMeta> snapshot_;
   Role role_ = Role::follower;
   NodeId leader_;
+  NodeId term_leader_;      // who leads the current term, once it was heard; outlives leader_, which falls silent
+  Millis far_term_at_ = 0;  // when a term far above this server's was last believed
   Index commit_index_;
   Index emitted_index_;
 
@@ -432,10 +453,13 @@ class Raft {
   Millis last_append_reply_ = 0;
   uint64_t last_read_round_ = 0;
   bool acknowledgement_due_ = false;
+  bool acknowledged_ = false;  // anything, in this process life
+  std::optional<Index> owed_;  // said to be acknowledged and not here, as long as that is not judged
   Millis newest_sent_at_ = 0;  // of the leader's newest message, by its clock; and when that came, by ours
   Millis newest_received_at_ = 0;
   NodeId lost_leader_;  // PeerLost named it and nothing was heard from it since
   std::optional<PartOfSnapshot> incoming_;
+  size_t chunks_unstored_ = 0;  // handed to the storage, and not answered
 
   // elections
   Millis election_deadline_ = 0;
@@ -459,6 +483,7 @@ class Raft {
   uint64_t read_round_ = 0;             // grows for ever within a term
   std::vector<PendingRead> new_reads_;  // wait for this turn's round
   std::deque<PendingRead> reads_;       // wait for their round's echoes
+  std::map<NodeId, size_t> reads_of_;   // how many of both are a follower's
   std::optional<Transfer> transfer_;
   bool leaving_ = false;
   uint64_t snapshot_free_at_us_ = 0;  // the rate allows the next chunk from then on

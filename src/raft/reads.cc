@@ -8,10 +8,18 @@
 #include "raft/raft.h"
 
 namespace wh::raft {
+namespace {
+// A follower asks once a turn for all its readers, and again after an election timeout: no more of them wait.
+constexpr size_t kMaxReadsOfFollower = 4'096;
+}  // namespace
 
 void Raft::on_read_index(NodeId from, uint64_t token) {
   PendingRead read{.token = token, .from = from, .round = 0, .index = {}};
   if (role_ == Role::leader && !transfer_) {
+    if (from != options_.self && reads_of_[from]++ >= kMaxReadsOfFollower) {
+      --reads_of_[from];
+      return answer_read(read, false);
+    }
     new_reads_.push_back(read);
   } else if (from == options_.self && leader_ && role_ == Role::follower) {
     if (WH_MUTANT(follower_reads_alone)) return out_.reads.push_back({token, true, commit_index_});
@@ -57,11 +65,14 @@ void Raft::confirm_reads() {
   const uint64_t confirmed = at_once ? read_round_ : rounds[configuration().quorum() - 1];
   while (!reads_.empty() && reads_.front().round <= confirmed) {
     answer_read(reads_.front(), true);
+    if (const auto of = reads_of_.find(reads_.front().from); of != reads_of_.end() && --of->second == 0)
+      reads_of_.erase(of);
     reads_.pop_front();
   }
 }
 
 void Raft::fail_reads() {
+  reads_of_.clear();
   for (const PendingRead& read : std::exchange(new_reads_, {})) answer_read(read, false);
   for (const PendingRead& read : std::exchange(reads_, {})) answer_read(read, false);
 }

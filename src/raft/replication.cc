@@ -12,29 +12,8 @@ namespace wh::raft {
 
 // --- the follower
 
-namespace {
-// Whether the entries follow prev and each other as a leader's log does. What a peer sends is checked here once, so
-// that Log may assert it.
-bool well_formed(const AppendEntries& message) {
-  if (message.prev_log_index.value >= kLimit || message.prev_log_term > message.term) return false;
-  Index index = message.prev_log_index;
-  Term term = message.prev_log_term;
-  for (const Entry& entry : message.entries) {
-    if (entry.index != ++index || entry.term < term || entry.term > message.term) return false;
-    if (entry.kind == EntryKind::configuration && !Configuration::decode(entry.payload.view())) return false;
-    term = entry.term;
-  }
-  return true;
-}
-}  // namespace
-
 // The order within: verify, truncate, append, commit. Nothing below the commit index is ever touched.
 void Raft::on_append_entries(Millis now, NodeId from, AppendEntries& message) {
-  WH_ASSERT(role_ != Role::leader, "two leaders in one term");
-  if (!well_formed(message)) {
-    logf(LogLevel::warning, "ignoring entries from node %016lx that do not follow each other", from.value);
-    return;
-  }
   if (role_ != Role::follower) note_overtaken(from, hard_state_.current_term, true);
   if (role_ != Role::follower || leader_ != from) become_follower(now, hard_state_.current_term, from);
   last_leader_contact_ = now;
@@ -44,7 +23,7 @@ void Raft::on_append_entries(Millis now, NodeId from, AppendEntries& message) {
   reset_election_timer(now);
 
   if (message.acknowledged > log_.last_index() && !WH_MUTANT(lost_acknowledgement_ignored))
-    out_.acknowledged_lost = message.acknowledged;
+    out_.acknowledged_lost = owed_ = message.acknowledged;
 
   const Index prev = message.prev_log_index;
   // What is at or below base_index is committed, and so the same everywhere.
@@ -96,6 +75,8 @@ void Raft::on_append_entries(Millis now, NodeId from, AppendEntries& message) {
 
 void Raft::acknowledge_append(Millis now) {
   last_append_reply_ = now;
+  acknowledged_ = true;
+  if (owed_ && std::min(verified_index_, durable_index_) >= *owed_) owed_.reset();
   send(leader_, AppendEntriesReply{
                     .term = hard_state_.current_term,
                     .success = true,
@@ -155,7 +136,6 @@ void Raft::on_append_entries_reply(Millis now, NodeId from, const AppendEntriesR
     p->next_index = std::max(WH_MUTANT(next_index_stays) ? reply.rejected_index + 1 : next, p->match_index + 1);
     return;
   }
-  if (reply.match_index > log_.last_index()) return;  // no honest follower holds more than we sent
   p->matched(reply.match_index, now);
   p->next_index = std::max(p->next_index, p->match_index + 1);
   if (!WH_MUTANT(window_never_refilled)) p->acknowledge(p->match_index);

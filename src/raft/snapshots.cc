@@ -19,6 +19,8 @@ constexpr Millis kGettingOn = 60;
 // What the rate did not use is not saved up for longer than this.
 constexpr uint64_t kBurstUs = 50'000;
 constexpr uint64_t kLeastChunk = 4 << 10;
+// A leader sends a chunk once the one before is stored, or long after: so many wait for a slow disk, and no more.
+constexpr size_t kMaxChunksUnstored = 8;
 }  // namespace
 
 // --- the leader
@@ -131,14 +133,14 @@ void Raft::on_install_snapshot_reply(Millis now, NodeId from, const InstallSnaps
   if (p->state != ProgressState::snapshot || p->snapshot.index != reply.index) return;
   if (reply.installed) {
     // Committed there but not yet on its disk: its next heartbeat answers say when it is.
-    if (reply.match_index > log_.last_index() || reply.match_index < p->snapshot.index) return;
+    if (reply.match_index < p->snapshot.index) return;
     p->matched(reply.match_index, now);
     end_snapshot(now, *p);
     p->become_probe();
     advance_commit(now);
     return;
   }
-  const uint64_t next = std::min(reply.next_offset, p->snapshot.size);
+  const uint64_t next = reply.next_offset;
   // Known already: a second answer must not call forth a second chunk, and that a third answer, for ever.
   if (p->offset_known && next == p->snapshot_offset) return;
   if (!p->offset_known && next > 0 && next < p->snapshot.size) {
@@ -162,7 +164,6 @@ void Raft::on_install_snapshot_reply(Millis now, NodeId from, const InstallSnaps
 // --- the follower
 
 void Raft::on_install_snapshot(Millis now, NodeId from, InstallSnapshot& message) {
-  WH_ASSERT(role_ != Role::leader, "two leaders in one term");
   if (role_ != Role::follower) note_overtaken(from, hard_state_.current_term, true);
   if (role_ != Role::follower || leader_ != from) become_follower(now, hard_state_.current_term, from);
   last_leader_contact_ = now;
@@ -176,23 +177,27 @@ void Raft::on_install_snapshot(Millis now, NodeId from, InstallSnapshot& message
     send(from, reply);
     return;
   }
+  // Whoever sends more learns by the answers when there is room.
+  if (chunks_unstored_ >= kMaxChunksUnstored) return;
   // The same bytes may come from another leader, in another term, or by another life of this process.
   const bool same = incoming_ && (incoming_->meta == message.meta || WH_MUTANT(chunks_of_two_mixed));
   const bool offer = message.data.empty() && !message.done;
   if (!same && message.offset == 0 && !offer) incoming_ = PartOfSnapshot{message.meta, 0};
   if (offer || (!same && message.offset != 0) ||
-      (message.offset != incoming_->next_offset && !WH_MUTANT(chunk_order_ignored)) ||
-      message.offset + message.data.size() > message.meta.size) {
+      (message.offset != incoming_->next_offset && !WH_MUTANT(chunk_order_ignored))) {
     // An offer, a chunk of something else, or one out of order (HAZARDS F4): say what is wanted next.
     reply.next_offset = same ? incoming_->next_offset : 0;
     send(from, reply);
     return;
   }
   incoming_->next_offset += message.data.size();
+  ++chunks_unstored_;
   out_.chunks_received.push_back({message.meta, message.offset, std::move(message.data), message.done});
 }
 
 void Raft::on_chunk_stored(const ChunkStored& stored) {
+  // One that could not be loaded is reported a second time.
+  if (chunks_unstored_ > 0) --chunks_unstored_;
   if (!incoming_ || incoming_->meta != stored.meta) return;
   if (!stored.ok) incoming_.reset();
   if (stored.no_room) return;

@@ -47,6 +47,12 @@ const Histogram& database_syncs(const S& s) {
   return s.storage.stats().syncs_us[static_cast<size_t>(storage::Lane::database)];
 }
 
+uint64_t disk_bytes_written(const S& s) {
+  uint64_t bytes = 0;
+  for (const uint64_t of_lane : s.storage.stats().disk_bytes_written) bytes += of_lane;
+  return bytes;
+}
+
 // --- TLS; nothing where it is not spoken
 
 template <typename T>
@@ -376,6 +382,15 @@ const Figure kTable[] = {
   {.section = I::persistence, .field = "entry_bytes_written", .metric = "wormhole_storage_entry_bytes_written_total",
    .type = M::counter, .unit = U::bytes, .help = "Size of the log entries written to the disk",
    .read = [](const S& s) { return number(s.storage.stats().entry_bytes_written); }},
+  {.section = I::persistence, .field = "disk_bytes_written", .metric = "wormhole_storage_bytes_written_total",
+   .type = M::counter, .unit = U::bytes, .help = "Bytes written to all files of the data directory",
+   .read = [](const S& s) { return number(disk_bytes_written(s)); }},
+  {.section = I::persistence, .field = "write_amplification", .read = [](const S& s) -> Text {
+     if (s.storage.stats().entry_bytes_written == 0) return std::nullopt;
+     char text[32];
+     std::snprintf(text, sizeof text, "%.2f", static_cast<double>(disk_bytes_written(s)) /
+                                                  static_cast<double>(s.storage.stats().entry_bytes_written));
+     return text; }},
   {.section = I::persistence, .field = "entries_read_back", .metric = "wormhole_storage_entries_read_total",
    .type = M::counter, .help = "Log entries read back from the disk, because the log's cache no longer had them",
    .read = [](const S& s) { return number(s.storage.stats().entries_read); }},
@@ -598,12 +613,15 @@ const Figure kTable[] = {
   {.section = I::raft, .field = "voters", .metric = "wormhole_raft_voters", .help = "Members that have a vote",
    .read = [](const S& s) { return number(voters(s)); }},
   {.section = I::raft, .field = "tolerates", .metric = "wormhole_raft_failures_tolerated",
-   .help = "How many voters may fail before the cluster stops, when all of them are up",
-   .read = [](const S& s) { return number(s.node.tolerates()); }},
+   .help = "How many voters more may fail before the cluster stops; known to the leader, to others only where it is 0",
+   .read = [](const S& s) -> Number { const auto t = s.node.tolerates(); return t ? number(*t) : std::nullopt; }},
   {.section = I::raft, .field = "tolerates_warning", .read = [](const S& s) -> Text {
     const std::string warning = s.node.tolerance_warning();
     if (warning.empty()) return std::nullopt;
     return printable(warning); }},
+  {.section = I::raft, .field = "violations", .metric = "wormhole_raft_violations_total", .type = M::counter,
+   .help = "Connections of members that were closed because they sent what no correct member can send",
+   .read = [](const S& s) { return number(s.node.counters().violations); }},
   {.section = I::raft, .field = "removed", .metric = "wormhole_raft_removed",
    .help = "Whether this node was removed from its cluster",
    .read = [](const S& s) { return number(s.node.removed() ? 1 : 0); }},

@@ -210,7 +210,8 @@ std::variant<machine::Reply, http::Response> machine_reply(const node::Completio
 }
 
 Begun write_call(const machine::Body& body, RouteMemory memory) {
-  if (const Status fits = machine::check(body); !fits) return http::error_response(400, printable(fits.error()));
+  if (const Status fits = machine::check(body); !fits)
+    return http::error_response(machine::is_too_large(body) ? 413 : 400, printable(fits.error()));
   return RouteCall{{.kind = CallKind::write, .command = machine::encode_body(body), .admin = {}}, std::move(memory)};
 }
 

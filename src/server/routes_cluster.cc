@@ -130,7 +130,7 @@ Begun begin_cluster(const RouteContext& context, RouteRequest& request) {
   number_or_null("commit_index", raft != nullptr, raft != nullptr ? raft->commit_index().value : 0);
   number_or_null("applied_index", raft != nullptr, node.machine().applied().value);
   number_or_null("last_log_index", raft != nullptr, raft != nullptr ? raft->log().last_index().value : 0);
-  number_or_null("tolerates", raft != nullptr, node.tolerates());
+  number_or_null("tolerates", raft != nullptr && node.tolerates().has_value(), node.tolerates().value_or(0));
   json.key("removed").boolean(node.removed());
   json.key("members").begin_array();
   for (MemberView& member : member_views(node)) {

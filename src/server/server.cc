@@ -477,6 +477,7 @@ void Server::received(raft::NodeId from, node::PeerMessage message) {
   ++peer_messages_;
   node_->receive(from, std::move(message), loop_.now());
 }
+void Server::violated(raft::NodeId from, const std::string& what) { node_->violated(from, what, loop_.now()); }
 void Server::peer_connected(raft::NodeId id) { node_->peer_connected(id, loop_.now()); }
 void Server::peer_lost(raft::NodeId id) { node_->peer_lost(id, loop_.now()); }
 void Server::peer_refused(raft::NodeId id, const std::string& sentence, const node::WhoIAm& theirs) {

@@ -81,6 +81,7 @@ class Server final : public net::PeerEvents {
 
   // PeerEvents
   void received(raft::NodeId from, node::PeerMessage message) override;
+  void violated(raft::NodeId from, const std::string& what) override;
   void peer_connected(raft::NodeId id) override;
   void peer_lost(raft::NodeId id) override;
   void peer_refused(raft::NodeId id, const std::string& sentence, const node::WhoIAm& theirs) override;

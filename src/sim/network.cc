@@ -284,6 +284,13 @@ void Network::close_all_to(const Host& host) {
     if (!connection->broken && connection->to == host.number) break_connection(connection);
 }
 
+void Network::close_from(raft::NodeId sender, const Host& host) {
+  for (const auto& connection : connections_)
+    if (!connection->broken && connection->to == host.number && connection->to_life == host.incarnation &&
+        connection->sender == sender)
+      break_connection(connection);
+}
+
 void Network::close_removed(const SimTransport& by, const Host& host) {
   for (const auto& connection : connections_)
     if (!connection->broken && connection->to == host.number && connection->to_life == host.incarnation &&
@@ -447,6 +454,14 @@ bool SimTransport::send(raft::NodeId to, node::PeerMessage message) {
   }
   world_.network->transmit(out->connection, std::move(frame));
   return true;
+}
+
+// Nodes that keep to the rules never find that of each other, however late a message comes: but for terms that the
+// network itself made up, and for a disk that went back and promises a second time.
+void SimTransport::cut_off(raft::NodeId from) {
+  if (world_.options.wild_term_ppm == 0 && world_.seen[Situation::old_copy_put_back] == 0)
+    world_.fail(host_.name + " was sent what no correct member can send");
+  world_.network->close_from(from, host_);
 }
 
 void SimTransport::ask(uint64_t request, const std::string& address, node::Ask question) {

@@ -69,6 +69,8 @@ class Network {
   void break_transfers();
   // The node at this host takes no part in its cluster's connections any more.
   void close_all_to(const Host& host);
+  // Those over which that node sends to this host.
+  void close_from(raft::NodeId sender, const Host& host);
   // Those of nodes that this one removed.
   void close_removed(const SimTransport& by, const Host& host);
   void host_died(const Host& host);
@@ -115,6 +117,7 @@ class SimTransport final : public node::Transport {
   void set_membership(node::Membership membership) override;
   void set_identity(const node::Identity& identity, node::Standing standing) override;
   bool send(raft::NodeId to, node::PeerMessage message) override;
+  void cut_off(raft::NodeId from) override;
   void ask(uint64_t request, const std::string& address, node::Ask question) override;
   void resolve(uint64_t request, const std::string& address) override;
   void answer(uint64_t question_id, node::Answer answer) override;

@@ -67,6 +67,8 @@ class Disk {
     const int error = call();
     if (event.kind == DiskEvent::Kind::sync || event.kind == DiskEvent::Kind::sync_directory)
       syncs_us_[static_cast<size_t>(lane)].add(static_cast<uint64_t>(steady_ns() - begun) / 1000);
+    if (error == 0 && event.kind == DiskEvent::Kind::write)
+      bytes_written_[static_cast<size_t>(lane)] += event.data.size();
     if (error == 0 && probe_ != nullptr) probe_->after(event);
     return error;
   }
@@ -95,6 +97,8 @@ class Disk {
   [[nodiscard]] Millis busy_ms() const;
   // How long the lane's syncs took, in microseconds. By the lane, or by its owner while it runs no job.
   [[nodiscard]] const Histogram& syncs_us(Lane lane) const { return syncs_us_[static_cast<size_t>(lane)]; }
+  // How many bytes were written to files. By the lane, or by its owner while it runs no job.
+  [[nodiscard]] uint64_t bytes_written(Lane lane) const { return bytes_written_[static_cast<size_t>(lane)]; }
 
  private:
   class Watch {
@@ -109,6 +113,7 @@ class Disk {
   };
   DiskProbe* probe_;
   std::array<Histogram, kLanes> syncs_us_;
+  std::array<uint64_t, kLanes> bytes_written_{};
   std::array<std::atomic<int64_t>, kLanes> since_{};  // nanoseconds of the monotonic clock; 0: nothing under way
 };
 

@@ -220,6 +220,7 @@ void SqliteStorage::run_database(std::function<Status()> work, std::function<voi
                 unsettled_ = database_->unsettled();
                 wal_bytes_ = stats_.wal_bytes = database_->wal_bytes();
                 stats_.syncs_us[static_cast<size_t>(Lane::database)] = disk_.syncs_us(Lane::database);
+                stats_.disk_bytes_written[static_cast<size_t>(Lane::database)] = disk_.bytes_written(Lane::database);
                 // Still busy: what the results call forth is gathered.
                 done();
                 database_busy_ = false;
@@ -418,6 +419,7 @@ void SqliteStorage::pump_files() {
               [this, status, done = std::move(job.done)] {
                 files_busy_ = false;
                 stats_.syncs_us[static_cast<size_t>(Lane::files)] = disk_.syncs_us(Lane::files);
+                stats_.disk_bytes_written[static_cast<size_t>(Lane::files)] = disk_.bytes_written(Lane::files);
                 if (!*status) return fail(status->error());
                 done();
                 pump_files();

@@ -69,6 +69,7 @@ struct StorageStats {
   uint64_t checkpoints = 0;
   uint64_t snapshot_bytes_written = 0;  // own ones and those received
   uint64_t wal_bytes = 0;
+  uint64_t disk_bytes_written[kLanes] = {};  // to all files, by lane
 };
 
 class SqliteStorage final : public node::Storage {

@@ -17,12 +17,14 @@ struct BenchStorage final : Storage {
   std::vector<FoundingGrant> grants;
   std::vector<raft::SnapshotMeta> snapshots;  // that were begun
   int snapshots_begun = 0;
+  bool finished = false;  // finish_snapshot was called
   struct Read {
     uint64_t number;
     raft::Index index;
   };
   std::vector<Read> reads;  // of snapshots, not answered yet
   Millis age = 0;
+  std::vector<std::pair<raft::Index, raft::Index>> lost;  // acknowledged, and where the log ends
 
   void persist(Batch batch) override { due.emplace_back(BatchPersisted{batch.ticket}); }
   void begin_anew(NewBeginning) override { due.emplace_back(BeginningPersisted{}); }
@@ -37,13 +39,13 @@ struct BenchStorage final : Storage {
     ++snapshots_begun;
   }
   void write_snapshot_slice(Bytes) override {}
-  void finish_snapshot() override {}
+  void finish_snapshot() override { finished = true; }
   void write_incoming_chunk(const raft::SnapshotMeta&, uint64_t, Bytes, bool) override {}
   void keep_snapshot(std::optional<raft::SnapshotMeta>) override {}
   void read_snapshot(uint64_t number, const raft::SnapshotMeta& meta, uint64_t, uint64_t) override {
     reads.push_back({number, meta.index});
   }
-  void acknowledged_lost(raft::Index, raft::Index) override {}
+  void acknowledged_lost(raft::Index acknowledged, raft::Index last) override { lost.emplace_back(acknowledged, last); }
   [[nodiscard]] Millis sync_age() const override { return age; }
 };
 
@@ -65,6 +67,7 @@ struct BenchTransport final : Transport {
   std::vector<std::pair<uint64_t, Answer>> answers;
   std::map<std::string, std::vector<std::string>> names;  // what leads elsewhere than to itself; to nothing: unknown
   std::vector<std::pair<uint64_t, std::string>> lookups;
+  std::vector<raft::NodeId> cut;  // whose connections were closed
 
   void set_peers(std::vector<Peer> now) override { peers = std::move(now); }
   void set_membership(Membership now) override { membership = std::move(now); }
@@ -73,6 +76,7 @@ struct BenchTransport final : Transport {
     sent.push_back({to, std::move(message)});
     return true;
   }
+  void cut_off(raft::NodeId from) override { cut.push_back(from); }
   void ask(uint64_t request, const std::string& address, Ask question) override {
     asked.push_back({request, address, std::move(question)});
   }

@@ -366,6 +366,13 @@ void Cluster::absorb(Server& server, Output output) {
     if (server.old_disk) return;  // the node stops over it, before anything else
     if (believe_all_) violate(name(server) + "lost what it acknowledged");
   }
+  // Servers that keep to the rules never find that of each other.
+  for (Violation& violation : output.violations) {
+    // Of a term that nobody can be in: only stories of a sick server have one.
+    const bool story = violation.what.starts_with("a message of term");
+    if (believe_all_ && !story) violate(name(server) + "was sent what no member can send: " + violation.what);
+    server.violations.push_back(std::move(violation));
+  }
   for (Outbound& outbound : output.send_now) leave(server, std::move(outbound));
   for (HeldOutbound& held : output.send_after_persist) server.held.push_back(std::move(held));
   for (Entry& entry : output.committed) {

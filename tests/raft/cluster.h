@@ -88,6 +88,7 @@ struct Server {
   Millis deadline = kNever;
   std::vector<Proposed> proposals;
   std::optional<Index> acknowledged_lost;
+  std::vector<Violation> violations;  // that it was sent
   std::vector<TransferDone> transfers;
   std::vector<Index> compactions;
   bool paused = false;    // SIGSTOP: nothing is read and no timer runs; what arrives waits

@@ -41,10 +41,28 @@ TEST_CASE("HAZARDS C5: a log that ends before what its server acknowledged in th
   heartbeat.acknowledged = Index{3};
   c.receive(1, 2, heartbeat);
   CHECK_FALSE(c.at(1).acknowledged_lost.has_value());
+  // It answered: from now on it knows by itself what it acknowledged.
   heartbeat = append(1, 5, 1);
   heartbeat.acknowledged = Index{5};
   c.receive(1, 2, heartbeat);
-  CHECK(c.at(1).acknowledged_lost == Index{5});
+  CHECK_FALSE(c.at(1).acknowledged_lost.has_value());
+  CHECK(c.at(1).violations.size() == 1);
+  // Another life of it may have.
+  Cluster restarted;
+  lone(restarted, {1, 1, 1}, 1);
+  restarted.receive(1, 2, heartbeat);
+  CHECK(restarted.at(1).acknowledged_lost == Index{5});
+  restarted.receive(1, 3, ask(2, 9, 1));
+  CHECK_FALSE(restarted.last<RequestVoteReply>(1, 3)->granted);  // not before it is judged
+  RequestVote request = ask(3, 9, 1);
+  request.transfer = true;
+  restarted.receive(1, 3, request);
+  CHECK_FALSE(restarted.last<RequestVoteReply>(1, 3)->granted);
+  restarted.timeout(1);
+  CHECK(restarted.raft(1).role() == Role::follower);
+  restarted.step(1, LossJudged{});
+  restarted.timeout(1);
+  CHECK(restarted.raft(1).role() == Role::pre_candidate);
   // In another term nothing is known of it.
   Cluster other;
   lone(other, {1, 1, 1}, 2);

@@ -172,3 +172,21 @@ TEST_CASE("a recovered log knows all terms and holds its newest entries") {
   CHECK(log.at(Index{4}).term == Term{3});
   CHECK(log.configuration().is_voter(NodeId{1}));
 }
+
+TEST_CASE("after a truncation the last stamp is that of the entry that is last, cached or not") {
+  Log log;
+  for (uint64_t i = 1; i <= 6; ++i) {
+    Entry entry = entry_of(i, 1, "value");
+    entry.time_ms = i * 1'000;
+    log.append(std::move(entry));
+  }
+  log.trim_cache(0, Index{3});
+  log.truncate_from(Index{6});
+  CHECK(log.last_time_ms() == 5'000);
+  log.truncate_from(Index{4});  // nothing is cached any more
+  CHECK(log.last_time_ms() == 3'000);
+  Entry entry = entry_of(4, 2, "other");
+  entry.time_ms = 3'500;
+  log.append(std::move(entry));
+  CHECK(log.last_time_ms() == 3'500);
+}

@@ -264,8 +264,8 @@ TEST_CASE("RedisRaft 596, 608, 643 to 651: any message in any state, also in no 
   for (const auto& [name, configuration] : states) {
     for (const uint64_t term : {0, 1, 2, 3}) {
       const std::vector<MessageBody> messages{
-          ask(term, 9, 9, true),
-          ask(term, 9, 9),
+          ask(term, 9, term, true),
+          ask(term, 9, term),
           grant(term, true),
           grant(term),
           RequestVoteReply{.term = Term{term}},

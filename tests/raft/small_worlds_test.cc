@@ -203,8 +203,8 @@ TEST_CASE("HAZARDS A14: indices and terms at the end of what numbers can say are
              c.raft(1).commit_index() == Index{} && c.raft(1).log().last_index() == Index{2};
     };
     // Of a term that cannot be: every message.
-    c.receive(1, 2, ask(number, 9, 9));
-    c.receive(1, 2, ask(number, 9, 9, true));
+    c.receive(1, 2, ask(number, 9, number));
+    c.receive(1, 2, ask(number, 9, number, true));
     c.receive(1, 2, grant(number));
     c.receive(1, 2, grant(number, true));
     c.receive(1, 2, append(number, 1, 1));

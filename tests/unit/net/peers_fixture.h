@@ -75,6 +75,10 @@ struct TestNode : PeerEvents {
     messages.emplace_back(from, std::move(message));
     if (hook) hook("received");
   }
+  void violated(raft::NodeId from, const std::string& what) override {
+    violations.emplace_back(from, what);
+    if (hook) hook("violated");
+  }
   void peer_connected(raft::NodeId id) override {
     connects.push_back(id);
     if (hook) hook("peer_connected");
@@ -125,6 +129,7 @@ struct TestNode : PeerEvents {
   std::vector<std::pair<raft::NodeId, node::PeerMessage>> messages;
   std::vector<raft::NodeId> connects;
   std::vector<raft::NodeId> losses;
+  std::vector<std::pair<raft::NodeId, std::string>> violations;
   std::vector<Refused> refusals;
   std::vector<std::pair<raft::NodeId, raft::Position>> removals;
   std::vector<std::pair<raft::NodeId, node::Identity>> identities;

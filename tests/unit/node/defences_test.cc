@@ -23,6 +23,7 @@ raft::Entry change(uint64_t index, uint64_t term, const raft::Configuration& con
   return {.index = raft::Index{index},
           .term = raft::Term{term},
           .kind = raft::EntryKind::configuration,
+          .time_ms = 777,
           .payload = Bytes(configuration.encode())};
 }
 

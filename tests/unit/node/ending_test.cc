@@ -78,7 +78,9 @@ TEST_CASE(
   CHECK_FALSE(leader.node.quiet());
   // A follower that has not heard of it: it is told at once, and sends its write elsewhere.
   leader.transport.sent.clear();
-  leader.node.receive(kOther, Forward{77, Bytes(std::string("x")), raft::Term{2}}, leader.now);
+  leader.node.receive(
+      kOther, Forward{77, Bytes(machine::envelope({.origin = kOther, .epoch = 1, .sequence = 1}, "x")), raft::Term{2}},
+      leader.now);
   leader.persist();
   REQUIRE(leader.transport.sent.size() == 1);
   CHECK(std::get<ForwardReply>(leader.transport.sent[0].message).outcome == Outcome::not_leader);

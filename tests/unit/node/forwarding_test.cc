@@ -78,7 +78,9 @@ TEST_CASE("HAZARDS E13: a second copy of a refusal does not answer for the secon
   REQUIRE(again.size() == 1);
   f.refuse(first[0]);
   CHECK(f.forwards(kThird).empty());
-  f.node.receive(kThird, ForwardReply{again[0].request, Outcome::applied, raft::Index{3}, "r"}, f.now);
+  f.node.receive(kThird,
+                 ForwardReply{again[0].request, Outcome::applied, raft::Index{3}, machine::encode_reply({.count = 1})},
+                 f.now);
   f.persist();
   const std::vector<Completion> done = f.node.take_completions();
   REQUIRE(done.size() == 1);

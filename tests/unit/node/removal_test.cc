@@ -273,7 +273,7 @@ TEST_CASE("without a quorum of voters a removal is refused with the numbers and 
 TEST_CASE("how many failures are tolerated: by the configuration, and on the leader by who answers") {
   Bench follower(bench_options(), member_disk());
   follower.heartbeat(raft::Term{2});
-  CHECK(follower.node.tolerates() == 1);
+  CHECK_FALSE(follower.node.tolerates().has_value());  // the third may be gone, and only the leader knows
   CHECK(follower.node.tolerance_warning().empty());
 
   Leader leader;
