@@ -98,6 +98,11 @@ tsan: needs-build ## server and tests with ThreadSanitizer in build-tsan/
 test-tsan: tsan needs-test ## runs every test with it
 	@exec tests/run -j $(JOBS) build-tsan $(TESTS)
 
+.PHONY: fuzz
+fuzz: needs-build ## libFuzzer over the wire and a node, under sanitizers; N=15 seconds for each of four targets
+	@utils/install-deps fuzz || true
+	@exec tests/fuzz/run $(or $(N),15)
+
 .PHONY: test-container
 test-container: ## builds the container's image and runs three nodes of it; needs root
 	@utils/install-deps container || true
@@ -165,7 +170,7 @@ uninstall: ## removes what install put there, but for the configuration
 
 .PHONY: clean
 clean: ## removes what was built; run/ stays
-	@rm -rf build build-debug build-asan build-tsan build-coverage wormhole-server
+	@rm -rf build build-debug build-asan build-tsan build-coverage build-fuzz wormhole-server
 
 # Installs the Debian packages that are missing; does nothing when none is.
 .PHONY: needs-build needs-run needs-test needs-coverage needs-dev
