@@ -22,14 +22,16 @@ namespace {
 constexpr size_t kLongest = 24;  // of what a pidfile holds, its newline included
 constexpr int kTries = 8;        // the file may be removed between opening and locking it
 
-// The process id that is the whole of the text but for blanks; 0 when there is nothing; none when it is another text.
-std::optional<pid_t> parse_pid(std::string_view text) {
+constexpr pid_t kOtherText = -1;
+
+// The process id that is the whole of the text but for blanks; 0 when there is nothing; else kOtherText.
+pid_t parse_pid(std::string_view text) {
   while (!text.empty() && (text.back() == '\n' || text.back() == '\r' || text.back() == ' ')) text.remove_suffix(1);
   while (text.starts_with(' ')) text.remove_prefix(1);
   if (text.empty()) return 0;
   pid_t pid = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), pid);
-  if (error != std::errc() || end != text.data() + text.size() || pid <= 0) return std::nullopt;
+  if (error != std::errc() || end != text.data() + text.size() || pid <= 0) return kOtherText;
   return pid;
 }
 
@@ -100,20 +102,19 @@ Status Pidfile::take(const std::string& path) {
     char text[kLongest + 1];
     const ssize_t size = ::pread(fd_, text, sizeof text, 0);
     if (size < 0) return refusal(path, std::strerror(errno));
-    const std::optional<pid_t> pid =
-        size > static_cast<ssize_t>(kLongest) ? std::nullopt : parse_pid({text, static_cast<size_t>(size)});
+    const pid_t pid = size > static_cast<ssize_t>(kLongest) ? kOtherText : parse_pid({text, static_cast<size_t>(size)});
     if (!locked)
-      return refusal(path,
-                     pid && *pid > 0 ? "process " + std::to_string(*pid) + " holds it" : "another process holds it");
+      return refusal(path, pid > 0 ? "process " + std::to_string(pid) + " holds it" : "another process holds it");
     struct stat named {};
     const bool ours = ::lstat(path.c_str(), &named) == 0 && named.st_dev == info.st_dev && named.st_ino == info.st_ino;
     if (!ours) {
       if (tries < kTries) continue;
       return refusal(path, "it is removed again and again");
     }
-    if (!pid) return refusal(path, "it holds something else than a process id: name another file, or remove it");
-    if (*pid > 0 && may_be_its_writer(*pid, info))
-      return refusal(path, "it belongs to process " + std::to_string(*pid) +
+    if (pid == kOtherText)
+      return refusal(path, "it holds something else than a process id: name another file, or remove it");
+    if (pid > 0 && may_be_its_writer(pid, info))
+      return refusal(path, "it belongs to process " + std::to_string(pid) +
                                ", which lives: name another file, or, "
                                "should that be no server, remove it");
     break;
