@@ -86,7 +86,9 @@ Result<std::vector<Listener::Target>> Listener::targets(const ListenOptions& opt
   if (!options.bind_interface.empty()) {
     const Result<Addresses> addresses = interface_addresses(options.bind_interface);
     if (!addresses) return Error{addresses.error()};
-    for (const Address& address : *addresses) result.push_back({address, false});
+    // Not available: an IPv6 address that the kernel still looks for a second owner of (RFC 4862 5.4), as all are for a
+    // second or two after an interface came up. One address at least must do.
+    for (const Address& address : *addresses) result.push_back({address, true});
     return result;
   }
   for (const std::string& item : options.bind) {

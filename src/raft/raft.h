@@ -276,6 +276,8 @@ class Raft {
   // Leader only: an entry of its own term is committed, so it knows all that was committed before (thesis 6.4).
   [[nodiscard]] bool leads_for_certain() const;
   [[nodiscard]] bool change_pending() const { return log_.configuration_index() > commit_index_; }
+  // It was told that it acknowledged entries that it lacks, and LossJudged has not come yet.
+  [[nodiscard]] bool looks_into_loss() const { return owed_.has_value(); }
   [[nodiscard]] bool transferring() const { return transfer_.has_value(); }
   // This process is about to end: that it leads no longer is no trouble. Only for what the log says.
   void set_leaving() { leaving_ = true; }

@@ -41,9 +41,14 @@ double seconds_of(clockid_t clock) {
   return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) / 1e9;
 }
 
-// When the process started, in seconds since 1970; none when that cannot be told. Field 22 of proc(5)'s stat: ticks
-// since boot; the name before it, in brackets, may hold anything.
-std::optional<double> started_at(pid_t pid) {
+struct ProcessStat {
+  bool ended = false;     // a zombie, which nobody has waited for yet
+  double started_at = 0;  // in seconds since 1970
+};
+
+// None when that cannot be told. Fields 3 and 22 of proc(5)'s stat, the latter in ticks since boot; the name before
+// them, in brackets, may hold anything.
+std::optional<ProcessStat> stat_of(pid_t pid) {
   const int fd = ::open(("/proc/" + std::to_string(pid) + "/stat").c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return std::nullopt;
   char buffer[1024];
@@ -51,13 +56,14 @@ std::optional<double> started_at(pid_t pid) {
   ::close(fd);
   std::string_view text(buffer, size > 0 ? static_cast<size_t>(size) : 0);
   text.remove_prefix(std::min(text.size(), text.rfind(')') + 1));
+  const bool ended = text.starts_with(" Z") || text.starts_with(" X");
   for (int field = 2; field < 22 && !text.empty(); ++field)
     text.remove_prefix(
         std::min(text.size(), text.find(' ') == std::string_view::npos ? text.size() : text.find(' ') + 1));
   uint64_t ticks = 0;
   if (std::from_chars(text.data(), text.data() + text.size(), ticks).ec != std::errc()) return std::nullopt;
   const double since_boot = static_cast<double>(ticks) / static_cast<double>(::sysconf(_SC_CLK_TCK));
-  return seconds_of(CLOCK_REALTIME) - seconds_of(CLOCK_BOOTTIME) + since_boot;
+  return ProcessStat{ended, seconds_of(CLOCK_REALTIME) - seconds_of(CLOCK_BOOTTIME) + since_boot};
 }
 
 // Whether a process that lives may have written this file: it is older than the file. After a restart of the machine or
@@ -65,8 +71,8 @@ std::optional<double> started_at(pid_t pid) {
 bool may_be_its_writer(pid_t pid, const struct stat& file) {
   constexpr double kSlack = 2;  // clocks are set, and ticks are coarse
   if (pid == ::getpid() || (::kill(pid, 0) != 0 && errno == ESRCH)) return false;
-  const std::optional<double> started = started_at(pid);
-  return !started || *started <= static_cast<double>(file.st_mtim.tv_sec) + kSlack;
+  const std::optional<ProcessStat> process = stat_of(pid);
+  return !process || (!process->ended && process->started_at <= static_cast<double>(file.st_mtim.tv_sec) + kSlack);
 }
 
 Error refusal(const std::string& path, const std::string& why) {

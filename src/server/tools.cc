@@ -125,8 +125,9 @@ int restore_backup(const CommandLine& line, const Options& options) {
       "Start it as this command was started, without --restore. Then start the others, each with\n"
       "an empty directory and with join naming this node: they are taken in and catch up.\n");
   if (::geteuid() == 0)
-    std::printf("What is in the directory belongs to root. For a server that runs as another user: chown -R USER %s\n",
-                options.dir.c_str());
+    std::fprintf(stderr,
+                 "What is in the directory belongs to root. For a server that runs as another user: chown -R USER %s\n",
+                 options.dir.c_str());
   return 0;
 }
 

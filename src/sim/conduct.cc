@@ -76,55 +76,59 @@ void Conduct::received(const Host& host, raft::NodeId from, const node::PeerMess
     record.heard_at = record.quiet_since = now;
     return true;
   };
-  std::visit(
-      Overloaded{
-          [&](const raft::RequestVote& m) { asked_for_vote(host, record, from, m); },
-          [&](const raft::RequestVoteReply& m) {
-            if (!m.granted || m.term > raft::next(newest_term(record.cluster))) return;
-            raft::Term& of = m.pre_vote ? record.pre_votes_for : record.votes_in;
-            std::vector<raft::NodeId>& votes = m.pre_vote ? record.pre_votes : record.votes;
-            if (m.term > of) {
-              of = m.term;
-              votes.clear();
-            }
-            if (m.term == of && std::find(votes.begin(), votes.end(), from) == votes.end()) votes.push_back(from);
-          },
-          [&](const raft::AppendEntries& m) {
-            if (leads(m.term) && m.acknowledged > raft->log().last_index()) record.lost = m.acknowledged;
-          },
-          [&](const raft::AppendEntriesReply& m) {
-            heard_follower(host, record, from, m.term, m.success, m.match_index);
-            if (m.term != record.term || record.leads_since == 0) return;
-            // Who says that it lost what it acknowledged counts for nothing; also when only messages changed
-            // places (HAZARDS C5).
-            if (raft::Index& match = record.followers[from].match;
-                !m.success && m.rejected_index == match && m.conflict_term.value == 0 && m.conflict_index <= match)
-              match = {};
-            const auto round = record.rounds.find(m.read_round);
-            if (round == record.rounds.end()) return;
-            uint64_t& confirmed = record.followers[from].confirmed;
-            confirmed = std::max(confirmed, round->second);
-          },
-          [&](const raft::InstallSnapshot& m) {
-            leads(m.term);
-            record.no_room = false;
-            ++record.parts_heard;
-          },
-          [&](const raft::InstallSnapshotReply& m) {
-            heard_follower(host, record, from, m.term, m.installed, m.match_index);
-            if (m.term == record.term) record.followers[from].nothing_under_way();
-          },
-          [&](const raft::TimeoutNow& m) {
-            const bool counts = m.term == term && from == raft->leader_id() && raft->role() == raft::Role::follower &&
-                                raft->configuration().is_voter(host.disk.instance);
-            if (counts) record.told_in = term;
-          },
-          [&](const raft::ReadIndexRequest& m) {
-            if (m.term == term) record.reads.try_emplace({from, m.token}, world_.step());
-          },
-          [](const auto&) {},
-      },
-      message);
+  std::visit(Overloaded{
+                 [&](const raft::RequestVote& m) { asked_for_vote(host, record, from, m); },
+                 [&](const raft::RequestVoteReply& m) {
+                   if (!m.granted || m.term > raft::next(newest_term(record.cluster))) return;
+                   raft::Term& of = m.pre_vote ? record.pre_votes_for : record.votes_in;
+                   std::vector<raft::NodeId>& votes = m.pre_vote ? record.pre_votes : record.votes;
+                   if (m.term > of) {
+                     of = m.term;
+                     votes.clear();
+                   }
+                   if (m.term == of && std::find(votes.begin(), votes.end(), from) == votes.end())
+                     votes.push_back(from);
+                 },
+                 [&](const raft::AppendEntries& m) {
+                   if (leads(m.term) && m.acknowledged > raft->log().last_index()) record.lost = m.acknowledged;
+                 },
+                 [&](const raft::AppendEntriesReply& m) {
+                   heard_follower(host, record, from, m.term, m.success, m.match_index);
+                   if (m.term != record.term || record.leads_since == 0) return;
+                   // Who says that it lost what it acknowledged counts for nothing; also when only messages changed
+                   // places (HAZARDS C5).
+                   Follower& follower = record.followers[from];
+                   if (!m.success && m.rejected_index == follower.match && m.conflict_term.value == 0 &&
+                       m.conflict_index <= follower.match) {
+                     follower.match = {};
+                     follower.probed = true;  // it says itself where to go on
+                   }
+                   const auto round = record.rounds.find(m.read_round);
+                   if (round == record.rounds.end()) return;
+                   uint64_t& confirmed = record.followers[from].confirmed;
+                   confirmed = std::max(confirmed, round->second);
+                 },
+                 [&](const raft::InstallSnapshot& m) {
+                   leads(m.term);
+                   record.no_room = false;
+                   ++record.parts_heard;
+                 },
+                 [&](const raft::InstallSnapshotReply& m) {
+                   heard_follower(host, record, from, m.term, m.installed, m.match_index);
+                   if (m.term == record.term) record.followers[from].nothing_under_way();
+                 },
+                 [&](const raft::TimeoutNow& m) {
+                   const bool counts = m.term == term && from == raft->leader_id() &&
+                                       raft->role() == raft::Role::follower &&
+                                       raft->configuration().is_voter(host.disk.instance);
+                   if (counts) record.told_in = term;
+                 },
+                 [&](const raft::ReadIndexRequest& m) {
+                   if (m.term == term) record.reads.try_emplace({from, m.token}, world_.step());
+                 },
+                 [](const auto&) {},
+             },
+             message);
 }
 
 void Conduct::sent(const Host& host, raft::NodeId to, const node::PeerMessage& message) {
@@ -183,8 +187,10 @@ void Conduct::looked(const Host& host, bool whole_turn) {
   if (!whole_turn) return;
   ++record.turns;
   record.disk_hung = host.process->storage().sync_age() > world_.options.election_timeout_ms;
-  if (record.lost && !host.process->ended)
+  // Whether a quorum backs what the leader says takes some messages to find out (HAZARDS C5).
+  if (record.lost && !host.process->ended && !raft->looks_into_loss() && raft->log().last_index() < *record.lost)
     fail(host, "goes on, though it acknowledged entry " + std::to_string(record.lost->value) + " and lacks it");
+  record.lost.reset();
   if (!record.questions.empty() && host.process->storage().idle() && !host.process->doomed)
     fail(host, "leaves a question for its vote unanswered");
   if (record.disk_hung && record.role == raft::Role::pre_candidate && raft->configuration().quorum() > 1)

@@ -457,9 +457,10 @@ bool SimTransport::send(raft::NodeId to, node::PeerMessage message) {
 }
 
 // Nodes that keep to the rules never find that of each other, however late a message comes: but for terms that the
-// network itself made up, and for a disk that went back and promises a second time.
+// network itself made up, orders that it brought to another node, and a disk that went back and promises a second time.
 void SimTransport::cut_off(raft::NodeId from) {
-  if (world_.options.wild_term_ppm == 0 && world_.seen[Situation::old_copy_put_back] == 0)
+  if (world_.options.wild_term_ppm == 0 && world_.options.stray_ppm == 0 &&
+      world_.seen[Situation::old_copy_put_back] == 0)
     world_.fail(host_.name + " was sent what no correct member can send");
   world_.network->close_from(from, host_);
 }

@@ -131,7 +131,8 @@ void check_story(FullDisk& disk, uint64_t ballast_bytes = 0) {
     if (client->ok()) break;
     // The start of a new directory, or its end, found no room.
     const bool said = client->error().find("No space left") != std::string::npos ||
-                      client->error().find("quota exceeded") != std::string::npos;
+                      client->error().find("quota exceeded") != std::string::npos ||
+                      client->error().find("File too large") != std::string::npos;
     CHECK_MESSAGE(said, client->error());
     if (!disk.once) disk.emptied = true;
   }

@@ -38,8 +38,8 @@ struct Front final : ClientFront {
   }
 };
 
-struct House {
-  explicit House(uint64_t maxclients) { options.maxclients = maxclients; }
+struct DoorHouse {
+  explicit DoorHouse(uint64_t maxclients) { options.maxclients = maxclients; }
   Options options;
   Front http;
   Front debug;
@@ -49,7 +49,7 @@ struct House {
 }  // namespace
 
 TEST_CASE("HAZARDS H19: below maxclients all are welcome; at it who was idle longest gives way, over all ports") {
-  House house(4);
+  DoorHouse house(4);
   house.http.clients = {{1, {10, 1}}, {2, {30, 2}}};
   house.debug.clients = {{1, {20, 3}}};
   CHECK(house.door.admit_http(100) == Entry::welcome);
@@ -64,7 +64,7 @@ TEST_CASE("HAZARDS H19: below maxclients all are welcome; at it who was idle lon
 }
 
 TEST_CASE("HAZARDS H19: one that has become busy since it was chosen, or has said something, stays") {
-  House house(3);
+  DoorHouse house(3);
   house.http.clients = {{1, {10, 1}}, {2, {20, 2}}, {3, {30, 3}}};
   CHECK(house.door.admit_http(100) == Entry::welcome);  // ends 1 and has chosen the others in their order
   house.http.clients[4] = {100, 4};
@@ -74,7 +74,7 @@ TEST_CASE("HAZARDS H19: one that has become busy since it was chosen, or has sai
 }
 
 TEST_CASE("HAZARDS H19: an address that holds more than its share gives way before all others") {
-  House house(40);
+  DoorHouse house(40);
   for (uint64_t id = 1; id <= 10; ++id) house.http.clients[id] = {id, id};  // idle for long, an address each
   for (uint64_t id = 11; id <= 40; ++id) house.http.clients[id] = {1'000 + id, 77};
   for (uint64_t id = 41; id <= 60; ++id) {
@@ -86,7 +86,7 @@ TEST_CASE("HAZARDS H19: an address that holds more than its share gives way befo
 }
 
 TEST_CASE("HAZARDS H19: with requests in flight everywhere probes get in, and the debug port from this machine") {
-  House house(4);
+  DoorHouse house(4);
   for (uint64_t id = 1; id <= 4; ++id) house.http.clients[id] = {id, id, true};
   CHECK(house.door.admit_http(100) == Entry::probe);
   CHECK(house.door.admit_debug(false, 100) == Entry::turned_away);
@@ -98,7 +98,7 @@ TEST_CASE("HAZARDS H19: with requests in flight everywhere probes get in, and th
 }
 
 TEST_CASE("HAZARDS H19: ten thousand connections are not looked at for each one that comes") {
-  House house(10'000);
+  DoorHouse house(10'000);
   for (uint64_t id = 1; id <= 10'000; ++id) house.http.clients[id] = {id, id};
   for (uint64_t id = 10'001; id <= 10'100; ++id) {
     REQUIRE(house.door.admit_http(20'000) == Entry::welcome);
