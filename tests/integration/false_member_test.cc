@@ -145,8 +145,6 @@ TEST_CASE("what a false member sends ends no node, changes none, and closes its 
     lies.emplace_back(to_leader, raft::TimeoutNow{.term = now});
     // In a term of its own: what is committed is to go.
     lies.emplace_back(to_leader, raft::AppendEntries{.term = raft::Term{term + 1}, .entries = {entry(1, term + 1)}});
-    lies.emplace_back(to_leader,
-                      raft::AppendEntries{.term = raft::Term{term + 1}, .acknowledged = raft::Index{near_end}});
     lies.emplace_back(to_leader, raft::RequestVote{.term = raft::Term{term + (uint64_t{1} << 33)},
                                                    .last_log_index = raft::Index{near_end},
                                                    .last_log_term = raft::Term{term},

@@ -49,6 +49,7 @@ TEST_CASE("table: every directive of the contract, with its default") {
       {"announce-tls-port", "0"},
       {"announce-raft-port", "0"},
       {"join", "\"\""},
+      {"bootstrap-expect", "0"},
       {"dir", "./"},
       {"raft-heartbeat-interval", "50"},
       {"raft-election-timeout", "500"},
