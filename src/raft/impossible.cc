@@ -150,7 +150,7 @@ std::string Raft::impossible(NodeId from, const MessageBody& body) const {
                      number(log_.last_index().value);
             return {};
           },
-          [&](const TimeoutNow&) { return second_leader(from, term); },
+          [&](const TimeoutNow&) { return WH_MUTANT(anyone_hands_over) ? std::string() : second_leader(from, term); },
           [&](const ReadIndexRequest&) { return std::string(); },
           [&](const ReadIndexReply& message) -> std::string {
             if (!message.ok) return {};

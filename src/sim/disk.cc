@@ -266,9 +266,10 @@ void SimStorage::load_entries(raft::Index first, raft::Index last, uint64_t max_
   });
 }
 
-// Only an older copy that was put back may lack what was acknowledged: then it ends, and does not start on it again.
+// Only an older copy that was put back may lack what was acknowledged: then it ends, and does not start on it again. It
+// may have caught up while the others were asked whether that is so.
 void SimStorage::acknowledged_lost(raft::Index acknowledged, raft::Index last) {
-  if (host_.disk.old_copy) {
+  if (host_.disk.was_old_copy) {
     ++world_.seen[Situation::old_copy_noticed];
     host_.disk.damage = Damage::older_file;
     return host_.process->end("its disk is an older copy of itself", world_.prng.below(20'000));

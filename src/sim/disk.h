@@ -42,9 +42,10 @@ struct DiskImage {
   uint64_t granted_attempt = 0;
   std::string granted_address;
   Damage damage = Damage::none;
-  raft::Index damaged;       // the row, or the snapshot's index
-  bool old_copy = false;     // an older copy of itself was put in its place, and it has not caught up since
-  raft::Index acknowledged;  // before that was done
+  raft::Index damaged;        // the row, or the snapshot's index
+  bool old_copy = false;      // an older copy of itself was put in its place, and it has not caught up since
+  bool was_old_copy = false;  // the same, caught up or not
+  raft::Index acknowledged;   // before that was done
 
   [[nodiscard]] raft::Index last_index() const { return base_index + log.size(); }
   [[nodiscard]] const raft::Entry* at(raft::Index index) const {

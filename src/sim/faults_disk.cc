@@ -165,7 +165,7 @@ void Faults::put_back(Host& host, const DiskImage& copy) {
   const raft::Index last = host.disk.last_index();
   host.disk = copy;
   host.disk.epoch = epoch;
-  host.disk.old_copy = true;
+  host.disk.old_copy = host.disk.was_old_copy = true;
   host.disk.acknowledged = last;
   world_.checks->put_back(host);
   ++world_.seen[Situation::old_copy_put_back];
