@@ -34,7 +34,7 @@ namespace {
 
 constexpr size_t kRecordSize = 16 * 1024;
 // A buffer kept for the next turn; a larger one is given back once it is empty.
-constexpr size_t kKeptCapacity = 4 * 1024;
+constexpr size_t kKeptPlain = 4 * 1024;
 constexpr unsigned char kHandshakeRecord = 22;
 constexpr unsigned char kAlertRecord = 21;
 
@@ -160,7 +160,7 @@ int TlsStream::bio_receive(void* self, unsigned char* bytes, size_t size) {
   std::memcpy(bytes, stream.in_.data() + stream.in_taken_, taken);
   stream.in_taken_ += taken;
   if (taken == left) {
-    if (stream.in_.capacity() > kKeptCapacity)
+    if (stream.in_.capacity() > kKeptPlain)
       std::string().swap(stream.in_);
     else
       stream.in_.clear();
@@ -415,7 +415,7 @@ bool TlsStream::encrypt(size_t up_to) {
   }
   if (sent < out_.size())
     out_.erase(0, sent);
-  else if (out_.capacity() > kKeptCapacity)
+  else if (out_.capacity() > kKeptPlain)
     std::string().swap(out_);
   else
     out_.clear();
