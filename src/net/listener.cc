@@ -191,7 +191,8 @@ void Listener::resume() {
 }
 
 bool Listener::accept_some(Socket& socket) {
-  for (int i = 0; i < accepts_per_turn_ && socket.listener != nullptr && !paused_; ++i) {
+  // Whoever takes a connection may destroy the listener: the socket, which outlives it, is asked first.
+  for (int left = accepts_per_turn_; left > 0 && socket.listener != nullptr && !paused_; --left) {
     // Those that come now wait in the kernel's backlog until others have gone.
     if (descriptors_ != nullptr && !descriptors_->room(use_)) {
       rest();
