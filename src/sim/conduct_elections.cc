@@ -30,6 +30,7 @@ std::optional<bool> Conduct::right_answer(const Host& host, const Record& record
   const bool fits = request.last_log_term != log.last_term() ? request.last_log_term > log.last_term()
                                                              : request.last_log_index >= log.last_index();
   if (request.term < term || (request.term == term && request.pre_vote)) return false;
+  if (raft.looks_into_loss()) return false;  // HAZARDS C5
   if (request.term == term) return fits && !raft.leader_id() && (!raft.voted_for() || raft.voted_for() == from);
   if (!fits) return false;
   if (request.transfer) return true;
