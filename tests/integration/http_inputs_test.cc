@@ -244,3 +244,50 @@ TEST_CASE("a redirect keeps path and query, and the leader judges them; what wou
   for (int i = 0; i < 4096; ++i) encoded += "%C3";
   CHECK(ask("-L -X DELETE", follower, "/key/" + encoded).status == 204);
 }
+
+// The bound on a whole command is above what any client can be allowed (unit_server says so), so the surfaces' own
+// bounds are what refuses, and the largest request goes the whole way.
+TEST_CASE("the largest request is replicated, from the leader and through a follower; one byte more is refused") {
+  constexpr size_t kMost = size_t{4} << 20;
+  const ThreeNodes nodes({"--http-max-body", "4mb", "--follower-writes", "forward"});
+  Server& leader = await_leader(nodes.all);
+  // A body of exactly so many bytes, with two keys.
+  const auto body_of = [&](size_t bytes, const std::string& key) {
+    std::string body = "{\"" + key + "1\":\"" + std::string(kMost / 2, 'x') + "\",\"" + key + "2\":\"";
+    body += std::string(bytes - body.size() - 2, 'y') + "\"}";
+    REQUIRE(body.size() == bytes);
+    return body;
+  };
+  // Every node holds what the others hold, so nothing stopped.
+  const auto all_hold = [&](const std::string& key, size_t bytes) {
+    for (const Server* node : nodes.all) {
+      CAPTURE(node->name);
+      CHECK(eventually([&] { return node->get("/get?key=" + key + "&consistency=stale").body.size() == bytes; }));
+    }
+  };
+  const std::string term = leader.cluster_field("term");
+  for (Server* node : {&leader, others(nodes.all, leader).front()}) {
+    CAPTURE(node->name);
+    const std::string key = node->name;
+    nodes.dir.write("fits", body_of(kMost, key));
+    nodes.dir.write("over", body_of(kMost + 1, key + "over"));
+    CHECK(curl(nodes.dir, "--data-binary @fits " + node->url("/key")).status == 200);
+    all_hold(key + "1", kMost / 2);
+    const Answer over = curl(nodes.dir, "--data-binary @over " + node->url("/key"));
+    CHECK(over.status == 413);
+    CHECK(over.body.find("4194304 bytes") != std::string::npos);
+    CHECK(over.header("wormhole-outcome") == "not-applied");
+    CHECK(node->get("/get?key=" + key + "over1").status == 404);
+
+    // On the debug port a value may be as long; one byte more is no request.
+    nodes.dir.write("fits", std::string(kMost, 'd'));
+    nodes.dir.write("over", std::string(kMost + 1, 'd'));
+    CHECK(node->redis("-x SET " + key + "debug < fits") == "OK");
+    all_hold(key + "debug", kMost);
+    CHECK(node->redis("-x SET " + key + "debugover < over").find("OK") == std::string::npos);
+    CHECK(node->get("/get?key=" + key + "debugover").status == 404);
+    CHECK(node->redis("SET " + key + "after v") == "OK");
+    all_hold(key + "after", 1);
+  }
+  CHECK(leader.cluster_field("term") == term);
+}
