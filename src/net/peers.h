@@ -50,6 +50,9 @@ class PeerEvents {
   // To be answered by PeerTransport::answer. `from_address` is numeric, without port and brackets; addresses without a
   // host within the question are filled in from it.
   virtual void asked(uint64_t question_id, node::Ask question, const std::string& from_address) = 0;
+  // Before `asked`: who asks is of a cluster, and has proved by cluster-secret or certificate that it may say so. Where
+  // neither is set it is never told: anybody could say it.
+  virtual void met(const node::Identity& member) = 0;
   virtual void answered(uint64_t request, Result<node::Answer> answer) = 0;
   virtual void resolved(uint64_t request, Result<std::vector<std::string>> addresses) = 0;
 };

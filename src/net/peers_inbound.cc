@@ -271,6 +271,8 @@ bool PeerTransport::was_removed(raft::NodeId id, raft::Position member_as_of) co
 void PeerTransport::admit(uint64_t id, Inbound& in, wire::Hello hello) {
   if (hello.purpose == wire::Purpose::ask) {
     move_to(in, Inbound::State::ask);
+    const bool proved = !options_.secret.empty() || options_.secure;
+    if (proved && hello.sender.cluster != node::kNoCluster) events_.met(hello.sender);
     return;
   }
   // The newest wins, and nothing that the older one still carries is delivered (HAZARDS G8).

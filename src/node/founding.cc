@@ -1,7 +1,7 @@
 // A node in no cluster yet. Alone, it founds one. With `join`, it asks all that is listed (seeking.h): is one in a
 // cluster, it asks to be taken in; are all there that it expects, and all of them empty and of one mind about who they
 // are, the first of them by name founds, with the durable grant of every one, so that no two do. Who has met a member
-// of a cluster founds none, nor grants. Also the other side: granting, and being adopted into a cluster.
+// of a cluster, by dialling it or by being called, founds none, nor grants. Also the other side: granting, and being adopted into a cluster.
 #include <algorithm>
 #include <utility>
 
@@ -137,6 +137,13 @@ void Node::taken_in(const Result<Answer>& answer) {
     waiting_for_ = taken->why;
     logf(LogLevel::notice, "not taken into the cluster yet: %s", taken->why.c_str());
   }
+}
+
+// One met by being called counts like one that was dialled, where it has proved itself. Without cluster-secret and
+// tls-cluster nobody can, and one greeting of a stranger would keep this node from founding for ever: then only those
+// count that this node finds at the addresses which its operator wrote down.
+void Node::met(const Identity& member) {
+  if (seeking_ && !beginning_ && member.instance != instance_) meet(member);
 }
 
 // From here on this node founds no cluster, nor helps to, whatever becomes of that one: it may hold acknowledged data

@@ -39,7 +39,9 @@ struct NodeOptions {
   std::vector<std::string> join;  // host:port; empty: a new directory founds a cluster of one
   OwnNames own;                   // by what this node may stand in a list
   uint32_t bootstrap_expect = 0;  // how many nodes found a cluster; 0: those of `join`, with this one
-  ClusterId fresh_cluster{};      // random: used when this node founds a cluster
+  // By cluster-secret or certificate: who meets a member by being asked something may believe that it is one.
+  bool members_prove_themselves = false;
+  ClusterId fresh_cluster{};  // random: used when this node founds a cluster
   uint64_t seed = 0;              // of every random choice
   uint32_t heartbeat_interval_ms = 50;
   uint32_t election_timeout_ms = 500;
@@ -116,6 +118,8 @@ class Node {
   // The identity a connected peer announced: its addresses as of now.
   void peer_identity(raft::NodeId id, const Identity& identity);
   void asked(uint64_t question_id, Ask question, Millis now);
+  // A node of a cluster is about to ask something, and has proved that it may say so.
+  void met(const Identity& member);
   void answered(uint64_t request, Result<Answer> answer, Millis now);
   void resolved(uint64_t request, Result<std::vector<std::string>> addresses, Millis now);
 

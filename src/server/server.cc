@@ -150,6 +150,7 @@ void Server::make_node(node::RecoveredNode recovered) {
       .join = options_.join,
       .own = own_names(options_, raft_listener_->addresses(), machine_name()),
       .bootstrap_expect = static_cast<uint32_t>(options_.bootstrap_expect),
+      .members_prove_themselves = !options_.cluster_secret.empty() || options_.tls_cluster,
       .fresh_cluster = random_value<node::ClusterId>(),
       .seed = seed_,
       .heartbeat_interval_ms = static_cast<uint32_t>(options_.raft_heartbeat_interval_ms),
@@ -488,6 +489,7 @@ void Server::peer_identity(raft::NodeId id, const node::Identity& identity) { no
 void Server::asked(uint64_t question_id, node::Ask question, const std::string&) {
   node_->asked(question_id, std::move(question), loop_.now());
 }
+void Server::met(const node::Identity& member) { node_->met(member); }
 void Server::answered(uint64_t request, Result<node::Answer> answer) {
   node_->answered(request, std::move(answer), loop_.now());
 }

@@ -88,6 +88,7 @@ class Server final : public net::PeerEvents {
   void told_removed(raft::NodeId by, raft::Position as_of) override;
   void peer_identity(raft::NodeId id, const node::Identity& identity) override;
   void asked(uint64_t question_id, node::Ask question, const std::string& from_address) override;
+  void met(const node::Identity& member) override;
   void answered(uint64_t request, Result<node::Answer> answer) override;
   void resolved(uint64_t request, Result<std::vector<std::string>> addresses) override;
 

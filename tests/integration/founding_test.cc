@@ -421,4 +421,32 @@ TEST_CASE("two of three lose their disks: with the survivor or without it, they 
   CHECK(trio.founded() == 1);
 }
 
+// They do not dial the survivor, but it dials them: it was a member with both, and says by the secret that it is one.
+TEST_CASE("two of three lose their disks and list only each other: whom the survivor has called founds nothing") {
+  ThreeNodes nodes({"--cluster-secret", "open sesame"});
+  const std::string cluster = nodes.c.cluster_field("cluster_id");
+  CHECK(nodes.c.get("/set?key=kept&value=acknowledged").status != 404);
+  for (Server* node : {&nodes.a, &nodes.b}) {
+    CHECK(node->kill() == 137);
+    std::filesystem::remove_all(node->data_dir);
+    node->more = {"--join", nodes.a.raft_address(), nodes.b.raft_address(), "--cluster-secret", "open sesame"};
+  }
+  const auto knows = [&](const Server& node) {
+    return has(Trio::why_not_ready(node), ("has met cluster " + cluster).c_str());
+  };
+  nodes.a.start();
+  CHECK(eventually([&] { return knows(nodes.a); }));
+  CHECK(nodes.c.stop() == 0);
+  // Each is there for the other, and the cluster is away.
+  nodes.b.start();
+  CHECK(eventually([&] { return has(Trio::why_not_ready(nodes.b), "has met cluster"); }));
+  CHECK_FALSE(eventually(
+      [&] { return count_of(nodes.a.log() + nodes.b.log() + nodes.c.log(), "founded cluster") != 1; }, watch_ms()));
+  // A restart is no reason to forget it.
+  CHECK(nodes.a.kill() == 137);
+  nodes.a.start();
+  CHECK(eventually([&] { return knows(nodes.a); }));
+  CHECK(nodes.a.cluster_field("cluster_id") == "null");
+}
+
 }  // namespace wh::testing

@@ -134,3 +134,37 @@ TEST_CASE("HAZARDS G6: what a node proved once, and its own proof sent back, pro
   CHECK(a.identities.size() == 1);
   CHECK_FALSE(honest.closed());
 }
+
+TEST_CASE("HAZARDS D11: who asks and is of a cluster has met whom it asks, where it proves itself") {
+  Loop loop;
+  const auto met_by = [&](const char* secret, const char* asker_secret, uint8_t asker_cluster, bool answers = true) {
+    TestNode empty(loop, 1, 0, 0, secret);
+    empty.answer_with = node::WhoIAm{.identity = identity_of(1, 0)};
+    TestNode asker(loop, 2, asker_cluster, 0, asker_secret);
+    asker.transport->ask(1, empty.address(), node::WhoAreYou{});
+    REQUIRE(run_until(loop, [&] { return !asker.answers.empty(); }));
+    CHECK(asker.answers[0].second.ok() == answers);
+    REQUIRE(empty.members_met.size() <= 1);
+    if (empty.members_met.empty()) return uint64_t{0};
+    CHECK(empty.members_met[0].cluster == cluster(asker_cluster));
+    return empty.members_met[0].instance.value;
+  };
+  CHECK(met_by("secret", "secret", 7) == instance(2).value);
+  CHECK(met_by("secret", "secret", 0) == 0);
+  // Anybody could say it.
+  CHECK(met_by("", "", 7) == 0);
+  CHECK(met_by("secret", "another", 7, false) == 0);
+}
+
+TEST_CASE("HAZARDS D11: a greeting that says to be of a cluster, with a wrong proof or none, meets nobody") {
+  Loop loop;
+  TestNode empty(loop, 1, 0, 0, "secret");
+  wire::Hello hello = hello_from(3, 7, 0, wire::Purpose::ask);
+  Stranger silent(loop, empty.port(), first_frame(hello));
+  REQUIRE(run_until(loop, [&] { return !silent.seen.data.empty(); }));
+  CHECK(empty.members_met.empty());
+  Stranger liar(loop, empty.port(), first_frame(hello) + framed(wire::Proof{}) + framed(node::Ask(node::WhoAreYou{})));
+  REQUIRE(run_until(loop, [&] { return liar.closed(); }));
+  CHECK(empty.members_met.empty());
+  CHECK(empty.questions.empty());
+}

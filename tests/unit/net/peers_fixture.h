@@ -104,6 +104,7 @@ struct TestNode : PeerEvents {
     if (answer_with) transport->answer(question_id, *answer_with);
     if (hook) hook("asked");
   }
+  void met(const node::Identity& member) override { members_met.push_back(member); }
   void answered(uint64_t request, Result<node::Answer> answer) override {
     answers.emplace_back(request, std::move(answer));
     if (hook) hook("answered");
@@ -134,6 +135,7 @@ struct TestNode : PeerEvents {
   std::vector<std::pair<raft::NodeId, raft::Position>> removals;
   std::vector<std::pair<raft::NodeId, node::Identity>> identities;
   std::vector<Asked> questions;
+  std::vector<node::Identity> members_met;
   std::vector<std::pair<uint64_t, Result<std::vector<std::string>>>> names;
   std::vector<std::pair<uint64_t, Result<node::Answer>>> answers;
   std::optional<node::Answer> answer_with;

@@ -260,6 +260,89 @@ TEST_CASE("HAZARDS D11: who has met a member of a cluster never founds, nor gran
   CHECK(told_of_nobody.node.waiting_for().find("has met cluster") != std::string::npos);
 }
 
+TEST_CASE("HAZARDS D11: who was called by a member of a cluster never founds, nor grants") {
+  NodeOptions options = listed();
+  options.name = "a";  // the first by name
+  Identity member = empty_node(kThird, "b:9").identity;
+  member.cluster = kCluster;
+  const auto grants_after = [](const Bench& bench) { return bench.storage.grants.size(); };
+
+  Bench bench(options, empty_disk());
+  bench.persist();
+  bench.node.met(member);
+  bench.persist();
+  REQUIRE(grants_after(bench) == 1);
+  CHECK(bench.storage.grants[0].founder == raft::NodeId{~uint64_t{0}});
+  CHECK(bench.storage.grants[0].address == "cluster " + to_hex(kCluster));
+  // It is told again and again, and writes it down once.
+  bench.node.met(member);
+  for (int i = 0; i < 5; ++i) bench.find_all();
+  CHECK(grants_after(bench) == 1);
+  CHECK(bench.node.identity().cluster == kNoCluster);
+  CHECK(bench.node.waiting_for().find("has met cluster") != std::string::npos);
+  bench.node.asked(1, GrantFounding{empty_node(kOther, "a:1").identity, 7, kAllThree}, bench.now);
+  bench.persist();
+  REQUIRE(bench.transport.answers.size() == 1);
+  CHECK_FALSE(std::get<FoundingGranted>(bench.transport.answers[0].second).granted);
+
+  // In the middle of an attempt of its own: it is given up, and no grant that comes after it makes it found.
+  Bench founder(options, empty_disk());
+  founder.persist();
+  founder.find_all();
+  REQUIRE(grants_after(founder) == 1);
+  CHECK(founder.storage.grants[0].founder == kMe);
+  founder.node.met(member);
+  founder.persist();
+  for (const auto& question : std::exchange(founder.transport.asked, {}))
+    if (std::holds_alternative<GrantFounding>(question.question))
+      founder.node.answered(question.request, Answer(FoundingGranted{true, {}}), founder.now);
+  founder.persist();
+  for (int i = 0; i < 5; ++i) founder.find_all();
+  CHECK(founder.node.identity().cluster == kNoCluster);
+  CHECK(founder.storage.grants.back().founder == raft::NodeId{~uint64_t{0}});
+
+  // While a grant to another is being written: it is not given.
+  Bench grantor(listed(), empty_disk());
+  grantor.persist();
+  grantor.find_all();
+  grantor.node.asked(1, GrantFounding{empty_node(kOther, "a:1").identity, 7, kAllThree}, grantor.now);
+  grantor.node.met(member);
+  grantor.persist();
+  REQUIRE(grantor.transport.answers.size() == 1);
+  CHECK_FALSE(std::get<FoundingGranted>(grantor.transport.answers[0].second).granted);
+
+  // Nor does it keep it from being taken in by that cluster.
+  bench.node.asked(2, Adopt{kCluster, kMe, "third"}, bench.now);
+  bench.persist();
+  CHECK(bench.node.cluster() == kCluster);
+}
+
+TEST_CASE("HAZARDS D11: a member asks who is in no cluster and stands where a member was, if it can prove itself") {
+  for (const bool proves : {false, true}) {
+    CAPTURE(proves);
+    NodeOptions options = bench_options();
+    options.members_prove_themselves = proves;
+    Member bench(options);
+    bench.persist();
+    bench.transport.asked.clear();
+    bench.node.peer_refused(kOther, "who is that", empty_node(raft::NodeId{44}, "a:1"), bench.now);
+    bench.persist();
+    REQUIRE(bench.transport.asked.size() == (proves ? 1 : 0));
+    if (proves) {
+      CHECK(bench.transport.asked[0].address == "a:1");
+      CHECK(std::holds_alternative<WhoAreYou>(bench.transport.asked[0].question));
+      bench.node.answered(bench.transport.asked[0].request, Answer(empty_node(raft::NodeId{44}, "a:1")), bench.now);
+    }
+    // Who is in a cluster knows of one.
+    bench.transport.asked.clear();
+    WhoIAm elsewhere = empty_node(raft::NodeId{44}, "a:1");
+    elsewhere.identity.cluster = kAnotherCluster;
+    bench.node.peer_refused(kOther, "who is that", elsewhere, bench.now);
+    bench.persist();
+    CHECK(bench.transport.asked.empty());
+  }
+}
+
 TEST_CASE("HAZARDS D15: a request to be taken in that comes again and again is one change of membership") {
   constexpr raft::NodeId kNewcomer{44};
   Member bench;

@@ -55,6 +55,9 @@ TEST_CASE("members with certificates of one authority talk, and ask, under TLS")
   a.node.transport->ask(1, b.node.address(), node::WhoAreYou{});
   REQUIRE(run_until(loop, [&] { return b.node.messages.size() == 1 && a.node.answers.size() == 1; }));
   CHECK(a.node.answers[0].second.ok());
+  // Its certificate says that it is one of them, so what it says of its cluster is believed.
+  REQUIRE(b.node.members_met.size() == 1);
+  CHECK(b.node.members_met[0].name == "n1");
   CHECK(a.door.cert_ends().at("n2") > seconds_since_1970());
   CHECK(a.gate.failures() + b.gate.failures() == 0);
 }
@@ -76,6 +79,7 @@ TEST_CASE("HAZARDS G7: a certificate of the authority makes nobody another membe
   CHECK(a.node.connects.empty());
   CHECK(a.node.identities.empty());
   CHECK(a.node.messages.empty());
+  CHECK(a.node.members_met.empty());
 }
 
 TEST_CASE("HAZARDS G7: a member cannot take another's instance with its own certificate") {
