@@ -219,6 +219,67 @@ TEST_CASE("three nodes: counters grow by what was done, and say who leads; promt
   }
 }
 
+// Against what this test wrote, and against the kernel's count of what the process gave to write(2) and its like; of
+// that the sockets' and the log's part is small beside the events.
+TEST_CASE("write_amplification: bytes written to the disk for each byte of entries, both as they were") {
+  constexpr uint64_t kEvents = 40;
+  constexpr uint64_t kEventBytes = 100'000;
+  const TempDir dir;
+  Server server(dir, "node_1");
+  server.start_ready();
+  struct Counts {
+    uint64_t entries, entry_bytes, disk_bytes, kernel;
+  };
+  const std::string io_file = "/proc/" + std::to_string(server.pid()) + "/io";
+  if (read_file(io_file).find("wchar: ") == std::string::npos) {
+    MESSAGE("skipped: this kernel does not count what a process writes (" << io_file << ")");
+    return;
+  }
+  const auto counts = [&] {
+    const std::string io = read_file(io_file);
+    const size_t at = io.find("wchar: ");
+    const Samples samples = parse(server.get("/metrics").body).samples;
+    const auto of = [&](const char* name) { return static_cast<uint64_t>(value(samples, name)); };
+    return Counts{of("wormhole_storage_entries_written_total"), of("wormhole_storage_entry_bytes_written_total"),
+                  of("wormhole_storage_bytes_written_total"), std::stoull(io.substr(at + 7))};
+  };
+  dir.write("event", std::string(kEventBytes, 'e'));
+  const Counts before = counts();
+  for (uint64_t i = 0; i < kEvents; ++i)
+    REQUIRE(curl(dir, "--data-urlencode event@event " + server.url("/event")).status == 201);
+  Counts grown{};
+  // The last batch's counts come with its result; a checkpoint may follow when there is time.
+  CHECK(eventually([&] {
+    const Counts now = counts();
+    grown = {now.entries - before.entries, now.entry_bytes - before.entry_bytes, now.disk_bytes - before.disk_bytes,
+             now.kernel - before.kernel};
+    return grown.entries == kEvents && grown.disk_bytes <= grown.kernel && grown.kernel - grown.disk_bytes < 400'000;
+  }));
+  CAPTURE(grown.disk_bytes);
+  CAPTURE(grown.kernel);
+  CHECK(grown.entries == kEvents);
+  // What stands around an event is less than 200 bytes.
+  CHECK(grown.entry_bytes > kEvents * kEventBytes);
+  CHECK(grown.entry_bytes < kEvents * (kEventBytes + 200));
+  CHECK(grown.disk_bytes > grown.entry_bytes);
+  CHECK(grown.disk_bytes < 4 * grown.entry_bytes);
+  CHECK(grown.disk_bytes <= grown.kernel);
+  CHECK(grown.kernel - grown.disk_bytes < 400'000);
+
+  // The figure is the quotient of the two beside it.
+  std::map<std::string, std::string> persistence;
+  std::istringstream lines(server.redis("INFO persistence"));
+  for (std::string line; std::getline(lines, line);) {
+    while (line.ends_with('\r')) line.pop_back();
+    if (const size_t colon = line.find(':'); colon != std::string::npos)
+      persistence[line.substr(0, colon)] = line.substr(colon + 1);
+  }
+  REQUIRE(persistence.contains("write_amplification"));
+  const double quotient = std::stod(persistence["disk_bytes_written"]) / std::stod(persistence["entry_bytes_written"]);
+  CHECK(std::abs(std::stod(persistence["write_amplification"]) - quotient) < 0.0051);
+  CHECK(quotient > 1);
+}
+
 TEST_CASE("every election and every end of leading has its cause, in the log, INFO and /metrics") {
   ThreeNodes nodes;
   Server& first = await_leader(nodes.all);

@@ -50,6 +50,13 @@ std::string issuer_at(const TempDir& dir, uint16_t port, const std::string& opti
       .out;
 }
 
+// The fingerprint of that certificate.
+std::string shown_at(const TempDir& dir, uint16_t port, const std::string& options = "") {
+  return sh(dir, "openssl s_client -connect 127.0.0.1:" + std::to_string(port) + " " + options +
+                     " </dev/null 2>/dev/null | openssl x509 -noout -fingerprint")
+      .out;
+}
+
 std::string info_field(const Server& server, const std::string& name) {
   const std::string info = server.redis("INFO");
   const size_t at = info.find("\n" + name + ":");
@@ -235,17 +242,25 @@ TEST_CASE("HAZARDS J6: new files that cannot be used are refused by name, and th
   server.tls_port = server.port;
   server.more = tls_options(server);
   server.start_ready();
+  // What a new connection is shown, by clients' and by members' port, and what is configured.
+  const auto served = [&] {
+    return shown_at(dir, server.tls_port) + shown_at(dir, server.raft_port, "-cert node_1.pem -key node_1-key.pem") +
+           server.redis("CONFIG GET 'tls-*'");
+  };
+  const std::string before = served();
+  REQUIRE(count_of(before, "Fingerprint") == 2);
   int reloads = 0;
-  const auto refused = [&](const char* sentence) {
+  const auto refused = [&](const std::string& sentence, const std::string& mend = "true") {
     CAPTURE(sentence);
     REQUIRE(server.signal(SIGHUP));
     ++reloads;
     CHECK(eventually([&] { return info_field(server, "tls_reloads") == std::to_string(reloads); }));
     CHECK(info_field(server, "tls_last_reload") == "failed");
-    CHECK(server.log().find(std::string("the new certificates are NOT used, those read before stay in use: ") +
-                            sentence) != std::string::npos);
+    CHECK(server.log().find("the new certificates are NOT used, those read before stay in use: " + sentence) !=
+          std::string::npos);
     CHECK(server.ready());
-    REQUIRE(sh(dir, "cp good/* .").status == 0);
+    REQUIRE(sh(dir, mend + " && cp good/* .").status == 0);
+    CHECK(served() == before);
   };
   REQUIRE(sh(dir, "rm node_1.pem").status == 0);
   refused("could not read tls-cert-file node_1.pem: ");
@@ -253,6 +268,16 @@ TEST_CASE("HAZARDS J6: new files that cannot be used are refused by name, and th
   refused("could not read tls-cert-file node_1.pem: ");
   dir.write("ca.pem", "");
   refused("could not read tls-ca-cert-file ca.pem: ");
+  REQUIRE(sh(dir, "rm node_1-key.pem && mkdir node_1-key.pem").status == 0);
+  refused("could not read tls-key-file node_1-key.pem: ", "rmdir node_1-key.pem");
+  // A chain that no handshake carries: everybody would be turned away, if it were taken.
+  REQUIRE(sh(dir, "for i in $(seq 60); do cat ca.pem; done >> node_1.pem").status == 0);
+  refused("tls-cert-file node_1.pem");
+  CHECK(server.log().find(" bytes of a handshake, and mbed TLS ") != std::string::npos);
+  // One of a bundle that cannot be read: which, and where.
+  const std::string line = std::to_string(count_of(read_file(dir.path("ca.pem")), "\n") + 1);
+  REQUIRE(sh(dir, "(echo -----BEGIN CERTIFICATE-----; echo MIIB; echo -----END CERTIFICATE-----) >> ca.pem").status == 0);
+  refused("could not read tls-ca-cert-file ca.pem: certificate 2 of it, at line " + line + " cannot be read: ");
   REQUIRE(sh(dir, "cp other-key.pem node_1-key.pem").status == 0);
   refused("tls-key-file node_1-key.pem is not the key of tls-cert-file node_1.pem");
   REQUIRE(sh(dir, "cp other.pem ca.pem").status == 0);
