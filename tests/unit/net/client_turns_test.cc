@@ -1,6 +1,7 @@
 #include "net/client_turns.h"
 
 #include <algorithm>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -94,6 +95,49 @@ TEST_CASE("the line goes round: nobody comes twice before all others came once")
   // 60 steps of 300 us are 18 ms: no turn does them all.
   CHECK(loop.turn() - before >= 60 * 300 / (ClientTurns::kPartMicros + 300));
   CHECK(turns.full_turns() > 0);
+}
+
+TEST_CASE("once clients hold more than they may, a part of a turn does one step") {
+  constexpr size_t kStep = size_t{1} << 20;
+  Loop loop;
+  BufferBudget buffers;
+  ClientTurns turns(loop, buffers);
+  buffers.set_limit(4 * kStep);
+  struct Step {
+    uint64_t turn;
+    bool over;  // when it began
+  };
+  std::vector<Step> steps;
+  struct Guest {
+    Guest(ClientTurns& in, std::function<void()> on_come)
+        : come(std::move(on_come)),
+          place(
+              in, [](void* self) { static_cast<Guest*>(self)->come(); }, this),
+          share(&in.buffers()) {}
+    std::function<void()> come;
+    ClientTurns::Place place;
+    BufferBudget::Share share;
+  };
+  std::vector<std::unique_ptr<Guest>> guests;
+  for (size_t i = 0; i < 12; ++i) {
+    guests.push_back(std::make_unique<Guest>(turns, [&, i] {
+      steps.push_back({loop.turn(), buffers.exceeded()});
+      guests[i]->share.set(kStep);
+    }));
+    guests.back()->place.queue();
+  }
+  REQUIRE(run_until(loop, [&] { return steps.size() == 12; }));
+  CHECK(std::count_if(steps.begin(), steps.end(), [](const Step& step) { return step.over; }) == 7);
+  // Whoever came while they held too much came first in its turn, and alone.
+  for (size_t i = 1; i < steps.size(); ++i)
+    if (steps[i].over) CHECK(steps[i].turn > steps[i - 1].turn);
+  // As does what arrives and what is answered.
+  for (const ClientTurns::Part part : {ClientTurns::Part::arrivals, ClientTurns::Part::answers}) {
+    CHECK(turns.has_room(part));
+    CHECK_FALSE(turns.has_room(part));
+  }
+  for (size_t i = 0; i < 9; ++i) guests[i]->share.set(0);
+  CHECK(turns.has_room(ClientTurns::Part::answers));
 }
 
 TEST_CASE("a place that is left or destroyed in the line is not called") {
