@@ -1,5 +1,7 @@
 // Where the log's lines go: a file, or standard output. Writes one line at a time with date, level and process; never
-// waits for a full pipe or a stuck terminal, but drops lines and counts them (HAZARDS K6).
+// waits for a full pipe or a stuck terminal, but drops lines and counts them (HAZARDS K6). A regular file is written on
+// the thread that logs, which waits as long as its file system does: a process that ends in the next moment, by an
+// assertion or a failed disk, has said why.
 #pragma once
 
 #include <cstdint>
