@@ -4,6 +4,7 @@
 #include <charconv>
 #include <utility>
 
+#include "base/escapes.h"
 #include "debug/foreign.h"
 
 namespace wh::debug {
@@ -25,31 +26,6 @@ std::optional<int64_t> parse_length(std::string_view text) {
   return value;
 }
 
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
-// The character after a backslash in double quotes.
-char unescape(char c) {
-  switch (c) {
-    case 'n':
-      return '\n';
-    case 'r':
-      return '\r';
-    case 't':
-      return '\t';
-    case 'b':
-      return '\b';
-    case 'a':
-      return '\a';
-    default:
-      return c;
-  }
-}
-
 // Reads the inside of quotes from `at`, just after the opening one, to just after the closing one. False when it never
 // closes, or when a word goes on behind it.
 bool read_quoted(std::string_view line, size_t& at, char quote, std::string& word) {
@@ -61,14 +37,9 @@ bool read_quoted(std::string_view line, size_t& at, char quote, std::string& wor
     }
     if (c == '\\' && at + 1 < line.size()) {
       if (quote == '"') {
-        const int high = at + 3 < line.size() ? hex_digit(line[at + 2]) : -1;
-        const int low = at + 3 < line.size() ? hex_digit(line[at + 3]) : -1;
-        if (line[at + 1] == 'x' && high >= 0 && low >= 0) {
-          word += static_cast<char>(high * 16 + low);
-          at += 3;
-        } else {
-          word += unescape(line[++at]);
-        }
+        const std::optional<char> byte = line[at + 1] == 'x' ? hex_byte(line.substr(at + 2)) : std::nullopt;
+        word += byte ? *byte : unescaped(line[at + 1]);
+        at += byte ? 3 : 1;
         continue;
       }
       if (line[at + 1] == quote) {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/escapes.h"
+
 namespace wh::http {
 
 namespace {
@@ -12,12 +14,6 @@ constexpr const char* kBareLf = "A line must end with CR LF";
 constexpr const char* kTooManyHeaders = "The header section is too large";
 
 bool is_digit(unsigned char c) { return c >= '0' && c <= '9'; }
-
-int hex_digit(unsigned char c) {
-  if (is_digit(c)) return c - '0';
-  const int lower = c | 0x20;
-  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
 
 bool is_control(unsigned char c) { return (c < 0x20 && c != '\t') || c == 0x7f; }
 
@@ -167,7 +163,7 @@ size_t ChunkGuard::accept(std::string_view bytes) {
 
 bool ChunkGuard::take_size(unsigned char c) {
   constexpr const char* kBadSize = "A chunk size is malformed";
-  if (const int digit = hex_digit(c); digit >= 0) {
+  if (const int digit = hex_digit(static_cast<char>(c)); digit >= 0) {
     // 16 digits fill 64 bits: more could only be an overflow or an endless row of zeros.
     if (++digits_ > 16) return refuse(400, kBadSize);
     chunk_left_ = chunk_left_ * 16 + static_cast<uint64_t>(digit);

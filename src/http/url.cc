@@ -2,19 +2,13 @@
 
 #include <algorithm>
 
+#include "base/escapes.h"
 #include "http/request.h"
 #include "http/shown.h"
 
 namespace wh::http {
 
 namespace {
-
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
 
 Result<std::string> decode(std::string_view text, bool plus_is_space) {
   std::string out;
@@ -25,10 +19,9 @@ Result<std::string> decode(std::string_view text, bool plus_is_space) {
     } else if (text[i] != '%') {
       out += text[i];
     } else {
-      const int high = i + 2 < text.size() ? hex_digit(text[i + 1]) : -1;
-      const int low = i + 2 < text.size() ? hex_digit(text[i + 2]) : -1;
-      if (high < 0 || low < 0) return Error{"A percent sign must be followed by two hexadecimal digits"};
-      out += static_cast<char>(high * 16 + low);
+      const std::optional<char> byte = hex_byte(text.substr(i + 1));
+      if (!byte) return Error{"A percent sign must be followed by two hexadecimal digits"};
+      out += *byte;
       i += 2;
     }
   }

@@ -3,34 +3,11 @@
 #include <optional>
 #include <utility>
 
+#include "base/escapes.h"
 #include "server/option_values.h"
 
 namespace wh {
 namespace {
-
-std::optional<unsigned> hex_digit(char c) {
-  if (c >= '0' && c <= '9') return static_cast<unsigned>(c - '0');
-  if (c >= 'a' && c <= 'f') return static_cast<unsigned>(c - 'a' + 10);
-  if (c >= 'A' && c <= 'F') return static_cast<unsigned>(c - 'A' + 10);
-  return std::nullopt;
-}
-
-char unescape(char c) {
-  switch (c) {
-    case 'n':
-      return '\n';
-    case 'r':
-      return '\r';
-    case 't':
-      return '\t';
-    case 'b':
-      return '\b';
-    case 'a':
-      return '\a';
-    default:
-      return c;
-  }
-}
 
 // Reads one word, which begins at `in`, off its front.
 class WordReader {
@@ -60,12 +37,9 @@ class WordReader {
   }
   void double_quoted() {
     if (in_[0] != '\\' || in_.size() < 2) return take(1, in_[0]);
-    if (in_[1] == 'x' && in_.size() >= 4) {
-      const std::optional<unsigned> high = hex_digit(in_[2]);
-      const std::optional<unsigned> low = hex_digit(in_[3]);
-      if (high && low) return take(4, static_cast<char>(*high * 16 + *low));
-    }
-    take(2, unescape(in_[1]));
+    if (in_[1] == 'x')
+      if (const std::optional<char> byte = hex_byte(in_.substr(2))) return take(4, *byte);
+    take(2, unescaped(in_[1]));
   }
   void single_quoted() {
     if (in_.starts_with("\\'")) return take(2, '\'');
