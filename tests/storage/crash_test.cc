@@ -128,7 +128,7 @@ void tell(Story& story) {
   story.next().granted_to = kOther;
   story.client()->save_grant({kOther, 1, "x:1"});
   story.run();
-  story.begin_anew({cluster(1), {raft::Term{1}, kSelf}, configuration_entry(1, 1, {kSelf})});
+  story.begin_anew(founding());
   story.run();
   // One by one, settled between; and several at once.
   story.persist(batch(1, entries(2, 3, 1)));

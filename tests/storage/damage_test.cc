@@ -20,7 +20,7 @@ class Sample {
  public:
   Sample() {
     Client client(origin_.path(), nullptr, [](Options& o) { o.checkpoint_bytes = 40'000; });
-    client->begin_anew({cluster(1), {raft::Term{1}, kSelf}, configuration_entry(1, 1, {kSelf})});
+    client->begin_anew(founding());
     client.persist(batch(1, entries(2, 80, 1, std::string(400, 'a'))));
     take_snapshot(client, 40, 1, std::string(5000, 's'));
     client->compact(raft::Index{20});
@@ -278,7 +278,7 @@ TEST_CASE("HAZARDS C2: a value of meta, of the snapshot's record or of a row tha
   const TempDirectory origin = TempDirectory::in_memory();
   {
     Client client(origin.path());
-    client->begin_anew({cluster(1), {raft::Term{1}, kSelf}, configuration_entry(1, 1, {kSelf})});
+    client->begin_anew(founding());
     client->save_grant({kOther, 1, "x:1"});
     client.persist(batch(1, entries(2, 20, 1)));
     take_snapshot(client, 10, 1, "state");

@@ -16,25 +16,15 @@ using namespace wh::storage::test;
 
 namespace {
 
-// Refuses the opening number `from`, or all from there on until `released`.
-class FullTable final : public DiskProbe {
+// Of the openings of files.
+class FullTable final : public RefusingProbe {
  public:
-  uint64_t from = UINT64_MAX;
-  bool once = false;
-  int error = EMFILE;
-  bool released = false;
-  uint64_t openings = 0;
-  uint64_t refused = 0;
+  FullTable() { error = EMFILE; }
   std::vector<std::string> files;
 
-  int before(const DiskEvent& /*event*/) override { return 0; }
-  void after(const DiskEvent& /*event*/) override {}
   int before_open(std::string_view file) override {
     files.emplace_back(file);
-    ++openings;
-    if (released || openings < from || (once && refused > 0)) return 0;
-    ++refused;
-    return error;
+    return count();
   }
 };
 
@@ -43,7 +33,7 @@ template <typename Done>
 void retry(Client& client, FullTable& table, Done done) {
   for (int tries = 0; !done(); ++tries) {
     REQUIRE(tries < 10);
-    if (tries == 3) table.released = true;
+    if (tries == 3) table.over = true;
     client->look_at_space();
     client.run();
   }
@@ -71,11 +61,8 @@ std::string read_patiently(Client& client, FullTable& table, const raft::Snapsho
 
 // Everything that opens a file while the node runs.
 Model story(Client& client, FullTable& table) {
-  Model model;
-  model.cluster = cluster(1);
-  model.hard_state = {raft::Term{1}, kSelf};
-  model.append({configuration_entry(1, 1, {kSelf})});
-  client->begin_anew({cluster(1), {raft::Term{1}, kSelf}, configuration_entry(1, 1, {kSelf})});
+  Model model(founding());
+  client->begin_anew(founding());
   client.run();
   const auto persist = [&](node::Batch b) {
     model.append(b.append);
@@ -118,15 +105,15 @@ std::pair<uint64_t, uint64_t> check_story(FullTable& table) {
   for (int tries = 0;; ++tries) {
     REQUIRE(tries < 3);
     client.emplace(dir.path(), &table, [](Options& o) { o.ballast_bytes = 1 << 20; });
-    at_start = table.openings;
+    at_start = table.calls;
     if (client->ok()) break;
     // A start may fail for it, but says so, and not that the disk is damaged.
     CHECK_MESSAGE(client->error().find("cannot trust") == std::string::npos, client->error());
-    table.released = true;
+    table.over = true;
   }
   const Model model = story(*client, table);
   CHECK(client->fatal.empty());
-  const uint64_t before_restart = table.openings;
+  const uint64_t before_restart = table.calls;
   client.reset();
   // A restart that finds none is no statement about the disk, and the next one begins as if nothing had been.
   {
@@ -176,7 +163,7 @@ TEST_CASE("HAZARDS H19: a recorded snapshot that no descriptor is left for at th
   const TempDirectory dir = TempDirectory::in_memory();
   {
     Client client(dir.path());
-    client->begin_anew({cluster(1), {raft::Term{1}, kSelf}, configuration_entry(1, 1, {kSelf})});
+    client->begin_anew(founding());
     client->persist(batch(1, entries(2, 20, 1)));
     client.run();
     REQUIRE(take_snapshot(client, 12, 1, "state").index.value == 12);

@@ -20,26 +20,17 @@ using namespace wh::storage::test;
 
 namespace {
 
-// Full from the call `from` on (counting those that need room), for one call or until it is emptied.
-class FullDisk final : public DiskProbe {
+// Of the calls that need room.
+class FullDisk final : public RefusingProbe {
  public:
-  uint64_t from = UINT64_MAX;
-  bool once = false;
-  int error = ENOSPC;
-  bool emptied = false;
-  uint64_t calls = 0;
-  uint64_t refused = 0;
+  FullDisk() { error = ENOSPC; }
   uint64_t ballast = 0;  // its size, as it was last cut or made
 
   int before(const DiskEvent& event) override {
     using Kind = DiskEvent::Kind;
-    if (event.kind != Kind::write && event.kind != Kind::rename && event.kind != Kind::remove &&
-        event.kind != Kind::allocate)
-      return 0;
-    ++calls;
-    if (emptied || calls < from || (once && refused > 0)) return 0;
-    ++refused;
-    return error;
+    const bool needs_room = event.kind == Kind::write || event.kind == Kind::rename || event.kind == Kind::remove ||
+                            event.kind == Kind::allocate;
+    return needs_room ? count() : 0;
   }
   void after(const DiskEvent& event) override {
     if (event.file == kBallastFile) ballast = event.offset;
@@ -51,7 +42,7 @@ void finish(Client& client, FullDisk& disk) {
   client.run();
   for (int looks = 0; !client->idle(); ++looks) {
     REQUIRE(looks < 20);
-    if (looks == 2) disk.emptied = true;
+    if (looks == 2) disk.over = true;
     client->look_at_space();
     client.run();
   }
@@ -65,7 +56,7 @@ size_t answers_of(const Client& client) {
 
 // Something of everything that writes; gives what must be on the disk after it.
 Model story(Client& client, FullDisk& disk) {
-  Model model;
+  Model model(founding());
   const auto persist = [&](node::Batch b) {
     model.append(b.append);
     if (b.hard_state) model.hard_state = *b.hard_state;
@@ -80,10 +71,7 @@ Model story(Client& client, FullDisk& disk) {
     for (const node::StorageDone& done : client.answers)
       if (const auto* persisted = std::get_if<node::BatchPersisted>(&done)) CHECK(persisted->ticket == ticket);
   };
-  model.cluster = cluster(1);
-  model.hard_state = {raft::Term{1}, kSelf};
-  model.append({configuration_entry(1, 1, {kSelf})});
-  client->begin_anew({cluster(1), {raft::Term{1}, kSelf}, configuration_entry(1, 1, {kSelf})});
+  client->begin_anew(founding());
   finish(client, disk);
   persist(batch(1, entries(2, 20, 1, std::string(300, 'a'))));
   // Larger than SQLite's cache: written in the middle of the transaction, too.
@@ -97,7 +85,7 @@ Model story(Client& client, FullDisk& disk) {
     const raft::SnapshotMeta meta = take_snapshot(client, 24, 1, std::string(5000, 's'));
     finish(client, disk);
     if (meta.index.value == 24 || answers_of<node::SnapshotSaved>(client) == 1) break;
-    if (tries == 2) disk.emptied = true;
+    if (tries == 2) disk.over = true;
   }
   model.snapshot_index = 24;
   client->compact(raft::Index{12});
@@ -106,7 +94,7 @@ Model story(Client& client, FullDisk& disk) {
   const raft::SnapshotMeta theirs = leader_snapshot(60, 3, 77, std::string(4000, 't'));
   for (int tries = 0; !receive_snapshot(client, theirs, std::string(4000, 't')); ++tries) {
     REQUIRE(tries < 20);
-    if (tries == 2) disk.emptied = true;
+    if (tries == 2) disk.over = true;
   }
   node::Batch install = batch(6, {}, raft::HardState{raft::Term{3}, {}});
   install.install = raft::InstallState{theirs, false};
@@ -134,7 +122,7 @@ void check_story(FullDisk& disk, uint64_t ballast_bytes = 0) {
                       client->error().find("quota exceeded") != std::string::npos ||
                       client->error().find("File too large") != std::string::npos;
     CHECK_MESSAGE(said, client->error());
-    if (!disk.once) disk.emptied = true;
+    if (!disk.once) disk.over = true;
   }
   const Model model = story(*client, disk);
   CHECK(client->fatal.empty());
@@ -195,7 +183,7 @@ TEST_CASE("the ballast gives way piece by piece, is kept for the opening, and is
     client->look_at_space();
     client.run();
     CHECK(disk.refused == before + 1);
-    disk.emptied = true;
+    disk.over = true;
     client->look_at_space();
     client.run();
     CHECK(answers_of<node::BatchPersisted>(client) == 1);
@@ -233,7 +221,7 @@ TEST_CASE("a batch that waits for room ages, like one that waits for a slow disk
   while (steady_ms() < until) {
   }
   CHECK(client->sync_age() >= 10);  // a quarter of it
-  disk.emptied = true;
+  disk.over = true;
   finish(client, disk);
   CHECK(client->sync_age() == 0);
 }

@@ -322,7 +322,7 @@ TEST_CASE("HAZARDS B9: batches merged into one transaction, where later ones tak
     CHECK(model.difference(client.node) == "");
     client->persist(batch(10, entries(26, 26, 6)));
     client->persist(batch(11, entries(23, 40, 7)));
-    client->begin_anew({cluster(3), {raft::Term{1}, kSelf}, configuration_entry(1, 1, {kSelf})});
+    client->begin_anew(founding(3));
     client->persist(batch(12, entries(2, 5, 1)));
     client->persist(batch(13, entries(3, 3, 2)));  // the log ends earlier then
     client.run();
@@ -437,7 +437,7 @@ TEST_CASE("another node-id is refused, naming both") {
   {
     Client client(dir.path());
     REQUIRE(client.ok());
-    client->begin_anew({cluster(3), {raft::Term{1}, kSelf}, configuration_entry(1, 1, {kSelf})});
+    client->begin_anew(founding(3));
     client.run();
   }
   Client client(dir.path(), nullptr, [](Options& o) { o.node_name = "beta"; });
@@ -471,7 +471,7 @@ TEST_CASE("where no node-id is configured the disk's counts, and on an empty one
     Client second(dir.path(), nullptr, unnamed("db2:1112"));
     REQUIRE(second.ok());
     CHECK(second.node.name == "db2:1112");
-    second->begin_anew({cluster(3), {raft::Term{1}, kSelf}, configuration_entry(1, 1, {kSelf})});
+    second->begin_anew(founding(3));
     second.run();
   }
   {

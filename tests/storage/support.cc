@@ -147,6 +147,10 @@ node::ClusterId cluster(uint8_t fill) {
   return id;
 }
 
+node::NewBeginning founding(uint8_t cluster_fill) {
+  return {cluster(cluster_fill), {raft::Term{1}, kSelf}, configuration_entry(1, 1, {kSelf})};
+}
+
 raft::SnapshotMeta take_snapshot(Client& client, uint64_t index, uint64_t term, const std::string& state) {
   raft::SnapshotMeta meta;
   meta.index = raft::Index{index};

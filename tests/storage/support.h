@@ -82,6 +82,29 @@ class ThreadWorker final : public Worker {
   std::vector<std::thread> threads_;
 };
 
+// Counts calls of the kind that it is about, and refuses number `from` of them, or all from there on until `over`.
+class RefusingProbe : public DiskProbe {
+ public:
+  uint64_t from = UINT64_MAX;
+  bool once = false;
+  int error = 0;
+  bool over = false;
+  uint64_t calls = 0;
+  uint64_t refused = 0;
+
+  int before(const DiskEvent& /*event*/) override { return 0; }
+  void after(const DiskEvent& /*event*/) override {}
+
+ protected:
+  // One more: 0, or the error.
+  int count() {
+    ++calls;
+    if (over || calls < from || (once && refused > 0)) return 0;
+    ++refused;
+    return error;
+  }
+};
+
 // A storage with its worker, and the answers it gave.
 class Client {
  public:
@@ -132,6 +155,8 @@ std::vector<raft::Entry> entries(uint64_t first, uint64_t last, uint64_t term, c
 node::Batch batch(uint64_t ticket, std::vector<raft::Entry> append,
                   std::optional<raft::HardState> hard_state = std::nullopt);
 node::ClusterId cluster(uint8_t fill);
+// Of a cluster with this node alone in it.
+node::NewBeginning founding(uint8_t cluster_fill = 1);
 
 // Whole snapshots, each with its answer awaited.
 raft::SnapshotMeta take_snapshot(Client& client, uint64_t index, uint64_t term, const std::string& state);
@@ -149,6 +174,9 @@ struct Model {
   uint64_t snapshot_index = 0;
   raft::NodeId granted_to;
 
+  Model() = default;
+  explicit Model(const node::NewBeginning& beginning)
+      : cluster(beginning.cluster), hard_state(beginning.hard_state), log({*beginning.first_entry}) {}
   [[nodiscard]] uint64_t last() const { return first + log.size() - 1; }
   void append(const std::vector<raft::Entry>& entries);
   void wipe_to(uint64_t index) {

@@ -30,7 +30,7 @@ class Remains {
  public:
   Remains() {
     Client client(origin_.path());
-    client->begin_anew({cluster(1), {raft::Term{1}, kSelf}, configuration_entry(1, 1, {kSelf})});
+    client->begin_anew(founding());
     client.persist(batch(1, {configuration_entry(2, 1, {kSelf, kOther})}));
     client.persist(batch(2, entries(3, 50, 2, "data"), raft::HardState{raft::Term{2}, kSelf}));
     take_snapshot(client, 30, 2, "state");
