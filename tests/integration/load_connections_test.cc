@@ -337,6 +337,8 @@ TEST_CASE(
   CHECK(info_number(node, "evicted_clients") >= 40);
   CHECK(info_number(node, "connected_clients") <= 20);
   idle.clear();
+  // Until the node has seen that, the next ones find the house full, and the first of them idle.
+  CHECK(eventually([&] { return info_number(node, "connected_clients") <= 2; }));
 
   // Without a majority reads wait: twenty in flight, of which none gives way.
   for (Server* other : others(trio.all, node)) other->signal(SIGSTOP);
