@@ -35,9 +35,8 @@ void DebugFront::reconfigure() {
 }
 
 void DebugFront::accept(std::unique_ptr<ByteStream> stream) {
-  const uint64_t id = next_connection_++;
   const std::string refusal = protected_mode_refusal(context_.options, *stream);
-  connections_.emplace(id, std::make_unique<debug::Connection>(id, std::move(stream), service_, now_, refusal));
+  connections_.open(std::move(stream), service_, now_, refusal);
 }
 
 void DebugFront::turn_away(std::unique_ptr<ByteStream> stream) {
@@ -46,51 +45,35 @@ void DebugFront::turn_away(std::unique_ptr<ByteStream> stream) {
   stream->write(debug::error_reply(debug::ErrorWord::err, "max number of clients reached"));
   stream->close();
   if (turned_away_.size() >= kTurnedAway) {
-    connections_.erase(turned_away_.front());
+    connections_.end(turned_away_.front());
     turned_away_.erase(turned_away_.begin());
   }
-  const uint64_t id = next_connection_++;
-  turned_away_.push_back(id);
-  connections_.emplace(id, std::make_unique<debug::Connection>(id, std::move(stream), service_, now_));
+  turned_away_.push_back(connections_.open(std::move(stream), service_, now_));
 }
 
 void DebugFront::list(std::vector<uint64_t>& groups, std::vector<IdleClient>& idle) const {
-  for (const auto& [id, connection] : connections_) {
-    const uint64_t group = connection->stream().peer_group();
-    groups.push_back(group);
-    if (const std::optional<Millis> since = connection->idle_since()) idle.push_back({*since, group, id});
-  }
+  connections_.list(groups, idle, [](uint64_t /*id*/) { return true; });
 }
 
 bool DebugFront::end_idle(uint64_t id, Millis since) {
-  const auto found = connections_.find(id);
-  if (found == connections_.end() || found->second->idle_since() != std::optional(since)) return false;
+  if (!connections_.end_idle(id, since)) return false;
   std::erase(turned_away_, id);
-  connections_.erase(found);
   return true;
 }
 
 void DebugFront::check_deadlines() {
-  for (auto& [id, connection] : connections_) connection->check_deadlines(now_);
-}
-
-void DebugFront::add_holders(std::vector<BufferHolder>& holders) const {
-  for (const auto& [id, connection] : connections_)
-    if (!connection->closing())
-      holders.push_back({connection->held_bytes(), connection->still_since(),
-                         [](void* self) { static_cast<debug::Connection*>(self)->cut(); }, connection.get()});
+  connections_.each([this](debug::Connection& connection) { connection.check_deadlines(now_); });
 }
 
 bool DebugFront::asks_much(node::Token token) const {
   const auto call = pending_.find(token);
-  const auto it = call == pending_.end() ? connections_.end() : connections_.find(call->second.asked.id.connection);
-  return it != connections_.end() && it->second->asks_much();
+  if (call == pending_.end()) return false;
+  const debug::Connection* connection = connections_.find(call->second.asked.id.connection);
+  return connection != nullptr && connection->asks_much();
 }
 
 void DebugFront::drain() {
-  std::vector<debug::Connection*> all;
-  for (auto& [id, connection] : connections_) all.push_back(connection.get());
-  for (debug::Connection* connection : all) connection->drain();
+  connections_.each([](debug::Connection& connection) { connection.drain(); });
 }
 
 void DebugFront::on_command(debug::CommandId id, const debug::Command& command, std::vector<std::string>&& arguments) {
@@ -100,7 +83,7 @@ void DebugFront::on_command(debug::CommandId id, const debug::Command& command, 
   const uint64_t generation = service_.settings.password_generation;
   CommandBegun begun = spec.begin(context_, arguments);
   // Who sets the password knows it; all others must give it from now on.
-  if (generation != service_.settings.password_generation) connections_.at(id.connection)->trust();
+  if (generation != service_.settings.password_generation) connections_.find(id.connection)->trust();
   if (auto* answer = std::get_if<std::string>(&begun)) return reply(asked, std::move(*answer));
   auto& [call, memory] = std::get<0>(begun);
   const node::Token token = calls_.start(*this, std::move(call));
@@ -131,8 +114,8 @@ void DebugFront::reply(Asked& asked, std::string resp) {
   const uint64_t took_us = net::Loop::micros() - asked.at_us;
   took_us_.add(took_us);
   note(asked.id, asked.spec->command, took_us, std::move(asked.shown));
-  if (const auto it = connections_.find(asked.id.connection); it != connections_.end())
-    it->second->reply(asked.id.sequence, std::move(resp));
+  if (debug::Connection* connection = connections_.find(asked.id.connection))
+    connection->reply(asked.id.sequence, std::move(resp));
 }
 
 void DebugFront::note(debug::CommandId id, const debug::Command& command, uint64_t took_us,
@@ -142,8 +125,8 @@ void DebugFront::note(debug::CommandId id, const debug::Command& command, uint64
   counters.took_us += took_us;
   // SLOWLOG itself is not in it, lest looking into it fills it.
   if (!slow_log_.is_slow(took_us) || command.name == "slowlog") return;
-  const auto it = connections_.find(id.connection);
-  slow_log_.add(took_us, std::move(shown), it == connections_.end() ? "" : it->second->peer_address(), "");
+  const debug::Connection* connection = connections_.find(id.connection);
+  slow_log_.add(took_us, std::move(shown), connection == nullptr ? "" : connection->peer_address(), "");
 }
 
 void DebugFront::reset_counters() {
@@ -153,9 +136,8 @@ void DebugFront::reset_counters() {
 }
 
 void DebugFront::on_closed(uint64_t connection) {
-  auto node = connections_.extract(connection);
+  connections_.closed(connection);
   std::erase(turned_away_, connection);
-  if (!node.empty()) ended_.push_back(std::move(node.mapped()));
 }
 
 }  // namespace wh

@@ -10,10 +10,10 @@
 
 #include "base/byte_stream.h"
 #include "debug/connection.h"
-#include "server/buffer_relief.h"
 #include "server/calls.h"
 #include "server/client_door.h"
 #include "server/commands.h"
+#include "server/front_connections.h"
 #include "server/slowlog.h"
 
 namespace wh {
@@ -35,10 +35,10 @@ class DebugFront final : public debug::CommandHandler, public CallOwner, public 
   void check_deadlines();
   void drain();
   void reconfigure();
-  void bury() { ended_.clear(); }
+  void bury() { connections_.bury(); }
 
   // Adds those that hold memory.
-  void add_holders(std::vector<BufferHolder>& holders) const;
+  void add_holders(std::vector<BufferHolder>& holders) const { connections_.add_holders(holders); }
 
   [[nodiscard]] size_t connections() const override { return connections_.size(); }
   void list(std::vector<uint64_t>& groups, std::vector<IdleClient>& idle) const override;
@@ -79,13 +79,11 @@ class DebugFront final : public debug::CommandHandler, public CallOwner, public 
   debug::CommandTable table_;
   debug::Service service_;
   std::string password_;  // as of the last reconfigure()
-  std::unordered_map<uint64_t, std::unique_ptr<debug::Connection>> connections_;
-  std::vector<std::unique_ptr<debug::Connection>> ended_;
+  FrontConnections<debug::Connection> connections_;
   std::unordered_map<node::Token, Pending> pending_;
   // Those turned away that are still open, the oldest first; it gives way when there are more.
   static constexpr size_t kTurnedAway = 4;
   std::vector<uint64_t> turned_away_;
-  uint64_t next_connection_ = 1;
   Histogram took_us_;
   std::map<std::string_view, CommandCounters> by_command_;
 };

@@ -49,22 +49,22 @@ void HttpFront::reconfigure() {
   limits_.idle_timeout_ms = options_.timeout_s * 1000;
 }
 
-void HttpFront::accept(std::unique_ptr<ByteStream> stream) {
+void HttpFront::accept(std::unique_ptr<ByteStream> stream) { open(std::move(stream)); }
+
+uint64_t HttpFront::open(std::unique_ptr<ByteStream> stream) {
   ++counters_.connections;
-  const uint64_t id = next_connection_++;
-  connections_.emplace(id, std::make_unique<http::Connection>(id, std::move(stream), *this, limits_, now_, &buffers_));
+  return connections_.open(std::move(stream), *this, limits_, now_, &buffers_);
 }
 
 void HttpFront::accept_probe(std::unique_ptr<ByteStream> stream) {
   if (probes_.size() >= ClientDoor::kProbes) {
     ++counters_.turned_away;
-    connections_.erase(probes_.front().connection);
+    connections_.end(probes_.front().connection);
     probes_.erase(probes_.begin());
   }
-  const uint64_t id = next_connection_;
-  accept(std::move(stream));
+  const uint64_t id = open(std::move(stream));
   probes_.push_back({id, now_});
-  connections_.at(id)->drain();
+  connections_.find(id)->drain();
 }
 
 bool HttpFront::is_probe(uint64_t connection) const {
@@ -73,20 +73,10 @@ bool HttpFront::is_probe(uint64_t connection) const {
 }
 
 void HttpFront::list(std::vector<uint64_t>& groups, std::vector<IdleClient>& idle) const {
-  for (const auto& [id, connection] : connections_) {
-    const uint64_t group = connection->stream().peer_group();
-    groups.push_back(group);
-    if (const std::optional<Millis> since = connection->idle_since(); since && !is_probe(id))
-      idle.push_back({*since, group, id});
-  }
+  connections_.list(groups, idle, [this](uint64_t id) { return !is_probe(id); });
 }
 
-bool HttpFront::end_idle(uint64_t id, Millis since) {
-  const auto found = connections_.find(id);
-  if (found == connections_.end() || found->second->idle_since() != std::optional(since)) return false;
-  connections_.erase(found);
-  return true;
-}
+bool HttpFront::end_idle(uint64_t id, Millis since) { return connections_.end_idle(id, since); }
 
 std::string HttpFront::plain_answer(std::string_view first_bytes) {
   std::string bytes;
@@ -96,38 +86,26 @@ std::string HttpFront::plain_answer(std::string_view first_bytes) {
 }
 
 void HttpFront::check_deadlines() {
-  for (auto& [id, connection] : connections_) connection->check_deadlines();
+  connections_.each([](http::Connection& connection) { connection.check_deadlines(); });
   while (!probes_.empty() && now_ - probes_.front().since >= kProbeMs) {
-    connections_.erase(probes_.front().connection);
+    connections_.end(probes_.front().connection);
     probes_.erase(probes_.begin());
   }
 }
 
 void HttpFront::drain() {
-  std::vector<http::Connection*> all;
-  for (auto& [id, connection] : connections_) all.push_back(connection.get());
-  for (http::Connection* connection : all) connection->drain();
+  connections_.each([](http::Connection& connection) { connection.drain(); });
 }
 
 void HttpFront::close_idle() {
-  std::vector<http::Connection*> all;
-  for (auto& [id, connection] : connections_) all.push_back(connection.get());
-  for (http::Connection* connection : all) connection->close_idle();
-}
-
-void HttpFront::bury() { ended_.clear(); }
-
-void HttpFront::add_holders(std::vector<BufferHolder>& holders) const {
-  for (const auto& [id, connection] : connections_)
-    if (!connection->closing())
-      holders.push_back({connection->held_bytes(), connection->still_since(),
-                         [](void* self) { static_cast<http::Connection*>(self)->cut(); }, connection.get()});
+  connections_.each([](http::Connection& connection) { connection.close_idle(); });
 }
 
 bool HttpFront::asks_much(node::Token token) const {
   const auto call = pending_.find(token);
-  const auto it = call == pending_.end() ? connections_.end() : connections_.find(call->second.asked.id.connection);
-  return it != connections_.end() && it->second->asks_much();
+  if (call == pending_.end()) return false;
+  const http::Connection* connection = connections_.find(call->second.asked.id.connection);
+  return connection != nullptr && connection->asks_much();
 }
 
 const RouteSpec* HttpFront::route_of(const http::RouteMatch& match) const {
@@ -200,7 +178,7 @@ void HttpFront::on_request(http::RequestId id, http::Request&& request) {
   const RouteSpec* route = route_of(match);
   Asked asked{id, route, request.method, net::Loop::micros(), slow_log_.clipped(request.path)};
   if (route == nullptr) return respond(asked, std::move(*match.answer));
-  const http::Connection& connection = *connections_.at(id.connection);
+  const http::Connection& connection = *connections_.find(id.connection);
   Result<http::Params> query = route->inputs.anything ? http::Params{} : http::parse_form(request.query);
   if (!query) return respond(asked, http::error_response(400, query.error()));
   if (auto refusal = refuse_inputs(*route, request, *query, connection.stream()))
@@ -336,15 +314,13 @@ void HttpFront::respond(const Asked& asked, http::Response response) {
   if (route != nullptr && route->changes_state && response.status >= 400 && response.status < 500)
     response = with_outcome(std::move(response), "not-applied");
   response = finished(route, asked.method, std::move(response));
-  const auto it = connections_.find(asked.id.connection);
+  http::Connection* connection = connections_.find(asked.id.connection);
   const uint64_t took_us = net::Loop::micros() - asked.at_us;
   counters_of(route, asked.method).took_us.add(took_us);
-  if (slow_log_.is_slow(took_us)) {
-    const http::Connection* connection = it == connections_.end() ? nullptr : it->second.get();
+  if (slow_log_.is_slow(took_us))
     slow_log_.add(took_us, {std::string(http::method_name(asked.method)), asked.path},
                   connection == nullptr ? "" : connection->stream().peer_address(), "http");
-  }
-  if (it != connections_.end()) it->second->respond(asked.id.sequence, std::move(response));
+  if (connection != nullptr) connection->respond(asked.id.sequence, std::move(response));
 }
 
 RouteCounters& HttpFront::counters_of(const RouteSpec* route, std::optional<http::Method> method) {
@@ -373,9 +349,8 @@ http::Response HttpFront::finished(const RouteSpec* route, std::optional<http::M
 
 void HttpFront::on_closed(uint64_t connection) {
   // Freed later: this is called from inside it.
-  auto node = connections_.extract(connection);
+  connections_.closed(connection);
   std::erase_if(probes_, [connection](const Probe& probe) { return probe.connection == connection; });
-  if (!node.empty()) ended_.push_back(std::move(node.mapped()));
 }
 
 }  // namespace wh

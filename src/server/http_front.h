@@ -18,9 +18,9 @@
 #include "base/log.h"
 #include "http/connection.h"
 #include "http/router.h"
-#include "server/buffer_relief.h"
 #include "server/calls.h"
 #include "server/client_door.h"
+#include "server/front_connections.h"
 #include "server/routes.h"
 #include "server/slowlog.h"
 
@@ -65,10 +65,10 @@ class HttpFront final : public http::RequestHandler, public CallOwner, public Cl
   // The options changed.
   void reconfigure();
   // Frees connections that ended; called outside of their callbacks, once a turn.
-  void bury();
+  void bury() { connections_.bury(); }
 
   // Adds those that hold memory.
-  void add_holders(std::vector<BufferHolder>& holders) const;
+  void add_holders(std::vector<BufferHolder>& holders) const { connections_.add_holders(holders); }
 
   [[nodiscard]] size_t connections() const override { return connections_.size(); }
   void list(std::vector<uint64_t>& groups, std::vector<IdleClient>& idle) const override;
@@ -102,6 +102,7 @@ class HttpFront final : public http::RequestHandler, public CallOwner, public Cl
     std::string local_address;  // and where this node was reached
     bool tls;
   };
+  uint64_t open(std::unique_ptr<ByteStream> stream);
   [[nodiscard]] const RouteSpec* route_of(const http::RouteMatch& match) const;
   void respond(const Asked& asked, http::Response response);
   // Counts it and dates it: every answer passes here.
@@ -126,8 +127,7 @@ class HttpFront final : public http::RequestHandler, public CallOwner, public Cl
   BufferBudget& buffers_;
   http::Router router_;
   http::ConnectionLimits limits_;
-  std::unordered_map<uint64_t, std::unique_ptr<http::Connection>> connections_;
-  std::vector<std::unique_ptr<http::Connection>> ended_;
+  FrontConnections<http::Connection> connections_;
   struct Probe {
     uint64_t connection;
     Millis since;
@@ -136,7 +136,6 @@ class HttpFront final : public http::RequestHandler, public CallOwner, public Cl
   std::vector<Probe> probes_;  // the oldest first
   [[nodiscard]] bool is_probe(uint64_t connection) const;
   std::unordered_map<node::Token, Pending> pending_;
-  uint64_t next_connection_ = 1;
   HttpCounters counters_;
   LogLimiter foreign_log_{10'000};
   LogLimiter password_log_{10'000};
