@@ -33,9 +33,8 @@ void Connection::on_data(std::string_view bytes) {
   if (state_ != State::open || no_more_requests_) return;
   last_activity_ = last_received_ = now_;
   parser_.feed(bytes);
-  count_held();
-  // A command may cost much by itself, as INFO does: all of them stand in line.
-  stream_->request_turn();
+  // A read that there was room for (ClientTurns) may as well be worked on: kCommandsAtOnce bounds it, as in the line.
+  pump();
 }
 
 void Connection::on_end() {

@@ -126,9 +126,13 @@ class Connection final : public StreamHandler {
   [[nodiscard]] const ByteStream& stream() const { return *stream_; }
   // Closing or closed: no further command will be handed on.
   [[nodiscard]] bool closing() const { return state_ != State::open; }
-  // Memory held for this client, in and out, and since when neither has moved.
+  // Memory held for this client, in and out, and since when the client has neither sent nor taken anything, though it
+  // was its turn to.
   [[nodiscard]] size_t held_bytes() const { return share_.bytes() + stream_->held_bytes(); }
-  [[nodiscard]] Millis still_since() const { return stream_->pending_bytes() != 0 ? last_progress_ : last_received_; }
+  [[nodiscard]] Millis still_since() const {
+    if (stream_->pending_bytes() != 0) return last_progress_;
+    return requests_.empty() ? last_received_ : now_;
+  }
   // Whether more waits behind the command in progress, or it has not taken its last answer: others go first.
   [[nodiscard]] bool asks_much() const { return requests_.size() > 1 || stream_->pending_bytes() != 0; }
 

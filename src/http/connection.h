@@ -97,9 +97,13 @@ class Connection : public StreamHandler {
   [[nodiscard]] std::optional<Millis> idle_since() const;
   // Requests that were handed over and not answered yet.
   [[nodiscard]] size_t in_flight() const { return unanswered_; }
-  // Memory held for this client, in and out, and since when neither has moved.
+  // Memory held for this client, in and out, and since when the client has neither sent nor taken anything, though it
+  // was its turn to.
   [[nodiscard]] size_t held_bytes() const { return share_.bytes() + stream_->held_bytes(); }
-  [[nodiscard]] Millis still_since() const { return stream_->pending_bytes() != 0 ? sent_since_ : received_at_; }
+  [[nodiscard]] Millis still_since() const {
+    if (stream_->pending_bytes() != 0) return sent_since_;
+    return unanswered_ != 0 ? now_ : received_at_;
+  }
   // Whether more waits behind the request in progress, or it has not taken its last answer: others go first.
   [[nodiscard]] bool asks_much() const { return input_read_ < input_.size() || stream_->pending_bytes() != 0; }
   // close() or abort() was called: nothing more comes of it.

@@ -16,14 +16,16 @@ void BufferRelief::relieve(std::vector<BufferHolder> holders, Millis now) {
   uint64_t cut = 0;
   for (const BufferHolder& holder : holders) {
     if (buffers_.used() <= enough) break;
-    if (holder.bytes == 0 || !is_still(holder)) continue;
+    // The rest holds too little for its end to help.
+    if (holder.bytes <= BufferBudget::kSmallBytes) break;
+    if (!is_still(holder)) continue;
     holder.cut(holder.connection);
     ++cut;
   }
   // The limit holds, whoever must go for it.
   for (const BufferHolder& holder : holders) {
     if (!buffers_.exceeded()) break;
-    if (holder.bytes == 0 || is_still(holder)) continue;
+    if (holder.bytes == 0 || (is_still(holder) && holder.bytes > BufferBudget::kSmallBytes)) continue;
     holder.cut(holder.connection);
     ++cut;
   }

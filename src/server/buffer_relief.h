@@ -16,14 +16,15 @@ namespace wh {
 // A connection that holds memory.
 struct BufferHolder {
   size_t bytes;
-  Millis still_since;             // neither sent nor received since then
+  Millis still_since;             // its client has not moved since then, though it was its turn
   void (*cut)(void* connection);  // ends it, but does not destroy it
   void* connection;
 };
 
 class BufferRelief {
  public:
-  // Who has not moved for so long goes first; below the limit itself nobody else does.
+  // Whose client has not moved for so long goes first; below the limit itself nobody else does, and nobody who holds
+  // little (BufferBudget::kSmallBytes).
   static constexpr Millis kStillMs = 1'000;
   // How often it looks while memory is short but the limit is not reached.
   static constexpr Millis kLookMs = 100;

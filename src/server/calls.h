@@ -96,7 +96,7 @@ class Calls {
       // Of four, one is of those who ask much, so that they too go on.
       std::deque<node::Completion>& from =
           kept_[kept_[0].empty() || (handed_out % 4 == 3 && !kept_[1].empty()) ? 1 : 0];
-      const node::Completion completion = std::move(from.front());
+      node::Completion completion = std::move(from.front());
       from.pop_front();
       hand_out(completion);
       ++handed_out;
@@ -120,7 +120,7 @@ class Calls {
 
   static constexpr size_t kCrowd = 64;
 
-  void hand_out(node::Completion completion) {
+  void hand_out(node::Completion& completion) {
     const auto it = owners_.find(completion.token);
     WH_ASSERT(it != owners_.end(), "every call is completed once");
     const Begun begun = it->second;

@@ -54,6 +54,7 @@ class Honest {
   // After stop().
   std::vector<double> latencies_ms;
   size_t failed = 0;
+  std::string failure;  // the last
 
  private:
   void run(uint16_t port) {
@@ -62,10 +63,13 @@ class Honest {
       const auto begun = LoadClock::now();
       const HttpReply reply = i % 2 == 0 ? client.request(port, "POST", "/set?key=small&value=" + std::to_string(i))
                                          : client.request(port, "GET", "/get?key=small");
-      if (reply.status == 200)
+      if (reply.status == 200) {
         latencies_ms.push_back(ms_since(begun));
-      else
+      } else {
         ++failed;
+        failure = "request " + std::to_string(i) + ": status " + std::to_string(reply.status) + " after " +
+                  in_ms(ms_since(begun)) + " " + reply.body;
+      }
       ++served_;
     }
   }
@@ -79,6 +83,7 @@ struct Seen {
   double p50 = 0;
   double p99 = 0;
   size_t failed = 0;
+  std::string failure;
   uint64_t peak_mb = 0;
 };
 Seen watch(
@@ -95,11 +100,13 @@ Seen watch(
   seen.p50 = percentile(honest.latencies_ms, 0.5);
   seen.p99 = percentile(honest.latencies_ms, 0.99);
   seen.failed = honest.failed;
+  seen.failure = honest.failure;
   return seen;
 }
 
 std::string in_words(const Seen& seen) {
-  return "p50 " + in_ms(seen.p50) + ", p99 " + in_ms(seen.p99) + ", at most " + std::to_string(seen.peak_mb) + " MB";
+  return "p50 " + in_ms(seen.p50) + ", p99 " + in_ms(seen.p99) + ", at most " + std::to_string(seen.peak_mb) + " MB" +
+         (seen.failed == 0 ? "" : ", " + std::to_string(seen.failed) + " failed, the last " + seen.failure);
 }
 
 std::string repeated(const std::string& text, size_t times) {
@@ -172,7 +179,8 @@ TEST_CASE("strangers who pipeline large answers and read nothing: honest clients
   CHECK(during.p99 < std::max(5 * before.p99, kLeastBoundMs));
   // A turn that passes the limit does a step more in each of its parts; here a step makes one answer of 1 MB.
   CHECK(peak_mb <= 64 + 6);
-  CHECK(during.peak_mb < before.peak_mb + 64 * 3 / 2 + 32);
+  // Beside what they hold of input and answers, each costs some 16 kB.
+  CHECK(during.peak_mb < before.peak_mb + 64 * 3 / 2 + 32 + count / 64);
   CHECK(eventually([&] { return info_number(leader, "client_buffer_bytes") < kMb; }));
 }
 

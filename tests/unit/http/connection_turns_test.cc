@@ -92,6 +92,19 @@ TEST_CASE("while memory is short, who holds much is not read, who holds little i
   CHECK(client.answers().size() == 1);
 }
 
+TEST_CASE("a client is still while it is its turn to move, not while it waits for its answer") {
+  Client client;
+  client.handler.answer_at_once = false;
+  client.send(post("/a", "b"));
+  REQUIRE(client.handler.requests.size() == 1);
+  const Millis asked = client.now;
+  client.pass(5'000);
+  CHECK(client.connection->still_since() == client.now);
+  client.answer(0);
+  CHECK(client.answers().size() == 1);
+  CHECK(client.connection->still_since() == asked);
+}
+
 TEST_CASE("who is cut while its request arrives is told 503, any other is cut off; nothing stays held") {
   Client client;
   SUBCASE("half a body") {

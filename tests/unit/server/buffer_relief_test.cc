@@ -77,6 +77,19 @@ TEST_CASE("beyond the limit whoever holds most is cut, moving or not, and no mor
   CHECK_FALSE(small.cut);
 }
 
+TEST_CASE("near the limit nobody goes who holds little; beyond it all of them may, still or not") {
+  House house(80 * kMb);
+  const auto& little = house.add(BufferBudget::kSmallBytes, 0);
+  house.add(75 * kMb, 9'999);  // moves
+  house.turn(10'000);
+  CHECK(house.relief.cut() == 0);
+  CHECK_FALSE(little.cut);
+  House crowded(BufferBudget::kSmallBytes * 8);
+  for (int i = 0; i < 9; ++i) crowded.add(BufferBudget::kSmallBytes, i < 5 ? 0 : 9'999);
+  crowded.turn(10'000);
+  CHECK(crowded.relief.cut() == 1);
+}
+
 TEST_CASE("between two looks below the limit some time passes; beyond it none") {
   House house(80 * kMb);
   house.add(71 * kMb, 9'900);
