@@ -1,4 +1,5 @@
-// What stands behind a backslash or a percent sign: hexadecimal digits, and the letters that C and Redis give a meaning.
+// What stands behind a backslash or a percent sign: hexadecimal digits, and the letters that C and Redis give a
+// meaning.
 #pragma once
 
 #include <optional>

@@ -1,7 +1,8 @@
 // A node in no cluster yet. Alone, it founds one. With `join`, it asks all that is listed (seeking.h): is one in a
 // cluster, it asks to be taken in; are all there that it expects, and all of them empty and of one mind about who they
 // are, the first of them by name founds, with the durable grant of every one, so that no two do. Who has met a member
-// of a cluster, by dialling it or by being called, founds none, nor grants. Also the other side: granting, and being adopted into a cluster.
+// of a cluster, by dialling it or by being called, founds none, nor grants. Also the other side: granting, and being
+// adopted into a cluster.
 #include <algorithm>
 #include <utility>
 

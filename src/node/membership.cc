@@ -313,8 +313,8 @@ void Node::change_applied(const raft::Entry& entry) {
 // A member's address is held by a node of another cluster, or of none: if it is the learner that was just committed, it
 // is invited to swap clusters.
 void Node::peer_refused(raft::NodeId id, const std::string& why, const WhoIAm& theirs, Millis now) {
-  // A node in no cluster where a member was: its disk is another's, or empty now. What was refused it may not believe; a
-  // question it does, and so it founds no second cluster while this one is away. What it answers tells nothing.
+  // A node in no cluster where a member was: its disk is another's, or empty now. What was refused it may not believe;
+  // a question it does, and so it founds no second cluster while this one is away. What it answers tells nothing.
   if (raft_ && !removed_ && options_.members_prove_themselves && theirs.identity.cluster == kNoCluster &&
       finding_.size() < Seeking::kMaxAddresses && raft_->configuration().contains(id)) {
     finding_.insert(next_number_);

@@ -42,7 +42,7 @@ struct NodeOptions {
   // By cluster-secret or certificate: who meets a member by being asked something may believe that it is one.
   bool members_prove_themselves = false;
   ClusterId fresh_cluster{};  // random: used when this node founds a cluster
-  uint64_t seed = 0;              // of every random choice
+  uint64_t seed = 0;          // of every random choice
   uint32_t heartbeat_interval_ms = 50;
   uint32_t election_timeout_ms = 500;
   uint32_t request_timeout_ms = 5000;

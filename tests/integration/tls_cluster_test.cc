@@ -276,7 +276,8 @@ TEST_CASE("HAZARDS J6: new files that cannot be used are refused by name, and th
   CHECK(server.log().find(" bytes of a handshake, and mbed TLS ") != std::string::npos);
   // One of a bundle that cannot be read: which, and where.
   const std::string line = std::to_string(count_of(read_file(dir.path("ca.pem")), "\n") + 1);
-  REQUIRE(sh(dir, "(echo -----BEGIN CERTIFICATE-----; echo MIIB; echo -----END CERTIFICATE-----) >> ca.pem").status == 0);
+  REQUIRE(sh(dir, "(echo -----BEGIN CERTIFICATE-----; echo MIIB; echo -----END CERTIFICATE-----) >> ca.pem").status ==
+          0);
   refused("could not read tls-ca-cert-file ca.pem: certificate 2 of it, at line " + line + " cannot be read: ");
   REQUIRE(sh(dir, "cp other-key.pem node_1-key.pem").status == 0);
   refused("tls-key-file node_1-key.pem is not the key of tls-cert-file node_1.pem");

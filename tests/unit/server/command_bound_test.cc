@@ -16,8 +16,8 @@
 namespace wh {
 namespace {
 
-// A second value that makes MSET a VALUE b THIS a command of kMaxCommandBytes: beside the values there are the kind, the
-// count, and for each pair two lengths and a key of one byte.
+// A second value that makes MSET a VALUE b THIS a command of kMaxCommandBytes: beside the values there are the kind,
+// the count, and for each pair two lengths and a key of one byte.
 std::string rest_beside(const std::string& value) {
   const size_t around = machine::kEnvelopeBytes + 5 + size_t{2} * 9;
   return std::string(machine::kMaxCommandBytes - around - value.size(), 'x');
