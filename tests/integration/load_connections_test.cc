@@ -199,7 +199,7 @@ TEST_CASE("HAZARDS H19: connections alone, to all ports of all nodes: all live, 
   const size_t held = many_descriptors();
   // A soft limit that holds maxclients, but not what is needed beside: it is raised.
   std::optional<SoftLimit> limit(std::in_place, 256);
-  const Trio trio({"--maxclients", "200", "--raft-snapshot-entries", "100", "--raft-election-timeout", "2000",
+  const Trio trio({"--maxclients", "200", "--raft-snapshot-entries", "100",
                    "--cluster-secret", "held by all"});
   limit.reset();
   Server& leader = await_leader(trio.all);
@@ -410,10 +410,12 @@ TEST_CASE("HAZARDS J5: silent, trickling and greeting connections do not shut ou
 
 TEST_CASE("HAZARDS J5: a raft port under a flood of connects lets a restarted member in, under TLS and in plain") {
   bool tls = false;
+  bool greeting = false;
   SUBCASE("in plain") {}
   SUBCASE("TLS, silent") { tls = true; }
+  SUBCASE("TLS, greeting") { tls = greeting = true; }
   CAPTURE(tls);
-  const Trio trio({"--cluster-secret", "held by all", "--raft-election-timeout", "2000"}, [&](Trio& t, Server& server) {
+  const Trio trio({"--cluster-secret", "held by all"}, [&](Trio& t, Server& server) {
     if (tls) {
       if (&server == &t.a) {
         const Authority authority(t.dir);
@@ -430,12 +432,13 @@ TEST_CASE("HAZARDS J5: a raft port under a flood of connects lets a restarted me
   follower.kill();
   std::vector<uint16_t> ports;
   for (const Server* server : others(trio.all, follower)) ports.push_back(server->raft_port);
-  const Strangers strangers({.ports = ports, .a_second = 2'500, .held = 2'000});
+  const Strangers strangers(
+      {.ports = ports, .a_second = 2'500, .held = 2'000, .opening = greeting ? client_hello() : std::string()});
   REQUIRE(eventually([&] { return strangers.made() >= 2'500; }));
   const auto begun = LoadClock::now();
   follower.start();
   CHECK(eventually([&] { return follower.ready(); }));
-  figure(std::string(tls ? "TLS" : "plain") + ": a restarted member was in after " + in_ms(ms_since(begun)) +
+  figure(std::string(greeting ? "TLS, greeting" : tls ? "TLS" : "plain") + ": a restarted member was in after " + in_ms(ms_since(begun)) +
          " under " + std::to_string(strangers.made()) + " connects");
   CHECK(info_number(leader, "term") == term);
 }
