@@ -11,8 +11,6 @@ namespace {
 
 const std::string kServer = WORMHOLE_SERVER;
 
-bool has(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
-
 // What the sqlite3 tool prints.
 std::string query(const TempDir& dir, const std::string& file, const std::string& sql) {
   const Output output = sh(dir, "sqlite3 " + file + " \"" + sql + "\"");
@@ -97,7 +95,7 @@ TEST_CASE("HAZARDS F6, K2: backups from all three nodes at once while writes go 
     if (!digest.empty()) CHECK(now == digest);
     digest = now;
     for (const auto& file : std::filesystem::directory_iterator(server->data_dir))
-      CHECK_FALSE(has(file.path().filename(), "backup"));
+      CHECK_FALSE(has(file.path().filename().string(), "backup"));
   }
 }
 

@@ -25,8 +25,6 @@ using namespace wh::testing;
 
 namespace {
 
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
 // A connection to a raft port, spoken by hand.
 class Caller {
  public:

@@ -28,8 +28,6 @@ constexpr size_t kNodes = 3;
 // For so long nothing may be founded where nothing should be.
 int watch_ms() { return soak() ? 30'000 : 2'500; }
 
-bool has(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
-
 std::string replaced(std::string text, const std::string& from, const std::string& to) {
   for (size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size()))
     text.replace(at, from.size(), to);

@@ -374,6 +374,16 @@ std::string json_field(std::string_view json, std::string_view name) {
   return std::string(json.substr(at, std::min(json.find_first_of(",}]", at), json.size()) - at));
 }
 
+std::string info_field(std::string_view info, std::string_view name) {
+  const std::string key = std::string(name) + ":";
+  for (size_t at = info.find(key); at != std::string_view::npos; at = info.find(key, at + 1)) {
+    if (at != 0 && info[at - 1] != '\n') continue;
+    const size_t begin = at + key.size();
+    return std::string(info.substr(begin, info.find_first_of("\r\n", begin) - begin));
+  }
+  return "";
+}
+
 size_t count_of(std::string_view in, std::string_view text) {
   size_t count = 0;
   for (size_t at = in.find(text); at != std::string_view::npos; at = in.find(text, at + text.size())) ++count;

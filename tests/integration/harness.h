@@ -69,6 +69,9 @@ struct Answer {
 // curl -sS with `arguments`, which the shell splits: quote what needs it. In a network namespace, when one is named.
 Answer curl(const TempDir& dir, const std::string& arguments, const std::string& netns = {});
 
+// The value of that field in what INFO answered; empty when it is not there.
+std::string info_field(std::string_view info, std::string_view name);
+
 // One wormhole-server: its ports, its directory, its process while there is one.
 class Server {
  public:
@@ -123,6 +126,8 @@ class Server {
   [[nodiscard]] std::string cluster_field(std::string_view field) const;
   // One command on the debug port by redis-cli, with its newline at the end cut off.
   [[nodiscard]] std::string redis(const std::string& command) const;
+  // A field of INFO; empty when it is not there, or nothing answers.
+  [[nodiscard]] std::string info(std::string_view field) const { return info_field(redis("INFO"), field); }
 
  private:
   [[nodiscard]] std::string url_host() const;  // IPv6 in brackets
@@ -134,6 +139,9 @@ class Server {
 
 // The value of the first member of that name in a JSON text: a string without its quotes, else the bare text.
 std::string json_field(std::string_view json, std::string_view name);
+[[nodiscard]] inline bool has(std::string_view text, std::string_view part) {
+  return text.find(part) != std::string_view::npos;
+}
 // How often `text` occurs.
 size_t count_of(std::string_view in, std::string_view text);
 

@@ -39,8 +39,6 @@ std::string refusal_of(Server& server) {
   return server.log().substr(before);
 }
 
-bool has(const std::string& in, const std::string& text) { return in.find(text) != std::string::npos; }
-
 std::string snapshot_of(const std::string& directory) {
   for (const fs::directory_entry& entry : fs::directory_iterator(directory))
     if (entry.path().filename().string().starts_with("snapshot-")) return entry.path().filename().string();

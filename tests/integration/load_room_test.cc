@@ -18,8 +18,6 @@ namespace fs = std::filesystem;
 
 constexpr const char* kForm = "Content-Type: application/x-www-form-urlencoded\r\n";
 
-bool has(const std::string& in, const std::string& text) { return in.find(text) != std::string::npos; }
-
 // File systems of a given size, one a node, with a file that a test fills them by.
 class SmallDisks {
  public:

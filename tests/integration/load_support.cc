@@ -26,11 +26,7 @@ double percentile(std::vector<double> values, double part) {
 }
 
 std::string info(const Server& server, const std::string& field) {
-  const std::string text = "\n" + DebugPipe(server.debug_port, 5'000).one("INFO");
-  const size_t at = text.find("\n" + field + ":");
-  if (at == std::string::npos) return "";
-  const size_t start = at + field.size() + 2;
-  return text.substr(start, text.find('\r', start) - start);
+  return info_field(DebugPipe(server.debug_port, 5'000).one("INFO"), field);
 }
 
 uint64_t info_number(const Server& server, const std::string& field) {

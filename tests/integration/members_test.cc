@@ -11,8 +11,6 @@
 namespace wh::testing {
 namespace {
 
-bool has(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
-
 Answer remove_at(const TempDir& dir, const Server& at, const std::string& name) {
   return curl(dir, "-X DELETE " + at.url("/cluster/members/" + name));
 }

@@ -114,17 +114,6 @@ double value(const Samples& samples, const std::string& name) {
   return it == samples.end() ? 0 : it->second;
 }
 
-std::string info_field(const Server& server, const std::string& field) {
-  std::istringstream lines(server.redis("INFO"));
-  for (std::string line; std::getline(lines, line);) {
-    while (line.ends_with('\r')) line.pop_back();
-    if (line.starts_with(field + ":")) return line.substr(field.size() + 1);
-  }
-  return "(none)";
-}
-
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
 }  // namespace
 
 TEST_CASE("three nodes: counters grow by what was done, and say who leads; promtool has nothing to say") {
@@ -198,13 +187,12 @@ TEST_CASE("three nodes: counters grow by what was done, and say who leads; promt
     CHECK_FALSE(samples.contains("wormhole_tls_certificate_expiry_timestamp_seconds"));
 
     // The same figures in INFO.
-    CHECK(info_field(*server, "role") == (leads ? "leader" : "follower"));
-    CHECK(info_field(*server, "term") == std::to_string(std::lround(value(samples, "wormhole_raft_term"))));
-    CHECK(info_field(*server, "keys") == "2");
-    CHECK(info_field(*server, "proposals") ==
-          std::to_string(std::lround(value(samples, "wormhole_raft_proposals_total"))));
-    CHECK(has(info_field(*server, "member0"), "id=node_1,address=127.0.0.1:"));
-    CHECK(has(info_field(*server, leader.name == "node_1" ? "member1" : "member0"), "state=replicate") == leads);
+    CHECK(server->info("role") == (leads ? "leader" : "follower"));
+    CHECK(server->info("term") == std::to_string(std::lround(value(samples, "wormhole_raft_term"))));
+    CHECK(server->info("keys") == "2");
+    CHECK(server->info("proposals") == std::to_string(std::lround(value(samples, "wormhole_raft_proposals_total"))));
+    CHECK(has(server->info("member0"), "id=node_1,address=127.0.0.1:"));
+    CHECK(has(server->info(leader.name == "node_1" ? "member1" : "member0"), "state=replicate") == leads);
   }
   CHECK(leaders == 1);
 
@@ -267,16 +255,10 @@ TEST_CASE("write_amplification: bytes written to the disk for each byte of entri
   CHECK(grown.kernel - grown.disk_bytes < 400'000);
 
   // The figure is the quotient of the two beside it.
-  std::map<std::string, std::string> persistence;
-  std::istringstream lines(server.redis("INFO persistence"));
-  for (std::string line; std::getline(lines, line);) {
-    while (line.ends_with('\r')) line.pop_back();
-    if (const size_t colon = line.find(':'); colon != std::string::npos)
-      persistence[line.substr(0, colon)] = line.substr(colon + 1);
-  }
-  REQUIRE(persistence.contains("write_amplification"));
-  const double quotient = std::stod(persistence["disk_bytes_written"]) / std::stod(persistence["entry_bytes_written"]);
-  CHECK(std::abs(std::stod(persistence["write_amplification"]) - quotient) < 0.0051);
+  const std::string persistence = server.redis("INFO persistence");
+  const auto figure = [&](const char* name) { return std::strtod(info_field(persistence, name).c_str(), nullptr); };
+  const double quotient = figure("disk_bytes_written") / figure("entry_bytes_written");
+  CHECK(std::abs(figure("write_amplification") - quotient) < 0.0051);
   CHECK(quotient > 1);
 }
 
@@ -292,11 +274,11 @@ TEST_CASE("every election and every end of leading has its cause, in the log, IN
   REQUIRE(&await_leader(nodes.all) == &second);
   CHECK(value(scrape(second), R"(wormhole_raft_elections_total{cause="transfer"})") >= 1);
   CHECK(value(scrape(first), R"(wormhole_raft_step_downs_total{cause="higher_term"})") >= 1);
-  CHECK(has(info_field(second, "last_election_cause"), "the leader, " + first.name + ", handed over"));
+  CHECK(has(second.info("last_election_cause"), "the leader, " + first.name + ", handed over"));
   CHECK(has(second.log(), "an election begins, for term "));
   CHECK(has(second.log(), ": the leader, " + first.name + ", handed over"));
   CHECK(has(first.log(), "stepping down in term "));
-  CHECK(has(info_field(first, "last_step_down_cause"), second.name));
+  CHECK(has(first.info("last_step_down_cause"), second.name));
 
   // Because the leader died; by its closed port, or by its silence.
   second.kill();
@@ -310,7 +292,7 @@ TEST_CASE("every election and every end of leading has its cause, in the log, IN
   const std::string logs = third.log() + last.log();
   CHECK((has(logs, ": the process of the leader, " + second.name + ", is gone") ||
          has(logs, ": nothing was heard from the leader, " + second.name + ", for ")));
-  CHECK(has(info_field(third, "last_election_cause"), "term "));
+  CHECK(has(third.info("last_election_cause"), "term "));
   CHECK(
       eventually([&] { return value(scrape(third), "wormhole_raft_member_up{member=\"" + second.name + "\"}") == 0; }));
 

@@ -11,8 +11,6 @@ namespace {
 const std::string kSimulate = WORMHOLE_SERVER " --simulate ";
 constexpr int kSimulatePatienceMs = 120'000;
 
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
 }  // namespace
 
 TEST_CASE("--simulate runs for its time, says how it goes, and sums up") {

@@ -16,21 +16,13 @@ constexpr unsigned kSlowKbit = 1'000;
 constexpr int kValues = 36;
 constexpr size_t kValueBytes = 16'000;
 
-std::string info(const Server& server, const std::string& field) {
-  const std::string text = "\n" + server.redis("INFO raft") + server.redis("INFO persistence");
-  const size_t at = text.find("\n" + field + ":");
-  if (at == std::string::npos) return {};
-  const size_t begin = at + field.size() + 2;
-  return text.substr(begin, text.find_first_of("\r\n", begin) - begin);
-}
-
 uint64_t info_number(const Server& server, const std::string& field) {
-  return std::strtoull(info(server, field).c_str(), nullptr, 10);
+  return std::strtoull(server.info(field).c_str(), nullptr, 10);
 }
 
 // `offset` or `size` of the transfer that the leader shows; 0 when it shows none.
 uint64_t sending(const Server& leader, const std::string& what) {
-  const std::string text = info(leader, "snapshot_sending0");
+  const std::string text = leader.info("snapshot_sending0");
   const size_t at = text.find("," + what + "=");
   return at == std::string::npos ? 0 : std::strtoull(text.c_str() + at + what.size() + 2, nullptr, 10);
 }
@@ -79,7 +71,7 @@ TEST_CASE("HAZARDS F7, F11: a snapshot over 1 Mbit/s, with breaks, while writes 
   };
   fast_host.run(client + "<" + dir.write("values", sets(kValues)) + " && " + client + "-r 900 SET filler x");
   REQUIRE(eventually([&] { return info_number(leader, "first_log_index") > 100; }));
-  const std::string term = info(leader, "term");
+  const std::string term = leader.info("term");
   const uint64_t elections_before = elections({&leader, &fast});
   const uint64_t bytes = kValues * kValueBytes;
 
@@ -119,8 +111,8 @@ TEST_CASE("HAZARDS F7, F11: a snapshot over 1 Mbit/s, with breaks, while writes 
   end_writer();
   CHECK(gone_on);
   CHECK(there);
-  CHECK(info(leader, "term") == term);
-  CHECK(info(leader, "role") == "leader");
+  CHECK(leader.info("term") == term);
+  CHECK(leader.info("role") == "leader");
   CHECK(elections(all) == elections_before);
   CHECK(info_number(leader, "snapshots_sent") == 1);
   CHECK(info_number(leader, "snapshots_sent_restarted") == 0);
@@ -128,15 +120,15 @@ TEST_CASE("HAZARDS F7, F11: a snapshot over 1 Mbit/s, with breaks, while writes 
   CHECK(sent >= bytes);
   CHECK(sent < bytes * 13 / 10);
   MESSAGE("a snapshot of " << bytes << " bytes over " << kSlowKbit << " kbit/s, broken twice: " << sent
-                           << " bytes sent; " << info(leader, "snapshots_taken") << " snapshots taken meanwhile");
+                           << " bytes sent; " << leader.info("snapshots_taken") << " snapshots taken meanwhile");
 
   // The other follower is gone, so that the leader needs the slow one's answers: large entries do not crowd them out.
   fast.kill();
   const Output wrote = hosts[&leader]->sh(client + "<" + dir.write("more", sets(kValues / 2)));
   CHECK(wrote.status == 0);
   CHECK(count_of(wrote.out, "OK") == kValues / 2);
-  CHECK(info(leader, "term") == term);
-  CHECK(info(leader, "role") == "leader");
+  CHECK(leader.info("term") == term);
+  CHECK(leader.info("role") == "leader");
 }
 
 }  // namespace wh::testing

@@ -17,8 +17,6 @@ namespace {
 
 const std::string kServer = WORMHOLE_SERVER;
 
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
 // The signals of that line of /proc/PID/status (SigBlk, SigCgt, SigIgn); 0 when there is no such process.
 uint64_t signals_of(pid_t pid, const std::string& line) {
   const std::string status = read_file("/proc/" + std::to_string(pid) + "/status");

@@ -57,14 +57,6 @@ std::string shown_at(const TempDir& dir, uint16_t port, const std::string& optio
       .out;
 }
 
-std::string info_field(const Server& server, const std::string& name) {
-  const std::string info = server.redis("INFO");
-  const size_t at = info.find("\n" + name + ":");
-  if (at == std::string::npos) return "";
-  const size_t begin = at + name.size() + 2;
-  return info.substr(begin, info.find('\r', begin) - begin);
-}
-
 // What is left of that many days, of which the first has begun, or is about to.
 bool is_days(const std::string& left, int days) {
   return left == std::to_string(days) || left == std::to_string(days - 1);
@@ -90,11 +82,11 @@ TEST_CASE("three members over mutual TLS, with a secret as well: they serve, and
   CHECK(logs(nodes.a, "to the raft port was closed: TLS handshake failed: it shows no certificate"));
   // INFO knows the ends of all certificates; node names may have any form.
   const Server& leader = await_leader(nodes.all);
-  CHECK(is_days(info_field(leader, "tls_cert_days_left"), 90));
-  CHECK(is_days(info_field(leader, "tls_ca_days_left"), 365));
-  CHECK(info_field(leader, "tls_cert_not_after").ends_with(" UTC"));
+  CHECK(is_days(leader.info("tls_cert_days_left"), 90));
+  CHECK(is_days(leader.info("tls_ca_days_left"), 365));
+  CHECK(leader.info("tls_cert_not_after").ends_with(" UTC"));
   for (const Server* other : others(nodes.all, leader))
-    CHECK(info_field(leader, "tls_peer_certs_days_left").find(other->name + "=") != std::string::npos);
+    CHECK(leader.info("tls_peer_certs_days_left").find(other->name + "=") != std::string::npos);
   // A killed leader is replaced, and comes back.
   Server& first = await_leader(nodes.all);
   first.kill();
@@ -204,8 +196,8 @@ TEST_CASE("HAZARDS J6: certificates, keys and authority are replaced under load,
   const auto reload_all = [&](const std::string& count) {
     for (Server* server : nodes.all) {
       REQUIRE(server->signal(SIGHUP));
-      CHECK(eventually([&] { return info_field(*server, "tls_reloads") == count; }));
-      CHECK(info_field(*server, "tls_last_reload") == "ok");
+      CHECK(eventually([&] { return server->info("tls_reloads") == count; }));
+      CHECK(server->info("tls_last_reload") == "ok");
     }
   };
   CHECK(issuer_at(nodes.dir, nodes.a.tls_port).find("CN = ca") != std::string::npos);
@@ -254,8 +246,8 @@ TEST_CASE("HAZARDS J6: new files that cannot be used are refused by name, and th
     CAPTURE(sentence);
     REQUIRE(server.signal(SIGHUP));
     ++reloads;
-    CHECK(eventually([&] { return info_field(server, "tls_reloads") == std::to_string(reloads); }));
-    CHECK(info_field(server, "tls_last_reload") == "failed");
+    CHECK(eventually([&] { return server.info("tls_reloads") == std::to_string(reloads); }));
+    CHECK(server.info("tls_last_reload") == "failed");
     CHECK(server.log().find("the new certificates are NOT used, those read before stay in use: " + sentence) !=
           std::string::npos);
     CHECK(server.ready());
@@ -288,7 +280,7 @@ TEST_CASE("HAZARDS J6: new files that cannot be used are refused by name, and th
   authority.issue_expired("node_1", "DNS:node_1");
   refused("tls-cert-file node_1.pem (CN=node_1) has expired on 2020-02-01 00:00:00 UTC");
   REQUIRE(server.signal(SIGHUP));
-  CHECK(eventually([&] { return info_field(server, "tls_last_reload") == "ok"; }));
+  CHECK(eventually([&] { return server.info("tls_last_reload") == "ok"; }));
 }
 
 TEST_CASE("HAZARDS J7: the end of a certificate or of an authority is told 30 days before, and when it is past") {
@@ -301,14 +293,14 @@ TEST_CASE("HAZARDS J7: the end of a certificate or of an authority is told 30 da
   server.start_ready();
   CHECK(server.log().find("# tls-cert-file node_1.pem (CN=node_1) expires in ") != std::string::npos);
   CHECK(server.log().find("# an authority in tls-ca-cert-file ca.pem (CN=ca) expires in ") != std::string::npos);
-  CHECK(is_days(info_field(server, "tls_cert_days_left"), 10));
-  CHECK(is_days(info_field(server, "tls_ca_days_left"), 20));
+  CHECK(is_days(server.info("tls_cert_days_left"), 10));
+  CHECK(is_days(server.info("tls_ca_days_left"), 20));
   CHECK(server.stop() == 0);
   // A start with one that has expired goes on: the clock may be wrong, and clients may not care.
   authority.issue_expired("node_1", "DNS:node_1");
   server.start_ready();
   CHECK(server.log().find("# tls-cert-file node_1.pem (CN=node_1) has EXPIRED, on 2020-02-01") != std::string::npos);
-  CHECK(info_field(server, "tls_cert_days_left").starts_with("-"));
+  CHECK(server.info("tls_cert_days_left").starts_with("-"));
 }
 
 }  // namespace wh::testing
