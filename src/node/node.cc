@@ -224,6 +224,7 @@ void Node::drain(Millis now) {
   if (raft_) {
     watch_disk(now);
     watch_room(now);
+    pump_loss(now);
     pump_handover(now);
     pump_admin(now);
     pump_writes(now);
@@ -256,7 +257,8 @@ void Node::run_raft(Millis now) {
 }
 
 void Node::carry_out(raft::Output output, Millis now) {
-  if (output.acknowledged_lost) look_into_loss(*output.acknowledged_lost, now);
+  if (output.acknowledged_lost) look_into_loss(*output.acknowledged_lost, true, now);
+  if (output.acknowledged_missing) look_into_loss(*output.acknowledged_missing, false, now);
   for (const raft::Violation& violation : output.violations) violated(violation.from, violation.what, now);
   for (const raft::Proposed& result : output.proposals) {
     if (proposing_.contains(result.token)) {
@@ -422,7 +424,7 @@ void Node::watch_disk(Millis now) {
 
 void Node::update_deadline(Millis now) {
   if (!raft_) next_deadline_ = kNever;
-  next_deadline_ = std::min({next_deadline_, earliest_request_deadline(), handover_deadline()});
+  next_deadline_ = std::min({next_deadline_, earliest_request_deadline(), handover_deadline(), loss_deadline()});
   // What is under way is answered, or times out, and wakes the node.
   if (seeking_ && !beginning_) next_deadline_ = std::min(next_deadline_, seeking_->next_due());
   if (raft_ && !admin_.empty()) next_deadline_ = std::min(next_deadline_, std::max(admin_retry_at_, now + 1));

@@ -182,6 +182,12 @@ class Node {
   [[nodiscard]] bool snapshot_in_progress() const { return taking_.has_value(); }
   // Whether this node was removed from its cluster, and knows it for certain. It serves stale reads only.
   [[nodiscard]] bool removed() const { return removed_; }
+  // A leader says that this node acknowledged what its log lacks, and too few answered to tell: it votes for nobody.
+  [[nodiscard]] bool doubts_its_disk() const { return loss_ && loss_->again_at != 0; }
+  // Others are asked about that, or will be.
+  [[nodiscard]] bool disk_is_looked_into() const { return loss_.has_value(); }
+  // A member that said so in this process life, and that a quorum did not follow.
+  [[nodiscard]] bool disbelieves(raft::NodeId id) const { return disbelieved_.contains(id); }
   // How many voters more may fail before nothing is committed any more. The leader counts those that answer; others
   // know it only where it is 0 whoever answers, and in no cluster. Else nothing: not known.
   [[nodiscard]] std::optional<size_t> tolerates() const;
@@ -386,9 +392,15 @@ class Node {
   [[nodiscard]] std::string quorum_gone(Millis now) const;
 
   // old_disk.cc
-  void look_into_loss(raft::Index acknowledged, Millis now);
+  void look_into_loss(raft::Index acknowledged, bool fresh, Millis now);
   // Whether the answer was to a question of look_into_loss.
   bool loss_answered(uint64_t request, const Result<Answer>& answer, Millis now);
+  void ask_who_leads(Millis now);
+  void pump_loss(Millis now);
+  [[nodiscard]] Millis loss_deadline() const;
+  void loss_denied(Millis now);
+  void loss_unknown(Millis now);
+  [[nodiscard]] std::string loss_leader_name() const;
 
   // founding.cc
   void seek(Millis now);
@@ -526,11 +538,16 @@ class Node {
     raft::NodeId leader;
     raft::Index acknowledged;
     raft::Index last;                        // of the log, when it was said
+    bool fresh = false;                      // this process had acknowledged nothing before
     std::set<std::string> leader_addresses;  // where that leader is reached
     std::set<uint64_t> asked;                // voters, without an answer yet
     std::set<raft::NodeId> backing;          // of them, those that name it as their leader
+    std::set<raft::NodeId> denying;          // and those that do not
+    uint32_t rounds = 0;                     // of asking
+    Millis again_at = 0;                     // the next, when none is under way
   };
   std::optional<Loss> loss_;
+  std::set<raft::NodeId> disbelieved_;  // members that said so in this process life, against a quorum
 
   // founding
   std::unique_ptr<Seeking> seeking_;

@@ -109,10 +109,7 @@ std::string Raft::impossible(NodeId from, const MessageBody& body) const {
             if (std::string why = contradicts_log(from, term, message.prev_log_index, message.prev_log_term);
                 !why.empty())
               return why;
-            // What it acknowledged in this process life, this server holds; before, another life may have (C5).
-            if (acknowledged_ && message.acknowledged > log_.last_index())
-              return "it says that this node acknowledged entry " + number(message.acknowledged.value) +
-                     ", and it acknowledged none behind " + number(log_.last_index().value);
+            // That this server acknowledged what it does not hold may be so: in another life, of another disk (C5).
             for (const Entry& entry : message.entries)
               if (std::string why = contradicts_log(from, term, entry.index, entry.term); !why.empty()) return why;
             return {};

@@ -131,7 +131,8 @@ struct ToldRemoved {
   Position as_of;
   NodeId by;  // while a leader is heard, only its own word counts; nobody: not known who said it
 };
-// What became of Output::acknowledged_lost: it is looked into no more, and the process goes on.
+// What became of Output::acknowledged_lost or acknowledged_missing: it is not so, and the process goes on as if it had
+// not been said.
 struct LossJudged {};
 
 using Input = std::variant<Tick, Receive, Propose, ProposeConfiguration, ReadIndex, Persisted, DiskStalled, DiskLow,
@@ -222,9 +223,12 @@ struct Output {
   std::optional<Index> compact;  // log rows up to this index may be removed
   std::vector<TransferDone> transfers;
   // Who leads says that this node acknowledged entries up to here, and its log ends before: an older copy of its disk,
-  // or entries that it never synced, or a lie. It is said at most until the first acknowledgement of this process life;
-  // later, this node knows better. Until LossJudged, or until it holds them again, it neither votes nor campaigns.
+  // or entries that it never synced, or a lie. Until LossJudged, or until it holds them again or what a later leader
+  // had of them, it neither votes nor campaigns.
   std::optional<Index> acknowledged_lost;
+  // The same, said since the first acknowledgement of this process life: it is of an earlier life's, which reached the
+  // leader late, or a lie.
+  std::optional<Index> acknowledged_missing;
   std::vector<Violation> violations;  // one for each sender at most: its connection should be closed
   bool more = false;                  // committed entries were held back by max_apply_bytes: call again
   Millis next_deadline = kNever;      // step a Tick then
@@ -276,7 +280,7 @@ class Raft {
   // Leader only: an entry of its own term is committed, so it knows all that was committed before (thesis 6.4).
   [[nodiscard]] bool leads_for_certain() const;
   [[nodiscard]] bool change_pending() const { return log_.configuration_index() > commit_index_; }
-  // It was told that it acknowledged entries that it lacks, and LossJudged has not come yet.
+  // It was told that it acknowledged entries that it lacks, lacks them still, and LossJudged has not come.
   [[nodiscard]] bool looks_into_loss() const { return owed_.has_value(); }
   [[nodiscard]] bool transferring() const { return transfer_.has_value(); }
   // This process is about to end: that it leads no longer is no trouble. Only for what the log says.
@@ -384,6 +388,7 @@ class Raft {
   void send_loaded(Millis now, Progress& progress, const std::vector<Entry>& loaded);
   void broadcast(Millis now);
   void acknowledge_append(Millis now);
+  void pay_what_is_owed();
   [[nodiscard]] Millis echo(Millis now) const;
   void advance_commit(Millis now);
   void next_load();
@@ -455,9 +460,9 @@ class Raft {
   Millis last_append_reply_ = 0;
   uint64_t last_read_round_ = 0;
   bool acknowledgement_due_ = false;
-  bool acknowledged_ = false;  // anything, in this process life
-  std::optional<Index> owed_;  // said to be acknowledged and not here, as long as that is not judged
-  Millis newest_sent_at_ = 0;  // of the leader's newest message, by its clock; and when that came, by ours
+  bool acknowledged_ = false;     // anything, in this process life
+  std::optional<Position> owed_;  // said to be acknowledged in that term and not here, as long as that is not judged
+  Millis newest_sent_at_ = 0;     // of the leader's newest message, by its clock; and when that came, by ours
   Millis newest_received_at_ = 0;
   NodeId lost_leader_;  // PeerLost named it and nothing was heard from it since
   std::optional<PartOfSnapshot> incoming_;

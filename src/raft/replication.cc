@@ -22,8 +22,10 @@ void Raft::on_append_entries(Millis now, NodeId from, AppendEntries& message) {
   newest_received_at_ = now;
   reset_election_timer(now);
 
-  if (message.acknowledged > log_.last_index() && !WH_MUTANT(lost_acknowledgement_ignored))
-    out_.acknowledged_lost = owed_ = message.acknowledged;
+  if (message.acknowledged > log_.last_index() && !WH_MUTANT(lost_acknowledgement_ignored)) {
+    (acknowledged_ ? out_.acknowledged_missing : out_.acknowledged_lost) = message.acknowledged;
+    owed_ = {hard_state_.current_term, message.acknowledged};
+  }
 
   const Index prev = message.prev_log_index;
   // What is at or below base_index is committed, and so the same everywhere.
@@ -76,7 +78,7 @@ void Raft::on_append_entries(Millis now, NodeId from, AppendEntries& message) {
 void Raft::acknowledge_append(Millis now) {
   last_append_reply_ = now;
   acknowledged_ = true;
-  if (owed_ && std::min(verified_index_, durable_index_) >= *owed_) owed_.reset();
+  pay_what_is_owed();
   send(leader_, AppendEntriesReply{
                     .term = hard_state_.current_term,
                     .success = true,
@@ -85,6 +87,14 @@ void Raft::acknowledge_append(Millis now) {
                     .read_round = last_read_round_,
                     .sent_at = echo(now),
                     .no_room = disk_low_});
+}
+
+// What this server was counted for is here again: all of it, or an entry of a later leader's, who was elected without
+// this server's vote, and so has of it what was committed.
+void Raft::pay_what_is_owed() {
+  if (!owed_) return;
+  const Index held = std::min(verified_index_, durable_index_);
+  if (held >= owed_->index || log_.term_at(held) > owed_->term) owed_.reset();
 }
 
 // What the leader takes from its clock to learn how long the way was: not for how long the disk made the answer wait.

@@ -26,12 +26,14 @@ void Checks::check_truncation(const Host& host, const Shadow& shadow, raft::Inde
   promise.acked_entry = held != nullptr ? held->entry.term : raft::Term{};
 }
 
-// An older copy is no older any more once it holds all that was acknowledged before.
+// An older copy is no older any more once it holds all that was acknowledged before; but its node may stop yet while it
+// asks others about that.
 void Checks::caught_up(const Host& host, raft::NodeId leader, raft::Index match) {
   Host& mine = world_.hosts[host.number];
   const Host* leads = world_.host_of(leader);
   const raft::Raft* raft = leads != nullptr && leads->process ? leads->process->node().raft() : nullptr;
   if (raft == nullptr || match < raft->commit_index() || match < mine.disk.acknowledged) return;
+  if (host.process->node().disk_is_looked_into()) return;
   mine.disk.old_copy = false;
   ++world_.seen[Situation::old_copy_unnoticed];
 }

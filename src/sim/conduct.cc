@@ -90,7 +90,7 @@ void Conduct::received(const Host& host, raft::NodeId from, const node::PeerMess
                      votes.push_back(from);
                  },
                  [&](const raft::AppendEntries& m) {
-                   if (leads(m.term) && m.acknowledged > raft->log().last_index()) record.lost = m.acknowledged;
+                   if (leads(m.term) && m.acknowledged > raft->log().last_index()) record.lost = {from, m.acknowledged};
                  },
                  [&](const raft::AppendEntriesReply& m) {
                    heard_follower(host, record, from, m.term, m.success, m.match_index);
@@ -188,8 +188,10 @@ void Conduct::looked(const Host& host, bool whole_turn) {
   ++record.turns;
   record.disk_hung = host.process->storage().sync_age() > world_.options.election_timeout_ms;
   // Whether a quorum backs what the leader says takes some messages to find out (HAZARDS C5).
-  if (record.lost && !host.process->ended && !raft->looks_into_loss() && raft->log().last_index() < *record.lost)
-    fail(host, "goes on, though it acknowledged entry " + std::to_string(record.lost->value) + " and lacks it");
+  if (record.lost && !host.process->ended && !raft->looks_into_loss() &&
+      !host.process->node().disbelieves(record.lost->by) && raft->log().last_index() < record.lost->acknowledged)
+    fail(host,
+         "goes on, though it acknowledged entry " + std::to_string(record.lost->acknowledged.value) + " and lacks it");
   record.lost.reset();
   if (!record.questions.empty() && host.process->storage().idle() && !host.process->doomed)
     fail(host, "leaves a question for its vote unanswered");

@@ -63,6 +63,11 @@ class Conduct {
     bool pre_vote = false;
     std::optional<bool> answer;
   };
+  // Acknowledged, says who leads, and behind the end of the log.
+  struct Lost {
+    raft::NodeId by;
+    raft::Index acknowledged;
+  };
   // What a leader may know of a follower, in its term.
   struct Follower {
     raft::Index match;            // as it acknowledged
@@ -120,7 +125,7 @@ class Conduct {
     uint64_t part_end = 0;
     uint64_t parts_heard = 0;  // since one was given to the disk
     bool no_room = false;
-    std::optional<raft::Index> lost;  // acknowledged, says the leader, and behind the end of the log
+    std::optional<Lost> lost;
   };
 
   // conduct_elections.cc

@@ -153,7 +153,7 @@ void Conduct::look_at_silence(const Host& host, Record& record) {
   if (now <= record.quiet_since + 4 * timeout) return record.overdue_since_us.reset();
   const bool may = raft.role() == raft::Role::follower && !raft.removed() &&
                    raft.log().names_voter_since(raft.commit_index(), host.disk.instance) &&
-                   host.process->storage().sync_age() <= timeout;
+                   host.process->storage().sync_age() <= timeout && !raft.looks_into_loss();
   if (!may) {
     record.quiet_since = now;
     return record.overdue_since_us.reset();

@@ -78,6 +78,7 @@ namespace wh::sim {
   X(older_file_found, "a node did not start: an older file")               \
   X(old_copy_noticed, "an older copy of a disk was noticed by the leader") \
   X(old_copy_unnoticed, "an older copy of a disk caught up unnoticed")     \
+  X(old_copy_in_doubt, "a node was said to have lost entries, none knew")  \
   X(disk_replaced, "a disk was replaced")                                  \
   X(damaged_replaced, "a damaged disk was replaced")                       \
   X(replaced_is_back, "a node with a new disk was a voter again")

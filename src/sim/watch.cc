@@ -234,6 +234,8 @@ void Watch::looked(const Host& host) {
   }
   if (raft->removed() && !seen.removed) ++times[Situation::knows_removed];
   seen.removed = raft->removed();
+  if (node.doubts_its_disk() && !seen.in_doubt) ++times[Situation::old_copy_in_doubt];
+  seen.in_doubt = node.doubts_its_disk();
 }
 
 void Watch::role_changed(const Host& host, Seen& seen, const raft::Raft& raft) {

@@ -60,6 +60,7 @@ class Watch {
     bool ahead = false;      // committed what its own disk lacks
     bool incoming = false;
     bool outside = false;
+    bool in_doubt = false;  // of its disk
     std::array<uint64_t, raft::kElectionCauses> begun{};
     std::array<uint64_t, raft::kStepDownCauses> stepped_down{};
     std::vector<Asked> asked;

@@ -76,10 +76,6 @@ AppendEntriesReply refused(uint64_t term, uint64_t rejected, uint64_t conflict, 
           .conflict_index = Index{conflict},
           .conflict_term = Term{conflict_term}};
 }
-AppendEntries acknowledged(AppendEntries message, uint64_t index) {
-  message.acknowledged = Index{index};
-  return message;
-}
 
 struct Row {
   std::string what;
@@ -157,8 +153,6 @@ std::vector<Row> rows() {
       append(5, 2, 1, {configuration_entry(3, 5, configuration_of({}, {1, 2, 3}))}),
       append(5, 2, 1, {configuration_entry(3, 5, configuration_of({2, 3}))}));
   // It answered its leader before.
-  row("append: acknowledged", led, 2, acknowledged(append(5, 2, 1), 3), acknowledged(append(5, 2, 1), 2));
-  row("append: acknowledged, near the end of numbers", led, 2, acknowledged(append(5, 2, 1), kLimit - 1));
   // --- answers to a leader
   row("append-reply: match_index", leads, 2, accepted(5, 4), accepted(5, 3));
   row("append-reply: match_index near the end of numbers", leads, 2, accepted(5, kLimit - 1));
