@@ -25,6 +25,7 @@
   X(same_timeout_everywhere, A13)        \
   X(any_term_believed, A14)              \
   X(half_elects, A15)                    \
+  X(second_leader_believed, A15)         \
   X(removed_campaigns, A16)              \
   X(transfer_outlives_term, A17)         \
   X(transfer_never_ends, A17)            \

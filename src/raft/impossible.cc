@@ -66,6 +66,7 @@ std::string malformed(const InstallSnapshot& message) {
 // What a leader says to those that follow it: there is one of them in a term (section 5.2).
 std::string Raft::second_leader(NodeId from, Term term) const {
   if (term != hard_state_.current_term || !term_leader_ || term_leader_ == from) return {};
+  if (WH_MUTANT(second_leader_believed)) return {};
   return "it says that it leads term " + number(term.value) + ", which " +
          (term_leader_ == options_.self ? "this node" : name_of(term_leader_)) + " leads";
 }

@@ -69,7 +69,7 @@ void Aims::moment(Host& host, Moment moment) {
       if (strikes(o.cut_at_commit_ppm)) cut_off(host, "after the commit");
       break;
     case Moment::receiving:
-      if (strikes(o.crash_installing_ppm / 4)) host.process->storage().fill(20'000);
+      if (strikes(o.crash_installing_ppm)) host.process->storage().fill(20'000);
       [[fallthrough]];
     case Moment::installing:
       if (strikes(o.crash_installing_ppm)) crash(host, "while a snapshot comes");

@@ -34,6 +34,8 @@ class Conduct {
   // Before the node is given it; and as it leaves, whether or not there is a connection.
   void received(const Host& host, raft::NodeId from, const node::PeerMessage& message);
   void sent(const Host& host, raft::NodeId to, const node::PeerMessage& message);
+  // Somebody who does not keep to the rules says that this term of the cluster has come.
+  void term_made_up(const node::ClusterId& cluster, raft::Term term) { campaigned_.emplace(cluster, term.value); }
   // It is about to be told that it is connected to that peer.
   void connected(const Host& host, raft::NodeId peer);
   void staged(const Host& host, const node::Batch& batch);

@@ -58,6 +58,7 @@ constexpr std::array kPrefixes = {
     Prefix{"garbage_", "network"},
     Prefix{"stray_", "network"},
     Prefix{"wild_", "network"},
+    Prefix{"lie_", "members"},
     Prefix{"write_before_adopt", "members"},
     Prefix{"transfer_", "transfers"},
     Prefix{"strike_in_transfer", "transfers"},

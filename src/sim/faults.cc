@@ -36,6 +36,8 @@ void Faults::start(const node::ClusterId& cluster) {
   every(o.remove_isolated_every_ms, &Faults::remove_isolated);
   every(o.strand_every_ms, &Faults::strand);
   every(o.garbage_every_ms, &Faults::send_garbage);
+  if (o.lie_every_ms != 0) liar_ = world_.prng.below(o.nodes);
+  every(o.lie_every_ms, &Faults::lie);
 }
 
 void Faults::every(uint32_t mean_ms, Fault fault) {

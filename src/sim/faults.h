@@ -65,6 +65,8 @@ class Faults {
   // still reach it: whoever reads there now must be told nothing.
   void depose();
   void cut_transfer();
+  // The member that lies, if any, tells others some of lies.h.
+  void lie();
   // A leader is alone with entries that nobody else will ever have, and the others go on so far that they compact.
   void strand();
 
@@ -85,6 +87,7 @@ class Faults {
 
   World& world_;
   node::ClusterId cluster_{};
+  size_t liar_ = 0;
   std::vector<std::pair<uint64_t, uint64_t>> removals_;  // asked for: number, and when
 };
 

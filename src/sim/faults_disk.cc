@@ -4,6 +4,7 @@
 #include "sim/checks.h"
 #include "sim/clients.h"
 #include "sim/faults.h"
+#include "sim/network.h"
 #include "sim/process.h"
 #include "sim/world.h"
 
@@ -170,6 +171,20 @@ void Faults::put_back(Host& host, const DiskImage& copy) {
   world_.checks->put_back(host);
   ++world_.seen[Situation::old_copy_put_back];
   world_.restart(host, world_.prng.below(20'000));
+  // At times only the leader reaches it, so that nobody else can say whether that one leads.
+  if (world_.prng.below(3) != 0) return;
+  world_.trace("%s sees nobody but %s", host.name.c_str(), leads->name.c_str());
+  const auto each_link = [this, &host, leads](void (Network::*change)(size_t, size_t)) {
+    for (const Host& other : world_.hosts) {
+      if (other.number == host.number || other.number == leads->number) continue;
+      (world_.network.get()->*change)(host.number, other.number);
+      (world_.network.get()->*change)(other.number, host.number);
+    }
+  };
+  each_link(&Network::cut);
+  world_.after(world_.prng.below(uint64_t{world_.options.election_timeout_ms} * 6'000), [this, each_link] {
+    if (world_.chaos) each_link(&Network::mend);
+  });
 }
 
 }  // namespace wh::sim

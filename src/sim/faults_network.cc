@@ -1,6 +1,8 @@
 #include "sim/checks.h"
 #include "sim/clients.h"
+#include "sim/conduct.h"
 #include "sim/faults.h"
+#include "sim/lies.h"
 #include "sim/network.h"
 #include "sim/process.h"
 #include "sim/world.h"
@@ -108,6 +110,28 @@ void Faults::send_garbage() {
                               .command = Bytes(world_.clients->garbage()),
                               .term = to->process->node().raft()->current_term()};
   if (world_.network->send_to(*to, forward)) ++world_.seen[Situation::garbage];
+}
+
+void Faults::lie() {
+  Host& by = world_.hosts[liar_];
+  if (!by.process || by.process->node().raft() == nullptr || by.disk.cluster != cluster_) return;
+  for (uint64_t left = world_.prng.between(1, 8); left > 0 && !world_.failed(); --left) {
+    Host& to = any();
+    if (to.number == by.number || !to.process || to.process->paused() || to.process->doomed || to.process->ended ||
+        to.disk.cluster != cluster_ || to.process->node().raft() == nullptr)
+      continue;
+    if (world_.prng.below(8) == 0) {
+      if (!to.disk.saw_others && !to.disk.saw_command) continue;
+      world_.network->ask_in_vain(by, to, draw_temptation(world_.prng, by.disk.instance, to.disk.instance));
+      ++world_.seen[Situation::tempted];
+      continue;
+    }
+    const std::optional<Lie> lie = draw_lie(world_.prng, *by.process->node().raft(), *to.process->node().raft());
+    if (!lie) continue;
+    if (lie->makes_up) world_.conduct->term_made_up(cluster_, *lie->makes_up);
+    if (world_.network->tell(by, to, lie->message, lie->impossible))
+      ++world_.seen[lie->impossible ? Situation::lied_in_vain : Situation::lied];
+  }
 }
 
 void Faults::cut_transfer() { world_.network->break_transfers(); }

@@ -1,6 +1,7 @@
 #include "sim/network.h"
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include "base/assert.h"
@@ -20,15 +21,20 @@ namespace {
 
 constexpr uint64_t kQuestionTimeoutUs = 1'500'000;
 
-// Through the bytes and back, as every message goes.
+// Through the bytes and back, as every message goes. Nothing: it is well framed, and yet no message.
 template <typename Decode>
-auto decoded(const std::string& frame, Decode decode) {
+auto try_decode(const std::string& frame, Decode decode) {
   wire::FrameDecoder decoder(wire::kMaxFrameBytes);
   decoder.push(wire::kMagic);
   decoder.push(frame);
   const std::optional<wire::Frame> whole = decoder.next();
   WH_ASSERT(whole, "what was encoded is a whole frame");
-  auto value = decode(*whole);
+  return decode(*whole);
+}
+
+template <typename Decode>
+auto decoded(const std::string& frame, Decode decode) {
+  auto value = try_decode(frame, decode);
   WH_ASSERT(value, "what was encoded can be decoded");
   return std::move(*value);
 }
@@ -38,6 +44,12 @@ std::string encoded(const Message& message) {
   std::string frame;
   WH_ASSERT(wire::encode(frame, message), "the message fits a frame");
   return frame;
+}
+
+// What a message may change of a Raft server, as far as it shows.
+auto standing_of(const raft::Raft& raft) {
+  return std::tuple(raft.current_term(), raft.voted_for(), raft.role(), raft.leader_id(), raft.commit_index(),
+                    raft.log().last_index(), raft.log().last_term(), raft.looks_into_loss());
 }
 
 // What must not count when it comes too late.
@@ -85,7 +97,7 @@ void Network::mend(size_t from, size_t to) {
   cuts_[{from, to}] = false;
   for (const auto& connection : connections_) {
     if (connection->from != from || connection->to != to || connection->broken) continue;
-    for (const std::string& frame : std::exchange(connection->stalled, {})) send_off(connection, frame);
+    for (const Message& message : std::exchange(connection->stalled, {})) send_off(connection, message);
   }
 }
 
@@ -157,19 +169,19 @@ void Network::watch(const std::shared_ptr<Connection>& connection) {
   });
 }
 
-void Network::transmit(const std::shared_ptr<Connection>& connection, std::string frame) {
+void Network::transmit(const std::shared_ptr<Connection>& connection, Message message) {
   if (!both_ways(connection->from, connection->to)) watch(connection);
   if (is_cut(connection->from, connection->to)) {
-    connection->stalled.push_back(std::move(frame));
+    connection->stalled.push_back(std::move(message));
   } else {
-    send_off(connection, frame);
+    send_off(connection, message);
   }
 }
 
-void Network::echo(const std::shared_ptr<Connection>& connection, std::string frame) {
+void Network::echo(const std::shared_ptr<Connection>& connection, Message message) {
   ++world_.seen[Situation::echoed];
   const uint64_t after_us = world_.prng.below(uint64_t{world_.options.election_timeout_ms} * 6'000);
-  world_.after(after_us, [this, connection, again = std::move(frame)] {
+  world_.after(after_us, [this, connection, again = std::move(message)] {
     if (world_.chaos && !is_cut(connection->from, connection->to)) deliver(connection, again);
   });
 }
@@ -187,7 +199,7 @@ void Network::stray(const Host& by, std::string frame) {
   if (!any && !learners.empty()) open = std::move(learners);
   if (open.empty()) return;
   ++world_.seen[Situation::strayed];
-  transmit(open[world_.prng.below(open.size())], std::move(frame));
+  transmit(open[world_.prng.below(open.size())], {std::move(frame), true});
 }
 
 bool Network::send_to(const Host& to, const node::PeerMessage& message) {
@@ -197,17 +209,52 @@ bool Network::send_to(const Host& to, const node::PeerMessage& message) {
     if (!connection->broken && connection->to == to.number && members.contains(connection->sender))
       open.push_back(connection);
   if (open.empty()) return false;
-  transmit(open[world_.prng.below(open.size())], encoded(message));
+  transmit(open[world_.prng.below(open.size())], {encoded(message), true});
   return true;
 }
 
-void Network::send_off(const std::shared_ptr<Connection>& connection, const std::string& frame) {
+bool Network::tell(const Host& by, Host& to, const node::PeerMessage& message, bool impossible) {
+  const auto found = std::find_if(connections_.begin(), connections_.end(), [&](const auto& connection) {
+    return !connection->broken && connection->from == by.number && connection->to == to.number &&
+           connection->sender == by.disk.instance && connection->to_life == to.incarnation;
+  });
+  if (found == connections_.end() || is_cut(by.number, to.number)) return false;
+  const std::shared_ptr<Connection> connection = *found;
+  const std::string frame = encoded(message);
+  world_.digest(0x6c, hash64(frame, 0));
+  if (world_.tracing())
+    world_.checks->trace_message(impossible ? "<= cannot be:" : "<= a lie:", to, by.disk.instance, message);
+  // What cannot be decoded ends the connection before any node sees it (net/peers_inbound.cc).
+  std::optional<node::PeerMessage> heard = try_decode(frame, wire::decode_peer_message);
+  WH_ASSERT(heard || impossible, "what may be true can be decoded");
+  if (!heard) {
+    break_connection(connection);
+    return true;
+  }
+  to.process->input([&] {
+    const raft::Raft& raft = *to.process->node().raft();
+    const auto before = standing_of(raft);
+    if (impossible) {
+      to.process->transport().heard_odd(connection->sender);
+      to.process->transport().heard_impossible(connection->sender);
+    } else {
+      world_.watch->receives(to, connection->sender, *heard);
+      world_.checks->received(to, connection->sender, *heard);
+      world_.conduct->received(to, connection->sender, *heard);
+    }
+    to.process->node().receive(connection->sender, std::move(*heard), world_.now(to));
+    if (impossible && before != standing_of(raft)) world_.fail(to.name + " acts on what no correct member can send");
+  });
+  return true;
+}
+
+void Network::send_off(const std::shared_ptr<Connection>& connection, const Message& message) {
   const Options& o = world_.options;
   Prng& prng = world_.prng;
   uint64_t arrival = world_.now_us() + latency_us(connection->from, connection->to) +
-                     occupy_us(connection->from, connection->to, frame.size());
+                     occupy_us(connection->from, connection->to, message.frame.size());
   const auto plan = [&](uint64_t at_us) {
-    world_.after(at_us - world_.now_us(), [this, connection, frame] { deliver(connection, frame); });
+    world_.after(at_us - world_.now_us(), [this, connection, message] { deliver(connection, message); });
   };
   if (world_.chaos) {
     if (o.loss_ppm != 0 && prng.chance_ppm(o.loss_ppm)) return;
@@ -229,15 +276,16 @@ uint64_t Network::occupy_us(size_t from, size_t to, size_t bytes) {
   return busy_until_us - world_.now_us();
 }
 
-void Network::deliver(const std::shared_ptr<Connection>& connection, const std::string& frame) {
+void Network::deliver(const std::shared_ptr<Connection>& connection, const Message& sent) {
   Host& to = world_.hosts[connection->to];
   if (connection->broken || !to.process || to.incarnation != connection->to_life) return;
-  node::PeerMessage message = decoded(frame, wire::decode_peer_message);
+  node::PeerMessage message = decoded(sent.frame, wire::decode_peer_message);
   if (world_.tracing()) world_.checks->trace_message("<-", to, connection->sender, message);
-  world_.digest(0x6d, hash64(frame, 0));
+  world_.digest(0x6d, hash64(sent.frame, 0));
   const Host& sender = world_.hosts[connection->from];
   if (sender.incarnation != connection->from_life) ++world_.seen[Situation::earlier_life];
-  to.process->input([this, &to, from = connection->sender, moved = std::move(message)]() mutable {
+  to.process->input([this, &to, from = connection->sender, odd = sent.odd, moved = std::move(message)]() mutable {
+    if (odd) to.process->transport().heard_odd(from);
     world_.watch->receives(to, from, moved);
     world_.checks->received(to, from, moved);
     world_.conduct->received(to, from, moved);
@@ -351,10 +399,19 @@ void Network::ask(Host& from, uint64_t request, const std::string& address, node
   });
 }
 
+void Network::ask_in_vain(Host& by, const Host& member, node::Ask question) {
+  const uint64_t id = next_question_;
+  ask(by, world_.prng.next() | uint64_t{1} << 63, member.address, std::move(question));
+  questions_.at(id).must_refuse = true;
+}
+
 void Network::answer(Host& from, uint64_t question_id, node::Answer answer) {
   const Question& q = questions_.at(question_id);
-  if (const auto* adopted = std::get_if<node::Adopted>(&answer); adopted != nullptr && adopted->ok)
-    world_.conduct->adopted(from, q.adopts);
+  const auto* adopted = std::get_if<node::Adopted>(&answer);
+  const auto* granted = std::get_if<node::FoundingGranted>(&answer);
+  if (q.must_refuse && ((adopted != nullptr && adopted->ok) || (granted != nullptr && granted->granted)))
+    world_.fail(from.name + " leaves its cluster for another");
+  if (adopted != nullptr && adopted->ok) world_.conduct->adopted(from, q.adopts);
   if (q.over || !both_ways(q.from, q.to)) return;
   world_.after(latency_us(from.number, q.from), [this, question_id, frame = encoded(answer)] {
     const Question& asked = questions_.at(question_id);
@@ -441,7 +498,7 @@ bool SimTransport::send(raft::NodeId to, node::PeerMessage message) {
   std::string frame = encoded(message);
   if (world_.options.echo_ppm != 0 && world_.chaos && worth_an_echo(message) &&
       world_.prng.chance_ppm(world_.options.echo_ppm))
-    world_.network->echo(out->connection, frame);
+    world_.network->echo(out->connection, {frame});
   const Options& o = world_.options;
   if (o.stray_ppm != 0 && world_.chaos && std::holds_alternative<raft::TimeoutNow>(message) &&
       world_.prng.chance_ppm(o.stray_ppm))
@@ -449,20 +506,24 @@ bool SimTransport::send(raft::NodeId to, node::PeerMessage message) {
   if (o.wild_term_ppm != 0 && world_.chaos && world_.prng.chance_ppm(o.wild_term_ppm)) {
     if (const auto wild = of_wild_term(message)) {
       ++world_.seen[Situation::wild_term];
-      world_.network->transmit(out->connection, encoded(*wild));
+      world_.network->transmit(out->connection, {encoded(*wild), true});
     }
   }
-  world_.network->transmit(out->connection, std::move(frame));
+  world_.network->transmit(out->connection, {std::move(frame)});
   return true;
 }
 
-// Nodes that keep to the rules never find that of each other, however late a message comes: but for terms that the
-// network itself made up, orders that it brought to another node, and a disk that went back and promises a second time.
+// Nodes that keep to the rules never find that of each other, however late a message comes: only of what is odd.
 void SimTransport::cut_off(raft::NodeId from) {
-  if (world_.options.wild_term_ppm == 0 && world_.options.stray_ppm == 0 &&
-      world_.seen[Situation::old_copy_put_back] == 0)
-    world_.fail(host_.name + " was sent what no correct member can send");
+  if (!odd_.contains(from)) world_.fail(host_.name + " was sent what no correct member can send");
+  impossible_.erase(from);
+  ++world_.seen[Situation::was_cut_off];
   world_.network->close_from(from, host_);
+}
+
+void SimTransport::turned() {
+  odd_.clear();
+  if (!impossible_.empty()) world_.fail(host_.name + " goes on with one that sent what no correct member can send");
 }
 
 void SimTransport::ask(uint64_t request, const std::string& address, node::Ask question) {

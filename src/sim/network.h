@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,12 @@ class World;
 struct Host;
 class SimTransport;
 
+// A message on its way.
+struct Message {
+  std::string frame;
+  bool odd = false;  // a fault made it, or led it astray: no correct member sent that there
+};
+
 // A connection, one way, from the node that dialled it.
 struct Connection {
   size_t from = 0, to = 0;  // hosts
@@ -28,8 +35,8 @@ struct Connection {
   raft::Position member_as_of;  // as the sender greeted
   bool broken = false;
   uint64_t last_arrival_us = 0;
-  bool watched = false;             // waits for an acknowledgement that cannot come
-  std::deque<std::string> stalled;  // sent while the link was cut
+  bool watched = false;         // waits for an acknowledgement that cannot come
+  std::deque<Message> stalled;  // sent while the link was cut
 };
 
 class Network {
@@ -53,14 +60,17 @@ class Network {
 
   // --- connections
   std::shared_ptr<Connection> connect(Host& from, Host& to, raft::NodeId sender, raft::Position member_as_of);
-  void transmit(const std::shared_ptr<Connection>& connection, std::string frame);
+  void transmit(const std::shared_ptr<Connection>& connection, Message message);
   // It comes another way as well, over a connection that is drawn: of the same sender, to a learner rather, or of
   // anybody.
   void stray(const Host& by, std::string frame);
   // Over a connection of one of its members to that host, as if it were that one's. False: there is none.
   bool send_to(const Host& to, const node::PeerMessage& message);
+  // One member says that to another, at once. `impossible`: no correct member can, so that nothing of it may be done,
+  // and the connection is to be closed. False: there is no connection over which it could.
+  bool tell(const Host& by, Host& to, const node::PeerMessage& message, bool impossible);
   // It comes a second time, much later.
-  void echo(const std::shared_ptr<Connection>& connection, std::string frame);
+  void echo(const std::shared_ptr<Connection>& connection, Message message);
   // Breaks it; the dialler notices after a while.
   void break_connection(const std::shared_ptr<Connection>& connection);
   // Breaks one that carries messages, chosen at random.
@@ -82,14 +92,17 @@ class Network {
     uint64_t from_life = 0, to_life = 0;
     uint64_t request = 0;
     bool over = false;
-    raft::NodeId adopts;  // of an Adopt: the instance that is meant
+    raft::NodeId adopts;       // of an Adopt: the instance that is meant
+    bool must_refuse = false;  // whoever is asked
   };
   void ask(Host& from, uint64_t request, const std::string& address, node::Ask question);
+  // Asks a member of a cluster for what no member does, under a number that its own node did not ask under.
+  void ask_in_vain(Host& by, const Host& member, node::Ask question);
   void answer(Host& from, uint64_t question_id, node::Answer answer);
 
  private:
-  void deliver(const std::shared_ptr<Connection>& connection, const std::string& frame);
-  void send_off(const std::shared_ptr<Connection>& connection, const std::string& frame);
+  void deliver(const std::shared_ptr<Connection>& connection, const Message& message);
+  void send_off(const std::shared_ptr<Connection>& connection, const Message& message);
   // For how long a frame of this size waits for, and occupies, a slow link.
   uint64_t occupy_us(size_t from, size_t to, size_t bytes);
   void watch(const std::shared_ptr<Connection>& connection);
@@ -123,6 +136,11 @@ class SimTransport final : public node::Transport {
   void answer(uint64_t question_id, node::Answer answer) override;
 
   void die();
+  // Its node was just given what no correct member sent; and what none can send.
+  void heard_odd(raft::NodeId from) { odd_.insert(from); }
+  void heard_impossible(raft::NodeId from) { impossible_.insert(from); }
+  // Its node did all that what it heard leads to.
+  void turned();
   // The connection is gone; `refused`: nobody listens there any more.
   void connection_lost(const Connection& connection);
   // What hellos say, as of the last set_identity.
@@ -155,6 +173,7 @@ class SimTransport final : public node::Transport {
   std::map<raft::NodeId, Out> peers_;
   node::Membership membership_;
   uint64_t next_attempt_ = 1;
+  std::set<raft::NodeId> odd_, impossible_;  // who said that, since its last turn
 };
 
 }  // namespace wh::sim

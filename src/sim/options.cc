@@ -32,7 +32,7 @@ uint32_t draw_more(Prng& prng, Options& o) {
     o.damage_every_ms = pick(300, 2'000);
     if (on(70)) o.log_cache_bytes = pick(100, 1'000);
   }
-  if (on(15)) o.put_back_every_ms = pick(300, 1'000);
+  if (on(15)) o.put_back_every_ms = pick(100, 600);
   if (on(15)) o.clock_jump_every_ms = pick(500, 3'000);
   if (on(15)) o.snapshot_now_every_ms = pick(100, 1'000);
   if (on(10) && o.nodes + o.spares >= 3) o.remove_isolated_every_ms = pick(2'000, 5'000);
@@ -103,6 +103,11 @@ void draw_lists(Prng& prng, Options& o) {
   if (o.wipe_most != 0 && o.bootstrap_expect != 0) o.bootstrap_expect = o.nodes;
 }
 
+// One member does not keep to the rules.
+void draw_liar(Prng& prng, Options& o) {
+  if (prng.below(100) < 20) o.lie_every_ms = static_cast<uint32_t>(prng.between(100, 2'000));
+}
+
 }  // namespace
 
 Options draw_options(uint64_t seed) {
@@ -166,6 +171,7 @@ Options draw_options(uint64_t seed) {
   if (on(20)) o.snapshot_rate = pick(100'000, 2'000'000);
   draw_last(prng, o, draw_more(prng, o));
   draw_lists(prng, o);
+  draw_liar(prng, o);
   return o;
 }
 

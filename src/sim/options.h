@@ -100,6 +100,7 @@ enum class OptionKind : uint8_t { shape, setting, world, flaw, fault, aimed };
   X(uint32_t, remove_isolated_every_ms, 0, fault)                                                              \
   X(uint32_t, garbage_every_ms, 0, fault) /* a command that this version does not know, from another node */   \
   X(uint32_t, strand_every_ms, 0, fault)  /* a leader, with entries that nobody else has */                    \
+  X(uint32_t, lie_every_ms, 0, fault)     /* one member, which says what is not so, or cannot be */            \
   X(uint32_t, crash_after_vote_ppm, 0, aimed)                                                                  \
   X(uint32_t, crash_before_sync_ppm, 0, aimed)                                                                 \
   X(uint32_t, crash_after_append_ppm, 0, aimed)                                                                \

@@ -126,6 +126,7 @@ void Process::turn() {
   if (paused_) return;
   if (std::exchange(timer_fired_, false)) node_->tick(now());
   node_->drain(now());
+  transport_.turned();
   looked(true);
   world_.digest(host_.number, node_->machine().applied().value);
   if (!doomed) {

@@ -181,6 +181,10 @@ namespace wh::sim {
   X(strayed, "fault: what was meant for one node reached another")           \
   X(wild_term, "fault: a message came of a term far ahead")                  \
   X(garbage, "fault: a command came that is none")                           \
+  X(lied_in_vain, "fault: a member said what no correct one can")            \
+  X(lied, "fault: a member said what may be true, and is not")               \
+  X(tempted, "fault: a member was asked to leave its cluster for another")   \
+  X(was_cut_off, "a member was cut off for what no correct one can say")     \
   X(changed_at_noop, "fault: a change was asked of a new leader at once")    \
   X(wrote_before_adopt, "fault: a node that was being taken in got data")    \
   X(transfer_at_learner, "fault: a handover was asked for beside a learner") \
