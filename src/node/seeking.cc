@@ -123,8 +123,12 @@ Seeking::Probe* Seeking::probe_asked_by(uint64_t request) {
   return nullptr;
 }
 
-void Seeking::forget_answers(Millis now) {
-  for (auto& [address, probe] : probes_) probe = Probe{.next_at = now};
+void Seeking::ask_anew(Millis now) {
+  for (auto& [address, probe] : probes_) {
+    if (probe.request == 0) continue;
+    probe.request = 0;
+    probe.next_at = now;
+  }
 }
 
 void Seeking::reached_by(const WhoAreYou& question) {

@@ -44,7 +44,7 @@ class Seeking {
   struct Probe {
     uint64_t request = 0;  // under way; 0: none
     Millis next_at = 0;
-    bool tried = false;  // was answered, or failed, since it was last forgotten
+    bool tried = false;  // was answered, or failed
     std::optional<WhoIAm> who;
     std::string error;  // why `who` is not there
   };
@@ -68,8 +68,8 @@ class Seeking {
   void looked_up(Entry& entry, const Result<std::vector<std::string>>& addresses, Millis again_at);
   Entry* entry_looked_up_by(uint64_t request);
   Probe* probe_asked_by(uint64_t request);
-  // What was heard so far counts no more, and what is under way does not either.
-  void forget_answers(Millis now);
+  // What is under way counts no more: it is asked again.
+  void ask_anew(Millis now);
   // Another node says by which entry of its own, and at which address, it reached this one.
   void reached_by(const WhoAreYou& question);
   [[nodiscard]] Millis next_due() const;

@@ -1,6 +1,8 @@
-// Two ways in which a grant to found went wrong. What a node had been told before it gave a grant ended that grant, so
-// it could give another, and two clusters be founded; and a grant that a founder gave itself outlived its process, so
-// that it refused everybody else for ever.
+// Three ways in which a grant to found went wrong. What a node had been told before it gave a grant ended that grant,
+// so it could give another, and two clusters be founded; a grant that a founder gave itself outlived its process, so
+// that it refused everybody else for ever; and a node that had granted forgot whom it knew, and refused every attempt
+// until all had answered again: where none reaches itself, which takes its time to find out, five nodes never agreed at
+// once.
 #include <doctest/doctest.h>
 
 #include "node_bench.h"
@@ -54,6 +56,39 @@ TEST_CASE("a grant to oneself ends with the process that asked for it") {
   bench.node.asked(1, from_other(77), bench.now);
   bench.persist();
   CHECK(granted(bench, 1).granted);
+}
+
+TEST_CASE("who granted an attempt in vain grants the next at once, though it does not reach itself") {
+  NodeOptions options = listed();
+  options.own.addresses = {"a:2"};
+  Bench bench(std::move(options), empty_disk());
+  const auto others_answer = [&](uint64_t attempt) {
+    bench.wait(1'000);
+    for (const auto& question : std::exchange(bench.transport.asked, {})) {
+      if (question.address == "a:2") {
+        bench.transport.asked.push_back(question);
+        continue;
+      }
+      const bool other = question.address == "a:1";
+      bench.node.answered(question.request,
+                          Answer(waiting_node(other ? kOther : kThird, question.address, other ? attempt : 0)),
+                          bench.now);
+    }
+    bench.persist();
+  };
+  bench.persist();
+  others_answer(0);
+  for (const auto& question : std::exchange(bench.transport.asked, {}))
+    bench.node.answered(question.request, Error{"no answer in time"}, bench.now);
+  bench.persist();
+  bench.node.asked(1, from_other(77), bench.now);
+  bench.persist();
+  REQUIRE(granted(bench, 1).granted);
+  // Another refused that attempt. The node asks itself, too, and hears nothing yet.
+  others_answer(78);
+  bench.node.asked(2, from_other(78), bench.now);
+  bench.persist();
+  CHECK(granted(bench, 2).granted);
 }
 
 TEST_CASE("a late question of an earlier attempt does not replace the grant of a later one") {
