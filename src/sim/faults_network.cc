@@ -114,7 +114,7 @@ void Faults::send_garbage() {
 
 void Faults::lie() {
   Host& by = world_.hosts[liar_];
-  if (!by.process || by.process->node().raft() == nullptr || by.disk.cluster != cluster_) return;
+  if (!by.process || by.disk.cluster != cluster_) return;
   for (uint64_t left = world_.prng.between(1, 8); left > 0 && !world_.failed(); --left) {
     Host& to = any();
     if (to.number == by.number || !to.process || to.process->paused() || to.process->doomed || to.process->ended ||
@@ -126,7 +126,8 @@ void Faults::lie() {
       ++world_.seen[Situation::tempted];
       continue;
     }
-    const std::optional<Lie> lie = draw_lie(world_.prng, *by.process->node().raft(), *to.process->node().raft());
+    const std::optional<Lie> lie =
+        draw_lie(world_.prng, by.disk.instance, by.disk.hard_state.current_term, *to.process->node().raft());
     if (!lie) continue;
     if (lie->makes_up) world_.conduct->term_made_up(cluster_, *lie->makes_up);
     if (world_.network->tell(by, to, lie->message, lie->impossible))

@@ -15,8 +15,9 @@ constexpr uint64_t kFarAhead = uint64_t{1} << 32;
 
 class Liar {
  public:
-  Liar(Prng& prng, const raft::Raft& by, const raft::Raft& to)
-      : prng_(prng), by_(by.self()), term_of_by_(by.current_term()), to_(to) {}
+  // `term_of_by`: on the disk, so that the liar's own process is never in an older one.
+  Liar(Prng& prng, raft::NodeId by, Term term_of_by, const raft::Raft& to)
+      : prng_(prng), by_(by), term_of_by_(term_of_by), to_(to) {}
 
   std::optional<Lie> of_far_term() {
     const Term far{term().value + kFarAhead + 1 + prng_.below(uint64_t{1} << 60)};
@@ -284,11 +285,11 @@ node::Ask draw_temptation(Prng& prng, raft::NodeId by, raft::NodeId to) {
                              .electorate = {std::min(by, to), std::max(by, to)}};
 }
 
-std::optional<Lie> draw_lie(Prng& prng, const raft::Raft& by, const raft::Raft& to) {
+std::optional<Lie> draw_lie(Prng& prng, raft::NodeId by, Term term_of_by, const raft::Raft& to) {
   constexpr std::array kKinds = {
       &Liar::of_far_term, &Liar::of_election, &Liar::of_second_leader, &Liar::of_other_past, &Liar::of_no_log,
       &Liar::of_follower, &Liar::of_reads,    &Liar::of_later_term,    &Liar::of_this_term,  &Liar::of_another_log};
-  Liar liar(prng, by, to);
+  Liar liar(prng, by, term_of_by, to);
   return (liar.*kKinds[prng.below(kKinds.size())])();
 }
 

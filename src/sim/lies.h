@@ -23,6 +23,7 @@ struct Lie {
 node::Ask draw_temptation(Prng& prng, raft::NodeId by, raft::NodeId to);
 
 // One lie of that member's to this server, as that stands now; or nothing, when what was drawn fits none of its roles.
-std::optional<Lie> draw_lie(Prng& prng, const raft::Raft& by, const raft::Raft& to);
+// `term_of_by`: on that member's disk.
+std::optional<Lie> draw_lie(Prng& prng, raft::NodeId by, raft::Term term_of_by, const raft::Raft& to);
 
 }  // namespace wh::sim
