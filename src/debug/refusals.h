@@ -11,6 +11,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace wh::debug {
@@ -25,8 +26,9 @@ class Refusals {
   std::optional<Refusal> judge(const std::vector<std::string>& arguments);
 
  private:
-  enum class Until { now, transaction_end, database_0 };
-  Until until_ = Until::now;
+  Refusal within_transaction(std::string_view name);
+  bool in_transaction_ = false;
+  bool other_database_ = false;
 };
 
 }  // namespace wh::debug

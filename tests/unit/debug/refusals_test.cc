@@ -73,6 +73,13 @@ TEST_CASE("a SELECT of another database takes all with it up to SELECT 0") {
   CHECK(client.handler.calls.empty());
 }
 
+TEST_CASE("a MULTI behind a refused SELECT takes all with it up to EXEC, SELECT 0 included") {
+  Client client;
+  client.send("SELECT 1\nMULTI\nSELECT 0\nSET a 1\nEXEC\nSET b 2\nSELECT 0\nPING\n");
+  CHECK(client.read() == kSelect + kMulti + kAfterMulti + kAfterMulti + kExec + kAfterSelect + "+OK\r\n+PONG\r\n");
+  CHECK(client.handler.calls.empty());
+}
+
 TEST_CASE("CLIENT REPLY OFF and SKIP end the connection rather than put answers in other commands' places") {
   for (const char* mode : {"OFF", "skip"}) {
     Client client;
