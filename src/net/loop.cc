@@ -291,10 +291,22 @@ void Loop::on_signal(int signal, std::function<void()> handler) {
   entry->uv.data = entry.get();
   WH_ASSERT(uv_signal_init(&loop_, &entry->uv) == 0, "a signal handle always initialises");
   const int error = uv_signal_start(
-      &entry->uv, [](uv_signal_t* handle, int) { static_cast<Signal*>(handle->data)->handler(); }, signal);
+      &entry->uv,
+      [](uv_signal_t* handle, int) {
+        static_cast<Loop*>(handle->loop->data)->signalled();
+        static_cast<Signal*>(handle->data)->handler();
+      },
+      signal);
   WH_ASSERT(error == 0, "the signal can be caught");
   const bool added = signals_.emplace(signal, std::move(entry)).second;
   WH_ASSERT(added, "a signal has one handler");
+}
+
+// Where a signal interrupts the poll, libuv forgets how long it had waited (EINTR): that is no work. What sockets had
+// before the signal in the same turn is not counted then.
+void Loop::signalled() {
+  turn_start_ns_ = uv_hrtime();
+  turn_start_idle_ns_ = uv_metrics_idle_time(&loop_);
 }
 
 }  // namespace wh::net

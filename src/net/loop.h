@@ -178,6 +178,7 @@ class Loop {
   [[nodiscard]] bool has_work() const;
   void deadline_expired();
   void note_lag(uint64_t lag_ms);
+  void signalled();
   void note_turn(uint64_t hook_begun_ns, uint64_t sends_begun_ns);
   void close_handles();
 

@@ -319,6 +319,26 @@ TEST_CASE("HAZARDS K5: signals arrive on the loop, every time; SIGPIPE is ignore
   kill(getpid(), SIGPIPE);
 }
 
+TEST_CASE("a wait that a signal ends is no work") {
+  Loop loop;
+  bool came = false;
+  loop.on_signal(SIGHUP, [&] {
+    came = true;
+    loop.stop();
+  });
+  Timer bound(loop, [&] { loop.stop(); });
+  bound.start(20'000);
+  const pthread_t waiting = pthread_self();
+  std::thread other([waiting] {
+    usleep(150'000);
+    pthread_kill(waiting, SIGHUP);
+  });
+  loop.run();
+  other.join();
+  CHECK(came);
+  CHECK(loop.stats().longest_turn_us < 50'000);
+}
+
 TEST_CASE("libuv's threads: enough of them, however few were set") {
   const char* before = std::getenv("UV_THREADPOOL_SIZE");
   const std::string restore = before == nullptr ? "" : before;
