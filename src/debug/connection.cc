@@ -64,8 +64,10 @@ void Connection::reply(uint64_t sequence, std::string resp) {
 }
 
 std::optional<Millis> Connection::idle_since() const {
-  if (state_ == State::closed || !requests_.empty() || stream_->pending_bytes() != 0) return std::nullopt;
-  return last_activity_;
+  if (state_ == State::closed || alone_in_flight_ || writes_in_flight_ != 0) return std::nullopt;
+  if (stream_->pending_bytes() != 0)
+    return now_ - last_progress_ >= kStalledMs ? std::optional(last_progress_) : std::nullopt;
+  return requests_.empty() ? std::optional(last_activity_) : std::nullopt;
 }
 
 void Connection::drain() {
@@ -89,6 +91,7 @@ void Connection::check_deadlines(Millis now) {
 }
 
 void Connection::cut() {
+  if (state_ == State::closing) stream_->abort();
   if (state_ != State::open) return;
   if (!requests_.empty() || stream_->pending_bytes() != 0) return close_for_memory();
   const std::string answer =

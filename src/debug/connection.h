@@ -92,6 +92,7 @@ inline constexpr size_t kOutputPieceBytes = 64 * 1024;  // of a longer answer so
 inline constexpr size_t kOutputSoftBytes = 64 * 1024;   // above: no more requests are read or run
 inline constexpr size_t kOutputHardBytes = 8 * 1024 * 1024;
 inline constexpr Millis kOutputStallMs = 60'000;
+inline constexpr Millis kStalledMs = 1'000;
 
 class Connection final : public StreamHandler {
  public:
@@ -113,14 +114,15 @@ class Connection final : public StreamHandler {
     generation_ = service_.settings.password_generation;
   }
   // Gives up what it holds, as clients together hold too much: one whose answers are all taken is told so and closed,
-  // any other is cut off.
+  // any other is cut off, one that is closing too.
   void cut();
   // Reads no more; answers what it has read, then closes. For a shutdown in good order.
   void drain();
 
   [[nodiscard]] uint64_t id() const { return id_; }
   [[nodiscard]] std::string peer_address() const { return stream_->peer_address(); }
-  // Since when it has been idle, as of the last check_deadlines; nothing while a command or a reply is in progress.
+  // Since when it has been idle, as of the last check_deadlines, or has taken nothing of its replies, for kStalledMs at
+  // least; nothing while a command is in progress.
   [[nodiscard]] std::optional<Millis> idle_since() const;
   // For what it says of the peer.
   [[nodiscard]] const ByteStream& stream() const { return *stream_; }

@@ -98,10 +98,14 @@ void Connection::respond(uint64_t sequence, Response response) {
 }
 
 std::optional<Millis> Connection::idle_since() const {
-  if (state_ == State::closed || !slots_.empty() || waiting_ || source_ || stream_->pending_bytes() != 0)
-    return std::nullopt;
+  if (state_ == State::closed || unanswered_ != 0) return std::nullopt;
+  const auto when_stalled = [this](Millis since) {
+    return now_ - since >= kStalledMs ? std::optional(since) : std::nullopt;
+  };
+  if (stream_->pending_bytes() != 0) return when_stalled(sent_since_);
+  if (!slots_.empty() || waiting_ || source_) return std::nullopt;
   if (state_ != State::open || !request_open_) return idle_since_;
-  return now_ - received_at_ >= kStalledMs ? std::optional(received_at_) : std::nullopt;
+  return when_stalled(arriving_since());
 }
 
 void Connection::drain() {
@@ -399,6 +403,7 @@ void Connection::check_deadlines() {
 }
 
 void Connection::cut() {
+  if (state_ == State::closing) stream_->abort();
   if (state_ != State::open) return;
   if (!request_open_ || no_more_ || refused_ || !slots_.empty() || waiting_ || source_ || stream_->pending_bytes() != 0)
     return abort();

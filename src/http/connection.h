@@ -3,7 +3,8 @@
 // and no clock of its own; the server makes one for each client that it accepts.
 //
 // Order: a request is handed over when all earlier ones were answered; but requests that are `Overlap::write` and
-// follow each other may be in flight together. Answers that come early are held until it is their turn. After malformed
+// follow each other may be in flight together. Answers that come early are held until it is their turn.
+//
 // A body that is larger than a piece leaves in pieces, as the client takes them, and nothing is made for a client that
 // has not taken what was made before. More requests than a few at once, and whatever becomes possible later, wait for
 // the connection's turn (ByteStream::request_turn).
@@ -86,14 +87,15 @@ class Connection : public StreamHandler {
   // Applies the deadlines. Called about four times a second.
   void check_deadlines();
   // Gives up what it holds, as clients together hold too much: a request that is arriving is answered 503, and the
-  // connection closed; where no answer can be sent it is cut off.
+  // connection closed; where no answer can be sent, or the last one is not taken, it is cut off.
   void cut();
 
   [[nodiscard]] uint64_t id() const { return id_; }
   // For its addresses, and what it says of the peer.
   [[nodiscard]] const ByteStream& stream() const { return *stream_; }
-  // Since when it has been idle, as of now: nothing is in progress, no answer is on its way, and of a request that has
-  // begun nothing has come for kStalledMs. Nothing while it is busy.
+  // Since when it has been idle, as of now: no request is being worked on, and it has no answer to take, no request to
+  // finish, or is kStalledMs late with that: takes nothing, sends no more of its body, has not ended its header
+  // section, or is still at a request that was refused. Nothing while it is busy.
   [[nodiscard]] std::optional<Millis> idle_since() const;
   // Requests that were handed over and not answered yet.
   [[nodiscard]] size_t in_flight() const { return unanswered_; }
@@ -102,7 +104,7 @@ class Connection : public StreamHandler {
   [[nodiscard]] size_t held_bytes() const { return share_.bytes() + stream_->held_bytes(); }
   [[nodiscard]] Millis still_since() const {
     if (stream_->pending_bytes() != 0) return sent_since_;
-    return unanswered_ != 0 ? now_ : received_at_;
+    return unanswered_ != 0 ? now_ : arriving_since();
   }
   // Whether more waits behind the request in progress, or it has not taken its last answer: others go first.
   [[nodiscard]] bool asks_much() const { return input_read_ < input_.size() || stream_->pending_bytes() != 0; }
@@ -156,6 +158,11 @@ class Connection : public StreamHandler {
   // Whether there is something to do that pump() left for later.
   [[nodiscard]] bool has_more() const;
   void check_output(Millis now);
+  // Since when something of what arrives now is due: a header section is one piece, whose bytes one by one are no
+  // progress; nor is what comes of a request that was refused.
+  [[nodiscard]] Millis arriving_since() const {
+    return request_open_ && (refused_ || !parser_.in_body()) ? request_since_ : received_at_;
+  }
 
   const uint64_t id_;
   const std::unique_ptr<ByteStream> stream_;

@@ -13,12 +13,17 @@ void BufferRelief::relieve(std::vector<BufferHolder> holders, Millis now) {
   const auto is_still = [now](const BufferHolder& holder) { return holder.still_since + kStillMs <= now; };
   const uint64_t before = buffers_.used();
   const uint64_t enough = buffers_.limit() - buffers_.limit() / 4;
+  uint64_t small_bytes = 0;  // of small ones that are still
+  for (const BufferHolder& holder : holders)
+    if (holder.bytes <= BufferBudget::kSmallBytes && is_still(holder)) small_bytes += holder.bytes;
   uint64_t cut = 0;
   for (const BufferHolder& holder : holders) {
     if (buffers_.used() <= enough) break;
-    // The rest holds too little for its end to help.
-    if (holder.bytes <= BufferBudget::kSmallBytes) break;
+    const bool small = holder.bytes <= BufferBudget::kSmallBytes;
+    // The rest holds too little for its end to help, but for a crowd's.
+    if (small && (!buffers_.tight() || small_bytes <= buffers_.limit() / 8)) break;
     if (!is_still(holder)) continue;
+    if (small) small_bytes -= holder.bytes;
     holder.cut(holder.connection);
     ++cut;
   }

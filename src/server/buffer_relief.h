@@ -23,8 +23,8 @@ struct BufferHolder {
 
 class BufferRelief {
  public:
-  // Whose client has not moved for so long goes first; below the limit itself nobody else does, and nobody who holds
-  // little (BufferBudget::kSmallBytes).
+  // Whose client has not moved for so long goes first, and below the limit itself nobody else does. Who holds little
+  // (BufferBudget::kSmallBytes) goes last, while memory is still short and all of these hold an eighth of the limit.
   static constexpr Millis kStillMs = 1'000;
   // How often it looks while memory is short but the limit is not reached.
   static constexpr Millis kLookMs = 100;

@@ -1,8 +1,9 @@
 // Who may be a client when there are as many as `maxclients` allows, over HTTP, HTTPS and the debug port together. The
 // connection that has been idle longest gives way to a new one; where one address holds more than its share, one of its
-// own goes first, so that nobody drives everybody else out. One with a request in flight never gives way. Where nobody
-// can, health checks still get an answer, and so does the debug port from this machine. Owns no connection: the two
-// fronts do. Called by server/ for each connection that the listeners accept.
+// own goes first, so that nobody drives everybody else out. One with a request in flight never gives way; one that is
+// late with its own part, taking the answers or ending the request, counts as idle since then. Where nobody can, health
+// checks still get an answer, and so does the debug port from this machine. Owns no connection: the two fronts do.
+// Called by server/ for each connection that the listeners accept.
 #pragma once
 
 #include <cstdint>

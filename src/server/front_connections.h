@@ -64,10 +64,10 @@ class FrontConnections {
     return true;
   }
 
-  // Adds those that hold memory.
+  // Adds those that hold memory: also those that are closing, as their last answers may never be taken.
   void add_holders(std::vector<BufferHolder>& holders) const {
     for (const auto& [id, connection] : open_)
-      if (!connection->closing())
+      if (connection->held_bytes() != 0)
         holders.push_back({connection->held_bytes(), connection->still_since(),
                            [](void* self) { static_cast<Connection*>(self)->cut(); }, connection.get()});
   }

@@ -208,6 +208,31 @@ TEST_CASE("a long answer leaves in pieces as its client takes them, and what fol
   CHECK(client.connection->held_bytes() < 1000);
 }
 
+TEST_CASE("who takes nothing of its replies for a second is idle since then, unless a command is in progress") {
+  Client client;
+  const auto idle = [&] { return client.connection->idle_since(); };
+  client.stream->stuck = true;
+  std::string flood;
+  for (int i = 0; i < 100; ++i) flood += "ECHO " + std::string(1'000, 'x') + "\n";
+  client.send(flood);
+  CHECK(client.stream->pending > kOutputSoftBytes);
+  client.connection->check_deadlines(1'250);
+  CHECK_FALSE(idle());
+  client.stream->pending -= 1;
+  client.connection->check_deadlines(1'500);
+  client.connection->check_deadlines(2'499);
+  CHECK_FALSE(idle());
+  client.connection->check_deadlines(2'500);
+  CHECK(idle() == std::optional<Millis>(1'500));
+
+  Client busy;
+  busy.stream->stuck = true;
+  busy.send("PING\nGET a\n");
+  REQUIRE(busy.handler.calls.size() == 1);
+  busy.connection->check_deadlines(9'000);
+  CHECK_FALSE(busy.connection->idle_since());
+}
+
 TEST_CASE("who is cut for memory is told so when it has taken its answers, else cut off") {
   Client client;
   SUBCASE("half a request") {
@@ -222,6 +247,13 @@ TEST_CASE("who is cut for memory is told so when it has taken its answers, else 
     client.stream->stuck = true;
     client.send("GET a\n");
     client.answer(0, bulk_reply(std::string(1'000'000, 'v')));
+    client.connection->cut();
+    CHECK(client.stream->aborted);
+  }
+  SUBCASE("the last answer, and it is not taken") {
+    client.stream->stuck = true;
+    client.send("QUIT\n");
+    REQUIRE(client.stream->closed);
     client.connection->cut();
     CHECK(client.stream->aborted);
   }

@@ -105,6 +105,80 @@ TEST_CASE("a client is still while it is its turn to move, not while it waits fo
   CHECK(client.connection->still_since() == asked);
 }
 
+TEST_CASE("who is late with its part is idle since then, and nobody is while a request is in flight") {
+  Client client;
+  const auto idle = [&] { return client.connection->idle_since(); };
+  SUBCASE("it takes nothing of its answers") {
+    client.wire.taking = false;
+    for (int i = 0; i < 1'000; ++i) client.send(get("/" + std::to_string(i)));
+    client.pass(250);
+    CHECK_FALSE(idle());
+    const Millis taken = client.now;
+    client.wire.pending -= 1;
+    client.pass(250);
+    CHECK_FALSE(idle());
+    client.pass(750);
+    CHECK_FALSE(idle());
+    client.pass(250);
+    CHECK(idle() == std::optional<Millis>(taken + 250));
+    client.wire.pending -= 1;
+    client.pass(250);
+    CHECK_FALSE(idle());
+  }
+  SUBCASE("nor of the last one") {
+    client.wire.taking = false;
+    client.send("GET / HTTP/1.0\r\n\r\n");
+    REQUIRE(client.wire.closed);
+    CHECK_FALSE(idle());
+    client.pass(2'000);
+    CHECK_FALSE(idle() == std::nullopt);
+  }
+  SUBCASE("nor of a large one") {
+    client.wire.taking = false;
+    client.handler.answer_at_once = false;
+    client.send(get("/1"));
+    client.pass(2'000);
+    CHECK_FALSE(idle());
+    answer_large(client, 0);
+    CHECK(client.wire.pending != 0);
+    client.pass(250);
+    client.pass(2'000);
+    CHECK_FALSE(idle() == std::nullopt);
+  }
+  SUBCASE("its header section has no end, and so it is still, whatever comes of it") {
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n");
+    const Millis begun = client.now;
+    for (int i = 0; i < 3; ++i) {
+      CHECK_FALSE(idle());
+      client.pass(333);
+      client.send("X");
+    }
+    client.pass(1);
+    CHECK(idle() == std::optional<Millis>(begun));
+    CHECK(client.connection->still_since() == begun);
+  }
+  SUBCASE("nor has the body of a request that was refused") {
+    client.send("POST /refused HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n");
+    REQUIRE(client.answers().size() == 1);
+    for (int i = 0; i < 2; ++i) {
+      CHECK_FALSE(idle());
+      client.pass(500);
+      client.send("b");
+    }
+    CHECK_FALSE(idle() == std::nullopt);
+  }
+  SUBCASE("a body that keeps coming is a request in progress") {
+    client.send(post("/a", std::string(1'000, 'b')).substr(0, 500));
+    for (int i = 0; i < 5; ++i) {
+      client.pass(900);
+      client.send("b");
+      CHECK_FALSE(idle());
+    }
+    client.pass(1'000);
+    CHECK_FALSE(idle() == std::nullopt);
+  }
+}
+
 TEST_CASE("who is cut while its request arrives is told 503, any other is cut off; nothing stays held") {
   Client client;
   SUBCASE("half a body") {
@@ -123,6 +197,13 @@ TEST_CASE("who is cut while its request arrives is told 503, any other is cut of
     client.handler.answer_at_once = false;
     client.send(get("/1"));
     answer_large(client, 0);
+    client.connection->cut();
+    CHECK(client.wire.aborted);
+  }
+  SUBCASE("the last answer") {
+    client.wire.taking = false;
+    client.send("GET / HTTP/1.0\r\n\r\n");
+    REQUIRE(client.wire.closed);
     client.connection->cut();
     CHECK(client.wire.aborted);
   }

@@ -19,8 +19,7 @@ struct FakeConnection {
   FakeConnection& operator=(const FakeConnection&) = delete;
   [[nodiscard]] const FakeStream& stream() const { return peer; }
   [[nodiscard]] std::optional<Millis> idle_since() const { return idle; }
-  [[nodiscard]] bool closing() const { return cuts > 0; }
-  [[nodiscard]] size_t held_bytes() const { return id * 100; }
+  [[nodiscard]] size_t held_bytes() const { return cuts > 0 ? 0 : id * 100; }
   [[nodiscard]] Millis still_since() const { return 7; }
   void cut() { ++cuts; }
   uint64_t id;
@@ -95,7 +94,7 @@ TEST_CASE("who is idle may give way, and is ended only while it still is") {
   CHECK(alive == 2);
 }
 
-TEST_CASE("who holds memory is named once, with the way to cut it, and not when it is closing already") {
+TEST_CASE("who holds memory is named with the way to cut it, also while it is closing, until it holds none") {
   int alive = 0;
   FrontConnections<FakeConnection> connections;
   const uint64_t a = connections.open(1, &alive);
