@@ -20,6 +20,10 @@ constexpr size_t kKeptCapacity = 4 * 1024;
 // The rest goes in that client's place in the line, lest one poll sends for a thousand of them.
 constexpr size_t kProbeBytes = 4 * 1024;
 
+// Of a client's output the kernel keeps no more than this beyond what is on its way: left to itself it takes megabytes
+// for each client that reads nothing, which are in no budget of ours, and it would be long before such a one shows.
+constexpr int kUnsentBytes = 128 * 1024;
+
 Address address_of(const uv_tcp_t& socket, int (*get)(const uv_tcp_t*, sockaddr*, int*)) {
   sockaddr_storage storage{};
   int size = sizeof storage;
@@ -68,6 +72,8 @@ TcpStream::TcpStream(Loop& loop, TcpSocket* socket, const TcpOptions& options)
   uv_os_fd_t fd = -1;
   if (options.user_timeout_ms != 0 && uv_fileno(socket_->as_handle(), &fd) == 0)
     setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &options.user_timeout_ms, sizeof options.user_timeout_ms);
+  if (clients_ != nullptr && uv_fileno(socket_->as_handle(), &fd) == 0)
+    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &kUnsentBytes, sizeof kUnsentBytes);
 }
 
 TcpStream::~TcpStream() {

@@ -218,7 +218,8 @@ TEST_CASE("of a client that takes nothing little is kept, and it goes on when it
   fill();
   run_for(loop, 50);
   const size_t stuck = written;
-  CHECK(stuck < 20'000'000);
+  // What the kernel keeps of it is bounded as well, not as large as it would let a socket's buffer grow.
+  CHECK(stuck < 600'000);
   CHECK(clients.buffers.used() >= one.server->pending_bytes());
   CHECK(clients.buffers.used() < 2 * (TcpStream::kHighWater + piece.size()) + 10'000);
   one.client->resume_reading();
