@@ -124,6 +124,8 @@ class Connection final : public StreamHandler {
   // Since when it has been idle, as of the last check_deadlines, or has taken nothing of its replies, for kStalledMs at
   // least; nothing while a command is in progress.
   [[nodiscard]] std::optional<Millis> idle_since() const;
+  // A command that is arriving is nothing in progress.
+  [[nodiscard]] std::optional<Millis> arriving_since() const { return std::nullopt; }
   // For what it says of the peer.
   [[nodiscard]] const ByteStream& stream() const { return *stream_; }
   // Closing or closed: no further command will be handed on.

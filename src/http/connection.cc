@@ -105,7 +105,13 @@ std::optional<Millis> Connection::idle_since() const {
   if (stream_->pending_bytes() != 0) return when_stalled(sent_since_);
   if (!slots_.empty() || waiting_ || source_) return std::nullopt;
   if (state_ != State::open || !request_open_) return idle_since_;
-  return when_stalled(arriving_since());
+  return when_stalled(due_since());
+}
+
+std::optional<Millis> Connection::arriving_since() const {
+  const bool arriving = state_ == State::open && request_open_ && unanswered_ == 0 && slots_.empty() && !waiting_ &&
+                        !source_ && stream_->pending_bytes() == 0;
+  return arriving && !idle_since() ? std::optional(request_since_) : std::nullopt;
 }
 
 void Connection::drain() {

@@ -97,6 +97,8 @@ class Connection : public StreamHandler {
   // finish, or is kStalledMs late with that: takes nothing, sends no more of its body, has not ended its header
   // section, or is still at a request that was refused. Nothing while it is busy.
   [[nodiscard]] std::optional<Millis> idle_since() const;
+  // Since when a request is arriving of which nothing has been worked on yet, when it is not late (idle_since).
+  [[nodiscard]] std::optional<Millis> arriving_since() const;
   // Requests that were handed over and not answered yet.
   [[nodiscard]] size_t in_flight() const { return unanswered_; }
   // Memory held for this client, in and out, and since when the client has neither sent nor taken anything, though it
@@ -104,7 +106,7 @@ class Connection : public StreamHandler {
   [[nodiscard]] size_t held_bytes() const { return share_.bytes() + stream_->held_bytes(); }
   [[nodiscard]] Millis still_since() const {
     if (stream_->pending_bytes() != 0) return sent_since_;
-    return unanswered_ != 0 ? now_ : arriving_since();
+    return unanswered_ != 0 ? now_ : due_since();
   }
   // Whether more waits behind the request in progress, or it has not taken its last answer: others go first.
   [[nodiscard]] bool asks_much() const { return input_read_ < input_.size() || stream_->pending_bytes() != 0; }
@@ -160,7 +162,7 @@ class Connection : public StreamHandler {
   void check_output(Millis now);
   // Since when something of what arrives now is due: a header section is one piece, whose bytes one by one are no
   // progress; nor is what comes of a request that was refused.
-  [[nodiscard]] Millis arriving_since() const {
+  [[nodiscard]] Millis due_since() const {
     return request_open_ && (refused_ || !parser_.in_body()) ? request_since_ : received_at_;
   }
 

@@ -55,9 +55,9 @@ void DebugFront::list(std::vector<uint64_t>& groups, std::vector<IdleClient>& id
   connections_.list(groups, idle, [](uint64_t /*id*/) { return true; });
 }
 
-bool DebugFront::end_idle(uint64_t id, Millis since) {
-  if (!connections_.end_idle(id, since)) return false;
-  std::erase(turned_away_, id);
+bool DebugFront::end_idle(const IdleClient& client) {
+  if (!connections_.end_idle(client)) return false;
+  std::erase(turned_away_, client.id);
   return true;
 }
 

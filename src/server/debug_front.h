@@ -42,7 +42,7 @@ class DebugFront final : public debug::CommandHandler, public CallOwner, public 
 
   [[nodiscard]] size_t connections() const override { return connections_.size(); }
   void list(std::vector<uint64_t>& groups, std::vector<IdleClient>& idle) const override;
-  bool end_idle(uint64_t id, Millis since) override;
+  bool end_idle(const IdleClient& client) override;
   [[nodiscard]] const debug::Counters& counters() const { return service_.counters; }
   // From a command's turn to its reply; those that the connection answers by itself are not among them.
   [[nodiscard]] const Histogram& took_us() const { return took_us_; }

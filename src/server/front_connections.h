@@ -47,19 +47,25 @@ class FrontConnections {
   }
   void bury() { ended_.clear(); }
 
-  // ClientFront's part. `may_go` says of an idle one, by its number, whether it may give way.
+  // ClientFront's part. `may_go` says of one, by its number, whether it may give way at all.
   template <typename MayGo>
   void list(std::vector<uint64_t>& groups, std::vector<IdleClient>& idle, MayGo may_go) const {
     for (const auto& [id, connection] : open_) {
       const uint64_t group = connection->stream().peer_group();
       groups.push_back(group);
-      if (const std::optional<Millis> since = connection->idle_since(); since && may_go(id))
-        idle.push_back({*since, group, id});
+      if (!may_go(id)) continue;
+      if (const std::optional<Millis> since = connection->idle_since())
+        idle.push_back({*since, group, id, false});
+      else if (const std::optional<Millis> begun = connection->arriving_since())
+        idle.push_back({*begun, group, id, true});
     }
   }
-  bool end_idle(uint64_t id, Millis since) {
-    const auto found = open_.find(id);
-    if (found == open_.end() || found->second->idle_since() != std::optional(since)) return false;
+  bool end_idle(const IdleClient& client) {
+    const auto found = open_.find(client.id);
+    if (found == open_.end()) return false;
+    const Connection& connection = *found->second;
+    if ((client.arriving ? connection.arriving_since() : connection.idle_since()) != std::optional(client.since))
+      return false;
     open_.erase(found);
     return true;
   }

@@ -59,11 +59,19 @@ uint64_t HttpFront::open(std::unique_ptr<ByteStream> stream) {
 void HttpFront::accept_probe(std::unique_ptr<ByteStream> stream) {
   if (probes_.size() >= ClientDoor::kProbes) {
     ++counters_.turned_away;
-    connections_.end(probes_.front().connection);
-    probes_.erase(probes_.begin());
+    // The oldest gives way, of an address that holds more than its share if there is one.
+    const auto greedy = std::find_if(probes_.begin(), probes_.end(), [this](const Probe& probe) {
+      const auto held = std::count_if(probes_.begin(), probes_.end(),
+                                      [&probe](const Probe& other) { return other.group == probe.group; });
+      return static_cast<size_t>(held) > ClientDoor::kProbes / ClientDoor::kShares;
+    });
+    const auto victim = greedy == probes_.end() ? probes_.begin() : greedy;
+    connections_.end(victim->connection);
+    probes_.erase(victim);
   }
+  const uint64_t group = stream->peer_group();
   const uint64_t id = open(std::move(stream));
-  probes_.push_back({id, now_});
+  probes_.push_back({id, now_, group});
   connections_.find(id)->drain();
 }
 
@@ -76,7 +84,7 @@ void HttpFront::list(std::vector<uint64_t>& groups, std::vector<IdleClient>& idl
   connections_.list(groups, idle, [this](uint64_t id) { return !is_probe(id); });
 }
 
-bool HttpFront::end_idle(uint64_t id, Millis since) { return connections_.end_idle(id, since); }
+bool HttpFront::end_idle(const IdleClient& client) { return connections_.end_idle(client); }
 
 std::string HttpFront::plain_answer(std::string_view first_bytes) {
   std::string bytes;

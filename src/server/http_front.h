@@ -72,7 +72,7 @@ class HttpFront final : public http::RequestHandler, public CallOwner, public Cl
 
   [[nodiscard]] size_t connections() const override { return connections_.size(); }
   void list(std::vector<uint64_t>& groups, std::vector<IdleClient>& idle) const override;
-  bool end_idle(uint64_t id, Millis since) override;
+  bool end_idle(const IdleClient& client) override;
   [[nodiscard]] const HttpCounters& counters() const { return counters_; }
   void reset_counters() { counters_ = {}; }
 
@@ -131,6 +131,7 @@ class HttpFront final : public http::RequestHandler, public CallOwner, public Cl
   struct Probe {
     uint64_t connection;
     Millis since;
+    uint64_t group;
   };
   static constexpr Millis kProbeMs = 5'000;
   std::vector<Probe> probes_;  // the oldest first

@@ -227,7 +227,8 @@ Status Server::open_ports() {
   if (!https) return https;
   Status debug =
       open("debug protocol", options_.debug_port, debug_listener_, [this](std::unique_ptr<ByteStream> stream) {
-        if (client_door_->admit_debug(stream->peer_is_loopback(), loop_.now()) == ClientDoor::Entry::welcome)
+        if (client_door_->admit_debug(stream->peer_group(), stream->peer_is_loopback(), loop_.now()) ==
+            ClientDoor::Entry::welcome)
           debug_->accept(std::move(stream));
         else
           debug_->turn_away(std::move(stream));
@@ -316,7 +317,7 @@ void Server::sweep() {
 }
 
 void Server::accept_http(std::unique_ptr<ByteStream> stream) {
-  if (client_door_->admit_http(loop_.now()) == ClientDoor::Entry::welcome)
+  if (client_door_->admit_http(stream->peer_group(), loop_.now()) == ClientDoor::Entry::welcome)
     http_->accept(std::move(stream));
   else
     http_->accept_probe(std::move(stream));

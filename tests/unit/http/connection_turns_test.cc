@@ -139,6 +139,7 @@ TEST_CASE("who is late with its part is idle since then, and nobody is while a r
     client.send(get("/1"));
     client.pass(2'000);
     CHECK_FALSE(idle());
+    CHECK_FALSE(client.connection->arriving_since());
     answer_large(client, 0);
     CHECK(client.wire.pending != 0);
     client.pass(250);
@@ -150,12 +151,14 @@ TEST_CASE("who is late with its part is idle since then, and nobody is while a r
     const Millis begun = client.now;
     for (int i = 0; i < 3; ++i) {
       CHECK_FALSE(idle());
+      CHECK(client.connection->arriving_since() == std::optional<Millis>(begun));
       client.pass(333);
       client.send("X");
     }
     client.pass(1);
     CHECK(idle() == std::optional<Millis>(begun));
     CHECK(client.connection->still_since() == begun);
+    CHECK_FALSE(client.connection->arriving_since());
   }
   SUBCASE("nor has the body of a request that was refused") {
     client.send("POST /refused HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n");

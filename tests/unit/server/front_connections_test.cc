@@ -19,12 +19,14 @@ struct FakeConnection {
   FakeConnection& operator=(const FakeConnection&) = delete;
   [[nodiscard]] const FakeStream& stream() const { return peer; }
   [[nodiscard]] std::optional<Millis> idle_since() const { return idle; }
+  [[nodiscard]] std::optional<Millis> arriving_since() const { return arriving; }
   [[nodiscard]] size_t held_bytes() const { return cuts > 0 ? 0 : id * 100; }
   [[nodiscard]] Millis still_since() const { return 7; }
   void cut() { ++cuts; }
   uint64_t id;
   FakeStream peer;
   std::optional<Millis> idle;
+  std::optional<Millis> arriving;
   int cuts = 0;
   int* alive;
 };
@@ -87,11 +89,24 @@ TEST_CASE("who is idle may give way, and is ended only while it still is") {
   CHECK(may_go[0].id == idle);
   CHECK(may_go[0].since == 6);
   CHECK(may_go[0].group == 2);
-  CHECK_FALSE(connections.end_idle(idle, 5));  // something came since
-  CHECK_FALSE(connections.end_idle(busy, 0));
-  CHECK(connections.end_idle(idle, 6));
-  CHECK_FALSE(connections.end_idle(idle, 6));
+  CHECK_FALSE(may_go[0].arriving);
+  CHECK_FALSE(connections.end_idle({5, 2, idle}));  // something came since
+  CHECK_FALSE(connections.end_idle({0, 1, busy}));
+  CHECK(connections.end_idle({6, 2, idle}));
+  CHECK_FALSE(connections.end_idle({6, 2, idle}));
   CHECK(alive == 2);
+  // A request of it begins to arrive, and has arrived.
+  connections.find(busy)->arriving = 7;
+  may_go.clear();
+  connections.list(groups, may_go, [&](uint64_t id) { return id != kept; });
+  REQUIRE(may_go.size() == 1);
+  CHECK(may_go[0].arriving);
+  CHECK(may_go[0].since == 7);
+  CHECK_FALSE(connections.end_idle({7, 1, busy, false}));
+  connections.find(busy)->arriving.reset();
+  CHECK_FALSE(connections.end_idle(may_go[0]));
+  connections.find(busy)->arriving = 7;
+  CHECK(connections.end_idle(may_go[0]));
 }
 
 TEST_CASE("who holds memory is named with the way to cut it, also while it is closing, until it holds none") {
