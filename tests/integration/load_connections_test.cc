@@ -368,6 +368,37 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("HAZARDS H19: at maxclients who takes none of its answers, or does not end its request, gives way") {
+  constexpr size_t kCrowd = 20;
+  const TempDir dir;
+  Server node(dir, "only");
+  node.more = {"--maxclients", std::to_string(kCrowd)};
+  node.start_ready();
+  const std::string request = "GET /key/k HTTP/1.1\r\nHost: localhost\r\n\r\n";
+  std::string requests;
+  for (int i = 0; i < 1'000; ++i) requests += request;
+  std::vector<Socket> crowd;
+  for (size_t i = 0; i < kCrowd; ++i) crowd.emplace_back(node.port, 5'000);
+  SUBCASE("answers") {
+    // Until the node takes no more of the requests, as nobody takes the answers.
+    std::vector<size_t> sent(kCrowd);
+    const auto begun = LoadClock::now();
+    for (auto moved = begun; ms_since(moved) < 500 && ms_since(begun) < 30'000; ::poll(nullptr, 0, 1))
+      for (size_t i = 0; i < kCrowd; ++i) {
+        const ssize_t some = crowd[i].send_some(std::string_view(requests).substr(sent[i] % request.size()));
+        if (some <= 0) continue;
+        sent[i] += static_cast<size_t>(some);
+        moved = LoadClock::now();
+      }
+    CHECK(ms_since(begun) < 30'000);
+  }
+  SUBCASE("requests") {
+    for (const Socket& each : crowd) CHECK(each.send_some(request.substr(0, 20)) == 20);
+  }
+  CHECK(eventually([&] { return node.get("/key/k").status == 404; }));
+  CHECK(info_number(node, "evicted_clients") > 0);
+}
+
 TEST_CASE("HAZARDS J5: silent, trickling and greeting connections do not shut out HTTPS clients") {
   const TempDir dir;
   const Authority authority(dir);
