@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string>
+#include <unordered_map>
 
 namespace wh {
 
@@ -10,6 +11,8 @@ void BufferRelief::relieve(std::vector<BufferHolder> holders, Millis now) {
   std::sort(holders.begin(), holders.end(), [](const BufferHolder& a, const BufferHolder& b) {
     return a.bytes != b.bytes ? a.bytes > b.bytes : a.still_since < b.still_since;
   });
+  std::unordered_map<uint64_t, uint64_t> held;
+  for (const BufferHolder& holder : holders) held[holder.group] += holder.bytes;
   const auto is_still = [now](const BufferHolder& holder) { return holder.still_since + kStillMs <= now; };
   const uint64_t before = buffers_.used();
   const uint64_t enough = buffers_.limit() - buffers_.limit() / 4;
@@ -27,7 +30,9 @@ void BufferRelief::relieve(std::vector<BufferHolder> holders, Millis now) {
     holder.cut(holder.connection);
     ++cut;
   }
-  // The limit holds, whoever must go for it.
+  // The limit holds, whoever must go for it: first those of an address whose connections hold more than its share.
+  std::stable_partition(holders.begin(), holders.end(),
+                        [&](const BufferHolder& holder) { return held[holder.group] > buffers_.limit() / kShares; });
   for (const BufferHolder& holder : holders) {
     if (!buffers_.exceeded()) break;
     if (holder.bytes == 0 || (is_still(holder) && holder.bytes > BufferBudget::kSmallBytes)) continue;

@@ -19,6 +19,7 @@ struct BufferHolder {
   Millis still_since;             // its client has not moved since then, though it was its turn
   void (*cut)(void* connection);  // ends it, but does not destroy it
   void* connection;
+  uint64_t group = 0;  // ByteStream::peer_group
 };
 
 class BufferRelief {
@@ -26,6 +27,8 @@ class BufferRelief {
   // Whose client has not moved for so long goes first, and below the limit itself nobody else does. Who holds little
   // (BufferBudget::kSmallBytes) goes last, while memory is still short and all of these hold an eighth of the limit.
   static constexpr Millis kStillMs = 1'000;
+  // What one address may hold of the limit without going before others when that is reached: one part of so many.
+  static constexpr uint64_t kShares = 4;
   // How often it looks while memory is short but the limit is not reached.
   static constexpr Millis kLookMs = 100;
 

@@ -75,7 +75,8 @@ class FrontConnections {
     for (const auto& [id, connection] : open_)
       if (connection->held_bytes() != 0)
         holders.push_back({connection->held_bytes(), connection->still_since(),
-                           [](void* self) { static_cast<Connection*>(self)->cut(); }, connection.get()});
+                           [](void* self) { static_cast<Connection*>(self)->cut(); }, connection.get(),
+                           connection->stream().peer_group()});
   }
 
  private:

@@ -17,13 +17,15 @@ struct House {
     explicit Guest(BufferBudget* budget) : share(budget) {}
     BufferBudget::Share share;
     Millis still_since = 0;
+    uint64_t group = 0;
     bool cut = false;
   };
   explicit House(uint64_t limit) { budget.set_limit(limit); }
-  Guest& add(size_t bytes, Millis still_since) {
+  Guest& add(size_t bytes, Millis still_since, uint64_t group = 0) {
     guests.push_back(std::make_unique<Guest>(&budget));
     guests.back()->share.set(bytes);
     guests.back()->still_since = still_since;
+    guests.back()->group = group;
     return *guests.back();
   }
   void turn(Millis now) {
@@ -37,7 +39,7 @@ struct House {
                              gone.cut = true;
                              gone.share.set(0);
                            },
-                           guest.get()});
+                           guest.get(), guest->group});
     relief.relieve(std::move(holders), now);
   }
   BufferBudget budget;
@@ -100,6 +102,15 @@ TEST_CASE("near the limit a crowd that holds little each, and does not move, mak
   CHECK_FALSE(moving.cut);
   CHECK_FALSE(tiny.cut);
   CHECK(house.relief.cut() < 100);
+}
+
+TEST_CASE("beyond the limit an address that holds more than its share of it goes before all others") {
+  House house(80 * kMb);
+  const auto& modest = house.add(15 * kMb, 9'999, 1);
+  for (int i = 0; i < 3'000; ++i) house.add(26 * 1024, 9'999, 77);
+  house.turn(10'000);
+  CHECK_FALSE(house.budget.exceeded());
+  CHECK_FALSE(modest.cut);
 }
 
 TEST_CASE("between two looks below the limit some time passes; beyond it none") {
