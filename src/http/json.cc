@@ -64,6 +64,8 @@ Result<StringPairs> parse_json_strings(std::string_view text) {
     if (parser.allocate(std::max<size_t>(text.size(), 4096), kJsonDepth) != simdjson::SUCCESS)
       return Error{"The JSON is too large"};
   }
+  // simdjson 3.0 refuses a byte order mark, 3.12 passes over it (RFC 8259 8.1 permits both).
+  if (text.starts_with("\xef\xbb\xbf")) return Error{"The body is not valid JSON"};
   simdjson::dom::element root;
   const simdjson::error_code code = parser.parse(text.data(), text.size()).get(root);
   Result<StringPairs> result = code == simdjson::SUCCESS ? collect(root) : Result<StringPairs>(parse_error(code));

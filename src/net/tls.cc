@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/protocol_guess.h"
+#include "net/tls_library.h"
 #include "net/tls_state.h"
 
 namespace wh::net {
@@ -35,6 +36,7 @@ namespace {
 constexpr size_t kRecordSize = 16 * 1024;
 // A buffer kept for the next turn; a larger one is given back once it is empty.
 constexpr size_t kKeptPlain = 4 * 1024;
+constexpr const char* kNoCertificate = "it shows no certificate";
 constexpr unsigned char kHandshakeRecord = 22;
 constexpr unsigned char kAlertRecord = 21;
 
@@ -42,7 +44,7 @@ struct AlertText {
   int number;
   const char* text;
 };
-// RFC 5246 7.2, as far as they say something of use.
+// RFC 5246 7.2 and RFC 8446 6, as far as they say something of use.
 constexpr AlertText kAlerts[] = {{40, "it found nothing to agree on, or misses our certificate"},
                                  {42, "it finds our certificate bad, or for another name"},
                                  {43, "it cannot use our kind of certificate"},
@@ -50,7 +52,7 @@ constexpr AlertText kAlerts[] = {{40, "it found nothing to agree on, or misses o
                                  {45, "our certificate has expired"},
                                  {46, "it does not accept our certificate"},
                                  {48, "it does not know the authority of our certificate"},
-                                 {70, "it does not speak TLS 1.2"},
+                                 {70, "it speaks no version of TLS that this node does"},
                                  {116, "it demands a certificate"}};
 
 std::string alert_text(int number) {
@@ -58,22 +60,6 @@ std::string alert_text(int number) {
   for (const AlertText& alert : kAlerts)
     if (alert.number == number) return std::string(alert.text) + " (" + code + ")";
   return "the peer refused with " + code;
-}
-
-// The states in which a step signs, verifies or computes a shared secret.
-bool is_expensive(const mbedtls_ssl_context& ssl) {
-  switch (ssl.state) {
-    case MBEDTLS_SSL_SERVER_KEY_EXCHANGE:
-    case MBEDTLS_SSL_CLIENT_KEY_EXCHANGE:
-    case MBEDTLS_SSL_CERTIFICATE_VERIFY:
-      return true;
-    case MBEDTLS_SSL_SERVER_CERTIFICATE:
-      return ssl.conf->endpoint == MBEDTLS_SSL_IS_CLIENT;
-    case MBEDTLS_SSL_CLIENT_CERTIFICATE:
-      return ssl.conf->endpoint == MBEDTLS_SSL_IS_SERVER;
-    default:
-      return false;
-  }
 }
 
 }  // namespace
@@ -195,9 +181,18 @@ void TlsStream::on_data(std::string_view bytes) {
       handshake_timer_.start(handshake_ms_);
     }
   }
+  if (state_ == State::handshaking) note_plain_alert(bytes);
   in_.append(bytes);
   count_held();
   pump();
+}
+
+// Under TLS 1.3 a client of mbedTLS 3.6 refuses a certificate by an alert in plain, which its server takes for a broken
+// record. It is the last that the client sends, and proves nothing: for the words only.
+void TlsStream::note_plain_alert(std::string_view bytes) {
+  constexpr std::string_view kFatal{"\x15\x03\x03\x00\x02\x02", 6};  // RFC 8446 5.1 and 6
+  if (bytes.size() > kFatal.size() && bytes.substr(bytes.size() - kFatal.size() - 1).starts_with(kFatal))
+    plain_alert_ = static_cast<unsigned char>(bytes.back());
 }
 
 void TlsStream::not_tls(std::string_view first_bytes) {
@@ -266,8 +261,8 @@ void TlsStream::pump() {
 // Goes as far as the bytes at hand allow, but stops before each expensive step until the gate calls.
 void TlsStream::handshake(bool step_allowed) {
   mbedtls_ssl_context& ssl = session_->ssl;
-  while (ssl.state != MBEDTLS_SSL_HANDSHAKE_OVER) {
-    if (is_expensive(ssl) && !std::exchange(step_allowed, false)) {
+  while (!handshake_is_over(ssl)) {
+    if (is_expensive_step(ssl, accepted_) && !std::exchange(step_allowed, false)) {
       if (ticket_.ask())
         update_inner_reading();
       else
@@ -291,13 +286,14 @@ void TlsStream::handshake_failed(int code) {
   mbedtls_ssl_context& ssl = session_->ssl;
   std::string why = "TLS handshake failed: ";
   if (code == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE) {
-    why += alert_text(ssl.in_msg[1]);
+    why += alert_text(received_alert(ssl));
   } else if (code == MBEDTLS_ERR_X509_CERT_VERIFY_FAILED) {
     why += why_not_verified();
   } else if (code == MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE) {
-    // mbedTLS would end it without a word; this is the alert that RFC 5246 7.4.6 has for it.
-    mbedtls_ssl_send_alert_message(&ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL, MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE);
-    why += "it shows no certificate";
+    send_certificate_alert(ssl, MBEDTLS_X509_BADCERT_MISSING);
+    why += kNoCertificate;
+  } else if (plain_alert_ != 0) {
+    why += alert_text(plain_alert_);
   } else {
     why += tls_error_text(code);
   }
@@ -314,13 +310,18 @@ std::string TlsStream::why_not_verified() const {
 }
 
 void TlsStream::established() {
-  const mbedtls_ssl_context& ssl = session_->ssl;
+  mbedtls_ssl_context& ssl = session_->ssl;
   handshake_timer_.stop();
   ticket_.leave();
-  // The handshake has checked this itself; that "optional" is never taken for "required" rests on this (HAZARDS J8).
+  // That "optional" is never taken for "required" rests on this (HAZARDS J8), and, for clients under TLS 1.3, all
+  // (demand_certificate): otherwise the handshake has checked it itself.
   verified_ = mbedtls_ssl_get_peer_cert(&ssl) != nullptr && mbedtls_ssl_get_verify_result(&ssl) == 0;
   if (context_->state().must_verify && !verified_) {
-    fail("TLS handshake failed: the peer's certificate is not verified", true);
+    const uint32_t result = mbedtls_ssl_get_verify_result(&ssl);
+    send_certificate_alert(ssl, result);
+    const bool shown = (result & MBEDTLS_X509_BADCERT_MISSING) == 0;
+    fail("TLS handshake failed: " + (shown ? "its certificate: " + verify_text(result) : std::string(kNoCertificate)),
+         false);
     return;
   }
   state_ = State::established;
@@ -370,15 +371,17 @@ void TlsStream::deliver() {
   while (state_ == State::established && !peer_ended_ && !paused_ && !closing_ && handler_ != nullptr) {
     const int result = mbedtls_ssl_read(&session_->ssl, plain, sizeof plain);
     if (result == MBEDTLS_ERR_SSL_WANT_READ) return;
+    if (is_session_ticket(result)) continue;
     if (result == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY) {
       peer_ended_ = true;
       handler_->on_end();
       return;
     }
     if (result <= 0) {
-      fail(result == 0 ? std::string(kTruncated) : "TLS: " + tls_error_text(result), false);
+      fail(result == 0 ? std::string(kTruncated) : why_unread(result), false);
       return;
     }
+    heard_ = true;
     bool gone = false;
     bool* const outer = std::exchange(gone_, &gone);
     handler_->on_data({reinterpret_cast<const char*>(plain), static_cast<size_t>(result)});
@@ -388,6 +391,12 @@ void TlsStream::deliver() {
     }
     gone_ = outer;
   }
+}
+
+// Under TLS 1.3 a client is through before the server has judged its certificate: a refusal comes in place of data.
+std::string TlsStream::why_unread(int code) const {
+  if (code != MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE) return "TLS: " + tls_error_text(code);
+  return (accepted_ || heard_ ? "TLS: " : "TLS handshake failed: ") + alert_text(received_alert(session_->ssl));
 }
 
 void TlsStream::write(std::string_view bytes) {

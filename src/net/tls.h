@@ -90,11 +90,13 @@ class TlsStream final : public ByteStream, private StreamHandler {
   static int bio_receive(void* self, unsigned char* bytes, size_t size);
   void update_inner_reading();
   void pump_in_turn();
+  void note_plain_alert(std::string_view bytes);
   bool begin_session();
   void pump();
   void handshake(bool step_allowed);
   void handshake_failed(int code);
   [[nodiscard]] std::string why_not_verified() const;
+  [[nodiscard]] std::string why_unread(int code) const;
   void not_tls(std::string_view first_bytes);
   void established();
   void deliver();
@@ -118,6 +120,7 @@ class TlsStream final : public ByteStream, private StreamHandler {
   const bool accepted_;       // the server's end
   const std::string wanted_;  // client: the name that must be in the server's certificate; empty: any
   PlainAnswer plain_answer_;
+  int plain_alert_ = 0;
   std::string shown_names_;  // client: what the certificate lists instead
 
   std::string in_;  // ciphertext that mbedTLS has not taken
@@ -134,6 +137,7 @@ class TlsStream final : public ByteStream, private StreamHandler {
   bool peer_ended_ = false;  // close_notify has come
   bool above_high_ = false;
   bool verified_ = false;
+  bool heard_ = false;    // data has come
   bool* gone_ = nullptr;  // set by the destructor while a handler is being called
   std::string close_reason_;
 };

@@ -11,11 +11,11 @@
 
 #include <mbedtls/oid.h>
 #include <mbedtls/pkcs5.h>
-#include <mbedtls/version.h>
 
 #include "base/log.h"
 #include "net/address.h"
 #include "net/tls_certificates.h"
+#include "net/tls_library.h"
 #include "net/tls_state.h"
 
 namespace wh::net {
@@ -56,19 +56,18 @@ TlsValidity validity_of(const mbedtls_x509_crt& first) {
   return result;
 }
 
-// A handshake message of mbedTLS is one record: what is longer is read here, and refused at each client's connection.
-// RFC 5246 7.4.2: 3 bytes of length before all, 3 before each, behind the message's 4.
 Status check_sendable(const std::string& file, const mbedtls_x509_crt& first) {
-  size_t bytes = 7;
   size_t count = 0;
+  size_t bytes = 0;
   for (const mbedtls_x509_crt* cert = &first; cert != nullptr && cert->raw.p != nullptr; cert = cert->next) {
-    bytes += 3 + cert->raw.len;
     ++count;
+    bytes += cert->raw.len;
   }
-  if (bytes <= MBEDTLS_SSL_OUT_CONTENT_LEN) return ok_status();
+  const size_t size = certificate_message_size(count, bytes);
+  if (size <= kLargestCertificateMessage) return ok_status();
   return Error{"tls-cert-file " + file + " has " + std::to_string(count) + " certificates, which take " +
-               std::to_string(bytes) + " bytes of a handshake, and " + tls_library_version() + " can send " +
-               std::to_string(MBEDTLS_SSL_OUT_CONTENT_LEN) +
+               std::to_string(size) + " bytes of a handshake, and " + tls_library_version() + " can send " +
+               std::to_string(kLargestCertificateMessage) +
                ": keep the server's own and those that lead to its authority, in that order"};
 }
 
@@ -111,6 +110,7 @@ Result<std::shared_ptr<const TlsMaterial>> TlsMaterial::read(const TlsFiles& fil
 Status TlsMaterial::load(const TlsFiles& files) {
   files_ = files;
   TlsPem& s = *pem_;
+  if (const int code = start_tls_library(); code != 0) return Error{"could not set up TLS: " + tls_error_text(code)};
   if (!files.ca_file.empty())
     if (Status read = read_certificates("tls-ca-cert-file", files.ca_file, s.ca); !read) return read;
   if (files.cert_file.empty() != files.key_file.empty())
@@ -126,13 +126,13 @@ Status TlsMaterial::load(const TlsFiles& files) {
   if ((info.st_mode & 077) != 0)
     notices_.push_back("tls-key-file " + files.key_file + " can be read by other users: chmod 600 it");
   const char* password = files.key_pass.empty() ? nullptr : files.key_pass.c_str();
-  const int parsed = mbedtls_pk_parse_keyfile(&s.key, files.key_file.c_str(), password);
+  const int parsed = parse_key_file(s.key, files.key_file, password);
   if (parsed == MBEDTLS_ERR_PKCS5_FEATURE_UNAVAILABLE)
     return Error{"could not read tls-key-file " + files.key_file + ": it is encrypted in a way that " +
                  tls_library_version() +
                  " cannot read; `openssl ec -aes256` or `openssl rsa -aes256 -traditional` writes one that it can"};
   if (parsed != 0) return file_error("tls-key-file", files.key_file, parsed);
-  if (mbedtls_pk_check_pair(&s.cert.pk, &s.key) != 0)
+  if (check_key_pair(s.cert.pk, s.key) != 0)
     return Error{"tls-key-file " + files.key_file + " is not the key of tls-cert-file " + files.cert_file};
   if (mbedtls_pk_can_do(&s.key, MBEDTLS_PK_RSA) != 0 && mbedtls_pk_get_bitlen(&s.key) > kLargeRsaBits)
     notices_.push_back(
@@ -238,12 +238,6 @@ std::string TlsMaterial::carried_names() const {
     text += (text.empty() ? "" : ", ") + std::string(shown);
   }
   return text.empty() ? "none" : text;
-}
-
-std::string tls_library_version() {
-  char text[32] = "";
-  mbedtls_version_get_string_full(text);
-  return text;
 }
 
 std::string utc_text(int64_t seconds_since_1970) {

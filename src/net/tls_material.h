@@ -77,8 +77,10 @@ class TlsMaterial {
   std::vector<std::string> notices_;
 };
 
-// "mbed TLS 2.28.3"
+// "mbed TLS 2.28.3", "Mbed TLS 3.6.6"; whether its branch still gets fixes, and whether it speaks TLS 1.3.
 std::string tls_library_version();
+bool tls_library_gets_fixes();
+bool tls_library_has_1_3();
 // "2026-12-27 11:50:35 UTC"
 std::string utc_text(int64_t seconds_since_1970);
 // By the system's clock.

@@ -270,7 +270,7 @@ const Figure kTable[] = {
   {.section = I::server, .field = "libuv_version", .read = [](const S&) -> Text { return uv_version_string(); }},
   {.section = I::server, .field = "sqlite_version", .read = [](const S&) -> Text { return sqlite3_libversion(); }},
   {.section = I::server, .field = "tls_library",
-   .read = [](const S&) -> Text { return net::tls_library_version() + " (its branch gets no fixes any more)"; }},
+   .read = [](const S&) -> Text { return net::tls_library_version() + (net::tls_library_gets_fixes() ? "" : " (its branch gets no fixes any more)"); }},
   {.section = I::server, .field = "tls_cert_not_after", .read = [](const S& s) { return utc(tls_cert_ends(s)); }},
   {.section = I::server, .field = "tls_cert_days_left", .read = [](const S& s) { return days_left(tls_cert_ends(s)); }},
   {.metric = "wormhole_tls_certificate_expiry_timestamp_seconds", .unit = U::seconds,

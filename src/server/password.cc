@@ -6,7 +6,7 @@
 #include <strings.h>
 
 #include <mbedtls/base64.h>
-#include <mbedtls/sha256.h>
+#include <mbedtls/md.h>
 
 #include "base/assert.h"
 
@@ -15,8 +15,8 @@ namespace {
 
 std::array<unsigned char, 32> sha256(std::string_view text) {
   std::array<unsigned char, 32> digest{};
-  const int error =
-      mbedtls_sha256_ret(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest.data(), 0);
+  const int error = mbedtls_md(mbedtls_md_info_from_type(MBEDTLS_MD_SHA256),
+                               reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest.data());
   WH_ASSERT(error == 0, "SHA-256 in memory does not fail");
   return digest;
 }

@@ -43,10 +43,10 @@ struct TlsNodes {
   Servers all{&a, &b, &c};
 };
 
-// The issuer of the certificate that a TLS port shows, "CN = ca".
+// The issuer of the certificate that a TLS port shows, "issuer=CN=ca".
 std::string issuer_at(const TempDir& dir, uint16_t port, const std::string& options = "") {
   return sh(dir, "openssl s_client -connect 127.0.0.1:" + std::to_string(port) + " " + options +
-                     " </dev/null 2>/dev/null | openssl x509 -noout -issuer")
+                     " </dev/null 2>/dev/null | openssl x509 -noout -issuer -nameopt RFC2253")
       .out;
 }
 
@@ -200,7 +200,7 @@ TEST_CASE("HAZARDS J6: certificates, keys and authority are replaced under load,
       CHECK(server->info("tls_last_reload") == "ok");
     }
   };
-  CHECK(issuer_at(nodes.dir, nodes.a.tls_port).find("CN = ca") != std::string::npos);
+  CHECK(issuer_at(nodes.dir, nodes.a.tls_port).find("CN=ca") != std::string::npos);
   // Both authorities are trusted, then certificates come from the new one, then the old one goes.
   REQUIRE(sh(nodes.dir, "cp ca.pem old.pem && cat old.pem next.pem > ca.pem").status == 0);
   reload_all("1");
@@ -208,8 +208,8 @@ TEST_CASE("HAZARDS J6: certificates, keys and authority are replaced under load,
   reload_all("2");
   REQUIRE(sh(nodes.dir, "cp next.pem ca.pem").status == 0);
   reload_all("3");
-  CHECK(issuer_at(nodes.dir, nodes.a.tls_port).find("CN = next") != std::string::npos);
-  CHECK(issuer_at(nodes.dir, nodes.b.raft_port, "-cert node_1.pem -key node_1-key.pem").find("CN = next") !=
+  CHECK(issuer_at(nodes.dir, nodes.a.tls_port).find("CN=next") != std::string::npos);
+  CHECK(issuer_at(nodes.dir, nodes.b.raft_port, "-cert node_1.pem -key node_1-key.pem").find("CN=next") !=
         std::string::npos);
   nodes.dir.write("rotated", "");
   done = true;
@@ -265,7 +265,7 @@ TEST_CASE("HAZARDS J6: new files that cannot be used are refused by name, and th
   // A chain that no handshake carries: everybody would be turned away, if it were taken.
   REQUIRE(sh(dir, "for i in $(seq 60); do cat ca.pem; done >> node_1.pem").status == 0);
   refused("tls-cert-file node_1.pem");
-  CHECK(server.log().find(" bytes of a handshake, and mbed TLS ") != std::string::npos);
+  CHECK(server.log().find(" bytes of a handshake, and ") != std::string::npos);
   // One of a bundle that cannot be read: which, and where.
   const std::string line = std::to_string(count_of(read_file(dir.path("ca.pem")), "\n") + 1);
   REQUIRE(sh(dir, "(echo -----BEGIN CERTIFICATE-----; echo MIIB; echo -----END CERTIFICATE-----) >> ca.pem").status ==

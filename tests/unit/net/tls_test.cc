@@ -214,9 +214,13 @@ TEST_CASE("close() sends everything and close_notify: the peer is told of an end
 }
 
 TEST_CASE("half close under TLS: after close_notify from the peer our answer still goes out") {
-  const Outcome outcome = s_client(server_context("server"), "-tls1_2 -quiet -no_ign_eof", "hello");
-  CHECK(outcome.server_data == "hello");
-  CHECK(outcome.server_why.empty());
+  for (const std::string version : {"-tls1_2", "-tls1_3"}) {
+    if (version == "-tls1_3" && !tls_library_has_1_3()) continue;
+    CAPTURE(version);
+    const Outcome outcome = s_client(server_context("server"), version + " -quiet -no_ign_eof", "hello");
+    CHECK(outcome.server_data == "hello");
+    CHECK(outcome.server_why.empty());
+  }
 }
 
 TEST_CASE("abort() under TLS tells once, later") {
@@ -329,17 +333,44 @@ TEST_CASE("HAZARDS J8: a required client certificate is required: none, of anoth
     CHECK_FALSE(talk.server->peer_has_name("node-1"));
   }
   for (const char* name : {"", "stranger", "expired", "wrong-usage"}) {
+    CAPTURE(name);
     Talk talk(loop, gate, context, client_context(name));
     talk.client->write("hello");
     REQUIRE(run_until(loop, [&] { return talk.at_client.closes == 1 && talk.at_server.closes == 1; }));
+    CAPTURE(talk.at_client.why);
+    CAPTURE(talk.at_server.why);
     CHECK(talk.at_server.why.starts_with("TLS handshake failed: "));
     CHECK(talk.at_server.data.empty());
     CHECK_FALSE(talk.server->peer_is_verified());
     // The client is told, by an alert, also when it has shown nothing.
     CHECK(talk.at_client.why.find("alert") != std::string::npos);
-    if (name[0] == '\0') CHECK(talk.at_client.why.find("misses our certificate (alert 40)") != std::string::npos);
+    const std::string told =
+        tls_library_has_1_3() ? "it demands a certificate (alert 116)" : "misses our certificate (alert 40)";
+    if (name[0] == '\0') CHECK(talk.at_client.why.find(told) != std::string::npos);
+    CHECK(talk.at_client.why.starts_with("TLS handshake failed: "));
+    CHECK(talk.at_client.data.empty());
   }
   CHECK(gate.failures() == 4);
+}
+
+TEST_CASE("HAZARDS J8: openssl without the required certificate is told so, in either version, and gets nothing") {
+  const auto context = server_context("server", TlsClientAuth::yes);
+  for (const std::string version : {"-tls1_2", "-tls1_3"}) {
+    if (version == "-tls1_3" && !tls_library_has_1_3()) continue;
+    CAPTURE(version);
+    const Outcome none = s_client(context, version + " -ign_eof", "hello");
+    CHECK(none.server_why == "TLS handshake failed: it shows no certificate");
+    CHECK(none.has(version == "-tls1_3" ? "alert certificate required" : "alert handshake failure"));
+    CHECK(none.server_data.empty());
+    const Certificates& certs = Certificates::get();
+    const std::string stranger = " -cert " + certs.path("stranger.pem") + " -key " + certs.path("stranger.key");
+    const Outcome unknown = s_client(context, version + stranger + " -ign_eof", "hello");
+    CHECK(unknown.has("alert unknown ca"));
+    CHECK(unknown.server_why.starts_with("TLS handshake failed: its certificate: The certificate is not correctly"));
+    CHECK(unknown.server_data.empty());
+    const std::string client = " -cert " + certs.path("client.pem") + " -key " + certs.path("client.key");
+    CHECK(s_client(context, version + client, "hello").server_data == "hello");
+  }
 }
 
 TEST_CASE("HAZARDS J8: an optional client certificate counts only when it is verified") {
@@ -444,7 +475,7 @@ TEST_CASE("what does not speak TLS is closed, in order and with a reason") {
   CHECK(gate.under_way(Lane::client) == 0);
 }
 
-TEST_CASE("HAZARDS J3, J4: openssl gets TLS 1.2 with ECDHE and an AEAD, and nothing else") {
+TEST_CASE("HAZARDS J3, J4: openssl gets TLS 1.2 or 1.3 with ECDHE and an AEAD, and nothing else") {
   const auto ecdsa = server_context("server");
   const auto rsa = server_context("server-rsa");
   SUBCASE("accepted") {
@@ -457,6 +488,23 @@ TEST_CASE("HAZARDS J3, J4: openssl gets TLS 1.2 with ECDHE and an AEAD, and noth
       CHECK(s_client(rsa, "-tls1_2 -cipher " + suite, "").has("Cipher is " + suite));
     for (const std::string suite : {"ECDHE-ECDSA-AES256-GCM-SHA384", "ECDHE-ECDSA-CHACHA20-POLY1305"})
       CHECK(s_client(ecdsa, "-tls1_2 -cipher " + suite, "").has("Cipher is " + suite));
+  }
+  SUBCASE("TLS 1.3, where the library has it: no tickets, no other suites") {
+    if (!tls_library_has_1_3()) {
+      CHECK(s_client(ecdsa, "-tls1_3", "hello").has("alert handshake failure"));
+      return;
+    }
+    const Outcome plain = s_client(ecdsa, "-tls1_3", "hello");
+    CHECK(plain.has("Cipher is TLS_"));
+    CHECK_FALSE(plain.has("New Session Ticket arrived"));
+    CHECK(plain.server_data == "hello");
+    CHECK(s_client(rsa, "-tls1_3", "").has("Peer signature type: rsa_pss_rsae_sha256"));
+    CHECK(s_client(rsa, "-tls1_3 -groups X25519", "").has("Temp Key: X25519"));
+    CHECK(s_client(rsa, "-tls1_3 -groups ffdhe2048:P-256", "").has("Temp Key: ECDH"));  // openssl is asked again
+    CHECK(s_client(ecdsa, "", "").has("Protocol: TLSv1.3"));
+    for (const std::string suite : {"TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"})
+      CHECK(s_client(ecdsa, "-tls1_3 -ciphersuites " + suite, "").has("Cipher is " + suite));
+    CHECK(s_client(ecdsa, "-tls1_3 -ciphersuites TLS_AES_128_CCM_SHA256", "hello").has("alert handshake failure"));
   }
   SUBCASE("versions refused") {
     for (const std::string version : {"-tls1", "-tls1_1"}) {
