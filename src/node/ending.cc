@@ -23,7 +23,8 @@ void Node::begin_shutdown(Millis now) {
 raft::NodeId Node::best_successor(const std::set<raft::NodeId>& but, Millis now) const {
   raft::PeerStatus best{};
   for (const raft::PeerStatus& peer : raft_->peers()) {
-    if (but.contains(peer.id) || !raft_->configuration().is_voter(peer.id) || silent(peer.id, now)) continue;
+    if (but.contains(peer.id) || gone_.contains(peer.id)) continue;
+    if (!raft_->configuration().is_voter(peer.id) || silent(peer.id, now)) continue;
     // One whose disk has room before one that could take no data.
     const bool better = best.no_room != peer.no_room ? best.no_room : peer.match_index > best.match_index;
     if (!best.id || better) best = peer;
@@ -77,7 +78,9 @@ void Node::handover_done(const raft::TransferDone& transfer) {
   const raft::Member* member = raft_->configuration().find(ending_->to);
   if (member == nullptr) return;
   // Where all are stopped together nobody is left to lead, as is to be expected.
-  if (raft_->role() != raft::Role::leader)
+  if (gone_.contains(ending_->to))
+    logf(LogLevel::notice, "%s is stopped, too: it takes no leadership over", member->name.c_str());
+  else if (raft_->role() != raft::Role::leader)
     logf(LogLevel::notice, "leadership was not handed over: too few voters answer");
   else
     logf(LogLevel::warning, "%s did not take leadership over within an election timeout", member->name.c_str());

@@ -123,6 +123,7 @@ void Node::start_raft(raft::Recovered recovered, Millis now) {
 void Node::receive(raft::NodeId from, PeerMessage message, Millis now) {
   wants_turn_ = true;
   heard_[from] = now;
+  gone_.erase(from);
   if (raft_ && !raft_->configuration().contains(from) && !strangers_.contains(from))
     if (const auto it = announced_.find(from); it != announced_.end()) dial_stranger(from, Identity(it->second));
   std::visit(Overloaded{
@@ -154,11 +155,13 @@ void Node::violated(raft::NodeId from, const std::string& what, Millis now) {
 
 void Node::peer_connected(raft::NodeId id, Millis now) {
   wants_turn_ = true;
+  gone_.erase(id);
   if (raft_) raft_->step(now, raft::PeerConnected{id});
 }
 
 void Node::peer_lost(raft::NodeId id, Millis now) {
   wants_turn_ = true;
+  if (raft_ && raft_->configuration().contains(id)) gone_.insert(id);
   for (auto& [sequence, write] : forwarded_) write.lost |= write.to == id;
   if (raft_) raft_->step(now, raft::PeerLost{id});
 }
@@ -409,6 +412,7 @@ void Node::configuration_changed() {
   std::erase_if(heard_, [&](const auto& item) {
     return !raft_->configuration().contains(item.first) && !strangers_.contains(item.first);
   });
+  std::erase_if(gone_, [&](raft::NodeId id) { return !raft_->configuration().contains(id); });
   transport_.set_peers(std::move(peers));
   transport_.set_membership(std::move(membership));
   announce();

@@ -521,6 +521,7 @@ class Node {
   Millis admin_retry_at_ = 0;
   Millis refreshed_at_ = 0;
   std::map<raft::NodeId, Millis> heard_;  // when a message last came from there
+  std::set<raft::NodeId> gone_;           // their processes, as far as is known
 
   // removal
   bool removed_ = false;

@@ -233,6 +233,8 @@ void Raft::on_timeout_now(Millis now, NodeId from, const TimeoutNow&) {
 }
 
 void Raft::on_peer_lost(Millis now, NodeId id) {
+  // Nobody will campaign there (thesis 3.10).
+  if (transfer_ && transfer_->to == id) end_transfer(false);
   if (role_ != Role::follower || id != leader_ || !may_campaign()) return;
   lost_leader_ = id;
   election_deadline_ = std::min(election_deadline_, now + prng_.below(kFastPathSpreadMs + 1));

@@ -461,6 +461,19 @@ TEST_CASE("thesis 3.10: a transfer brings the target up first, takes no proposal
   CHECK(c.at(1).transfers.back().ok);
 }
 
+TEST_CASE("thesis 3.10: a transfer ends when the target's process is gone; the loss of another does not matter") {
+  Cluster c;
+  lead_for_certain(c);
+  c.transfer(1, 2);
+  c.step(1, PeerLost{NodeId{3}});
+  CHECK(c.raft(1).transferring());
+  c.step(1, PeerLost{NodeId{2}});
+  CHECK_FALSE(c.raft(1).transferring());
+  REQUIRE(c.at(1).transfers.size() == 1);
+  CHECK_FALSE(c.at(1).transfers.back().ok);
+  CHECK(c.proposal(c.propose(1, "y")).refusal == Refusal::none);
+}
+
 TEST_CASE("HAZARDS A17: a transfer ends at its deadline or with the term, and only a newer term is success") {
   Cluster c;
   lead_for_certain(c);

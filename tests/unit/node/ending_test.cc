@@ -141,6 +141,34 @@ TEST_CASE("nobody to hand over to: a stopping leader ends, and never later than 
     leader.wait(2 * kHeartbeat);
     CHECK(leader.node.quiet());
   }
+  SUBCASE("their processes are gone: it waits for none of them") {
+    leader.node.begin_shutdown(leader.now);
+    leader.persist();
+    CHECK(leader.told());
+    leader.node.peer_lost(kOther, leader.now);
+    leader.node.peer_lost(kThird, leader.now);
+    leader.persist();
+    leader.wait(kHeartbeat);
+    CHECK_FALSE(leader.told());
+    CHECK(leader.node.quiet());
+  }
+  SUBCASE("one process is gone: the other takes over at once") {
+    leader.node.begin_shutdown(leader.now);
+    leader.persist();
+    const raft::NodeId first = leader.told();
+    REQUIRE(first);
+    leader.node.peer_lost(first, leader.now);
+    leader.holds(kOther, 2);
+    leader.holds(kThird, 2);
+    leader.node.peer_lost(first, leader.now);
+    leader.wait(kHeartbeat);
+    leader.persist();
+    const raft::NodeId second = first == kOther ? kThird : kOther;
+    CHECK(leader.told() == second);
+    leader.deposed_by(second);
+    leader.wait(2 * kHeartbeat);
+    CHECK(leader.node.quiet());
+  }
   SUBCASE("they answer, but do not take over") {
     leader.node.begin_shutdown(leader.now);
     for (Millis waited = 0; waited < 3'000; waited += kHeartbeat) {
