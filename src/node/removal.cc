@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/mutant.h"
 #include "node/node.h"
+#include "raft/quorum.h"
 
 namespace wh::node {
 
@@ -22,11 +23,8 @@ void Node::remove_member(PendingAdmin& admin, Millis now) {
   if (next.voters() == 0 && !WH_MUTANT(last_voter_removed))
     return finish_admin(admin, Outcome::conflict,
                         admin.admin.name + " is the last voter, and a cluster has one at the least: add another first");
-  size_t reachable = 0;
-  for (const raft::Member& other : next.members()) {
-    if (other.suffrage != raft::Suffrage::voter || silent(other.id, now)) continue;
-    ++reachable;
-  }
+  const size_t reachable =
+      raft::count_voters(next, [&](const raft::Member& other) { return !silent(other.id, now); });
   if (reachable < next.quorum() && !(WH_MUTANT(last_voter_removed) && next.voters() == 0))
     return finish_admin(admin, Outcome::conflict,
                         "without " + admin.admin.name + " only " + std::to_string(reachable) + " of " +

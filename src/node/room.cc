@@ -10,6 +10,7 @@
 #include "base/mutant.h"
 #include "machine/command.h"
 #include "node/node.h"
+#include "raft/quorum.h"
 
 namespace wh::node {
 
@@ -74,10 +75,10 @@ std::string Node::lack_of_room(std::string_view command, uint64_t growth) const 
            " bytes): remove keys or take events off the queue, or raise maxmemory there";
   const raft::Configuration& configuration = raft_->configuration();
   const std::vector<raft::PeerStatus> peers = raft_->peers();
-  const auto full = static_cast<size_t>(std::count_if(peers.begin(), peers.end(), [&](const raft::PeerStatus& peer) {
-    return peer.no_room && configuration.is_voter(peer.id);
-  }));
-  const bool majority_full = configuration.voters() - std::min(full, configuration.voters()) < configuration.quorum();
+  const bool majority_full = !raft::quorum_of(configuration, [&](const raft::Member& member) {
+    return std::none_of(peers.begin(), peers.end(),
+                        [&](const raft::PeerStatus& peer) { return peer.id == member.id && peer.no_room; });
+  });
   if ((!room_.low() && !majority_full) || WH_MUTANT(full_disk_takes_writes) || !machine::adds_data(command)) return {};
   if (room_.low())
     return "the disk of the leader, " + options_.name + ", has too little room (" +

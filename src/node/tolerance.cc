@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "node/node.h"
+#include "raft/quorum.h"
 
 namespace wh::node {
 namespace {
@@ -16,12 +17,11 @@ constexpr Millis kToleranceSettleMs = 3'000;
 std::optional<size_t> Node::tolerates() const {
   if (!raft_ || removed_) return 0;
   const raft::Configuration& configuration = raft_->configuration();
-  size_t answering = configuration.voters();
-  if (answering <= configuration.quorum()) return 0;
+  if (raft::may_fail(configuration, configuration.voters()) == 0) return 0;
   if (raft_->role() != raft::Role::leader) return std::nullopt;
-  for (const raft::Member& member : configuration.members())
-    if (member.suffrage == raft::Suffrage::voter && member.id != instance_ && silent(member.id)) --answering;
-  return answering > configuration.quorum() ? answering - configuration.quorum() : 0;
+  return raft::may_fail(configuration, raft::count_voters(configuration, [&](const raft::Member& member) {
+                          return member.id == instance_ || !silent(member.id);
+                        }));
 }
 
 Node::Tolerance Node::tolerance() const {
@@ -79,18 +79,14 @@ void Node::watch_tolerance(Millis now) {
 std::string Node::quorum_gone(Millis now) const {
   if (!raft_ || raft_->leader_id() || !raft_->configuration().is_voter(instance_)) return {};
   const raft::Configuration& configuration = raft_->configuration();
-  size_t heard = 0;
   std::string missing;
-  for (const raft::Member& member : configuration.members()) {
-    if (member.suffrage != raft::Suffrage::voter) continue;
+  const size_t heard = raft::count_voters(configuration, [&](const raft::Member& member) {
     const auto it = heard_.find(member.id);
-    if (member.id == instance_ ||
-        (it != heard_.end() && now <= it->second + 4 * Millis{options_.election_timeout_ms})) {
-      ++heard;
-    } else {
-      missing += (missing.empty() ? "" : ", ") + member.name;
-    }
-  }
+    if (member.id == instance_ || (it != heard_.end() && now <= it->second + 4 * Millis{options_.election_timeout_ms}))
+      return true;
+    missing += (missing.empty() ? "" : ", ") + member.name;
+    return false;
+  });
   if (heard >= configuration.quorum()) return {};
   return "only " + std::to_string(heard) + " of " + std::to_string(configuration.voters()) +
          " voters can be reached and " + std::to_string(configuration.quorum()) +

@@ -1,5 +1,5 @@
 // The cluster configuration: who is a member, with which suffrage and at which addresses. It is replicated as an entry
-// and in force from the moment it is appended (thesis 4.1). Quorums are counted over voters only, and only here. It
+// and in force from the moment it is appended (thesis 4.1). Quorums are counted over voters only (raft/quorum.h). It
 // also remembers who was removed, so that any member can tell a removed server so, and knows it from one that is new to
 // it.
 #pragma once

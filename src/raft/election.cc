@@ -2,10 +2,10 @@
 // is gone, and the quorum contact without which a leader must step down (thesis 3.4, 4.2.3, 6.2, 9.6).
 #include <algorithm>
 #include <string>
-#include <vector>
 
 #include "base/log.h"
 #include "base/mutant.h"
+#include "raft/quorum.h"
 #include "raft/raft.h"
 
 namespace wh::raft {
@@ -154,8 +154,8 @@ void Raft::count_votes(Millis now) {
       WH_MUTANT(elected_by_committed_members) && !log_.configuration_at(commit_index_).configuration.empty()
           ? log_.configuration_at(commit_index_).configuration
           : configuration();
-  const auto granted = std::count_if(votes_.begin(), votes_.end(), [&](NodeId id) { return voters.is_voter(id); });
-  const size_t counted = WH_MUTANT(count_votes_not_voters) ? votes_.size() : static_cast<size_t>(granted);
+  const size_t granted = count_voters(voters, [&](const Member& member) { return votes_.contains(member.id); });
+  const size_t counted = WH_MUTANT(count_votes_not_voters) ? votes_.size() : granted;
   if (counted < (WH_MUTANT(half_elects) ? (voters.voters() + 1) / 2 : voters.quorum())) return;
   if (role_ == Role::pre_candidate) {
     campaign(now, false);
@@ -242,16 +242,11 @@ void Raft::on_peer_lost(Millis now, NodeId id) {
 
 // Only answers of this term count as contact (HAZARDS A9): progress_ is made anew at each election.
 bool Raft::quorum_in_contact(Millis now) const {
-  size_t reachable = 0;
-  for (const Member& member : configuration().members()) {
-    if (member.suffrage != Suffrage::voter) continue;
-    if (member.id == options_.self) {
-      ++reachable;
-    } else if (const auto it = progress_.find(member.id); it != progress_.end()) {
-      reachable += now <= it->second.last_contact + options_.election_timeout_ms ? 1 : 0;
-    }
-  }
-  return reachable >= configuration().quorum();
+  return quorum_of(configuration(), [&](const Member& member) {
+    if (member.id == options_.self) return true;
+    const auto it = progress_.find(member.id);
+    return it != progress_.end() && now <= it->second.last_contact + options_.election_timeout_ms;
+  });
 }
 
 }  // namespace wh::raft

@@ -1,10 +1,9 @@
 // Linearizable reads by read index (thesis 6.4): all reads of one turn share one round; a round counts only echoes sent
 // after it began, and its number is never used again (HAZARDS E1 to E4). No leases: safety rests on no clock.
-#include <algorithm>
 #include <utility>
-#include <vector>
 
 #include "base/mutant.h"
+#include "raft/quorum.h"
 #include "raft/raft.h"
 
 namespace wh::raft {
@@ -49,20 +48,14 @@ void Raft::open_read_round() {
 
 void Raft::confirm_reads() {
   if (reads_.empty()) return;
-  std::vector<uint64_t> rounds;
-  for (const Member& member : configuration().members()) {
-    if (member.suffrage != Suffrage::voter) continue;
-    if (member.id == options_.self) {
-      rounds.push_back(read_round_);
-    } else {
-      const auto it = progress_.find(member.id);
-      rounds.push_back(it == progress_.end() ? 0 : it->second.read_round);
-    }
-  }
-  if (rounds.empty()) return;
-  std::sort(rounds.begin(), rounds.end(), std::greater<>());
+  if (configuration().voters() == 0) return;
   const bool at_once = WH_MUTANT(read_without_round) || (WH_MUTANT(read_by_lease) && quorum_in_contact(last_step_));
-  const uint64_t confirmed = at_once ? read_round_ : rounds[configuration().quorum() - 1];
+  const uint64_t reached = reached_by_quorum(configuration(), [&](const Member& member) {
+    if (member.id == options_.self) return read_round_;
+    const auto it = progress_.find(member.id);
+    return it == progress_.end() ? uint64_t{0} : it->second.read_round;
+  });
+  const uint64_t confirmed = at_once ? read_round_ : reached;
   while (!reads_.empty() && reads_.front().round <= confirmed) {
     answer_read(reads_.front(), true);
     if (const auto of = reads_of_.find(reads_.front().from); of != reads_of_.end() && --of->second == 0)

@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "base/log.h"
 #include "base/mutant.h"
+#include "raft/quorum.h"
 #include "raft/raft.h"
 
 namespace wh::raft {
@@ -165,24 +166,19 @@ void Raft::on_append_entries_reply(Millis now, NodeId from, const AppendEntriesR
 }
 
 Index Raft::quorum_index() const {
-  std::vector<Index> matches;
   const Configuration& counted =
       WH_MUTANT(commits_by_committed_members) && !log_.configuration_at(commit_index_).configuration.empty()
           ? log_.configuration_at(commit_index_).configuration
           : configuration();
-  if (WH_MUTANT(removed_leader_counts_itself) && !is_voter()) matches.push_back(durable_index_);
-  for (const Member& member : counted.members()) {
-    if (member.suffrage != Suffrage::voter && !WH_MUTANT(learner_counts)) continue;
-    if (member.id == options_.self) {
-      matches.push_back(WH_MUTANT(leader_counts_unsynced) ? log_.last_index() : durable_index_);
-    } else {
-      const auto it = progress_.find(member.id);
-      matches.push_back(it == progress_.end() ? Index{} : it->second.match_index);
-    }
-  }
-  if (matches.empty()) return {};
-  std::sort(matches.begin(), matches.end(), std::greater<>());
-  return matches[counted.quorum() - 1];
+  const auto match = [&](const Member& member) {
+    if (member.id == options_.self) return WH_MUTANT(leader_counts_unsynced) ? log_.last_index() : durable_index_;
+    const auto it = progress_.find(member.id);
+    return it == progress_.end() ? Index{} : it->second.match_index;
+  };
+  const Index index = reached_by_quorum(counted, match);
+  if (!WH_MUTANT(removed_leader_counts_itself) || is_voter()) return index;
+  const size_t others = counted.quorum() - 1;
+  return std::max(index, others == 0 ? durable_index_ : std::min(durable_index_, reached_by(counted, others, match)));
 }
 
 // By counting only entries of the leader's own term are committed (section 5.4.2, Figure 8; HAZARDS B1), and only what
