@@ -1,9 +1,9 @@
 #include "net/peers.h"
 
-#include <charconv>
 #include <utility>
 
 #include "base/assert.h"
+#include "base/endpoint.h"
 #include "net/peer_secret.h"
 #include "net/resolver.h"
 #include "net/tls.h"
@@ -11,34 +11,12 @@
 namespace wh::net {
 namespace {
 constexpr uint64_t kLookMs = 500;
-
-bool is_loopback(const std::string& host) {
-  return host.starts_with("127.") || host == "::1" || host == "[::1]" || host == "localhost";
-}
 }  // namespace
 
-std::optional<std::pair<std::string, uint16_t>> split_address(const std::string& address) {
-  const size_t colon = address.rfind(':');
-  if (colon == std::string::npos || colon == 0) return std::nullopt;
-  std::string host = address.substr(0, colon);
-  if (host.front() == '[') {
-    if (host.size() < 3 || host.back() != ']') return std::nullopt;
-    host = host.substr(1, host.size() - 2);
-  } else if (host.find(':') != std::string::npos) {
-    return std::nullopt;
-  }
-  uint16_t port = 0;
-  const char* const end = address.data() + address.size();
-  const auto [stop, error] = std::from_chars(address.data() + colon + 1, end, port);
-  if (error != std::errc() || stop != end || port == 0) return std::nullopt;
-  return std::pair(std::move(host), port);
-}
-
 void fill_host(std::string& address, const std::string& host) {
-  const size_t colon = address.rfind(':');
-  if (colon == std::string::npos) return;
-  if (colon != 0 && (!is_loopback(address.substr(0, colon)) || is_loopback(host))) return;
-  address.replace(0, colon, host.find(':') == std::string::npos ? host : "[" + host + "]");
+  const std::string_view said = host_part(address);
+  if (said.size() == address.size()) return;
+  if (said.empty() || (is_loopback_host(said) && !is_loopback_host(host))) address = with_host(address, bracketed(host));
 }
 
 void fill_hosts(node::Identity& identity, const std::string& host) {
@@ -138,7 +116,7 @@ void PeerTransport::send_proof(PeerLink& link, const std::string& greeting, cons
 }
 
 void PeerTransport::doubt(const std::string& address) {
-  if (const auto target = split_address(address)) loop_.resolver().doubt(target->first);
+  if (const auto target = parse_endpoint(address)) loop_.resolver().doubt(target->host);
 }
 
 void PeerTransport::log_limited(LogLimiter& limiter, const std::string& line, LogLevel level) {

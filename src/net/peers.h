@@ -277,8 +277,6 @@ class PeerTransport final : public node::Transport {
   LogLimiter oversize_log_{60'000};
 };
 
-// "host:port" with IPv6 in brackets into its parts; nothing for other text.
-std::optional<std::pair<std::string, uint16_t>> split_address(const std::string& address);
 // An address without a host (":1112") gets this one, in brackets when it is IPv6; so does one on loopback that was said
 // from another machine, where it means nothing. Others stay as they are.
 void fill_host(std::string& address, const std::string& host);

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "base/endpoint.h"
 #include "net/peers.h"
 #include "net/resolver.h"
 #include "wire/ask_codec.h"
@@ -22,7 +23,7 @@ Error PeerTransport::ask_error(const Question& question, const std::string& why)
 void PeerTransport::ask(uint64_t request, const std::string& address, node::Ask question) {
   WH_ASSERT(!questions_.contains(request), "requests are unique");
   const bool slow = !std::holds_alternative<node::WhoAreYou>(question);
-  const auto target = split_address(address);
+  const auto target = parse_endpoint(address);
   const bool too_many = questions_.size() >= kMaxQuestionsOut;
   std::unique_ptr<Question>& q = questions_[request];
   q = std::make_unique<Question>(loop_, address, std::move(question), [this, request] {
@@ -36,7 +37,7 @@ void PeerTransport::ask(uint64_t request, const std::string& address, node::Ask 
   }
   q->failure = "no answer in time";
   q->deadline.start(slow ? kSlowQuestionTimeoutMs : kQuestionTimeoutMs);
-  q->dial = tcp_connect(loop_, target->first, target->second, slow ? kSlowQuestionTimeoutMs : kQuestionTimeoutMs,
+  q->dial = tcp_connect(loop_, target->host, target->port, slow ? kSlowQuestionTimeoutMs : kQuestionTimeoutMs,
                         [this, request](DialResult result) { question_dialled(request, std::move(result)); });
 }
 
@@ -103,20 +104,20 @@ void PeerTransport::resolve(uint64_t request, const std::string& address) {
   WH_ASSERT(!lookups_.contains(request), "requests are unique");
   std::unique_ptr<Lookup>& lookup = lookups_[request];
   lookup = std::make_unique<Lookup>(loop_, [this, request] { finish_lookup(request); });
-  const auto target = split_address(address);
+  const auto target = parse_endpoint(address);
   if (!target) {
     lookup->result = Error{"that is not host:port"};
     lookup->deadline.start(0);
     return;
   }
-  if (const std::optional<Address> literal = Address::parse(target->first, target->second)) {
+  if (const std::optional<Address> literal = Address::parse(target->host, target->port)) {
     lookup->result = std::vector{literal->unmapped().text()};
     lookup->deadline.start(0);  // answers never come from inside resolve()
     return;
   }
   lookup->deadline.start(kQuestionTimeoutMs);
   const uint64_t id = loop_.resolver().resolve(
-      target->first, [this, request, port = target->second](int error, const Addresses& found) {
+      target->host, [this, request, port = target->port](int error, const Addresses& found) {
         Lookup& done = *lookups_.at(request);
         done.id = 0;
         if (error != 0) {

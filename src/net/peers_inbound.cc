@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <utility>
 
+#include "base/endpoint.h"
 #include "net/peer_secret.h"
 #include "net/peers.h"
 #include "net/resolver.h"
@@ -86,10 +87,10 @@ bool PeerTransport::is_members_address(const std::string& host) {
     std::erase_if(seen_at_, [this](const auto& seen) { return !peers_.contains(seen.first); });
     for (const auto& [id, address] : seen_at_) members_addresses_.insert(address);
     for (const auto& [id, out] : peers_) {
-      const auto target = split_address(out->peer.raft_address);
+      const auto target = parse_endpoint(out->peer.raft_address);
       if (!target) continue;
-      if (const auto literal = Address::parse(target->first, 0)) members_addresses_.insert(literal->host());
-      for (const Address& address : loop_.resolver().known(target->first)) members_addresses_.insert(address.host());
+      if (const auto literal = Address::parse(target->host, 0)) members_addresses_.insert(literal->host());
+      for (const Address& address : loop_.resolver().known(target->host)) members_addresses_.insert(address.host());
     }
   }
   return members_addresses_.contains(host);

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "base/endpoint.h"
 #include "net/peers.h"
 #include "wire/peer_codec.h"
 
@@ -88,7 +89,7 @@ void PeerTransport::retry_later(Outbound& out) {
 void PeerTransport::dial(raft::NodeId id) {
   Outbound* const out = find_peer(id);
   WH_ASSERT(out != nullptr && !out->dial && !out->link, "a redial timer runs only while nothing else does");
-  const auto target = split_address(out->peer.raft_address);
+  const auto target = parse_endpoint(out->peer.raft_address);
   if (!target) {
     log_limited(out->failure_log,
                 "Node " + out->peer.name + " cannot be dialled: \"" + out->peer.raft_address + "\" is not host:port");
@@ -96,7 +97,7 @@ void PeerTransport::dial(raft::NodeId id) {
     return;
   }
   out->dial = tcp_connect(
-      loop_, target->first, target->second, kDialTimeoutMs,
+      loop_, target->host, target->port, kDialTimeoutMs,
       [this, id](DialResult result) { dialled(id, std::move(result)); }, kPeerTcp);
 }
 

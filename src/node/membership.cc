@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/endpoint.h"
 #include "base/log.h"
 #include "base/mutant.h"
 #include "node/node.h"
@@ -23,15 +24,12 @@ constexpr size_t kMaxSaidBytes = 800;  // of what a node waits for, to another t
 // A node that nobody waits for any more is still added; a node that asks to be taken in asks again before this.
 constexpr Millis kBackgroundMs = 30'000;
 
-// host:port, the host from `raft_address` when `address` has none (a wildcard bind behind an observed address).
-std::string with_host(const std::string& address, const std::string& raft_address) {
-  if (address.empty() || address.front() != ':') return address;
-  return raft_address.substr(0, raft_address.rfind(':')) + address;
+// The host of `raft_address` for an address that has none (a wildcard bind behind an observed address).
+std::string beside(const std::string& raft_address, const std::string& address) {
+  return address.starts_with(':') ? with_host(address, host_part(raft_address)) : address;
 }
 
-bool is_loopback(const std::string& address) {
-  return address.starts_with("127.") || address.starts_with("[::1]:") || address.starts_with("localhost:");
-}
+bool is_loopback(const std::string& address) { return is_loopback_host(host_part(address)); }
 
 }  // namespace
 
@@ -260,8 +258,8 @@ void Node::add_member(PendingAdmin& admin, Millis now) {
   next = next.with({.id = admin.target,
                     .name = admin.admin.name,
                     .raft_address = admin.admin.raft_address,
-                    .http_address = with_host(admin.identity.http_address, admin.admin.raft_address),
-                    .https_address = with_host(admin.identity.https_address, admin.admin.raft_address),
+                    .http_address = beside(admin.admin.raft_address, admin.identity.http_address),
+                    .https_address = beside(admin.admin.raft_address, admin.identity.https_address),
                     .suffrage = as_voter ? raft::Suffrage::voter : raft::Suffrage::learner});
   refused_to_adopt_.erase(admin.target);
   propose_change(admin, std::move(next), now);

@@ -2,22 +2,16 @@
 
 #include <algorithm>
 
+#include "base/endpoint.h"
 #include "base/mutant.h"
 
 namespace wh::node {
 namespace {
 
-std::string_view host_of(std::string_view address) { return address.substr(0, address.rfind(':')); }
-std::string_view port_of(std::string_view address) { return address.substr(address.rfind(':') + 1); }
-
 bool is_ipv6(std::string_view address) { return address.starts_with('['); }
 
 // As an IP address, not as a name.
-bool is_literal(std::string_view address) {
-  return is_ipv6(address) || host_of(address).find_first_not_of("0123456789.") == std::string_view::npos;
-}
-
-bool is_loopback_address(std::string_view address) { return address.starts_with("127.") || address.starts_with("[::1]:"); }
+bool is_literal(std::string_view address) { return is_literal_host(host_part(address)); }
 
 template <typename T>
 bool contains(const std::vector<T>& items, const T& item) {
@@ -31,16 +25,6 @@ std::string joined(const std::vector<std::string>& items, const char* between) {
 }
 
 }  // namespace
-
-std::string address_key(const std::string& address) {
-  const size_t colon = address.rfind(':');
-  if (colon == std::string::npos) return address;
-  std::string host = address.substr(0, colon);
-  if (host.ends_with('.')) host.pop_back();
-  for (char& c : host)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return host + address.substr(colon);
-}
 
 // Entries that share an address, as one node's names do, and as those of all nodes together.
 struct Seeking::Group {
@@ -67,7 +51,7 @@ Seeking::Seeking(const std::vector<std::string>& join, OwnNames own, uint32_t bo
                  std::string self_name)
     : self_(self), self_name_(std::move(self_name)), own_(std::move(own)), bootstrap_expect_(bootstrap_expect) {
   for (const std::string& text : join) {
-    std::string key = address_key(text);
+    std::string key = endpoint_key(text);
     const bool known = std::any_of(entries_.begin(), entries_.end(), [&](const Entry& e) { return e.key == key; });
     if (!known || WH_MUTANT(counts_spellings)) entries_.push_back({.text = text, .key = std::move(key)});
   }
@@ -151,7 +135,7 @@ Millis Seeking::next_due() const {
 
 bool Seeking::is_own_address(const std::string& address) const {
   if (contains(own_.addresses, address) || reached_by_.contains(address)) return true;
-  return own_.loopback_port != 0 && is_loopback_address(address) && port_of(address) == std::to_string(own_.loopback_port);
+  return own_.loopback_port != 0 && is_loopback_host(host_part(address)) && port_part(address) == std::to_string(own_.loopback_port);
 }
 
 bool Seeking::is_own_name(const Entry& entry) const {

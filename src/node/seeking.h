@@ -30,9 +30,6 @@ struct OwnNames {
   uint16_t loopback_port = 0;
 };
 
-// host:port in lower case, without the dot at a host's end.
-std::string address_key(const std::string& address);
-
 class Seeking {
  public:
   static constexpr size_t kMaxAddresses = 128;  // dialled in all

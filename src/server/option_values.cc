@@ -149,19 +149,12 @@ bool is_host_name(std::string_view text) {
   }
 }
 
-std::optional<HostPort> split_host_port(std::string_view text) {
-  const size_t colon = text.rfind(':');
-  if (colon == std::string_view::npos) return std::nullopt;
-  const std::optional<uint64_t> port = parse_unsigned(text.substr(colon + 1));
-  if (!port || *port == 0 || *port > 65535) return std::nullopt;
-  std::string_view host = text.substr(0, colon);
-  if (host.size() >= 2 && host.front() == '[' && host.back() == ']') {
-    host = host.substr(1, host.size() - 2);
-    if (!is_ipv6_literal(host)) return std::nullopt;
-  } else if (!is_ipv4_literal(host) && !is_host_name(host)) {
-    return std::nullopt;
-  }
-  return HostPort{std::string(host), static_cast<uint16_t>(*port)};
+std::optional<Endpoint> parse_host_port(std::string_view text) {
+  std::optional<Endpoint> endpoint = parse_endpoint(text);
+  if (!endpoint) return std::nullopt;
+  const std::string& host = endpoint->host;
+  const bool good = text.starts_with('[') ? is_ipv6_literal(host) : is_ipv4_literal(host) || is_host_name(host);
+  return good ? endpoint : std::nullopt;
 }
 
 Status check_bind_address(std::string_view text) {
@@ -181,7 +174,7 @@ Status check_interface_name(std::string_view text) {
 }
 
 Status check_join_address(std::string_view text) {
-  if (split_host_port(text)) return ok_status();
+  if (parse_host_port(text)) return ok_status();
   return Error{
       "must be addresses of the form host:raft-port, such as 10.0.0.1:1112, node1.example.com:1112 or "
       "[2001:db8::1]:1112"};

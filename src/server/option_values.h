@@ -1,5 +1,5 @@
 // The syntax of single values: numbers, sizes, addresses, names. Pure text, no look-ups. Called by the option table;
-// split_host_port and split_blanks also by whoever uses the options.
+// parse_host_port and split_blanks also by whoever uses the options.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/endpoint.h"
 #include "base/result.h"
 
 namespace wh {
@@ -37,12 +38,8 @@ bool is_ipv6_literal(std::string_view text);
 // RFC 1123 2.1, and `_`; a last label of digits only is no name but a mistyped address.
 bool is_host_name(std::string_view text);
 
-struct HostPort {
-  std::string host;  // without brackets
-  uint16_t port = 0;
-};
-// `host:port`, `1.2.3.4:port` or `[v6]:port`, port 1 to 65535; nothing when it is not one.
-std::optional<HostPort> split_host_port(std::string_view text);
+// An endpoint whose host is an address or a good name; nothing when it is not one.
+std::optional<Endpoint> parse_host_port(std::string_view text);
 
 // Checks of one value each. The error says what was expected, in the form "must be ...".
 Status check_bind_address(std::string_view text);

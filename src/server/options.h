@@ -52,7 +52,7 @@ struct Options {
 
   // Cluster. Ports of 0 mean: the port that is listened on.
   std::string node_id;            // empty: default_node_id()
-  std::vector<std::string> join;  // host:raft-port each; split_host_port() takes them apart
+  std::vector<std::string> join;  // host:raft-port each; parse_host_port() takes them apart
   uint64_t bootstrap_expect = 0;  // nodes that found a cluster; 0: those of `join`, with this one
   std::string announce_address;   // empty: from `bind`
   uint16_t announce_port = 0;

@@ -43,7 +43,7 @@ std::string announced_host(const Options& options, const std::vector<std::string
   std::string best;
   std::pair<bool, bool> best_rank;  // lower is better
   for (const std::string& text : listening) {
-    const std::optional<HostPort> at = split_host_port(text);
+    const std::optional<Endpoint> at = parse_host_port(text);
     if (!at) continue;
     const std::pair<bool, bool> rank{is_local_only(at->host), optional(at->host)};
     if (!best.empty() && rank >= best_rank) continue;

@@ -1,5 +1,6 @@
 #include "server/own_names.h"
 
+#include "base/endpoint.h"
 #include "net/listener.h"
 #include "net/peers.h"
 
@@ -7,8 +8,8 @@ namespace wh {
 namespace {
 
 std::optional<net::Address> parsed(const std::string& text) {
-  const auto parts = net::split_address(text);
-  return parts ? net::Address::parse(parts->first, parts->second) : std::nullopt;
+  const auto parts = parse_endpoint(text);
+  return parts ? net::Address::parse(parts->host, parts->port) : std::nullopt;
 }
 
 bool is_wildcard(const net::Address& address) { return address.host() == "0.0.0.0" || address.host() == "::"; }
@@ -35,7 +36,7 @@ node::OwnNames own_names(const Options& options, const std::vector<std::string>&
     if (const std::optional<net::Address> literal = net::Address::parse(host, port)) {
       own.addresses.push_back(literal->unmapped().text());
     } else {
-      own.names.push_back(node::address_key(host + ":" + std::to_string(port)));
+      own.names.push_back(endpoint_key(endpoint_text(host, port)));
     }
   };
   add_name(options.announce_address, announced);

@@ -3,6 +3,7 @@
 #include <charconv>
 #include <utility>
 
+#include "base/endpoint.h"
 #include "base/log.h"
 #include "http/json.h"
 #include "server/access.h"
@@ -42,10 +43,6 @@ std::optional<http::Response> bad_node_id(const std::string& id) {
   return std::nullopt;
 }
 
-std::string host_literal(const std::string& address) {
-  return address.find(':') == std::string::npos ? address : "[" + address + "]";
-}
-
 void string_or_null(http::JsonWriter& json, std::string_view key, const std::string& value) {
   json.key(key);
   if (value.empty()) {
@@ -79,7 +76,7 @@ Begun begin_join(const RouteContext&, RouteRequest& request) {
   if (where.starts_with('[') && where.ends_with(']')) where = where.substr(1, where.size() - 2);
   const bool numeric = is_ipv4_literal(where) || is_ipv6_literal(where);
   if (!numeric && !is_host_name(where)) return http::error_response(400, "host is an address or a host name");
-  where = host_literal(where);
+  where = bracketed(where);
   return admin_call(node::AdminKind::add, *id, where + ":" + std::to_string(number));
 }
 
@@ -89,7 +86,7 @@ Begun begin_add_member(const RouteContext&, RouteRequest& request) {
   if (auto* refusal = std::get_if<http::Response>(&values)) return std::move(*refusal);
   auto& strings = std::get<0>(values);
   if (auto refusal = bad_node_id(strings[0])) return std::move(*refusal);
-  if (!split_host_port(strings[1])) return http::error_response(400, "raft_address is host:port");
+  if (!parse_host_port(strings[1])) return http::error_response(400, "raft_address is host:port");
   return admin_call(node::AdminKind::add, strings[0], strings[1]);
 }
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 #include <utility>
 
+#include "base/endpoint.h"
 #include "base/log.h"
 #include "server/access.h"
 #include "server/identity.h"
@@ -27,12 +28,6 @@ constexpr Millis kShutdownMs = 4'000;
 // For so long kept connections may still bring a request, which is their last.
 constexpr Millis kIdleGraceMs = 1'000;
 constexpr Millis kLookEveryMs = 1'000;
-
-// "host:port" with IPv6 in brackets; an empty host stays empty.
-std::string join_address(const std::string& host, uint16_t port) {
-  const bool v6 = host.find(':') != std::string::npos;
-  return (v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
-}
 
 storage::AppendFsync fsync_mode(AppendFsync mode) {
   switch (mode) {
@@ -140,7 +135,7 @@ Status Server::open_storage(node::RecoveredNode& recovered, bool named) {
 void Server::make_node(node::RecoveredNode recovered) {
   const std::string host = announced_host(options_, raft_listener_->addresses());
   const auto announced = [&](uint16_t announce, uint16_t port) {
-    return port == 0 ? std::string() : join_address(host, announce != 0 ? announce : port);
+    return port == 0 ? std::string() : endpoint_text(host, announce != 0 ? announce : port);
   };
   const node::NodeOptions options{
       .name = options_.node_id,

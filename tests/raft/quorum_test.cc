@@ -13,7 +13,7 @@ using namespace wh::raft;
 
 namespace {
 
-Configuration configuration_of(size_t voters, size_t learners) {
+Configuration cluster_of(size_t voters, size_t learners) {
   std::vector<Member> members;
   for (size_t i = 1; i <= voters + learners; ++i)
     members.push_back({.id = NodeId{i},
@@ -30,7 +30,7 @@ Configuration configuration_of(size_t voters, size_t learners) {
 TEST_CASE("Raft 5.2, thesis 4.2.1: a majority of the voters is a quorum, whatever learners do") {
   for (size_t voters = 0; voters <= 6; ++voters)
     for (size_t learners = 0; learners <= 2; ++learners) {
-      const Configuration configuration = configuration_of(voters, learners);
+      const Configuration configuration = cluster_of(voters, learners);
       for (uint64_t who = 0; who < uint64_t{1} << (voters + learners); ++who) {
         size_t counted = 0;
         for (size_t i = 0; i < voters; ++i) counted += (who >> i) & 1;
@@ -45,7 +45,7 @@ TEST_CASE("Raft 5.3, 5.4.2: a quorum has reached the highest value that a majori
   Prng prng(1);
   for (size_t voters = 0; voters <= 20; ++voters)
     for (int round = 0; round < 50; ++round) {
-      const Configuration configuration = configuration_of(voters, prng.below(3));
+      const Configuration configuration = cluster_of(voters, prng.below(3));
       std::map<uint64_t, uint64_t> at;
       for (const Member& member : configuration.members()) at[member.id.value] = prng.below(6);
       const auto value = [&](const Member& member) { return at.at(member.id.value); };
@@ -59,11 +59,11 @@ TEST_CASE("Raft 5.3, 5.4.2: a quorum has reached the highest value that a majori
 }
 
 TEST_CASE("how many may fail: what is left beyond a quorum") {
-  CHECK(may_fail(configuration_of(1, 0), 1) == 0);
-  CHECK(may_fail(configuration_of(2, 1), 2) == 0);
-  CHECK(may_fail(configuration_of(3, 0), 3) == 1);
-  CHECK(may_fail(configuration_of(3, 2), 2) == 0);
-  CHECK(may_fail(configuration_of(5, 0), 5) == 2);
-  CHECK(may_fail(configuration_of(5, 0), 4) == 1);
-  CHECK(may_fail(configuration_of(5, 0), 1) == 0);
+  CHECK(may_fail(cluster_of(1, 0), 1) == 0);
+  CHECK(may_fail(cluster_of(2, 1), 2) == 0);
+  CHECK(may_fail(cluster_of(3, 0), 3) == 1);
+  CHECK(may_fail(cluster_of(3, 2), 2) == 0);
+  CHECK(may_fail(cluster_of(5, 0), 5) == 2);
+  CHECK(may_fail(cluster_of(5, 0), 4) == 1);
+  CHECK(may_fail(cluster_of(5, 0), 1) == 0);
 }

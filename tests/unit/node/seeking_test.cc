@@ -1,4 +1,5 @@
 // Whom a list means: by instances, however the entries are spelled and wherever this node stands among them.
+#include "base/endpoint.h"
 #include "node/seeking.h"
 
 #include <doctest/doctest.h>
@@ -93,7 +94,7 @@ TEST_CASE("a list is complete when a node is known for each entry, with this one
 TEST_CASE("an entry that nobody answers at is this node's when it listens there, announces it, or is called so") {
   const auto complete = [](const OwnNames& own, const std::string& entry, const std::vector<std::string>& addresses) {
     List list({entry, "10.0.0.2:1"}, own);
-    list.leads(address_key(entry), addresses).leads("10.0.0.2:1", std::vector<std::string>{"10.0.0.2:1"});
+    list.leads(endpoint_key(entry), addresses).leads("10.0.0.2:1", std::vector<std::string>{"10.0.0.2:1"});
     for (const std::string& address : addresses) list.refuses(address);
     list.is("10.0.0.2:1", kB);
     return list.seeking.view().complete && list.nodes() == std::vector{kA, kB};

@@ -43,19 +43,19 @@ TEST_CASE("values: memory sizes have Redis's units (HAZARDS K7: overflow)") {
 }
 
 TEST_CASE("values: host:port") {
-  const auto v4 = split_host_port("10.0.0.1:1112");
+  const auto v4 = parse_host_port("10.0.0.1:1112");
   REQUIRE(v4.has_value());
   CHECK(v4->host == "10.0.0.1");
   CHECK(v4->port == 1112);
-  const auto v6 = split_host_port("[::1]:1112");
+  const auto v6 = parse_host_port("[::1]:1112");
   REQUIRE(v6.has_value());
   CHECK(v6->host == "::1");
   CHECK(v6->port == 1112);
-  const auto name = split_host_port("node-1.example.com:65535");
+  const auto name = parse_host_port("node-1.example.com:65535");
   REQUIRE(name.has_value());
   CHECK(name->host == "node-1.example.com");
-  CHECK(split_host_port("localhost:1").has_value());
-  CHECK(split_host_port("[fe80::1%eth0]:1112").has_value());
+  CHECK(parse_host_port("localhost:1").has_value());
+  CHECK(parse_host_port("[fe80::1%eth0]:1112").has_value());
   for (const char* bad : {"",
                           ":",
                           "host",
@@ -81,11 +81,11 @@ TEST_CASE("values: host:port") {
                           "host:99999999999999999999",
                           "a\n:1"}) {
     CAPTURE(bad);
-    CHECK_FALSE(split_host_port(bad).has_value());
+    CHECK_FALSE(parse_host_port(bad).has_value());
     CHECK_FALSE(check_join_address(bad).ok());
   }
-  CHECK_FALSE(split_host_port(std::string("a\0b:1", 5)).has_value());
-  CHECK_FALSE(split_host_port(std::string(300, 'a') + ":1").has_value());
+  CHECK_FALSE(parse_host_port(std::string("a\0b:1", 5)).has_value());
+  CHECK_FALSE(parse_host_port(std::string(300, 'a') + ":1").has_value());
 }
 
 TEST_CASE("values: bind addresses") {

@@ -28,7 +28,7 @@ TEST_CASE("a node is named by where it listens, by its node-id, its machine and 
   options.node_id = "Node-1";
   const node::OwnNames own = own_names(options, {"192.0.2.1:1112", "[2001:db8::1]:1112"}, "DB1.example.");
   CHECK(own.addresses == Texts{"192.0.2.1:1112", "[2001:db8::1]:1112"});
-  // As address_key writes them: in lower case, without the dot at the end.
+  // As endpoint_key writes them: in lower case, without the dot at the end.
   CHECK(own.names == Texts{"node-1:1112", "db1.example:1112", "localhost:1112"});
 }
 
