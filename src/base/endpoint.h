@@ -1,6 +1,6 @@
-// Texts that name an endpoint, `host:port`; an IPv6 address stands in brackets. An empty host, as a node with a wildcard
-// bind announces it, is for whoever reads it to fill in. The one place that takes such texts apart; whether a host is a
-// good name is for others. Pure.
+// Texts that name an endpoint, `host:port`; an IPv6 address stands in brackets. An empty host, as a node with a
+// wildcard bind announces it, is for whoever reads it to fill in. The one place that takes such texts apart; whether a
+// host is a good name is for others. Pure.
 #pragma once
 
 #include <cstdint>

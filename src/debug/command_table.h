@@ -1,6 +1,6 @@
 // The table of the debug port's commands, of which dispatch, HELP and COMMAND are all made. Holds those the port itself
-// answers (PING ECHO QUIT RESET SELECT AUTH HELP COMMAND) beside those its owner adds. Immutable once made; does no I/O and runs no
-// command. Made by the server, read by every connection.
+// answers (PING ECHO QUIT RESET SELECT AUTH HELP COMMAND) beside those its owner adds. Immutable once made; does no I/O
+// and runs no command. Made by the server, read by every connection.
 #pragma once
 
 #include <cstddef>

@@ -23,15 +23,14 @@ std::optional<Refusals::Refusal> Refusals::judge(const std::vector<std::string>&
   if (in_transaction_) return within_transaction(name);
   if (name == "multi") {
     in_transaction_ = true;
-    return Refusal{
-        error_reply(ErrorWord::err, "there are no transactions here: nothing up to EXEC or DISCARD is run")};
+    return Refusal{error_reply(ErrorWord::err, "there are no transactions here: nothing up to EXEC or DISCARD is run")};
   }
   if (name == "select" && arguments.size() == 2) {
     const bool was_other = std::exchange(other_database_, arguments[1] != "0");
     if (!other_database_) return std::nullopt;
     if (!was_other)
-      return Refusal{error_reply(ErrorWord::err,
-                                 "DB index is out of range: there is only 0, and nothing up to SELECT 0 is run")};
+      return Refusal{
+          error_reply(ErrorWord::err, "DB index is out of range: there is only 0, and nothing up to SELECT 0 is run")};
   }
   if (other_database_)
     return Refusal{error_reply(ErrorWord::notapplied, "it follows a SELECT of another database, which was refused")};

@@ -54,7 +54,8 @@ void append_response(std::string& out, const Response& response, const ResponseF
 // The interim answer that asks for a body.
 void append_continue(std::string& out);
 
-// {"error": "sentence"} as JSON, and a newline. The sentence is UTF-8 (WH_ASSERT): a client's bytes go into it by way of printable().
+// {"error": "sentence"} as JSON, and a newline. The sentence is UTF-8 (WH_ASSERT): a client's bytes go into it by way
+// of printable().
 [[nodiscard]] Response error_response(int status, std::string_view sentence);
 
 }  // namespace wh::http

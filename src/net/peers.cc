@@ -16,7 +16,8 @@ constexpr uint64_t kLookMs = 500;
 void fill_host(std::string& address, const std::string& host) {
   const std::string_view said = host_part(address);
   if (said.size() == address.size()) return;
-  if (said.empty() || (is_loopback_host(said) && !is_loopback_host(host))) address = with_host(address, bracketed(host));
+  if (said.empty() || (is_loopback_host(said) && !is_loopback_host(host)))
+    address = with_host(address, bracketed(host));
 }
 
 void fill_hosts(node::Identity& identity, const std::string& host) {

@@ -116,8 +116,8 @@ void PeerTransport::resolve(uint64_t request, const std::string& address) {
     return;
   }
   lookup->deadline.start(kQuestionTimeoutMs);
-  const uint64_t id = loop_.resolver().resolve(
-      target->host, [this, request, port = target->port](int error, const Addresses& found) {
+  const uint64_t id =
+      loop_.resolver().resolve(target->host, [this, request, port = target->port](int error, const Addresses& found) {
         Lookup& done = *lookups_.at(request);
         done.id = 0;
         if (error != 0) {

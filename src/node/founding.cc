@@ -328,8 +328,8 @@ void Node::answer_grant(uint64_t question_id, const GrantFounding& question, Mil
   granted_to_ = question.founder.instance;
   granted_attempt_ = question.attempt;
   granted_address_ = question.founder.raft_address;
-  // What the founder is being asked is older than this grant, and its answer must not end it. Whom this node knows stays:
-  // else it would refuse the next attempt, until the last of them has answered again.
+  // What the founder is being asked is older than this grant, and its answer must not end it. Whom this node knows
+  // stays: else it would refuse the next attempt, until the last of them has answered again.
   seeking_->ask_anew(now);
   grant_question_ = question_id;
   storage_.save_grant({granted_to_, granted_attempt_, granted_address_});

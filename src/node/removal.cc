@@ -23,8 +23,7 @@ void Node::remove_member(PendingAdmin& admin, Millis now) {
   if (next.voters() == 0 && !WH_MUTANT(last_voter_removed))
     return finish_admin(admin, Outcome::conflict,
                         admin.admin.name + " is the last voter, and a cluster has one at the least: add another first");
-  const size_t reachable =
-      raft::count_voters(next, [&](const raft::Member& other) { return !silent(other.id, now); });
+  const size_t reachable = raft::count_voters(next, [&](const raft::Member& other) { return !silent(other.id, now); });
   if (reachable < next.quorum() && !(WH_MUTANT(last_voter_removed) && next.voters() == 0))
     return finish_admin(admin, Outcome::conflict,
                         "without " + admin.admin.name + " only " + std::to_string(reachable) + " of " +

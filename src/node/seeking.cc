@@ -135,7 +135,8 @@ Millis Seeking::next_due() const {
 
 bool Seeking::is_own_address(const std::string& address) const {
   if (contains(own_.addresses, address) || reached_by_.contains(address)) return true;
-  return own_.loopback_port != 0 && is_loopback_host(host_part(address)) && port_part(address) == std::to_string(own_.loopback_port);
+  return own_.loopback_port != 0 && is_loopback_host(host_part(address)) &&
+         port_part(address) == std::to_string(own_.loopback_port);
 }
 
 bool Seeking::is_own_name(const Entry& entry) const {

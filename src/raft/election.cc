@@ -41,8 +41,8 @@ void Raft::begin_election(ElectionCause cause, const std::string& why) {
 void Raft::note_step_down(StepDownCause cause, const std::string& why) {
   // Being removed, handing over and ending are what somebody asked for; all else is trouble.
   const bool expected = cause == StepDownCause::removed || transfer_ || leaving_;
-  logf(expected ? LogLevel::notice : LogLevel::warning, "stepping down in term %lu: %s",
-       hard_state_.current_term.value, why.c_str());
+  logf(expected ? LogLevel::notice : LogLevel::warning, "stepping down in term %lu: %s", hard_state_.current_term.value,
+       why.c_str());
   ++election_figures_.stepped_down[static_cast<size_t>(cause)];
   election_figures_.last_step_down = "term " + std::to_string(hard_state_.current_term.value) + ": " + why;
 }

@@ -1,6 +1,6 @@
 // Counting over the voters of a configuration: how many of them do something, whether they are a quorum, what a quorum
-// has reached, and how many may fail. The only place where that is counted; learners never count. Owns nothing, knows no
-// protocol. Used by the core for votes, commit, reads and contact, by the node for what it tells operators.
+// has reached, and how many may fail. The only place where that is counted; learners never count. Owns nothing, knows
+// no protocol. Used by the core for votes, commit, reads and contact, by the node for what it tells operators.
 #pragma once
 
 #include <algorithm>

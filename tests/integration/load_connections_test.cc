@@ -199,8 +199,7 @@ TEST_CASE("HAZARDS H19: connections alone, to all ports of all nodes: all live, 
   const size_t held = many_descriptors();
   // A soft limit that holds maxclients, but not what is needed beside: it is raised.
   std::optional<SoftLimit> limit(std::in_place, 256);
-  const Trio trio({"--maxclients", "200", "--raft-snapshot-entries", "100",
-                   "--cluster-secret", "held by all"});
+  const Trio trio({"--maxclients", "200", "--raft-snapshot-entries", "100", "--cluster-secret", "held by all"});
   limit.reset();
   Server& leader = await_leader(trio.all);
   const uint64_t term = info_number(leader, "term");
@@ -469,8 +468,11 @@ TEST_CASE("HAZARDS J5: a raft port under a flood of connects lets a restarted me
   const auto begun = LoadClock::now();
   follower.start();
   CHECK(eventually([&] { return follower.ready(); }));
-  figure(std::string(greeting ? "TLS, greeting" : tls ? "TLS" : "plain") + ": a restarted member was in after " + in_ms(ms_since(begun)) +
-         " under " + std::to_string(strangers.made()) + " connects");
+  figure(std::string(greeting ? "TLS, greeting"
+                     : tls    ? "TLS"
+                              : "plain") +
+         ": a restarted member was in after " + in_ms(ms_since(begun)) + " under " + std::to_string(strangers.made()) +
+         " connects");
   CHECK(info_number(leader, "term") == term);
 }
 

@@ -9,8 +9,9 @@ TEST_CASE("an endpoint is a host, a colon and a port; IPv6 in brackets") {
   CHECK(parse_endpoint("node1.example.com:65535") == Endpoint{"node1.example.com", 65535});
   CHECK(parse_endpoint("[2001:db8::1]:1") == Endpoint{"2001:db8::1", 1});
   CHECK(parse_endpoint("[fe80::1%eth0]:1112") == Endpoint{"fe80::1%eth0", 1112});
-  for (const char* bad : {"", ":", ":1112", "a", "a:", "a:0", "a:65536", "a:-1", "a:+1", "a: 1", "a:1 ", "a:1x", "::1:1112",
-                          "[]:1", "[::1:1", "[::1]", "[::1]1112", "[:1", "::1]:1", "a:b:1"})
+  for (const char* bad :
+       {"",     ":",    ":1112",    "a",    "a:",     "a:0",   "a:65536",   "a:-1", "a:+1",   "a: 1",
+        "a:1 ", "a:1x", "::1:1112", "[]:1", "[::1:1", "[::1]", "[::1]1112", "[:1",  "::1]:1", "a:b:1"})
     CHECK_MESSAGE(!parse_endpoint(bad), bad);
 }
 
@@ -37,7 +38,8 @@ TEST_CASE("an endpoint's parts, and the same one at another host") {
 }
 
 TEST_CASE("loopback, and addresses beside names") {
-  for (const char* host : {"127.0.0.1", "127.1.2.3", "::1", "[::1]", "localhost"}) CHECK_MESSAGE(is_loopback_host(host), host);
+  for (const char* host : {"127.0.0.1", "127.1.2.3", "::1", "[::1]", "localhost"})
+    CHECK_MESSAGE(is_loopback_host(host), host);
   for (const char* host : {"", "10.0.0.1", "::", "[::2]", "localhost.example.com"})
     CHECK_MESSAGE(!is_loopback_host(host), host);
   for (const char* host : {"10.0.0.1", "[::1]", "2001:db8::1"}) CHECK_MESSAGE(is_literal_host(host), host);

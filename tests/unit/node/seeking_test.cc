@@ -1,8 +1,9 @@
 // Whom a list means: by instances, however the entries are spelled and wherever this node stands among them.
-#include "base/endpoint.h"
 #include "node/seeking.h"
 
 #include <doctest/doctest.h>
+
+#include "base/endpoint.h"
 
 namespace wh::node {
 namespace {
