@@ -1,11 +1,11 @@
-# Wormhole in a container: built by the first stage, whose compilers stay behind; the second has the server, the five
+# Wormhole in a container: built by the first stage, whose compilers stay behind; the second has the server, the six
 # libraries it needs, and a user of its own. tests/container builds it and runs it.
 #
 #   docker build -t wormhole .
 #   docker run -p 127.0.0.1:8080:8080 -e WORMHOLE_REQUIREPASS="$(openssl rand -hex 32)" -v wormhole:/var/lib/wormhole wormhole
 #
 # Every directive can be given as WORMHOLE_ and its name in capitals. compose.yaml has three nodes.
-ARG BASE=debian:bookworm-slim
+ARG BASE=debian:trixie-slim
 
 FROM ${BASE} AS build
 ARG MESON_OPTIONS="-Dbuildtype=release -Db_lto=true"
@@ -19,7 +19,8 @@ RUN cd /source && meson setup build ${MESON_OPTIONS} && ninja -C build src/serve
 
 FROM ${BASE}
 RUN apt-get update \
-  && apt-get install -y --no-install-recommends libuv1 libmbedtls14 libsqlite3-0 libsimdjson14 libjemalloc2 \
+  && apt-get install -y --no-install-recommends libuv1t64 libmbedtls21 libllhttp9.2 libsqlite3-0 \
+    libsimdjson25 libjemalloc2 \
   && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/* \
   && groupadd --system --gid 1112 wormhole \
   && useradd --system --uid 1112 --gid wormhole --home-dir /var/lib/wormhole --shell /usr/sbin/nologin wormhole \

@@ -108,6 +108,11 @@ test-container: ## builds the container's image and runs three nodes of it; need
 	@utils/install-deps container || true
 	@exec tests/container
 
+.PHONY: test-debian13
+test-debian13: ## builds and tests on Debian 13, in a base of its own; needs root
+	@utils/install-deps debian13 || true
+	@JOBS=$(JOBS) exec tests/debian13 $(TESTS)
+
 .PHONY: bench-footprint
 bench-footprint: all needs-run ## memory at rest, the binary's size, how long a start takes
 	@exec tests/bench/footprint build/$(SERVER)

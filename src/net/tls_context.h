@@ -1,5 +1,6 @@
 // What TLS connections of one kind have in common: certificate, key, trusted authority, rules. Never changed: new files
-// make a new context, and connections keep the one they began with (HAZARDS J6). TLS 1.2 with ECDHE and an AEAD only.
+// make a new context, and connections keep the one they began with (HAZARDS J6). TLS 1.3, where the library has it, and
+// 1.2, with ECDHE and an AEAD only.
 // mbedTLS shows in the .cc files and tls_state.h alone, so that its successor can take its place.
 #pragma once
 

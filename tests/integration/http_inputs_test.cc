@@ -219,7 +219,8 @@ TEST_CASE("a redirect keeps path and query, and the leader judges them; what wou
     server->start();
   }
   await_voters({&a, &b}, 2);
-  const Server& leader = await_leader({&a, &b});
+  const Servers both{&a, &b};
+  const Server& leader = await_leader(both);
   const Server& follower = &leader == &a ? b : a;
   const auto ask = [&](const std::string& arguments, const Server& server, const std::string& path) {
     return curl(dir, arguments + " '" + server.url(path) + "'");
