@@ -1,9 +1,12 @@
 #include "server/config_files.h"
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <fcntl.h>
 #include <glob.h>
+#include <poll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "server/config_parser.h"
@@ -11,13 +14,33 @@
 namespace wh {
 namespace {
 
-Result<std::string> read_config_file(const std::string& path) {
+// Whether there is something to read, or the end of it, before so long.
+bool comes_within(int file, std::chrono::milliseconds patience) {
+  using Clock = std::chrono::steady_clock;
+  const Clock::time_point deadline = Clock::now() + patience;
+  pollfd wanted{file, POLLIN, 0};
+  int ready = 0;
+  do {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
+    ready = ::poll(&wanted, 1, left > 0 ? static_cast<int>(left) : 0);
+  } while (ready < 0 && errno == EINTR);
+  return ready > 0;
+}
+
+Result<std::string> read_config_file(const std::string& path, std::chrono::milliseconds fifo_patience) {
   const bool is_input = path == "-";
-  const int file = is_input ? STDIN_FILENO : ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY);
+  // O_NONBLOCK: a FIFO without a writer must not hold up the start.
+  const int file = is_input ? STDIN_FILENO : ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
   if (file < 0) return Error{std::strerror(errno)};
+  struct stat status {};
+  const bool is_fifo = !is_input && ::fstat(file, &status) == 0 && S_ISFIFO(status.st_mode);
   std::string text;
   int failure = 0;
   while (text.size() <= kMaxConfigFileSize) {
+    if (is_fifo && !comes_within(file, fifo_patience)) {
+      ::close(file);
+      return Error{"a FIFO to which nobody writes"};
+    }
     char buffer[16384];
     const ssize_t size = ::read(file, buffer, sizeof buffer);
     if (size < 0 && errno == EINTR) continue;
@@ -42,7 +65,9 @@ std::vector<std::string> expand_pattern(const std::string& pattern) {
 
 }  // namespace
 
-ConfigFiles real_config_files() { return {read_config_file, expand_pattern}; }
+ConfigFiles real_config_files(std::chrono::milliseconds fifo_patience) {
+  return {[fifo_patience](const std::string& path) { return read_config_file(path, fifo_patience); }, expand_pattern};
+}
 
 std::vector<std::pair<std::string, std::string>> real_environment() {
   std::vector<std::pair<std::string, std::string>> variables;

@@ -58,7 +58,7 @@ std::optional<http::Response> refuse_form(const RouteInputs& inputs, const http:
   for (const auto& [name, value] : form)
     if (!knows(inputs.form, name))
       return http::error_response(400, unknown_name("form field", inputs.form, name) +
-                                           "; within a value, & is written %26 (curl: --data-urlencode)");
+                                           " (within a value, & is written %26: curl's --data-urlencode)");
   return std::nullopt;
 }
 

@@ -1,8 +1,13 @@
 #include "server/config_files.h"
 
+#include <chrono>
 #include <cstdlib>
+#include <fcntl.h>
 #include <filesystem>
 #include <fstream>
+#include <string_view>
+#include <sys/stat.h>
+#include <thread>
 #include <unistd.h>
 
 #include <doctest/doctest.h>
@@ -49,6 +54,25 @@ TEST_CASE("config files: read whole, up to the bound, with the system's reason w
   REQUIRE(endless.ok());
   CHECK(endless->size() > kMaxConfigFileSize);
   CHECK(endless->size() < kMaxConfigFileSize + 65536);
+}
+
+TEST_CASE("config files: a FIFO is waited for while somebody may write to it, and no longer") {
+  const TemporaryFolder folder;
+  const std::string fifo = folder.path("fifo");
+  REQUIRE(::mkfifo(fifo.c_str(), 0600) == 0);
+  CHECK(real_config_files(std::chrono::milliseconds(50)).read(fifo).error() == "a FIFO to which nobody writes");
+  std::thread writer([&] {
+    const int file = ::open(fifo.c_str(), O_WRONLY | O_CLOEXEC);
+    for (const std::string_view part : {"port 1", "000\n"}) {
+      CHECK(::write(file, part.data(), part.size()) == static_cast<ssize_t>(part.size()));
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));  // so that there are two reads
+    }
+    ::close(file);
+  });
+  const auto read = real_config_files().read(fifo);
+  writer.join();
+  REQUIRE(read.ok());
+  CHECK(*read == "port 1000\n");
 }
 
 TEST_CASE("config files: a tree of includes, relative to each file, patterns in the order of names") {
