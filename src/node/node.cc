@@ -326,10 +326,10 @@ void Node::apply(raft::Entry& entry) {
   ++counters_.entries_applied;
   bytes_since_snapshot_ += raft::cost(entry);
   room_.applied(entry.index);
-  std::string reply;
+  machine::Reply reply;
   if (entry.kind == raft::EntryKind::command) {
     const Millis time = WH_MUTANT(time_of_the_apply) ? turn_at_ : entry.time_ms;
-    reply = machine::encode_reply(machine_.apply(entry.index, time, entry.payload.view()));
+    reply = machine_.apply(entry.index, time, entry.payload.view());
     forwarded_applied(entry, reply);
   } else {
     machine_.advance(entry.index, entry.time_ms);
@@ -341,9 +341,9 @@ void Node::apply(raft::Entry& entry) {
     const Waiter& waiter = node.mapped();
     // Only the very entry that was appended answers for it; another one in its place proves that it never will (B8).
     if (node.key() == entry.index && (waiter.term == entry.term || WH_MUTANT(waiter_by_index_only))) {
-      answer_waiter(waiter, Outcome::applied, entry.index, std::move(reply));
+      answer_applied(waiter, entry.index, std::move(reply));
     } else {
-      answer_waiter(waiter, Outcome::dropped, {}, {});
+      answer_waiter(waiter, Outcome::dropped, {});
     }
   }
 }

@@ -65,13 +65,14 @@ struct NodeOptions {
 
 using Token = uint64_t;
 
-// What became of a client's request. `reply` is the state machine's encoded reply of a write, or a sentence for an
-// administrative request that did not succeed. For a read, the state may be looked at, now, as of `index`.
+// What became of a client's request. `sentence`: why it did not succeed, or empty. `reply`: of a write that was
+// applied. For a read, the state may be looked at, now, as of `index`.
 struct Completion {
   Token token;
   Outcome outcome;
   raft::Index index;
-  std::string reply;
+  std::string sentence;
+  machine::Reply reply = {};
 };
 
 // Where a request in progress stands, for INFO.
@@ -312,7 +313,7 @@ class Node {
   // requests.cc
   // A number of this process life as one that no other life of this node uses.
   [[nodiscard]] uint64_t unique(uint64_t number) const { return (epoch_ << 40) + number; }
-  void complete(Token token, Outcome outcome, raft::Index index, std::string reply);
+  void complete(Token token, Outcome outcome, raft::Index index, std::string sentence, machine::Reply reply = {});
   void push_write(PendingWrite write);
   void pop_write();
   void pump_writes(Millis now);
@@ -323,12 +324,13 @@ class Node {
   void serve_reads();
   void proposed(const raft::Proposed& result);
   void read_ready(const raft::ReadReady& ready, Millis now);
-  void answer_waiter(const Waiter& waiter, Outcome outcome, raft::Index index, std::string reply);
+  void answer_applied(const Waiter& waiter, raft::Index index, machine::Reply reply);
+  void answer_waiter(const Waiter& waiter, Outcome outcome, std::string sentence);
   void on_forward(raft::NodeId from, Forward& forward, Millis now);
   void on_forward_reply(raft::NodeId from, ForwardReply& reply, Millis now);
   ForwardedWrite take_forwarded(uint64_t sequence);
   void forward_again(uint64_t sequence);
-  void forwarded_applied(const raft::Entry& entry, const std::string& reply);
+  void forwarded_applied(const raft::Entry& entry, const machine::Reply& reply);
   void fail_waiters_up_to(raft::Index index);
   void expire_requests(Millis now);
   void bring_deadlines_forward(Millis latest);

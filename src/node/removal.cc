@@ -110,7 +110,7 @@ void Node::stop_serving() {
     const PendingWrite& write = writes_.front();
     if (write.from) {
       answer_waiter({.term = {}, .token = 0, .from = write.from, .request = write.request, .deadline = 0},
-                    Outcome::not_leader, {}, {});
+                    Outcome::not_leader, {});
     } else {
       complete(write.token, Outcome::dropped, {}, removed_sentence());
     }

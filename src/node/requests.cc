@@ -25,8 +25,8 @@ std::string too_large_sentence() {
 }
 }  // namespace
 
-void Node::complete(Token token, Outcome outcome, raft::Index index, std::string reply) {
-  completions_.push_back({token, outcome, index, std::move(reply)});
+void Node::complete(Token token, Outcome outcome, raft::Index index, std::string sentence, machine::Reply reply) {
+  completions_.push_back({token, outcome, index, std::move(sentence), std::move(reply)});
 }
 
 std::vector<Completion> Node::take_completions() { return std::exchange(completions_, {}); }
@@ -56,9 +56,9 @@ void Node::on_forward(raft::NodeId from, Forward& forward, Millis now) {
     return violated(from, "a forwarded write that is not numbered as its own", now);
   const Waiter refused{.term = {}, .token = 0, .from = from, .request = forward.request, .deadline = 0};
   if (forward.command.size() > machine::kMaxCommandBytes)
-    return answer_waiter(refused, Outcome::dropped, {}, too_large_sentence());
+    return answer_waiter(refused, Outcome::dropped, too_large_sentence());
   if (pending() >= options_.max_pending || waiting_bytes_ > options_.max_uncommitted_bytes)
-    return answer_waiter(refused, Outcome::overloaded, {}, {});
+    return answer_waiter(refused, Outcome::overloaded, {});
   PendingWrite write{.token = 0,
                      .command = std::string(forward.command.view()),
                      .may_forward = false,
@@ -70,7 +70,7 @@ void Node::on_forward(raft::NodeId from, Forward& forward, Millis now) {
   // So does who leads a later term than it was sent in: what was sent after it may have been applied since.
   if ((!raft_ || raft_->role() != raft::Role::leader || raft_->current_term() != forward.term) &&
       !WH_MUTANT(forwards_on)) {
-    answer_waiter(refused, Outcome::not_leader, {}, {});
+    answer_waiter(refused, Outcome::not_leader, {});
   } else {
     push_write(std::move(write));
   }
@@ -102,7 +102,7 @@ void Node::pump_writes(Millis now) {
     // A forwarded one counts in the term it was sent in: its sender sends what comes after it to the next leader.
     if (write.from && (!leads || write.term != raft_->current_term())) {
       answer_waiter({.term = {}, .token = 0, .from = write.from, .request = write.request, .deadline = 0},
-                    Outcome::not_leader, {}, {});
+                    Outcome::not_leader, {});
     } else if (leads && !raft_->transferring()) {
       if (!write.from) {
         machine::RequestId id;
@@ -111,7 +111,7 @@ void Node::pump_writes(Millis now) {
       }
       if (room_.maxmemory() != 0) write.growth = machine_.growth(write.command);
       if (std::string why = lack_of_room(write.command, write.growth); !why.empty()) {
-        answer_waiter(Waiter{{}, write.token, write.from, write.request, 0}, Outcome::no_room, {}, std::move(why));
+        answer_waiter(Waiter{{}, write.token, write.from, write.request, 0}, Outcome::no_room, std::move(why));
       } else {
         const uint64_t number = next_number_++;
         if (!write.from) sent_term_ = raft_->current_term();
@@ -181,33 +181,38 @@ void Node::proposed(const raft::Proposed& result) {
   if (result.refusal != raft::Refusal::none) room_.refused(write.growth);
   switch (result.refusal) {
     case raft::Refusal::none:
-      if (WH_MUTANT(answered_when_appended))
-        return answer_waiter(waiter, Outcome::applied, result.index, machine::encode_reply({.count = 1}));
+      if (WH_MUTANT(answered_when_appended)) return answer_applied(waiter, result.index, {.count = 1});
       // An entry of an older term that stood at this index has been replaced for good only once another one is applied;
       // but here the new entry is this leader's own, and what it replaced was truncated before.
       if (const auto old = waiters_.find(result.index); old != waiters_.end()) {
-        answer_waiter(old->second, Outcome::unknown, {}, {});
+        answer_waiter(old->second, Outcome::unknown, {});
         waiters_.erase(old);
       }
       waiters_.emplace(result.index, waiter);
       room_.appended(result.index, write.growth);
       break;
     case raft::Refusal::overloaded:
-      answer_waiter(waiter, Outcome::overloaded, {}, {});
+      answer_waiter(waiter, Outcome::overloaded, {});
       break;
     default:
-      answer_waiter(waiter, Outcome::dropped, {}, {});
+      answer_waiter(waiter, Outcome::dropped, {});
       break;
   }
 }
 
-void Node::answer_waiter(const Waiter& waiter, Outcome outcome, raft::Index index, std::string reply) {
-  if (waiter.from) {
-    // A lost answer becomes `unknown` at the asker, which is what it is.
-    (void)send(waiter.from, ForwardReply{waiter.request, outcome, index, std::move(reply)});
-  } else {
-    complete(waiter.token, outcome, index, std::move(reply));
-  }
+// A lost answer becomes `unknown` at the asker, which is what it is. A reply is encoded only to be sent.
+void Node::answer_applied(const Waiter& waiter, raft::Index index, machine::Reply reply) {
+  if (waiter.from)
+    (void)send(waiter.from, ForwardReply{waiter.request, Outcome::applied, index, machine::encode_reply(reply)});
+  else
+    complete(waiter.token, Outcome::applied, index, {}, std::move(reply));
+}
+
+void Node::answer_waiter(const Waiter& waiter, Outcome outcome, std::string sentence) {
+  if (waiter.from)
+    (void)send(waiter.from, ForwardReply{waiter.request, outcome, {}, std::move(sentence)});
+  else
+    complete(waiter.token, outcome, {}, std::move(sentence));
 }
 
 void Node::on_forward_reply(raft::NodeId from, ForwardReply& reply, Millis now) {
@@ -216,8 +221,14 @@ void Node::on_forward_reply(raft::NodeId from, ForwardReply& reply, Millis now) 
   const uint64_t sequence = it->second;
   if (forwarded_.at(sequence).to != from)
     return violated(from, "an answer to a write that another member was sent", now);
-  if (!is_outcome_of_write(reply.outcome) || (reply.outcome == Outcome::applied && !machine::decode_reply(reply.reply)))
-    return violated(from, "an answer to a write that is none", now);
+  machine::Reply decoded;
+  bool good = is_outcome_of_write(reply.outcome);
+  if (reply.outcome == Outcome::applied) {
+    Result<machine::Reply> result = machine::decode_reply(std::exchange(reply.reply, {}));
+    good = static_cast<bool>(result);
+    if (good) decoded = std::move(*result);
+  }
+  if (!good) return violated(from, "an answer to a write that is none", now);
   const raft::Term term = forwarded_.at(sequence).term;
   if (reply.outcome == Outcome::not_leader) {
     // Who leads a term no more never does again, so all that it was sent in this term was refused, or will be.
@@ -226,7 +237,7 @@ void Node::on_forward_reply(raft::NodeId from, ForwardReply& reply, Millis now) 
     if (sent_term_ == term) return forward_again(sequence);
     reply.outcome = Outcome::dropped;
   }
-  complete(take_forwarded(sequence).token, reply.outcome, reply.index, std::move(reply.reply));
+  complete(take_forwarded(sequence).token, reply.outcome, reply.index, std::move(reply.reply), std::move(decoded));
 }
 
 Node::ForwardedWrite Node::take_forwarded(uint64_t sequence) {
@@ -255,18 +266,18 @@ void Node::forward_again(uint64_t sequence) {
 }
 
 // What this node forwarded and now applies needs no answer from the leader, which may be gone.
-void Node::forwarded_applied(const raft::Entry& entry, const std::string& reply) {
+void Node::forwarded_applied(const raft::Entry& entry, const machine::Reply& reply) {
   if (forwarded_.empty()) return;
   const auto id = machine::request_id_of(entry.payload.view());
   if (!id || id->origin != instance_ || id->epoch != epoch_ || id->sequence == 0) return;
   if (!forwarded_.contains(id->sequence)) return;
-  complete(take_forwarded(id->sequence).token, Outcome::applied, entry.index, reply);
+  complete(take_forwarded(id->sequence).token, Outcome::applied, entry.index, {}, reply);
 }
 
 // A snapshot took the place of these entries: whether they are in it cannot be told.
 void Node::fail_waiters_up_to(raft::Index index) {
   while (!waiters_.empty() && waiters_.begin()->first <= index) {
-    answer_waiter(waiters_.begin()->second, Outcome::unknown, {}, {});
+    answer_waiter(waiters_.begin()->second, Outcome::unknown, {});
     waiters_.erase(waiters_.begin());
   }
 }
@@ -389,17 +400,16 @@ void Node::expire_requests(Millis now) {
     const PendingWrite& write = writes_.front();
     const Waiter waiter{{}, write.token, write.from, write.request, 0};
     if (room_.low()) {
-      answer_waiter(waiter, Outcome::no_room, {},
+      answer_waiter(waiter, Outcome::no_room,
                     "no leader could take this in time, and the disk of this node, " + options_.name +
                         ", has too little room: make room on the nodes whose INFO says disk_low:1");
     } else {
-      answer_waiter(waiter, Outcome::dropped, {}, {});
+      answer_waiter(waiter, Outcome::dropped, {});
     }
     pop_write();
   }
   while (!waiters_.empty() && waiters_.begin()->second.deadline <= now) {
-    answer_waiter(waiters_.begin()->second, WH_MUTANT(late_means_dropped) ? Outcome::dropped : Outcome::unknown, {},
-                  {});
+    answer_waiter(waiters_.begin()->second, WH_MUTANT(late_means_dropped) ? Outcome::dropped : Outcome::unknown, {});
     waiters_.erase(waiters_.begin());
   }
   while (!forwarded_.empty() && forwarded_.begin()->second.deadline <= now) {

@@ -34,13 +34,11 @@ CommandBegun read(const CommandContext& context, Arguments names) {
 
 // The state machine's reply, or the error to answer.
 std::variant<machine::Reply, std::string> reply_of(const node::Completion& completion) {
-  Result<machine::Reply> reply = machine::decode_reply(completion.reply);
-  if (!reply) return error_reply(ErrorWord::unknown, "the leader's answer could not be read; it may have taken effect");
-  if (reply->code == machine::ReplyCode::invalid)
+  if (completion.reply.code == machine::ReplyCode::invalid)
     return error_reply(ErrorWord::err, "the cluster does not know this command");
-  if (reply->code == machine::ReplyCode::duplicate)
+  if (completion.reply.code == machine::ReplyCode::duplicate)
     return error_reply(ErrorWord::unknown, "a copy of this request came before; its answer is not known here");
-  return std::move(*reply);
+  return completion.reply;
 }
 
 // --- keys
@@ -362,11 +360,11 @@ std::string outcome_reply(const node::Completion& completion, bool write) {
     case node::Outcome::not_leader:
     case node::Outcome::dropped:
       return error_reply(not_done,
-                         completion.reply.empty() ? "no leader could take this in time" : printable(completion.reply));
+                         completion.sentence.empty() ? "no leader could take this in time" : printable(completion.sentence));
     case node::Outcome::overloaded:
       return error_reply(not_done, "too much is in progress (directive raft-max-uncommitted): try again");
     case node::Outcome::no_room:
-      return error_reply(ErrorWord::oom, completion.reply);
+      return error_reply(ErrorWord::oom, completion.sentence);
     case node::Outcome::shutting_down:
       return error_reply(not_done, "this node is shutting down");
     default:

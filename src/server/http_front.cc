@@ -275,25 +275,25 @@ http::Response HttpFront::outcome_response(const Pending& pending, const node::C
     case node::Outcome::not_leader:
       return redirect(pending.tls, pending.local_address, pending.target);
     case node::Outcome::dropped:
-      return failed(503, completion.reply.empty() ? "no leader could take this in time" : printable(completion.reply),
+      return failed(503, completion.sentence.empty() ? "no leader could take this in time" : printable(completion.sentence),
                     "not-applied");
     case node::Outcome::unknown:
       return failed(504,
-                    completion.reply.empty() ? "no answer in time: it may still take effect, at most once"
-                                             : printable(completion.reply),
+                    completion.sentence.empty() ? "no answer in time: it may still take effect, at most once"
+                                             : printable(completion.sentence),
                     "unknown");
     case node::Outcome::overloaded:
       return failed(503, "too much is in progress (directive raft-max-uncommitted): try again", "not-applied");
     case node::Outcome::shutting_down:
       return failed(503, "this node is shutting down", "not-applied");
     case node::Outcome::conflict:
-      return failed(409, printable(completion.reply), "not-applied");
+      return failed(409, printable(completion.sentence), "not-applied");
     case node::Outcome::not_found:
-      return failed(404, printable(completion.reply), "not-applied");
+      return failed(404, printable(completion.sentence), "not-applied");
     case node::Outcome::no_room:
-      return failed(507, printable(completion.reply), "not-applied");
+      return failed(507, printable(completion.sentence), "not-applied");
     case node::Outcome::timed_out:
-      return failed(504, printable(completion.reply), "unknown");
+      return failed(504, printable(completion.sentence), "unknown");
   }
   return failed(500, "an outcome that is not known", "unknown");
 }

@@ -192,21 +192,13 @@ http::Response with_index(http::Response response, raft::Index index) {
 }
 
 std::variant<machine::Reply, http::Response> machine_reply(const node::Completion& completion) {
-  Result<machine::Reply> reply = machine::decode_reply(completion.reply);
-  const auto unknown = [](std::string_view sentence) {
-    http::Response response = http::error_response(504, sentence);
-    response.headers.push_back({"Wormhole-Outcome", "unknown"});
-    return response;
-  };
-  if (!reply) return unknown("the leader's answer could not be read; the write may have taken effect");
-  switch (reply->code) {
-    case machine::ReplyCode::invalid:
-      return with_index(http::error_response(400, "the cluster does not know this command"), completion.index);
-    case machine::ReplyCode::duplicate:
-      return unknown("a copy of this request came before; its answer is not known here");
-    default:
-      return std::move(*reply);
-  }
+  if (completion.reply.code == machine::ReplyCode::invalid)
+    return with_index(http::error_response(400, "the cluster does not know this command"), completion.index);
+  if (completion.reply.code != machine::ReplyCode::duplicate) return completion.reply;
+  http::Response response =
+      http::error_response(504, "a copy of this request came before; its answer is not known here");
+  response.headers.push_back({"Wormhole-Outcome", "unknown"});
+  return response;
 }
 
 Begun write_call(const machine::Body& body, RouteMemory memory) {

@@ -240,7 +240,8 @@ void Clients::completed(Host& host, const node::Completion& completion) {
   ++outcomes[kOutcomes[static_cast<size_t>(completion.outcome)]];
   if (completion.token >= uint64_t{1} << 40) {
     if (!admin_.emplace(completion.token, completion).second) world_.fail("an administrator was answered twice");
-    world_.trace("administrator: %s %s", kOutcomes[static_cast<size_t>(completion.outcome)], completion.reply.c_str());
+    world_.trace("administrator: %s %s", kOutcomes[static_cast<size_t>(completion.outcome)],
+                 completion.sentence.c_str());
     return;
   }
   if (completion.token == kApart) return;
@@ -261,16 +262,14 @@ void Clients::completed(Host& host, const node::Completion& completion) {
     return;
   }
   if (op.applied()) {
-    const auto reply = machine::decode_reply(completion.reply);
-    if (!reply) return world_.fail("an answer that is no reply");
-    op.reply = *reply;
+    op.reply = completion.reply;
     // The copy's answer came before the original's: what became of the original is not known.
-    if (reply->code == machine::ReplyCode::duplicate) {
+    if (completion.reply.code == machine::ReplyCode::duplicate) {
       op.outcome = node::Outcome::unknown;
       return;
     }
-    if (reply->code == machine::ReplyCode::precondition_failed) ++world_.seen[Situation::removal_refused];
-    if (op.only_if_front && reply->count != 0) ++world_.seen[Situation::removed_by_id];
+    if (op.reply->code == machine::ReplyCode::precondition_failed) ++world_.seen[Situation::removal_refused];
+    if (op.only_if_front && op.reply->count != 0) ++world_.seen[Situation::removed_by_id];
     const Committed::Position* position = world_.checks->cluster(cluster_).at(op.index);
     if (position == nullptr)
       return world_.fail("operation " + std::to_string(op.id) + " is acknowledged, not committed");

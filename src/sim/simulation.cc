@@ -174,8 +174,8 @@ class Simulation {
   void wait_added(size_t i, uint64_t number, int polls) {
     const node::Completion* done = world_.clients->administered(number);
     if (is_voter(world_.hosts[i])) return add_next(i + 1);
-    if (done != nullptr && done->outcome == node::Outcome::conflict && !done->reply.starts_with("no node answers"))
-      return world_.fail("adding " + world_.hosts[i].name + " was refused: " + done->reply);
+    if (done != nullptr && done->outcome == node::Outcome::conflict && !done->sentence.starts_with("no node answers"))
+      return world_.fail("adding " + world_.hosts[i].name + " was refused: " + done->sentence);
     // Answered, or the one that was asked is gone.
     if (polls > (done != nullptr ? 20 : 100)) return add_next(i);
     world_.after(50'000, [this, i, number, polls] { wait_added(i, number, polls + 1); });

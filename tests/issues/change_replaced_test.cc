@@ -38,7 +38,7 @@ TEST_CASE("a change in whose place another leader's first entry stands had no ef
   REQUIRE(done.size() == 1);
   CHECK(done[0].token == 1);
   CHECK(done[0].outcome == Outcome::dropped);
-  CHECK(done[0].reply.find("the leader changed") != std::string::npos);
+  CHECK(done[0].sentence.find("the leader changed") != std::string::npos);
   CHECK(bench.node.raft()->configuration().contains(kThird));
 }
 

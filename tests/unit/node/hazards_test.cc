@@ -100,7 +100,7 @@ TEST_CASE("HAZARDS B8: a waiter is not given the answer of another's entry at it
   bench.led(kThird, 3, raft::Index{2}, {"theirs"}, 3);
   REQUIRE(bench.answer(1) != nullptr);
   CHECK(bench.answer(1)->outcome == Outcome::dropped);
-  CHECK(bench.answer(1)->reply.empty());
+  CHECK(bench.answer(1)->sentence.empty());
   CHECK(bench.node.machine().get("k")->view() == "theirs");
 }
 

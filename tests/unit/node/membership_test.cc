@@ -47,13 +47,13 @@ TEST_CASE("adding: a node of another name, of another cluster, and one that is n
   wrong_name.probed(Answer(who));
   REQUIRE(wrong_name.answer(1) != nullptr);
   CHECK(wrong_name.answer(1)->outcome == Outcome::conflict);
-  CHECK(has(wrong_name.answer(1)->reply, "the node at b:4 calls itself fifth, not fourth"));
+  CHECK(has(wrong_name.answer(1)->sentence, "the node at b:4 calls itself fifth, not fourth"));
 
   Adding elsewhere;
   elsewhere.probed(Answer(fourth(Standing::member, kAnotherCluster)));
   REQUIRE(elsewhere.answer(1) != nullptr);
   CHECK(elsewhere.answer(1)->outcome == Outcome::conflict);
-  CHECK(has(elsewhere.answer(1)->reply, "holds data of cluster 040506"));
+  CHECK(has(elsewhere.answer(1)->sentence, "holds data of cluster 040506"));
 
   Adding odd;
   odd.probed(Answer(TakenIn{}));  // it may be just starting: asked again, for a moment
@@ -66,7 +66,7 @@ TEST_CASE("adding: a node of another name, of another cluster, and one that is n
   }
   REQUIRE(odd.answer(1) != nullptr);
   CHECK(odd.answer(1)->outcome == Outcome::conflict);
-  CHECK(has(odd.answer(1)->reply, "no node answers at b:4: an answer of another kind came; nothing was changed"));
+  CHECK(has(odd.answer(1)->sentence, "no node answers at b:4: an answer of another kind came; nothing was changed"));
   for (Adding* bench : {&wrong_name, &elsewhere, &odd}) CHECK(bench->last() == raft::Index{2});
 }
 
@@ -81,7 +81,7 @@ TEST_CASE(
   REQUIRE(refused.answer(1) != nullptr);
   CHECK(refused.now <= begun + 400);
   CHECK(refused.answer(1)->outcome == Outcome::conflict);
-  CHECK(has(refused.answer(1)->reply, "no node answers at b:4: could not connect to b:4: connection refused"));
+  CHECK(has(refused.answer(1)->sentence, "no node answers at b:4: could not connect to b:4: connection refused"));
 
   Adding silent;
   const Millis half = Millis{bench_options().request_timeout_ms} / 2;
@@ -90,7 +90,7 @@ TEST_CASE(
   silent.wait(120);
   REQUIRE(silent.answer(1) != nullptr);
   CHECK(silent.answer(1)->outcome == Outcome::conflict);
-  CHECK(has(silent.answer(1)->reply, "no node answers at b:4: nothing came within "));
+  CHECK(has(silent.answer(1)->sentence, "no node answers at b:4: nothing came within "));
   silent.probed(Answer(fourth()));  // too late: it counts for nothing
 
   for (Adding* bench : {&refused, &silent}) CHECK(bench->last() == raft::Index{2});
@@ -125,7 +125,7 @@ TEST_CASE("adding: who is removed again while it joins, and whose leader goes, i
   removed.pass(100);
   REQUIRE(removed.answer(1) != nullptr);
   CHECK(removed.answer(1)->outcome == Outcome::conflict);
-  CHECK(has(removed.answer(1)->reply, "fourth was removed again while it was joining"));
+  CHECK(has(removed.answer(1)->sentence, "fourth was removed again while it was joining"));
   REQUIRE(removed.answer(2) != nullptr);
   CHECK(removed.answer(2)->outcome == Outcome::applied);
 
@@ -134,7 +134,7 @@ TEST_CASE("adding: who is removed again while it joins, and whose leader goes, i
   deposed.led(kThird, 3, deposed.last(), {}, deposed.last().value);
   REQUIRE(deposed.answer(1) != nullptr);
   CHECK(deposed.answer(1)->outcome == Outcome::unknown);
-  CHECK(has(deposed.answer(1)->reply, "it goes on"));
+  CHECK(has(deposed.answer(1)->sentence, "it goes on"));
 }
 
 TEST_CASE("adding: who is a voter already is answered at once, and nothing is written") {
@@ -159,7 +159,7 @@ TEST_CASE("a transfer to a learner is refused") {
   bench.admin(2, AdminKind::transfer, "fourth");
   REQUIRE(bench.answer(2) != nullptr);
   CHECK(bench.answer(2)->outcome == Outcome::conflict);
-  CHECK(has(bench.answer(2)->reply, "fourth is a learner"));
+  CHECK(has(bench.answer(2)->sentence, "fourth is a learner"));
   CHECK_FALSE(bench.node.raft()->transferring());
 }
 
@@ -193,7 +193,7 @@ TEST_CASE("a learner whose address turns out to be held by a member of another c
   bench.persist();
   REQUIRE(bench.answer(1) != nullptr);
   CHECK(bench.answer(1)->outcome == Outcome::conflict);
-  CHECK(bench.answer(1)->reply == "it holds data of another cluster");
+  CHECK(bench.answer(1)->sentence == "it holds data of another cluster");
   CHECK_FALSE(bench.node.raft()->configuration().contains(kFourth));
   bench.holds(kOther, bench.last());
   const raft::Index last = bench.last();
@@ -231,7 +231,7 @@ TEST_CASE("a transfer: told and not won is unknown, another that leads is a conf
   told.pass(600);
   REQUIRE(told.answer(1) != nullptr);
   CHECK(told.answer(1)->outcome == Outcome::unknown);
-  CHECK(has(told.answer(1)->reply, "has not won within an election timeout"));
+  CHECK(has(told.answer(1)->sentence, "has not won within an election timeout"));
 
   Member other;
   other.lead();
@@ -241,7 +241,7 @@ TEST_CASE("a transfer: told and not won is unknown, another that leads is a conf
   other.wait(60);
   REQUIRE(other.answer(1) != nullptr);
   CHECK(other.answer(1)->outcome == Outcome::conflict);
-  CHECK(has(other.answer(1)->reply, "other leads now instead"));
+  CHECK(has(other.answer(1)->sentence, "other leads now instead"));
 }
 
 TEST_CASE(
@@ -359,7 +359,7 @@ TEST_CASE("room: a leader with room whose majority has none refuses what adds da
   bench.write(1, "more");
   REQUIRE(bench.answer(1) != nullptr);
   CHECK(bench.answer(1)->outcome == Outcome::no_room);
-  CHECK(has(bench.answer(1)->reply, "the disks of too many nodes"));
+  CHECK(has(bench.answer(1)->sentence, "the disks of too many nodes"));
   bench.node.submit_write(2, machine::encode_body(machine::Delete{{"k"}}), true, bench.now);
   bench.persist();
   CHECK(bench.answer(2) == nullptr);  // it was proposed

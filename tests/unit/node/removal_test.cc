@@ -89,7 +89,7 @@ TEST_CASE("HAZARDS D12: removing an absent member, a dead one, a live one, and o
     bench.pass(200);
     REQUIRE(bench.completion(1) != nullptr);
     CHECK(bench.completion(1)->outcome == row.outcome);
-    CHECK(has(bench.completion(1)->reply, row.says));
+    CHECK(has(bench.completion(1)->sentence, row.says));
   }
 }
 
@@ -113,7 +113,7 @@ TEST_CASE("HAZARDS D12, D2: twice, two at once, and down to the last voter") {
   bench.pass(100);
   REQUIRE(bench.completion(4) != nullptr);
   CHECK(bench.completion(4)->outcome == Outcome::conflict);
-  CHECK(has(bench.completion(4)->reply, "me is the last voter"));
+  CHECK(has(bench.completion(4)->sentence, "me is the last voter"));
 }
 
 TEST_CASE("HAZARDS D8: a leader that is to be removed hands over, and the next one removes it") {
@@ -232,7 +232,7 @@ TEST_CASE(
   std::set<Token> dropped;
   for (const Completion& completion : bench.node.take_completions()) {
     CHECK(completion.outcome == Outcome::dropped);
-    CHECK(has(completion.reply, "removed"));
+    CHECK(has(completion.sentence, "removed"));
     dropped.insert(completion.token);
   }
   CHECK(dropped == std::set<Token>{1, 3, 4, 5});
@@ -255,9 +255,9 @@ TEST_CASE("without a quorum of voters a removal is refused with the numbers and 
   std::vector<Completion> done = bench.node.take_completions();
   REQUIRE(done.size() == 1);
   CHECK(done[0].outcome == Outcome::conflict);
-  CHECK(has(done[0].reply, "only 1 of 3 voters can be reached and 2 are needed"));
-  CHECK(has(done[0].reply, "bring back other, third"));
-  CHECK(has(done[0].reply, "--recover"));
+  CHECK(has(done[0].sentence, "only 1 of 3 voters can be reached and 2 are needed"));
+  CHECK(has(done[0].sentence, "bring back other, third"));
+  CHECK(has(done[0].sentence, "--recover"));
   // One that is heard of makes a quorum possible: no verdict, try again.
   bench.node.submit_admin(2, {AdminKind::remove, "third", {}}, bench.now);
   for (int i = 0; i < 30; ++i) {

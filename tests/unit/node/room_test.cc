@@ -104,7 +104,7 @@ TEST_CASE("maxmemory: beyond it what grows the data is refused before it is prop
   const Completion refused = n.write(set("b", std::string(900, 'x')));
   CHECK(refused.outcome == Outcome::no_room);
   for (const char* part : {"maxmemory", "me", "1500 bytes", "remove keys"})
-    CHECK(refused.reply.find(part) != std::string::npos);
+    CHECK(refused.sentence.find(part) != std::string::npos);
   CHECK(n.write(enqueue(std::string(900, 'e'))).outcome == Outcome::no_room);
   CHECK(n.node.counters().proposals == proposals);
   CHECK_FALSE(n.node.machine().exists("b"));
@@ -141,7 +141,7 @@ TEST_CASE("HAZARDS C7: a leader alone on a low disk refuses what adds data, and 
   n.node.storage_done(free_space(9'999), n.now);
   const Completion refused = n.write(set("a", "2"));
   CHECK(refused.outcome == Outcome::no_room);
-  CHECK(refused.reply.find("min-free-disk") != std::string::npos);
+  CHECK(refused.sentence.find("min-free-disk") != std::string::npos);
   CHECK(n.write(enqueue("f")).outcome == Outcome::no_room);
   CHECK(n.write(dequeue()).outcome == Outcome::applied);
   CHECK(n.write(del("a")).outcome == Outcome::applied);

@@ -201,7 +201,7 @@ TEST_CASE("a command is as large as a frame between nodes carries, and no larger
   CHECK(leader.last() == last + 1);
   REQUIRE(leader.answer(2) != nullptr);
   CHECK(leader.answer(2)->outcome == Outcome::dropped);
-  CHECK(has(leader.answer(2)->reply, "send it in parts"));
+  CHECK(has(leader.answer(2)->sentence, "send it in parts"));
   // Nor is it taken from a follower that does not look.
   leader.transport.sent.clear();
   leader.node.receive(kOther,
