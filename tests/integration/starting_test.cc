@@ -42,6 +42,9 @@ class LongStart {
                         "--dir",
                         server.data_dir};
     server.start();
+    // Before that it is this program, with all signals blocked within fork() and doctest's handlers behind.
+    REQUIRE(eventually(
+        [&] { return read_file("/proc/" + std::to_string(server.pid()) + "/comm") == "wormhole-server\n"; }));
     REQUIRE(eventually([&] { return (signals_of(server.pid(), "SigBlk") & bit(SIGHUP)) != 0; }));
     REQUIRE(eventually([&] { return (signals_of(server.pid(), "SigCgt") & bit(SIGTERM)) != 0; }));
   }
