@@ -93,7 +93,10 @@ int run(wh::LoadedConfig config) {
 int main(int argc, char** argv) {
   wh::EarlySignals::ignore_failed_writes();
   const auto line = wh::parse_command_line(std::vector<std::string>(argv + 1, argv + argc));
-  if (line && line->mode == wh::CommandLine::Mode::run) wh::EarlySignals::begin();
+  if (line && line->mode == wh::CommandLine::Mode::run)
+    wh::EarlySignals::begin();
+  else
+    wh::EarlySignals::none();
   wh::hide_arguments(argc, argv);
   if (!line) return complain("wormhole-server: " + line.error());
   switch (line->mode) {
