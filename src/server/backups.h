@@ -10,9 +10,9 @@
 
 #include "backup/writer.h"
 #include "base/result.h"
+#include "config/options.h"
 #include "http/response.h"
 #include "node/node.h"
-#include "server/options.h"
 #include "storage/sqlite_storage.h"
 
 namespace wh {

@@ -16,8 +16,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "config/options.h"
 #include "net/descriptors.h"
-#include "server/options.h"
 
 namespace wh {
 

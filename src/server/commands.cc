@@ -6,10 +6,10 @@
 #include <iterator>
 
 #include "base/log.h"
+#include "config/option_table.h"
 #include "debug/resp.h"
 #include "machine/command.h"
 #include "server/member_view.h"
-#include "server/option_table.h"
 
 namespace wh {
 namespace {
@@ -359,8 +359,8 @@ std::string outcome_reply(const node::Completion& completion, bool write) {
   switch (completion.outcome) {
     case node::Outcome::not_leader:
     case node::Outcome::dropped:
-      return error_reply(not_done,
-                         completion.sentence.empty() ? "no leader could take this in time" : printable(completion.sentence));
+      return error_reply(
+          not_done, completion.sentence.empty() ? "no leader could take this in time" : printable(completion.sentence));
     case node::Outcome::overloaded:
       return error_reply(not_done, "too much is in progress (directive raft-max-uncommitted): try again");
     case node::Outcome::no_room:

@@ -9,10 +9,10 @@
 #include <variant>
 #include <vector>
 
+#include "config/options.h"
 #include "debug/command_table.h"
 #include "node/node.h"
 #include "server/calls.h"
-#include "server/options.h"
 #include "server/slowlog.h"
 
 namespace wh {

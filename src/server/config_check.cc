@@ -5,11 +5,11 @@
 #include <string_view>
 #include <system_error>
 
+#include "config/option_checks.h"
 #include "net/listener.h"
 #include "net/loop.h"
-#include "server/certificates.h"
+#include "security/certificates.h"
 #include "server/identity.h"
-#include "server/option_checks.h"
 
 namespace wh {
 namespace {

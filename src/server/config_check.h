@@ -3,7 +3,7 @@
 #pragma once
 
 #include "base/result.h"
-#include "server/options.h"
+#include "config/options.h"
 
 namespace wh {
 

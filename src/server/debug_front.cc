@@ -3,8 +3,8 @@
 #include <utility>
 
 #include "debug/resp.h"
-#include "server/access.h"
-#include "server/password.h"
+#include "security/access.h"
+#include "security/password.h"
 
 namespace wh {
 

@@ -10,12 +10,12 @@
 #include <uv.h>
 
 #include "base/log.h"
+#include "config/option_table.h"
 #include "net/tls_context.h"
-#include "server/allocator.h"
+#include "process/allocator.h"
+#include "process/process_figures.h"
 #include "server/figures.h"
 #include "server/member_view.h"
-#include "server/option_table.h"
-#include "server/process_figures.h"
 #include "server/routes.h"
 
 namespace wh {

@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "base/result.h"
-#include "server/options.h"
+#include "config/options.h"
 
 namespace wh {
 

@@ -7,7 +7,7 @@
 #include "base/log.h"
 #include "base/protocol_guess.h"
 #include "http/url.h"
-#include "server/access.h"
+#include "security/access.h"
 #include "server/member_view.h"
 
 namespace wh {
@@ -275,12 +275,13 @@ http::Response HttpFront::outcome_response(const Pending& pending, const node::C
     case node::Outcome::not_leader:
       return redirect(pending.tls, pending.local_address, pending.target);
     case node::Outcome::dropped:
-      return failed(503, completion.sentence.empty() ? "no leader could take this in time" : printable(completion.sentence),
+      return failed(503,
+                    completion.sentence.empty() ? "no leader could take this in time" : printable(completion.sentence),
                     "not-applied");
     case node::Outcome::unknown:
       return failed(504,
                     completion.sentence.empty() ? "no answer in time: it may still take effect, at most once"
-                                             : printable(completion.sentence),
+                                                : printable(completion.sentence),
                     "unknown");
     case node::Outcome::overloaded:
       return failed(503, "too much is in progress (directive raft-max-uncommitted): try again", "not-applied");

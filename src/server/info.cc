@@ -6,7 +6,7 @@
 #include <set>
 #include <variant>
 
-#include "server/option_values.h"
+#include "config/option_values.h"
 
 namespace wh {
 namespace {

@@ -6,8 +6,8 @@
 
 #include "base/log.h"
 #include "base/nearest.h"
+#include "config/option_values.h"
 #include "http/shown.h"
-#include "server/option_values.h"
 
 namespace wh {
 namespace {

@@ -5,8 +5,8 @@
 #include <string_view>
 #include <utility>
 
+#include "config/option_values.h"
 #include "net/listener.h"
-#include "server/option_values.h"
 
 namespace wh {
 namespace {

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "base/result.h"
+#include "config/options.h"
 #include "net/address.h"
-#include "server/options.h"
 
 namespace wh {
 

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "config/options.h"
 #include "node/seeking.h"
-#include "server/options.h"
 
 namespace wh {
 

@@ -11,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "config/options.h"
 #include "http/json.h"
 #include "http/request.h"
 #include "http/response.h"
@@ -19,7 +20,6 @@
 #include "node/node.h"
 #include "server/calls.h"
 #include "server/inputs.h"
-#include "server/options.h"
 
 namespace wh {
 

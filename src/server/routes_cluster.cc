@@ -5,11 +5,11 @@
 
 #include "base/endpoint.h"
 #include "base/log.h"
+#include "config/option_values.h"
 #include "http/json.h"
-#include "server/access.h"
+#include "security/access.h"
 #include "server/health_check.h"
 #include "server/member_view.h"
-#include "server/option_values.h"
 #include "server/routes.h"
 
 namespace wh {

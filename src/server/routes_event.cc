@@ -1,8 +1,8 @@
 // The Wormhole Connector's event queue: /event is the queue named `event`.
 #include <utility>
 
+#include "config/option_values.h"
 #include "http/entity_tag.h"
-#include "server/option_values.h"
 #include "server/routes.h"
 
 namespace wh {

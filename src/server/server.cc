@@ -7,16 +7,16 @@
 
 #include "base/endpoint.h"
 #include "base/log.h"
-#include "server/access.h"
+#include "config/option_checks.h"
+#include "config/option_table.h"
+#include "config/option_values.h"
+#include "process/process_figures.h"
+#include "security/access.h"
 #include "server/identity.h"
 #include "server/info.h"
 #include "server/metrics.h"
-#include "server/option_checks.h"
-#include "server/option_table.h"
-#include "server/option_values.h"
 #include "server/own_addresses.h"
 #include "server/own_names.h"
-#include "server/process_figures.h"
 
 namespace wh {
 namespace {

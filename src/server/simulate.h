@@ -3,19 +3,9 @@
 // port and no file. Called by main.
 #pragma once
 
-#include <cstdint>
-#include <optional>
-#include <string>
+#include "config/command_line.h"
 
 namespace wh {
-
-struct SimulateArguments {
-  std::optional<uint64_t> seed;   // the first; none: by chance
-  std::optional<uint32_t> nodes;  // 1 to 7; none: each seed its own
-  uint64_t seconds = 10;          // of real time, 1 to 86,400
-  std::string faults;             // groups, with commas between; empty: as each seed has it
-  bool trace = false;             // one seed, with all that happens in it
-};
 
 // The exit status: 0 when all held, 1 when something did not, or the faults are none that there are.
 int simulate(const SimulateArguments& arguments);

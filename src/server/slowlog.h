@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-#include "server/options.h"
+#include "config/options.h"
 
 namespace wh {
 

@@ -7,10 +7,10 @@
 #include <string>
 
 #include "base/clock.h"
+#include "config/options.h"
 #include "net/loop.h"
 #include "node/node.h"
-#include "server/notify_socket.h"
-#include "server/options.h"
+#include "process/notify_socket.h"
 
 namespace wh {
 

@@ -10,8 +10,8 @@
 #include "backup/reader.h"
 #include "backup/restore.h"
 #include "base/log.h"
+#include "config/option_checks.h"
 #include "server/identity.h"
-#include "server/option_checks.h"
 #include "storage/survivor.h"
 
 namespace wh {

@@ -2,8 +2,8 @@
 // that is left. Each prints what it found and did, and returns the exit status. Called by main; blocking.
 #pragma once
 
-#include "server/command_line.h"
-#include "server/options.h"
+#include "config/command_line.h"
+#include "config/options.h"
 
 namespace wh {
 

@@ -7,9 +7,9 @@
 #include <doctest/doctest.h>
 
 #include "../../issues/node_bench.h"
+#include "config/option_table.h"
 #include "machine/command.h"
 #include "server/commands.h"
-#include "server/option_table.h"
 #include "server/routes.h"
 #include "wire/frame.h"
 

@@ -1,0 +1,39 @@
+#include "config/error.h"
+
+#include <algorithm>
+#include <cstdint>
+
+#include "base/log.h"
+#include "config/option_table.h"
+#include "config/option_values.h"
+
+namespace wh {
+
+std::string ConfigError::to_string() const {
+  std::string out = "*** FATAL CONFIG FILE ERROR ***\n" + printable(source);
+  if (line != 0) out += ":" + std::to_string(line);
+  if (!text.empty()) out += ": '" + text + "'";
+  return out + "\n" + expected;
+}
+
+std::string shown_line(std::string_view line) {
+  constexpr size_t kShown = 200;
+  line = trim_blanks(line);
+  // Not the first word alone: two directives that slipped onto one line hold a secret as well.
+  size_t end = 0;
+  for (bool first = true; end < line.size(); first = false) {
+    size_t begin = end;
+    while (begin < line.size() && (!is_name_character(line[begin]) || line[begin] == '-')) ++begin;
+    end = begin;
+    while (end < line.size() && is_name_character(line[end])) ++end;
+    const std::string_view word = line.substr(begin, end - begin);
+    const bool hides = first ? hides_value(word) : find_option(word) != nullptr && hides_value(word);
+    if (hides && end < line.size()) return printable(line.substr(0, std::min(end, kShown))) + " ***";
+  }
+  if (line.size() <= kShown) return printable(line);
+  size_t cut = kShown;
+  while (cut > kShown - 4 && (static_cast<uint8_t>(line[cut]) & 0xc0U) == 0x80) --cut;  // not within a character
+  return printable(line.substr(0, cut)) + "...";
+}
+
+}  // namespace wh

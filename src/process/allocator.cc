@@ -1,0 +1,35 @@
+#include "process/allocator.h"
+
+#include <cstddef>
+
+#include "base/log.h"
+
+// jemalloc has no header here: it is linked in the place of malloc. Weak: null where it is not linked.
+extern "C" {
+int mallctl(const char* name, void* old_value, size_t* old_size, void* new_value, size_t new_size)
+    __attribute__((weak));
+// Read by jemalloc when it begins (jemalloc(3), TUNING). Pages that nobody uses go back within five seconds, little by
+// little; two arenas, as one thread allocates nearly everything and the others free some of it.
+extern const char* malloc_conf;
+const char* malloc_conf = "dirty_decay_ms:5000,muzzy_decay_ms:0,narenas:2";
+}
+
+namespace wh {
+
+void begin_giving_memory_back() {
+  if (mallctl == nullptr) return;
+  bool on = true;
+  if (const int error = mallctl("background_thread", nullptr, nullptr, &on, sizeof on); error != 0)
+    logf(LogLevel::warning, "the allocator could not begin its thread: memory that is freed may stay with the process");
+}
+
+std::string allocator_name() {
+  if (mallctl == nullptr) return "libc";
+  const char* version = nullptr;
+  size_t size = sizeof version;
+  if (mallctl("version", &version, &size, nullptr, 0) != 0) return "jemalloc";
+  const std::string text = version;
+  return "jemalloc-" + text.substr(0, text.find('-'));
+}
+
+}  // namespace wh

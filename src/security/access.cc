@@ -1,0 +1,152 @@
+#include "security/access.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/log.h"
+#include "config/option_values.h"
+#include "http/shown.h"
+#include "security/password.h"
+
+namespace wh {
+namespace {
+
+// The host of an authority, without port and brackets, and the port as it stands there; both empty when it is none.
+std::pair<std::string_view, std::string_view> split_authority(std::string_view authority) {
+  std::string_view host = authority.substr(0, authority.find(':'));
+  std::string_view rest = authority.substr(host.size());
+  if (!authority.empty() && authority.front() == '[') {
+    const size_t end = authority.find(']');
+    if (end == std::string_view::npos) return {};
+    host = authority.substr(1, end - 1);
+    rest = authority.substr(end + 1);
+  }
+  if (rest.empty()) return {host, {}};
+  const std::string_view port = rest.substr(1);
+  if (rest.front() != ':' || port.find_first_not_of("0123456789") != std::string_view::npos) return {};
+  return {host, port};
+}
+
+// RFC 3986 3.2.2: `localhost.` is the same host as `localhost`.
+std::string_view without_final_dot(std::string_view host) {
+  if (host.ends_with('.')) host.remove_suffix(1);
+  return host;
+}
+
+bool same_host(std::string_view a, std::string_view b) {
+  return http::equals_ignoring_case(without_final_dot(a), without_final_dot(b));
+}
+
+// A name that a page of another site cannot have made the browser's resolver point here (DNS rebinding, HAZARDS H8).
+bool host_is_known(const Options& options, std::string_view authority, std::string_view announced_host) {
+  const std::string_view host = split_authority(authority).first;
+  if (is_ipv4_literal(without_final_dot(host)) || is_ipv6_literal(host)) return true;
+  const auto same = [&](std::string_view name) { return same_host(host, name); };
+  return same("localhost") || (!announced_host.empty() && same(announced_host)) ||
+         std::any_of(options.allowed_hosts.begin(), options.allowed_hosts.end(), same);
+}
+
+// Whether an Origin names the host and port that was asked.
+bool origin_is_here(std::string_view origin, std::string_view authority) {
+  const size_t scheme = origin.find("://");
+  if (scheme == std::string_view::npos) return false;
+  const std::string_view default_port = http::equals_ignoring_case(origin.substr(0, scheme), "https") ? "443" : "80";
+  const auto theirs = split_authority(origin.substr(scheme + 3));
+  const auto ours = split_authority(authority);
+  return same_host(theirs.first, ours.first) &&
+         (theirs.second.empty() ? default_port : theirs.second) == (ours.second.empty() ? default_port : ours.second);
+}
+
+constexpr std::string_view kPassHostOn = "; a proxy in front must pass Host on as it came (docs/proxies.md)";
+
+// Beside those that begin with X-Forwarded-.
+constexpr std::array<std::string_view, 12> kProxyFields{"Forwarded",
+                                                        "Via",
+                                                        "X-Real-IP",
+                                                        "X-Client-IP",
+                                                        "X-Cluster-Client-IP",
+                                                        "Client-IP",
+                                                        "X-Original-Forwarded-For",
+                                                        "X-Envoy-External-Address",
+                                                        "CF-Connecting-IP",
+                                                        "True-Client-IP",
+                                                        "Fastly-Client-IP",
+                                                        "X-Original-Host"};
+
+}  // namespace
+
+std::string_view proxy_field(const http::Request& request) {
+  constexpr std::string_view kPrefix = "X-Forwarded-";
+  for (const http::Header& field : request.headers) {
+    const std::string_view name = field.name;
+    if (http::equals_ignoring_case(name.substr(0, kPrefix.size()), kPrefix) ||
+        std::any_of(kProxyFields.begin(), kProxyFields.end(),
+                    [&](std::string_view known) { return http::equals_ignoring_case(name, known); }))
+      return name;
+  }
+  return {};
+}
+
+std::string protected_mode_refusal(const Options& options, const ByteStream& stream, std::string_view proxy) {
+  if (!options.protected_mode || !options.requirepass.empty()) return {};
+  if (stream.peer_is_loopback() && proxy.empty()) return {};
+  if (options.tls_auth_clients == TlsAuthClients::yes && stream.peer_is_verified()) return {};
+  if (options.tls_auth_clients == TlsAuthClients::yes)
+    return "protected mode: without a password, clients on other machines are served only where they show a "
+           "certificate, on tls-port; ask there, or set requirepass, or, on a network you trust, protected-mode no";
+  return "protected mode: this server has neither a password nor client certificates, so it serves its own machine "
+         "only" +
+         (proxy.empty() ? "" : ", and not what a proxy passed on (" + printable(proxy) + ")") +
+         "; set requirepass, or tls-auth-clients yes, or, on a network you trust, protected-mode no";
+}
+
+std::optional<http::Response> refuse(const Options& options, const ByteStream& stream, const http::Request& request,
+                                     const AccessNeeds& needs, std::string_view announced_host) {
+  if (needs.exempt) return std::nullopt;
+  const std::string_view proxy = proxy_field(request);
+  if (const std::string why = protected_mode_refusal(options, stream, proxy); !why.empty())
+    return http::error_response(403, why);
+  if (!options.requirepass.empty()) {
+    const std::string* authorization = request.header("Authorization");
+    if (authorization == nullptr || !authorization_has(*authorization, options.requirepass)) {
+      http::Response response =
+          http::error_response(401, authorization == nullptr ? "a password is needed: Authorization: Bearer PASSWORD"
+                                                             : "the password is wrong");
+      response.headers.push_back({"WWW-Authenticate", "Basic realm=\"wormhole\""});
+      return response;
+    }
+  } else if ((request.minor_version > 0 || !request.host.empty()) &&
+             !host_is_known(options, request.host, announced_host)) {
+    return http::error_response(403, "the Host " + http::shown(request.host) +
+                                         " is not known here; ask by address, or name it in the directive "
+                                         "allowed-hosts");
+  }
+  if (!needs.changes_state && !needs.costly) return std::nullopt;
+  if (const std::string* site = request.header("Sec-Fetch-Site");
+      site != nullptr && *site != "same-origin" && *site != "none")
+    return http::error_response(
+        403, "another site's page may not change anything here (Sec-Fetch-Site is " + http::shown(*site) + ")");
+  if (const std::string* origin = request.header("Origin"); origin != nullptr && !origin_is_here(*origin, request.host))
+    return http::error_response(403, "a page of another origin may not change anything here: the Origin is " +
+                                         http::shown(*origin) + ", the Host that was asked is " +
+                                         http::shown(request.host) + std::string(kPassHostOn));
+  if (!needs.writes_by_get) return std::nullopt;
+  const auto not_by_this_method = [](std::string_view allow, std::string_view sentence) {
+    http::Response response = http::error_response(405, sentence);
+    response.headers.push_back({"Allow", std::string(allow)});
+    return response;
+  };
+  if (request.method == http::Method::head)
+    return not_by_this_method("GET, POST, OPTIONS", "HEAD changes nothing: use POST");
+  if (request.method != http::Method::get || options.get_writes == GetWrites::yes) return std::nullopt;
+  if (options.get_writes == GetWrites::no)
+    return not_by_this_method("POST, OPTIONS", "GET may not write here: use POST");
+  if (!stream.peer_is_loopback() || !proxy.empty())
+    return http::error_response(403,
+                                "GET may write from this machine only" +
+                                    (proxy.empty() ? "" : ", and a proxy passed this on (" + printable(proxy) + ")") +
+                                    "; directive get-writes; use POST");
+  return std::nullopt;
+}
+
+}  // namespace wh

@@ -1,0 +1,44 @@
+// Who is let in at raft-port, and who is believed on a connection that this node dialled: TLS between members
+// (directive tls-cluster) and protected mode. The secret is PeerTransport's own matter. Made by Server, called by
+// PeerTransport.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "base/byte_stream.h"
+#include "config/options.h"
+#include "net/loop.h"
+#include "net/peers.h"
+#include "net/tls_gate.h"
+#include "security/certificates.h"
+
+namespace wh {
+
+class PeerDoor {
+ public:
+  // All must outlive it.
+  PeerDoor(const Options& options, net::Loop& loop, net::HandshakeGate& gate, const Certificates& certificates);
+
+  // The transport's options with this door in them; it must outlive the transport.
+  [[nodiscard]] net::PeerOptions transport_options(uint64_t seed);
+
+  // When the certificate ends that a node showed last, in seconds since 1970, by node-id. For INFO.
+  [[nodiscard]] const std::map<std::string, int64_t>& cert_ends() const { return cert_ends_; }
+
+ private:
+  static constexpr size_t kMaxRemembered = 64;
+  // One sentence when the connection's certificate is not that of `identity`; else empty.
+  std::string name_objection(const ByteStream& stream, const node::Identity& identity);
+  [[nodiscard]] std::string protected_mode_objection(const ByteStream& stream) const;
+
+  const Options& options_;
+  net::Loop& loop_;
+  net::HandshakeGate& gate_;
+  const Certificates& certificates_;
+  std::map<std::string, int64_t> cert_ends_;
+};
+
+}  // namespace wh
