@@ -205,6 +205,16 @@ void TlsStream::not_tls(std::string_view first_bytes) {
 }
 
 void TlsStream::on_end() {
+  inner_ended_ = true;
+  end_when_read();
+}
+
+// The stream below has ended. What came before counts first, where it is not worked on yet: who greets, says all that
+// it has to say and hangs up may do so at once (RFC 8446 2), while its handshake stands in line.
+void TlsStream::end_when_read() {
+  if (!inner_ended_) return;
+  if (state_ == State::handshaking && ticket_.waiting()) return;
+  if (state_ == State::established && (in_.size() > in_taken_ || pump_due_)) return;
   if (state_ == State::handshaking && accepted_ && !seen_bytes_) {
     // A probe of the port: nothing that went wrong.
     end_session();
@@ -272,6 +282,7 @@ void TlsStream::handshake(bool step_allowed) {
     const int code = mbedtls_ssl_handshake_step(&ssl);
     if (code == MBEDTLS_ERR_SSL_WANT_READ) {
       update_inner_reading();
+      end_when_read();
       return;
     }
     if (code != 0) {
@@ -370,7 +381,7 @@ void TlsStream::deliver() {
   unsigned char plain[kRecordSize];
   while (state_ == State::established && !peer_ended_ && !paused_ && !closing_ && handler_ != nullptr) {
     const int result = mbedtls_ssl_read(&session_->ssl, plain, sizeof plain);
-    if (result == MBEDTLS_ERR_SSL_WANT_READ) return;
+    if (result == MBEDTLS_ERR_SSL_WANT_READ) return end_when_read();
     if (is_session_ticket(result)) continue;
     if (result == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY) {
       peer_ended_ = true;

@@ -94,6 +94,7 @@ class TlsStream final : public ByteStream, private StreamHandler {
   bool begin_session();
   void pump();
   void handshake(bool step_allowed);
+  void end_when_read();
   void handshake_failed(int code);
   [[nodiscard]] std::string why_not_verified() const;
   [[nodiscard]] std::string why_unread(int code) const;
@@ -135,6 +136,7 @@ class TlsStream final : public ByteStream, private StreamHandler {
   bool paused_ = false;
   bool closing_ = false;     // close() was called
   bool peer_ended_ = false;  // close_notify has come
+  bool inner_ended_ = false;
   bool above_high_ = false;
   bool verified_ = false;
   bool heard_ = false;    // data has come
