@@ -321,7 +321,7 @@ void TcpStream::linger() {
     const bool silent = std::exchange(read_away_seen_, read_away_) == read_away_;
     if (silent || loop_.now() - lingering_since_ >= kLingerMs) finish("");
   });
-  close_timer_->start(kLingerSilenceMs, kLingerSilenceMs);
+  close_timer_->start(read_away_ == 0 ? kLingerIdleMs : kLingerSilenceMs, kLingerSilenceMs);
 }
 
 void TcpStream::read_away(size_t size) {

@@ -223,12 +223,21 @@ TEST_CASE("lingering ends: after some silence, at last also for a peer that send
   Loop loop;
   Talk talk(loop);
   const Millis start = loop.now();
-  SUBCASE("silence") {
+  SUBCASE("silence from the beginning") {
     talk.server->close();
     REQUIRE(run_until(loop, [&] { return talk.at_server.closes == 1; }));
     const Millis took = loop.now() - start;
+    CHECK(took >= TcpStream::kLingerIdleMs - 1);
+    CHECK(took < TcpStream::kLingerIdleMs + 1'000);
+    CHECK(talk.at_client.ends == 1);
+  }
+  SUBCASE("silence after some bytes") {
+    talk.server->close();
+    talk.client->write("of a request that was refused");
+    REQUIRE(run_until(loop, [&] { return talk.at_server.closes == 1; }));
+    const Millis took = loop.now() - start;
     CHECK(took >= TcpStream::kLingerSilenceMs - 1);
-    CHECK(took < TcpStream::kLingerSilenceMs + 1'000);
+    CHECK(took < TcpStream::kLingerIdleMs + TcpStream::kLingerSilenceMs + 1'000);
     CHECK(talk.at_client.ends == 1);
   }
   SUBCASE("drops") {
