@@ -55,8 +55,8 @@ class TcpStream final : public ByteStream {
   static constexpr size_t kLargeRead = 16 * 1024;
   // After close(), once all is sent and our side has ended, what the peer still sends is read away (RFC 9112 9.6): a
   // peer that is in the midst of sending reads the answer only then, and a reset would take it away. Ended by the
-  // peer's own end, a silence, or a bound on the time or the bytes. Of whom nothing came since is silent sooner: most of
-  // those are idle, and at a shutdown are waited for.
+  // peer's own end, a silence, or a bound on the time or the bytes. Of whom nothing came since is silent sooner: most
+  // of those are idle, and at a shutdown are waited for.
   static constexpr uint64_t kLingerIdleMs = 1'000;
   static constexpr uint64_t kLingerSilenceMs = 2'000;
   static constexpr uint64_t kLingerMs = 10'000;
