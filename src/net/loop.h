@@ -29,7 +29,8 @@ namespace wh::net {
 class Loop;
 class Resolver;
 
-// How the loop fares; microseconds and milliseconds of the monotonic clock, waiting in the poll not counted as work.
+// What the loop has done; microseconds and milliseconds of the monotonic clock, waiting in the poll not counted as
+// work.
 struct LoopStats {
   uint64_t turns = 0;
   uint64_t last_turn_us = 0;

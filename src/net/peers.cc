@@ -88,8 +88,8 @@ Result<wire::HelloReply> PeerTransport::read_reply(const PeerLink& link, const w
   if (reply->refusal == wire::Refusal::tls)
     return Error{"it speaks TLS only: tls-cluster must be the same on every node, and is " +
                  std::string(options_.secure ? "yes" : "no") + " on this one"};
-  if (options_.mistrust)
-    if (const std::string why = options_.mistrust(link.stream(), reply->receiver.identity); !why.empty())
+  if (options_.verify_listener)
+    if (const std::string why = options_.verify_listener(link.stream(), reply->receiver.identity); !why.empty())
       return Error{why};
   if (!options_.secret.empty() &&
       (!reply->demands_proof || !same_proof(reply->proof, listener_proof(options_.secret, greeting, *reply))))
@@ -116,8 +116,8 @@ void PeerTransport::send_proof(PeerLink& link, const std::string& greeting, cons
   link.send(buffer_);
 }
 
-void PeerTransport::doubt(const std::string& address) {
-  if (const auto target = parse_endpoint(address)) loop_.resolver().doubt(target->host);
+void PeerTransport::invalidate(const std::string& address) {
+  if (const auto target = parse_endpoint(address)) loop_.resolver().invalidate(target->host);
 }
 
 void PeerTransport::log_limited(LogLimiter& limiter, const std::string& line, LogLevel level) {

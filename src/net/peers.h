@@ -72,9 +72,9 @@ struct PeerOptions {
       secure_accepted;
   // Why a caller that says to be `sender` is not let in over this connection (what it shows for itself, where it comes
   // from), one sentence; nothing when it is. Empty: all are.
-  std::function<std::string(const ByteStream& stream, const node::Identity& sender)> objection;
+  std::function<std::string(const ByteStream& stream, const node::Identity& sender)> authorize_dialer;
   // Why whoever answers on a connection that this node dialled is not believed to be `receiver`; as above.
-  std::function<std::string(const ByteStream& stream, const node::Identity& receiver)> mistrust;
+  std::function<std::string(const ByteStream& stream, const node::Identity& receiver)> verify_listener;
 };
 
 class PeerTransport final : public node::Transport {
@@ -200,7 +200,7 @@ class PeerTransport final : public node::Transport {
   [[nodiscard]] std::string dialled_end_text(const std::string& why) const;
   void send_proof(PeerLink& link, const std::string& greeting, const wire::HelloReply& reply);
   // The next dial of this address asks for its host's name again.
-  void doubt(const std::string& address);
+  void invalidate(const std::string& address);
   void log_limited(LogLimiter& limiter, const std::string& line, LogLevel level = LogLevel::notice);
   void look_for_progress();
 

@@ -153,7 +153,7 @@ void PeerTransport::finish_question(uint64_t request, Result<node::Answer> answe
   const auto it = questions_.find(request);
   WH_ASSERT(it != questions_.end(), "a question ends once");
   if (it->second->link) it->second->link->drop();
-  if (!answer) doubt(it->second->address);
+  if (!answer) invalidate(it->second->address);
   questions_.erase(it);
   events_.answered(request, std::move(answer));
 }

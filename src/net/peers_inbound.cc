@@ -233,7 +233,8 @@ std::pair<wire::Refusal, std::string> PeerTransport::judge(const PeerLink& link,
   // One member's certificate or secret is no other member's: whoever has a name speaks for that name alone.
   if (const auto known = peers_.find(sender.instance); known != peers_.end() && known->second->peer.name != sender.name)
     return {Refusal::sender, them + " is not that instance: it is node " + known->second->peer.name};
-  if (std::string why = options_.objection ? options_.objection(link.stream(), sender) : std::string(); !why.empty())
+  if (std::string why = options_.authorize_dialer ? options_.authorize_dialer(link.stream(), sender) : std::string();
+      !why.empty())
     return {Refusal::sender, std::move(why)};
   if (hello.intended_instance && hello.intended_instance != identity_.instance)
     return {Refusal::instance, us + " listens here, not " + node_text(hello.intended_name, hello.intended_instance) +

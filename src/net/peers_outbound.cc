@@ -80,7 +80,7 @@ void PeerTransport::disconnect(Outbound& out) {
 void PeerTransport::retry_now(Outbound& out) { out.retry.start(0); }
 
 void PeerTransport::retry_later(Outbound& out) {
-  doubt(out.peer.raft_address);
+  invalidate(out.peer.raft_address);
   const uint64_t delay_ms = prng_.between(out.backoff_ms / 2, out.backoff_ms);
   out.backoff_ms = std::min(out.backoff_ms * 2, kMaxBackoffMs);
   out.retry.start(delay_ms);
@@ -142,7 +142,7 @@ void PeerTransport::peer_gone(Outbound& out, const std::string& why) {
   out.died = true;
   if (loop_.now() - out.accepted_at >= kStableMs) {
     out.backoff_ms = kMinBackoffMs;
-    doubt(out.peer.raft_address);
+    invalidate(out.peer.raft_address);
     retry_now(out);
   } else {
     retry_later(out);

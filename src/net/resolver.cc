@@ -38,7 +38,7 @@ uint64_t Resolver::resolve(const std::string& name, Callback callback) {
   }
   Entry& entry = found->second;
   const Millis age = loop_.now() - entry.resolved_at;
-  const bool usable = !entry.addresses.empty() && !entry.doubted && age < kUsableMs;
+  const bool usable = !entry.addresses.empty() && !entry.invalidated && age < kUsableMs;
   int error = 0;
   if (entry.request == nullptr && (!usable || age >= kFreshMs)) error = start(name, entry);
   if (usable) {
@@ -60,8 +60,8 @@ Addresses Resolver::known(const std::string& name) const {
   return found == entries_.end() ? Addresses() : found->second.addresses;
 }
 
-void Resolver::doubt(const std::string& name) {
-  if (const auto found = entries_.find(name); found != entries_.end()) found->second.doubted = true;
+void Resolver::invalidate(const std::string& name) {
+  if (const auto found = entries_.find(name); found != entries_.end()) found->second.invalidated = true;
 }
 
 bool Resolver::busy() const {
@@ -108,7 +108,7 @@ void Resolver::finished(Request& request, int error, const addrinfo* found) {
   if (error == 0) {
     entry.addresses = addresses;
     entry.resolved_at = loop_.now();
-    entry.doubted = false;
+    entry.invalidated = false;
   } else if (entry.addresses.empty()) {
     entries_.erase(request.name);
   } else if (loop_.now() - entry.resolved_at < kUsableMs) {

@@ -1,6 +1,6 @@
 // Names to addresses, on libuv's workers, so that a name server that is down holds up nobody (HAZARDS G12). One lookup
 // a name at a time, however many ask; answers are kept, and an old one is used at once while a new one is fetched,
-// unless it is in doubt. Called by dial and by the peers' transport, through Loop.
+// unless it was invalidated. Called by dial and by the peers' transport, through Loop.
 #pragma once
 
 #include <cstddef>
@@ -43,7 +43,7 @@ class Resolver {
   [[nodiscard]] bool busy() const;
   // What is known of this name led nowhere: the next to ask waits for a new answer, and gets the old one only if none
   // comes.
-  void doubt(const std::string& name);
+  void invalidate(const std::string& name);
 
  private:
   struct Request;
@@ -54,7 +54,7 @@ class Resolver {
   struct Entry {
     Addresses addresses;
     Millis resolved_at = 0;
-    bool doubted = false;
+    bool invalidated = false;
     Request* request = nullptr;  // not null while a lookup runs; it is libuv's
     std::vector<Waiter> waiters;
   };

@@ -1,7 +1,7 @@
 // This process's side of TLS: what the files of the `tls-*` directives held when they were last read, as one context
 // for each use. Reads them anew on SIGHUP, on a worker, and takes over all or nothing: what cannot be used is logged,
 // and what was read before stays. Connections keep the context they began with (HAZARDS J6). Warns before certificates
-// end (HAZARDS J7). Made by Server, asked by the listeners, PeerDoor and INFO.
+// end (HAZARDS J7). Made by Server, asked by the listeners, PeerAccess and INFO.
 #pragma once
 
 #include <cstdint>

@@ -24,12 +24,12 @@ using Arguments = std::vector<std::string>;
 
 CommandBegun write(const machine::Body& body) {
   if (const Status fits = machine::check(body); !fits) return error_reply(ErrorWord::err, fits.error());
-  return std::pair{Call{.kind = CallKind::write, .command = machine::encode_body(body), .admin = {}}, CommandMemory{}};
+  return std::pair{Call{.kind = CallKind::write, .command = machine::encode_body(body), .admin = {}}, CommandState{}};
 }
 
 CommandBegun read(const CommandContext& context, Arguments names) {
   const CallKind kind = context.options.read_consistency == ReadConsistency::stale ? CallKind::stale : CallKind::read;
-  return std::pair{Call{.kind = kind, .command = {}, .admin = {}}, CommandMemory{std::move(names)}};
+  return std::pair{Call{.kind = kind, .command = {}, .admin = {}}, CommandState{std::move(names)}};
 }
 
 // The state machine's reply, or the error to answer.
@@ -44,8 +44,8 @@ std::variant<machine::Reply, std::string> reply_of(const node::Completion& compl
 // --- keys
 
 CommandBegun begin_get(const CommandContext& context, Arguments& a) { return read(context, {std::move(a[1])}); }
-std::string finish_get(const CommandContext& context, const CommandMemory& memory, const node::Completion&) {
-  const Bytes* value = context.node.machine().get(memory.names[0]);
+std::string finish_get(const CommandContext& context, const CommandState& state, const node::Completion&) {
+  const Bytes* value = context.node.machine().get(state.names[0]);
   return value == nullptr ? null_reply() : bulk_reply(value->view());
 }
 
@@ -56,7 +56,7 @@ CommandBegun begin_mset(const CommandContext&, Arguments& a) {
   for (size_t i = 1; i + 1 < a.size(); i += 2) set.pairs.emplace_back(a[i], a[i + 1]);
   return write(set);
 }
-std::string finish_ok(const CommandContext&, const CommandMemory&, const node::Completion& completion) {
+std::string finish_ok(const CommandContext&, const CommandState&, const node::Completion& completion) {
   auto reply = reply_of(completion);
   if (auto* error = std::get_if<std::string>(&reply)) return std::move(*error);
   return debug::simple_reply("OK");
@@ -67,7 +67,7 @@ CommandBegun begin_del(const CommandContext&, Arguments& a) {
   for (size_t i = 1; i < a.size(); ++i) del.keys.emplace_back(a[i]);
   return write(del);
 }
-std::string finish_count(const CommandContext&, const CommandMemory&, const node::Completion& completion) {
+std::string finish_count(const CommandContext&, const CommandState&, const node::Completion& completion) {
   auto reply = reply_of(completion);
   if (auto* error = std::get_if<std::string>(&reply)) return std::move(*error);
   return integer_reply(static_cast<int64_t>(std::get<machine::Reply>(reply).count));
@@ -77,27 +77,27 @@ CommandBegun begin_exists(const CommandContext& context, Arguments& a) {
   a.erase(a.begin());
   return read(context, std::move(a));
 }
-std::string finish_exists(const CommandContext& context, const CommandMemory& memory, const node::Completion&) {
-  return integer_reply(std::count_if(memory.names.begin(), memory.names.end(),
+std::string finish_exists(const CommandContext& context, const CommandState& state, const node::Completion&) {
+  return integer_reply(std::count_if(state.names.begin(), state.names.end(),
                                      [&](const std::string& key) { return context.node.machine().exists(key); }));
 }
 
 CommandBegun begin_dbsize(const CommandContext& context, Arguments&) { return read(context, {}); }
-std::string finish_dbsize(const CommandContext& context, const CommandMemory&, const node::Completion&) {
+std::string finish_dbsize(const CommandContext& context, const CommandState&, const node::Completion&) {
   return integer_reply(static_cast<int64_t>(context.node.machine().key_count()));
 }
 
 // --- queues
 
 CommandBegun begin_rpush(const CommandContext&, Arguments& a) { return write(machine::Enqueue{a[1], a[2]}); }
-std::string finish_rpush(const CommandContext&, const CommandMemory&, const node::Completion& completion) {
+std::string finish_rpush(const CommandContext&, const CommandState&, const node::Completion& completion) {
   auto reply = reply_of(completion);
   if (auto* error = std::get_if<std::string>(&reply)) return std::move(*error);
   return integer_reply(static_cast<int64_t>(std::get<machine::Reply>(reply).queue_length));
 }
 
 CommandBegun begin_lpop(const CommandContext&, Arguments& a) { return write(machine::Dequeue{a[1], std::nullopt}); }
-std::string finish_lpop(const CommandContext&, const CommandMemory&, const node::Completion& completion) {
+std::string finish_lpop(const CommandContext&, const CommandState&, const node::Completion& completion) {
   auto decoded = reply_of(completion);
   if (auto* error = std::get_if<std::string>(&decoded)) return std::move(*error);
   const auto& reply = std::get<machine::Reply>(decoded);
@@ -108,14 +108,14 @@ CommandBegun begin_lindex(const CommandContext& context, Arguments& a) {
   if (a[2] != "0") return error_reply(ErrorWord::err, "only the front of a queue can be looked at: LINDEX queue 0");
   return read(context, {std::move(a[1])});
 }
-std::string finish_lindex(const CommandContext& context, const CommandMemory& memory, const node::Completion&) {
-  const machine::Event* front = context.node.machine().front(memory.names[0]);
+std::string finish_lindex(const CommandContext& context, const CommandState& state, const node::Completion&) {
+  const machine::Event* front = context.node.machine().front(state.names[0]);
   return front == nullptr ? null_reply() : bulk_reply(front->bytes.view());
 }
 
 CommandBegun begin_llen(const CommandContext& context, Arguments& a) { return read(context, {std::move(a[1])}); }
-std::string finish_llen(const CommandContext& context, const CommandMemory& memory, const node::Completion&) {
-  return integer_reply(static_cast<int64_t>(context.node.machine().queue_length(memory.names[0])));
+std::string finish_llen(const CommandContext& context, const CommandState& state, const node::Completion&) {
+  return integer_reply(static_cast<int64_t>(context.node.machine().queue_length(state.names[0])));
 }
 
 // --- the server

@@ -29,17 +29,17 @@ struct CommandContext {
   SlowLog& slow_log;
 };
 
-struct CommandMemory {
+struct CommandState {
   std::vector<std::string> names;  // the key, or keys, or the queue
 };
 
-using CommandBegun = std::variant<std::pair<Call, CommandMemory>, std::string>;
+using CommandBegun = std::variant<std::pair<Call, CommandState>, std::string>;
 
 struct CommandSpec {
   debug::Command command;
   CommandBegun (*begin)(const CommandContext&, std::vector<std::string>& arguments);
   // Called for an applied call only; nullptr where begin always answers.
-  std::string (*finish)(const CommandContext&, const CommandMemory&, const node::Completion&);
+  std::string (*finish)(const CommandContext&, const CommandState&, const node::Completion&);
 };
 
 const std::vector<CommandSpec>& command_specs();

@@ -85,9 +85,9 @@ void DebugFront::on_command(debug::CommandId id, const debug::Command& command, 
   // Who sets the password knows it; all others must give it from now on.
   if (generation != service_.settings.password_generation) connections_.find(id.connection)->trust();
   if (auto* answer = std::get_if<std::string>(&begun)) return reply(asked, std::move(*answer));
-  auto& [call, memory] = std::get<0>(begun);
+  auto& [call, state] = std::get<0>(begun);
   const node::Token token = calls_.start(*this, std::move(call));
-  pending_.emplace(token, Pending{std::move(asked), std::move(memory)});
+  pending_.emplace(token, Pending{std::move(asked), std::move(state)});
 }
 
 void DebugFront::on_completion(const node::Completion& completion) {
@@ -95,7 +95,7 @@ void DebugFront::on_completion(const node::Completion& completion) {
   Pending& pending = node.mapped();
   const CommandSpec& spec = *pending.asked.spec;
   reply(pending.asked, completion.outcome == node::Outcome::applied
-                           ? spec.finish(context_, pending.memory, completion)
+                           ? spec.finish(context_, pending.state, completion)
                            : outcome_reply(completion, spec.command.overlap == debug::Overlap::write));
 }
 

@@ -11,7 +11,7 @@
 #include "base/byte_stream.h"
 #include "debug/connection.h"
 #include "server/calls.h"
-#include "server/client_door.h"
+#include "server/client_admission.h"
 #include "server/commands.h"
 #include "server/front_connections.h"
 #include "server/slowlog.h"
@@ -35,7 +35,7 @@ class DebugFront final : public debug::CommandHandler, public CallOwner, public 
   void check_deadlines();
   void drain();
   void reconfigure();
-  void bury() { connections_.bury(); }
+  void reap() { connections_.reap(); }
 
   // Adds those that hold memory.
   void add_holders(std::vector<BufferHolder>& holders) const { connections_.add_holders(holders); }
@@ -67,7 +67,7 @@ class DebugFront final : public debug::CommandHandler, public CallOwner, public 
   };
   struct Pending {
     Asked asked;
-    CommandMemory memory;
+    CommandState state;
   };
   void reply(Asked& asked, std::string resp);
   void note(debug::CommandId id, const debug::Command& command, uint64_t took_us, std::vector<std::string>&& shown);

@@ -71,7 +71,7 @@ Text utc(Number ends) { return ends ? Text(net::utc_text(*ends)) : std::nullopt;
 // "node2=89,node3=12"
 Text tls_peer_certs(const S& s) {
   std::string text;
-  for (const auto& [name, ends] : s.peer_door.cert_ends())
+  for (const auto& [name, ends] : s.peer_access.cert_ends())
     text +=
         (text.empty() ? "" : ",") + printable(name) + "=" + std::to_string(days_until(ends, net::seconds_since_1970()));
   return text.empty() ? std::nullopt : Text(text);
@@ -327,7 +327,7 @@ const Figure kTable[] = {
    .read = [](const S& s) { return number(s.relief.cut()); }},
   {.section = I::clients, .field = "evicted_clients", .metric = "wormhole_clients_evicted_total", .type = M::counter,
    .help = "Idle clients disconnected for new ones, as there were maxclients",
-   .read = [](const S& s) { return number(s.client_door.evicted()); }},
+   .read = [](const S& s) { return number(s.client_admission.evicted()); }},
   {.section = I::clients, .field = "evicted_handshakes", .metric = "wormhole_tls_handshakes_evicted_total",
    .type = M::counter, .help = "TLS handshakes ended or refused because there were too many at once",
    .read = [](const S& s) { return number(s.tls_gate.evicted() + s.tls_gate.refused()); }},

@@ -21,11 +21,11 @@
 #include "net/tls_gate.h"
 #include "node/node.h"
 #include "security/certificates.h"
-#include "security/peer_door.h"
+#include "security/peer_access.h"
 #include "server/backups.h"
 #include "server/buffer_relief.h"
 #include "server/calls.h"
-#include "server/client_door.h"
+#include "server/client_admission.h"
 #include "server/debug_front.h"
 #include "server/http_front.h"
 #include "server/turn_watch.h"
@@ -48,13 +48,13 @@ struct Sources {
   int64_t started_unix_s = 0;
   uint64_t log_lines_dropped = 0;
   const Certificates& certificates;
-  const PeerDoor& peer_door;
+  const PeerAccess& peer_access;
   const net::HandshakeGate& tls_gate;
   const BufferBudget& buffers;
   const BufferRelief& relief;
   const net::ClientTurns& client_turns;
   const net::Descriptors& descriptors;
-  const ClientDoor& client_door;
+  const ClientAdmission& client_admission;
   const net::PeerTransport& transport;
 };
 

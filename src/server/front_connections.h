@@ -11,7 +11,7 @@
 
 #include "base/clock.h"
 #include "server/buffer_relief.h"
-#include "server/client_door.h"
+#include "server/client_admission.h"
 
 namespace wh {
 
@@ -41,11 +41,11 @@ class FrontConnections {
 
   // Destroys it at once, if it is there; never from inside a callback of it.
   void end(uint64_t id) { open_.erase(id); }
-  // It has closed, and says so from inside itself: destroyed by bury(), which is called once a turn.
+  // It has closed, and says so from inside itself: destroyed by reap(), which is called once a turn.
   void closed(uint64_t id) {
     if (auto node = open_.extract(id); !node.empty()) ended_.push_back(std::move(node.mapped()));
   }
-  void bury() { ended_.clear(); }
+  void reap() { ended_.clear(); }
 
   // ClientFront's part. `may_go` says of one, by its number, whether it may give way at all.
   template <typename MayGo>

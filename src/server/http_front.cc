@@ -57,13 +57,13 @@ uint64_t HttpFront::open(std::unique_ptr<ByteStream> stream) {
 }
 
 void HttpFront::accept_probe(std::unique_ptr<ByteStream> stream) {
-  if (probes_.size() >= ClientDoor::kProbes) {
+  if (probes_.size() >= ClientAdmission::kProbes) {
     ++counters_.turned_away;
     // The oldest gives way, of an address that holds more than its share if there is one.
     const auto greedy = std::find_if(probes_.begin(), probes_.end(), [this](const Probe& probe) {
       const auto held = std::count_if(probes_.begin(), probes_.end(),
                                       [&probe](const Probe& other) { return other.group == probe.group; });
-      return static_cast<size_t>(held) > ClientDoor::kProbes / ClientDoor::kShares;
+      return static_cast<size_t>(held) > ClientAdmission::kProbes / ClientAdmission::kShares;
     });
     const auto victim = greedy == probes_.end() ? probes_.begin() : greedy;
     connections_.end(victim->connection);
@@ -211,10 +211,10 @@ void HttpFront::on_request(http::RequestId id, http::Request&& request) {
   }
   Begun begun = route->begin(context_, route_request);
   if (auto* response = std::get_if<http::Response>(&begun)) return respond(asked, std::move(*response));
-  auto& [call, memory] = std::get<RouteCall>(begun);
+  auto& [call, state] = std::get<RouteCall>(begun);
   call.kind = kind;
   if (kind == CallKind::write) call.may_forward = may_forward(*route, request);
-  Pending pending{std::move(asked), std::move(memory), {}, {}, connection.stream().is_tls()};
+  Pending pending{std::move(asked), std::move(state), {}, {}, connection.stream().is_tls()};
   if (kind == CallKind::write && !call.may_forward) {
     Result<std::string> target = http::canonical_target(request.path, request.query);
     if (!target) return respond(pending.asked, http::error_response(400, target.error()));
@@ -258,7 +258,7 @@ void HttpFront::on_completion(const node::Completion& completion) {
   const Pending& pending = node.mapped();
   if (completion.outcome == node::Outcome::applied && pending.asked.route->finish_later != nullptr)
     return pending.asked.route->finish_later(
-        context_, pending.memory, completion,
+        context_, pending.state, completion,
         [this, asked = pending.asked](http::Response response) { respond(asked, std::move(response)); });
   respond(pending.asked, outcome_response(pending, completion));
 }
@@ -271,7 +271,7 @@ http::Response HttpFront::outcome_response(const Pending& pending, const node::C
   };
   switch (completion.outcome) {
     case node::Outcome::applied:
-      return pending.asked.route->finish(context_, pending.memory, completion);
+      return pending.asked.route->finish(context_, pending.state, completion);
     case node::Outcome::not_leader:
       return redirect(pending.tls, pending.local_address, pending.target);
     case node::Outcome::dropped:

@@ -19,7 +19,7 @@
 #include "http/connection.h"
 #include "http/router.h"
 #include "server/calls.h"
-#include "server/client_door.h"
+#include "server/client_admission.h"
 #include "server/front_connections.h"
 #include "server/routes.h"
 #include "server/slowlog.h"
@@ -65,7 +65,7 @@ class HttpFront final : public http::RequestHandler, public CallOwner, public Cl
   // The options changed.
   void reconfigure();
   // Frees connections that ended; called outside of their callbacks, once a turn.
-  void bury() { connections_.bury(); }
+  void reap() { connections_.reap(); }
 
   // Adds those that hold memory.
   void add_holders(std::vector<BufferHolder>& holders) const { connections_.add_holders(holders); }
@@ -97,7 +97,7 @@ class HttpFront final : public http::RequestHandler, public CallOwner, public Cl
   };
   struct Pending {
     Asked asked;
-    RouteMemory memory;
+    RouteState state;
     std::string target;         // for a redirect
     std::string local_address;  // and where this node was reached
     bool tls;

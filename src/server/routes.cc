@@ -22,7 +22,7 @@ constexpr http::MethodMask kDelete = bit(Method::del);
 constexpr std::string_view kConsistency = "consistency";
 constexpr std::string_view kJoin = "nodeId raftPort host";
 
-http::Response finish_metrics(const RouteContext& context, const RouteMemory&, const node::Completion&) {
+http::Response finish_metrics(const RouteContext& context, const RouteState&, const node::Completion&) {
   return {.status = 200, .content_type = std::string(kMetricsContentType), .headers = {}, .body = context.metrics()};
 }
 
@@ -201,10 +201,10 @@ std::variant<machine::Reply, http::Response> machine_reply(const node::Completio
   return response;
 }
 
-Begun write_call(const machine::Body& body, RouteMemory memory) {
+Begun write_call(const machine::Body& body, RouteState state) {
   if (const Status fits = machine::check(body); !fits)
     return http::error_response(machine::is_too_large(body) ? 413 : 400, printable(fits.error()));
-  return RouteCall{{.kind = CallKind::write, .command = machine::encode_body(body), .admin = {}}, std::move(memory)};
+  return RouteCall{{.kind = CallKind::write, .command = machine::encode_body(body), .admin = {}}, std::move(state)};
 }
 
 std::optional<http::Response> bad_key(std::string_view key) {

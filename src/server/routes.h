@@ -44,14 +44,14 @@ struct RouteRequest {
 };
 
 // What a route keeps for its answer.
-struct RouteMemory {
+struct RouteState {
   std::string name;   // the key, or the member
   std::string value;  // what was set
 };
 
 struct RouteCall {
   Call call;
-  RouteMemory memory;
+  RouteState state;
 };
 
 using Begun = std::variant<RouteCall, http::Response>;
@@ -67,9 +67,9 @@ struct RouteSpec {
   RouteInputs inputs;          // what a request may carry
   Begun (*begin)(const RouteContext&, RouteRequest&);
   // Called for an applied call only; other outcomes are worded by outcome_response.
-  http::Response (*finish)(const RouteContext&, const RouteMemory&, const node::Completion&) = nullptr;
+  http::Response (*finish)(const RouteContext&, const RouteState&, const node::Completion&) = nullptr;
   // In place of finish, for an answer that takes longer: `answer` is to be called once.
-  void (*finish_later)(const RouteContext&, const RouteMemory&, const node::Completion&,
+  void (*finish_later)(const RouteContext&, const RouteState&, const node::Completion&,
                        std::function<void(http::Response)> answer) = nullptr;
 };
 
@@ -86,7 +86,7 @@ http::Response with_index(http::Response response, raft::Index index);
 // The reply of an applied write; one that the state machine refused is answered here.
 std::variant<machine::Reply, http::Response> machine_reply(const node::Completion& completion);
 // Checks the body's bounds and encodes it.
-Begun write_call(const machine::Body& body, RouteMemory memory);
+Begun write_call(const machine::Body& body, RouteState state);
 // 400 for bytes that are no name of a key.
 std::optional<http::Response> bad_key(std::string_view key);
 // The parameters of a query and of a form in the body; 400 when one stands in both or is not known, 415 for another
@@ -96,34 +96,34 @@ std::variant<http::Params, http::Response> all_params(const RouteRequest& reques
 std::variant<http::StringPairs, http::Response> json_body(const RouteRequest& request);
 
 Begun begin_post_event(const RouteContext&, RouteRequest&);
-http::Response finish_post_event(const RouteContext&, const RouteMemory&, const node::Completion&);
+http::Response finish_post_event(const RouteContext&, const RouteState&, const node::Completion&);
 Begun begin_get_event(const RouteContext&, RouteRequest&);
-http::Response finish_get_event(const RouteContext&, const RouteMemory&, const node::Completion&);
+http::Response finish_get_event(const RouteContext&, const RouteState&, const node::Completion&);
 Begun begin_delete_event(const RouteContext&, RouteRequest&);
-http::Response finish_delete_event(const RouteContext&, const RouteMemory&, const node::Completion&);
+http::Response finish_delete_event(const RouteContext&, const RouteState&, const node::Completion&);
 
 Begun begin_post_key(const RouteContext&, RouteRequest&);
-http::Response finish_plain_write(const RouteContext&, const RouteMemory&, const node::Completion&);
+http::Response finish_plain_write(const RouteContext&, const RouteState&, const node::Completion&);
 Begun begin_named_key(const RouteContext&, RouteRequest&);
-http::Response finish_get_key(const RouteContext&, const RouteMemory&, const node::Completion&);
+http::Response finish_get_key(const RouteContext&, const RouteState&, const node::Completion&);
 Begun begin_delete_key(const RouteContext&, RouteRequest&);
-http::Response finish_delete_key(const RouteContext&, const RouteMemory&, const node::Completion&);
+http::Response finish_delete_key(const RouteContext&, const RouteState&, const node::Completion&);
 Begun begin_post_keys(const RouteContext&, RouteRequest&);
-http::Response finish_post_keys(const RouteContext&, const RouteMemory&, const node::Completion&);
-http::Response finish_get_keys(const RouteContext&, const RouteMemory&, const node::Completion&);
+http::Response finish_post_keys(const RouteContext&, const RouteState&, const node::Completion&);
+http::Response finish_get_keys(const RouteContext&, const RouteState&, const node::Completion&);
 Begun begin_set(const RouteContext&, RouteRequest&);
 Begun begin_get(const RouteContext&, RouteRequest&);
-http::Response finish_get(const RouteContext&, const RouteMemory&, const node::Completion&);
+http::Response finish_get(const RouteContext&, const RouteState&, const node::Completion&);
 Begun begin_remove(const RouteContext&, RouteRequest&);
 
 Begun begin_join(const RouteContext&, RouteRequest&);
 Begun begin_add_member(const RouteContext&, RouteRequest&);
 Begun begin_remove_member(const RouteContext&, RouteRequest&);
 Begun begin_transfer(const RouteContext&, RouteRequest&);
-http::Response finish_admin(const RouteContext&, const RouteMemory&, const node::Completion&);
+http::Response finish_admin(const RouteContext&, const RouteState&, const node::Completion&);
 Begun begin_cluster(const RouteContext&, RouteRequest&);
 Begun begin_backup(const RouteContext&, RouteRequest&);
-void finish_backup(const RouteContext&, const RouteMemory&, const node::Completion&,
+void finish_backup(const RouteContext&, const RouteState&, const node::Completion&,
                    std::function<void(http::Response)> answer);
 Begun begin_metrics(const RouteContext&, RouteRequest&);
 Begun begin_healthz(const RouteContext&, RouteRequest&);

@@ -10,9 +10,9 @@ Begun begin_backup(const RouteContext&, RouteRequest& request) {
   return RouteCall{{}, {.name = request.http.method == http::Method::head ? "HEAD" : "GET", .value = {}}};
 }
 
-void finish_backup(const RouteContext& context, const RouteMemory& memory, const node::Completion& completion,
+void finish_backup(const RouteContext& context, const RouteState& state, const node::Completion& completion,
                    std::function<void(http::Response)> answer) {
-  if (memory.name == "HEAD") return answer(context.backups.head(completion.index));
+  if (state.name == "HEAD") return answer(context.backups.head(completion.index));
   context.backups.begin(std::move(answer));
 }
 

@@ -32,9 +32,9 @@ std::variant<std::vector<std::string>, http::Response> named_strings(const Route
 }
 
 Begun admin_call(node::AdminKind kind, std::string name, std::string address) {
-  RouteMemory memory{.name = name, .value = {}};
+  RouteState state{.name = name, .value = {}};
   return RouteCall{{.kind = CallKind::admin, .command = {}, .admin = {kind, std::move(name), std::move(address)}},
-                   std::move(memory)};
+                   std::move(state)};
 }
 
 std::optional<http::Response> bad_node_id(const std::string& id) {
@@ -101,7 +101,7 @@ Begun begin_transfer(const RouteContext&, RouteRequest& request) {
   return admin_call(node::AdminKind::transfer, std::get<0>(values)[0], {});
 }
 
-http::Response finish_admin(const RouteContext&, const RouteMemory&, const node::Completion&) {
+http::Response finish_admin(const RouteContext&, const RouteState&, const node::Completion&) {
   return {.status = 200, .content_type = {}, .headers = {}, .body = {}};
 }
 

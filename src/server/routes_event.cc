@@ -44,7 +44,7 @@ Begun begin_post_event(const RouteContext&, RouteRequest& request) {
   return write_call(machine::Enqueue{kQueue, *event}, {});
 }
 
-http::Response finish_post_event(const RouteContext&, const RouteMemory&, const node::Completion& completion) {
+http::Response finish_post_event(const RouteContext&, const RouteState&, const node::Completion& completion) {
   auto reply = machine_reply(completion);
   if (auto* refusal = std::get_if<http::Response>(&reply)) return std::move(*refusal);
   http::Response response{.status = 201, .content_type = {}, .headers = {}, .body = {}};
@@ -61,14 +61,14 @@ Begun begin_get_event(const RouteContext&, RouteRequest& request) {
 }
 
 // RFC 9110 13.2.2 has the order.
-http::Response finish_get_event(const RouteContext& context, const RouteMemory& memory,
+http::Response finish_get_event(const RouteContext& context, const RouteState& state,
                                 const node::Completion& completion) {
   http::Response response{.status = 200, .content_type = "application/octet-stream", .headers = {}, .body = {}};
   const machine::Event* front = context.node.machine().front(kQueue);
   const std::string id = front == nullptr ? "" : std::to_string(front->id.value);
-  if (!memory.name.empty() && !http::if_match_holds(*http::parse_entity_tags(memory.name), id))
+  if (!state.name.empty() && !http::if_match_holds(*http::parse_entity_tags(state.name), id))
     response = http::error_response(412, "another event, or none, is in front");
-  else if (!memory.value.empty() && !http::if_none_match_holds(*http::parse_entity_tags(memory.value), id))
+  else if (!state.value.empty() && !http::if_none_match_holds(*http::parse_entity_tags(state.value), id))
     response.status = 304;
   else if (front != nullptr)
     response.body = front->bytes;
@@ -89,7 +89,7 @@ Begun begin_delete_event(const RouteContext&, RouteRequest& request) {
   return write_call(dequeue, {});
 }
 
-http::Response finish_delete_event(const RouteContext&, const RouteMemory&, const node::Completion& completion) {
+http::Response finish_delete_event(const RouteContext&, const RouteState&, const node::Completion& completion) {
   auto decoded = machine_reply(completion);
   if (auto* refusal = std::get_if<http::Response>(&decoded)) return std::move(*refusal);
   const machine::Reply& reply = std::get<machine::Reply>(decoded);

@@ -35,7 +35,7 @@ Begun begin_post_key(const RouteContext&, RouteRequest& request) {
   return write_call(set, {});
 }
 
-http::Response finish_plain_write(const RouteContext&, const RouteMemory&, const node::Completion& completion) {
+http::Response finish_plain_write(const RouteContext&, const RouteState&, const node::Completion& completion) {
   auto reply = machine_reply(completion);
   if (auto* refusal = std::get_if<http::Response>(&reply)) return std::move(*refusal);
   return with_index({.status = 200, .content_type = {}, .headers = {}, .body = {}}, completion.index);
@@ -46,11 +46,11 @@ Begun begin_named_key(const RouteContext&, RouteRequest& request) {
   return RouteCall{{}, {.name = std::move(request.params[0]), .value = {}}};
 }
 
-http::Response finish_get_key(const RouteContext& context, const RouteMemory& memory,
+http::Response finish_get_key(const RouteContext& context, const RouteState& state,
                               const node::Completion& completion) {
-  const Bytes* value = context.node.machine().get(memory.name);
+  const Bytes* value = context.node.machine().get(state.name);
   if (value == nullptr) return with_index(http::error_response(404, "there is no such key"), completion.index);
-  const auto name = http::json_quote(memory.name);
+  const auto name = http::json_quote(state.name);
   const auto text = http::json_quote(value->view());
   if (!name || !text) return not_json(completion.index);
   return with_index(json_response(200, "{" + *name + ":" + *text + "}"), completion.index);
@@ -61,7 +61,7 @@ Begun begin_delete_key(const RouteContext&, RouteRequest& request) {
   return write_call(machine::Delete{{request.params[0]}}, {});
 }
 
-http::Response finish_delete_key(const RouteContext&, const RouteMemory&, const node::Completion& completion) {
+http::Response finish_delete_key(const RouteContext&, const RouteState&, const node::Completion& completion) {
   auto reply = machine_reply(completion);
   if (auto* refusal = std::get_if<http::Response>(&reply)) return std::move(*refusal);
   return with_index({.status = 204, .content_type = {}, .headers = {}, .body = {}}, completion.index);
@@ -77,16 +77,16 @@ Begun begin_post_keys(const RouteContext&, RouteRequest& request) {
   return write_call(set, {.name = {}, .value = pairs[0].second});
 }
 
-http::Response finish_post_keys(const RouteContext&, const RouteMemory& memory, const node::Completion& completion) {
+http::Response finish_post_keys(const RouteContext&, const RouteState& state, const node::Completion& completion) {
   auto reply = machine_reply(completion);
   if (auto* refusal = std::get_if<http::Response>(&reply)) return std::move(*refusal);
-  return with_index(json_response(200, "{\"value\":" + http::json_quote(memory.value).value_or("\"\"") + "}"),
+  return with_index(json_response(200, "{\"value\":" + http::json_quote(state.value).value_or("\"\"") + "}"),
                     completion.index);
 }
 
-http::Response finish_get_keys(const RouteContext& context, const RouteMemory& memory,
+http::Response finish_get_keys(const RouteContext& context, const RouteState& state,
                                const node::Completion& completion) {
-  const Bytes* value = context.node.machine().get(memory.name);
+  const Bytes* value = context.node.machine().get(state.name);
   const auto text = http::json_quote(value == nullptr ? std::string_view() : value->view());
   if (!text) return not_json(completion.index);
   return with_index(json_response(200, "{\"value\":" + *text + "}"), completion.index);
@@ -108,8 +108,8 @@ Begun begin_get(const RouteContext&, RouteRequest& request) {
   return RouteCall{{}, {.name = std::get<std::string>(std::move(key)), .value = {}}};
 }
 
-http::Response finish_get(const RouteContext& context, const RouteMemory& memory, const node::Completion& completion) {
-  const Bytes* value = context.node.machine().get(memory.name);
+http::Response finish_get(const RouteContext& context, const RouteState& state, const node::Completion& completion) {
+  const Bytes* value = context.node.machine().get(state.name);
   if (value == nullptr) return with_index(http::error_response(404, "there is no such key"), completion.index);
   return with_index({.status = 200, .content_type = "application/octet-stream", .headers = {}, .body = *value},
                     completion.index);

@@ -127,7 +127,7 @@ Status Server::open_storage(node::RecoveredNode& recovered, bool named) {
         "disk that is full",
         limit);
   storage_ = std::move(opened->storage);
-  transport_ = std::make_unique<net::PeerTransport>(loop_, *this, peer_door_.transport_options(seed_ ^ 1));
+  transport_ = std::make_unique<net::PeerTransport>(loop_, *this, peer_access_.transport_options(seed_ ^ 1));
   recovered = std::move(opened->node);
   return ok_status();
 }
@@ -179,7 +179,7 @@ void Server::make_node(node::RecoveredNode recovered) {
           .reset_counters = [this] { reset_counters(); },
           .slow_log = slow_log_},
       *calls_, slow_log_, now_, buffers_);
-  client_door_ = std::make_unique<ClientDoor>(options_, *http_, *debug_);
+  client_admission_ = std::make_unique<ClientAdmission>(options_, *http_, *debug_);
 }
 
 Status Server::open_ports() {
@@ -222,8 +222,8 @@ Status Server::open_ports() {
   if (!https) return https;
   Status debug =
       open("debug protocol", options_.debug_port, debug_listener_, [this](std::unique_ptr<ByteStream> stream) {
-        if (client_door_->admit_debug(stream->peer_group(), stream->peer_is_loopback(), loop_.now()) ==
-            ClientDoor::Entry::welcome)
+        if (client_admission_->admit_debug(stream->peer_group(), stream->peer_is_loopback(), loop_.now()) ==
+            ClientAdmission::Entry::welcome)
           debug_->accept(std::move(stream));
         else
           debug_->turn_away(std::move(stream));
@@ -249,7 +249,7 @@ void Server::run() {
   https_listener_.reset();
   debug_listener_.reset();
   raft_listener_.reset();
-  client_door_.reset();
+  client_admission_.reset();
   http_.reset();
   debug_.reset();
   backups_.reset();
@@ -279,8 +279,8 @@ void Server::turn() {
   backups_->turn();
   relieve_buffers();
   loop_.set_deadline(node_->next_deadline());
-  http_->bury();
-  debug_->bury();
+  http_->reap();
+  debug_->reap();
   if (shutting_down_) maybe_finish();
 }
 
@@ -312,7 +312,7 @@ void Server::sweep() {
 }
 
 void Server::accept_http(std::unique_ptr<ByteStream> stream) {
-  if (client_door_->admit_http(stream->peer_group(), loop_.now()) == ClientDoor::Entry::welcome)
+  if (client_admission_->admit_http(stream->peer_group(), loop_.now()) == ClientAdmission::Entry::welcome)
     http_->accept(std::move(stream));
   else
     http_->accept_probe(std::move(stream));
@@ -342,13 +342,13 @@ Sources Server::sources() const {
           .started_unix_s = started_unix_s_,
           .log_lines_dropped = log_.dropped(),
           .certificates = certificates_,
-          .peer_door = peer_door_,
+          .peer_access = peer_access_,
           .tls_gate = tls_gate_,
           .buffers = buffers_,
           .relief = relief_,
           .client_turns = client_turns_,
           .descriptors = descriptors_,
-          .client_door = *client_door_,
+          .client_admission = *client_admission_,
           .transport = *transport_};
 }
 
@@ -377,7 +377,7 @@ void Server::reset_counters() {
   calls_->reset_counters();
   http_->reset_counters();
   debug_->reset_counters();
-  client_door_->reset_counters();
+  client_admission_->reset_counters();
   turn_watch_.reset();
   relief_.reset_counters();
   client_turns_.reset_counters();

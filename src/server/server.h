@@ -18,11 +18,11 @@
 #include "process/log_output.h"
 #include "process/pidfile.h"
 #include "security/certificates.h"
-#include "security/peer_door.h"
+#include "security/peer_access.h"
 #include "server/backups.h"
 #include "server/buffer_relief.h"
 #include "server/calls.h"
-#include "server/client_door.h"
+#include "server/client_admission.h"
 #include "server/debug_front.h"
 #include "server/figures.h"
 #include "server/http_front.h"
@@ -119,7 +119,7 @@ class Server final : public net::PeerEvents {
   std::unique_ptr<storage::SqliteStorage> storage_;
   Certificates certificates_{options_, loop_};
   net::HandshakeGate tls_gate_{loop_};
-  PeerDoor peer_door_{options_, loop_, tls_gate_, certificates_};
+  PeerAccess peer_access_{options_, loop_, tls_gate_, certificates_};
   LogLimiter peer_handshake_log_{10'000};
   LogLimiter client_handshake_log_{10'000};
   std::unique_ptr<net::PeerTransport> transport_;
@@ -132,7 +132,7 @@ class Server final : public net::PeerEvents {
   uint64_t storage_results_ = 0;
   std::unique_ptr<HttpFront> http_;
   std::unique_ptr<DebugFront> debug_;
-  std::unique_ptr<ClientDoor> client_door_;
+  std::unique_ptr<ClientAdmission> client_admission_;
   std::unique_ptr<net::Listener> raft_listener_;
   std::unique_ptr<net::Listener> http_listener_;
   std::unique_ptr<net::Listener> https_listener_;

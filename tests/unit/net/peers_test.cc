@@ -194,7 +194,7 @@ TEST_CASE("connections are secured and callers objected to as the options say") 
     names.push_back(name);
     return stream;
   };
-  options.objection = [&](const ByteStream& stream, const node::Identity& sender) {
+  options.authorize_dialer = [&](const ByteStream& stream, const node::Identity& sender) {
     return strict ? sender.name + " from " + stream.peer_address() + " shows no certificate" : std::string();
   };
   a.transport = std::make_unique<PeerTransport>(loop, a, options);

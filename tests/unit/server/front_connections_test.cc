@@ -33,7 +33,7 @@ struct FakeConnection {
 
 }  // namespace
 
-TEST_CASE("a front's connection has a number of its own, and is there until it has closed and is buried") {
+TEST_CASE("a front's connection has a number of its own, and is there until it has closed and is reaped") {
   int alive = 0;
   FrontConnections<FakeConnection> connections;
   const uint64_t a = connections.open(1, &alive);
@@ -47,7 +47,7 @@ TEST_CASE("a front's connection has a number of its own, and is there until it h
   CHECK(connections.find(a) == nullptr);
   CHECK(alive == 2);  // it is still in its own callback
   connections.closed(a);
-  connections.bury();
+  connections.reap();
   CHECK(alive == 1);
   connections.end(b);
   connections.end(b);
@@ -68,7 +68,7 @@ TEST_CASE("what is done with each connection may end some of them") {
   });
   CHECK(used == 10);
   CHECK(connections.size() == 0);
-  connections.bury();
+  connections.reap();
   CHECK(alive == 0);
 }
 

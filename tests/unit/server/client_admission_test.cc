@@ -1,4 +1,4 @@
-#include "server/client_door.h"
+#include "server/client_admission.h"
 
 #include <algorithm>
 #include <map>
@@ -7,7 +7,7 @@
 #include <doctest/doctest.h>
 
 using namespace wh;
-using Entry = ClientDoor::Entry;
+using Entry = ClientAdmission::Entry;
 
 namespace {
 
@@ -47,7 +47,7 @@ struct DoorHouse {
   Options options;
   Front http;
   Front debug;
-  ClientDoor door{options, http, debug};
+  ClientAdmission door{options, http, debug};
 };
 
 }  // namespace

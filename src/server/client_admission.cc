@@ -1,4 +1,4 @@
-#include "server/client_door.h"
+#include "server/client_admission.h"
 
 #include <algorithm>
 #include <iterator>
@@ -6,18 +6,18 @@
 
 namespace wh {
 
-ClientDoor::Entry ClientDoor::admit_http(uint64_t group, Millis now) {
+ClientAdmission::Entry ClientAdmission::admit_http(uint64_t group, Millis now) {
   if (open() < options_.maxclients || make_room(group, now)) return Entry::welcome;
   return Entry::probe;
 }
 
-ClientDoor::Entry ClientDoor::admit_debug(uint64_t group, bool local, Millis now) {
+ClientAdmission::Entry ClientAdmission::admit_debug(uint64_t group, bool local, Millis now) {
   if (open() < options_.maxclients || make_room(group, now)) return Entry::welcome;
   const bool spare = open() < options_.maxclients + net::Descriptors::kSpareClients;
   return local && spare ? Entry::welcome : Entry::turned_away;
 }
 
-bool ClientDoor::make_room(uint64_t group, Millis now) {
+bool ClientAdmission::make_room(uint64_t group, Millis now) {
   if (log_.allow(now))
     logf(LogLevel::warning,
          "as many clients are connected as maxclients allows, %lu: who is idle gives way to new ones",
@@ -29,7 +29,7 @@ bool ClientDoor::make_room(uint64_t group, Millis now) {
   return end_chosen(for_greedy, now);
 }
 
-bool ClientDoor::end_chosen(bool for_greedy, Millis now) {
+bool ClientAdmission::end_chosen(bool for_greedy, Millis now) {
   const auto may_go = [&](const Candidate& candidate) {
     if (!for_greedy) return true;
     return candidate.greedy ? !candidate.client.arriving : candidate.client.since + kModestIdleMs <= now;
@@ -47,7 +47,7 @@ bool ClientDoor::end_chosen(bool for_greedy, Millis now) {
 }
 
 // Looks at all connections, which for ten thousand of them is not done for each one that comes.
-bool ClientDoor::look(Millis& last, Millis now) {
+bool ClientAdmission::look(Millis& last, Millis now) {
   if (last != 0 && now < last + open() / kLooksPerMs) return false;
   last = now;
   chosen_.clear();

@@ -17,10 +17,10 @@
 
 namespace wh {
 
-class PeerDoor {
+class PeerAccess {
  public:
   // All must outlive it.
-  PeerDoor(const Options& options, net::Loop& loop, net::HandshakeGate& gate, const Certificates& certificates);
+  PeerAccess(const Options& options, net::Loop& loop, net::HandshakeGate& gate, const Certificates& certificates);
 
   // The transport's options with this door in them; it must outlive the transport.
   [[nodiscard]] net::PeerOptions transport_options(uint64_t seed);
@@ -31,8 +31,8 @@ class PeerDoor {
  private:
   static constexpr size_t kMaxRemembered = 64;
   // One sentence when the connection's certificate is not that of `identity`; else empty.
-  std::string name_objection(const ByteStream& stream, const node::Identity& identity);
-  [[nodiscard]] std::string protected_mode_objection(const ByteStream& stream) const;
+  std::string name_refusal(const ByteStream& stream, const node::Identity& identity);
+  [[nodiscard]] std::string protected_mode_refusal(const ByteStream& stream) const;
 
   const Options& options_;
   net::Loop& loop_;

@@ -41,7 +41,7 @@ class ClientFront {
   virtual bool end_idle(const IdleClient& client) = 0;
 };
 
-class ClientDoor {
+class ClientAdmission {
  public:
   // How a connection is let in.
   enum class Entry : uint8_t {
@@ -57,7 +57,7 @@ class ClientDoor {
   static constexpr size_t kProbes = 20;
 
   // All must outlive it.
-  ClientDoor(const Options& options, ClientFront& http, ClientFront& debug)
+  ClientAdmission(const Options& options, ClientFront& http, ClientFront& debug)
       : options_(options), http_(http), debug_(debug) {}
 
   // `group`: ByteStream::peer_group of the new one.

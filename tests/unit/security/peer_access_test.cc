@@ -1,4 +1,4 @@
-#include "security/peer_door.h"
+#include "security/peer_access.h"
 
 #include <doctest/doctest.h>
 
@@ -33,7 +33,7 @@ struct DoorNode {
 
   Options options;
   wh::Certificates certificates;
-  PeerDoor door;
+  PeerAccess door;
   HandshakeGate gate;
   TestNode node;
 };

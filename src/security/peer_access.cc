@@ -1,4 +1,4 @@
-#include "security/peer_door.h"
+#include "security/peer_access.h"
 
 #include <utility>
 
@@ -10,16 +10,17 @@ namespace wh {
 
 using Lane = net::HandshakeGate::Lane;
 
-PeerDoor::PeerDoor(const Options& options, net::Loop& loop, net::HandshakeGate& gate, const Certificates& certificates)
+PeerAccess::PeerAccess(const Options& options, net::Loop& loop, net::HandshakeGate& gate,
+                       const Certificates& certificates)
     : options_(options), loop_(loop), gate_(gate), certificates_(certificates) {}
 
-net::PeerOptions PeerDoor::transport_options(uint64_t seed) {
+net::PeerOptions PeerAccess::transport_options(uint64_t seed) {
   net::PeerOptions options;
   options.seed = seed;
   options.secret = options_.cluster_secret;
-  options.objection = [this](const ByteStream& stream, const node::Identity& sender) {
-    std::string why = protected_mode_objection(stream);
-    return why.empty() ? name_objection(stream, sender) : why;
+  options.authorize_dialer = [this](const ByteStream& stream, const node::Identity& sender) {
+    std::string why = protected_mode_refusal(stream);
+    return why.empty() ? name_refusal(stream, sender) : why;
   };
   if (!options_.tls_cluster) return options;
   options.secure = [this](std::unique_ptr<ByteStream> stream, const std::string& name) {
@@ -30,8 +31,8 @@ net::PeerOptions PeerDoor::transport_options(uint64_t seed) {
     return net::TlsStream::accept(loop_, gate_, from_member ? Lane::peer : Lane::stranger, certificates_.members_in(),
                                   std::move(stream), std::move(plain_answer));
   };
-  options.mistrust = [this](const ByteStream& stream, const node::Identity& receiver) {
-    return name_objection(stream, receiver);
+  options.verify_listener = [this](const ByteStream& stream, const node::Identity& receiver) {
+    return name_refusal(stream, receiver);
   };
   return options;
 }
@@ -39,7 +40,7 @@ net::PeerOptions PeerDoor::transport_options(uint64_t seed) {
 // The handshake has verified that the certificate is of the authority, and for a peer that was dialled by name, that
 // name. Whoever answers a question, and whoever dials, says who it is in the greeting: here that is held against the
 // certificate (HAZARDS G7). Addresses are not compared.
-std::string PeerDoor::name_objection(const ByteStream& stream, const node::Identity& identity) {
+std::string PeerAccess::name_refusal(const ByteStream& stream, const node::Identity& identity) {
   if (!options_.tls_cluster) return {};
   WH_ASSERT(stream.is_tls(), "with tls-cluster every connection between nodes is under TLS");
   const auto& tls = static_cast<const net::TlsStream&>(stream);
@@ -54,7 +55,7 @@ std::string PeerDoor::name_objection(const ByteStream& stream, const node::Ident
          ": a member's must carry its node-id as a DNS name (subjectAltName)";
 }
 
-std::string PeerDoor::protected_mode_objection(const ByteStream& stream) const {
+std::string PeerAccess::protected_mode_refusal(const ByteStream& stream) const {
   if (!options_.protected_mode || !options_.cluster_secret.empty() || options_.tls_cluster || stream.peer_is_loopback())
     return {};
   return "protected mode: peers on other machines need cluster-secret, the same on every node, or tls-cluster, or, on "
