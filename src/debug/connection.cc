@@ -70,7 +70,7 @@ std::optional<Millis> Connection::idle_since() const {
   return requests_.empty() ? std::optional(last_activity_) : std::nullopt;
 }
 
-void Connection::drain() {
+void Connection::close_when_answered() {
   no_more_requests_ = true;
   pump();
 }

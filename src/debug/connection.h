@@ -117,7 +117,7 @@ class Connection final : public StreamHandler {
   // any other is cut off, one that is closing too.
   void cut();
   // Reads no more; answers what it has read, then closes. For a shutdown in good order.
-  void drain();
+  void close_when_answered();
 
   [[nodiscard]] uint64_t id() const { return id_; }
   [[nodiscard]] std::string peer_address() const { return stream_->peer_address(); }
@@ -190,7 +190,7 @@ class Connection final : public StreamHandler {
   State state_ = State::open;
   bool authenticated_ = false;  // it gave the password of `generation_`
   uint64_t generation_ = 0;
-  bool no_more_requests_ = false;  // after QUIT, a protocol error or drain(): close once all is answered
+  bool no_more_requests_ = false;  // after QUIT, a protocol error or close_when_answered(): close once all is answered
   bool peer_ended_ = false;
   bool paused_ = false;
   bool pumping_ = false;

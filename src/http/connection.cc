@@ -114,7 +114,7 @@ std::optional<Millis> Connection::arriving_since() const {
   return arriving && !idle_since() ? std::optional(request_since_) : std::nullopt;
 }
 
-void Connection::drain() {
+void Connection::close_when_answered() {
   if (state_ != State::open || draining_) return;
   draining_ = true;
   // A connection that is idle here may have a request on its way: closed now, its client could not tell what became of

@@ -81,8 +81,8 @@ class Connection : public StreamHandler {
   void respond(uint64_t sequence, Response response);
   // Begins an orderly end, for the server's shutdown: what is in progress is answered, and so is the request that is
   // arriving; where there is neither, the next one. That answer says `Connection: close` and is the last.
-  void drain();
-  // Closes it if nothing has come since drain().
+  void close_when_answered();
+  // Closes it if nothing has come since close_when_answered().
   void close_idle();
   // Applies the deadlines. Called about four times a second.
   void check_deadlines();

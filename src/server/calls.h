@@ -61,7 +61,7 @@ class Calls {
   node::Token start(CallOwner& owner, Call call) {
     const Millis now = clock_();
     const node::Token token = next_++;
-    owners_.emplace(token, Begun{&owner, call.kind, net::Loop::micros()});
+    owners_.emplace(token, Started{&owner, call.kind, net::Loop::micros()});
     switch (call.kind) {
       case CallKind::write:
         node_.submit_write(token, std::move(call.command), call.may_forward, now);
@@ -112,7 +112,7 @@ class Calls {
   void reset_counters() { counters_ = {}; }
 
  private:
-  struct Begun {
+  struct Started {
     CallOwner* owner;
     CallKind kind;
     uint64_t at_us;
@@ -123,7 +123,7 @@ class Calls {
   void hand_out(node::Completion& completion) {
     const auto it = owners_.find(completion.token);
     WH_ASSERT(it != owners_.end(), "every call is completed once");
-    const Begun begun = it->second;
+    const Started begun = it->second;
     owners_.erase(it);
     // The state is looked at now, so what a read sees is as of now, whatever was applied since it was completed.
     const bool looks = begun.kind == CallKind::read || begun.kind == CallKind::stale;
@@ -137,7 +137,7 @@ class Calls {
   node::Node& node_;
   std::function<Millis()> clock_;
   node::Token next_ = 1;
-  std::unordered_map<node::Token, Begun> owners_;
+  std::unordered_map<node::Token, Started> owners_;
   std::array<CallCounters, kCallKinds> counters_;
   std::vector<node::Completion> stale_;
   std::deque<node::Completion> kept_[2];  // not handed out yet; the second of those who ask much

@@ -72,8 +72,8 @@ bool DebugFront::asks_much(node::Token token) const {
   return connection != nullptr && connection->asks_much();
 }
 
-void DebugFront::drain() {
-  connections_.each([](debug::Connection& connection) { connection.drain(); });
+void DebugFront::close_when_answered() {
+  connections_.each([](debug::Connection& connection) { connection.close_when_answered(); });
 }
 
 void DebugFront::on_command(debug::CommandId id, const debug::Command& command, std::vector<std::string>&& arguments) {

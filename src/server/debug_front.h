@@ -33,7 +33,7 @@ class DebugFront final : public debug::CommandHandler, public CallOwner, public 
   // Answers an error and closes: there are `maxclients` already.
   void turn_away(std::unique_ptr<ByteStream> stream);
   void check_deadlines();
-  void drain();
+  void close_when_answered();
   void reconfigure();
   void reap() { connections_.reap(); }
 

@@ -72,7 +72,7 @@ void HttpFront::accept_probe(std::unique_ptr<ByteStream> stream) {
   const uint64_t group = stream->peer_group();
   const uint64_t id = open(std::move(stream));
   probes_.push_back({id, now_, group});
-  connections_.find(id)->drain();
+  connections_.find(id)->close_when_answered();
 }
 
 bool HttpFront::is_probe(uint64_t connection) const {
@@ -101,8 +101,8 @@ void HttpFront::check_deadlines() {
   }
 }
 
-void HttpFront::drain() {
-  connections_.each([](http::Connection& connection) { connection.drain(); });
+void HttpFront::close_when_answered() {
+  connections_.each([](http::Connection& connection) { connection.close_when_answered(); });
 }
 
 void HttpFront::close_idle() {
@@ -209,7 +209,7 @@ void HttpFront::on_request(http::RequestId id, http::Request&& request) {
     if (kind == CallKind::stale && node_.raft() == nullptr)
       return respond(asked, http::error_response(503, "this node has no state to show yet"));
   }
-  Begun begun = route->begin(context_, route_request);
+  RouteBegun begun = route->begin(context_, route_request);
   if (auto* response = std::get_if<http::Response>(&begun)) return respond(asked, std::move(*response));
   auto& [call, state] = std::get<RouteCall>(begun);
   call.kind = kind;

@@ -59,7 +59,7 @@ class HttpFront final : public http::RequestHandler, public CallOwner, public Cl
   // About four times a second.
   void check_deadlines();
   // Answers what is in progress, and on the other connections one more request each, then closes them.
-  void drain();
+  void close_when_answered();
   // Closes those on which none came.
   void close_idle();
   // The options changed.

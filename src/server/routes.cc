@@ -201,7 +201,7 @@ std::variant<machine::Reply, http::Response> machine_reply(const node::Completio
   return response;
 }
 
-Begun write_call(const machine::Body& body, RouteState state) {
+RouteBegun write_call(const machine::Body& body, RouteState state) {
   if (const Status fits = machine::check(body); !fits)
     return http::error_response(machine::is_too_large(body) ? 413 : 400, printable(fits.error()));
   return RouteCall{{.kind = CallKind::write, .command = machine::encode_body(body), .admin = {}}, std::move(state)};

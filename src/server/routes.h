@@ -54,7 +54,7 @@ struct RouteCall {
   RouteState state;
 };
 
-using Begun = std::variant<RouteCall, http::Response>;
+using RouteBegun = std::variant<RouteCall, http::Response>;
 
 struct RouteSpec {
   http::MethodMask methods;
@@ -65,7 +65,7 @@ struct RouteSpec {
   bool redirects = false;      // `follower-writes auto` redirects it
   bool exempt = false;         // open to everybody
   RouteInputs inputs;          // what a request may carry
-  Begun (*begin)(const RouteContext&, RouteRequest&);
+  RouteBegun (*begin)(const RouteContext&, RouteRequest&);
   // Called for an applied call only; other outcomes are worded by outcome_response.
   http::Response (*finish)(const RouteContext&, const RouteState&, const node::Completion&) = nullptr;
   // In place of finish, for an answer that takes longer: `answer` is to be called once.
@@ -86,7 +86,7 @@ http::Response with_index(http::Response response, raft::Index index);
 // The reply of an applied write; one that the state machine refused is answered here.
 std::variant<machine::Reply, http::Response> machine_reply(const node::Completion& completion);
 // Checks the body's bounds and encodes it.
-Begun write_call(const machine::Body& body, RouteState state);
+RouteBegun write_call(const machine::Body& body, RouteState state);
 // 400 for bytes that are no name of a key.
 std::optional<http::Response> bad_key(std::string_view key);
 // The parameters of a query and of a form in the body; 400 when one stands in both or is not known, 415 for another
@@ -95,38 +95,38 @@ std::variant<http::Params, http::Response> all_params(const RouteRequest& reques
 // The JSON object in a body; 400, also for a member that is not known, 415.
 std::variant<http::StringPairs, http::Response> json_body(const RouteRequest& request);
 
-Begun begin_post_event(const RouteContext&, RouteRequest&);
+RouteBegun begin_post_event(const RouteContext&, RouteRequest&);
 http::Response finish_post_event(const RouteContext&, const RouteState&, const node::Completion&);
-Begun begin_get_event(const RouteContext&, RouteRequest&);
+RouteBegun begin_get_event(const RouteContext&, RouteRequest&);
 http::Response finish_get_event(const RouteContext&, const RouteState&, const node::Completion&);
-Begun begin_delete_event(const RouteContext&, RouteRequest&);
+RouteBegun begin_delete_event(const RouteContext&, RouteRequest&);
 http::Response finish_delete_event(const RouteContext&, const RouteState&, const node::Completion&);
 
-Begun begin_post_key(const RouteContext&, RouteRequest&);
+RouteBegun begin_post_key(const RouteContext&, RouteRequest&);
 http::Response finish_plain_write(const RouteContext&, const RouteState&, const node::Completion&);
-Begun begin_named_key(const RouteContext&, RouteRequest&);
+RouteBegun begin_named_key(const RouteContext&, RouteRequest&);
 http::Response finish_get_key(const RouteContext&, const RouteState&, const node::Completion&);
-Begun begin_delete_key(const RouteContext&, RouteRequest&);
+RouteBegun begin_delete_key(const RouteContext&, RouteRequest&);
 http::Response finish_delete_key(const RouteContext&, const RouteState&, const node::Completion&);
-Begun begin_post_keys(const RouteContext&, RouteRequest&);
+RouteBegun begin_post_keys(const RouteContext&, RouteRequest&);
 http::Response finish_post_keys(const RouteContext&, const RouteState&, const node::Completion&);
 http::Response finish_get_keys(const RouteContext&, const RouteState&, const node::Completion&);
-Begun begin_set(const RouteContext&, RouteRequest&);
-Begun begin_get(const RouteContext&, RouteRequest&);
+RouteBegun begin_set(const RouteContext&, RouteRequest&);
+RouteBegun begin_get(const RouteContext&, RouteRequest&);
 http::Response finish_get(const RouteContext&, const RouteState&, const node::Completion&);
-Begun begin_remove(const RouteContext&, RouteRequest&);
+RouteBegun begin_remove(const RouteContext&, RouteRequest&);
 
-Begun begin_join(const RouteContext&, RouteRequest&);
-Begun begin_add_member(const RouteContext&, RouteRequest&);
-Begun begin_remove_member(const RouteContext&, RouteRequest&);
-Begun begin_transfer(const RouteContext&, RouteRequest&);
+RouteBegun begin_join(const RouteContext&, RouteRequest&);
+RouteBegun begin_add_member(const RouteContext&, RouteRequest&);
+RouteBegun begin_remove_member(const RouteContext&, RouteRequest&);
+RouteBegun begin_transfer(const RouteContext&, RouteRequest&);
 http::Response finish_admin(const RouteContext&, const RouteState&, const node::Completion&);
-Begun begin_cluster(const RouteContext&, RouteRequest&);
-Begun begin_backup(const RouteContext&, RouteRequest&);
+RouteBegun begin_cluster(const RouteContext&, RouteRequest&);
+RouteBegun begin_backup(const RouteContext&, RouteRequest&);
 void finish_backup(const RouteContext&, const RouteState&, const node::Completion&,
                    std::function<void(http::Response)> answer);
-Begun begin_metrics(const RouteContext&, RouteRequest&);
-Begun begin_healthz(const RouteContext&, RouteRequest&);
-Begun begin_readyz(const RouteContext&, RouteRequest&);
+RouteBegun begin_metrics(const RouteContext&, RouteRequest&);
+RouteBegun begin_healthz(const RouteContext&, RouteRequest&);
+RouteBegun begin_readyz(const RouteContext&, RouteRequest&);
 
 }  // namespace wh

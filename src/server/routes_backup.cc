@@ -6,7 +6,7 @@
 
 namespace wh {
 
-Begun begin_backup(const RouteContext&, RouteRequest& request) {
+RouteBegun begin_backup(const RouteContext&, RouteRequest& request) {
   return RouteCall{{}, {.name = request.http.method == http::Method::head ? "HEAD" : "GET", .value = {}}};
 }
 

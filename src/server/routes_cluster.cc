@@ -31,7 +31,7 @@ std::variant<std::vector<std::string>, http::Response> named_strings(const Route
   return values;
 }
 
-Begun admin_call(node::AdminKind kind, std::string name, std::string address) {
+RouteBegun admin_call(node::AdminKind kind, std::string name, std::string address) {
   RouteState state{.name = name, .value = {}};
   return RouteCall{{.kind = CallKind::admin, .command = {}, .admin = {kind, std::move(name), std::move(address)}},
                    std::move(state)};
@@ -54,7 +54,7 @@ void string_or_null(http::JsonWriter& json, std::string_view key, const std::str
 
 }  // namespace
 
-Begun begin_join(const RouteContext&, RouteRequest& request) {
+RouteBegun begin_join(const RouteContext&, RouteRequest& request) {
   auto all = all_params(request);
   if (auto* refusal = std::get_if<http::Response>(&all)) return std::move(*refusal);
   const auto& params = std::get<http::Params>(all);
@@ -80,7 +80,7 @@ Begun begin_join(const RouteContext&, RouteRequest& request) {
   return admin_call(node::AdminKind::add, *id, where + ":" + std::to_string(number));
 }
 
-Begun begin_add_member(const RouteContext&, RouteRequest& request) {
+RouteBegun begin_add_member(const RouteContext&, RouteRequest& request) {
   static constexpr std::array<std::string_view, 2> kNames{"id", "raft_address"};
   auto values = named_strings(request, kNames);
   if (auto* refusal = std::get_if<http::Response>(&values)) return std::move(*refusal);
@@ -90,11 +90,11 @@ Begun begin_add_member(const RouteContext&, RouteRequest& request) {
   return admin_call(node::AdminKind::add, strings[0], strings[1]);
 }
 
-Begun begin_remove_member(const RouteContext&, RouteRequest& request) {
+RouteBegun begin_remove_member(const RouteContext&, RouteRequest& request) {
   return admin_call(node::AdminKind::remove, request.params.at(0), {});
 }
 
-Begun begin_transfer(const RouteContext&, RouteRequest& request) {
+RouteBegun begin_transfer(const RouteContext&, RouteRequest& request) {
   static constexpr std::array<std::string_view, 1> kNames{"id"};
   auto values = named_strings(request, kNames);
   if (auto* refusal = std::get_if<http::Response>(&values)) return std::move(*refusal);
@@ -105,7 +105,7 @@ http::Response finish_admin(const RouteContext&, const RouteState&, const node::
   return {.status = 200, .content_type = {}, .headers = {}, .body = {}};
 }
 
-Begun begin_cluster(const RouteContext& context, RouteRequest& request) {
+RouteBegun begin_cluster(const RouteContext& context, RouteRequest& request) {
   const node::Node& node = context.node;
   const raft::Raft* raft = node.raft();
   http::JsonWriter json;
@@ -150,15 +150,15 @@ Begun begin_cluster(const RouteContext& context, RouteRequest& request) {
 }
 
 // Made with the other answers, where those who ask for much come last.
-Begun begin_metrics(const RouteContext&, RouteRequest&) { return RouteCall{}; }
+RouteBegun begin_metrics(const RouteContext&, RouteRequest&) { return RouteCall{}; }
 
-Begun begin_healthz(const RouteContext& context, RouteRequest&) {
+RouteBegun begin_healthz(const RouteContext& context, RouteRequest&) {
   http::Response response = json_response(200, R"({"status":"alive"})");
   response.headers.push_back({std::string(kNodeDigestHeader), node_digest(context.node.identity().name)});
   return response;
 }
 
-Begun begin_readyz(const RouteContext& context, RouteRequest&) {
+RouteBegun begin_readyz(const RouteContext& context, RouteRequest&) {
   std::string why;
   if (context.node.ready(&why)) return json_response(200, R"({"status":"ready"})");
   return http::error_response(503, printable(why));

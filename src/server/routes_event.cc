@@ -35,7 +35,7 @@ std::optional<std::string> entity_tags_of(const http::Request& request, std::str
 
 }  // namespace
 
-Begun begin_post_event(const RouteContext&, RouteRequest& request) {
+RouteBegun begin_post_event(const RouteContext&, RouteRequest& request) {
   auto params = all_params(request);
   if (auto* refusal = std::get_if<http::Response>(&params)) return std::move(*refusal);
   const std::string* event = http::find_param(std::get<http::Params>(params), "event");
@@ -52,7 +52,7 @@ http::Response finish_post_event(const RouteContext&, const RouteState&, const n
   return with_index(std::move(response), completion.index);
 }
 
-Begun begin_get_event(const RouteContext&, RouteRequest& request) {
+RouteBegun begin_get_event(const RouteContext&, RouteRequest& request) {
   std::optional<std::string> wanted = entity_tags_of(request.http, "If-Match");
   std::optional<std::string> unwanted = entity_tags_of(request.http, "If-None-Match");
   if (!wanted || !unwanted)
@@ -79,7 +79,7 @@ http::Response finish_get_event(const RouteContext& context, const RouteState& s
   return with_index(std::move(response), completion.index);
 }
 
-Begun begin_delete_event(const RouteContext&, RouteRequest& request) {
+RouteBegun begin_delete_event(const RouteContext&, RouteRequest& request) {
   machine::Dequeue dequeue{kQueue, std::nullopt};
   if (const std::string* field = request.http.header("If-Match")) {
     auto id = event_id_of(*field);

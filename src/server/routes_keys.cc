@@ -22,7 +22,7 @@ std::variant<std::string, http::Response> key_param(const http::Params& params) 
 
 }  // namespace
 
-Begun begin_post_key(const RouteContext&, RouteRequest& request) {
+RouteBegun begin_post_key(const RouteContext&, RouteRequest& request) {
   auto body = json_body(request);
   if (auto* refusal = std::get_if<http::Response>(&body)) return std::move(*refusal);
   const auto& pairs = std::get<0>(body);
@@ -41,7 +41,7 @@ http::Response finish_plain_write(const RouteContext&, const RouteState&, const 
   return with_index({.status = 200, .content_type = {}, .headers = {}, .body = {}}, completion.index);
 }
 
-Begun begin_named_key(const RouteContext&, RouteRequest& request) {
+RouteBegun begin_named_key(const RouteContext&, RouteRequest& request) {
   if (auto refusal = bad_key(request.params.at(0))) return std::move(*refusal);
   return RouteCall{{}, {.name = std::move(request.params[0]), .value = {}}};
 }
@@ -56,7 +56,7 @@ http::Response finish_get_key(const RouteContext& context, const RouteState& sta
   return with_index(json_response(200, "{" + *name + ":" + *text + "}"), completion.index);
 }
 
-Begun begin_delete_key(const RouteContext&, RouteRequest& request) {
+RouteBegun begin_delete_key(const RouteContext&, RouteRequest& request) {
   if (auto refusal = bad_key(request.params.at(0))) return std::move(*refusal);
   return write_call(machine::Delete{{request.params[0]}}, {});
 }
@@ -67,7 +67,7 @@ http::Response finish_delete_key(const RouteContext&, const RouteState&, const n
   return with_index({.status = 204, .content_type = {}, .headers = {}, .body = {}}, completion.index);
 }
 
-Begun begin_post_keys(const RouteContext&, RouteRequest& request) {
+RouteBegun begin_post_keys(const RouteContext&, RouteRequest& request) {
   if (auto refusal = bad_key(request.params.at(0))) return std::move(*refusal);
   auto body = json_body(request);
   if (auto* refusal = std::get_if<http::Response>(&body)) return std::move(*refusal);
@@ -92,7 +92,7 @@ http::Response finish_get_keys(const RouteContext& context, const RouteState& st
   return with_index(json_response(200, "{\"value\":" + *text + "}"), completion.index);
 }
 
-Begun begin_set(const RouteContext&, RouteRequest& request) {
+RouteBegun begin_set(const RouteContext&, RouteRequest& request) {
   auto params = all_params(request);
   if (auto* refusal = std::get_if<http::Response>(&params)) return std::move(*refusal);
   auto key = key_param(std::get<http::Params>(params));
@@ -102,7 +102,7 @@ Begun begin_set(const RouteContext&, RouteRequest& request) {
   return write_call(machine::Set{{{std::get<std::string>(key), *value}}}, {});
 }
 
-Begun begin_get(const RouteContext&, RouteRequest& request) {
+RouteBegun begin_get(const RouteContext&, RouteRequest& request) {
   auto key = key_param(request.query);
   if (auto* refusal = std::get_if<http::Response>(&key)) return std::move(*refusal);
   return RouteCall{{}, {.name = std::get<std::string>(std::move(key)), .value = {}}};
@@ -115,7 +115,7 @@ http::Response finish_get(const RouteContext& context, const RouteState& state, 
                     completion.index);
 }
 
-Begun begin_remove(const RouteContext&, RouteRequest& request) {
+RouteBegun begin_remove(const RouteContext&, RouteRequest& request) {
   auto params = all_params(request);
   if (auto* refusal = std::get_if<http::Response>(&params)) return std::move(*refusal);
   auto key = key_param(std::get<http::Params>(params));

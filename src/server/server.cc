@@ -457,8 +457,8 @@ void Server::signalled() {
     listener->reset();
   }
   backups_->stop();
-  http_->drain();
-  debug_->drain();
+  http_->close_when_answered();
+  debug_->close_when_answered();
   node_->begin_shutdown(loop_.now());
 }
 

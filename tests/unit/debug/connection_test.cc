@@ -240,10 +240,10 @@ TEST_CASE("half-close: what is complete is answered, what is not never runs") {
   CHECK(partial.handler.calls.empty());
 }
 
-TEST_CASE("drain answers what was read, then closes") {
+TEST_CASE("close_when_answered answers what was read, then closes") {
   Client client;
   client.send("GET a\nGET b\nSET half");
-  client.connection->drain();
+  client.connection->close_when_answered();
   CHECK(client.stream->paused);
   client.send(" 1\n");
   client.answer(0, simple_reply("a"));
@@ -252,6 +252,6 @@ TEST_CASE("drain answers what was read, then closes") {
   CHECK(client.stream->closed);
   CHECK(client.handler.calls.size() == 2);
   Client idle;
-  idle.connection->drain();
+  idle.connection->close_when_answered();
   CHECK(idle.stream->closed);
 }

@@ -342,7 +342,7 @@ TEST_CASE("after on_close answers go nowhere, and on_closed was called once") {
   client.connection->on_close("reset by peer");
   CHECK(client.handler.closed == 1);
   client.answer(0);
-  client.connection->drain();
+  client.connection->close_when_answered();
   client.pass(100'000);
   CHECK(client.wire.output.empty());
   CHECK(client.handler.closed == 1);
@@ -438,13 +438,14 @@ TEST_CASE("an idle connection is closed without a word, when a timeout is set") 
   }
 }
 
-TEST_CASE("drain: what is in progress is answered, or else one request more, then the connection closes") {
+TEST_CASE(
+    "close_when_answered: what is in progress is answered, or else one request more, then the connection closes") {
   Client client;
   client.handler.answer_at_once = false;
   SUBCASE("idle: the next request is the last") {
     client.send(get("/0"));
     client.answer(0);
-    client.connection->drain();
+    client.connection->close_when_answered();
     CHECK_FALSE(client.wire.closed);
     client.send(get("/1") + get("/2"));
     REQUIRE(client.handler.requests.size() == 2);
@@ -457,7 +458,7 @@ TEST_CASE("drain: what is in progress is answered, or else one request more, the
     CHECK(client.wire.closed);
   }
   SUBCASE("idle until the server has waited enough") {
-    client.connection->drain();
+    client.connection->close_when_answered();
     CHECK_FALSE(client.wire.closed);
     client.connection->close_idle();
     CHECK(client.wire.closed);
@@ -465,7 +466,7 @@ TEST_CASE("drain: what is in progress is answered, or else one request more, the
   }
   SUBCASE("a request that is arriving is read to its end") {
     client.send("GET / HT");
-    client.connection->drain();
+    client.connection->close_when_answered();
     client.connection->close_idle();
     CHECK_FALSE(client.wire.closed);
     client.send("TP/1.1\r\nHost: x\r\n\r\n");
@@ -476,7 +477,7 @@ TEST_CASE("drain: what is in progress is answered, or else one request more, the
   }
   SUBCASE("whole, and waiting for its turn") {
     client.send(post("/1", "a") + get("/2"));
-    client.connection->drain();
+    client.connection->close_when_answered();
     client.answer(0);
     client.answer(1);
     REQUIRE(client.answers().size() == 2);
@@ -485,7 +486,7 @@ TEST_CASE("drain: what is in progress is answered, or else one request more, the
   }
   SUBCASE("two writes in flight, two reads behind them: the one that was read whole is the last") {
     client.send(post("/1", "a") + post("/2", "b") + get("/3") + get("/4"));
-    client.connection->drain();
+    client.connection->close_when_answered();
     client.answer(1);
     client.answer(0);
     CHECK_FALSE(client.wire.closed);
@@ -780,7 +781,7 @@ TEST_CASE("a shutdown lets a body end that has begun") {
   Pieces::State state{.size = 25};
   client.send(get("/1"));
   answer_with(client, 0, state);
-  client.connection->drain();
+  client.connection->close_when_answered();
   CHECK_FALSE(client.wire.closed);
   while (state.ready) state.give();
   CHECK(client.wire.closed);

@@ -40,7 +40,7 @@ TEST_CASE("the largest command is taken, and one byte more is 413 over HTTP and 
   const std::string value(machine::kMaxValueBytes, 'x');
   const std::string rest = rest_beside(value);
 
-  Begun begun = write_call(machine::Set{{{"a", value}, {"b", rest}}}, {});
+  RouteBegun begun = write_call(machine::Set{{{"a", value}, {"b", rest}}}, {});
   REQUIRE(std::holds_alternative<RouteCall>(begun));
   CHECK(std::get<RouteCall>(begun).call.command.size() + machine::kEnvelopeBytes == machine::kMaxCommandBytes);
   begun = write_call(machine::Set{{{"a", value}, {"b", rest + "x"}}}, {});
