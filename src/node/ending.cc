@@ -8,7 +8,7 @@
 
 namespace wh::node {
 namespace {
-// What is in progress when the end begins, and what comes after, is answered within this.
+// Requests that are in progress when the stop begins, and those that come after, are answered within this time.
 constexpr Millis kAnswerMs = 3'000;
 }  // namespace
 

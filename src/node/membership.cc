@@ -90,7 +90,7 @@ void Node::finish_admin(PendingAdmin& admin, Outcome outcome, std::string text) 
   }
 }
 
-// What was committed before it led, a leader knows once an entry of its own term is (HAZARDS D1).
+// A leader knows what was committed before it led once it has committed an entry of its own term (HAZARDS D1).
 bool Node::may_change_members() const {
   return WH_MUTANT(change_before_noop) ? raft_->role() == raft::Role::leader : raft_->leads_for_certain();
 }
@@ -139,7 +139,7 @@ void Node::pump_admin(Millis now) {
         break;
       case Step::transferring:
       case Step::forwarded:
-        // Whoever leads now: that is all that was asked for, even if the answer to a forwarded request is lost.
+        // Another member leads now: the request is fulfilled, even if the answer to a forwarded one is lost.
         if (admin.admin.kind != AdminKind::transfer || !raft_->leader_id()) break;
         if (leader() != nullptr && leader()->name == admin.admin.name) {
           finish_admin(admin, Outcome::applied, {});
@@ -423,7 +423,7 @@ void Node::refresh_addresses(Millis now) {
     for (const raft::Member& member : members) {
       raft::Member said = addresses_of(member);
       if (said.raft_address.starts_with(':')) said.raft_address = member.raft_address;  // its own, of a wildcard bind
-      // Who is known by loopback is on this machine; to those on others that address says nothing.
+      // A member with a loopback address is on this machine; on another machine that address leads elsewhere.
       if (said == member || (is_loopback(said.raft_address) && !one_machine)) continue;
       logf(LogLevel::notice, "%s is now at %s", member.name.c_str(), said.raft_address.c_str());
       raft_->step(now, raft::ProposeConfiguration{next_number_++, raft_->configuration().with(said)});

@@ -56,7 +56,8 @@ Node::Node(NodeOptions options, RecoveredNode recovered, Storage& storage, Trans
   if (granted_to_ == instance_) granted_to_ = raft::kNobody;
   announce();
   if (cluster_ == kNoCluster) {
-    // Who granted the founding to another, or met a member of a cluster, keeps to that though it is told of nobody now.
+    // A node that granted the founding to another, or met a member of a cluster, keeps to that though nobody tells it
+    // now.
     if (options_.join.empty() && !granted_to_) {
       found(now);
     } else {
@@ -391,10 +392,10 @@ void Node::configuration_changed() {
                         .removed = removed_for_certain(),
                         .removed_as_of = raft_->committed_position()};
   const raft::Index committed = raft_->log().configuration_at(raft_->commit_index()).index;
-  // Who is removed for certain is talked to no more.
+  // The node sends nothing to a member whose removal is committed.
   if (std::exchange(committed_configuration_seen_, committed) != committed)
     for (const raft::NodeId id : membership.removed) strangers_.erase(id);
-  // Who is being removed is still talked to: a leader needs the answers with which its own removal is committed.
+  // It still talks to a member that is being removed: a leader commits its own removal by those answers.
   for (const raft::Member& member : raft_->log().configuration_at(raft_->commit_index()).configuration.members())
     if (member.id != instance_ && !raft_->configuration().contains(member.id))
       remember_stranger({member.id, member.name, addresses_of(member).raft_address});
@@ -404,7 +405,7 @@ void Node::configuration_changed() {
     saw_others_ = true;
     peers.push_back({member.id, member.name, addresses_of(member).raft_address});
   }
-  // Who was removed may come back, on the connection that it still has to this node.
+  // A removed member may come back on the connection that it still has to this node.
   if (announced_.size() > raft_->configuration().members().size() + kMaxStrangers)
     std::erase_if(announced_, [&](const auto& item) { return !raft_->configuration().contains(item.first); });
   std::erase_if(strangers_, [&](const auto& item) { return raft_->configuration().contains(item.first); });

@@ -426,7 +426,7 @@ class Node {
   void beginning_persisted(Millis now);
 
   // ending.cc
-  // Who would lead next: of the voters that answer, but for those in `but`, the one that lacks the least; or nobody.
+  // The next leader: of the voters that answer and are not in `but`, the one with the longest log; or nobody.
   [[nodiscard]] raft::NodeId best_successor(const std::set<raft::NodeId>& but, Millis now) const;
   void pump_handover(Millis now);
   void handover_done(const raft::TransferDone& transfer);
@@ -487,7 +487,7 @@ class Node {
   std::map<uint64_t, uint64_t> forward_requests_;  // the sequence of each, by request
   uint64_t next_sequence_ = 1;                     // of forwarded writes, within the epoch
   raft::Term sent_term_;                           // in which a client's write was last forwarded or proposed
-  raft::Term refused_term_;                        // whose leader leads no more, by its own word
+  raft::Term refused_term_;                        // its leader said that it left this term
   raft::Term awaited_term_;                        // awaits_refusals: since which term, and how long
   Millis await_until_ = 0;
   std::vector<PendingRead> reads_;

@@ -103,9 +103,9 @@ std::string Node::removed_sentence() const {
   return options_.name + " was removed from the cluster: ask a member, or have it added again";
 }
 
-// Whoever waits for a leader waits in vain. What is on its way already keeps its time: it may have taken effect.
+// Requests that wait for a leader wait in vain. One that was sent keeps its time: it may have taken effect.
 void Node::stop_serving() {
-  // What was forwarded keeps its bytes, as it keeps its time.
+  // A forwarded write keeps its bytes, as it keeps its time.
   for (; !writes_.empty(); pop_write()) {
     const PendingWrite& write = writes_.front();
     if (write.from) {

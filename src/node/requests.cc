@@ -14,7 +14,7 @@ namespace {
 constexpr Millis kExpiryStepMs = 50;  // how late a time-out may be noticed
 constexpr size_t kMaxForwarded = 512;
 
-// What an answer to a write can say; the others are about members.
+// The outcomes that an answer to a write can have; the others are about members.
 bool is_outcome_of_write(Outcome outcome) {
   return outcome != Outcome::conflict && outcome != Outcome::not_found && outcome != Outcome::timed_out;
 }
@@ -231,9 +231,9 @@ void Node::on_forward_reply(raft::NodeId from, ForwardReply& reply, Millis now) 
   if (!good) return violated(from, "an answer to a write that is none", now);
   const raft::Term term = forwarded_.at(sequence).term;
   if (reply.outcome == Outcome::not_leader) {
-    // Who leads a term no more never does again, so all that it was sent in this term was refused, or will be.
+    // A leader that left a term never leads it again: everything sent to it in that term was or will be refused.
     refused_term_ = std::max(refused_term_, term);
-    // What came after it may have gone to another leader already, and must not be overtaken by it.
+    // A later write may have gone to another leader already; this one must not overtake it.
     if (sent_term_ == term) return forward_again(sequence);
     reply.outcome = Outcome::dropped;
   }
@@ -265,7 +265,7 @@ void Node::forward_again(uint64_t sequence) {
   writes_.insert(place, std::move(write));
 }
 
-// What this node forwarded and now applies needs no answer from the leader, which may be gone.
+// A write that this node forwarded and now applies needs no answer from the leader, which may be gone.
 void Node::forwarded_applied(const raft::Entry& entry, const machine::Reply& reply) {
   if (forwarded_.empty()) return;
   const auto id = machine::request_id_of(entry.payload.view());

@@ -254,7 +254,7 @@ void Seeking::expect_by_list(View& view, const std::vector<Group>& groups) const
   for (const auto& [id, texts] : named)
     if (texts.size() > 1) view.remark = joined(texts, " and ") + " are the same node, " + name_of(id, view);
   view.complete = missing == 0 && view.obstacle.empty() && members.size() >= view.expected;
-  // Who is known by an address of a name that leads to several is no member by that.
+  // A name that leads to several addresses says nothing about the node at one of them.
   std::erase_if(view.nodes, [&](const auto& node) { return !members.contains(node.first); });
 }
 

@@ -65,7 +65,7 @@ class Seeking {
   void looked_up(Entry& entry, const Result<std::vector<std::string>>& addresses, Millis again_at);
   Entry* entry_looked_up_by(uint64_t request);
   Probe* probe_asked_by(uint64_t request);
-  // What is under way counts no more: it is asked again.
+  // Questions under way no longer count: they are asked again.
   void ask_anew(Millis now);
   // Another node says by which entry of its own, and at which address, it reached this one.
   void reached_by(const WhoAreYou& question);
@@ -76,7 +76,7 @@ class Seeking {
     const WhoIAm* who = nullptr;  // null: this node
     std::string address;
   };
-  // Whom the list means, by what is known now.
+  // The nodes that the list means, as far as is known now.
   struct View {
     bool settled = false;   // every address was tried once
     bool complete = false;  // all that are expected are there

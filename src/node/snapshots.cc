@@ -39,7 +39,7 @@ void Node::maybe_take_snapshot(Millis now) {
   const raft::Index applied = raft_->applied_index();
   if (taking_ || loading_ || applied <= last_snapshot_index_ || now < snapshot_not_before_) return;
   if (!snapshot_due(applied)) return;
-  // What is in a snapshot must survive like one: it waits until the log is on the disk up to here.
+  // A snapshot must hold no entry that the disk could still lose: it waits until the log is on the disk up to here.
   if ((applied > raft_->durable_index() && !WH_MUTANT(snapshot_of_unsynced)) || machine_.applied() != applied) return;
   const raft::Log::ConfigurationAt& configuration =
       raft_->log().configuration_at(WH_MUTANT(snapshot_with_newest_members) ? raft_->log().last_index() : applied);

@@ -40,7 +40,7 @@ class Configuration {
   [[nodiscard]] size_t voters() const { return voters_; }
   [[nodiscard]] size_t quorum() const { return voters_ / 2 + 1; }
 
-  // Who was removed from it and not added again since, in the order of removal; the newest 1,024.
+  // Members that were removed and not added again since, in the order of removal; the newest 1,024.
   [[nodiscard]] const std::vector<NodeId>& removed() const { return removed_; }
   [[nodiscard]] bool remembers(NodeId id) const;
 

@@ -24,9 +24,9 @@ class Log {
     Configuration configuration;
   };
 
-  // What a storage recovered. `base` is the entry before the first kept one (0 when nothing was compacted). `tail` are
-  // the newest entries, contiguous up to the last; `runs` covers all kept entries; `configurations` holds the
-  // snapshot's and every configuration entry behind it, in order.
+  // The entries that a storage recovered. `base` is the entry before the first kept one (0 when nothing was compacted).
+  // `tail` are the newest entries, contiguous up to the last; `runs` covers all kept entries; `configurations` holds
+  // the snapshot's and every configuration entry behind it, in order.
   struct Recovered {
     Index base_index;
     Term base_term;

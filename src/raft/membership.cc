@@ -33,7 +33,7 @@ void Raft::on_propose_configuration(Millis now, ProposeConfiguration& proposal) 
 }
 
 void Raft::sync_progress(Millis now) {
-  // Who is being removed is kept until that is committed: it is to hear of it.
+  // A member that is being removed stays until that is committed, so that it hears of it.
   for (const Member& member : configuration().members()) {
     if (member.id == options_.self || progress_.contains(member.id)) continue;
     Progress p;

@@ -26,7 +26,7 @@ class Pace {
     if (sent == 0 || sent > now) return;
     const Millis trip = now - sent;
     shortest_ = std::min(shortest_, trip);
-    // What left before the last change says nothing about it.
+    // A message sent before the last change says nothing about it.
     if (sent < changed_at_) return;
     const Millis waited = trip - shortest_;
     if (waited > wait) {

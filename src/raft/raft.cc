@@ -128,7 +128,7 @@ void Raft::on_receive(Millis now, NodeId from, MessageBody& body) {
     become_follower(now, term, from_leader ? from : kNobody);
   } else if (term < current && !(WH_MUTANT(older_reply_counts) && std::holds_alternative<AppendEntriesReply>(body)) &&
              !(WH_MUTANT(older_vote_counts) && std::holds_alternative<RequestVoteReply>(body))) {
-    // Whoever is behind learns the term it is behind; replies of the past are nothing to us.
+    // A sender with an older term learns the newer one; replies of older terms are ignored.
     if (const auto* request = std::get_if<RequestVote>(&body)) {
       if (!WH_MUTANT(older_candidate_unanswered))
         send(from, RequestVoteReply{.term = current, .pre_vote = request->pre_vote});
@@ -345,7 +345,7 @@ Millis Raft::next_deadline() const {
   Millis deadline = transfer_ ? transfer_->deadline : kNever;
   for (const auto& [id, progress] : progress_) {
     deadline = std::min(deadline, progress.last_sent + options_.heartbeat_interval_ms);
-    // What may go at once has gone: this one waits for the rate.
+    // Everything that the rate allows has gone; this chunk waits.
     if (progress.state == ProgressState::snapshot && progress.offset_known && !progress.chunk_in_flight &&
         progress.snapshot_offset < progress.snapshot.size)
       deadline = std::min(deadline, (snapshot_free_at_us_ / 10'000 + 1) * 10);

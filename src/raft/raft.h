@@ -45,7 +45,7 @@ struct PartOfSnapshot {
   uint64_t next_offset = 0;
 };
 
-// What survived the restart.
+// The state that survived the restart.
 struct Recovered {
   HardState hard_state;
   Log::Recovered log;
@@ -234,7 +234,7 @@ struct Output {
   Millis next_deadline = kNever;      // step a Tick then
 };
 
-// What an operator asks about.
+// For operators: INFO, /cluster and the log.
 struct PeerStatus {
   NodeId id;
   Index match_index;

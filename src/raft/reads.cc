@@ -8,7 +8,8 @@
 
 namespace wh::raft {
 namespace {
-// A follower asks once a turn for all its readers, and again after an election timeout: no more of them wait.
+// A follower asks once a turn for all its readers, and again after an election timeout: the leader keeps so many of its
+// questions.
 constexpr size_t kMaxReadsOfFollower = 4'096;
 }  // namespace
 

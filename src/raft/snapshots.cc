@@ -16,7 +16,7 @@ namespace {
 // long is not waited for.
 constexpr Millis kLostAfter = 10;
 constexpr Millis kGettingOn = 60;
-// What the rate did not use is not saved up for longer than this.
+// Unused rate is saved up for no longer than this.
 constexpr uint64_t kBurstUs = 50'000;
 constexpr uint64_t kLeastChunk = 4 << 10;
 // A leader sends a chunk once the one before is stored, or long after: so many wait for a slow disk, and no more.
