@@ -187,6 +187,7 @@ void Node::load_more(Millis now) {
     if (loading_->fed == loading_->piece.size() && loading_->last_piece) finish_loading(now);
     return;
   }
+  if (loading_->last_piece) return finish_loading(now);  // it was empty
   loading_->request = next_number_++;
   storage_.read_snapshot(loading_->request, loading_->meta, loading_->offset, options_.snapshot_chunk_bytes);
 }
@@ -201,7 +202,8 @@ void Node::chunk_read(SnapshotChunkRead& read, Millis now) {
   }
   if (!loading_ || loading_->request != read.request) return;
   loading_->request = 0;
-  if (!read.ok) return give_up_loading("it is no longer there", now);
+  const bool nothing = read.data.size() == 0 && !read.done;
+  if (!read.ok || nothing) return give_up_loading("it is no longer there", now);
   loading_->offset += read.data.size();
   loading_->piece = std::move(read.data);
   loading_->fed = 0;

@@ -51,7 +51,7 @@ struct Receiver : Member {
     turn();
   }
   // What the node reads of it to load it; `ok` false: it is no longer there.
-  void read(const std::string& bytes, bool ok = true) {
+  void read(const std::string& bytes, bool ok = true, bool done = true) {
     REQUIRE(storage.reads.size() == 1);
     const auto request = storage.reads.front();
     storage.reads.clear();
@@ -59,7 +59,7 @@ struct Receiver : Member {
                                         .index = request.index,
                                         .offset = 0,
                                         .data = Bytes(bytes),
-                                        .done = true,
+                                        .done = done,
                                         .ok = ok},
                       now);
     persist();
@@ -90,16 +90,18 @@ TEST_CASE("HAZARDS F9: a snapshot that cannot be read, or is not what it says, i
     const Picture* sent;
     std::string bytes;
     bool ok;
+    bool done = true;
   };
-  for (const Case& it : {Case{"gone", &good, {}, false}, Case{"damaged", &good, damaged, true},
-                         Case{"cut", &good, good.bytes.substr(0, good.bytes.size() - 5), true},
-                         Case{"of another index", &other_index, good.bytes, true}}) {
+  for (const Case& it :
+       {Case{"gone", &good, {}, false}, Case{"empty", &good, {}, true}, Case{"without an end", &good, {}, true, false},
+        Case{"damaged", &good, damaged, true}, Case{"cut", &good, good.bytes.substr(0, good.bytes.size() - 5), true},
+        Case{"of another index", &other_index, good.bytes, true}}) {
     CAPTURE(it.what);
     Receiver bench;
     bench.heartbeat(raft::Term{2});
     bench.receive(*it.sent);
     bench.transport.sent.clear();
-    bench.read(it.bytes, it.ok);
+    bench.read(it.bytes, it.ok, it.done);
     CHECK(bench.node.machine().applied() == raft::Index{});
     CHECK(bench.node.raft()->snapshot() == std::nullopt);
     const auto replies = bench.sent_to<raft::InstallSnapshotReply>(kOther);
