@@ -3,9 +3,8 @@
 // than its promises may elect a leader that lacks what was committed. So it stops, but not on one member's word: that
 // could lie, or be anybody who says to be that member, and the operator would throw a sound disk away. The other voters
 // are asked whom they follow:
-// - As many name that leader, itself among them and this node not, as elect one: it is believed, and the node stops;
-// but
-//   once it acknowledged anything in this process life, which it remembers, it only waits as below. What an earlier
+// - As many name that leader, itself among them and this node not, as elect one: it is believed, and the node stops.
+//   Once it acknowledged anything in this process life, which it remembers, it only waits as below: what an earlier
 //   life acknowledged may reach the leader after that, and still nobody's word is to stop nodes that run.
 // - As many deny it as are a quorum together with this node: it is not, and that member's word on this counts for
 //   nothing any more. The node goes on, and is sent what it lacks.
@@ -120,8 +119,7 @@ void Node::loss_unknown(Millis now) {
   if (loss_->rounds > 1) return;
   logf(LogLevel::warning,
        "this node neither votes nor campaigns for now: %s, which leads, says that it acknowledged entries up to %lu, "
-       "its "
-       "log ends at %lu; of the other voters %zu follow that leader, and too few deny it",
+       "its log ends at %lu; of the other voters %zu follow that leader, and too few deny it",
        loss_leader_name().c_str(), loss_->acknowledged.value, loss_->last.value, loss_->backing.size());
 }
 

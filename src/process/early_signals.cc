@@ -52,7 +52,7 @@ void mask(int how, std::initializer_list<int> signals) {
 
 void EarlySignals::ignore_failed_writes() { handle({SIGXFSZ}, SIG_IGN); }
 
-void EarlySignals::none() { mask(SIG_UNBLOCK, {SIGHUP}); }
+void EarlySignals::release() { mask(SIG_UNBLOCK, {SIGHUP}); }
 
 void EarlySignals::begin() {
   handle({SIGTERM, SIGINT}, end_start);

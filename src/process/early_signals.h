@@ -10,8 +10,8 @@ class EarlySignals {
  public:
   // For every mode of the program: a file that may not grow (ulimit -f) is a write that fails, not the end (SIGXFSZ).
   static void ignore_failed_writes();
-  // SIGHUP is held since before main(). In a mode of the program that is no server it does what it ever does.
-  static void none();
+  // SIGHUP is held since before main(). Lets it through, in a mode of the program that is no server.
+  static void release();
   // At the start of a server: SIGHUP stays held; SIGTERM and SIGINT end the process with status 0, in a container's
   // process 1 too; SIGUSR1, SIGUSR2 and SIGPIPE do nothing.
   static void begin();

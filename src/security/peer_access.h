@@ -22,7 +22,7 @@ class PeerAccess {
   // All must outlive it.
   PeerAccess(const Options& options, net::Loop& loop, net::HandshakeGate& gate, const Certificates& certificates);
 
-  // The transport's options with this door in them; it must outlive the transport.
+  // The transport's options with these checks in them; it must outlive the transport.
   [[nodiscard]] net::PeerOptions transport_options(uint64_t seed);
 
   // When the certificate ends that a node showed last, in seconds since 1970, by node-id. For INFO.

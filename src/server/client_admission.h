@@ -29,7 +29,7 @@ struct IdleClient {
   bool arriving = false;  // not idle: a request of it has begun to arrive at `since`, and is not late
 };
 
-// What the door asks of a front.
+// What admission asks of a front.
 class ClientFront {
  public:
   virtual ~ClientFront() = default;

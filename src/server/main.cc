@@ -96,7 +96,7 @@ int main(int argc, char** argv) {
   if (line && line->mode == wh::CommandLine::Mode::run)
     wh::EarlySignals::begin();
   else
-    wh::EarlySignals::none();
+    wh::EarlySignals::release();
   wh::hide_arguments(argc, argv);
   if (!line) return complain("wormhole-server: " + line.error());
   switch (line->mode) {

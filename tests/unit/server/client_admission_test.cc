@@ -47,7 +47,7 @@ struct DoorHouse {
   Options options;
   Front http;
   Front debug;
-  ClientAdmission door{options, http, debug};
+  ClientAdmission admission{options, http, debug};
 };
 
 }  // namespace
@@ -56,24 +56,24 @@ TEST_CASE("HAZARDS H19: below maxclients all are welcome; at it who was idle lon
   DoorHouse house(4);
   house.http.clients = {{1, {10, 1}}, {2, {30, 2}}};
   house.debug.clients = {{1, {20, 3}}};
-  CHECK(house.door.admit_http(kNew, 100) == Entry::welcome);
-  CHECK(house.door.evicted() == 0);
+  CHECK(house.admission.admit_http(kNew, 100) == Entry::welcome);
+  CHECK(house.admission.evicted() == 0);
   house.http.clients[3] = {40, 4};
-  CHECK(house.door.admit_http(kNew, 100) == Entry::welcome);
+  CHECK(house.admission.admit_http(kNew, 100) == Entry::welcome);
   CHECK(house.http.ended == std::vector<uint64_t>{1});
   house.http.clients[4] = {50, 5};
-  CHECK(house.door.admit_debug(kNew, false, 100) == Entry::welcome);
+  CHECK(house.admission.admit_debug(kNew, false, 100) == Entry::welcome);
   CHECK(house.debug.ended == std::vector<uint64_t>{1});
-  CHECK(house.door.evicted() == 2);
+  CHECK(house.admission.evicted() == 2);
 }
 
 TEST_CASE("HAZARDS H19: one that has become busy since it was chosen, or has said something, stays") {
   DoorHouse house(3);
   house.http.clients = {{1, {10, 1}}, {2, {20, 2}}, {3, {30, 3}}};
-  CHECK(house.door.admit_http(kNew, 100) == Entry::welcome);  // ends 1 and has chosen the others in their order
+  CHECK(house.admission.admit_http(kNew, 100) == Entry::welcome);  // ends 1 and has chosen the others in their order
   house.http.clients[4] = {100, 4};
   house.http.clients[2].busy = true;
-  CHECK(house.door.admit_http(kNew, 101) == Entry::welcome);
+  CHECK(house.admission.admit_http(kNew, 101) == Entry::welcome);
   CHECK(house.http.ended == std::vector<uint64_t>{1, 3});
 }
 
@@ -82,7 +82,7 @@ TEST_CASE("HAZARDS H19: an address that holds more than its share gives way befo
   for (uint64_t id = 1; id <= 10; ++id) house.http.clients[id] = {id, id};  // idle for long, an address each
   for (uint64_t id = 11; id <= 40; ++id) house.http.clients[id] = {1'000 + id, 77};
   for (uint64_t id = 41; id <= 60; ++id) {
-    CHECK(house.door.admit_http(kNew, 2'000) == Entry::welcome);
+    CHECK(house.admission.admit_http(kNew, 2'000) == Entry::welcome);
     house.http.clients[id] = {2'000 + id, 77};
   }
   CHECK(house.http.ended.size() == 20);
@@ -96,20 +96,20 @@ TEST_CASE("HAZARDS H19: a crowd of one address that begins requests takes no pla
   house.http.clients[2] = {19'990, 2, false, true};
   for (uint64_t id = 3; id <= 8; ++id) house.http.clients[id] = {19'900 + id, kCrowd, false, true};
   // One of the crowd's: there is nobody for it.
-  CHECK(house.door.admit_http(kCrowd, 20'000) == Entry::probe);
-  CHECK(house.door.admit_debug(kCrowd, false, 20'000) == Entry::turned_away);
+  CHECK(house.admission.admit_http(kCrowd, 20'000) == Entry::probe);
+  CHECK(house.admission.admit_debug(kCrowd, false, 20'000) == Entry::turned_away);
   CHECK(house.http.ended.empty());
-  CHECK(house.door.admit_http(kNew, 20'001) == Entry::welcome);
+  CHECK(house.admission.admit_http(kNew, 20'001) == Entry::welcome);
   CHECK(house.http.ended == std::vector<uint64_t>{3});
   house.http.clients[9] = {20'001, kNew};
   // What is idle of its own is the crowd's to give up.
   house.http.clients[4].arriving = false;
-  CHECK(house.door.admit_http(kCrowd, 20'010) == Entry::welcome);
+  CHECK(house.admission.admit_http(kCrowd, 20'010) == Entry::welcome);
   CHECK(house.http.ended == std::vector<uint64_t>{3, 4});
   house.http.clients[10] = {20'010, kCrowd, false, true};
   // And so is what nobody has used for long.
-  CHECK(house.door.admit_http(kCrowd, 28'999) == Entry::probe);
-  CHECK(house.door.admit_http(kCrowd, 29'100) == Entry::welcome);
+  CHECK(house.admission.admit_http(kCrowd, 28'999) == Entry::probe);
+  CHECK(house.admission.admit_http(kCrowd, 29'100) == Entry::welcome);
   CHECK(house.http.ended == std::vector<uint64_t>{3, 4, 1});
 }
 
@@ -121,13 +121,13 @@ TEST_CASE("HAZARDS H19: a flood from one address leaves others the places that i
   // All of it between two looks.
   size_t let_in = 0;
   for (int i = 0; i < 1'000; ++i)
-    if (house.door.admit_http(kFlood, 20'000) == Entry::welcome) {
+    if (house.admission.admit_http(kFlood, 20'000) == Entry::welcome) {
       house.http.clients[++next] = {20'000, kFlood};
       ++let_in;
     }
   CHECK(let_in >= 64);
   for (int i = 0; i < 60; ++i) {
-    CHECK(house.door.admit_http(kNew, 20'001) == Entry::welcome);
+    CHECK(house.admission.admit_http(kNew, 20'001) == Entry::welcome);
     house.http.clients[++next] = {20'001, kNew};
   }
   CHECK(house.http.looks <= 3);
@@ -136,26 +136,26 @@ TEST_CASE("HAZARDS H19: a flood from one address leaves others the places that i
 TEST_CASE("HAZARDS H19: a request that is arriving from an address within its share is in progress") {
   DoorHouse house(8);
   for (uint64_t id = 1; id <= 8; ++id) house.http.clients[id] = {id, id, false, true};
-  CHECK(house.door.admit_http(kNew, 100) == Entry::probe);
+  CHECK(house.admission.admit_http(kNew, 100) == Entry::probe);
 }
 
 TEST_CASE("HAZARDS H19: with requests in flight everywhere probes get in, and the debug port from this machine") {
   DoorHouse house(4);
   for (uint64_t id = 1; id <= 4; ++id) house.http.clients[id] = {id, id, true};
-  CHECK(house.door.admit_http(kNew, 100) == Entry::probe);
-  CHECK(house.door.admit_debug(kNew, false, 100) == Entry::turned_away);
-  CHECK(house.door.admit_debug(kNew, true, 100) == Entry::welcome);
-  CHECK(house.door.evicted() == 0);
+  CHECK(house.admission.admit_http(kNew, 100) == Entry::probe);
+  CHECK(house.admission.admit_debug(kNew, false, 100) == Entry::turned_away);
+  CHECK(house.admission.admit_debug(kNew, true, 100) == Entry::welcome);
+  CHECK(house.admission.evicted() == 0);
   // Not more than are spare.
   for (uint64_t id = 1; id <= net::Descriptors::kSpareClients; ++id) house.debug.clients[id] = {id, 1, true};
-  CHECK(house.door.admit_debug(kNew, true, 100) == Entry::turned_away);
+  CHECK(house.admission.admit_debug(kNew, true, 100) == Entry::turned_away);
 }
 
 TEST_CASE("HAZARDS H19: ten thousand connections are not looked at for each one that comes") {
   DoorHouse house(10'000);
   for (uint64_t id = 1; id <= 10'000; ++id) house.http.clients[id] = {id, id};
   for (uint64_t id = 10'001; id <= 10'100; ++id) {
-    REQUIRE(house.door.admit_http(kNew, 20'000) == Entry::welcome);
+    REQUIRE(house.admission.admit_http(kNew, 20'000) == Entry::welcome);
     house.http.clients[id] = {20'000, id};
   }
   CHECK(house.http.looks == 1);
