@@ -49,6 +49,8 @@ int leave_refusal(mbedtls_ssl_context* ssl) {
 }
 #endif
 
+void restrict_versions_and_keys(mbedtls_ssl_config& config);
+
 }  // namespace
 
 int system_random(void*, unsigned char* out, size_t size) {
@@ -73,6 +75,13 @@ void send_certificate_alert(mbedtls_ssl_context& ssl, uint32_t verify_result) {
   mbedtls_ssl_send_alert_message(&ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL, alert);
 }
 
+void restrict_tls(mbedtls_ssl_config& config) {
+  restrict_versions_and_keys(config);
+  mbedtls_ssl_conf_ciphersuites(&config, kCipherSuites);
+  mbedtls_ssl_conf_renegotiation(&config, MBEDTLS_SSL_RENEGOTIATION_DISABLED);
+  mbedtls_ssl_conf_session_tickets(&config, MBEDTLS_SSL_SESSION_TICKETS_DISABLED);
+}
+
 std::string tls_library_version() {
   char text[32] = "";
   mbedtls_version_get_string_full(text);
@@ -94,7 +103,8 @@ int check_key_pair(const mbedtls_pk_context& certificate, const mbedtls_pk_conte
   return mbedtls_pk_check_pair(&certificate, &key);
 }
 
-void restrict_tls(mbedtls_ssl_config& config) {
+namespace {
+void restrict_versions_and_keys(mbedtls_ssl_config& config) {
   // For the key exchange and for certificates. X25519 is last: mbedTLS has no fast code for it.
   static constexpr mbedtls_ecp_group_id kCurves[] = {MBEDTLS_ECP_DP_SECP256R1, MBEDTLS_ECP_DP_SECP384R1,
                                                      MBEDTLS_ECP_DP_SECP521R1, MBEDTLS_ECP_DP_CURVE25519,
@@ -103,12 +113,10 @@ void restrict_tls(mbedtls_ssl_config& config) {
   // HAZARDS J4: what Debian's build can do, and must not.
   mbedtls_ssl_conf_min_version(&config, MBEDTLS_SSL_MAJOR_VERSION_3, MBEDTLS_SSL_MINOR_VERSION_3);
   mbedtls_ssl_conf_max_version(&config, MBEDTLS_SSL_MAJOR_VERSION_3, MBEDTLS_SSL_MINOR_VERSION_3);
-  mbedtls_ssl_conf_ciphersuites(&config, kCipherSuites);
   mbedtls_ssl_conf_curves(&config, kCurves);
   mbedtls_ssl_conf_sig_hashes(&config, kHashes);
-  mbedtls_ssl_conf_renegotiation(&config, MBEDTLS_SSL_RENEGOTIATION_DISABLED);
-  mbedtls_ssl_conf_session_tickets(&config, MBEDTLS_SSL_SESSION_TICKETS_DISABLED);
 }
+}  // namespace
 
 void demand_certificate(mbedtls_ssl_config& config) { mbedtls_ssl_conf_authmode(&config, MBEDTLS_SSL_VERIFY_REQUIRED); }
 
@@ -156,7 +164,8 @@ int check_key_pair(const mbedtls_pk_context& certificate, const mbedtls_pk_conte
   return mbedtls_pk_check_pair(&certificate, &key, system_random, nullptr);
 }
 
-void restrict_tls(mbedtls_ssl_config& config) {
+namespace {
+void restrict_versions_and_keys(mbedtls_ssl_config& config) {
   // X25519 is last: mbedTLS has no fast code for it.
   static constexpr uint16_t kGroups[] = {MBEDTLS_SSL_IANA_TLS_GROUP_SECP256R1, MBEDTLS_SSL_IANA_TLS_GROUP_SECP384R1,
                                          MBEDTLS_SSL_IANA_TLS_GROUP_SECP521R1, MBEDTLS_SSL_IANA_TLS_GROUP_X25519,
@@ -171,14 +180,12 @@ void restrict_tls(mbedtls_ssl_config& config) {
   // HAZARDS J4: what Debian's build can do, and must not.
   mbedtls_ssl_conf_min_tls_version(&config, MBEDTLS_SSL_VERSION_TLS1_2);
   mbedtls_ssl_conf_max_tls_version(&config, MBEDTLS_SSL_VERSION_TLS1_3);
-  mbedtls_ssl_conf_ciphersuites(&config, kCipherSuites);
   mbedtls_ssl_conf_groups(&config, kGroups);
   mbedtls_ssl_conf_sig_algs(&config, kSignatures);
   mbedtls_ssl_conf_tls13_key_exchange_modes(&config, MBEDTLS_SSL_TLS1_3_KEY_EXCHANGE_MODE_EPHEMERAL);
-  mbedtls_ssl_conf_renegotiation(&config, MBEDTLS_SSL_RENEGOTIATION_DISABLED);
-  mbedtls_ssl_conf_session_tickets(&config, MBEDTLS_SSL_SESSION_TICKETS_DISABLED);
   mbedtls_ssl_conf_new_session_tickets(&config, 0);
 }
+}  // namespace
 
 void demand_certificate(mbedtls_ssl_config& config) {
   mbedtls_ssl_conf_authmode(&config, MBEDTLS_SSL_VERIFY_REQUIRED);
