@@ -147,7 +147,7 @@ lint: needs-build needs-dev ## the layering, the format, clang-tidy over src/
 	@find src tests -name '*.h' -o -name '*.cc' | xargs clang-format --dry-run --Werror
 	$(call compile,build,$(SERVER))
 	@exec run-clang-tidy -quiet -p build -j $(JOBS) \
-	  -extra-arg=-enable-trivial-auto-var-init-zero-knowing-it-will-be-removed-from-clang '^.*/src/[a-z]+/[a-z_]+\.cc$$'
+	  -extra-arg=-enable-trivial-auto-var-init-zero-knowing-it-will-be-removed-from-clang '^.*/src/[a-z/]+/[a-z_]+\.cc$$'
 
 # What links lead to among documents, laid out as here, so that they lead there once installed, too.
 DOCUMENTS = $(wildcard README.md LICENSE* COPYING* conf/wormhole.conf docs/*.md src/README.md deps/README.md \

@@ -1,7 +1,7 @@
 // Makes a backup file of a snapshot's bytes, in pieces small enough for a worker's job. The file lies in the data
 // directory, under storage::kBackupTemporary for the moment in which it is made and without a name from then on:
 // whatever becomes of the process, it leaves nothing behind. Blocking: every method runs as a job, one at a time. Made
-// and driven by server/backups.cc.
+// and driven by api/http/backups.cc.
 //
 // It does not go through storage::Disk: nothing that was promised rests on it, a failed write fails this backup alone,
 // and a slow one must not count as a stalled disk.

@@ -1,7 +1,7 @@
 // The memory that clients make the process hold: one sum over all connections, in and out, and its limit (directive
 // client-buffer-limit). Whoever holds bytes for a client has a Share and says how many; no sum is ever made anew.
 // What happens near the limit is for others: connections that hold much read no more while it is tight(), and the
-// server cuts some (server/buffer_relief.h). One for the whole process, made by server/; one thread.
+// server cuts some (api/buffer_relief.h). One for the whole process, made by server/; one thread.
 #pragma once
 
 #include <algorithm>

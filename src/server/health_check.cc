@@ -6,8 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "api/http/node_digest.h"
 #include "base/byte_stream.h"
-#include "base/hash.h"
 #include "base/log.h"
 #include "net/dial.h"
 #include "net/loop.h"
@@ -126,12 +126,6 @@ Result<std::shared_ptr<net::TlsContext>> tls_context(const Options& options) {
 }
 
 }  // namespace
-
-std::string node_digest(std::string_view node_id) {
-  char text[9];
-  std::snprintf(text, sizeof text, "%08x", static_cast<unsigned>(crc32c(node_id)));
-  return text;
-}
 
 Result<std::string> check_health(const Options& options) {
   std::vector<std::pair<Protocol, uint16_t>> ports;

@@ -3,16 +3,11 @@
 #pragma once
 
 #include <string>
-#include <string_view>
 
 #include "base/result.h"
 #include "config/options.h"
 
 namespace wh {
-
-// The header of /healthz that tells nodes apart without telling a stranger their names, and its value for one of them.
-inline constexpr std::string_view kNodeDigestHeader = "Wormhole-Node-Digest";
-std::string node_digest(std::string_view node_id);
 
 // GET /healthz on `port`; with `port 0` on `tls-port`, where the own certificate is shown and none is verified, as
 // nothing secret is said; with neither, and where HTTPS does not answer, INFO on `debug-port`, where a refusal counts

@@ -24,11 +24,11 @@
 #include "process/daemon.h"
 #include "process/early_signals.h"
 #include "process/log_output.h"
+#include "process/supervisor.h"
 #include "server/config_check.h"
 #include "server/health_check.h"
 #include "server/server.h"
 #include "server/simulate.h"
-#include "server/supervisor.h"
 #include "server/tools.h"
 
 namespace {

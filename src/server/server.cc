@@ -5,16 +5,17 @@
 #include <unistd.h>
 #include <utility>
 
+#include "api/member_view.h"
 #include "base/endpoint.h"
 #include "base/log.h"
 #include "config/option_checks.h"
 #include "config/option_table.h"
 #include "config/option_values.h"
+#include "metrics/info.h"
+#include "metrics/metrics.h"
 #include "process/process_figures.h"
 #include "security/access.h"
 #include "server/identity.h"
-#include "server/info.h"
-#include "server/metrics.h"
 #include "server/own_addresses.h"
 #include "server/own_names.h"
 
@@ -304,7 +305,7 @@ void Server::sweep() {
   http_->check_deadlines();
   debug_->check_deadlines();
   certificates_.check_expiry(now_);
-  supervisor_.sweep(*node_);
+  supervisor_.sweep(status_line(*node_));
   if (now_ < looked_at_ + kLookEveryMs) return;
   looked_at_ = now_;
   if (options_.appendfsync == AppendFsync::everysec) storage_->sync_soon();

@@ -246,7 +246,7 @@ TEST_CASE("a redirect keeps path and query, and the leader judges them; what wou
   CHECK(ask("-L -X DELETE", follower, "/key/" + encoded).status == 204);
 }
 
-// The bound on a whole command is above what any client can be allowed (unit_server says so), so the surfaces' own
+// The bound on a whole command is above what any client can be allowed (unit_api says so), so the surfaces' own
 // bounds are what refuses, and the largest request goes the whole way.
 TEST_CASE("the largest request is replicated, from the leader and through a follower; one byte more is refused") {
   constexpr size_t kMost = size_t{4} << 20;

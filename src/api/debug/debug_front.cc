@@ -1,0 +1,143 @@
+#include "api/debug/debug_front.h"
+
+#include <utility>
+
+#include "debug/resp.h"
+#include "security/access.h"
+#include "security/password.h"
+
+namespace wh {
+
+DebugFront::DebugFront(CommandContext context, Calls& calls, SlowLog& slow_log, const Millis& now,
+                       BufferBudget& buffers)
+    : context_(std::move(context)),
+      calls_(calls),
+      slow_log_(slow_log),
+      now_(now),
+      table_(debug_commands()),
+      service_{.commands = table_, .handler = *this} {
+  service_.buffers = &buffers;
+  service_.settings.check_password = [this](std::string_view user, std::string_view password) {
+    return user == "default" && same_secret(password, context_.options.requirepass);
+  };
+  reconfigure();
+}
+
+void DebugFront::reconfigure() {
+  debug::Settings& settings = service_.settings;
+  settings.idle_timeout_ms = context_.options.timeout_s * 1000;
+  settings.password_required = !context_.options.requirepass.empty();
+  if (password_ != context_.options.requirepass) ++settings.password_generation;
+  password_ = context_.options.requirepass;
+  // A value as large as an HTTP body may be must fit here too, with its key and the command's name.
+  settings.limits.bulk_bytes = context_.options.http_max_body_bytes;
+  settings.limits.request_bytes = context_.options.http_max_body_bytes + (64 << 10);
+}
+
+void DebugFront::accept(std::unique_ptr<ByteStream> stream) {
+  const std::string refusal = protected_mode_refusal(context_.options, *stream);
+  connections_.open(std::move(stream), service_, now_, refusal);
+}
+
+void DebugFront::turn_away(std::unique_ptr<ByteStream> stream) {
+  ++service_.counters.turned_away;
+  ++service_.counters.error_replies;
+  stream->write(debug::error_reply(debug::ErrorWord::err, "max number of clients reached"));
+  stream->close();
+  if (turned_away_.size() >= kTurnedAway) {
+    connections_.end(turned_away_.front());
+    turned_away_.erase(turned_away_.begin());
+  }
+  turned_away_.push_back(connections_.open(std::move(stream), service_, now_));
+}
+
+void DebugFront::list(std::vector<uint64_t>& groups, std::vector<IdleClient>& idle) const {
+  connections_.list(groups, idle, [](uint64_t /*id*/) { return true; });
+}
+
+bool DebugFront::end_idle(const IdleClient& client) {
+  if (!connections_.end_idle(client)) return false;
+  std::erase(turned_away_, client.id);
+  return true;
+}
+
+void DebugFront::check_deadlines() {
+  connections_.each([this](debug::Connection& connection) { connection.check_deadlines(now_); });
+}
+
+bool DebugFront::asks_much(node::Token token) const {
+  const auto call = pending_.find(token);
+  if (call == pending_.end()) return false;
+  const debug::Connection* connection = connections_.find(call->second.asked.id.connection);
+  return connection != nullptr && connection->asks_much();
+}
+
+void DebugFront::close_when_answered() {
+  connections_.each([](debug::Connection& connection) { connection.close_when_answered(); });
+}
+
+void DebugFront::on_command(debug::CommandId id, const debug::Command& command, std::vector<std::string>&& arguments) {
+  const CommandSpec& spec = command_specs()[static_cast<size_t>(command.tag)];
+  Asked asked{id, &spec, net::Loop::micros(), slow_log_.clipped(arguments)};
+  hide_secrets(command, asked.shown);
+  const uint64_t generation = service_.settings.password_generation;
+  CommandBegun begun = spec.begin(context_, arguments);
+  // Who sets the password knows it; all others must give it from now on.
+  if (generation != service_.settings.password_generation) connections_.find(id.connection)->trust();
+  if (auto* answer = std::get_if<std::string>(&begun)) return reply(asked, std::move(*answer));
+  auto& [call, state] = std::get<0>(begun);
+  const node::Token token = calls_.start(*this, std::move(call));
+  pending_.emplace(token, Pending{std::move(asked), std::move(state)});
+}
+
+void DebugFront::on_completion(const node::Completion& completion) {
+  auto node = pending_.extract(completion.token);
+  Pending& pending = node.mapped();
+  const CommandSpec& spec = *pending.asked.spec;
+  reply(pending.asked, completion.outcome == node::Outcome::applied
+                           ? spec.finish(context_, pending.state, completion)
+                           : outcome_reply(completion, spec.command.overlap == debug::Overlap::write));
+}
+
+// What the connection answers by itself takes no time to speak of.
+void DebugFront::on_builtin(debug::CommandId id, const debug::Command& command,
+                            const std::vector<std::string>& arguments) {
+  std::vector<std::string> shown;
+  if (slow_log_.is_slow(0)) {
+    shown = slow_log_.clipped(arguments);
+    hide_secrets(command, shown);
+  }
+  note(id, command, 0, std::move(shown));
+}
+
+void DebugFront::reply(Asked& asked, std::string resp) {
+  const uint64_t took_us = net::Loop::micros() - asked.at_us;
+  took_us_.add(took_us);
+  note(asked.id, asked.spec->command, took_us, std::move(asked.shown));
+  if (debug::Connection* connection = connections_.find(asked.id.connection))
+    connection->reply(asked.id.sequence, std::move(resp));
+}
+
+void DebugFront::note(debug::CommandId id, const debug::Command& command, uint64_t took_us,
+                      std::vector<std::string>&& shown) {
+  CommandCounters& counters = by_command_[command.name];
+  ++counters.calls;
+  counters.took_us += took_us;
+  // SLOWLOG itself is not in it, lest looking into it fills it.
+  if (!slow_log_.is_slow(took_us) || command.name == "slowlog") return;
+  const debug::Connection* connection = connections_.find(id.connection);
+  slow_log_.add(took_us, std::move(shown), connection == nullptr ? "" : connection->peer_address(), "");
+}
+
+void DebugFront::reset_counters() {
+  service_.counters = {};
+  took_us_ = {};
+  by_command_.clear();
+}
+
+void DebugFront::on_closed(uint64_t connection) {
+  connections_.closed(connection);
+  std::erase(turned_away_, connection);
+}
+
+}  // namespace wh

@@ -1,0 +1,91 @@
+// The debug port as the server speaks it: the connections, and the way from a command to a call and from its completion
+// to the reply. The commands themselves are in commands.cc.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "api/calls.h"
+#include "api/client_admission.h"
+#include "api/debug/commands.h"
+#include "api/front_connections.h"
+#include "api/slowlog.h"
+#include "base/byte_stream.h"
+#include "debug/connection.h"
+
+namespace wh {
+
+// Of one command.
+struct CommandCounters {
+  uint64_t calls = 0;
+  uint64_t took_us = 0;  // in all
+};
+
+class DebugFront final : public debug::CommandHandler, public CallOwner, public ClientFront {
+ public:
+  // All must outlive it; `now` is set by the owner at every turn.
+  DebugFront(CommandContext context, Calls& calls, SlowLog& slow_log, const Millis& now, BufferBudget& buffers);
+
+  void accept(std::unique_ptr<ByteStream> stream);
+  // Answers an error and closes: there are `maxclients` already.
+  void turn_away(std::unique_ptr<ByteStream> stream);
+  void check_deadlines();
+  void close_when_answered();
+  void reconfigure();
+  void reap() { connections_.reap(); }
+
+  // Adds those that hold memory.
+  void add_holders(std::vector<BufferHolder>& holders) const { connections_.add_holders(holders); }
+
+  [[nodiscard]] size_t connections() const override { return connections_.size(); }
+  void list(std::vector<uint64_t>& groups, std::vector<IdleClient>& idle) const override;
+  bool end_idle(const IdleClient& client) override;
+  [[nodiscard]] const debug::Counters& counters() const { return service_.counters; }
+  // From a command's turn to its reply; those that the connection answers by itself are not among them.
+  [[nodiscard]] const Histogram& took_us() const { return took_us_; }
+  // By name; the names of the table only.
+  [[nodiscard]] const std::map<std::string_view, CommandCounters>& by_command() const { return by_command_; }
+  void reset_counters();
+
+  void on_command(debug::CommandId id, const debug::Command& command, std::vector<std::string>&& arguments) override;
+  void on_builtin(debug::CommandId id, const debug::Command& command,
+                  const std::vector<std::string>& arguments) override;
+  void on_closed(uint64_t connection) override;
+  [[nodiscard]] bool asks_much(node::Token token) const override;
+  void on_completion(const node::Completion& completion) override;
+
+ private:
+  // A command on its way to its reply.
+  struct Asked {
+    debug::CommandId id;
+    const CommandSpec* spec;
+    uint64_t at_us;
+    std::vector<std::string> shown;  // for SLOWLOG
+  };
+  struct Pending {
+    Asked asked;
+    CommandState state;
+  };
+  void reply(Asked& asked, std::string resp);
+  void note(debug::CommandId id, const debug::Command& command, uint64_t took_us, std::vector<std::string>&& shown);
+
+  CommandContext context_;
+  Calls& calls_;
+  SlowLog& slow_log_;
+  const Millis& now_;
+  debug::CommandTable table_;
+  debug::Service service_;
+  std::string password_;  // as of the last reconfigure()
+  FrontConnections<debug::Connection> connections_;
+  std::unordered_map<node::Token, Pending> pending_;
+  // Those turned away that are still open, the oldest first; it gives way when there are more.
+  static constexpr size_t kTurnedAway = 4;
+  std::vector<uint64_t> turned_away_;
+  Histogram took_us_;
+  std::map<std::string_view, CommandCounters> by_command_;
+};
+
+}  // namespace wh

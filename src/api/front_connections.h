@@ -1,0 +1,88 @@
+// A front's open connections, by number: what HTTP and the debug port do alike with them. Owns them. `Connection` is
+// http::Connection or debug::Connection.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "api/buffer_relief.h"
+#include "api/client_admission.h"
+#include "base/clock.h"
+
+namespace wh {
+
+template <typename Connection>
+class FrontConnections {
+ public:
+  // Makes one of a number that was never used before, and of what else it is made of.
+  template <typename... Parts>
+  uint64_t open(Parts&&... parts) {
+    const uint64_t id = next_++;
+    open_.emplace(id, std::make_unique<Connection>(id, std::forward<Parts>(parts)...));
+    return id;
+  }
+  // Null when it is gone.
+  [[nodiscard]] Connection* find(uint64_t id) const {
+    const auto found = open_.find(id);
+    return found == open_.end() ? nullptr : found->second.get();
+  }
+  [[nodiscard]] size_t size() const { return open_.size(); }
+  // For each that is open now; what `use` does may end some.
+  template <typename Use>
+  void each(Use use) {
+    std::vector<Connection*> all;
+    for (auto& [id, connection] : open_) all.push_back(connection.get());
+    for (Connection* connection : all) use(*connection);
+  }
+
+  // Destroys it at once, if it is there; never from inside a callback of it.
+  void end(uint64_t id) { open_.erase(id); }
+  // It has closed, and says so from inside itself: destroyed by reap(), which is called once a turn.
+  void closed(uint64_t id) {
+    if (auto node = open_.extract(id); !node.empty()) ended_.push_back(std::move(node.mapped()));
+  }
+  void reap() { ended_.clear(); }
+
+  // ClientFront's part. `may_go` says of one, by its number, whether it may give way at all.
+  template <typename MayGo>
+  void list(std::vector<uint64_t>& groups, std::vector<IdleClient>& idle, MayGo may_go) const {
+    for (const auto& [id, connection] : open_) {
+      const uint64_t group = connection->stream().peer_group();
+      groups.push_back(group);
+      if (!may_go(id)) continue;
+      if (const std::optional<Millis> since = connection->idle_since())
+        idle.push_back({*since, group, id, false});
+      else if (const std::optional<Millis> begun = connection->arriving_since())
+        idle.push_back({*begun, group, id, true});
+    }
+  }
+  bool end_idle(const IdleClient& client) {
+    const auto found = open_.find(client.id);
+    if (found == open_.end()) return false;
+    const Connection& connection = *found->second;
+    if ((client.arriving ? connection.arriving_since() : connection.idle_since()) != std::optional(client.since))
+      return false;
+    open_.erase(found);
+    return true;
+  }
+
+  // Adds those that hold memory: also those that are closing, as their last answers may never be taken.
+  void add_holders(std::vector<BufferHolder>& holders) const {
+    for (const auto& [id, connection] : open_)
+      if (connection->held_bytes() != 0)
+        holders.push_back({connection->held_bytes(), connection->still_since(),
+                           [](void* self) { static_cast<Connection*>(self)->cut(); }, connection.get(),
+                           connection->stream().peer_group()});
+  }
+
+ private:
+  std::unordered_map<uint64_t, std::unique_ptr<Connection>> open_;
+  std::vector<std::unique_ptr<Connection>> ended_;
+  uint64_t next_ = 1;
+};
+
+}  // namespace wh

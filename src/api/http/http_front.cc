@@ -1,0 +1,365 @@
+#include "api/http/http_front.h"
+
+#include <algorithm>
+#include <ctime>
+#include <utility>
+
+#include "api/member_view.h"
+#include "base/log.h"
+#include "base/protocol_guess.h"
+#include "http/url.h"
+#include "security/access.h"
+
+namespace wh {
+namespace {
+
+// Of a request line, what is not the target that Location names: method, version, and the authority where a client of
+// the leader's puts it there.
+constexpr size_t kRedirectMargin = 512;
+
+std::vector<http::Route> router_table() {
+  std::vector<http::Route> table;
+  for (const RouteSpec& route : route_table())
+    table.push_back({route.methods, route.pattern, static_cast<int>(table.size())});
+  return table;
+}
+
+http::Response with_outcome(http::Response response, const char* outcome) {
+  std::erase_if(response.headers, [](const http::Header& h) { return h.name == "Wormhole-Outcome"; });
+  response.headers.push_back({"Wormhole-Outcome", outcome});
+  return response;
+}
+
+}  // namespace
+
+HttpFront::HttpFront(RouteContext context, Calls& calls, SlowLog& slow_log, const Millis& now, BufferBudget& buffers)
+    : context_(std::move(context)),
+      options_(context_.options),
+      node_(context_.node),
+      calls_(calls),
+      slow_log_(slow_log),
+      now_(now),
+      buffers_(buffers),
+      router_(router_table()) {
+  reconfigure();
+}
+
+void HttpFront::reconfigure() {
+  limits_.body_bytes = options_.http_max_body_bytes;
+  limits_.idle_timeout_ms = options_.timeout_s * 1000;
+}
+
+void HttpFront::accept(std::unique_ptr<ByteStream> stream) { open(std::move(stream)); }
+
+uint64_t HttpFront::open(std::unique_ptr<ByteStream> stream) {
+  ++counters_.connections;
+  return connections_.open(std::move(stream), *this, limits_, now_, &buffers_);
+}
+
+void HttpFront::accept_probe(std::unique_ptr<ByteStream> stream) {
+  if (probes_.size() >= ClientAdmission::kProbes) {
+    ++counters_.turned_away;
+    // The oldest gives way, of an address that holds more than its share if there is one.
+    const auto greedy = std::find_if(probes_.begin(), probes_.end(), [this](const Probe& probe) {
+      const auto held = std::count_if(probes_.begin(), probes_.end(),
+                                      [&probe](const Probe& other) { return other.group == probe.group; });
+      return static_cast<size_t>(held) > ClientAdmission::kProbes / ClientAdmission::kShares;
+    });
+    const auto victim = greedy == probes_.end() ? probes_.begin() : greedy;
+    connections_.end(victim->connection);
+    probes_.erase(victim);
+  }
+  const uint64_t group = stream->peer_group();
+  const uint64_t id = open(std::move(stream));
+  probes_.push_back({id, now_, group});
+  connections_.find(id)->close_when_answered();
+}
+
+bool HttpFront::is_probe(uint64_t connection) const {
+  return std::any_of(probes_.begin(), probes_.end(),
+                     [connection](const Probe& probe) { return probe.connection == connection; });
+}
+
+void HttpFront::list(std::vector<uint64_t>& groups, std::vector<IdleClient>& idle) const {
+  connections_.list(groups, idle, [this](uint64_t id) { return !is_probe(id); });
+}
+
+bool HttpFront::end_idle(const IdleClient& client) { return connections_.end_idle(client); }
+
+std::string HttpFront::plain_answer(std::string_view first_bytes) {
+  std::string bytes;
+  if (protocol_guess(first_bytes) == "HTTP")
+    http::append_response(bytes, http::error_response(400, "this port speaks HTTPS: use https://"), {.close = true});
+  return bytes;
+}
+
+void HttpFront::check_deadlines() {
+  connections_.each([](http::Connection& connection) { connection.check_deadlines(); });
+  while (!probes_.empty() && now_ - probes_.front().since >= kProbeMs) {
+    connections_.end(probes_.front().connection);
+    probes_.erase(probes_.begin());
+  }
+}
+
+void HttpFront::close_when_answered() {
+  connections_.each([](http::Connection& connection) { connection.close_when_answered(); });
+}
+
+void HttpFront::close_idle() {
+  connections_.each([](http::Connection& connection) { connection.close_idle(); });
+}
+
+bool HttpFront::asks_much(node::Token token) const {
+  const auto call = pending_.find(token);
+  if (call == pending_.end()) return false;
+  const http::Connection* connection = connections_.find(call->second.asked.id.connection);
+  return connection != nullptr && connection->asks_much();
+}
+
+const RouteSpec* HttpFront::route_of(const http::RouteMatch& match) const {
+  return match.route < 0 ? nullptr : &route_table()[static_cast<size_t>(match.route)];
+}
+
+std::optional<http::Response> HttpFront::check_headers(const http::Connection& connection,
+                                                       const http::Request& request) {
+  http::RouteMatch match = router_.find(request.method, request.path);
+  const RouteSpec* route = route_of(match);
+  AccessNeeds needs;
+  if (route != nullptr) {
+    needs = {.exempt = route->exempt,
+             .costly = route->finish_later != nullptr,
+             .changes_state = route->changes_state,
+             .writes_by_get = route->writes_by_get};
+  } else {
+    needs.changes_state = request.method != http::Method::get && request.method != http::Method::head &&
+                          request.method != http::Method::options;
+  }
+  std::optional<http::Response> answer;
+  if (!needs.exempt && is_probe(connection.id())) {
+    ++counters_.turned_away;
+    answer = http::error_response(503, "there are too many clients (directive maxclients)");
+  } else {
+    answer = refuse(options_, connection.stream(), request, needs, options_.announce_address);
+  }
+  if (answer && answer->status == 401 && request.header("Authorization") != nullptr) {
+    ++counters_.failed_auth;
+    log_limited(password_log_, "A wrong password came over HTTP from " + connection.stream().peer_address());
+  }
+  if (!answer) answer = std::move(match.answer);
+  if (!answer) return answer;
+  if (answer->status == 404) answer = http::error_response(404, "nothing is here; there are " + route_paths());
+  if (needs.changes_state && answer->status >= 400) answer = with_outcome(std::move(*answer), "not-applied");
+  return finished(route, request.method, std::move(*answer));
+}
+
+// Whatever it was meant to be, it was not even read to its end.
+void HttpFront::on_refused(http::Response& response) {
+  if (response.status == 413)
+    response = http::error_response(413, "the body is larger than http-max-body allows: " +
+                                             std::to_string(options_.http_max_body_bytes) + " bytes");
+  response = finished(nullptr, std::nullopt, with_outcome(std::move(response), "not-applied"));
+}
+
+void HttpFront::on_foreign(const http::Connection& connection, std::string_view first_bytes) {
+  const std::string protocol = protocol_guess(first_bytes);
+  if (protocol == "HTTP") return;
+  ++counters_.foreign;
+  log_limited(foreign_log_, "A connection from " + connection.stream().peer_address() + " to the HTTP" +
+                                (connection.stream().is_tls() ? "S" : "") + " port was closed: it speaks " + protocol +
+                                ", not HTTP");
+}
+
+void HttpFront::log_limited(LogLimiter& limiter, std::string line) const {
+  if (!limiter.allow(now_)) return;
+  if (limiter.suppressed() != 0) line += " (and " + std::to_string(limiter.suppressed()) + " more like this before)";
+  log_line(LogLevel::notice, line);
+}
+
+http::Overlap HttpFront::classify(const http::Request& request) {
+  const RouteSpec* route = route_of(router_.find(request.method, request.path));
+  return route != nullptr && route->kind == CallKind::write ? http::Overlap::write : http::Overlap::alone;
+}
+
+void HttpFront::on_request(http::RequestId id, http::Request&& request) {
+  ++counters_.requests;
+  http::RouteMatch match = router_.find(request.method, request.path);
+  const RouteSpec* route = route_of(match);
+  Asked asked{id, route, request.method, net::Loop::micros(), slow_log_.clipped(request.path)};
+  if (route == nullptr) return respond(asked, std::move(*match.answer));
+  const http::Connection& connection = *connections_.find(id.connection);
+  Result<http::Params> query = route->inputs.anything ? http::Params{} : http::parse_form(request.query);
+  if (!query) return respond(asked, http::error_response(400, query.error()));
+  if (auto refusal = refuse_inputs(*route, request, *query, connection.stream()))
+    return respond(asked, std::move(*refusal));
+  RouteRequest route_request{request,
+                             route->inputs,
+                             std::move(match.params),
+                             std::move(*query),
+                             connection.stream().peer_address(),
+                             connection.stream().local_address()};
+  CallKind kind = route->kind;
+  if (kind == CallKind::read) {
+    ReadConsistency consistency = options_.read_consistency;
+    if (const std::string* wanted = http::find_param(route_request.query, "consistency")) {
+      if (*wanted != "linearizable" && *wanted != "stale")
+        return respond(asked, http::error_response(400, "consistency is linearizable or stale"));
+      consistency = *wanted == "stale" ? ReadConsistency::stale : ReadConsistency::linearizable;
+    }
+    if (consistency == ReadConsistency::stale) kind = CallKind::stale;
+    if (kind == CallKind::stale && node_.raft() == nullptr)
+      return respond(asked, http::error_response(503, "this node has no state to show yet"));
+  }
+  RouteBegun begun = route->begin(context_, route_request);
+  if (auto* response = std::get_if<http::Response>(&begun)) return respond(asked, std::move(*response));
+  auto& [call, state] = std::get<RouteCall>(begun);
+  call.kind = kind;
+  if (kind == CallKind::write) call.may_forward = may_forward(*route, request);
+  Pending pending{std::move(asked), std::move(state), {}, {}, connection.stream().is_tls()};
+  if (kind == CallKind::write && !call.may_forward) {
+    Result<std::string> target = http::canonical_target(request.path, request.query);
+    if (!target) return respond(pending.asked, http::error_response(400, target.error()));
+    // Encoding may lengthen it: where the leader would not read it any more, it is forwarded.
+    call.may_forward = target->size() > limits_.request_line_bytes - kRedirectMargin;
+    pending.target = std::move(*target);
+    pending.local_address = connection.stream().local_address();
+  }
+  const node::Token token = calls_.start(*this, std::move(call));
+  pending_.emplace(token, std::move(pending));
+}
+
+std::optional<http::Response> HttpFront::refuse_inputs(const RouteSpec& route, const http::Request& request,
+                                                       const http::Params& query, const ByteStream& stream) const {
+  std::optional<http::Response> refusal = refuse_query(route.inputs, query);
+  if (!refusal) refusal = refuse_preconditions(route.inputs, request);
+  // A redirect keeps path and query: the leader judges them.
+  const raft::Member* leader = node_.leader();
+  if (refusal && route.kind == CallKind::write && !may_forward(route, request) && leader != nullptr &&
+      leader->name != node_.identity().name) {
+    if (const Result<std::string> target = http::canonical_target(request.path, request.query))
+      return redirect(stream.is_tls(), stream.local_address(), *target);
+  }
+  return refusal;
+}
+
+// Clients drop credentials and CloudEvents on a redirect: theirs are always forwarded.
+bool HttpFront::may_forward(const RouteSpec& route, const http::Request& request) const {
+  const bool redirects = options_.follower_writes == FollowerWrites::redirect ||
+                         (options_.follower_writes == FollowerWrites::automatic && route.redirects);
+  if (!redirects) return true;
+  if (options_.follower_writes != FollowerWrites::automatic) return false;
+  const std::string* type = request.header("Content-Type");
+  const bool cloud_event = request.header("ce-specversion") != nullptr ||
+                           (type != nullptr && http::is_media_type(*type, "application/cloudevents+json"));
+  return request.header("Authorization") != nullptr || request.header("Cookie") != nullptr || cloud_event;
+}
+
+void HttpFront::on_completion(const node::Completion& completion) {
+  auto node = pending_.extract(completion.token);
+  const Pending& pending = node.mapped();
+  if (completion.outcome == node::Outcome::applied && pending.asked.route->finish_later != nullptr)
+    return pending.asked.route->finish_later(
+        context_, pending.state, completion,
+        [this, asked = pending.asked](http::Response response) { respond(asked, std::move(response)); });
+  respond(pending.asked, outcome_response(pending, completion));
+}
+
+http::Response HttpFront::outcome_response(const Pending& pending, const node::Completion& completion) const {
+  const bool write = pending.asked.route->changes_state;
+  const auto failed = [&](int status, std::string_view sentence, const char* outcome) {
+    http::Response response = http::error_response(status, sentence);
+    return write ? with_outcome(std::move(response), outcome) : response;
+  };
+  switch (completion.outcome) {
+    case node::Outcome::applied:
+      return pending.asked.route->finish(context_, pending.state, completion);
+    case node::Outcome::not_leader:
+      return redirect(pending.tls, pending.local_address, pending.target);
+    case node::Outcome::dropped:
+      return failed(503,
+                    completion.sentence.empty() ? "no leader could take this in time" : printable(completion.sentence),
+                    "not-applied");
+    case node::Outcome::unknown:
+      return failed(504,
+                    completion.sentence.empty() ? "no answer in time: it may still take effect, at most once"
+                                                : printable(completion.sentence),
+                    "unknown");
+    case node::Outcome::overloaded:
+      return failed(503, "too much is in progress (directive raft-max-uncommitted): try again", "not-applied");
+    case node::Outcome::shutting_down:
+      return failed(503, "this node is shutting down", "not-applied");
+    case node::Outcome::conflict:
+      return failed(409, printable(completion.sentence), "not-applied");
+    case node::Outcome::not_found:
+      return failed(404, printable(completion.sentence), "not-applied");
+    case node::Outcome::no_room:
+      return failed(507, printable(completion.sentence), "not-applied");
+    case node::Outcome::timed_out:
+      return failed(504, printable(completion.sentence), "unknown");
+  }
+  return failed(500, "an outcome that is not known", "unknown");
+}
+
+// 307 keeps method and body; scheme and authority come from what the leader announces, never from the request (H14).
+http::Response HttpFront::redirect(bool tls, const std::string& local_address, const std::string& target) const {
+  const raft::Member* leader = node_.leader();
+  if (leader == nullptr)
+    return with_outcome(http::error_response(503, "the leader just changed: try again"), "not-applied");
+  const raft::Member member = node_.addresses_of(*leader);
+  const bool https = tls || member.http_address.empty();
+  std::string address = https ? member.https_address : member.http_address;
+  if (!address.empty() && address.front() != ':') address = as_seen_from(local_address, address);
+  if (address.empty() || address.front() == ':')
+    return with_outcome(
+        http::error_response(503, "the leader, " + printable(member.name) + ", announces no address for this"),
+        "not-applied");
+  http::Response response =
+      with_outcome(http::error_response(307, "the leader is " + printable(member.name)), "not-applied");
+  response.headers.push_back({"Location", (https ? "https://" : "http://") + address + target});
+  return response;
+}
+
+void HttpFront::respond(const Asked& asked, http::Response response) {
+  const RouteSpec* route = asked.route;
+  if (route != nullptr && route->changes_state && response.status >= 400 && response.status < 500)
+    response = with_outcome(std::move(response), "not-applied");
+  response = finished(route, asked.method, std::move(response));
+  http::Connection* connection = connections_.find(asked.id.connection);
+  const uint64_t took_us = net::Loop::micros() - asked.at_us;
+  counters_of(route, asked.method).took_us.add(took_us);
+  if (slow_log_.is_slow(took_us))
+    slow_log_.add(took_us, {std::string(http::method_name(asked.method)), asked.path},
+                  connection == nullptr ? "" : connection->stream().peer_address(), "http");
+  if (connection != nullptr) connection->respond(asked.id.sequence, std::move(response));
+}
+
+RouteCounters& HttpFront::counters_of(const RouteSpec* route, std::optional<http::Method> method) {
+  const int place = route == nullptr ? -1 : static_cast<int>(route - route_table().data());
+  return counters_.routes[{place, method ? static_cast<int>(*method) : -1}];
+}
+
+// Date: RFC 9110 6.6.1; made anew once a second.
+http::Response HttpFront::finished(const RouteSpec* route, std::optional<http::Method> method,
+                                   http::Response response) {
+  ++counters_.answers.at(static_cast<size_t>(response.status / 100));
+  ++counters_of(route, method).answers[response.status];
+  timespec now{};
+  clock_gettime(CLOCK_REALTIME_COARSE, &now);
+  if (now.tv_sec != date_at_) {
+    date_at_ = now.tv_sec;
+    tm utc{};
+    gmtime_r(&now.tv_sec, &utc);
+    char text[40];
+    // strftime's names are English in the C locale, which this program never leaves.
+    date_.assign(text, std::strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &utc));
+  }
+  response.headers.push_back({"Date", date_});
+  return response;
+}
+
+void HttpFront::on_closed(uint64_t connection) {
+  // Freed later: this is called from inside it.
+  connections_.closed(connection);
+  std::erase_if(probes_, [connection](const Probe& probe) { return probe.connection == connection; });
+}
+
+}  // namespace wh

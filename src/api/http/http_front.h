@@ -1,0 +1,147 @@
+// HTTP as the server speaks it: the connections, who may ask what, and the way from a request to a call and from its
+// completion to the answer. The routes themselves are in routes*.cc.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "api/calls.h"
+#include "api/client_admission.h"
+#include "api/front_connections.h"
+#include "api/http/routes.h"
+#include "api/slowlog.h"
+#include "base/byte_stream.h"
+#include "base/histogram.h"
+#include "base/log.h"
+#include "http/connection.h"
+#include "http/router.h"
+
+namespace wh {
+
+// Of the requests with one route and one method.
+struct RouteCounters {
+  std::map<int, uint64_t> answers;  // by status
+  Histogram took_us;                // from the whole request to its answer; not of those refused before they were whole
+};
+
+struct HttpCounters {
+  uint64_t connections = 0;  // accepted since the start
+  uint64_t turned_away = 0;  // of these, for maxclients; health checks that were answered are not among them
+  uint64_t requests = 0;
+  std::array<uint64_t, 6> answers{};  // by hundred of the status
+  uint64_t foreign = 0;               // connections that began with another protocol
+  uint64_t failed_auth = 0;           // wrong passwords
+  // By the route's place in the table and the method; -1 for no route, and for a method that was not understood. So the
+  // number of rows is bounded by the table's, whatever clients send.
+  std::map<std::pair<int, int>, RouteCounters> routes;
+};
+
+class HttpFront final : public http::RequestHandler, public CallOwner, public ClientFront {
+ public:
+  // All must outlive it; `now` is set by the owner at every turn.
+  HttpFront(RouteContext context, Calls& calls, SlowLog& slow_log, const Millis& now, BufferBudget& buffers);
+
+  void accept(std::unique_ptr<ByteStream> stream);
+  // For a client over `maxclients`: one request is read, and answered 503 unless it asks whether this node lives; then
+  // the connection is closed. The oldest of them gives way when there are too many.
+  void accept_probe(std::unique_ptr<ByteStream> stream);
+  // What a client is told in plain that does not speak TLS where it is due (TlsStream::PlainAnswer): 400 to HTTP, else
+  // nothing.
+  static std::string plain_answer(std::string_view first_bytes);
+  // About four times a second.
+  void check_deadlines();
+  // Answers what is in progress, and on the other connections one more request each, then closes them.
+  void close_when_answered();
+  // Closes those on which none came.
+  void close_idle();
+  // The options changed.
+  void reconfigure();
+  // Frees connections that ended; called outside of their callbacks, once a turn.
+  void reap() { connections_.reap(); }
+
+  // Adds those that hold memory.
+  void add_holders(std::vector<BufferHolder>& holders) const { connections_.add_holders(holders); }
+
+  [[nodiscard]] size_t connections() const override { return connections_.size(); }
+  void list(std::vector<uint64_t>& groups, std::vector<IdleClient>& idle) const override;
+  bool end_idle(const IdleClient& client) override;
+  [[nodiscard]] const HttpCounters& counters() const { return counters_; }
+  void reset_counters() { counters_ = {}; }
+
+  std::optional<http::Response> check_headers(const http::Connection& connection,
+                                              const http::Request& request) override;
+  http::Overlap classify(const http::Request& request) override;
+  void on_request(http::RequestId id, http::Request&& request) override;
+  void on_refused(http::Response& response) override;
+  void on_foreign(const http::Connection& connection, std::string_view first_bytes) override;
+  void on_closed(uint64_t connection) override;
+  [[nodiscard]] bool asks_much(node::Token token) const override;
+  void on_completion(const node::Completion& completion) override;
+
+ private:
+  // A whole request on its way to its answer.
+  struct Asked {
+    http::RequestId id;
+    const RouteSpec* route;  // null: none
+    http::Method method;
+    uint64_t at_us;
+    std::string path;  // its beginning, for SLOWLOG; empty when that is off
+  };
+  struct Pending {
+    Asked asked;
+    RouteState state;
+    std::string target;         // for a redirect
+    std::string local_address;  // and where this node was reached
+    bool tls;
+  };
+  uint64_t open(std::unique_ptr<ByteStream> stream);
+  [[nodiscard]] const RouteSpec* route_of(const http::RouteMatch& match) const;
+  void respond(const Asked& asked, http::Response response);
+  // Counts it and dates it: every answer passes here.
+  [[nodiscard]] http::Response finished(const RouteSpec* route, std::optional<http::Method> method,
+                                        http::Response response);
+  [[nodiscard]] RouteCounters& counters_of(const RouteSpec* route, std::optional<http::Method> method);
+  void log_limited(LogLimiter& limiter, std::string line) const;
+  // What the request carries that its route does not know, if anything.
+  [[nodiscard]] std::optional<http::Response> refuse_inputs(const RouteSpec& route, const http::Request& request,
+                                                            const http::Params& query, const ByteStream& stream) const;
+  [[nodiscard]] bool may_forward(const RouteSpec& route, const http::Request& request) const;
+  [[nodiscard]] http::Response outcome_response(const Pending& pending, const node::Completion& completion) const;
+  // To the leader, for a request that came under TLS or not, at `local_address`.
+  [[nodiscard]] http::Response redirect(bool tls, const std::string& local_address, const std::string& target) const;
+
+  RouteContext context_;
+  const Options& options_;
+  const node::Node& node_;
+  Calls& calls_;
+  SlowLog& slow_log_;
+  const Millis& now_;
+  BufferBudget& buffers_;
+  http::Router router_;
+  http::ConnectionLimits limits_;
+  FrontConnections<http::Connection> connections_;
+  struct Probe {
+    uint64_t connection;
+    Millis since;
+    uint64_t group;
+  };
+  static constexpr Millis kProbeMs = 5'000;
+  std::vector<Probe> probes_;  // the oldest first
+  [[nodiscard]] bool is_probe(uint64_t connection) const;
+  std::unordered_map<node::Token, Pending> pending_;
+  HttpCounters counters_;
+  LogLimiter foreign_log_{10'000};
+  LogLimiter password_log_{10'000};
+  int64_t date_at_ = -1;  // seconds since 1970
+  std::string date_;
+};
+
+}  // namespace wh

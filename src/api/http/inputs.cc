@@ -1,0 +1,89 @@
+#include "api/http/inputs.h"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "base/log.h"
+#include "base/nearest.h"
+#include "config/option_values.h"
+#include "http/shown.h"
+
+namespace wh {
+namespace {
+
+bool knows(std::string_view names, std::string_view name) {
+  while (!names.empty()) {
+    const std::string_view known = names.substr(0, names.find(' '));
+    if (known == name) return true;
+    names.remove_prefix(std::min(names.size(), known.size() + 1));
+  }
+  return false;
+}
+
+// `what`: "parameter".
+std::string unknown_name(const std::string& what, std::string_view names, std::string_view name) {
+  std::string sentence = "the " + what + " " + http::shown(name) + " is not known here";
+  const std::vector<std::string> known = split_blanks(names);
+  if (known.empty()) return sentence + ": this path takes none";
+  Nearest nearest(name);
+  for (const std::string& candidate : known) nearest.consider(candidate);
+  if (!nearest.found().empty()) return sentence + ": did you mean '" + std::string(nearest.found()) + "'?";
+  sentence += known.size() == 1 ? "; the only one is '" : "; those are '";
+  for (size_t i = 0; i < known.size(); ++i) sentence += (i == 0 ? "" : "', '") + known[i];
+  return sentence + "'";
+}
+
+// Whether it may be one: most fields of a request are none, and are passed over by this.
+bool looks_like_precondition(std::string_view name) {
+  return name.size() > 3 && (name[0] == 'I' || name[0] == 'i') && (name[1] == 'F' || name[1] == 'f') && name[2] == '-';
+}
+
+}  // namespace
+
+std::optional<http::Response> refuse_query(const RouteInputs& inputs, const http::Params& query) {
+  if (inputs.anything) return std::nullopt;
+  for (const auto& [name, value] : query) {
+    if (knows(inputs.query, name)) continue;
+    if (knows(inputs.form, name))
+      return http::error_response(400, "the parameter " + http::shown(name) + " belongs in a form in the body");
+    if (knows(inputs.json, name))
+      return http::error_response(400, "the parameter " + http::shown(name) + " belongs in a JSON object in the body");
+    return http::error_response(400, unknown_name("parameter", inputs.query, name));
+  }
+  return std::nullopt;
+}
+
+std::optional<http::Response> refuse_form(const RouteInputs& inputs, const http::Params& form) {
+  for (const auto& [name, value] : form)
+    if (!knows(inputs.form, name))
+      return http::error_response(400, unknown_name("form field", inputs.form, name) +
+                                           " (within a value, & is written %26: curl's --data-urlencode)");
+  return std::nullopt;
+}
+
+std::optional<http::Response> refuse_json(const RouteInputs& inputs, const http::Params& members) {
+  if (inputs.json == "*") return std::nullopt;
+  for (const auto& [name, value] : members)
+    if (!knows(inputs.json, name)) return http::error_response(400, unknown_name("member", inputs.json, name));
+  return std::nullopt;
+}
+
+std::optional<http::Response> refuse_preconditions(const RouteInputs& inputs, const http::Request& request) {
+  if (inputs.anything) return std::nullopt;
+  for (const http::Header& field : request.headers) {
+    if (!looks_like_precondition(field.name)) continue;
+    const auto is = [&](std::string_view name) { return http::equals_ignoring_case(field.name, name); };
+    const bool refused =
+        (is("If-Match") && !inputs.entity_tags) || (is("If-None-Match") && !inputs.not_entity_tags) ||
+        (is("If-Unmodified-Since") && !(inputs.entity_tags && request.header("If-Match") != nullptr)) ||
+        (is("If-Modified-Since") && !(inputs.not_entity_tags && request.header("If-None-Match") != nullptr));
+    if (refused)
+      return http::error_response(400,
+                                  "the precondition " + printable(field.name) +
+                                      " is not evaluated here, so the request is refused rather than done without it");
+  }
+  return std::nullopt;
+}
+
+}  // namespace wh

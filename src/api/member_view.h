@@ -1,0 +1,35 @@
+// The members as this node sees them, for /cluster, CLUSTER, INFO and the service manager.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "node/node.h"
+
+namespace wh {
+
+struct MemberView {
+  std::string name;
+  std::string raft_address;
+  std::string http_address;  // empty: that port is off
+  std::string https_address;
+  bool voter = false;
+  std::string status;  // "alive", "failed"; empty: not known here (only the leader knows)
+  std::optional<uint64_t> match_index;
+};
+
+std::vector<MemberView> member_views(const node::Node& node);
+
+// An address as whoever reached this node at `local_address` can use it: a wildcard's host, and a member on this
+// machine that is known by loopback, are at that address too.
+std::string as_seen_from(const std::string& local_address, const std::string& address);
+
+// "leader", "follower", "candidate" or "learner".
+const char* role_name(const node::Node& node);
+
+// How a node fares, in one line: `leader of 3 members, term 7`, `waiting: ...`.
+std::string status_line(const node::Node& node);
+
+}  // namespace wh

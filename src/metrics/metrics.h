@@ -1,0 +1,36 @@
+// /metrics: the table of figures in Prometheus's text format, version 0.0.4.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "metrics/figures.h"
+
+namespace wh {
+
+// One exposition: the rows that have a metric's name, in their order.
+std::string metrics_text(const Sources& sources);
+
+// Writes one metric: HELP and TYPE before its first sample, nothing at all without one.
+class MetricWriter final : public Samples {
+ public:
+  // Both must outlive it.
+  MetricWriter(const Figure& figure, std::string& out) : figure_(figure), out_(out) {}
+
+  void plain(int64_t value);
+  void number(std::initializer_list<Label> labels, uint64_t value) override;
+  // Cumulative buckets from a tenth of a millisecond to ten seconds, or from 1 to 10,000; `+Inf`, sum and count.
+  void histogram(std::initializer_list<Label> labels, const Histogram& values) override;
+
+ private:
+  // `bound`: of a bucket; empty for any other sample.
+  void sample(std::string_view suffix, std::initializer_list<Label> labels, std::string_view bound,
+              std::string_view value);
+  void head();
+
+  const Figure& figure_;
+  std::string& out_;
+  bool begun_ = false;
+};
+
+}  // namespace wh

@@ -1,0 +1,44 @@
+// The rows of INFO's sections CPU and Keyspace: the process, and how much data there is.
+#include <sys/resource.h>
+
+#include "metrics/rows.h"
+#include "process/process_figures.h"
+
+namespace wh {
+namespace {
+
+using namespace rows;
+
+// clang-format off
+const Figure kRows[] = {
+  // --- CPU and the process
+  {.section = I::cpu, .field = "used_cpu_sys", .read = [](const S&) -> Text { return seconds_text(cpu_times().system_us); }},
+  {.section = I::cpu, .field = "used_cpu_user", .read = [](const S&) -> Text { return seconds_text(cpu_times().user_us); }},
+  {.metric = "process_cpu_seconds_total", .type = M::counter, .unit = U::microseconds,
+   .help = "Total user and system CPU time spent in seconds",
+   .read = [](const S&) { return number(cpu_times().system_us + cpu_times().user_us); }},
+  {.metric = "process_virtual_memory_bytes", .unit = U::bytes, .help = "Virtual memory size in bytes",
+   .read = [](const S&) { return number(virtual_bytes()); }},
+  {.metric = "process_open_fds", .help = "Number of open file descriptors",
+   .read = [](const S&) { return number(open_descriptors()); }},
+  {.metric = "process_max_fds", .help = "Maximum number of open file descriptors",
+   .read = [](const S&) { return number(max_descriptors()); }},
+  {.metric = "process_start_time_seconds", .unit = U::seconds,
+   .help = "Start time of the process since unix epoch in seconds",
+   .read = [](const S& s) { return number(s.started_unix_s); }},
+
+  // --- Keyspace
+  {.section = I::keyspace, .field = "keys", .metric = "wormhole_keys", .help = "Keys",
+   .read = [](const S& s) { return number(s.node.machine().key_count()); }},
+  {.section = I::keyspace, .field = "queues", .metric = "wormhole_queues", .help = "Queues that hold an event",
+   .read = [](const S& s) { return number(s.node.machine().queue_count()); }},
+  {.section = I::keyspace, .field = "events", .metric = "wormhole_queue_events", .help = "Events in all queues",
+   .read = [](const S& s) { return number(s.node.machine().event_count()); }},
+};
+// clang-format on
+
+}  // namespace
+
+std::span<const Figure> process_rows() { return kRows; }
+
+}  // namespace wh
