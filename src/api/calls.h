@@ -36,7 +36,7 @@ struct CallCounters {
 
 struct Call {
   CallKind kind = CallKind::read;
-  std::string command;       // write: machine/command.h's body
+  std::string command;       // write: machine/command/command.h's body
   bool may_forward = true;   // write: false asks for `not_leader` in place of forwarding
   node::AdminRequest admin;  // admin
 };

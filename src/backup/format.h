@@ -5,7 +5,7 @@
 //   meta      name, value: see BackupInfo and meta_rows
 //   keys      key, value
 //   events    id (the log index that brought it), queue, event: a queue from front to back is its events by id
-//   sessions  origin, epoch, highest, last_used, seen: which requests have taken effect (machine/sessions.h)
+//   sessions  origin, epoch, highest, last_used, seen: which requests have taken effect (machine/dedup/sessions.h)
 //
 // Bytes that are UTF-8 without a NUL are stored as TEXT, others as BLOB, so that the tables read well and give back
 // every byte. `state_digest` is the state machine's own, the same on every node at that index; `rows_crc32c` goes over

@@ -10,9 +10,9 @@
 #include <utility>
 
 #include "backup/writer.h"
-#include "machine/command.h"
-#include "machine/sessions.h"
-#include "machine/state_builder.h"
+#include "machine/command/command.h"
+#include "machine/dedup/sessions.h"
+#include "machine/snapshot/state_builder.h"
 
 namespace wh::backup {
 namespace {

@@ -10,7 +10,7 @@
 #include <utility>
 
 #include "base/assert.h"
-#include "machine/sessions.h"
+#include "machine/dedup/sessions.h"
 #include "storage/ballast.h"
 #include "storage/disk.h"
 #include "storage/format.h"

@@ -16,7 +16,7 @@
 
 #include "backup/format.h"
 #include "base/result.h"
-#include "machine/snapshot_reader.h"
+#include "machine/snapshot/snapshot_reader.h"
 #include "storage/statement.h"
 
 namespace wh::backup {

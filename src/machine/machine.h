@@ -12,10 +12,10 @@
 
 #include "base/bytes.h"
 #include "base/clock.h"
-#include "machine/command.h"
-#include "machine/discarded.h"
-#include "machine/reply.h"
-#include "machine/snapshot_writer.h"
+#include "machine/command/command.h"
+#include "machine/snapshot/discarded.h"
+#include "machine/command/reply.h"
+#include "machine/snapshot/snapshot_writer.h"
 #include "machine/state.h"
 #include "raft/types.h"
 

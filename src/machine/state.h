@@ -5,9 +5,9 @@
 
 #include "base/clock.h"
 #include "base/hash.h"
-#include "machine/queues.h"
-#include "machine/sessions.h"
-#include "machine/store.h"
+#include "machine/queue/queues.h"
+#include "machine/dedup/sessions.h"
+#include "machine/store/store.h"
 #include "raft/types.h"
 
 namespace wh::machine {

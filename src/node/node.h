@@ -22,7 +22,7 @@
 #include "base/prng.h"
 #include "base/result.h"
 #include "machine/machine.h"
-#include "machine/snapshot_loader.h"
+#include "machine/snapshot/snapshot_loader.h"
 #include "node/messages.h"
 #include "node/ports.h"
 #include "node/room.h"
@@ -98,7 +98,7 @@ class Node {
   Node& operator=(const Node&) = delete;
 
   // --- clients: each token gets exactly one Completion, at the latest after request_timeout_ms
-  // ------------------------------- `command`: machine/command.h's body, without a request id. Without may_forward
+  // ------------------------------- `command`: machine/command/command.h's body, without a request id. Without may_forward
   // another leader means `not_leader`.
   void submit_write(Token token, std::string command, bool may_forward, Millis now);
   void submit_read(Token token, Millis now);

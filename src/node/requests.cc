@@ -6,7 +6,7 @@
 
 #include "base/assert.h"
 #include "base/mutant.h"
-#include "machine/command.h"
+#include "machine/command/command.h"
 #include "node/node.h"
 
 namespace wh::node {

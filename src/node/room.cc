@@ -8,7 +8,7 @@
 
 #include "base/log.h"
 #include "base/mutant.h"
-#include "machine/command.h"
+#include "machine/command/command.h"
 #include "node/node.h"
 #include "raft/quorum.h"
 

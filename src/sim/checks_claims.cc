@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "machine/command.h"
+#include "machine/command/command.h"
 #include "sim/checks.h"
 #include "sim/clients.h"
 #include "sim/process.h"

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "machine/command.h"
+#include "machine/command/command.h"
 #include "sim/checks.h"
 #include "sim/key_search.h"
 #include "sim/process.h"

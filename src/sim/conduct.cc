@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "base/overloaded.h"
-#include "machine/snapshot_loader.h"
+#include "machine/snapshot/snapshot_loader.h"
 #include "sim/checks.h"
 #include "sim/process.h"
 #include "sim/world.h"

@@ -5,7 +5,7 @@
 #include <map>
 #include <tuple>
 
-#include "machine/command.h"
+#include "machine/command/command.h"
 
 namespace wh::sim {
 namespace {

@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "machine/reply.h"
+#include "machine/command/reply.h"
 #include "node/node.h"
 
 namespace wh::sim {

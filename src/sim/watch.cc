@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/overloaded.h"
-#include "machine/command.h"
+#include "machine/command/command.h"
 #include "sim/checks.h"
 #include "sim/clients.h"
 #include "sim/process.h"

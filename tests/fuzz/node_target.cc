@@ -10,7 +10,7 @@
 
 #include "base/assert.h"
 #include "base/log.h"
-#include "machine/command.h"
+#include "machine/command/command.h"
 #include "node_bench.h"
 #include "targets.h"
 #include "wire/peer_codec.h"

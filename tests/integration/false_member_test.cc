@@ -15,7 +15,7 @@
 #include <doctest/doctest.h>
 
 #include "harness.h"
-#include "machine/command.h"
+#include "machine/command/command.h"
 #include "wire/ask_codec.h"
 #include "wire/hello.h"
 #include "wire/peer_codec.h"

@@ -2,7 +2,7 @@
 // before answered another client's request. Found by the simulator.
 #include <doctest/doctest.h>
 
-#include "machine/command.h"
+#include "machine/command/command.h"
 #include "node_bench.h"
 
 namespace wh::node {

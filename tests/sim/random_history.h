@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "base/prng.h"
-#include "machine/command.h"
+#include "machine/command/command.h"
 #include "machine/machine.h"
 #include "sim/history.h"
 

@@ -9,7 +9,7 @@
 
 #include "crash_disk.h"
 #include "machine/machine.h"
-#include "machine/snapshot_loader.h"
+#include "machine/snapshot/snapshot_loader.h"
 #include "support.h"
 
 using namespace wh;

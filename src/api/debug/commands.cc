@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "config/option_table.h"
 #include "debug/resp.h"
-#include "machine/command.h"
+#include "machine/command/command.h"
 
 namespace wh {
 namespace {

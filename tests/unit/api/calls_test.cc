@@ -7,7 +7,7 @@
 #include <doctest/doctest.h>
 
 #include "../../issues/node_bench.h"
-#include "machine/command.h"
+#include "machine/command/command.h"
 
 using namespace wh;
 using namespace wh::node;

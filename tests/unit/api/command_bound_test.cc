@@ -10,7 +10,7 @@
 #include "api/debug/commands.h"
 #include "api/http/routes.h"
 #include "config/option_table.h"
-#include "machine/command.h"
+#include "machine/command/command.h"
 #include "wire/frame.h"
 
 namespace wh {

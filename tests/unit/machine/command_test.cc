@@ -1,4 +1,4 @@
-#include "machine/command.h"
+#include "machine/command/command.h"
 
 #include <doctest/doctest.h>
 

@@ -12,7 +12,7 @@
 
 #include "base/prng.h"
 #include "machine/machine.h"
-#include "machine/snapshot_loader.h"
+#include "machine/snapshot/snapshot_loader.h"
 
 namespace wh::machine::test {
 

@@ -1,4 +1,4 @@
-#include "machine/queues.h"
+#include "machine/queue/queues.h"
 
 #include <doctest/doctest.h>
 

@@ -1,8 +1,8 @@
-#include "machine/reply.h"
+#include "machine/command/reply.h"
 
 #include <doctest/doctest.h>
 
-#include "machine/command.h"
+#include "machine/command/command.h"
 
 using namespace wh::machine;
 

@@ -1,8 +1,8 @@
 // The snapshot's writer and loader: what the random model test beside this file does not reach on purpose.
 #include "base/hash.h"
-#include "machine/snapshot_format.h"
-#include "machine/snapshot_loader.h"
-#include "machine/state_builder.h"
+#include "machine/snapshot/snapshot_format.h"
+#include "machine/snapshot/snapshot_loader.h"
+#include "machine/snapshot/state_builder.h"
 #include "model.h"
 
 using namespace wh::machine;

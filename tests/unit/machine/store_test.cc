@@ -1,4 +1,4 @@
-#include "machine/store.h"
+#include "machine/store/store.h"
 
 #include <doctest/doctest.h>
 

@@ -5,7 +5,7 @@
 
 #include <doctest/doctest.h>
 
-#include "machine/command.h"
+#include "machine/command/command.h"
 #include "member.h"
 
 namespace wh::node {

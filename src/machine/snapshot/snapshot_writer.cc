@@ -1,11 +1,11 @@
-#include "machine/snapshot_writer.h"
+#include "machine/snapshot/snapshot_writer.h"
 
 #include <algorithm>
 
 #include "base/assert.h"
 #include "base/hash.h"
-#include "machine/command.h"
-#include "machine/snapshot_format.h"
+#include "machine/command/command.h"
+#include "machine/snapshot/snapshot_format.h"
 
 namespace wh::machine {
 namespace {

@@ -1,13 +1,13 @@
-#include "machine/snapshot_reader.h"
+#include "machine/snapshot/snapshot_reader.h"
 
 #include <algorithm>
 
 #include "base/bytes.h"
 #include "base/hash.h"
 #include "base/mutant.h"
-#include "machine/command.h"
-#include "machine/sessions.h"
-#include "machine/snapshot_format.h"
+#include "machine/command/command.h"
+#include "machine/dedup/sessions.h"
+#include "machine/snapshot/snapshot_format.h"
 
 namespace wh::machine {
 namespace {

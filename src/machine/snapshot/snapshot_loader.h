@@ -6,10 +6,10 @@
 #include <string_view>
 
 #include "base/result.h"
-#include "machine/discarded.h"
-#include "machine/snapshot_reader.h"
+#include "machine/snapshot/discarded.h"
+#include "machine/snapshot/snapshot_reader.h"
 #include "machine/state.h"
-#include "machine/state_builder.h"
+#include "machine/snapshot/state_builder.h"
 
 namespace wh::machine {
 

@@ -1,6 +1,6 @@
-#include "machine/state_builder.h"
+#include "machine/snapshot/state_builder.h"
 
-#include "machine/command.h"
+#include "machine/command/command.h"
 
 namespace wh::machine {
 

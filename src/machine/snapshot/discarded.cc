@@ -1,4 +1,4 @@
-#include "machine/discarded.h"
+#include "machine/snapshot/discarded.h"
 
 namespace wh::machine {
 

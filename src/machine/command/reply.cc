@@ -1,6 +1,6 @@
-#include "machine/reply.h"
+#include "machine/command/reply.h"
 
-#include "machine/command.h"
+#include "machine/command/command.h"
 
 namespace wh::machine {
 

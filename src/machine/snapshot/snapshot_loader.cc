@@ -1,4 +1,4 @@
-#include "machine/snapshot_loader.h"
+#include "machine/snapshot/snapshot_loader.h"
 
 #include <utility>
 

@@ -8,7 +8,7 @@
 #include <map>
 
 #include "base/bytes.h"
-#include "machine/command.h"
+#include "machine/command/command.h"
 #include "raft/types.h"
 
 namespace wh::machine {

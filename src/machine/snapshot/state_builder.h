@@ -5,7 +5,7 @@
 #include <string_view>
 #include <utility>
 
-#include "machine/snapshot_reader.h"
+#include "machine/snapshot/snapshot_reader.h"
 #include "machine/state.h"
 
 namespace wh::machine {

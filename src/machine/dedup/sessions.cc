@@ -1,4 +1,4 @@
-#include "machine/sessions.h"
+#include "machine/dedup/sessions.h"
 
 #include <algorithm>
 
