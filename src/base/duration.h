@@ -1,0 +1,17 @@
+// Durations as people write them in requests: a whole number and a unit. The one reader of them: paths, headers and
+// settings all use it. Pure.
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+#include "base/clock.h"
+
+namespace wh {
+
+// "250ms", "30s", "10m", "12h", "7d"; a bare number counts seconds. Nothing for whatever else stands there, and for
+// more than kLongestDuration.
+inline constexpr Millis kLongestDuration = Millis{1000} * 60 * 60 * 24 * 36500;  // a hundred years
+std::optional<Millis> parse_duration(std::string_view text);
+
+}  // namespace wh
