@@ -17,6 +17,7 @@ void Node::begin_shutdown(Millis now) {
   ending_ = Ending{.answer_by = now + kAnswerMs, .to = {}, .tried = {}, .gave_back = {}};
   if (raft_) raft_->set_leaving();
   wants_turn_ = true;
+  waits_.stop();
   bring_deadlines_forward(ending_->answer_by);
 }
 
@@ -102,7 +103,7 @@ Millis Node::handover_deadline() const {
 }
 
 bool Node::quiet() const {
-  return pending() == 0 && held_.empty() && !(raft_ && raft_->transferring()) && !grant_question_ && !beginning_ &&
+  return pending() == 0 && waits_.size() == 0 && held_.empty() && !(raft_ && raft_->transferring()) && !grant_question_ && !beginning_ &&
          handed_over();
 }
 

@@ -48,6 +48,7 @@ Node::Node(NodeOptions options, RecoveredNode recovered, Storage& storage, Trans
       epoch_(recovered.epoch),
       saw_command_(recovered.saw_command),
       saw_others_(recovered.saw_others),
+      waits_(options_.max_waiting),
       room_(options_.maxmemory_bytes, options_.min_free_disk_bytes),
       granted_to_(recovered.granted_to),
       granted_attempt_(recovered.granted_attempt),
@@ -132,6 +133,16 @@ void Node::receive(raft::NodeId from, PeerMessage message, Millis now) {
                  [&](ForwardReply& m) { on_forward_reply(from, m, now); },
                  [&](ForwardAdmin& m) { on_forward_admin(from, m, now); },
                  [&](ForwardAdminReply& m) { on_forward_admin_reply(from, m, now); },
+                 [&](raft::AppendEntries& m) {
+                   const auto [term, committed] = std::pair(m.term, m.leader_commit);
+                   if (raft_) raft_->step(now, raft::Receive{from, std::move(m)});
+                   heard_leader(from, term, committed, now);
+                 },
+                 [&](raft::InstallSnapshot& m) {
+                   const raft::Term term = m.term;
+                   if (raft_) raft_->step(now, raft::Receive{from, std::move(m)});
+                   heard_leader(from, term, std::nullopt, now);
+                 },
                  [&](auto& m) {
                    if (raft_) raft_->step(now, raft::Receive{from, std::move(m)});
                  },
@@ -222,6 +233,7 @@ void Node::tick(Millis now) {
 void Node::drain(Millis now) {
   turn_at_ = now;
   wants_turn_ = false;
+  if (!cancelled_reads_.empty()) drop_cancelled();
   if (seeking_) seek(now);
   // Before the reads: an installed snapshot must not come between a read's index and its answer.
   load_more(now);
@@ -241,6 +253,7 @@ void Node::drain(Millis now) {
     write_slice();
   }
   if (standing() != announced_standing_) announce();
+  if (waits_.size() != 0 || waits_.has_woken()) pump_waits(now);
   expire_requests(now);
   if (discarded_) {
     if (discarded_->free_some(kDiscardPerTurn)) {
@@ -257,6 +270,7 @@ void Node::run_raft(Millis now) {
   const Millis deadline = output.next_deadline;
   if (output.more) wants_turn_ = true;
   carry_out(std::move(output), now);
+  if (raft_->leads_for_certain()) contact_.leads(now);
   next_deadline_ = deadline;
 }
 
@@ -316,6 +330,7 @@ void Node::carry_out(raft::Output output, Millis now) {
   if (raft_->leader_id() != last_leader_) {
     last_leader_ = raft_->leader_id();
     ++counters_.leader_changes;
+    waits_.leader_changed();
     retry_reads_at_ = 0;
     wants_turn_ = true;
     if (const raft::Member* member = leader(); member != nullptr && last_leader_ != instance_)

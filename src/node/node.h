@@ -4,7 +4,8 @@
 // out one batch. By idea: node.cc (the turn, the order of effects), requests.cc (writes, reads, forwarding),
 // room.cc (disks and memory that fill), snapshots.cc (taking, receiving, loading; backups), membership.cc (adding,
 // transfer), removal.cc (removing, being removed), tolerance.cc (how many may fail), founding.cc (a node that is in no
-// cluster yet), ending.cc (a node that is being stopped), old_disk.cc (a disk that is said to be an older copy).
+// cluster yet), ending.cc (a node that is being stopped), old_disk.cc (a disk that is said to be an older copy),
+// waiting.cc (requests that wait for an index or an effect).
 #pragma once
 
 #include <cstdint>
@@ -23,10 +24,12 @@
 #include "base/result.h"
 #include "machine/machine.h"
 #include "machine/snapshot/snapshot_loader.h"
+#include "node/leader_contact.h"
 #include "node/messages.h"
 #include "node/ports.h"
 #include "node/room.h"
 #include "node/seeking.h"
+#include "node/waits.h"
 #include "raft/raft.h"
 
 namespace wh::node {
@@ -57,13 +60,18 @@ struct NodeOptions {
   uint64_t maxmemory_bytes = 0;               // of the data; 0: no limit
   uint64_t min_free_disk_bytes = 0;           // 0: no limit
   size_t max_pending = 100'000;               // client requests in progress; beyond it `overloaded`
+  size_t max_waiting = 10'000;                // requests in `Waits`; beyond it `overloaded`
   uint64_t snapshot_slice_bytes = 64 << 10;   // of one turn
   uint64_t snapshot_chunk_bytes = 256 << 10;  // of one read when a snapshot is loaded
   uint64_t max_chunk_bytes = 1 << 20;         // of one message of a snapshot to a follower
   uint64_t snapshot_rate = 0;                 // bytes a second of such messages; 0: no limit
 };
 
-using Token = uint64_t;
+// What a read asks for beside the state.
+struct ReadTerms {
+  bool stale = false;       // the state as this node has it, without asking the leader
+  raft::Index min_index{};  // only once this is applied here
+};
 
 // What became of a client's request. `sentence`: why it did not succeed, or empty. `reply`: of a write that was
 // applied. For a read, the state may be looked at, now, as of `index`.
@@ -86,7 +94,9 @@ struct NodeCounters {
   uint64_t snapshots_taken = 0;
   uint64_t snapshots_installed = 0;
   uint64_t leader_changes = 0;
-  uint64_t violations = 0;  // connections of members that were closed, as they sent what no correct member can
+  uint64_t waits_refused = 0;    // for max_waiting
+  uint64_t calls_cancelled = 0;  // reads and waits whose asker went away
+  uint64_t violations = 0;       // connections of members that were closed, as they sent what no correct member can
 };
 
 class Node {
@@ -98,10 +108,20 @@ class Node {
   Node& operator=(const Node&) = delete;
 
   // --- clients: each token gets exactly one Completion, at the latest after request_timeout_ms
-  // ------------------------------- `command`: machine/command/command.h's body, without a request id. Without may_forward
-  // another leader means `not_leader`.
+  // `command`: the body of machine/command/command.h, without a request id. Without may_forward another leader means
+  // `not_leader`.
   void submit_write(Token token, std::string command, bool may_forward, Millis now);
-  void submit_read(Token token, Millis now);
+  void submit_read(Token token, Millis now, ReadTerms terms = {});
+  // Completed as `applied` when it is its turn; a `lasting` one at once, and each time until it is cancelled. As
+  // `timed_out` at its `until`, which bounds it in the place of request_timeout_ms.
+  void submit_wait(Token token, Wait wait, Millis now);
+  // Whoever asked a read or a wait is gone: it ends, and what is not completed yet never will be. Not for a write,
+  // which goes on.
+  void cancel(Token token);
+  // The same, only if it waits: true then. False for a read that is asked of the leader, or that is completed.
+  bool cancel_wait(Token token);
+  // Something happened on a topic that is not the state machine's: all who wait there are told in the next turn.
+  void wake(const Topic& topic);
   void submit_admin(Token token, AdminRequest request, Millis now);
   [[nodiscard]] std::vector<Completion> take_completions();
 
@@ -166,6 +186,8 @@ class Node {
   [[nodiscard]] Standing standing() const;
   // The member that leads, as this node knows it, or null.
   [[nodiscard]] const raft::Member* leader() const;
+  // Names the configuration in force, as of the last turn: it changes with it.
+  [[nodiscard]] std::pair<raft::Index, raft::Term> configuration_seen() const { return configuration_seen_; }
   // A member's addresses: what it last announced, else what the configuration says.
   [[nodiscard]] raft::Member addresses_of(const raft::Member& member) const;
   // Whether it can serve linearizable requests now; otherwise `why` says what is missing.
@@ -177,6 +199,13 @@ class Node {
   [[nodiscard]] const Room& room() const { return room_; }
   [[nodiscard]] const NodeOptions& options() const { return options_; }
   [[nodiscard]] size_t pending() const;
+  // How many requests wait, streams among them.
+  [[nodiscard]] size_t waiting() const { return waits_.size(); }
+  // When the leader was last heard, in milliseconds before now: 0 on the leader. Nothing: never in this process life.
+  [[nodiscard]] std::optional<Millis> last_contact(Millis now) const;
+  // The age that this node's state has at most, in milliseconds: all that was committed then is applied here. 0 on a
+  // leader that leads for certain. Nothing: not known.
+  [[nodiscard]] std::optional<Millis> staleness(Millis now) const;
   // On the leader: whether nothing was heard from a member for two election timeouts, as of the last turn.
   [[nodiscard]] bool silent(raft::NodeId id) const { return silent(id, turn_at_); }
   [[nodiscard]] bool silent(raft::NodeId id, Millis now) const;
@@ -199,6 +228,7 @@ class Node {
   void set_request_timeout(uint32_t ms) { options_.request_timeout_ms = ms; }
   void set_snapshot_limits(uint64_t entries, uint64_t bytes, uint64_t rate);
   void set_max_uncommitted(uint64_t bytes);
+  void set_max_waiting(size_t waits);
   void set_room(uint64_t maxmemory_bytes, uint64_t min_free_bytes);
 
  private:
@@ -243,6 +273,10 @@ class Node {
   struct ReadsAtIndex {
     raft::Index index;
     std::vector<PendingRead> reads;
+  };
+  struct WaitingRead {  // for its min_index
+    PendingRead read;
+    ReadTerms terms;
   };
   struct PendingAdmin {
     Token token;  // or, for a forwarded one, from and request
@@ -335,6 +369,14 @@ class Node {
   void expire_requests(Millis now);
   void bring_deadlines_forward(Millis latest);
   [[nodiscard]] Millis earliest_request_deadline() const;
+
+  // waiting.cc
+  void wait_for_index(Token token, ReadTerms terms, Millis now);
+  void pump_waits(Millis now);
+  void wait_over(const Woken& woken, Millis now);
+  void read_over(const WaitingRead& read, const Woken& woken, Millis now);
+  void drop_cancelled();
+  void heard_leader(raft::NodeId from, raft::Term term, std::optional<raft::Index> committed, Millis now);
 
   // room.cc
   void watch_room(Millis now);
@@ -494,6 +536,12 @@ class Node {
   std::map<uint64_t, ReadBatch> read_batches_;
   std::deque<ReadsAtIndex> reads_at_index_;
   Millis retry_reads_at_ = 0;
+
+  // waiting
+  Waits waits_;
+  std::map<Token, WaitingRead> waiting_reads_;
+  std::set<Token> cancelled_reads_;  // in this turn
+  LeaderContact contact_;
 
   // room
   Room room_;

@@ -120,6 +120,11 @@ void Node::stop_serving() {
   };
   fail(std::exchange(reads_, {}));
   for (const auto& [number, batch] : std::exchange(read_batches_, {})) fail(batch.reads);
+  std::erase_if(waiting_reads_, [&](const auto& item) {
+    if (item.second.terms.stale || !waits_.cancel(item.first)) return false;
+    complete(item.first, Outcome::dropped, {}, removed_sentence());
+    return true;
+  });
   for (PendingAdmin& admin : admin_) {
     using Step = PendingAdmin::Step;
     if (admin.step == Step::forwarded && admin.admin.kind == AdminKind::remove && admin.target == instance_) {

@@ -284,8 +284,11 @@ void Node::fail_waiters_up_to(raft::Index index) {
 
 // --- reads
 
-void Node::submit_read(Token token, Millis now) {
+void Node::submit_read(Token token, Millis now, ReadTerms terms) {
   wants_turn_ = true;
+  if (terms.min_index > machine_.applied()) return wait_for_index(token, terms, now);
+  // A look at what is here asks nothing of anybody, and does so on a node that is ending, or was removed, too.
+  if (terms.stale) return complete(token, Outcome::applied, machine_.applied(), {});
   if (!takes_requests(now)) return complete(token, Outcome::shutting_down, {}, {});
   if (removed_) return complete(token, Outcome::dropped, {}, removed_sentence());
   if (pending() >= options_.max_pending) return complete(token, Outcome::overloaded, {}, {});
@@ -371,6 +374,7 @@ Millis Node::earliest_request_deadline() const {
     earliest = std::min(earliest, read_batches_.begin()->second.asked_at + options_.election_timeout_ms);
   if (!reads_at_index_.empty()) consider(reads_at_index_.front().reads.front().deadline);
   for (const PendingAdmin& admin : admin_) consider(admin.deadline);
+  if (waits_.size() != 0) earliest = std::min(earliest, waits_.next_deadline());
   return earliest;
 }
 

@@ -1,0 +1,107 @@
+#include "node/waits.h"
+
+#include <algorithm>
+
+#include "base/assert.h"
+
+namespace wh::node {
+
+bool Waits::add(Token token, Wait wait) {
+  if (stopped_ || entries_.size() >= max_) return false;
+  const auto [entry, added] = entries_.emplace(token, Entry{std::move(wait)});
+  WH_ASSERT(added, "a request waits once");
+  const Wait& listed = entry->second.wait;
+  if (listed.index.value != 0) by_index_.emplace(listed.index, token);
+  if (listed.topic) {
+    Line& line = by_topic_[*listed.topic];
+    (listed.lasting ? line.lasting : line.waiting).insert(token);
+  }
+  if (listed.until != kNever) by_deadline_.emplace(listed.until, token);
+  if (listed.ends_with_leader) by_leader_.insert(token);
+  return true;
+}
+
+bool Waits::cancel(Token token) {
+  const auto entry = entries_.find(token);
+  if (entry == entries_.end()) return false;
+  const Entry cancelled = std::move(entry->second);
+  unlist(token, cancelled.wait);
+  entries_.erase(entry);
+  const bool had_turn = cancelled.woken && cancelled.why == WaitEnd::reached;
+  if (had_turn && cancelled.wait.topic && !cancelled.wait.lasting) {
+    if (const auto line = by_topic_.find(*cancelled.wait.topic);
+        line != by_topic_.end() && !line->second.waiting.empty())
+      wake_token(*line->second.waiting.begin(), WaitEnd::reached);
+  }
+  return true;
+}
+
+void Waits::applied(raft::Index index) {
+  while (!by_index_.empty() && by_index_.begin()->first <= index)
+    wake_token(by_index_.begin()->second, WaitEnd::reached);
+}
+
+void Waits::wake(const Topic& topic, size_t count) {
+  const auto found = by_topic_.find(topic);
+  if (found == by_topic_.end()) return;
+  for (const Token token : found->second.lasting) wake_token(token, WaitEnd::reached);
+  // Waking the last one ends the line.
+  for (size_t left = std::min(count, found->second.waiting.size()); left > 0; --left) {
+    const bool last = left == 1;
+    wake_token(*found->second.waiting.begin(), WaitEnd::reached);
+    if (last) return;
+  }
+}
+
+void Waits::leader_changed() {
+  while (!by_leader_.empty()) wake_token(*by_leader_.begin(), WaitEnd::leader_changed);
+}
+
+void Waits::expire(Millis now) {
+  while (!by_deadline_.empty() && by_deadline_.begin()->first <= now)
+    wake_token(by_deadline_.begin()->second, WaitEnd::late);
+}
+
+void Waits::stop() {
+  stopped_ = true;
+  for (auto entry = entries_.begin(); entry != entries_.end(); ++entry) wake_entry(entry, WaitEnd::stopped);
+}
+
+void Waits::wake_entry(Entries::iterator entry, WaitEnd why) {
+  auto& [token, waiting] = *entry;
+  const bool ends = !waiting.wait.lasting || why != WaitEnd::reached;
+  if (!waiting.woken) woken_.push_back(token);
+  // Of a stream that has news and then ends before they are taken, the end counts.
+  if (!waiting.woken || (waiting.wait.lasting && ends)) waiting.why = why;
+  waiting.woken = true;
+  if (ends) unlist(token, waiting.wait);
+}
+
+void Waits::unlist(Token token, const Wait& wait) {
+  if (wait.index.value != 0) by_index_.erase({wait.index, token});
+  if (wait.until != kNever) by_deadline_.erase({wait.until, token});
+  if (wait.ends_with_leader) by_leader_.erase(token);
+  if (!wait.topic) return;
+  const auto found = by_topic_.find(*wait.topic);
+  if (found == by_topic_.end()) return;
+  found->second.waiting.erase(token);
+  found->second.lasting.erase(token);
+  if (found->second.waiting.empty() && found->second.lasting.empty()) by_topic_.erase(found);
+}
+
+std::vector<Woken> Waits::take() {
+  std::vector<Woken> taken;
+  for (const Token token : woken_) {
+    const auto entry = entries_.find(token);
+    if (entry == entries_.end() || !entry->second.woken) continue;  // cancelled meanwhile
+    taken.push_back({token, entry->second.why});
+    if (entry->second.wait.lasting && entry->second.why == WaitEnd::reached)
+      entry->second.woken = false;
+    else
+      entries_.erase(entry);
+  }
+  woken_.clear();
+  return taken;
+}
+
+}  // namespace wh::node

@@ -1,0 +1,185 @@
+#include "node/waits.h"
+
+#include <string>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include "node/leader_contact.h"
+
+namespace wh::node {
+namespace {
+
+const Topic kQueue{Topic::Kind::queue, "jobs"};
+const Topic kKeyOfThatName{Topic::Kind::key, "jobs"};
+
+std::vector<Token> tokens(const std::vector<Woken>& woken) {
+  std::vector<Token> out;
+  for (const Woken& each : woken) out.push_back(each.token);
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("of ten thousand that wait at one queue, one event wakes one: the first, and then the next") {
+  Waits waits(20'000);
+  for (Token token = 1; token <= 10'000; ++token) REQUIRE(waits.add(token, {.topic = kQueue}));
+  for (Token token = 1; token <= 10'000; ++token) {
+    waits.wake(kQueue, 1);
+    const std::vector<Woken> woken = waits.take();
+    REQUIRE(woken.size() == 1);
+    REQUIRE(woken[0].token == token);
+    REQUIRE(woken[0].why == WaitEnd::reached);
+  }
+  CHECK(waits.size() == 0);
+  waits.wake(kQueue, 1);
+  CHECK(waits.take().empty());
+}
+
+TEST_CASE("several events wake as many, and an effect without a number all") {
+  Waits waits(100);
+  for (Token token = 1; token <= 5; ++token) REQUIRE(waits.add(token, {.topic = kQueue}));
+  REQUIRE(waits.add(6, {.topic = kKeyOfThatName}));
+  waits.wake(kQueue, 2);
+  CHECK(tokens(waits.take()) == std::vector<Token>{1, 2});
+  waits.wake(kQueue, 0);
+  CHECK(waits.take().empty());
+  waits.wake(kQueue);
+  CHECK(tokens(waits.take()) == std::vector<Token>{3, 4, 5});
+  CHECK(waits.size() == 1);
+}
+
+TEST_CASE("one that was woken in vain waits again in its old place") {
+  Waits waits(100);
+  for (Token token = 1; token <= 3; ++token) REQUIRE(waits.add(token, {.topic = kQueue}));
+  waits.wake(kQueue, 1);
+  REQUIRE(tokens(waits.take()) == std::vector<Token>{1});
+  REQUIRE(waits.add(1, {.topic = kQueue}));
+  waits.wake(kQueue, 2);
+  CHECK(tokens(waits.take()) == std::vector<Token>{1, 2});
+}
+
+TEST_CASE("a turn of somebody who is gone is the next one's") {
+  Waits waits(100);
+  for (Token token = 1; token <= 3; ++token) REQUIRE(waits.add(token, {.topic = kQueue}));
+  waits.wake(kQueue, 1);
+  CHECK(waits.cancel(1));
+  CHECK(tokens(waits.take()) == std::vector<Token>{2});
+  CHECK_FALSE(waits.cancel(1));
+  CHECK_FALSE(waits.cancel(2));
+  CHECK(waits.cancel(3));
+  CHECK(waits.size() == 0);
+  // Of the last of a line nobody inherits.
+  REQUIRE(waits.add(4, {.topic = kQueue}));
+  waits.wake(kQueue, 1);
+  CHECK(waits.cancel(4));
+  CHECK(waits.take().empty());
+}
+
+TEST_CASE("an index wakes those who wait for it or less, in their order") {
+  Waits waits(100);
+  REQUIRE(waits.add(1, {.index = raft::Index{9}}));
+  REQUIRE(waits.add(2, {.index = raft::Index{7}}));
+  REQUIRE(waits.add(3, {.index = raft::Index{8}}));
+  waits.applied(raft::Index{6});
+  CHECK(waits.take().empty());
+  waits.applied(raft::Index{8});
+  CHECK(tokens(waits.take()) == std::vector<Token>{2, 3});
+  waits.applied(raft::Index{100});
+  CHECK(tokens(waits.take()) == std::vector<Token>{1});
+}
+
+TEST_CASE("a wait ends at its time, or when the leader changes if it asks for that") {
+  Waits waits(100);
+  CHECK(waits.next_deadline() == kNever);
+  REQUIRE(waits.add(1, {.topic = kQueue, .until = 500}));
+  REQUIRE(waits.add(2, {.topic = kQueue, .until = 400, .ends_with_leader = true}));
+  REQUIRE(waits.add(3, {.topic = kQueue}));
+  CHECK(waits.next_deadline() == 400);
+  waits.expire(399);
+  CHECK(waits.take().empty());
+  waits.leader_changed();
+  std::vector<Woken> woken = waits.take();
+  REQUIRE(tokens(woken) == std::vector<Token>{2});
+  CHECK(woken[0].why == WaitEnd::leader_changed);
+  CHECK(waits.next_deadline() == 500);
+  waits.expire(500);
+  woken = waits.take();
+  REQUIRE(tokens(woken) == std::vector<Token>{1});
+  CHECK(woken[0].why == WaitEnd::late);
+  waits.wake(kQueue);
+  CHECK(tokens(waits.take()) == std::vector<Token>{3});
+}
+
+TEST_CASE("a stream is told each time, once for what came together, and takes nobody's turn") {
+  Waits waits(100);
+  REQUIRE(waits.add(1, {.topic = kQueue, .lasting = true}));
+  REQUIRE(waits.add(2, {.topic = kQueue}));
+  REQUIRE(waits.add(3, {.topic = kQueue}));
+  waits.wake(kQueue, 1);
+  waits.wake(kQueue, 1);
+  CHECK(tokens(waits.take()) == std::vector<Token>{1, 2, 3});
+  waits.wake(kQueue, 1);
+  CHECK(tokens(waits.take()) == std::vector<Token>{1});
+  CHECK(waits.size() == 1);
+  waits.wake(kQueue);
+  CHECK(waits.cancel(1));
+  CHECK(waits.take().empty());
+  CHECK(waits.size() == 0);
+}
+
+TEST_CASE("a stop ends all, streams too, and nobody waits after it") {
+  Waits waits(100);
+  REQUIRE(waits.add(1, {.topic = kQueue, .lasting = true}));
+  REQUIRE(waits.add(2, {.index = raft::Index{5}, .until = 900}));
+  REQUIRE(waits.add(3, {.topic = kQueue}));
+  waits.wake(kQueue, 1);
+  waits.stop();
+  std::vector<Woken> woken = waits.take();
+  REQUIRE(tokens(woken) == std::vector<Token>{1, 3, 2});
+  CHECK(woken[0].why == WaitEnd::stopped);
+  CHECK(woken[1].why == WaitEnd::reached);  // its turn had come before
+  CHECK(woken[2].why == WaitEnd::stopped);
+  CHECK(waits.size() == 0);
+  CHECK(waits.next_deadline() == kNever);
+  CHECK_FALSE(waits.add(4, {.topic = kQueue}));
+}
+
+TEST_CASE("there are as many as there may be, and room again when one is over") {
+  Waits waits(2);
+  REQUIRE(waits.add(1, {.topic = kQueue}));
+  REQUIRE(waits.add(2, {.topic = kQueue}));
+  CHECK_FALSE(waits.add(3, {.topic = kQueue}));
+  CHECK(waits.cancel(1));
+  CHECK(waits.add(3, {.topic = kQueue}));
+  waits.set_max(1);
+  CHECK(waits.size() == 2);
+  waits.wake(kQueue, 1);
+  REQUIRE(waits.take().size() == 1);
+  CHECK_FALSE(waits.add(4, {.topic = kQueue}));
+}
+
+TEST_CASE("what is applied tells how old the state is; that the leader is heard does not") {
+  LeaderContact contact;
+  CHECK_FALSE(contact.last_heard(100));
+  CHECK_FALSE(contact.staleness(raft::Index{5}, 100));
+  contact.heard(raft::Index{7}, raft::Index{5}, 100);
+  CHECK(contact.last_heard(130) == 30u);
+  CHECK_FALSE(contact.staleness(raft::Index{5}, 130));
+  CHECK(contact.staleness(raft::Index{7}, 130) == 30u);
+  // It catches up slower than the leader goes on.
+  contact.heard(raft::Index{9}, raft::Index{6}, 200);
+  CHECK(contact.last_heard(210) == 10u);
+  CHECK(contact.staleness(raft::Index{7}, 210) == 110u);
+  contact.heard(raft::Index{12}, raft::Index{8}, 300);
+  CHECK(contact.staleness(raft::Index{8}, 300) == 200u);
+  contact.heard(400);
+  CHECK(contact.last_heard(400) == 0u);
+  contact.heard(raft::Index{12}, raft::Index{12}, 500);
+  CHECK(contact.staleness(raft::Index{12}, 500) == 0u);
+  contact.leads(600);
+  CHECK(contact.last_heard(650) == 50u);
+  CHECK(contact.staleness(raft::Index{12}, 650) == 50u);
+}
+
+}  // namespace wh::node
