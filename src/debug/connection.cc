@@ -63,6 +63,10 @@ void Connection::reply(uint64_t sequence, std::string resp) {
   pump();
 }
 
+void Connection::name_call(uint64_t sequence, uint64_t call) {
+  requests_[static_cast<size_t>(sequence - requests_.front().sequence)].call = call;
+}
+
 std::optional<Millis> Connection::idle_since() const {
   if (state_ == State::closed || alone_in_flight_ || writes_in_flight_ != 0) return std::nullopt;
   if (stream_->pending_bytes() != 0)
@@ -331,7 +335,8 @@ void Connection::begin_close() {
 }
 
 void Connection::forget_requests() {
-  requests_.clear();
+  for (const Request& request : std::exchange(requests_, {}))
+    if (request.stage == Request::Stage::in_flight && request.call != 0) service_.handler.on_abandoned(request.call);
   undispatched_ = writes_in_flight_ = queued_bytes_ = answers_bytes_ = front_sent_ = 0;
   alone_in_flight_ = false;
   parser_.forget();

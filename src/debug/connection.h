@@ -45,6 +45,8 @@ class CommandHandler {
   virtual void on_command(CommandId id, const Command& command, std::vector<std::string>&& arguments) = 0;
   // A command that the connection answers by itself is about to be. For whoever counts.
   virtual void on_builtin(CommandId id, const Command& command, const std::vector<std::string>& arguments) = 0;
+  // Nobody needs a reply any more to the command whose work was named `call` (Connection::name_call).
+  virtual void on_abandoned(uint64_t /*call*/) {}
   // The connection is gone, and with it the wish for its answers. What it had in flight may still take effect.
   virtual void on_closed(uint64_t connection) = 0;
 };
@@ -105,6 +107,10 @@ class Connection final : public StreamHandler {
   // The answer to a command, a whole RESP2 reply. Ignored when the connection is closing. To answer a command twice, or
   // one that never was, is a bug.
   void reply(uint64_t sequence, std::string resp);
+  // Says how the handler calls its work on a command that waits for its reply, not 0: on_abandoned names it so.
+  void name_call(uint64_t sequence, uint64_t call);
+  // To be called before it is destroyed while it may have commands in progress.
+  void abandon() { forget_requests(); }
   // Closes an idle connection and one whose client reads nothing. Called by the owner about four times a second; the
   // connection knows the time from it alone.
   void check_deadlines(Millis now);
@@ -155,6 +161,7 @@ class Connection final : public StreamHandler {
     std::vector<std::string> arguments;
     size_t cost = 0;  // bytes of memory that the arguments take
     Stage stage = Stage::waiting;
+    uint64_t call = 0;  // the handler's name for it, while it is in flight
     std::string answer;
   };
 

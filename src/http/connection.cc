@@ -1,6 +1,7 @@
 #include "http/connection.h"
 
 #include <utility>
+#include <vector>
 
 #include "base/assert.h"
 #include "base/protocol_guess.h"
@@ -61,7 +62,15 @@ void Connection::on_data(std::string_view bytes) {
 
 void Connection::on_end() {
   input_ended_ = true;
+  tell_half_closed();
   pump();
+}
+
+void Connection::tell_half_closed() {
+  std::vector<uint64_t> calls;
+  for (const Slot& slot : slots_)
+    if (!slot.response && slot.call != 0) calls.push_back(slot.call);
+  for (const uint64_t call : calls) handler_.on_half_closed(call);
 }
 
 void Connection::on_drained() { on_turn(); }
@@ -72,8 +81,8 @@ void Connection::on_turn() {
 }
 
 void Connection::on_close(std::string_view) {
+  abandon(StreamEnd::left);
   state_ = State::closed;
-  slots_.clear();
   source_.reset();
   waiting_.reset();
   unanswered_ = 0;
@@ -97,6 +106,21 @@ void Connection::respond(uint64_t sequence, Response response) {
   pump();
 }
 
+void Connection::name_call(uint64_t sequence, uint64_t call) {
+  slots_[static_cast<size_t>(sequence - slots_.front().sequence)].call = call;
+}
+
+void Connection::abandon(StreamEnd end) {
+  for (const Slot& slot : std::exchange(slots_, {})) {
+    if (slot.call == 0) continue;
+    if (!slot.response)
+      handler_.on_abandoned(slot.call);
+    else if (slot.response->stream)
+      handler_.on_stream_over(slot.call, end);
+  }
+  if (live_) stream_over(end);
+}
+
 std::optional<Millis> Connection::idle_since() const {
   if (state_ == State::closed || unanswered_ != 0) return std::nullopt;
   const auto when_stalled = [this](Millis since) {
@@ -117,6 +141,7 @@ std::optional<Millis> Connection::arriving_since() const {
 void Connection::close_when_answered() {
   if (state_ != State::open || draining_) return;
   draining_ = true;
+  if (live_) return end_stream(StreamEnd::ended);
   // A connection that is idle here may have a request on its way: closed now, its client could not tell what became of
   // it.
   if (!request_open_ && (waiting_ || source_ || !slots_.empty())) stop_reading_requests();
@@ -146,8 +171,8 @@ void Connection::pump() {
 }
 
 bool Connection::has_more() const {
-  return state_ == State::open &&
-         (input_read_ < input_.size() || input_ended_ || waiting_ || no_more_ || (source_ && !piece_due_));
+  return state_ == State::open && (input_read_ < input_.size() || input_ended_ || waiting_ || (no_more_ && !live_) ||
+                                   (source_ && !piece_due_) || (live_ && live_has_more_));
 }
 
 void Connection::count_held() {
@@ -163,6 +188,10 @@ bool Connection::advance() {
     pull();
     if (source_ || state_ != State::open) return false;
     return true;
+  }
+  if (live_) {
+    pull_stream();
+    return live_ == nullptr && state_ == State::open;
   }
   if (waiting_) {
     const bool in_turn = unanswered_ == 0 || (in_flight_ == Overlap::write && waiting_overlap_ == Overlap::write);
@@ -257,6 +286,7 @@ void Connection::dispatch() {
   ++unanswered_;
   in_flight_ = waiting_overlap_;
   handler_.on_request({id_, sequence}, std::move(request));
+  if (input_ended_) tell_half_closed();
 }
 
 void Connection::answer_here(Response response) {
@@ -268,10 +298,11 @@ void Connection::answer_here(Response response) {
 
 void Connection::write_answers() {
   std::string out;
-  while (!source_ && !slots_.empty() && slots_.front().response) {
+  while (!source_ && !live_ && !slots_.empty() && slots_.front().response) {
     Slot slot = std::move(slots_.front());
     slots_.pop_front();
     answers_bytes_ -= slot.response->body.size();
+    if (slot.response->stream) begin_stream(slot);
     if (slot.response->body.size() > limits_.output_piece_bytes && !slot.head) {
       slot.response->source =
           std::make_shared<BytesSource>(std::move(slot.response->body), limits_.output_piece_bytes, buffers_);
@@ -281,6 +312,7 @@ void Connection::write_answers() {
     framing.head = slot.head;
     framing.close = no_more_ && slots_.empty() && !waiting_;
     framing.keep_alive_1_0 = slot.minor_version == 0 && !framing.close;
+    framing.chunked = live_chunked_;
     append_response(out, *slot.response, framing);
     if (!slot.response->source || slot.head) continue;
     source_ = std::move(slot.response->source);
@@ -318,6 +350,68 @@ void Connection::take_piece(std::string piece) {
   pump();
 }
 
+// Whatever came behind it is given up: the client learns by `Connection: close` that it is not answered.
+void Connection::begin_stream(Slot& slot) {
+  abandon(StreamEnd::cut);
+  waiting_.reset();
+  answers_bytes_ = 0;
+  unanswered_ = 0;
+  stop_reading_requests();
+  request_open_ = refused_ = continue_due_ = false;
+  parser_.give_up();
+  live_ = slot.response->stream;
+  live_call_ = slot.call;
+  live_chunked_ = slot.minor_version > 0;
+  live_has_more_ = true;
+  live_sent_at_ = now_;
+}
+
+void Connection::stream_has_more() {
+  if (!live_ || state_ != State::open) return;
+  live_has_more_ = true;
+  stream_->request_turn();
+}
+
+void Connection::pull_stream() {
+  while (live_has_more_ && output_pending() <= limits_.output_soft_bytes) {
+    std::string piece;
+    const Stream::Next next = live_->next(limits_.output_piece_bytes, piece);
+    if (next == Stream::Next::lost) return abort();
+    if (!piece.empty()) {
+      idle_since_ = now_;
+      send_of_stream(piece);
+    }
+    if (next == Stream::Next::waits) live_has_more_ = false;
+    if (next == Stream::Next::ended) return end_stream(StreamEnd::ended);
+  }
+  // Who has closed its side has what there was, and gets no more.
+  if (input_ended_ || draining_) end_stream(input_ended_ ? StreamEnd::left : StreamEnd::ended);
+}
+
+void Connection::send_of_stream(std::string_view piece) {
+  live_sent_at_ = now_;
+  if (!live_chunked_) return send(piece);
+  std::string out;
+  append_chunk(out, piece);
+  send(out);
+}
+
+void Connection::end_stream(StreamEnd end) {
+  if (!live_ || state_ != State::open) return;
+  if (live_chunked_) {
+    std::string out;
+    append_last_chunk(out);
+    send(out);
+  }
+  stream_over(end);
+  pump();
+}
+
+void Connection::stream_over(StreamEnd end) {
+  live_.reset();
+  handler_.on_stream_over(live_call_, end);
+}
+
 void Connection::send(std::string_view bytes) {
   written_bytes_ += bytes.size();
   stream_->write(bytes);
@@ -344,7 +438,7 @@ void Connection::stop_reading_requests() {
 void Connection::abort() {
   state_ = State::closing;
   source_.reset();
-  slots_.clear();
+  abandon(StreamEnd::cut);
   waiting_.reset();
   parser_.give_up();
   stream_->abort();
@@ -400,10 +494,13 @@ void Connection::check_deadlines() {
     const bool late = parser_.in_body() ? now_ - body_since_ >= limits_.body_deadline_ms + earned
                                         : now_ - request_since_ >= limits_.header_deadline_ms;
     if (late) fail({408, "The request took too long to arrive"});
-  } else if (limits_.idle_timeout_ms != 0 && slots_.empty() && !waiting_ && !source_ &&
+  } else if (limits_.idle_timeout_ms != 0 && slots_.empty() && !waiting_ && !source_ && !live_ &&
              now_ - idle_since_ >= limits_.idle_timeout_ms) {
     stop_reading_requests();
   }
+  // Behind what its client has not taken, it would be of no use.
+  if (live_ && stream_->pending_bytes() == 0 && now_ - live_sent_at_ >= limits_.stream_keep_alive_ms)
+    send_of_stream(live_->keep_alive());
   if (has_more() || source_) stream_->request_turn();
   regulate_reading();
 }

@@ -9,6 +9,11 @@
 // has not taken what was made before. More requests than a few at once, and whatever becomes possible later, wait for
 // the connection's turn (ByteStream::request_turn).
 //
+// An answer that is a stream (http/stream.h) is the connection's last: what it holds for its client is bounded as for
+// other answers, its source is asked again when the client has taken that, and a client that takes nothing is cut off
+// after output_stall_ms. `timeout` does not end it. In a crowd it counts as idle since it last had news: it can be
+// resumed, and who is cut off least lately used is the same rule for all. It ends when its client closes its side.
+//
 // After malformed input, a timeout or a request that closes the connection nothing later is read; what was handed over
 // before still gets its answer. A request that never became whole is never handed over.
 #pragma once
@@ -62,6 +67,14 @@ class RequestHandler {
   // The first that the client sent is malformed, perhaps another protocol; these are its first bytes. It is answered
   // 400.
   virtual void on_foreign(const Connection& /*connection*/, std::string_view /*first_bytes*/) {}
+  // The client has ended its side while this request, whose work was named `call` (Connection::name_call), waits for
+  // its answer. Most that do so are gone altogether, which a write alone would show: it is not worth a long wait, but
+  // may still be answered.
+  virtual void on_half_closed(uint64_t /*call*/) {}
+  // Nobody needs an answer to it any more.
+  virtual void on_abandoned(uint64_t /*call*/) {}
+  // The same of one whose answer was a stream.
+  virtual void on_stream_over(uint64_t /*call*/, StreamEnd /*end*/) {}
   // The connection is gone; its unanswered requests need no answer. The last call for it, and the one from inside which
   // (or any time later) the connection may be destroyed.
   virtual void on_closed(uint64_t connection) = 0;
@@ -79,8 +92,17 @@ class Connection : public StreamHandler {
 
   // The answer to a request; exactly one for each. Ignored once the connection is closing.
   void respond(uint64_t sequence, Response response);
-  // Begins an orderly end, for the server's shutdown: what is in progress is answered, and so is the request that is
-  // arriving; where there is neither, the next one. That answer says `Connection: close` and is the last.
+  // Says how the handler calls its work on a request that waits for its answer, not 0: on_abandoned names it so.
+  void name_call(uint64_t sequence, uint64_t call);
+  // The stream that is its answer, if there is one, has news.
+  void stream_has_more();
+  // Ends the stream, if there is one, in good order.
+  void end_stream(StreamEnd end = StreamEnd::ended);
+  // To be called before it is destroyed while it may have requests in progress.
+  void abandon(StreamEnd end = StreamEnd::cut);
+  // Begins an orderly end, for the server's shutdown: a stream ends; what is in progress is answered, and so is the
+  // request that is arriving; where there is neither, the next one. That answer says `Connection: close` and is the
+  // last.
   void close_when_answered();
   // Closes it if nothing has come since close_when_answered().
   void close_idle();
@@ -108,6 +130,7 @@ class Connection : public StreamHandler {
     if (stream_->pending_bytes() != 0) return sent_since_;
     return unanswered_ != 0 ? now_ : due_since();
   }
+  [[nodiscard]] bool streams() const { return live_ != nullptr; }
   // Whether more waits behind the request in progress, or it has not taken its last answer: others go first.
   [[nodiscard]] bool asks_much() const { return input_read_ < input_.size() || stream_->pending_bytes() != 0; }
   // close() or abort() was called: nothing more comes of it.
@@ -131,6 +154,7 @@ class Connection : public StreamHandler {
     bool head = false;
     int minor_version = 1;
     std::optional<Response> response;
+    uint64_t call = 0;  // name_call
   };
 
   // Does all that can be done now. Calls from inside it return at once: the outer one goes on.
@@ -142,10 +166,16 @@ class Connection : public StreamHandler {
   void take_request();
   void dispatch();
   void write_answers();
+  void tell_half_closed();
   // The rest of an answer that comes in pieces: asks for the next one while there is room.
   void pull();
   void take_piece(std::string piece);
   void send(std::string_view bytes);
+  void begin_stream(Slot& slot);
+  // What the stream has, as far as the client takes it.
+  void pull_stream();
+  void send_of_stream(std::string_view piece);
+  void stream_over(StreamEnd end);
   // Answers a request of this connection that is not handed over.
   void answer_here(Response response);
   // The request being read is given up, and all after it.
@@ -197,6 +227,12 @@ class Connection : public StreamHandler {
   uint64_t source_taken_ = 0;
   Millis source_since_ = 0;
   bool piece_due_ = false;  // asked for
+
+  std::shared_ptr<Stream> live_;  // the answer that is being sent is a stream, and the last
+  uint64_t live_call_ = 0;
+  bool live_chunked_ = false;
+  bool live_has_more_ = false;  // or may have
+  Millis live_sent_at_ = 0;     // when it last said anything
 
   bool refused_ = false;            // the request being read was answered at its headers
   bool continue_due_ = false;       // its client waits for 100

@@ -24,6 +24,7 @@ struct ConnectionLimits {
   size_t output_hard_bytes = 8 * 1024 * 1024;    // an answer that finds more than this unsent ends the connection
   Millis source_deadline_ms = 60'000;            // for taking a body that comes in pieces, plus the floor below
   uint64_t source_bytes_per_second = 16 * 1024;  // every so many bytes of it taken earn one more second; not 0
+  Millis stream_keep_alive_ms = 15'000;          // a stream without news says that it lives
   Millis output_stall_ms = 60'000;               // unsent bytes that do not move for this long end the connection
   Millis header_deadline_ms = 10'000;     // from a request's first byte to the end of its header section; then 408
   Millis body_deadline_ms = 30'000;       // from there to the end of its body, plus the floor below; then 408

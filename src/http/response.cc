@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <utility>
 
 #include "base/assert.h"
@@ -77,8 +78,12 @@ void append_response(std::string& out, const Response& response, const ResponseF
   const uint64_t size = response.source ? response.source->size() : response.body.size();
   WH_ASSERT(!bodiless || size == 0, "204 and 304 have no body");
   WH_ASSERT(!response.unknown_length || framing.head, "a length is unknown of a body that is not sent only");
-  if (!bodiless && !response.unknown_length) append_field(out, "Content-Length", std::to_string(size));
-  if ((size > 0 || response.unknown_length) && !response.content_type.empty())
+  WH_ASSERT(!response.stream || (response.status == 200 && size == 0 && framing.close && !framing.head),
+            "a stream stands alone, and last");
+  const bool has_length = !bodiless && !response.unknown_length && !response.stream;
+  if (has_length) append_field(out, "Content-Length", std::to_string(size));
+  if (response.stream && framing.chunked) append_field(out, "Transfer-Encoding", "chunked");
+  if ((size > 0 || response.unknown_length || response.stream) && !response.content_type.empty())
     append_field(out, "Content-Type", response.content_type);
   append_field(out, "X-Content-Type-Options", "nosniff");
   // RFC 9111 5.2.2.5. A cache may keep even a 404 by rules of its own, and a GET may be a write.
@@ -99,6 +104,18 @@ void append_response(std::string& out, const Response& response, const ResponseF
   out += "\r\n";
   if (!framing.head) out += response.body.view();
 }
+
+void append_chunk(std::string& out, std::string_view piece) {
+  WH_ASSERT(!piece.empty(), "an empty chunk is the last");
+  char size[2 * sizeof(size_t)];
+  const auto [end, error] = std::to_chars(size, size + sizeof size, piece.size(), 16);
+  out.append(size, end);
+  out += "\r\n";
+  out += piece;
+  out += "\r\n";
+}
+
+void append_last_chunk(std::string& out) { out += "0\r\n\r\n"; }
 
 void append_continue(std::string& out) { out += "HTTP/1.1 100 Continue\r\n\r\n"; }
 

@@ -11,6 +11,7 @@
 
 #include "base/bytes.h"
 #include "http/request.h"
+#include "http/stream.h"
 
 namespace wh::http {
 
@@ -35,7 +36,9 @@ struct Response {
   std::vector<Header> headers;
   Bytes body;
   std::shared_ptr<BodySource> source;  // set: in place of `body`
-  // For an answer to HEAD only: that to GET has a body whose size is not known yet (RFC 9110 8.6).
+  // Set: in place of both. The last answer of its connection.
+  std::shared_ptr<Stream> stream;
+  // For an answer to HEAD only: that to GET has a body whose size is not known yet (RFC 9110 8.6), or a stream.
   bool unknown_length = false;
 };
 
@@ -44,13 +47,17 @@ struct ResponseFraming {
   bool head = false;            // the request was HEAD: the same header section, no body
   bool close = false;           // the last answer of its connection
   bool keep_alive_1_0 = false;  // an HTTP/1.0 client asked to keep the connection, and it is kept
+  bool chunked = false;         // of a stream; else the end of the connection is its end (HTTP/1.0)
 };
 
 // RFC 9110's phrase; "Unknown" for a status it does not define.
 [[nodiscard]] std::string_view reason_phrase(int status);
 
-// Appends the answer's bytes to `out`; of one with a source the header section.
+// Appends the answer's bytes to `out`; of one with a source or a stream the header section.
 void append_response(std::string& out, const Response& response, const ResponseFraming& framing);
+// Appends a piece of a chunked body (RFC 9112 7.1), which is not empty; and its end.
+void append_chunk(std::string& out, std::string_view piece);
+void append_last_chunk(std::string& out);
 // The interim answer that asks for a body.
 void append_continue(std::string& out);
 
