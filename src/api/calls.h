@@ -12,7 +12,6 @@
 #include <utility>
 #include <vector>
 
-#include "base/assert.h"
 #include "base/histogram.h"
 #include "net/loop.h"
 #include "node/node.h"
@@ -20,13 +19,17 @@
 namespace wh {
 
 enum class CallKind : uint8_t {
-  write,  // a command for the log
-  read,   // a look at the state, linearizable
-  stale,  // a look at the state as this node has it
-  admin,  // members and leadership
+  write,   // a command for the log
+  read,    // a look at the state, linearizable
+  stale,   // a look at the state as this node has it
+  admin,   // members and leadership
+  stream,  // told again and again, as `applied` while it goes on; the first time at once
 };
-inline constexpr size_t kCallKinds = 4;
+inline constexpr size_t kCallKinds = 4;     // that are counted: a stream has no duration
 inline constexpr size_t kMaxOutcomes = 16;  // of node::Outcome, with room for more
+
+// Whether nothing is left of it when whoever asked is gone.
+inline bool is_cancellable(CallKind kind) { return kind != CallKind::write && kind != CallKind::admin; }
 
 // What became of the calls of one kind, and how long they took from their start to their completion.
 struct CallCounters {
@@ -39,6 +42,8 @@ struct Call {
   std::string command;       // write: machine/command/command.h's body
   bool may_forward = true;   // write: false asks for `not_leader` in place of forwarding
   node::AdminRequest admin;  // admin
+  raft::Index min_index{};   // read, stale: not before this is applied here
+  node::Topic topic{};       // stream
 };
 
 // Told of each of its calls exactly once, on the loop's thread, from Calls::deliver.
@@ -67,16 +72,40 @@ class Calls {
         node_.submit_write(token, std::move(call.command), call.may_forward, now);
         break;
       case CallKind::read:
-        node_.submit_read(token, now);
+        node_.submit_read(token, now, {.min_index = call.min_index});
         break;
       case CallKind::stale:
-        stale_.push_back({token, node::Outcome::applied, {}, {}});
+        if (call.min_index > node_.machine().applied())
+          node_.submit_read(token, now, {.stale = true, .min_index = call.min_index});
+        else
+          stale_.push_back({token, node::Outcome::applied, {}, {}});
+        break;
+      case CallKind::stream:
+        node_.submit_wait(token, {.topic = std::move(call.topic), .lasting = true}, now);
         break;
       case CallKind::admin:
         node_.submit_admin(token, std::move(call.admin), now);
         break;
     }
     return token;
+  }
+
+  // Whoever asked is gone. A read, a wait or a stream ends, and its owner hears no more of it: true. A write or a
+  // change of members goes on, and is completed as ever: false.
+  bool cancel(node::Token token) {
+    const auto it = owners_.find(token);
+    if (it == owners_.end() || !is_cancellable(it->second.kind)) return false;
+    owners_.erase(it);
+    node_.cancel(token);
+    return true;
+  }
+
+  // The same of what waits for something to happen, and of nothing else.
+  bool cancel_wait(node::Token token) {
+    const auto it = owners_.find(token);
+    if (it == owners_.end() || !node_.cancel_wait(token)) return false;
+    owners_.erase(it);
+    return true;
   }
 
   // Hands out what the node completed: at least one, and more as long as `has_room`, a function without arguments, says
@@ -88,7 +117,9 @@ class Calls {
     stale_.clear();
     const bool crowd = done.size() + kept_[0].size() + kept_[1].size() > kCrowd;
     for (node::Completion& completion : done) {
-      const bool last = crowd && owners_.at(completion.token).owner->asks_much(completion.token);
+      const auto started = owners_.find(completion.token);
+      if (started == owners_.end()) continue;  // cancelled
+      const bool last = crowd && started->second.owner->asks_much(completion.token);
       kept_[last ? 1 : 0].push_back(std::move(completion));
     }
     uint64_t handed_out = 0;
@@ -122,8 +153,12 @@ class Calls {
 
   void hand_out(node::Completion& completion) {
     const auto it = owners_.find(completion.token);
-    WH_ASSERT(it != owners_.end(), "every call is completed once");
+    if (it == owners_.end()) return;  // cancelled
     const Started begun = it->second;
+    if (begun.kind == CallKind::stream) {
+      if (completion.outcome != node::Outcome::applied) owners_.erase(it);
+      return begun.owner->on_completion(completion);
+    }
     owners_.erase(it);
     // The state is looked at now, so what a read sees is as of now, whatever was applied since it was completed.
     const bool looks = begun.kind == CallKind::read || begun.kind == CallKind::stale;

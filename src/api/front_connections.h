@@ -40,7 +40,9 @@ class FrontConnections {
   }
 
   // Destroys it at once, if it is there; never from inside a callback of it.
-  void end(uint64_t id) { open_.erase(id); }
+  void end(uint64_t id) {
+    if (const auto found = open_.find(id); found != open_.end()) end(found);
+  }
   // It has closed, and says so from inside itself: destroyed by reap(), which is called once a turn.
   void closed(uint64_t id) {
     if (auto node = open_.extract(id); !node.empty()) ended_.push_back(std::move(node.mapped()));
@@ -66,7 +68,7 @@ class FrontConnections {
     const Connection& connection = *found->second;
     if ((client.arriving ? connection.arriving_since() : connection.idle_since()) != std::optional(client.since))
       return false;
-    open_.erase(found);
+    end(found);
     return true;
   }
 
@@ -80,7 +82,13 @@ class FrontConnections {
   }
 
  private:
-  std::unordered_map<uint64_t, std::unique_ptr<Connection>> open_;
+  using Open = std::unordered_map<uint64_t, std::unique_ptr<Connection>>;
+  void end(typename Open::iterator found) {
+    found->second->abandon();
+    open_.erase(found);
+  }
+
+  Open open_;
   std::vector<std::unique_ptr<Connection>> ended_;
   uint64_t next_ = 1;
 };

@@ -143,6 +143,8 @@ const OptionSpec kTable[] = {
 
   {.section = kLimits, .name = "maxclients", .type = T::integer, .field = number<&O::maxclients>(),
    .doc = "clients connected at the same time", .min = 1, .max = 1'000'000, .changeable = true},
+  {.section = kLimits, .name = "max-waiting", .type = T::integer, .field = number<&O::max_waiting>(),
+   .doc = "requests that wait for something to happen, and streams", .min = 1, .max = 1'000'000, .changeable = true},
   // A write travels between members in one frame of at most 8 MiB, encoded.
   {.section = kLimits, .name = "http-max-body", .type = T::memory, .field = number<&O::http_max_body_bytes>(),
    .doc = "a larger request body is refused with 413", .min = 1, .max = 4 * kMb, .changeable = true},

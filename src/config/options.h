@@ -75,6 +75,7 @@ struct Options {
   uint64_t request_timeout_ms = 5000;
   uint64_t http_max_body_bytes = uint64_t{1} << 20;
   uint64_t maxclients = 10000;
+  uint64_t max_waiting = 10000;
   uint64_t client_buffer_limit_bytes = uint64_t{256} << 20;  // 0: no limit
   int64_t slowlog_slower_than_us = 10000;                    // 0: everything is slow; -1: nothing is
   uint64_t slowlog_max_len = 128;

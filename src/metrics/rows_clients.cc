@@ -60,6 +60,14 @@ const Figure kRows[] = {
   {.section = I::clients, .field = "pending_requests", .metric = "wormhole_pending_requests",
    .help = "Requests of clients that wait for an answer of the cluster",
    .read = [](const S& s) { return number(s.node.pending()); }},
+  {.section = I::clients, .field = "waiting_requests", .metric = "wormhole_waiting_requests",
+   .help = "Requests that wait for something to happen, streams among them",
+   .read = [](const S& s) { return number(s.node.waiting()); }},
+  {.section = I::clients, .field = "max_waiting", .metric = "wormhole_max_waiting_requests",
+   .help = "How many requests may wait for something to happen (directive max-waiting)",
+   .read = [](const S& s) { return number(s.options.max_waiting); }},
+  {.section = I::clients, .field = "streams", .metric = "wormhole_streams", .help = "Streams that are open now",
+   .read = [](const S& s) { return number(s.http.streams()); }},
 
   // --- Memory
   {.section = I::memory, .field = "used_memory_rss", .metric = "process_resident_memory_bytes", .unit = U::bytes,

@@ -61,6 +61,12 @@ int64_t unix_seconds() {
   return now.tv_sec;
 }
 
+uint64_t unix_micros() {
+  timespec now{};
+  clock_gettime(CLOCK_REALTIME, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1'000'000 + static_cast<uint64_t>(now.tv_nsec) / 1'000;
+}
+
 std::string seconds_text(int64_t us) {
   char text[32];
   std::snprintf(text, sizeof text, "%ld.%06ld", us / 1'000'000, us % 1'000'000);

@@ -19,6 +19,8 @@ uint64_t open_descriptors();
 uint64_t max_descriptors();
 // Of the system's clock, since 1970.
 int64_t unix_seconds();
+// In microseconds.
+uint64_t unix_micros();
 // "12.345678", as Redis shows CPU time.
 std::string seconds_text(int64_t us);
 

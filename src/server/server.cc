@@ -158,6 +158,7 @@ void Server::make_node(node::RecoveredNode recovered) {
       .max_uncommitted_bytes = options_.raft_max_uncommitted_bytes,
       .maxmemory_bytes = options_.maxmemory_bytes,
       .min_free_disk_bytes = options_.min_free_disk_bytes,
+      .max_waiting = options_.max_waiting,
       .snapshot_rate = options_.raft_snapshot_rate,
   };
   storage_->set_handler([this](node::StorageDone done) {
@@ -167,10 +168,14 @@ void Server::make_node(node::RecoveredNode recovered) {
   node_ = std::make_unique<node::Node>(options, std::move(recovered), *storage_, *transport_, loop_.now());
   node_->storage_done(storage_->space(), loop_.now());
   calls_ = std::make_unique<Calls>(*node_, [this] { return loop_.now(); });
+  cluster_events_ = std::make_unique<ClusterEvents>(*node_, unix_micros());
   backups_ = std::make_unique<Backups>(options_, *node_, *worker_, storage_->directory());
-  http_ = std::make_unique<HttpFront>(
-      RouteContext{.options = options_, .node = *node_, .metrics = [this] { return metrics(); }, .backups = *backups_},
-      *calls_, slow_log_, now_, buffers_);
+  http_ = std::make_unique<HttpFront>(RouteContext{.options = options_,
+                                                   .node = *node_,
+                                                   .metrics = [this] { return metrics(); },
+                                                   .backups = *backups_,
+                                                   .cluster_events = *cluster_events_},
+                                      *calls_, slow_log_, now_, buffers_);
   debug_ = std::make_unique<DebugFront>(
       CommandContext{
           .options = options_,
@@ -254,6 +259,7 @@ void Server::run() {
   http_.reset();
   debug_.reset();
   backups_.reset();
+  cluster_events_.reset();
   calls_.reset();
   transport_.reset();
   if (!storage_->idle()) {
@@ -275,6 +281,7 @@ void Server::run() {
 void Server::turn() {
   now_ = loop_.now();
   node_->drain(now_);
+  cluster_events_->turn();
   const bool delivered = calls_->deliver([this] { return client_turns_.has_room(net::ClientTurns::Part::answers); });
   if (delivered || node_->wants_turn()) loop_.defer([] {});
   backups_->turn();
@@ -302,6 +309,7 @@ void Server::turn_ended(const net::TurnTimes& times) {
 
 void Server::sweep() {
   now_ = loop_.now();
+  cluster_events_->sweep();
   http_->check_deadlines();
   debug_->check_deadlines();
   certificates_.check_expiry(now_);
@@ -407,6 +415,7 @@ Status Server::configure(const std::string& name, const std::string& value) {
   node_->set_request_timeout(static_cast<uint32_t>(options_.request_timeout_ms));
   node_->set_snapshot_limits(options_.raft_snapshot_entries, options_.raft_snapshot_bytes, options_.raft_snapshot_rate);
   node_->set_max_uncommitted(options_.raft_max_uncommitted_bytes);
+  node_->set_max_waiting(options_.max_waiting);
   node_->set_room(options_.maxmemory_bytes, options_.min_free_disk_bytes);
   http_->reconfigure();
   debug_->reconfigure();

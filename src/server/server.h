@@ -11,6 +11,7 @@
 #include "api/client_admission.h"
 #include "api/debug/debug_front.h"
 #include "api/http/backups.h"
+#include "api/http/cluster_events.h"
 #include "api/http/http_front.h"
 #include "api/slowlog.h"
 #include "base/buffer_budget.h"
@@ -126,6 +127,7 @@ class Server final : public net::PeerEvents {
   std::unique_ptr<node::Node> node_;
   std::unique_ptr<Calls> calls_;
   std::unique_ptr<Backups> backups_;
+  std::unique_ptr<ClusterEvents> cluster_events_;
   SlowLog slow_log_{options_};
   TurnWatch turn_watch_;
   uint64_t peer_messages_ = 0;  // received

@@ -86,7 +86,9 @@ void DebugFront::on_command(debug::CommandId id, const debug::Command& command, 
   if (generation != service_.settings.password_generation) connections_.find(id.connection)->trust();
   if (auto* answer = std::get_if<std::string>(&begun)) return reply(asked, std::move(*answer));
   auto& [call, state] = std::get<0>(begun);
+  const bool cancellable = is_cancellable(call.kind);
   const node::Token token = calls_.start(*this, std::move(call));
+  if (cancellable) connections_.find(id.connection)->name_call(id.sequence, token);
   pending_.emplace(token, Pending{std::move(asked), std::move(state)});
 }
 
@@ -133,6 +135,10 @@ void DebugFront::reset_counters() {
   service_.counters = {};
   took_us_ = {};
   by_command_.clear();
+}
+
+void DebugFront::on_abandoned(uint64_t call) {
+  if (calls_.cancel(call)) pending_.erase(call);
 }
 
 void DebugFront::on_closed(uint64_t connection) {

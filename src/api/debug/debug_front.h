@@ -53,6 +53,7 @@ class DebugFront final : public debug::CommandHandler, public CallOwner, public 
   void on_command(debug::CommandId id, const debug::Command& command, std::vector<std::string>&& arguments) override;
   void on_builtin(debug::CommandId id, const debug::Command& command,
                   const std::vector<std::string>& arguments) override;
+  void on_abandoned(uint64_t call) override;
   void on_closed(uint64_t connection) override;
   [[nodiscard]] bool asks_much(node::Token token) const override;
   void on_completion(const node::Completion& completion) override;

@@ -127,7 +127,7 @@ std::optional<http::Response> HttpFront::check_headers(const http::Connection& c
   AccessNeeds needs;
   if (route != nullptr) {
     needs = {.exempt = route->exempt,
-             .costly = route->finish_later != nullptr,
+             .costly = route->finish_later != nullptr || route->kind == CallKind::stream,
              .changes_state = route->changes_state,
              .writes_by_get = route->writes_by_get};
   } else {
@@ -186,7 +186,7 @@ void HttpFront::on_request(http::RequestId id, http::Request&& request) {
   const RouteSpec* route = route_of(match);
   Asked asked{id, route, request.method, net::Loop::micros(), slow_log_.clipped(request.path)};
   if (route == nullptr) return respond(asked, std::move(*match.answer));
-  const http::Connection& connection = *connections_.find(id.connection);
+  http::Connection& connection = *connections_.find(id.connection);
   Result<http::Params> query = route->inputs.anything ? http::Params{} : http::parse_form(request.query);
   if (!query) return respond(asked, http::error_response(400, query.error()));
   if (auto refusal = refuse_inputs(*route, request, *query, connection.stream()))
@@ -198,14 +198,12 @@ void HttpFront::on_request(http::RequestId id, http::Request&& request) {
                              connection.stream().peer_address(),
                              connection.stream().local_address()};
   CallKind kind = route->kind;
+  ReadParams read;
   if (kind == CallKind::read) {
-    ReadConsistency consistency = options_.read_consistency;
-    if (const std::string* wanted = http::find_param(route_request.query, "consistency")) {
-      if (*wanted != "linearizable" && *wanted != "stale")
-        return respond(asked, http::error_response(400, "consistency is linearizable or stale"));
-      consistency = *wanted == "stale" ? ReadConsistency::stale : ReadConsistency::linearizable;
-    }
-    if (consistency == ReadConsistency::stale) kind = CallKind::stale;
+    auto wanted = read_params(route_request.query, options_.read_consistency);
+    if (auto* refusal = std::get_if<http::Response>(&wanted)) return respond(asked, std::move(*refusal));
+    read = std::get<ReadParams>(wanted);
+    if (read.terms.stale) kind = CallKind::stale;
     if (kind == CallKind::stale && node_.raft() == nullptr)
       return respond(asked, http::error_response(503, "this node has no state to show yet"));
   }
@@ -213,8 +211,9 @@ void HttpFront::on_request(http::RequestId id, http::Request&& request) {
   if (auto* response = std::get_if<http::Response>(&begun)) return respond(asked, std::move(*response));
   auto& [call, state] = std::get<RouteCall>(begun);
   call.kind = kind;
+  call.min_index = read.terms.min_index;
   if (kind == CallKind::write) call.may_forward = may_forward(*route, request);
-  Pending pending{std::move(asked), std::move(state), {}, {}, connection.stream().is_tls()};
+  Pending pending{std::move(asked), std::move(state), {}, {}, connection.stream().is_tls(), read};
   if (kind == CallKind::write && !call.may_forward) {
     Result<std::string> target = http::canonical_target(request.path, request.query);
     if (!target) return respond(pending.asked, http::error_response(400, target.error()));
@@ -224,6 +223,7 @@ void HttpFront::on_request(http::RequestId id, http::Request&& request) {
     pending.local_address = connection.stream().local_address();
   }
   const node::Token token = calls_.start(*this, std::move(call));
+  if (is_cancellable(kind)) connection.name_call(id.sequence, token);
   pending_.emplace(token, std::move(pending));
 }
 
@@ -254,13 +254,58 @@ bool HttpFront::may_forward(const RouteSpec& route, const http::Request& request
 }
 
 void HttpFront::on_completion(const node::Completion& completion) {
-  auto node = pending_.extract(completion.token);
+  const auto found = pending_.find(completion.token);
+  if (found->second.asked.route->kind == CallKind::stream) return stream_told(found->second, completion);
+  auto node = pending_.extract(found);
   const Pending& pending = node.mapped();
-  if (completion.outcome == node::Outcome::applied && pending.asked.route->finish_later != nullptr)
-    return pending.asked.route->finish_later(
-        context_, pending.state, completion,
-        [this, asked = pending.asked](http::Response response) { respond(asked, std::move(response)); });
-  respond(pending.asked, outcome_response(pending, completion));
+  if (completion.outcome != node::Outcome::applied)
+    return respond(pending.asked, outcome_response(pending, completion));
+  if (auto refusal = refuse_stale(pending.read, node_, now_)) return respond_to_read(pending, std::move(*refusal));
+  const RouteSpec& route = *pending.asked.route;
+  if (route.finish_later == nullptr) return respond_to_read(pending, route.finish(context_, pending.state, completion));
+  route.finish_later(context_, pending.state, completion,
+                     [this, pending](http::Response response) { respond_to_read(pending, std::move(response)); });
+}
+
+void HttpFront::respond_to_read(const Pending& pending, http::Response response) {
+  if (pending.read.terms.stale) response = with_last_contact(std::move(response), node_, now_);
+  respond(pending.asked, std::move(response));
+}
+
+// First that it may begin, then each time that it has more, and at last why it ends.
+void HttpFront::stream_told(Pending& pending, const node::Completion& completion) {
+  http::Connection* connection = connections_.find(pending.asked.id.connection);
+  if (completion.outcome != node::Outcome::applied) {
+    // What the connection says of its end finds nothing any more.
+    auto node = pending_.extract(completion.token);
+    if (!pending.streaming) return respond(pending.asked, outcome_response(pending, completion));
+    --streams_;
+    return connection->end_stream();
+  }
+  if (pending.streaming) return connection->stream_has_more();
+  pending.streaming = true;
+  ++streams_;
+  ++counters_.streams;
+  respond(pending.asked, pending.asked.route->finish(context_, pending.state, completion));
+}
+
+void HttpFront::on_half_closed(uint64_t call) {
+  if (!calls_.cancel_wait(call)) return;
+  auto node = pending_.extract(call);
+  respond(node.mapped().asked,
+          http::error_response(503, "the client closed its side of the connection, so it is not waited for"));
+}
+
+void HttpFront::on_abandoned(uint64_t call) {
+  const auto found = pending_.find(call);
+  if (found == pending_.end() || !calls_.cancel(call)) return;
+  if (found->second.streaming) --streams_;
+  pending_.erase(found);
+}
+
+void HttpFront::on_stream_over(uint64_t call, http::StreamEnd end) {
+  if (end == http::StreamEnd::cut) ++counters_.streams_cut;
+  on_abandoned(call);
 }
 
 http::Response HttpFront::outcome_response(const Pending& pending, const node::Completion& completion) const {
@@ -271,7 +316,7 @@ http::Response HttpFront::outcome_response(const Pending& pending, const node::C
   };
   switch (completion.outcome) {
     case node::Outcome::applied:
-      return pending.asked.route->finish(context_, pending.state, completion);
+      break;
     case node::Outcome::not_leader:
       return redirect(pending.tls, pending.local_address, pending.target);
     case node::Outcome::dropped:
@@ -283,8 +328,15 @@ http::Response HttpFront::outcome_response(const Pending& pending, const node::C
                     completion.sentence.empty() ? "no answer in time: it may still take effect, at most once"
                                                 : printable(completion.sentence),
                     "unknown");
-    case node::Outcome::overloaded:
-      return failed(503, "too much is in progress (directive raft-max-uncommitted): try again", "not-applied");
+    case node::Outcome::overloaded: {
+      http::Response response =
+          failed(503,
+                 completion.sentence.empty() ? "too much is in progress (directive raft-max-uncommitted): try again"
+                                             : printable(completion.sentence),
+                 "not-applied");
+      if (!completion.sentence.empty()) response.headers.push_back({"Retry-After", "1"});
+      return response;
+    }
     case node::Outcome::shutting_down:
       return failed(503, "this node is shutting down", "not-applied");
     case node::Outcome::conflict:

@@ -16,6 +16,7 @@
 #include "api/calls.h"
 #include "api/client_admission.h"
 #include "api/front_connections.h"
+#include "api/http/read_terms.h"
 #include "api/http/routes.h"
 #include "api/slowlog.h"
 #include "base/byte_stream.h"
@@ -39,6 +40,8 @@ struct HttpCounters {
   std::array<uint64_t, 6> answers{};  // by hundred of the status
   uint64_t foreign = 0;               // connections that began with another protocol
   uint64_t failed_auth = 0;           // wrong passwords
+  uint64_t streams = 0;               // begun
+  uint64_t streams_cut = 0;           // of these, ended by this side before their time
   // By the route's place in the table and the method; -1 for no route, and for a method that was not understood. So the
   // number of rows is bounded by the table's, whatever clients send.
   std::map<std::pair<int, int>, RouteCounters> routes;
@@ -73,6 +76,8 @@ class HttpFront final : public http::RequestHandler, public CallOwner, public Cl
   [[nodiscard]] size_t connections() const override { return connections_.size(); }
   void list(std::vector<uint64_t>& groups, std::vector<IdleClient>& idle) const override;
   bool end_idle(const IdleClient& client) override;
+  // Open now.
+  [[nodiscard]] size_t streams() const { return streams_; }
   [[nodiscard]] const HttpCounters& counters() const { return counters_; }
   void reset_counters() { counters_ = {}; }
 
@@ -82,6 +87,9 @@ class HttpFront final : public http::RequestHandler, public CallOwner, public Cl
   void on_request(http::RequestId id, http::Request&& request) override;
   void on_refused(http::Response& response) override;
   void on_foreign(const http::Connection& connection, std::string_view first_bytes) override;
+  void on_half_closed(uint64_t call) override;
+  void on_abandoned(uint64_t call) override;
+  void on_stream_over(uint64_t call, http::StreamEnd end) override;
   void on_closed(uint64_t connection) override;
   [[nodiscard]] bool asks_much(node::Token token) const override;
   void on_completion(const node::Completion& completion) override;
@@ -101,10 +109,14 @@ class HttpFront final : public http::RequestHandler, public CallOwner, public Cl
     std::string target;         // for a redirect
     std::string local_address;  // and where this node was reached
     bool tls;
+    ReadParams read{};       // of a read
+    bool streaming = false;  // its answer is a stream that has begun
   };
   uint64_t open(std::unique_ptr<ByteStream> stream);
   [[nodiscard]] const RouteSpec* route_of(const http::RouteMatch& match) const;
   void respond(const Asked& asked, http::Response response);
+  void respond_to_read(const Pending& pending, http::Response response);
+  void stream_told(Pending& pending, const node::Completion& completion);
   // Counts it and dates it: every answer passes here.
   [[nodiscard]] http::Response finished(const RouteSpec* route, std::optional<http::Method> method,
                                         http::Response response);
@@ -137,6 +149,7 @@ class HttpFront final : public http::RequestHandler, public CallOwner, public Cl
   std::vector<Probe> probes_;  // the oldest first
   [[nodiscard]] bool is_probe(uint64_t connection) const;
   std::unordered_map<node::Token, Pending> pending_;
+  size_t streams_ = 0;
   HttpCounters counters_;
   LogLimiter foreign_log_{10'000};
   LogLimiter password_log_{10'000};

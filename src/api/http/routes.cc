@@ -5,6 +5,7 @@
 #include <array>
 #include <utility>
 
+#include "api/http/read_terms.h"
 #include "base/log.h"
 #include "http/json.h"
 
@@ -18,7 +19,6 @@ constexpr http::MethodMask kGet = bit(Method::get);
 constexpr http::MethodMask kPost = bit(Method::post);
 constexpr http::MethodMask kDelete = bit(Method::del);
 
-constexpr std::string_view kConsistency = "consistency";
 constexpr std::string_view kJoin = "nodeId raftPort host";
 
 // Of Prometheus's text format.
@@ -40,7 +40,7 @@ constexpr std::array kRoutes{
     RouteSpec{.methods = kGet,
               .pattern = "/event",
               .kind = CallKind::read,
-              .inputs = {.query = kConsistency, .entity_tags = true, .not_entity_tags = true},
+              .inputs = {.query = kReadParams, .entity_tags = true, .not_entity_tags = true},
               .begin = begin_get_event,
               .finish = finish_get_event},
     RouteSpec{.methods = kDelete,
@@ -62,7 +62,7 @@ constexpr std::array kRoutes{
     RouteSpec{.methods = kGet,
               .pattern = "/key/{name}",
               .kind = CallKind::read,
-              .inputs = {.query = kConsistency},
+              .inputs = {.query = kReadParams},
               .begin = begin_named_key,
               .finish = finish_get_key},
     RouteSpec{.methods = kDelete,
@@ -81,7 +81,7 @@ constexpr std::array kRoutes{
     RouteSpec{.methods = kGet,
               .pattern = "/keys/{key}",
               .kind = CallKind::read,
-              .inputs = {.query = kConsistency},
+              .inputs = {.query = kReadParams},
               .begin = begin_named_key,
               .finish = finish_get_keys},
     RouteSpec{.methods = kGet | kPost,
@@ -95,7 +95,7 @@ constexpr std::array kRoutes{
     RouteSpec{.methods = kGet,
               .pattern = "/get",
               .kind = CallKind::read,
-              .inputs = {.query = "key consistency"},
+              .inputs = {.query = "key consistency min_index max_staleness"},
               .begin = begin_get,
               .finish = finish_get},
     RouteSpec{.methods = kGet | kPost,
@@ -116,6 +116,11 @@ constexpr std::array kRoutes{
               .begin = begin_join,
               .finish = finish_admin},
     RouteSpec{.methods = kGet, .pattern = "/cluster", .kind = CallKind::stale, .begin = begin_cluster},
+    RouteSpec{.methods = kGet,
+              .pattern = "/cluster/events",
+              .kind = CallKind::stream,
+              .begin = begin_cluster_events,
+              .finish = finish_cluster_events},
     RouteSpec{.methods = kPost,
               .pattern = "/cluster/members",
               .kind = CallKind::admin,
@@ -140,7 +145,7 @@ constexpr std::array kRoutes{
     RouteSpec{.methods = kGet,
               .pattern = "/backup",
               .kind = CallKind::read,
-              .inputs = {.query = kConsistency},
+              .inputs = {.query = kReadParams},
               .begin = begin_backup,
               .finish_later = finish_backup},
     RouteSpec{.methods = kGet,

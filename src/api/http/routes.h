@@ -24,6 +24,7 @@
 namespace wh {
 
 class Backups;
+class ClusterEvents;
 
 // What every route may look at.
 struct RouteContext {
@@ -31,6 +32,7 @@ struct RouteContext {
   const node::Node& node;
   std::function<Bytes()> metrics;  // the text of /metrics, as of this turn
   Backups& backups;
+  const ClusterEvents& cluster_events;
 };
 
 // One request, as a route's begin sees it.
@@ -66,7 +68,8 @@ struct RouteSpec {
   bool exempt = false;         // open to everybody
   RouteInputs inputs;          // what a request may carry
   RouteBegun (*begin)(const RouteContext&, RouteRequest&);
-  // Called for an applied call only; other outcomes are worded by outcome_response.
+  // Called for an applied call only; other outcomes are worded by outcome_response. Of a stream it gives the answer
+  // that is one.
   http::Response (*finish)(const RouteContext&, const RouteState&, const node::Completion&) = nullptr;
   // In place of finish, for an answer that takes longer: `answer` is to be called once.
   void (*finish_later)(const RouteContext&, const RouteState&, const node::Completion&,
@@ -122,6 +125,8 @@ RouteBegun begin_remove_member(const RouteContext&, RouteRequest&);
 RouteBegun begin_transfer(const RouteContext&, RouteRequest&);
 http::Response finish_admin(const RouteContext&, const RouteState&, const node::Completion&);
 RouteBegun begin_cluster(const RouteContext&, RouteRequest&);
+RouteBegun begin_cluster_events(const RouteContext&, RouteRequest&);
+http::Response finish_cluster_events(const RouteContext&, const RouteState&, const node::Completion&);
 RouteBegun begin_backup(const RouteContext&, RouteRequest&);
 void finish_backup(const RouteContext&, const RouteState&, const node::Completion&,
                    std::function<void(http::Response)> answer);

@@ -3,6 +3,7 @@
 #include <charconv>
 #include <utility>
 
+#include "api/http/cluster_events.h"
 #include "api/http/node_digest.h"
 #include "api/http/routes.h"
 #include "api/member_view.h"
@@ -147,6 +148,26 @@ RouteBegun begin_cluster(const RouteContext& context, RouteRequest& request) {
   json.end_array();
   json.end_object();
   return json_response(200, json.take());
+}
+
+RouteBegun begin_cluster_events(const RouteContext&, RouteRequest& request) {
+  constexpr const char* kType = "text/event-stream";
+  if (request.http.method == http::Method::head) {
+    http::Response response{.status = 200, .content_type = kType, .headers = {}, .body = {}};
+    response.unknown_length = true;
+    return response;
+  }
+  RouteCall begun;
+  begun.call.topic = kClusterTopic;
+  if (const std::string* last = request.http.header("Last-Event-ID")) begun.state.value = *last;
+  return begun;
+}
+
+// An id that cannot be this node's is as good as none.
+http::Response finish_cluster_events(const RouteContext& context, const RouteState& state, const node::Completion&) {
+  http::Response response{.status = 200, .content_type = "text/event-stream", .headers = {}, .body = {}};
+  response.stream = context.cluster_events.open(parse_unsigned(state.value));
+  return response;
 }
 
 // Made with the other answers, where those who ask for much come last.

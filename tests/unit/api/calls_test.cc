@@ -88,3 +88,78 @@ TEST_CASE("what a turn has no room for is handed out in later ones, those who as
   CHECK(much_before <= kCalls / 4);
   CHECK(much_before > 0);
 }
+
+TEST_CASE("a read whose asker is gone is not handed out, wherever it stands; a write is") {
+  Lone lone;
+  const auto deliver = [&] {
+    while (lone.calls.deliver([] { return true; })) {
+    }
+  };
+  const Token stale = lone.calls.start(lone.asker, {.kind = CallKind::stale});
+  const Token read = lone.calls.start(lone.asker, {.kind = CallKind::read});
+  const Token waiting = lone.calls.start(lone.asker, {.kind = CallKind::stale, .min_index = raft::Index{1'000}});
+  const Token kept = lone.calls.start(lone.asker, {.kind = CallKind::read});
+  const Token write = lone.calls.start(lone.asker, {.kind = CallKind::write, .command = set_command("v")});
+  CHECK(lone.node.waiting() == 1);
+  for (const Token token : {stale, read, waiting}) CHECK(lone.calls.cancel(token));
+  CHECK_FALSE(lone.calls.cancel(read));
+  CHECK_FALSE(lone.calls.cancel(write));
+  CHECK_FALSE(lone.calls.cancel(99));
+  CHECK(lone.node.waiting() == 0);
+  lone.persist();
+  lone.wait(1);
+  deliver();
+  std::set<Token> told(lone.asker.tokens.begin(), lone.asker.tokens.end());
+  CHECK(told == std::set<Token>{kept, write});
+  CHECK(lone.node.pending() == 0);
+}
+
+TEST_CASE("what waits for something to happen can be ended by itself, and other calls cannot") {
+  Lone lone;
+  const Token waiting = lone.calls.start(lone.asker, {.kind = CallKind::read, .min_index = raft::Index{1'000}});
+  const Token read = lone.calls.start(lone.asker, {.kind = CallKind::read});
+  CHECK(lone.calls.cancel_wait(waiting));
+  CHECK_FALSE(lone.calls.cancel_wait(waiting));
+  CHECK_FALSE(lone.calls.cancel_wait(read));
+  lone.persist();
+  while (lone.calls.deliver([] { return true; })) {
+  }
+  CHECK(lone.asker.tokens == std::vector<Token>{read});
+}
+
+TEST_CASE("a stream is told at once, each time that something happens, and not after it is cancelled") {
+  Lone lone;
+  const Topic topic{Topic::Kind::cluster, {}};
+  const auto told = [&] {
+    lone.persist();
+    while (lone.calls.deliver([] { return true; })) {
+    }
+    return lone.asker.tokens.size();
+  };
+  const Token stream = lone.calls.start(lone.asker, {.kind = CallKind::stream, .topic = topic});
+  CHECK(told() == 1);
+  CHECK(told() == 1);
+  lone.node.wake(topic);
+  lone.node.wake(topic);
+  CHECK(told() == 2);
+  lone.node.wake(topic);
+  CHECK(told() == 3);
+  lone.node.wake(topic);
+  CHECK(lone.calls.cancel(stream));
+  CHECK(told() == 3);
+  CHECK(lone.node.waiting() == 0);
+}
+
+TEST_CASE("a thousand streams that come and go leave no call and no wait") {
+  Lone lone;
+  const Topic topic{Topic::Kind::cluster, {}};
+  std::vector<Token> streams;
+  for (int i = 0; i < 1'000; ++i)
+    streams.push_back(lone.calls.start(lone.asker, {.kind = CallKind::stream, .topic = topic}));
+  lone.node.wake(topic);
+  CHECK(lone.node.waiting() == 1'000);
+  for (const Token token : streams) CHECK(lone.calls.cancel(token));
+  lone.persist();
+  CHECK_FALSE(lone.calls.deliver([] { return true; }));
+  CHECK(lone.node.waiting() == 0);
+}

@@ -23,11 +23,13 @@ struct FakeConnection {
   [[nodiscard]] size_t held_bytes() const { return cuts > 0 ? 0 : id * 100; }
   [[nodiscard]] Millis still_since() const { return 7; }
   void cut() { ++cuts; }
+  void abandon() { ++abandoned; }
   uint64_t id;
   FakeStream peer;
   std::optional<Millis> idle;
   std::optional<Millis> arriving;
   int cuts = 0;
+  int abandoned = 0;
   int* alive;
 };
 
