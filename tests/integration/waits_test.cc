@@ -194,6 +194,26 @@ TEST_CASE("a stream sees who joins, is promoted and leaves; curl and a browser's
   CHECK(curl(dir, "-H 'Sec-Fetch-Site: cross-site' " + first.url("/cluster/events")).status == 403);
 }
 
+TEST_CASE("a client that ends its side at once gets what is so, and the end; a read is not waited for") {
+  TempDir dir;
+  Server server(dir, "halves");
+  server.more = {"--request-timeout", "600000"};
+  server.start_ready();
+  const auto asked = [&](const std::string& path) {
+    return sh(dir, "printf 'GET " + path + " HTTP/1.1\\r\\nHost: localhost\\r\\n\\r\\n' | nc -N 127.0.0.1 " +
+                       std::to_string(server.port))
+        .out;
+  };
+  const std::string stream = asked("/cluster/events");
+  CHECK(has(stream, "HTTP/1.1 200 OK"));
+  CHECK(has(stream, "X-Accel-Buffering: no"));
+  CHECK(has(stream, "event: leader"));
+  CHECK(stream.ends_with("0\r\n\r\n"));
+  CHECK(has(asked("/get?key=k&min_index=1000000"), "HTTP/1.1 503 "));
+  CHECK(has(asked("/get?key=k&min_index=1"), "HTTP/1.1 404 "));
+  CHECK(server.info("waiting_requests") == "0");
+}
+
 TEST_CASE("a stream needs the password, and works without a leader") {
   TempDir dir;
   Server lonely(dir, "lonely");

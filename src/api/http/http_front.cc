@@ -289,9 +289,12 @@ void HttpFront::stream_told(Pending& pending, const node::Completion& completion
   respond(pending.asked, pending.asked.route->finish(context_, pending.state, completion));
 }
 
+// A stream's connection ends it by itself, when its client has what there is.
 void HttpFront::on_half_closed(uint64_t call) {
-  if (!calls_.cancel_wait(call)) return;
-  auto node = pending_.extract(call);
+  const auto found = pending_.find(call);
+  if (found == pending_.end() || found->second.asked.route->kind == CallKind::stream || !calls_.cancel_wait(call))
+    return;
+  auto node = pending_.extract(found);
   respond(node.mapped().asked,
           http::error_response(503, "the client closed its side of the connection, so it is not waited for"));
 }

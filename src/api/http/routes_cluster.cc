@@ -44,6 +44,11 @@ std::optional<http::Response> bad_node_id(const std::string& id) {
   return std::nullopt;
 }
 
+// nginx would hold back what comes in pieces.
+http::Response event_stream() {
+  return {.status = 200, .content_type = "text/event-stream", .headers = {{"X-Accel-Buffering", "no"}}, .body = {}};
+}
+
 void string_or_null(http::JsonWriter& json, std::string_view key, const std::string& value) {
   json.key(key);
   if (value.empty()) {
@@ -151,9 +156,8 @@ RouteBegun begin_cluster(const RouteContext& context, RouteRequest& request) {
 }
 
 RouteBegun begin_cluster_events(const RouteContext&, RouteRequest& request) {
-  constexpr const char* kType = "text/event-stream";
   if (request.http.method == http::Method::head) {
-    http::Response response{.status = 200, .content_type = kType, .headers = {}, .body = {}};
+    http::Response response = event_stream();
     response.unknown_length = true;
     return response;
   }
@@ -165,7 +169,7 @@ RouteBegun begin_cluster_events(const RouteContext&, RouteRequest& request) {
 
 // An id that cannot be this node's is as good as none.
 http::Response finish_cluster_events(const RouteContext& context, const RouteState& state, const node::Completion&) {
-  http::Response response{.status = 200, .content_type = "text/event-stream", .headers = {}, .body = {}};
+  http::Response response = event_stream();
   response.stream = context.cluster_events.open(parse_unsigned(state.value));
   return response;
 }

@@ -255,3 +255,22 @@ TEST_CASE("close_when_answered answers what was read, then closes") {
   idle.connection->close_when_answered();
   CHECK(idle.stream->closed);
 }
+
+TEST_CASE("whoever works on a command learns that nobody waits for its reply any more") {
+  Client client;
+  client.send("SET a 1\nSET b 2\nSET c 3\nGET a\n");
+  REQUIRE(client.handler.calls.size() == 3);
+  for (size_t i = 0; i < 3; ++i) client.connection->name_call(client.handler.calls[i].id.sequence, 10 + i);
+  client.answer(1, simple_reply("OK"));
+  client.stream->handler->on_close("reset");
+  CHECK(client.handler.abandoned == std::vector<uint64_t>{10, 12});
+  CHECK(client.handler.closed == std::vector<uint64_t>{7});
+
+  Client evicted;
+  evicted.send("GET a\n");
+  evicted.connection->name_call(evicted.handler.calls[0].id.sequence, 5);
+  evicted.connection->abandon();
+  evicted.connection.reset();
+  CHECK(evicted.handler.abandoned == std::vector<uint64_t>{5});
+  CHECK(evicted.handler.closed.empty());
+}

@@ -56,8 +56,10 @@ struct FakeHandler final : CommandHandler {
     if (answer_at_once != nullptr) answer_at_once->reply(id.sequence, simple_reply("OK"));
   }
   void on_closed(uint64_t connection) override { closed.push_back(connection); }
+  void on_abandoned(uint64_t call) override { abandoned.push_back(call); }
 
   std::vector<Call> calls;
+  std::vector<uint64_t> abandoned;
   std::vector<std::string> builtins;
   std::vector<uint64_t> closed;
   Connection* answer_at_once = nullptr;
