@@ -106,13 +106,13 @@ void Checks::check_configuration(const Host& host, Shadow& shadow) {
   if (log.configuration() != mine.configuration) fail(host, "goes by another configuration than its log's newest");
 }
 
-// A read sees at least what was committed before it was asked (section 8 of the paper).
+// A linearizable read sees at least what was committed before it was asked (section 8 of the paper).
 void Checks::completed(const Host& host, const node::Completion& completion) {
   if (completion.outcome != node::Outcome::applied || completion.token == 0 ||
       completion.token > world_.clients->count())
     return;
   const Op& op = world_.clients->op(completion.token);
-  if (!op.is_read()) return;
+  if (!op.is_read() || op.stale) return;
   const Committed::Position* missed = cluster(shadows_[host.number].cluster).at(completion.index + 1);
   if (missed != nullptr && missed->step < op.invoked)
     fail(host, "a stale read: operation " + std::to_string(op.id) + " is answered as of " +

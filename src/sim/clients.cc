@@ -128,6 +128,8 @@ uint64_t Clients::issue(Host& host, OpKind kind, bool stale) {
   op.id = ops_.size();
   op.kind = kind;
   op.stale = stale && op.is_read();
+  // By its number, and not by chance: of some what somebody was told of must be there, of some what may yet come.
+  if (op.is_read() && op.id % 4 == 0) op.min_index = newest_ + (op.id % 32 == 0 ? 3 : 0);
   fill(op);
   return send(host, op);
 }
@@ -164,24 +166,25 @@ uint64_t Clients::send(Host& host, Op& op) {
   open_.insert(op.id);
   world_.trace("client: operation %lu, kind %d, at %s", op.id, static_cast<int>(op.kind), host.name.c_str());
   const bool may_forward = world_.prng.below(10) != 0;
-  host.process->input([this, &host, id = op.id, body = op.body, read = op.is_read(), stale = op.stale, may_forward] {
-    if (stale) {
-      read_stale(host, id);
-    } else if (read) {
-      host.process->node().submit_read(id, world_.now(host));
-    } else {
+  host.process->input([this, &host, id = op.id, body = op.body, may_forward] {
+    if (Op& asked = ops_[id - 1]; asked.is_read())
+      read(host, asked);
+    else
       host.process->node().submit_write(id, body, may_forward, world_.now(host));
-    }
   });
   return op.id;
 }
 
-// As the server does it: no question to anybody, and a node without a log knows nothing.
-void Clients::read_stale(Host& host, uint64_t id) {
-  const node::Node& node = host.process->node();
+// As the server does it: a stale read asks nobody, and a node without a log knows nothing.
+void Clients::read(Host& host, Op& op) {
+  node::Node& node = host.process->node();
   const bool knows = node.cluster() == cluster_ && node.raft() != nullptr;
+  op.waits = knows && op.min_index > node.machine().applied();
+  if (op.waits || !op.stale)
+    return node.submit_read(op.id, world_.now(host),
+                            {.stale = op.stale, .min_index = op.waits ? op.min_index : raft::Index{}});
   if (host.process->doomed) return;
-  completed(host, {id, knows ? node::Outcome::applied : node::Outcome::dropped, node.machine().applied(), {}});
+  completed(host, {op.id, knows ? node::Outcome::applied : node::Outcome::dropped, node.machine().applied(), {}});
 }
 
 uint64_t Clients::administer(Host& host, node::AdminRequest request) {
@@ -257,6 +260,8 @@ void Clients::completed(Host& host, const node::Completion& completion) {
   open_.erase(op.id);
   world_.trace("client: operation %lu %s at index %lu", op.id, kOutcomes[static_cast<size_t>(op.outcome)],
                op.index.value);
+  newest_ = std::max(newest_, op.index);
+  if (op.waits) ++world_.seen[op.applied() ? Situation::read_waited : Situation::read_waited_in_vain];
   if (op.is_read()) {
     if (op.applied()) look(op, host);
     return;
@@ -288,6 +293,7 @@ void Clients::look(Op& op, Host& host) {
   if (machine.applied() != op.index) return world_.fail("a read is answered as of an index that is not applied");
   const raft::Index committed{world_.checks->cluster(cluster_).log.size()};
   if (op.index > committed) return world_.fail("a read is answered as of an index that is not committed");
+  if (op.waits && op.index < op.min_index) return world_.fail("a read is answered before the index that it waits for");
   raft::Index& seen_at = seen_at_[{op.host, op.life}];
   if (op.index < seen_at)
     return world_.fail("operation " + std::to_string(op.id) + " read an older state than one before it, from " +

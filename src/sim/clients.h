@@ -75,7 +75,7 @@ class Clients {
   uint64_t ask_again(Host& host, const Op& before);
   uint64_t send(Host& host, Op& op);
   void look(Op& op, Host& host);
-  void read_stale(Host& host, uint64_t id);
+  void read(Host& host, Op& op);
   void check_count(const Op& op, const Asked& asked);
   // Of the writes that one process took in, the later ones took effect later.
   [[nodiscard]] std::string check_order() const;
@@ -98,6 +98,7 @@ class Clients {
   std::set<uint64_t> admin_open_;
   uint64_t next_admin_ = uint64_t{1} << 40;
   std::set<std::string> garbage_;
+  raft::Index newest_;                          // that an answer named
   std::map<std::string, uint64_t> last_event_;  // by queue: the id of an event somebody saw in front
 };
 

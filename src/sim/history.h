@@ -40,7 +40,9 @@ struct Op {
   std::optional<uint64_t> only_if_front;
   // A read of the node's own state, however old: it promises to show what was there at its index, and no more.
   bool stale = false;
-  std::string body;  // encoded
+  raft::Index min_index;  // of a read: not before this is applied; 0: at once
+  bool waits = false;     // and it was not, when it was asked
+  std::string body;       // encoded
   // what became of it
   bool done = false;
   node::Outcome outcome = node::Outcome::unknown;

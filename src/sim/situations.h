@@ -197,6 +197,8 @@ namespace wh::sim {
   X(set_again, "a set took effect twice, as it was asked twice") \
   X(removal_refused, "a removal by id was refused")              \
   X(removed_by_id, "an event was removed by its id")             \
+  X(read_waited, "a read waited until an index was applied")     \
+  X(read_waited_in_vain, "a read waited for an index in vain")   \
   X(read_old_state, "a stale read saw an old state")
 
 #define WH_SITUATIONS(X)    \
