@@ -1,9 +1,10 @@
 // Result<T>: a value, or one sentence that says what went wrong. For operating errors (bad input, a missing file, a
 // refused connection); bugs are WH_ASSERT. The sentence is shown to users: no trailing full stop, names what it is
-// about.
+// about. Result<T, E> with an E that says more than a sentence is for who must act on it (api/refusal.h).
 #pragma once
 
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <variant>
 
@@ -15,11 +16,11 @@ struct Error {
   std::string message;
 };
 
-template <typename T>
+template <typename T, typename E = Error>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}      // NOLINT(google-explicit-constructor)
-  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT(google-explicit-constructor)
+  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT(google-explicit-constructor)
+  Result(E error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT(google-explicit-constructor)
 
   [[nodiscard]] bool ok() const { return state_.index() == 0; }
   explicit operator bool() const { return ok(); }
@@ -35,13 +36,17 @@ class [[nodiscard]] Result {
   const T& operator*() const { return value(); }
   T* operator->() { return &value(); }
   const T* operator->() const { return &value(); }
-  [[nodiscard]] const std::string& error() const {
+  // The sentence of an Error, else the whole E.
+  [[nodiscard]] const auto& error() const {
     WH_ASSERT(!ok(), "Result holds a value");
-    return std::get<1>(state_).message;
+    if constexpr (std::is_same_v<E, Error>)
+      return std::get<1>(state_).message;
+    else
+      return std::get<1>(state_);
   }
 
  private:
-  std::variant<T, Error> state_;
+  std::variant<T, E> state_;
 };
 
 // Success without a value, or an error.

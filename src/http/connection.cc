@@ -247,7 +247,7 @@ bool Connection::parse() {
 
 bool Connection::take_headers() {
   body_since_ = now_;
-  const Request& request = parser_.request();
+  Request& request = parser_.request();
   std::optional<Response> refusal;
   if (request.unknown_expectation) {
     refusal = error_response(417, "The only expectation known here is 100-continue");

@@ -55,8 +55,9 @@ class RequestHandler {
  public:
   virtual ~RequestHandler() = default;
   // The header section is there, the body not yet: an answer refuses the request without it (401, 403, 404, ...) and
-  // before `100 Continue`. A small body is then read and dropped.
-  virtual std::optional<Response> check_headers(const Connection& connection, const Request& request) = 0;
+  // before `100 Continue`. A small body is then read and dropped. What the handler notes in the request
+  // (Request::route) is there again in what follows.
+  virtual std::optional<Response> check_headers(const Connection& connection, Request& request) = 0;
   virtual Overlap classify(const Request& request) = 0;
   // A whole request. Answered by exactly one Connection::respond(id.sequence, ...), now or later. HEAD comes as HEAD;
   // its answer is the one to GET, whose body is then not sent.

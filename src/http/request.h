@@ -35,6 +35,10 @@ struct Request {
   bool expects_continue = false;     // waits for 100 before it sends its body
   bool unknown_expectation = false;  // wants something else by Expect: 417
 
+  // The handler's own, noted in check_headers for what follows: its number of the route, and the path's parameters.
+  int route = -1;
+  std::vector<std::string> route_params;
+
   // The value of the first field of this name, or nullptr. Of Host, Content-Type, Content-Length, Transfer-Encoding,
   // Authorization, Origin, Sec-Fetch-Site and Expect there is never a second one.
   [[nodiscard]] const std::string* header(std::string_view name) const;

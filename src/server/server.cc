@@ -14,7 +14,6 @@
 #include "metrics/info.h"
 #include "metrics/metrics.h"
 #include "process/process_figures.h"
-#include "security/access.h"
 #include "server/identity.h"
 #include "server/own_addresses.h"
 #include "server/own_names.h"
@@ -167,24 +166,20 @@ void Server::make_node(node::RecoveredNode recovered) {
   });
   node_ = std::make_unique<node::Node>(options, std::move(recovered), *storage_, *transport_, loop_.now());
   node_->storage_done(storage_->space(), loop_.now());
-  calls_ = std::make_unique<Calls>(*node_, [this] { return loop_.now(); });
-  cluster_events_ = std::make_unique<ClusterEvents>(*node_, unix_micros());
-  backups_ = std::make_unique<Backups>(options_, *node_, *worker_, storage_->directory());
-  http_ = std::make_unique<HttpFront>(RouteContext{.options = options_,
-                                                   .node = *node_,
-                                                   .metrics = [this] { return metrics(); },
-                                                   .backups = *backups_,
-                                                   .cluster_events = *cluster_events_},
-                                      *calls_, slow_log_, now_, buffers_);
-  debug_ = std::make_unique<DebugFront>(
-      CommandContext{
+  calls_ = std::make_unique<Calls>(
+      ApiContext{
           .options = options_,
           .node = *node_,
+          .slow_log = slow_log_,
+          .metrics = [this] { return metrics(); },
           .info = [this](std::span<const std::string> sections) { return info(sections); },
           .configure = [this](const std::string& name, const std::string& value) { return configure(name, value); },
-          .reset_counters = [this] { reset_counters(); },
-          .slow_log = slow_log_},
-      *calls_, slow_log_, now_, buffers_);
+          .reset_counters = [this] { reset_counters(); }},
+      [this] { return loop_.now(); });
+  cluster_events_ = std::make_unique<ClusterEvents>(*node_, unix_micros());
+  backups_ = std::make_unique<Backups>(options_, *node_, *worker_, storage_->directory());
+  http_ = std::make_unique<HttpFront>(*calls_, *backups_, *cluster_events_, now_, buffers_);
+  debug_ = std::make_unique<DebugFront>(*calls_, now_, buffers_);
   client_admission_ = std::make_unique<ClientAdmission>(options_, *http_, *debug_);
 }
 

@@ -1,8 +1,8 @@
-// The debug port's commands: one table that says how each becomes a call on the node, or an answer right away, and how
-// the call's completion becomes the reply. Knows RESP's building blocks, no connection.
+// The debug port's commands: one table that says how each becomes an operation, or a reply right away, and how the
+// operation's answer becomes the reply. The rows and their functions are in commands_FAMILY.cc. Knows RESP's building
+// blocks, no connection.
 #pragma once
 
-#include <functional>
 #include <span>
 #include <string>
 #include <utility>
@@ -10,36 +10,21 @@
 #include <vector>
 
 #include "api/calls.h"
-#include "api/slowlog.h"
-#include "config/options.h"
+#include "api/operations.h"
 #include "debug/command_table.h"
-#include "node/node.h"
 
 namespace wh {
 
-// What the commands may look at and change.
-struct CommandContext {
-  const Options& options;
-  const node::Node& node;
-  std::function<std::string(std::span<const std::string> sections)> info;
-  // CONFIG SET, with its side effects.
-  std::function<Status(const std::string& name, const std::string& value)> configure;
-  // CONFIG RESETSTAT.
-  std::function<void()> reset_counters;
-  SlowLog& slow_log;
-};
-
-struct CommandState {
-  std::vector<std::string> names;  // the key, or keys, or the queue
-};
-
-using CommandBegun = std::variant<std::pair<Call, CommandState>, std::string>;
+// What a command asks for; or the reply, where it asks nothing of the node.
+using CommandCall = std::variant<Operation, std::string>;
+using CommandBegun = OrRefusal<CommandCall>;
 
 struct CommandSpec {
   debug::Command command;
-  CommandBegun (*begin)(const CommandContext&, std::vector<std::string>& arguments);
-  // Called for an applied call only; nullptr where begin always answers.
-  std::string (*finish)(const CommandContext&, const CommandState&, const node::Completion&);
+  // `arguments`: the words, the command's own name first, as many as its arity says. The operation may hold views of
+  // them.
+  CommandBegun (*begin)(std::vector<std::string>& arguments);
+  std::string (*finish)(const ApiContext&, const Answer&);
 };
 
 const std::vector<CommandSpec>& command_specs();
@@ -48,7 +33,20 @@ std::vector<debug::Command> debug_commands();
 // Puts `(redacted)` for what must stay unseen among a command's words, the name first: passwords, the values of secret
 // directives.
 void hide_secrets(const debug::Command& command, std::vector<std::string>& words);
-// The reply to a call that was not applied.
-std::string outcome_reply(const node::Completion& completion, bool write);
+// The reply to a command that was refused, or whose operation was.
+std::string refusal_reply(const Refusal& refusal, bool write);
+
+// --- for the files of commands
+
+// Each file's rows.
+std::span<const CommandSpec> key_commands();
+std::span<const CommandSpec> queue_commands();
+std::span<const CommandSpec> server_commands();
+
+inline CommandBegun begun(Operation operation) { return CommandCall(std::move(operation)); }
+// +OK
+std::string finish_done(const ApiContext&, const Answer&);
+// The number of a Count.
+std::string finish_count(const ApiContext&, const Answer&);
 
 }  // namespace wh

@@ -3,16 +3,16 @@
 #include <utility>
 
 #include "debug/resp.h"
-#include "security/access.h"
+#include "net/loop.h"
 #include "security/password.h"
+#include "security/protected_mode.h"
 
 namespace wh {
 
-DebugFront::DebugFront(CommandContext context, Calls& calls, SlowLog& slow_log, const Millis& now,
-                       BufferBudget& buffers)
-    : context_(std::move(context)),
-      calls_(calls),
-      slow_log_(slow_log),
+DebugFront::DebugFront(Calls& calls, const Millis& now, BufferBudget& buffers)
+    : calls_(calls),
+      context_(calls.context()),
+      slow_log_(context_.slow_log),
       now_(now),
       table_(debug_commands()),
       service_{.commands = table_, .handler = *this} {
@@ -68,7 +68,7 @@ void DebugFront::check_deadlines() {
 bool DebugFront::asks_much(node::Token token) const {
   const auto call = pending_.find(token);
   if (call == pending_.end()) return false;
-  const debug::Connection* connection = connections_.find(call->second.asked.id.connection);
+  const debug::Connection* connection = connections_.find(call->second.id.connection);
   return connection != nullptr && connection->asks_much();
 }
 
@@ -81,24 +81,36 @@ void DebugFront::on_command(debug::CommandId id, const debug::Command& command, 
   Asked asked{id, &spec, net::Loop::micros(), slow_log_.clipped(arguments)};
   hide_secrets(command, asked.shown);
   const uint64_t generation = service_.settings.password_generation;
-  CommandBegun begun = spec.begin(context_, arguments);
+  CommandBegun begun = spec.begin(arguments);
+  if (!begun) return reply(asked, OrRefusal<Answer>(begun.error()));
+  if (auto* text = std::get_if<std::string>(&*begun)) return reply(asked, std::move(*text));
+  auto& operation = std::get<Operation>(*begun);
+  const bool cancellable = is_cancellable(operation);
+  const bool stale = context_.options.read_consistency == ReadConsistency::stale;
+  OrRefusal<Started> started = calls_.start(*this, asking(), std::move(operation), {.read = {.stale = stale}});
   // Who sets the password knows it; all others must give it from now on.
   if (generation != service_.settings.password_generation) connections_.find(id.connection)->trust();
-  if (auto* answer = std::get_if<std::string>(&begun)) return reply(asked, std::move(*answer));
-  auto& [call, state] = std::get<0>(begun);
-  const bool cancellable = is_cancellable(call.kind);
-  const node::Token token = calls_.start(*this, std::move(call));
+  if (!started) return reply(asked, OrRefusal<Answer>(started.error()));
+  if (auto* answer = std::get_if<Answer>(&*started)) return reply(asked, OrRefusal<Answer>(std::move(*answer)));
+  const node::Token token = std::get<node::Token>(*started);
   if (cancellable) connections_.find(id.connection)->name_call(id.sequence, token);
-  pending_.emplace(token, Pending{std::move(asked), std::move(state)});
+  pending_.emplace(token, std::move(asked));
 }
 
-void DebugFront::on_completion(const node::Completion& completion) {
-  auto node = pending_.extract(completion.token);
-  Pending& pending = node.mapped();
-  const CommandSpec& spec = *pending.asked.spec;
-  reply(pending.asked, completion.outcome == node::Outcome::applied
-                           ? spec.finish(context_, pending.state, completion)
-                           : outcome_reply(completion, spec.command.overlap == debug::Overlap::write));
+// The connection lets nobody in who lacks the password where there is one.
+const Principal& DebugFront::asking() const {
+  return context_.options.requirepass.empty() ? Principal::anonymous() : Principal::password_holder();
+}
+
+void DebugFront::on_answer(node::Token token, OrRefusal<Answer> answer) {
+  auto node = pending_.extract(token);
+  reply(node.mapped(), answer);
+}
+
+void DebugFront::reply(Asked& asked, const OrRefusal<Answer>& answer) {
+  const CommandSpec& spec = *asked.spec;
+  reply(asked, answer ? spec.finish(context_, *answer)
+                      : refusal_reply(answer.error(), spec.command.overlap == debug::Overlap::write));
 }
 
 // What the connection answers by itself takes no time to speak of.

@@ -27,7 +27,7 @@ struct CommandCounters {
 class DebugFront final : public debug::CommandHandler, public CallOwner, public ClientFront {
  public:
   // All must outlive it; `now` is set by the owner at every turn.
-  DebugFront(CommandContext context, Calls& calls, SlowLog& slow_log, const Millis& now, BufferBudget& buffers);
+  DebugFront(Calls& calls, const Millis& now, BufferBudget& buffers);
 
   void accept(std::unique_ptr<ByteStream> stream);
   // Answers an error and closes: there are `maxclients` already.
@@ -56,7 +56,7 @@ class DebugFront final : public debug::CommandHandler, public CallOwner, public 
   void on_abandoned(uint64_t call) override;
   void on_closed(uint64_t connection) override;
   [[nodiscard]] bool asks_much(node::Token token) const override;
-  void on_completion(const node::Completion& completion) override;
+  void on_answer(node::Token token, OrRefusal<Answer> answer) override;
 
  private:
   // A command on its way to its reply.
@@ -66,22 +66,20 @@ class DebugFront final : public debug::CommandHandler, public CallOwner, public 
     uint64_t at_us;
     std::vector<std::string> shown;  // for SLOWLOG
   };
-  struct Pending {
-    Asked asked;
-    CommandState state;
-  };
+  [[nodiscard]] const Principal& asking() const;
   void reply(Asked& asked, std::string resp);
+  void reply(Asked& asked, const OrRefusal<Answer>& answer);
   void note(debug::CommandId id, const debug::Command& command, uint64_t took_us, std::vector<std::string>&& shown);
 
-  CommandContext context_;
   Calls& calls_;
+  const ApiContext& context_;
   SlowLog& slow_log_;
   const Millis& now_;
   debug::CommandTable table_;
   debug::Service service_;
   std::string password_;  // as of the last reconfigure()
   FrontConnections<debug::Connection> connections_;
-  std::unordered_map<node::Token, Pending> pending_;
+  std::unordered_map<node::Token, Asked> pending_;
   // Those turned away that are still open, the oldest first; it gives way when there are more.
   static constexpr size_t kTurnedAway = 4;
   std::vector<uint64_t> turned_away_;

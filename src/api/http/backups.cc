@@ -4,6 +4,7 @@
 #include <ctime>
 #include <utility>
 
+#include "api/http/routes.h"
 #include "base/log.h"
 
 namespace wh {
@@ -35,9 +36,9 @@ std::string file_name(const std::string& node, raft::Index index) {
   return out + "-" + std::to_string(index.value) + ".db";
 }
 
-http::Response refusal(int status, const std::string& why) {
-  http::Response response = http::error_response(status, printable(why));
-  if (status != 507) response.headers.push_back({"Retry-After", "1"});
+http::Response refused(RefusalKind kind, const std::string& why) {
+  http::Response response = refusal_response({kind, printable(why)}, false);
+  if (kind != RefusalKind::no_room) response.headers.push_back({"Retry-After", "1"});
   return response;
 }
 
@@ -120,9 +121,10 @@ http::Response Backups::head(raft::Index index) const {
 }
 
 void Backups::begin(Answer answer) {
-  if (busy()) return answer(refusal(429, "a backup is being made or read on this node: one at a time"));
+  if (busy())
+    return answer(refused(RefusalKind::too_many, "a backup is being made or read on this node: one at a time"));
   const std::optional<node::Node::BackupPoint> point = node_.begin_backup();
-  if (!point) return answer(refusal(503, "this node has no state to back up yet"));
+  if (!point) return answer(refused(RefusalKind::unavailable, "this node has no state to back up yet"));
   const machine::Machine& machine = node_.machine();
   making_ = std::make_shared<Making>();
   making_->slot = std::make_shared<Slot>();
@@ -152,14 +154,16 @@ void Backups::run(std::function<Status()> work) {
 
 void Backups::turn() {
   if (!making_ || making_->working) return;
-  if (!making_->status) return fail(making_->writer->no_room() ? 507 : 503, making_->status.error());
+  if (!making_->status)
+    return fail(making_->writer->no_room() ? RefusalKind::no_room : RefusalKind::unavailable, making_->status.error());
   if (making_->written) return finish();
   backup::BackupWriter* writer = making_->writer.get();
   if (!making_->walked) {
     std::string slice;
     switch (node_.next_backup_slice(slice)) {
       case node::Node::BackupSlice::lost:
-        return fail(503, "the leader's snapshot took the place of this node's state meanwhile: try again");
+        return fail(RefusalKind::unavailable,
+                    "the leader's snapshot took the place of this node's state meanwhile: try again");
       case node::Node::BackupSlice::more:
         return run([writer, slice = std::move(slice)] { return writer->feed(slice); });
       case node::Node::BackupSlice::done:
@@ -176,7 +180,7 @@ void Backups::turn() {
 
 void Backups::finish() {
   Result<std::shared_ptr<backup::BackupFile>> file = making_->writer->take();
-  if (!file) return fail(503, file.error());
+  if (!file) return fail(RefusalKind::unavailable, file.error());
   const std::shared_ptr<Making> done = std::exchange(making_, nullptr);
   ++counters_.made;
   logf(LogLevel::notice, "made a backup at index %lu: %lu bytes", done->index.value, (*file)->size());
@@ -185,7 +189,7 @@ void Backups::finish() {
   done->answer(std::move(response));
 }
 
-void Backups::fail(int status, const std::string& why) {
+void Backups::fail(RefusalKind kind, const std::string& why) {
   node_.end_backup();
   const std::shared_ptr<Making> failed = std::exchange(making_, nullptr);
   ++counters_.failed;
@@ -193,11 +197,11 @@ void Backups::fail(int status, const std::string& why) {
   // A job that still runs holds the rest; else one takes it away.
   if (!failed->working)
     worker_.run([writer = std::shared_ptr(std::move(failed->writer))]() mutable { writer.reset(); }, [] {});
-  if (const Answer answer = std::exchange(failed->answer, nullptr)) answer(refusal(status, why));
+  if (const Answer answer = std::exchange(failed->answer, nullptr)) answer(refused(kind, why));
 }
 
 void Backups::stop() {
-  if (making_) fail(503, "this node is shutting down");
+  if (making_) fail(RefusalKind::unavailable, "this node is shutting down");
 }
 
 }  // namespace wh

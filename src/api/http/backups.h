@@ -1,6 +1,6 @@
 // The backup under way: walks the state in slices, one at a time between the turns of the loop, has a worker write them
 // into a file, and gives the file as the body of an answer. One at a time on a node, until its reader has taken it: a
-// slow reader keeps one file open and no memory. Asked by routes_backup.cc; Server calls turn().
+// slow reader keeps one file open and no memory. Asked by routes_node.cc; Server calls turn().
 #pragma once
 
 #include <cstdint>
@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "api/refusal.h"
 #include "backup/writer.h"
 #include "base/result.h"
 #include "config/options.h"
@@ -51,7 +52,7 @@ class Backups {
   struct Making;
   void run(std::function<Status()> work);
   void finish();
-  void fail(int status, const std::string& why);
+  void fail(RefusalKind kind, const std::string& why);
   [[nodiscard]] http::Response described(raft::Index index, const std::string& name) const;
 
   const Options& options_;

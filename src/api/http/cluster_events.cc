@@ -1,6 +1,7 @@
 #include "api/http/cluster_events.h"
 
 #include "api/member_view.h"
+#include "api/operations.h"
 #include "http/json.h"
 
 namespace wh {

@@ -1,7 +1,7 @@
 // The cluster's own changes, as this node sees them, one after the other: elections, members, the cluster's version. It
 // looks at the node once a turn of the loop, words what differs as a Server-Sent Event, keeps the last of them, and
-// wakes those who wait for more. Streams of them hold their place in what is kept and no bytes. Owned by the server;
-// opened by the route GET /cluster/events.
+// wakes those who wait for more (kClusterTopic). Streams of them hold their place in what is kept and no bytes. Owned
+// by the server; opened by the route GET /cluster/events.
 #pragma once
 
 #include <cstdint>
@@ -17,9 +17,6 @@
 #include "node/node.h"
 
 namespace wh {
-
-// The topic that streams of them wait on.
-inline const node::Topic kClusterTopic{node::Topic::Kind::cluster, {}};
 
 class ClusterEvents {
  public:

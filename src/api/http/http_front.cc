@@ -4,11 +4,13 @@
 #include <ctime>
 #include <utility>
 
+#include "api/http/request_access.h"
 #include "api/member_view.h"
+#include "base/assert.h"
 #include "base/log.h"
 #include "base/protocol_guess.h"
 #include "http/url.h"
-#include "security/access.h"
+#include "net/loop.h"
 
 namespace wh {
 namespace {
@@ -32,12 +34,13 @@ http::Response with_outcome(http::Response response, const char* outcome) {
 
 }  // namespace
 
-HttpFront::HttpFront(RouteContext context, Calls& calls, SlowLog& slow_log, const Millis& now, BufferBudget& buffers)
-    : context_(std::move(context)),
-      options_(context_.options),
-      node_(context_.node),
+HttpFront::HttpFront(Calls& calls, Backups& backups, const ClusterEvents& cluster_events, const Millis& now,
+                     BufferBudget& buffers)
+    : context_{calls.context(), backups, cluster_events},
+      options_(context_.api.options),
+      node_(context_.api.node),
       calls_(calls),
-      slow_log_(slow_log),
+      slow_log_(context_.api.slow_log),
       now_(now),
       buffers_(buffers),
       router_(router_table()) {
@@ -116,40 +119,47 @@ bool HttpFront::asks_much(node::Token token) const {
   return connection != nullptr && connection->asks_much();
 }
 
-const RouteSpec* HttpFront::route_of(const http::RouteMatch& match) const {
-  return match.route < 0 ? nullptr : &route_table()[static_cast<size_t>(match.route)];
+const RouteSpec* HttpFront::route_of(const http::Request& request) {
+  return request.route < 0 ? nullptr : &route_table()[static_cast<size_t>(request.route)];
 }
 
-std::optional<http::Response> HttpFront::check_headers(const http::Connection& connection,
-                                                       const http::Request& request) {
+std::optional<http::Response> HttpFront::check_headers(const http::Connection& connection, http::Request& request) {
   http::RouteMatch match = router_.find(request.method, request.path);
-  const RouteSpec* route = route_of(match);
+  request.route = match.route;
+  request.route_params = std::move(match.params);
+  const RouteSpec* route = route_of(request);
   AccessNeeds needs;
   if (route != nullptr) {
-    needs = {.exempt = route->exempt,
-             .costly = route->finish_later != nullptr || route->kind == CallKind::stream,
-             .changes_state = route->changes_state,
+    needs = {.exempt = route->verb == Verb::open,
+             .costly = route->finish_later != nullptr || route->stream,
+             .changes_state = route->changes_state(),
              .writes_by_get = route->writes_by_get};
   } else {
     needs.changes_state = request.method != http::Method::get && request.method != http::Method::head &&
                           request.method != http::Method::options;
   }
-  std::optional<http::Response> answer;
+  std::optional<Refusal> refusal;
   if (!needs.exempt && is_probe(connection.id())) {
     ++counters_.turned_away;
-    answer = http::error_response(503, "there are too many clients (directive maxclients)");
+    refusal = Refusal{RefusalKind::unavailable, "there are too many clients (directive maxclients)"};
   } else {
-    answer = refuse(options_, connection.stream(), request, needs, options_.announce_address);
+    refusal = refuse(options_, connection.stream(), request, needs, options_.announce_address);
   }
-  if (answer && answer->status == 401 && request.header("Authorization") != nullptr) {
+  if (refusal && refusal->kind == RefusalKind::unauthenticated && request.header("Authorization") != nullptr) {
     ++counters_.failed_auth;
     log_limited(password_log_, "A wrong password came over HTTP from " + connection.stream().peer_address());
   }
-  if (!answer) answer = std::move(match.answer);
-  if (!answer) return answer;
-  if (answer->status == 404) answer = http::error_response(404, "nothing is here; there are " + route_paths());
-  if (needs.changes_state && answer->status >= 400) answer = with_outcome(std::move(*answer), "not-applied");
-  return finished(route, request.method, std::move(*answer));
+  if (refusal) {
+    http::Response response = refusal_response(*refusal, needs.changes_state);
+    if (refusal->kind == RefusalKind::wrong_method)
+      response.headers.push_back({"Allow", std::string(allowed_instead(request))});
+    return finished(route, request.method, std::move(response));
+  }
+  if (!match.answer) return std::nullopt;
+  http::Response response = std::move(*match.answer);
+  if (response.status == 404) response = http::error_response(404, "nothing is here; there are " + route_paths());
+  if (needs.changes_state && response.status >= 400) response = with_outcome(std::move(response), "not-applied");
+  return finished(route, request.method, std::move(response));
 }
 
 // Whatever it was meant to be, it was not even read to its end.
@@ -176,69 +186,61 @@ void HttpFront::log_limited(LogLimiter& limiter, std::string line) const {
 }
 
 http::Overlap HttpFront::classify(const http::Request& request) {
-  const RouteSpec* route = route_of(router_.find(request.method, request.path));
-  return route != nullptr && route->kind == CallKind::write ? http::Overlap::write : http::Overlap::alone;
+  const RouteSpec* route = route_of(request);
+  return route != nullptr && route->verb == Verb::write ? http::Overlap::write : http::Overlap::alone;
 }
 
 void HttpFront::on_request(http::RequestId id, http::Request&& request) {
   ++counters_.requests;
-  http::RouteMatch match = router_.find(request.method, request.path);
-  const RouteSpec* route = route_of(match);
+  const RouteSpec* route = route_of(request);
+  WH_ASSERT(route != nullptr, "check_headers answers what has no route");
   Asked asked{id, route, request.method, net::Loop::micros(), slow_log_.clipped(request.path)};
-  if (route == nullptr) return respond(asked, std::move(*match.answer));
-  http::Connection& connection = *connections_.find(id.connection);
+  const ByteStream& stream = connections_.find(id.connection)->stream();
   Result<http::Params> query = route->inputs.anything ? http::Params{} : http::parse_form(request.query);
   if (!query) return respond(asked, http::error_response(400, query.error()));
-  if (auto refusal = refuse_inputs(*route, request, *query, connection.stream()))
-    return respond(asked, std::move(*refusal));
-  RouteRequest route_request{request,
-                             route->inputs,
-                             std::move(match.params),
-                             std::move(*query),
-                             connection.stream().peer_address(),
-                             connection.stream().local_address()};
-  CallKind kind = route->kind;
-  ReadParams read;
-  if (kind == CallKind::read) {
-    auto wanted = read_params(route_request.query, options_.read_consistency);
-    if (auto* refusal = std::get_if<http::Response>(&wanted)) return respond(asked, std::move(*refusal));
-    read = std::get<ReadParams>(wanted);
-    if (read.terms.stale) kind = CallKind::stale;
-    if (kind == CallKind::stale && node_.raft() == nullptr)
-      return respond(asked, http::error_response(503, "this node has no state to show yet"));
-  }
-  RouteBegun begun = route->begin(context_, route_request);
-  if (auto* response = std::get_if<http::Response>(&begun)) return respond(asked, std::move(*response));
-  auto& [call, state] = std::get<RouteCall>(begun);
-  call.kind = kind;
-  call.min_index = read.terms.min_index;
-  if (kind == CallKind::write) call.may_forward = may_forward(*route, request);
-  Pending pending{std::move(asked), std::move(state), {}, {}, connection.stream().is_tls(), read};
-  if (kind == CallKind::write && !call.may_forward) {
+  std::optional<Refusal> refusal = refuse_query(route->inputs, *query);
+  if (!refusal) refusal = refuse_preconditions(route->inputs, request);
+  if (refusal) return respond(asked, refused(*route, request, stream, *refusal));
+  RouteRequest route_request{request, route->inputs, stream, std::move(request.route_params), std::move(*query)};
+  ask(std::move(asked), request, route_request);
+}
+
+void HttpFront::ask(Asked asked, const http::Request& request, RouteRequest& route_request) {
+  const RouteSpec& route = *asked.route;
+  OrRefusal<CallOptions> options = read_params(route_request.query, options_.read_consistency);
+  if (!options) return respond(asked, refusal_response(options.error(), route.changes_state()));
+  OrRefusal<RouteCall> call = route.begin(route_request);
+  if (!call) return respond(asked, refusal_response(call.error(), route.changes_state()));
+  Pending pending{std::move(asked), std::move(call->state), {}, {}, route_request.stream.is_tls()};
+  pending.stale = options->read.stale && std::holds_alternative<Read>(call->operation) && !route.inputs.anything;
+  const bool cancellable = is_cancellable(call->operation);
+  if (route.verb == Verb::write && !may_forward(route, request)) {
     Result<std::string> target = http::canonical_target(request.path, request.query);
     if (!target) return respond(pending.asked, http::error_response(400, target.error()));
     // Encoding may lengthen it: where the leader would not read it any more, it is forwarded.
-    call.may_forward = target->size() > limits_.request_line_bytes - kRedirectMargin;
+    options->may_forward = target->size() > limits_.request_line_bytes - kRedirectMargin;
     pending.target = std::move(*target);
-    pending.local_address = connection.stream().local_address();
+    pending.local_address = route_request.stream.local_address();
   }
-  const node::Token token = calls_.start(*this, std::move(call));
-  if (is_cancellable(kind)) connection.name_call(id.sequence, token);
+  OrRefusal<Started> started = calls_.start(*this, asking(options_), std::move(call->operation), *options);
+  if (!started) return respond(pending.asked, refusal_response(started.error(), route.changes_state()));
+  if (const auto* answer = std::get_if<Answer>(&*started))
+    return respond(pending.asked, route.finish(context_, pending.state, *answer));
+  const node::Token token = std::get<node::Token>(*started);
+  if (cancellable) connections_.find(pending.asked.id.connection)->name_call(pending.asked.id.sequence, token);
   pending_.emplace(token, std::move(pending));
 }
 
-std::optional<http::Response> HttpFront::refuse_inputs(const RouteSpec& route, const http::Request& request,
-                                                       const http::Params& query, const ByteStream& stream) const {
-  std::optional<http::Response> refusal = refuse_query(route.inputs, query);
-  if (!refusal) refusal = refuse_preconditions(route.inputs, request);
-  // A redirect keeps path and query: the leader judges them.
+// A redirect keeps path and query: the leader judges them.
+http::Response HttpFront::refused(const RouteSpec& route, const http::Request& request, const ByteStream& stream,
+                                  const Refusal& refusal) const {
   const raft::Member* leader = node_.leader();
-  if (refusal && route.kind == CallKind::write && !may_forward(route, request) && leader != nullptr &&
+  if (route.verb == Verb::write && !may_forward(route, request) && leader != nullptr &&
       leader->name != node_.identity().name) {
     if (const Result<std::string> target = http::canonical_target(request.path, request.query))
       return redirect(stream.is_tls(), stream.local_address(), *target);
   }
-  return refusal;
+  return refusal_response(refusal, route.changes_state());
 }
 
 // Clients drop credentials and CloudEvents on a redirect: theirs are always forwarded.
@@ -253,32 +255,32 @@ bool HttpFront::may_forward(const RouteSpec& route, const http::Request& request
   return request.header("Authorization") != nullptr || request.header("Cookie") != nullptr || cloud_event;
 }
 
-void HttpFront::on_completion(const node::Completion& completion) {
-  const auto found = pending_.find(completion.token);
-  if (found->second.asked.route->kind == CallKind::stream) return stream_told(found->second, completion);
-  auto node = pending_.extract(found);
-  const Pending& pending = node.mapped();
-  if (completion.outcome != node::Outcome::applied)
-    return respond(pending.asked, outcome_response(pending, completion));
-  if (auto refusal = refuse_stale(pending.read, node_, now_)) return respond_to_read(pending, std::move(*refusal));
-  const RouteSpec& route = *pending.asked.route;
-  if (route.finish_later == nullptr) return respond_to_read(pending, route.finish(context_, pending.state, completion));
-  route.finish_later(context_, pending.state, completion,
-                     [this, pending](http::Response response) { respond_to_read(pending, std::move(response)); });
+void HttpFront::on_answer(node::Token token, OrRefusal<Answer> answer) {
+  const auto found = pending_.find(token);
+  const RouteSpec& route = *found->second.asked.route;
+  if (route.stream) return stream_told(token, found->second, answer);
+  auto handle = pending_.extract(found);
+  const Pending& pending = handle.mapped();
+  if (!answer && answer.error().kind == RefusalKind::elsewhere)
+    return respond(pending.asked, redirect(pending.tls, pending.local_address, pending.target));
+  if (!answer) return respond(pending, refusal_response(answer.error(), route.changes_state()));
+  if (route.finish_later == nullptr) return respond(pending, route.finish(context_, pending.state, *answer));
+  route.finish_later(context_, pending.state, *answer,
+                     [this, pending](http::Response response) { respond(pending, std::move(response)); });
 }
 
-void HttpFront::respond_to_read(const Pending& pending, http::Response response) {
-  if (pending.read.terms.stale) response = with_last_contact(std::move(response), node_, now_);
+void HttpFront::respond(const Pending& pending, http::Response response) {
+  if (pending.stale) response = with_last_contact(std::move(response), node_, now_);
   respond(pending.asked, std::move(response));
 }
 
 // First that it may begin, then each time that it has more, and at last why it ends.
-void HttpFront::stream_told(Pending& pending, const node::Completion& completion) {
+void HttpFront::stream_told(node::Token token, Pending& pending, const OrRefusal<Answer>& answer) {
   http::Connection* connection = connections_.find(pending.asked.id.connection);
-  if (completion.outcome != node::Outcome::applied) {
+  if (!answer) {
     // What the connection says of its end finds nothing any more.
-    auto node = pending_.extract(completion.token);
-    if (!pending.streaming) return respond(pending.asked, outcome_response(pending, completion));
+    auto handle = pending_.extract(token);
+    if (!pending.streaming) return respond(pending.asked, refusal_response(answer.error(), false));
     --streams_;
     return connection->end_stream();
   }
@@ -286,16 +288,15 @@ void HttpFront::stream_told(Pending& pending, const node::Completion& completion
   pending.streaming = true;
   ++streams_;
   ++counters_.streams;
-  respond(pending.asked, pending.asked.route->finish(context_, pending.state, completion));
+  respond(pending.asked, pending.asked.route->finish(context_, pending.state, *answer));
 }
 
 // A stream's connection ends it by itself, when its client has what there is.
 void HttpFront::on_half_closed(uint64_t call) {
   const auto found = pending_.find(call);
-  if (found == pending_.end() || found->second.asked.route->kind == CallKind::stream || !calls_.cancel_wait(call))
-    return;
-  auto node = pending_.extract(found);
-  respond(node.mapped().asked,
+  if (found == pending_.end() || found->second.asked.route->stream || !calls_.cancel_wait(call)) return;
+  auto handle = pending_.extract(found);
+  respond(handle.mapped().asked,
           http::error_response(503, "the client closed its side of the connection, so it is not waited for"));
 }
 
@@ -309,49 +310,6 @@ void HttpFront::on_abandoned(uint64_t call) {
 void HttpFront::on_stream_over(uint64_t call, http::StreamEnd end) {
   if (end == http::StreamEnd::cut) ++counters_.streams_cut;
   on_abandoned(call);
-}
-
-http::Response HttpFront::outcome_response(const Pending& pending, const node::Completion& completion) const {
-  const bool write = pending.asked.route->changes_state;
-  const auto failed = [&](int status, std::string_view sentence, const char* outcome) {
-    http::Response response = http::error_response(status, sentence);
-    return write ? with_outcome(std::move(response), outcome) : response;
-  };
-  switch (completion.outcome) {
-    case node::Outcome::applied:
-      break;
-    case node::Outcome::not_leader:
-      return redirect(pending.tls, pending.local_address, pending.target);
-    case node::Outcome::dropped:
-      return failed(503,
-                    completion.sentence.empty() ? "no leader could take this in time" : printable(completion.sentence),
-                    "not-applied");
-    case node::Outcome::unknown:
-      return failed(504,
-                    completion.sentence.empty() ? "no answer in time: it may still take effect, at most once"
-                                                : printable(completion.sentence),
-                    "unknown");
-    case node::Outcome::overloaded: {
-      http::Response response =
-          failed(503,
-                 completion.sentence.empty() ? "too much is in progress (directive raft-max-uncommitted): try again"
-                                             : printable(completion.sentence),
-                 "not-applied");
-      if (!completion.sentence.empty()) response.headers.push_back({"Retry-After", "1"});
-      return response;
-    }
-    case node::Outcome::shutting_down:
-      return failed(503, "this node is shutting down", "not-applied");
-    case node::Outcome::conflict:
-      return failed(409, printable(completion.sentence), "not-applied");
-    case node::Outcome::not_found:
-      return failed(404, printable(completion.sentence), "not-applied");
-    case node::Outcome::no_room:
-      return failed(507, printable(completion.sentence), "not-applied");
-    case node::Outcome::timed_out:
-      return failed(504, printable(completion.sentence), "unknown");
-  }
-  return failed(500, "an outcome that is not known", "unknown");
 }
 
 // 307 keeps method and body; scheme and authority come from what the leader announces, never from the request (H14).
@@ -375,7 +333,7 @@ http::Response HttpFront::redirect(bool tls, const std::string& local_address, c
 
 void HttpFront::respond(const Asked& asked, http::Response response) {
   const RouteSpec* route = asked.route;
-  if (route != nullptr && route->changes_state && response.status >= 400 && response.status < 500)
+  if (route != nullptr && route->changes_state() && response.status >= 400 && response.status < 500)
     response = with_outcome(std::move(response), "not-applied");
   response = finished(route, asked.method, std::move(response));
   http::Connection* connection = connections_.find(asked.id.connection);

@@ -50,7 +50,8 @@ struct HttpCounters {
 class HttpFront final : public http::RequestHandler, public CallOwner, public ClientFront {
  public:
   // All must outlive it; `now` is set by the owner at every turn.
-  HttpFront(RouteContext context, Calls& calls, SlowLog& slow_log, const Millis& now, BufferBudget& buffers);
+  HttpFront(Calls& calls, Backups& backups, const ClusterEvents& cluster_events, const Millis& now,
+            BufferBudget& buffers);
 
   void accept(std::unique_ptr<ByteStream> stream);
   // For a client over `maxclients`: one request is read, and answered 503 unless it asks whether this node lives; then
@@ -81,8 +82,7 @@ class HttpFront final : public http::RequestHandler, public CallOwner, public Cl
   [[nodiscard]] const HttpCounters& counters() const { return counters_; }
   void reset_counters() { counters_ = {}; }
 
-  std::optional<http::Response> check_headers(const http::Connection& connection,
-                                              const http::Request& request) override;
+  std::optional<http::Response> check_headers(const http::Connection& connection, http::Request& request) override;
   http::Overlap classify(const http::Request& request) override;
   void on_request(http::RequestId id, http::Request&& request) override;
   void on_refused(http::Response& response) override;
@@ -92,7 +92,7 @@ class HttpFront final : public http::RequestHandler, public CallOwner, public Cl
   void on_stream_over(uint64_t call, http::StreamEnd end) override;
   void on_closed(uint64_t connection) override;
   [[nodiscard]] bool asks_much(node::Token token) const override;
-  void on_completion(const node::Completion& completion) override;
+  void on_answer(node::Token token, OrRefusal<Answer> answer) override;
 
  private:
   // A whole request on its way to its answer.
@@ -109,24 +109,26 @@ class HttpFront final : public http::RequestHandler, public CallOwner, public Cl
     std::string target;         // for a redirect
     std::string local_address;  // and where this node was reached
     bool tls;
-    ReadParams read{};       // of a read
+    bool stale = false;      // a read of this node's own state
     bool streaming = false;  // its answer is a stream that has begun
   };
   uint64_t open(std::unique_ptr<ByteStream> stream);
-  [[nodiscard]] const RouteSpec* route_of(const http::RouteMatch& match) const;
+  // As noted in check_headers; null: none.
+  [[nodiscard]] static const RouteSpec* route_of(const http::Request& request);
   void respond(const Asked& asked, http::Response response);
-  void respond_to_read(const Pending& pending, http::Response response);
-  void stream_told(Pending& pending, const node::Completion& completion);
+  void respond(const Pending& pending, http::Response response);
+  void stream_told(node::Token token, Pending& pending, const OrRefusal<Answer>& answer);
   // Counts it and dates it: every answer passes here.
   [[nodiscard]] http::Response finished(const RouteSpec* route, std::optional<http::Method> method,
                                         http::Response response);
   [[nodiscard]] RouteCounters& counters_of(const RouteSpec* route, std::optional<http::Method> method);
   void log_limited(LogLimiter& limiter, std::string line) const;
-  // What the request carries that its route does not know, if anything.
-  [[nodiscard]] std::optional<http::Response> refuse_inputs(const RouteSpec& route, const http::Request& request,
-                                                            const http::Params& query, const ByteStream& stream) const;
+  // From a whole request to its call.
+  void ask(Asked asked, const http::Request& request, RouteRequest& route_request);
+  // The answer to a refusal of what the request carries; a redirect instead, where the leader is to judge it.
+  [[nodiscard]] http::Response refused(const RouteSpec& route, const http::Request& request, const ByteStream& stream,
+                                       const Refusal& refusal) const;
   [[nodiscard]] bool may_forward(const RouteSpec& route, const http::Request& request) const;
-  [[nodiscard]] http::Response outcome_response(const Pending& pending, const node::Completion& completion) const;
   // To the leader, for a request that came under TLS or not, at `local_address`.
   [[nodiscard]] http::Response redirect(bool tls, const std::string& local_address, const std::string& target) const;
 

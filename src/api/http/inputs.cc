@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/log.h"
@@ -41,35 +42,35 @@ bool looks_like_precondition(std::string_view name) {
 
 }  // namespace
 
-std::optional<http::Response> refuse_query(const RouteInputs& inputs, const http::Params& query) {
+std::optional<Refusal> refuse_query(const RouteInputs& inputs, const http::Params& query) {
   if (inputs.anything) return std::nullopt;
   for (const auto& [name, value] : query) {
     if (knows(inputs.query, name)) continue;
     if (knows(inputs.form, name))
-      return http::error_response(400, "the parameter " + http::shown(name) + " belongs in a form in the body");
+      return malformed("the parameter " + http::shown(name) + " belongs in a form in the body");
     if (knows(inputs.json, name))
-      return http::error_response(400, "the parameter " + http::shown(name) + " belongs in a JSON object in the body");
-    return http::error_response(400, unknown_name("parameter", inputs.query, name));
+      return malformed("the parameter " + http::shown(name) + " belongs in a JSON object in the body");
+    return malformed(unknown_name("parameter", inputs.query, name));
   }
   return std::nullopt;
 }
 
-std::optional<http::Response> refuse_form(const RouteInputs& inputs, const http::Params& form) {
+std::optional<Refusal> refuse_form(const RouteInputs& inputs, const http::Params& form) {
   for (const auto& [name, value] : form)
     if (!knows(inputs.form, name))
-      return http::error_response(400, unknown_name("form field", inputs.form, name) +
-                                           " (within a value, & is written %26: curl's --data-urlencode)");
+      return malformed(unknown_name("form field", inputs.form, name) +
+                       " (within a value, & is written %26: curl's --data-urlencode)");
   return std::nullopt;
 }
 
-std::optional<http::Response> refuse_json(const RouteInputs& inputs, const http::Params& members) {
+std::optional<Refusal> refuse_json(const RouteInputs& inputs, const http::Params& members) {
   if (inputs.json == "*") return std::nullopt;
   for (const auto& [name, value] : members)
-    if (!knows(inputs.json, name)) return http::error_response(400, unknown_name("member", inputs.json, name));
+    if (!knows(inputs.json, name)) return malformed(unknown_name("member", inputs.json, name));
   return std::nullopt;
 }
 
-std::optional<http::Response> refuse_preconditions(const RouteInputs& inputs, const http::Request& request) {
+std::optional<Refusal> refuse_preconditions(const RouteInputs& inputs, const http::Request& request) {
   if (inputs.anything) return std::nullopt;
   for (const http::Header& field : request.headers) {
     if (!looks_like_precondition(field.name)) continue;
@@ -79,9 +80,8 @@ std::optional<http::Response> refuse_preconditions(const RouteInputs& inputs, co
         (is("If-Unmodified-Since") && !(inputs.entity_tags && request.header("If-Match") != nullptr)) ||
         (is("If-Modified-Since") && !(inputs.not_entity_tags && request.header("If-None-Match") != nullptr));
     if (refused)
-      return http::error_response(400,
-                                  "the precondition " + printable(field.name) +
-                                      " is not evaluated here, so the request is refused rather than done without it");
+      return malformed("the precondition " + printable(field.name) +
+                       " is not evaluated here, so the request is refused rather than done without it");
   }
   return std::nullopt;
 }

@@ -1,5 +1,5 @@
 // What a request carries besides its path and its body's bytes: parameters, form fields, members of a JSON object,
-// preconditions. Whatever its route does not know is refused with 400 rather than ignored: what somebody wrote, he
+// preconditions. Whatever its route does not know is refused (`malformed`) rather than ignored: what somebody wrote, he
 // meant. The tables are in routes.cc; here is what they mean. Judges values; keeps nothing. Called by HttpFront and the
 // routes.
 #pragma once
@@ -7,8 +7,8 @@
 #include <optional>
 #include <string_view>
 
+#include "api/refusal.h"
 #include "http/request.h"
-#include "http/response.h"
 #include "http/url.h"
 
 namespace wh {
@@ -23,14 +23,14 @@ struct RouteInputs {
   bool anything = false;         // looks at nothing, and so takes all
 };
 
-// 400 for a parameter of the query that is not known.
-std::optional<http::Response> refuse_query(const RouteInputs& inputs, const http::Params& query);
-// 400 for a field that is not known.
-std::optional<http::Response> refuse_form(const RouteInputs& inputs, const http::Params& form);
-// 400 for a member that is not known.
-std::optional<http::Response> refuse_json(const RouteInputs& inputs, const http::Params& members);
-// 400 for a precondition (RFC 9110 13.1) that the route does not evaluate. A date's is evaluated nowhere: it is taken
+// For a parameter of the query that is not known.
+std::optional<Refusal> refuse_query(const RouteInputs& inputs, const http::Params& query);
+// For a field that is not known.
+std::optional<Refusal> refuse_form(const RouteInputs& inputs, const http::Params& form);
+// For a member that is not known.
+std::optional<Refusal> refuse_json(const RouteInputs& inputs, const http::Params& members);
+// For a precondition (RFC 9110 13.1) that the route does not evaluate. A date's is evaluated nowhere: it is taken
 // only beside the entity tag's that RFC 9110 13.2.2 puts in its place. If-Range goes with Range, which is ignored.
-std::optional<http::Response> refuse_preconditions(const RouteInputs& inputs, const http::Request& request);
+std::optional<Refusal> refuse_preconditions(const RouteInputs& inputs, const http::Request& request);
 
 }  // namespace wh

@@ -1,48 +1,39 @@
-// The cluster's own paths: who is in it, joining, leaving, handing over; how this node fares, lives and serves.
+// The cluster's own paths: who is in it, joining, leaving, handing over.
 #include <array>
 #include <charconv>
 #include <utility>
 
 #include "api/http/cluster_events.h"
-#include "api/http/node_digest.h"
+#include "api/http/request_access.h"
 #include "api/http/routes.h"
 #include "api/member_view.h"
 #include "base/endpoint.h"
 #include "base/log.h"
 #include "config/option_values.h"
 #include "http/json.h"
-#include "security/access.h"
 
 namespace wh {
 namespace {
 
-// The members named by a JSON body; 400 for anything else in it.
-std::variant<std::vector<std::string>, http::Response> named_strings(const RouteRequest& request,
-                                                                     std::span<const std::string_view> names) {
-  auto body = json_body(request);
-  if (auto* refusal = std::get_if<http::Response>(&body)) return std::move(*refusal);
-  auto& pairs = std::get<0>(body);
+// The values of these members of a JSON body, each of which must be there and not empty.
+OrRefusal<std::vector<std::string>> named_strings(RouteRequest& request, std::span<const std::string_view> names) {
+  if (auto refusal = read_object(request)) return std::move(*refusal);
   std::vector<std::string> values;
   for (const std::string_view name : names) {
-    const std::string* value = http::find_param(pairs, name);
+    const std::string* value = http::find_param(request.object, name);
     if (value == nullptr || value->empty())
-      return http::error_response(400, "the member \"" + std::string(name) + "\" is missing or empty");
+      return malformed("the member \"" + std::string(name) + "\" is missing or empty");
     values.push_back(*value);
   }
   return values;
 }
 
-RouteBegun admin_call(node::AdminKind kind, std::string name, std::string address) {
-  RouteState state{.name = name, .value = {}};
-  return RouteCall{{.kind = CallKind::admin, .command = {}, .admin = {kind, std::move(name), std::move(address)}},
-                   std::move(state)};
-}
-
-std::optional<http::Response> bad_node_id(const std::string& id) {
-  if (const Status good = check_node_id(id); !good)
-    return http::error_response(400, printable("a node's id " + good.error()));
+std::optional<Refusal> bad_node_id(const std::string& id) {
+  if (const Status good = check_node_id(id); !good) return malformed(printable("a node's id " + good.error()));
   return std::nullopt;
 }
+
+constexpr std::string_view kJoin = "nodeId raftPort host";
 
 // nginx would hold back what comes in pieces.
 http::Response event_stream() {
@@ -58,61 +49,58 @@ void string_or_null(http::JsonWriter& json, std::string_view key, const std::str
   }
 }
 
-}  // namespace
-
-RouteBegun begin_join(const RouteContext&, RouteRequest& request) {
-  auto all = all_params(request);
-  if (auto* refusal = std::get_if<http::Response>(&all)) return std::move(*refusal);
-  const auto& params = std::get<http::Params>(all);
-  const std::string* id = http::find_param(params, "nodeId");
-  const std::string* port = http::find_param(params, "raftPort");
-  const std::string* host = http::find_param(params, "host");
-  if (id == nullptr || port == nullptr)
-    return http::error_response(400, "the parameters nodeId and raftPort are needed");
+OrRefusal<RouteCall> begin_join(RouteRequest& request) {
+  if (auto refusal = read_params(request)) return std::move(*refusal);
+  const std::string* id = http::find_param(request.query, "nodeId");
+  const std::string* port = http::find_param(request.query, "raftPort");
+  const std::string* host = http::find_param(request.query, "host");
+  if (id == nullptr || port == nullptr) return malformed("the parameters nodeId and raftPort are needed");
   if (auto refusal = bad_node_id(*id)) return std::move(*refusal);
   uint16_t number = 0;
   const auto [end, error] = std::from_chars(port->data(), port->data() + port->size(), number);
   if (error != std::errc() || end != port->data() + port->size() || number == 0)
-    return http::error_response(400, "raftPort is a number from 1 to 65535");
+    return malformed("raftPort is a number from 1 to 65535");
   if (host == nullptr && !proxy_field(request.http).empty())
-    return http::error_response(400,
-                                "a proxy passed this on, so the caller's address is not known: the parameter host is "
-                                "needed");
-  std::string where = host != nullptr ? *host : request.peer_address;
+    return malformed(
+        "a proxy passed this on, so the caller's address is not known: the parameter host is "
+        "needed");
+  std::string where = host != nullptr ? *host : request.stream.peer_address();
   if (where.starts_with('[') && where.ends_with(']')) where = where.substr(1, where.size() - 2);
   const bool numeric = is_ipv4_literal(where) || is_ipv6_literal(where);
-  if (!numeric && !is_host_name(where)) return http::error_response(400, "host is an address or a host name");
+  if (!numeric && !is_host_name(where)) return malformed("host is an address or a host name");
   where = bracketed(where);
-  return admin_call(node::AdminKind::add, *id, where + ":" + std::to_string(number));
+  return RouteCall{Change{AddMember{*id, where + ":" + std::to_string(number)}}};
 }
 
-RouteBegun begin_add_member(const RouteContext&, RouteRequest& request) {
+OrRefusal<RouteCall> begin_add_member(RouteRequest& request) {
   static constexpr std::array<std::string_view, 2> kNames{"id", "raft_address"};
   auto values = named_strings(request, kNames);
-  if (auto* refusal = std::get_if<http::Response>(&values)) return std::move(*refusal);
-  auto& strings = std::get<0>(values);
+  if (!values) return values.error();
+  auto& strings = *values;
   if (auto refusal = bad_node_id(strings[0])) return std::move(*refusal);
-  if (!parse_host_port(strings[1])) return http::error_response(400, "raft_address is host:port");
-  return admin_call(node::AdminKind::add, strings[0], strings[1]);
+  if (!parse_host_port(strings[1])) return malformed("raft_address is host:port");
+  return RouteCall{Change{AddMember{std::move(strings[0]), std::move(strings[1])}}};
 }
 
-RouteBegun begin_remove_member(const RouteContext&, RouteRequest& request) {
-  return admin_call(node::AdminKind::remove, request.params.at(0), {});
+OrRefusal<RouteCall> begin_remove_member(RouteRequest& request) {
+  return RouteCall{Change{RemoveMember{std::move(request.params[0])}}};
 }
 
-RouteBegun begin_transfer(const RouteContext&, RouteRequest& request) {
+OrRefusal<RouteCall> begin_transfer(RouteRequest& request) {
   static constexpr std::array<std::string_view, 1> kNames{"id"};
   auto values = named_strings(request, kNames);
-  if (auto* refusal = std::get_if<http::Response>(&values)) return std::move(*refusal);
-  return admin_call(node::AdminKind::transfer, std::get<0>(values)[0], {});
+  if (!values) return values.error();
+  return RouteCall{Change{TransferLeadership{std::move((*values)[0])}}};
 }
 
-http::Response finish_admin(const RouteContext&, const RouteState&, const node::Completion&) {
-  return {.status = 200, .content_type = {}, .headers = {}, .body = {}};
+http::Response finish_change(const RouteContext&, const RouteState&, const Answer&) { return empty_response(200); }
+
+OrRefusal<RouteCall> begin_cluster(RouteRequest& request) {
+  return RouteCall{Local{ShowCluster{}}, {.local_address = request.stream.local_address()}};
 }
 
-RouteBegun begin_cluster(const RouteContext& context, RouteRequest& request) {
-  const node::Node& node = context.node;
+http::Response finish_cluster(const RouteContext& context, const RouteState& state, const Answer&) {
+  const node::Node& node = context.api.node;
   const raft::Raft* raft = node.raft();
   http::JsonWriter json;
   json.begin_object();
@@ -139,7 +127,7 @@ RouteBegun begin_cluster(const RouteContext& context, RouteRequest& request) {
   for (MemberView& member : member_views(node)) {
     for (std::string* address : {&member.raft_address, &member.http_address, &member.https_address})
       if (!address->starts_with(':') || member.name == identity.name)
-        *address = as_seen_from(request.local_address, *address);
+        *address = as_seen_from(state.local_address, *address);
     json.begin_object();
     json.key("id").string(member.name);
     json.key("raft_address").string(member.raft_address);
@@ -155,38 +143,59 @@ RouteBegun begin_cluster(const RouteContext& context, RouteRequest& request) {
   return json_response(200, json.take());
 }
 
-RouteBegun begin_cluster_events(const RouteContext&, RouteRequest& request) {
-  if (request.http.method == http::Method::head) {
-    http::Response response = event_stream();
-    response.unknown_length = true;
-    return response;
-  }
-  RouteCall begun;
-  begun.call.topic = kClusterTopic;
-  if (const std::string* last = request.http.header("Last-Event-ID")) begun.state.value = *last;
-  return begun;
+OrRefusal<RouteCall> begin_cluster_events(RouteRequest& request) {
+  if (request.http.method == http::Method::head) return RouteCall{Local{ShowCluster{}}, {.head = true}};
+  const std::string* last = request.http.header("Last-Event-ID");
+  return RouteCall{Watch{WatchCluster{}}, {.value = last == nullptr ? "" : *last}};
 }
 
 // An id that cannot be this node's is as good as none.
-http::Response finish_cluster_events(const RouteContext& context, const RouteState& state, const node::Completion&) {
+http::Response finish_cluster_events(const RouteContext& context, const RouteState& state, const Answer&) {
   http::Response response = event_stream();
-  response.stream = context.cluster_events.open(parse_unsigned(state.value));
+  if (state.head)
+    response.unknown_length = true;
+  else
+    response.stream = context.cluster_events.open(parse_unsigned(state.value));
   return response;
 }
 
-// Made with the other answers, where those who ask for much come last.
-RouteBegun begin_metrics(const RouteContext&, RouteRequest&) { return RouteCall{}; }
+constexpr std::array kRoutesOfCluster{
+    RouteSpec{.methods = kGet | kPost,
+              .pattern = "/join",
+              .verb = Verb::admin,
+              .writes_by_get = true,
+              .inputs = {.query = kJoin, .form = kJoin},
+              .begin = begin_join,
+              .finish = finish_change},
+    RouteSpec{
+        .methods = kGet, .pattern = "/cluster", .verb = Verb::read, .begin = begin_cluster, .finish = finish_cluster},
+    RouteSpec{.methods = kGet,
+              .pattern = "/cluster/events",
+              .verb = Verb::read,
+              .stream = true,
+              .begin = begin_cluster_events,
+              .finish = finish_cluster_events},
+    RouteSpec{.methods = kPost,
+              .pattern = "/cluster/members",
+              .verb = Verb::admin,
+              .inputs = {.json = "id raft_address"},
+              .begin = begin_add_member,
+              .finish = finish_change},
+    RouteSpec{.methods = kDelete,
+              .pattern = "/cluster/members/{id}",
+              .verb = Verb::admin,
+              .begin = begin_remove_member,
+              .finish = finish_change},
+    RouteSpec{.methods = kPost,
+              .pattern = "/cluster/transfer",
+              .verb = Verb::admin,
+              .inputs = {.json = "id"},
+              .begin = begin_transfer,
+              .finish = finish_change},
+};
 
-RouteBegun begin_healthz(const RouteContext& context, RouteRequest&) {
-  http::Response response = json_response(200, R"({"status":"alive"})");
-  response.headers.push_back({std::string(kNodeDigestHeader), node_digest(context.node.identity().name)});
-  return response;
-}
+}  // namespace
 
-RouteBegun begin_readyz(const RouteContext& context, RouteRequest&) {
-  std::string why;
-  if (context.node.ready(&why)) return json_response(200, R"({"status":"ready"})");
-  return http::error_response(503, printable(why));
-}
+std::span<const RouteSpec> cluster_routes() { return kRoutesOfCluster; }
 
 }  // namespace wh

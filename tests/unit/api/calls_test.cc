@@ -6,53 +6,48 @@
 
 #include <doctest/doctest.h>
 
-#include "../../issues/node_bench.h"
-#include "machine/command/command.h"
+#include "fixture.h"
 
 using namespace wh;
-using namespace wh::node;
 
 namespace {
 
 // What a surface saw when it was told.
 struct Asker final : CallOwner {
-  explicit Asker(const Node& asked) : node(asked) {}
-  void on_completion(const Completion& completion) override {
-    tokens.push_back(completion.token);
-    indexes.push_back(completion.index);
+  explicit Asker(const node::Node& asked) : node(asked) {}
+  void on_answer(node::Token token, OrRefusal<Answer> answer) override {
+    REQUIRE(answer.ok());
+    tokens.push_back(token);
+    indexes.push_back(answer->index);
     applied.push_back(node.machine().applied());
   }
-  [[nodiscard]] bool asks_much(Token token) const override { return much.contains(token); }
-  const Node& node;
-  std::set<Token> much;
-  std::vector<Token> tokens;
+  [[nodiscard]] bool asks_much(node::Token token) const override { return much.contains(token); }
+  const node::Node& node;
+  std::set<node::Token> much;
+  std::vector<node::Token> tokens;
   std::vector<raft::Index> indexes;
   std::vector<raft::Index> applied;
 };
 
-// A node that leads a cluster of one.
-struct Lone : Bench {
-  Lone() : Bench(bench_options(), empty_disk()) {
-    for (int i = 0; i < 20 && (node.raft() == nullptr || node.raft()->role() != raft::Role::leader); ++i) wait(1'000);
-    REQUIRE(node.raft() != nullptr);
-    REQUIRE(node.raft()->role() == raft::Role::leader);
+struct Asked : test::Lone {
+  node::Token start(Operation operation, const CallOptions& how = {}) {
+    const OrRefusal<Started> started = calls.start(asker, Principal::anonymous(), std::move(operation), how);
+    REQUIRE(started.ok());
+    return std::get<node::Token>(*started);
   }
-  Calls calls{node, [this] { return now; }};
+  Options options;
+  SlowLog slow_log{options};
+  Calls calls{test::context_of(options, node, slow_log), [this] { return now; }};
   Asker asker{node};
 };
-
-std::string set_command(std::string_view value) { return machine::encode_body(machine::Set{{{"k", value}}}); }
 
 }  // namespace
 
 TEST_CASE("a stale read's index is that of the state it sees, also when more is applied before it looks") {
-  Lone lone;
-  Call write;
-  write.kind = CallKind::write;
-  write.command = set_command("v");
-  lone.calls.start(lone.asker, {.kind = CallKind::stale, .command = {}, .admin = {}});
+  Asked lone;
+  lone.start(Read{CountKeys{}}, {.read = {.stale = true}});
   const raft::Index before = lone.node.machine().applied();
-  lone.calls.start(lone.asker, std::move(write));
+  lone.start(Write{machine::Set{{{"k", "v"}}}});
   lone.persist();
   lone.wait(1);
   REQUIRE(lone.node.machine().applied() > before);
@@ -64,10 +59,10 @@ TEST_CASE("a stale read's index is that of the state it sees, also when more is 
 }
 
 TEST_CASE("what a turn has no room for is handed out in later ones, those who ask little first") {
-  Lone lone;
-  constexpr Token kCalls = 100;
-  for (Token i = 0; i < kCalls; ++i) {
-    const Token token = lone.calls.start(lone.asker, {.kind = CallKind::stale, .command = {}, .admin = {}});
+  Asked lone;
+  constexpr node::Token kCalls = 100;
+  for (node::Token i = 0; i < kCalls; ++i) {
+    const node::Token token = lone.start(Read{CountKeys{}}, {.read = {.stale = true}});
     if (token <= kCalls / 2) lone.asker.much.insert(token);
   }
   int turns = 0;
@@ -90,18 +85,18 @@ TEST_CASE("what a turn has no room for is handed out in later ones, those who as
 }
 
 TEST_CASE("a read whose asker is gone is not handed out, wherever it stands; a write is") {
-  Lone lone;
+  Asked lone;
   const auto deliver = [&] {
     while (lone.calls.deliver([] { return true; })) {
     }
   };
-  const Token stale = lone.calls.start(lone.asker, {.kind = CallKind::stale});
-  const Token read = lone.calls.start(lone.asker, {.kind = CallKind::read});
-  const Token waiting = lone.calls.start(lone.asker, {.kind = CallKind::stale, .min_index = raft::Index{1'000}});
-  const Token kept = lone.calls.start(lone.asker, {.kind = CallKind::read});
-  const Token write = lone.calls.start(lone.asker, {.kind = CallKind::write, .command = set_command("v")});
+  const node::Token stale = lone.start(Read{CountKeys{}}, {.read = {.stale = true}});
+  const node::Token read = lone.start(Read{CountKeys{}});
+  const node::Token waiting = lone.start(Read{CountKeys{}}, {.read = {.stale = true, .min_index = raft::Index{1'000}}});
+  const node::Token kept = lone.start(Read{CountKeys{}});
+  const node::Token write = lone.start(Write{machine::Set{{{"k", "v"}}}});
   CHECK(lone.node.waiting() == 1);
-  for (const Token token : {stale, read, waiting}) CHECK(lone.calls.cancel(token));
+  for (const node::Token token : {stale, read, waiting}) CHECK(lone.calls.cancel(token));
   CHECK_FALSE(lone.calls.cancel(read));
   CHECK_FALSE(lone.calls.cancel(write));
   CHECK_FALSE(lone.calls.cancel(99));
@@ -109,34 +104,34 @@ TEST_CASE("a read whose asker is gone is not handed out, wherever it stands; a w
   lone.persist();
   lone.wait(1);
   deliver();
-  std::set<Token> told(lone.asker.tokens.begin(), lone.asker.tokens.end());
-  CHECK(told == std::set<Token>{kept, write});
+  std::set<node::Token> told(lone.asker.tokens.begin(), lone.asker.tokens.end());
+  CHECK(told == std::set<node::Token>{kept, write});
   CHECK(lone.node.pending() == 0);
 }
 
 TEST_CASE("what waits for something to happen can be ended by itself, and other calls cannot") {
-  Lone lone;
-  const Token waiting = lone.calls.start(lone.asker, {.kind = CallKind::read, .min_index = raft::Index{1'000}});
-  const Token read = lone.calls.start(lone.asker, {.kind = CallKind::read});
+  Asked lone;
+  const node::Token waiting = lone.start(Read{CountKeys{}}, {.read = {.min_index = raft::Index{1'000}}});
+  const node::Token read = lone.start(Read{CountKeys{}});
   CHECK(lone.calls.cancel_wait(waiting));
   CHECK_FALSE(lone.calls.cancel_wait(waiting));
   CHECK_FALSE(lone.calls.cancel_wait(read));
   lone.persist();
   while (lone.calls.deliver([] { return true; })) {
   }
-  CHECK(lone.asker.tokens == std::vector<Token>{read});
+  CHECK(lone.asker.tokens == std::vector<node::Token>{read});
 }
 
 TEST_CASE("a stream is told at once, each time that something happens, and not after it is cancelled") {
-  Lone lone;
-  const Topic topic{Topic::Kind::cluster, {}};
+  Asked lone;
+  const node::Topic& topic = kClusterTopic;
   const auto told = [&] {
     lone.persist();
     while (lone.calls.deliver([] { return true; })) {
     }
     return lone.asker.tokens.size();
   };
-  const Token stream = lone.calls.start(lone.asker, {.kind = CallKind::stream, .topic = topic});
+  const node::Token stream = lone.start(Watch{WatchCluster{}});
   CHECK(told() == 1);
   CHECK(told() == 1);
   lone.node.wake(topic);
@@ -151,14 +146,13 @@ TEST_CASE("a stream is told at once, each time that something happens, and not a
 }
 
 TEST_CASE("a thousand streams that come and go leave no call and no wait") {
-  Lone lone;
-  const Topic topic{Topic::Kind::cluster, {}};
-  std::vector<Token> streams;
-  for (int i = 0; i < 1'000; ++i)
-    streams.push_back(lone.calls.start(lone.asker, {.kind = CallKind::stream, .topic = topic}));
+  Asked lone;
+  const node::Topic& topic = kClusterTopic;
+  std::vector<node::Token> streams;
+  for (int i = 0; i < 1'000; ++i) streams.push_back(lone.start(Watch{WatchCluster{}}));
   lone.node.wake(topic);
   CHECK(lone.node.waiting() == 1'000);
-  for (const Token token : streams) CHECK(lone.calls.cancel(token));
+  for (const node::Token token : streams) CHECK(lone.calls.cancel(token));
   lone.persist();
   CHECK_FALSE(lone.calls.deliver([] { return true; }));
   CHECK(lone.node.waiting() == 0);

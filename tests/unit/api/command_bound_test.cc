@@ -1,12 +1,12 @@
 // How large a write may be: the largest command on every surface, one byte more, and that no directive lets a client
 // come near it.
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include <doctest/doctest.h>
 
-#include "../../issues/node_bench.h"
 #include "api/debug/commands.h"
 #include "api/http/routes.h"
 #include "config/option_table.h"
@@ -23,14 +23,16 @@ std::string rest_beside(const std::string& value) {
   return std::string(machine::kMaxCommandBytes - around - value.size(), 'x');
 }
 
-CommandBegun mset(std::vector<std::string> arguments) {
-  const node::Bench bench(node::bench_options(), node::empty_disk());
-  const Options options;
-  SlowLog slow_log(options);
-  const CommandContext context{options, bench.node, {}, {}, {}, slow_log};
-  for (const CommandSpec& spec : command_specs())
-    if (spec.command.name == "mset") return spec.begin(context, arguments);
-  return std::string("no such command");
+// The refusal of MSET of these words, if any.
+std::optional<Refusal> refused(std::vector<std::string> words) {
+  for (const CommandSpec& spec : command_specs()) {
+    if (spec.command.name != "mset") continue;
+    const CommandBegun begun = spec.begin(words);
+    REQUIRE(begun.ok());
+    return check_bounds(std::get<Operation>(*begun));
+  }
+  FAIL("no such command");
+  return std::nullopt;
 }
 
 }  // namespace
@@ -39,23 +41,19 @@ TEST_CASE("the largest command is taken, and one byte more is 413 over HTTP and 
   static_assert(machine::kMaxCommandBytes <= wire::kMaxPayloadBytes, "it must fit a frame between nodes");
   const std::string value(machine::kMaxValueBytes, 'x');
   const std::string rest = rest_beside(value);
+  CHECK(machine::encode_body(machine::Set{{{"a", value}, {"b", rest}}}).size() + machine::kEnvelopeBytes ==
+        machine::kMaxCommandBytes);
+  CHECK_FALSE(refused({"MSET", "a", value, "b", rest}));
 
-  RouteBegun begun = write_call(machine::Set{{{"a", value}, {"b", rest}}}, {});
-  REQUIRE(std::holds_alternative<RouteCall>(begun));
-  CHECK(std::get<RouteCall>(begun).call.command.size() + machine::kEnvelopeBytes == machine::kMaxCommandBytes);
-  begun = write_call(machine::Set{{{"a", value}, {"b", rest + "x"}}}, {});
-  REQUIRE(std::holds_alternative<http::Response>(begun));
-  CHECK(std::get<http::Response>(begun).status == 413);
+  std::optional<Refusal> refusal = refused({"MSET", "a", value, "b", rest + "x"});
+  REQUIRE(refusal);
+  CHECK(refusal_response(*refusal, true).status == 413);
+  CHECK(refusal_reply(*refusal, true).starts_with("-ERR one request has at most "));
+  CHECK(refusal->sentence.find("send it in parts") != std::string::npos);
   // One value that is too large is another matter.
-  begun = write_call(machine::Set{{{"a", value + "x"}}}, {});
-  REQUIRE(std::holds_alternative<http::Response>(begun));
-  CHECK(std::get<http::Response>(begun).status == 400);
-
-  CHECK_FALSE(std::holds_alternative<std::string>(mset({"MSET", "a", value, "b", rest})));
-  const CommandBegun refused = mset({"MSET", "a", value, "b", rest + "x"});
-  REQUIRE(std::holds_alternative<std::string>(refused));
-  CHECK(std::get<std::string>(refused).starts_with("-ERR one request has at most "));
-  CHECK(std::get<std::string>(refused).find("send it in parts") != std::string::npos);
+  refusal = refused({"MSET", "a", value + "x"});
+  REQUIRE(refusal);
+  CHECK(refusal_response(*refusal, true).status == 400);
 }
 
 TEST_CASE("what http-max-body allows at its largest is no command over the bound") {

@@ -1,36 +1,38 @@
 #include "api/http/read_terms.h"
 
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <doctest/doctest.h>
 
 #include "../node/member.h"
+#include "fixture.h"
 
 using namespace wh;
-using namespace wh::node;
 
 namespace {
 
-std::variant<ReadParams, http::Response> read(const http::Params& query,
-                                              ReadConsistency standard = ReadConsistency::linearizable) {
-  return read_params(query, standard);
+CallOptions good(const http::Params& query, ReadConsistency standard = ReadConsistency::linearizable) {
+  const OrRefusal<CallOptions> options = read_params(query, standard);
+  REQUIRE(options.ok());
+  return *options;
 }
 
-ReadParams good(const http::Params& query, ReadConsistency standard = ReadConsistency::linearizable) {
-  auto result = read(query, standard);
-  REQUIRE(std::holds_alternative<ReadParams>(result));
-  return std::get<ReadParams>(result);
-}
+struct Asker final : CallOwner {
+  void on_answer(node::Token, OrRefusal<Answer> answer) override { answers.push_back(std::move(answer)); }
+  std::vector<OrRefusal<Answer>> answers;
+};
 
 }  // namespace
 
 TEST_CASE("a read's terms come from its query, and its consistency from the directive where that says nothing") {
-  CHECK_FALSE(good({}).terms.stale);
-  CHECK(good({}, ReadConsistency::stale).terms.stale);
-  CHECK_FALSE(good({{"consistency", "linearizable"}}, ReadConsistency::stale).terms.stale);
-  const ReadParams all = good({{"consistency", "stale"}, {"min_index", "17"}, {"max_staleness", "1500ms"}});
-  CHECK(all.terms.stale);
-  CHECK(all.terms.min_index == raft::Index{17});
+  CHECK_FALSE(good({}).read.stale);
+  CHECK(good({}, ReadConsistency::stale).read.stale);
+  CHECK_FALSE(good({{"consistency", "linearizable"}}, ReadConsistency::stale).read.stale);
+  const CallOptions all = good({{"consistency", "stale"}, {"min_index", "17"}, {"max_staleness", "1500ms"}});
+  CHECK(all.read.stale);
+  CHECK(all.read.min_index == raft::Index{17});
   CHECK(all.max_staleness == 1'500u);
   CHECK(good({{"max_staleness", "2"}}).max_staleness == 2'000u);
 }
@@ -41,27 +43,56 @@ TEST_CASE("what is no number, no duration and no consistency is refused") {
         http::Params{{"min_index", "1x"}}, http::Params{{"min_index", "18446744073709551616"}},
         http::Params{{"max_staleness", ""}}, http::Params{{"max_staleness", "soon"}},
         http::Params{{"max_staleness", "1.5s"}}}) {
-    const auto result = read(query);
-    REQUIRE(std::holds_alternative<http::Response>(result));
-    CHECK(std::get<http::Response>(result).status == 400);
+    const OrRefusal<CallOptions> result = read_params(query, ReadConsistency::linearizable);
+    REQUIRE_FALSE(result.ok());
+    CHECK(result.error().kind == RefusalKind::malformed);
   }
 }
 
 TEST_CASE("max_staleness refuses a stale read of an older state, and a linearizable one never") {
-  Member bench;
-  const ReadParams stale = good({{"consistency", "stale"}, {"max_staleness", "100ms"}});
-  CHECK(refuse_stale(stale, bench.node, bench.now).has_value());  // never heard from a leader
+  node::Member bench;
+  Options options;
+  SlowLog slow_log(options);
+  Millis later = 0;
+  Calls calls(test::context_of(options, bench.node, slow_log), [&] { return bench.now + later; });
+  Asker asker;
+  // The refusal of a read with these parameters, asked `ms` from now; empty: it is answered.
+  const auto refused = [&](const http::Params& query, Millis ms,
+                           ReadConsistency standard = ReadConsistency::linearizable) {
+    later = ms;
+    REQUIRE(calls.start(asker, Principal::anonymous(), Read{CountKeys{}}, good(query, standard)).ok());
+    REQUIRE(calls.deliver([] { return true; }));
+    const OrRefusal<Answer> answer = std::move(asker.answers.back());
+    if (answer.ok()) return std::string();
+    CHECK(answer.error().kind == RefusalKind::unavailable);
+    return answer.error().sentence;
+  };
+  const http::Params stale{{"consistency", "stale"}, {"max_staleness", "100ms"}};
+  CHECK(refused(stale, 0).find("does not know how old its state is") != std::string::npos);
   CHECK(with_last_contact({}, bench.node, bench.now).headers.empty());
-  bench.led(kOther, 2, raft::Index{1}, {}, 1);
-  CHECK_FALSE(refuse_stale(stale, bench.node, bench.now + 100));
-  const auto refused = refuse_stale(stale, bench.node, bench.now + 101);
-  REQUIRE(refused.has_value());
-  CHECK(refused->status == 503);
-  CHECK_FALSE(refuse_stale(good({{"max_staleness", "0"}}), bench.node, bench.now + 101));
-  CHECK(refuse_stale(good({{"max_staleness", "100ms"}}, ReadConsistency::stale), bench.node, bench.now + 101));
-  CHECK_FALSE(refuse_stale(good({{"consistency", "stale"}}), bench.node, bench.now + 101));
+  bench.led(node::kOther, 2, raft::Index{1}, {}, 1);
+  CHECK(refused(stale, 100).empty());
+  CHECK(refused(stale, 101) == "this node's state may be 101 ms old; max_staleness allows 100 ms");
+  CHECK_FALSE(refused({{"max_staleness", "100ms"}}, 101, ReadConsistency::stale).empty());
+  CHECK(refused({{"consistency", "stale"}}, 101).empty());
+  CHECK_FALSE(good({{"max_staleness", "0"}}).read.stale);
   const http::Response answer = with_last_contact({}, bench.node, bench.now + 30);
   REQUIRE(answer.headers.size() == 1);
   CHECK(answer.headers[0].name == "Wormhole-Last-Contact");
   CHECK(answer.headers[0].value == "30");
+}
+
+TEST_CASE("a linearizable read is as fresh as can be, whatever max_staleness says") {
+  test::Lone lone;
+  Options options;
+  SlowLog slow_log(options);
+  Calls calls(test::context_of(options, lone.node, slow_log), [&] { return lone.now + 1'000'000; });
+  Asker asker;
+  REQUIRE(calls.start(asker, Principal::anonymous(), Read{CountKeys{}}, good({{"max_staleness", "0"}})).ok());
+  for (int turn = 0; turn < 100 && asker.answers.empty(); ++turn) {
+    lone.persist();
+    calls.deliver([] { return true; });
+  }
+  REQUIRE(asker.answers.size() == 1);
+  CHECK(asker.answers[0].ok());
 }

@@ -30,7 +30,7 @@ class Numbers final : public http::Stream {
 };
 
 struct Teller final : http::RequestHandler {
-  std::optional<http::Response> check_headers(const http::Connection&, const http::Request&) override { return {}; }
+  std::optional<http::Response> check_headers(const http::Connection&, http::Request&) override { return {}; }
   http::Overlap classify(const http::Request&) override { return http::Overlap::alone; }
   void on_request(http::RequestId id, http::Request&&) override {
     connection->name_call(id.sequence, 1);

@@ -112,7 +112,7 @@ inline std::vector<Answer> read_answers(std::string_view bytes, const std::vecto
 // Records requests and answers them as it was told.
 class Recorder : public RequestHandler {
  public:
-  std::optional<Response> check_headers(const Connection& asked, const Request& request) override {
+  std::optional<Response> check_headers(const Connection& asked, Request& request) override {
     CHECK(asked.stream().peer_is_loopback());
     if (request.path == "/refused") return error_response(403, "Not for you");
     return std::nullopt;

@@ -1,12 +1,15 @@
-#include "security/access.h"
+#include "api/http/request_access.h"
 
 #include <algorithm>
 #include <array>
+#include <string>
+#include <utility>
 
 #include "base/log.h"
 #include "config/option_values.h"
 #include "http/shown.h"
 #include "security/password.h"
+#include "security/protected_mode.h"
 
 namespace wh {
 namespace {
@@ -73,6 +76,8 @@ constexpr std::array<std::string_view, 12> kProxyFields{"Forwarded",
                                                         "Fastly-Client-IP",
                                                         "X-Original-Host"};
 
+Refusal not_let_in(std::string sentence) { return {RefusalKind::forbidden, std::move(sentence)}; }
+
 }  // namespace
 
 std::string_view proxy_field(const http::Request& request) {
@@ -87,66 +92,49 @@ std::string_view proxy_field(const http::Request& request) {
   return {};
 }
 
-std::string protected_mode_refusal(const Options& options, const ByteStream& stream, std::string_view proxy) {
-  if (!options.protected_mode || !options.requirepass.empty()) return {};
-  if (stream.peer_is_loopback() && proxy.empty()) return {};
-  if (options.tls_auth_clients == TlsAuthClients::yes && stream.peer_is_verified()) return {};
-  if (options.tls_auth_clients == TlsAuthClients::yes)
-    return "protected mode: without a password, clients on other machines are served only where they show a "
-           "certificate, on tls-port; ask there, or set requirepass, or, on a network you trust, protected-mode no";
-  return "protected mode: this server has neither a password nor client certificates, so it serves its own machine "
-         "only" +
-         (proxy.empty() ? "" : ", and not what a proxy passed on (" + printable(proxy) + ")") +
-         "; set requirepass, or tls-auth-clients yes, or, on a network you trust, protected-mode no";
-}
-
-std::optional<http::Response> refuse(const Options& options, const ByteStream& stream, const http::Request& request,
-                                     const AccessNeeds& needs, std::string_view announced_host) {
+std::optional<Refusal> refuse(const Options& options, const ByteStream& stream, const http::Request& request,
+                              const AccessNeeds& needs, std::string_view announced_host) {
   if (needs.exempt) return std::nullopt;
   const std::string_view proxy = proxy_field(request);
-  if (const std::string why = protected_mode_refusal(options, stream, proxy); !why.empty())
-    return http::error_response(403, why);
+  if (const std::string why = protected_mode_refusal(options, stream, proxy); !why.empty()) return not_let_in(why);
   if (!options.requirepass.empty()) {
     const std::string* authorization = request.header("Authorization");
-    if (authorization == nullptr || !authorization_has(*authorization, options.requirepass)) {
-      http::Response response =
-          http::error_response(401, authorization == nullptr ? "a password is needed: Authorization: Bearer PASSWORD"
-                                                             : "the password is wrong");
-      response.headers.push_back({"WWW-Authenticate", "Basic realm=\"wormhole\""});
-      return response;
-    }
+    if (authorization == nullptr)
+      return Refusal{RefusalKind::unauthenticated, "a password is needed: Authorization: Bearer PASSWORD"};
+    if (!authorization_has(*authorization, options.requirepass))
+      return Refusal{RefusalKind::unauthenticated, "the password is wrong"};
   } else if ((request.minor_version > 0 || !request.host.empty()) &&
              !host_is_known(options, request.host, announced_host)) {
-    return http::error_response(403, "the Host " + http::shown(request.host) +
-                                         " is not known here; ask by address, or name it in the directive "
-                                         "allowed-hosts");
+    return not_let_in("the Host " + http::shown(request.host) +
+                      " is not known here; ask by address, or name it in the directive "
+                      "allowed-hosts");
   }
   if (!needs.changes_state && !needs.costly) return std::nullopt;
   if (const std::string* site = request.header("Sec-Fetch-Site");
       site != nullptr && *site != "same-origin" && *site != "none")
-    return http::error_response(
-        403, "another site's page may not change anything here (Sec-Fetch-Site is " + http::shown(*site) + ")");
+    return not_let_in("another site's page may not change anything here (Sec-Fetch-Site is " + http::shown(*site) +
+                      ")");
   if (const std::string* origin = request.header("Origin"); origin != nullptr && !origin_is_here(*origin, request.host))
-    return http::error_response(403, "a page of another origin may not change anything here: the Origin is " +
-                                         http::shown(*origin) + ", the Host that was asked is " +
-                                         http::shown(request.host) + std::string(kPassHostOn));
+    return not_let_in("a page of another origin may not change anything here: the Origin is " + http::shown(*origin) +
+                      ", the Host that was asked is " + http::shown(request.host) + std::string(kPassHostOn));
   if (!needs.writes_by_get) return std::nullopt;
-  const auto not_by_this_method = [](std::string_view allow, std::string_view sentence) {
-    http::Response response = http::error_response(405, sentence);
-    response.headers.push_back({"Allow", std::string(allow)});
-    return response;
-  };
-  if (request.method == http::Method::head)
-    return not_by_this_method("GET, POST, OPTIONS", "HEAD changes nothing: use POST");
+  if (request.method == http::Method::head) return Refusal{RefusalKind::wrong_method, "HEAD changes nothing: use POST"};
   if (request.method != http::Method::get || options.get_writes == GetWrites::yes) return std::nullopt;
   if (options.get_writes == GetWrites::no)
-    return not_by_this_method("POST, OPTIONS", "GET may not write here: use POST");
+    return Refusal{RefusalKind::wrong_method, "GET may not write here: use POST"};
   if (!stream.peer_is_loopback() || !proxy.empty())
-    return http::error_response(403,
-                                "GET may write from this machine only" +
-                                    (proxy.empty() ? "" : ", and a proxy passed this on (" + printable(proxy) + ")") +
-                                    "; directive get-writes; use POST");
+    return not_let_in("GET may write from this machine only" +
+                      (proxy.empty() ? "" : ", and a proxy passed this on (" + printable(proxy) + ")") +
+                      "; directive get-writes; use POST");
   return std::nullopt;
+}
+
+const Principal& asking(const Options& options) {
+  return options.requirepass.empty() ? Principal::anonymous() : Principal::password_holder();
+}
+
+std::string_view allowed_instead(const http::Request& request) {
+  return request.method == http::Method::head ? "GET, POST, OPTIONS" : "POST, OPTIONS";
 }
 
 }  // namespace wh

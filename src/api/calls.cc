@@ -1,0 +1,177 @@
+#include "api/calls.h"
+
+#include <iterator>
+#include <utility>
+
+#include "api/access.h"
+#include "base/log.h"
+#include "base/overloaded.h"
+#include "config/option_table.h"
+#include "net/loop.h"
+
+namespace wh {
+
+Calls::Begun& Calls::begin(node::Token token, CallOwner& owner, CallKind kind) {
+  return begun_.emplace(token, Begun{&owner, kind, net::Loop::micros()}).first->second;
+}
+
+OrRefusal<Started> Calls::start(CallOwner& owner, const Principal& principal, Operation operation,
+                                const CallOptions& options) {
+  if (auto refusal = check_access(principal, operation)) return std::move(*refusal);
+  if (auto refusal = check_bounds(operation)) return std::move(*refusal);
+  if (auto* local = std::get_if<Local>(&operation)) {
+    OrRefusal<Answer> answer = run_here(std::move(*local));
+    if (!answer) return answer.error();
+    return Started(std::move(*answer));
+  }
+  if (auto* read = std::get_if<Read>(&operation)) return start_read(owner, std::move(*read), options);
+  const node::Token token = next_++;
+  if (const auto* write = std::get_if<Write>(&operation)) {
+    begin(token, owner, CallKind::write).write = write->index();
+    context_.node.submit_write(token, machine::encode_body(*write), options.may_forward, clock_());
+  } else if (const auto* watch = std::get_if<Watch>(&operation)) {
+    begin(token, owner, CallKind::stream);
+    context_.node.submit_wait(token, {.topic = topic_of(*watch), .lasting = true}, clock_());
+  } else {
+    begin(token, owner, CallKind::admin);
+    context_.node.submit_admin(token, admin_request(std::move(std::get<Change>(operation))), clock_());
+  }
+  return Started(token);
+}
+
+OrRefusal<Started> Calls::start_read(CallOwner& owner, Read read, const CallOptions& options) {
+  node::Node& node = context_.node;
+  const bool figures = std::holds_alternative<ShowMetrics>(read);
+  const bool stale = figures || options.read.stale;
+  if (stale && !figures && node.raft() == nullptr)
+    return Refusal{RefusalKind::unavailable, "this node has no state to show yet"};
+  const node::Token token = next_++;
+  Begun& begun = begin(token, owner, stale ? CallKind::stale : CallKind::read);
+  begun.read = std::move(read);
+  if (stale) begun.max_staleness = options.max_staleness;
+  if (figures || (stale && options.read.min_index <= node.machine().applied()))
+    stale_.push_back({token, node::Outcome::applied, {}, {}});
+  else
+    node.submit_read(token, clock_(), options.read);
+  return Started(token);
+}
+
+OrRefusal<Answer> Calls::run_here(Local operation) {
+  using Answered = OrRefusal<Answer>;
+  SlowLog& slow = context_.slow_log;
+  return std::visit(Overloaded{[](const AskAlive&) { return Answered(Answer{}); },
+                               [&](const AskReady&) {
+                                 std::string why;
+                                 if (context_.node.ready(&why)) return Answered(Answer{});
+                                 return Answered(Refusal{RefusalKind::unavailable, printable(why)});
+                               },
+                               [](const ShowCluster&) { return Answered(Answer{}); },
+                               [&](const ShowInfo& show) {
+                                 return Answered(Answer{{}, Report{Bytes(context_.info(show.sections))}});
+                               },
+                               [&](const GetDirectives& get) {
+                                 return Answered(Answer{{}, Directives{get_options(context_.options, get.pattern)}});
+                               },
+                               [&](const SetDirective& set) {
+                                 if (const Status done = context_.configure(set.name, set.value); !done)
+                                   return Answered(Refusal{RefusalKind::malformed, done.error()});
+                                 return Answered(Answer{});
+                               },
+                               [&](const ResetCounters&) {
+                                 context_.reset_counters();
+                                 return Answered(Answer{});
+                               },
+                               [&](const ShowSlowRequests& show) {
+                                 return Answered(Answer{{}, SlowRequests{slow.newest(show.count)}});
+                               },
+                               [&](const CountSlowRequests&) {
+                                 return Answered(Answer{{}, Count{slow.size()}});
+                               },
+                               [&](const ForgetSlowRequests&) {
+                                 slow.reset();
+                                 return Answered(Answer{});
+                               }},
+                    operation);
+}
+
+void Calls::take_completed() {
+  std::vector<node::Completion> done = context_.node.take_completions();
+  done.insert(done.end(), std::make_move_iterator(stale_.begin()), std::make_move_iterator(stale_.end()));
+  stale_.clear();
+  const bool crowd = done.size() + kept_[0].size() + kept_[1].size() > kCrowd;
+  for (node::Completion& completion : done) {
+    const auto begun = begun_.find(completion.token);
+    if (begun == begun_.end()) continue;  // cancelled
+    const bool last = crowd && begun->second.owner->asks_much(completion.token);
+    kept_[last ? 1 : 0].push_back(std::move(completion));
+  }
+}
+
+// Of four, one is of those who ask much, so that they too go on.
+void Calls::hand_out_next(uint64_t handed_out) {
+  std::deque<node::Completion>& from = kept_[kept_[0].empty() || (handed_out % 4 == 3 && !kept_[1].empty()) ? 1 : 0];
+  node::Completion completion = std::move(from.front());
+  from.pop_front();
+  hand_out(completion);
+}
+
+void Calls::hand_out(node::Completion& completion) {
+  const auto found = begun_.find(completion.token);
+  if (found == begun_.end()) return;  // cancelled
+  if (found->second.kind == CallKind::stream && completion.outcome == node::Outcome::applied)
+    return found->second.owner->on_answer(completion.token, Answer{});
+  auto handle = begun_.extract(found);
+  Begun& begun = handle.mapped();
+  if (begun.kind != CallKind::stream) {
+    CallCounters& counters = counters_[static_cast<size_t>(begun.kind)];
+    counters.took_us.add(net::Loop::micros() - begun.at_us);
+    ++counters.outcomes.at(static_cast<size_t>(completion.outcome));
+  }
+  begun.owner->on_answer(completion.token, answer_to(begun, completion));
+}
+
+bool Calls::cancel(node::Token token) {
+  const auto found = begun_.find(token);
+  if (found == begun_.end()) return false;
+  if (found->second.kind == CallKind::write || found->second.kind == CallKind::admin) return false;
+  begun_.erase(found);
+  context_.node.cancel(token);
+  return true;
+}
+
+bool Calls::cancel_wait(node::Token token) {
+  const auto found = begun_.find(token);
+  if (found == begun_.end() || !context_.node.cancel_wait(token)) return false;
+  begun_.erase(found);
+  return true;
+}
+
+// The state is looked at now, so what a read sees is as of now, whatever was applied since it was completed.
+OrRefusal<Answer> Calls::answer_to(Begun& begun, node::Completion& completion) {
+  if (completion.outcome != node::Outcome::applied) return refusal_of(completion);
+  switch (begun.kind) {
+    case CallKind::write:
+      return answer_of_write(begun.write, completion.index, std::move(completion.reply));
+    case CallKind::admin:
+    case CallKind::stream:
+      return Answer{completion.index, {}};
+    case CallKind::read:
+    case CallKind::stale:
+      break;
+  }
+  if (begun.max_staleness)
+    if (auto refusal = too_stale(*begun.max_staleness)) return std::move(*refusal);
+  if (std::holds_alternative<ShowMetrics>(begun.read))
+    return Answer{context_.node.machine().applied(), Report{context_.metrics()}};
+  return look(context_.node.machine(), std::move(begun.read));
+}
+
+std::optional<Refusal> Calls::too_stale(Millis allowed) const {
+  const std::optional<Millis> age = context_.node.staleness(clock_());
+  if (age && *age <= allowed) return std::nullopt;
+  const std::string why = age ? "this node's state may be " + std::to_string(*age) + " ms old"
+                              : "this node does not know how old its state is: it has not caught up with a leader yet";
+  return Refusal{RefusalKind::unavailable, why + "; max_staleness allows " + std::to_string(allowed) + " ms"};
+}
+
+}  // namespace wh

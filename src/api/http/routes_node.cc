@@ -1,0 +1,80 @@
+// What this node has and how it fares: GET /backup, the state at one index as an SQLite file; /metrics, /healthz,
+// /readyz.
+#include <array>
+#include <utility>
+
+#include "api/http/backups.h"
+#include "api/http/node_digest.h"
+#include "api/http/read_terms.h"
+#include "api/http/routes.h"
+
+namespace wh {
+namespace {
+
+OrRefusal<RouteCall> begin_backup(RouteRequest& request) {
+  return RouteCall{Read{MakeBackup{}}, {.head = request.http.method == http::Method::head}};
+}
+
+void finish_backup(const RouteContext& context, const RouteState& state, const Answer& answer,
+                   std::function<void(http::Response)> respond) {
+  if (state.head) return respond(context.backups.head(answer.index));
+  context.backups.begin(std::move(respond));
+}
+
+// Made with the other answers, where those who ask for much come last.
+OrRefusal<RouteCall> begin_metrics(RouteRequest&) { return RouteCall{Read{ShowMetrics{}}}; }
+
+// Prometheus's text format.
+http::Response finish_metrics(const RouteContext&, const RouteState&, const Answer& answer) {
+  return {.status = 200,
+          .content_type = "text/plain; version=0.0.4; charset=utf-8",
+          .headers = {},
+          .body = std::get<Report>(answer.body).text};
+}
+
+OrRefusal<RouteCall> begin_healthz(RouteRequest&) { return RouteCall{Local{AskAlive{}}}; }
+
+http::Response finish_healthz(const RouteContext& context, const RouteState&, const Answer&) {
+  http::Response response = json_response(200, R"({"status":"alive"})");
+  response.headers.push_back({std::string(kNodeDigestHeader), node_digest(context.api.node.identity().name)});
+  return response;
+}
+
+OrRefusal<RouteCall> begin_readyz(RouteRequest&) { return RouteCall{Local{AskReady{}}}; }
+
+http::Response finish_readyz(const RouteContext&, const RouteState&, const Answer&) {
+  return json_response(200, R"({"status":"ready"})");
+}
+
+constexpr std::array kRoutesOfNode{
+    RouteSpec{.methods = kGet,
+              .pattern = "/backup",
+              .verb = Verb::read,
+              .inputs = {.query = kReadParams},
+              .begin = begin_backup,
+              .finish_later = finish_backup},
+    RouteSpec{.methods = kGet,
+              .pattern = "/metrics",
+              .verb = Verb::read,
+              .inputs = {.anything = true},
+              .begin = begin_metrics,
+              .finish = finish_metrics},
+    RouteSpec{.methods = kGet,
+              .pattern = "/healthz",
+              .verb = Verb::open,
+              .inputs = {.anything = true},
+              .begin = begin_healthz,
+              .finish = finish_healthz},
+    RouteSpec{.methods = kGet,
+              .pattern = "/readyz",
+              .verb = Verb::open,
+              .inputs = {.anything = true},
+              .begin = begin_readyz,
+              .finish = finish_readyz},
+};
+
+}  // namespace
+
+std::span<const RouteSpec> node_routes() { return kRoutesOfNode; }
+
+}  // namespace wh

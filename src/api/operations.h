@@ -1,0 +1,231 @@
+// The operations of the product, each typed once: its arguments, what a principal needs for it (Verb), the keys and
+// queues that it touches, its answer, and its errors in words. The protocols (http/, debug/) decode a request into one
+// of these and word its answer; they know no more of the node. Values and pure functions; calls.h carries them out.
+//
+// A new operation: its struct here, its traits below, a case in access.cc if it touches keys or queues, a case in
+// operations.cc that answers it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "api/refusal.h"
+#include "api/slowlog.h"
+#include "base/bytes.h"
+#include "machine/command/command.h"
+#include "machine/machine.h"
+#include "node/node.h"
+#include "raft/types.h"
+#include "security/principal.h"
+
+namespace wh {
+
+// --- writes: commands for the log
+// machine::Set, machine::Delete, machine::Enqueue, machine::Dequeue. They hold views of what the protocol read, which
+// must live until Calls::start returns.
+using Write = machine::Body;
+
+// --- reads: looks at the state, as of a time that the call's consistency says. They own their names.
+
+struct GetKey {
+  std::string key;
+};
+struct CountExisting {
+  std::vector<std::string> keys;  // one given twice counts twice
+};
+struct CountKeys {};
+struct GetFront {
+  std::string queue;
+};
+struct GetLength {
+  std::string queue;
+};
+// The right to make a backup of the state at the answer's index.
+struct MakeBackup {};
+// /metrics: the figures, in Prometheus's form. Never waits for the cluster.
+struct ShowMetrics {};
+
+using Read = std::variant<GetKey, CountExisting, CountKeys, GetFront, GetLength, MakeBackup, ShowMetrics>;
+
+// --- streams: told again and again, the first time at once
+
+// The cluster's own changes (http/cluster_events.h).
+struct WatchCluster {};
+
+using Watch = std::variant<WatchCluster>;
+inline const node::Topic kClusterTopic{node::Topic::Kind::cluster, {}};
+
+// --- changes of the cluster
+
+struct AddMember {
+  std::string name;          // node-id
+  std::string raft_address;  // host:port
+};
+struct RemoveMember {
+  std::string name;
+};
+struct TransferLeadership {
+  std::string name;
+};
+
+using Change = std::variant<AddMember, RemoveMember, TransferLeadership>;
+
+// --- of this node alone: answered at once
+
+struct AskAlive {};
+struct AskReady {};
+struct ShowCluster {};
+// INFO: these sections, or the default ones.
+struct ShowInfo {
+  std::vector<std::string> sections;
+};
+struct GetDirectives {
+  std::string pattern;  // config/glob_pattern.h
+};
+struct SetDirective {
+  std::string name;
+  std::string value;
+};
+struct ResetCounters {};
+struct ShowSlowRequests {
+  size_t count = 0;  // at most
+};
+struct CountSlowRequests {};
+struct ForgetSlowRequests {};
+
+using Local = std::variant<AskAlive, AskReady, ShowCluster, ShowInfo, GetDirectives, SetDirective, ResetCounters,
+                           ShowSlowRequests, CountSlowRequests, ForgetSlowRequests>;
+
+using Operation = std::variant<Write, Read, Watch, Change, Local>;
+
+// Whether nothing is left of it when whoever asked is gone.
+[[nodiscard]] inline bool is_cancellable(const Operation& operation) {
+  return std::holds_alternative<Read>(operation) || std::holds_alternative<Watch>(operation);
+}
+
+// --- what a principal needs for it
+
+struct OperationTraits {
+  std::string_view words;  // "set keys", in a sentence
+  Verb verb;
+};
+
+template <typename T>
+inline constexpr OperationTraits kTraits = T::an_operation_without_traits;
+
+template <>
+inline constexpr OperationTraits kTraits<machine::Set>{"set keys", Verb::write};
+template <>
+inline constexpr OperationTraits kTraits<machine::Delete>{"remove keys", Verb::write};
+template <>
+inline constexpr OperationTraits kTraits<machine::Enqueue>{"enqueue", Verb::write};
+template <>
+inline constexpr OperationTraits kTraits<machine::Dequeue>{"dequeue", Verb::write};
+template <>
+inline constexpr OperationTraits kTraits<GetKey>{"read keys", Verb::read};
+template <>
+inline constexpr OperationTraits kTraits<CountExisting>{"read keys", Verb::read};
+template <>
+inline constexpr OperationTraits kTraits<CountKeys>{"count keys", Verb::read};
+template <>
+inline constexpr OperationTraits kTraits<GetFront>{"read queues", Verb::read};
+template <>
+inline constexpr OperationTraits kTraits<GetLength>{"read queues", Verb::read};
+template <>
+inline constexpr OperationTraits kTraits<MakeBackup>{"make a backup", Verb::read};
+template <>
+inline constexpr OperationTraits kTraits<ShowMetrics>{"see the figures", Verb::read};
+template <>
+inline constexpr OperationTraits kTraits<WatchCluster>{"watch the cluster", Verb::read};
+template <>
+inline constexpr OperationTraits kTraits<AddMember>{"add members", Verb::admin};
+template <>
+inline constexpr OperationTraits kTraits<RemoveMember>{"remove members", Verb::admin};
+template <>
+inline constexpr OperationTraits kTraits<TransferLeadership>{"hand leadership over", Verb::admin};
+template <>
+inline constexpr OperationTraits kTraits<AskAlive>{"ask whether the node lives", Verb::open};
+template <>
+inline constexpr OperationTraits kTraits<AskReady>{"ask whether the node can serve", Verb::open};
+template <>
+inline constexpr OperationTraits kTraits<ShowCluster>{"see the members", Verb::read};
+template <>
+inline constexpr OperationTraits kTraits<ShowInfo>{"see the figures", Verb::read};
+template <>
+inline constexpr OperationTraits kTraits<GetDirectives>{"see the directives", Verb::admin};
+template <>
+inline constexpr OperationTraits kTraits<SetDirective>{"change directives", Verb::admin};
+template <>
+inline constexpr OperationTraits kTraits<ResetCounters>{"reset the counters", Verb::admin};
+template <>
+inline constexpr OperationTraits kTraits<ShowSlowRequests>{"see others' requests", Verb::admin};
+template <>
+inline constexpr OperationTraits kTraits<CountSlowRequests>{"see others' requests", Verb::admin};
+template <>
+inline constexpr OperationTraits kTraits<ForgetSlowRequests>{"forget others' requests", Verb::admin};
+
+[[nodiscard]] OperationTraits traits_of(const Operation& operation);
+
+// --- answers
+
+struct Done {};
+struct Count {
+  uint64_t count = 0;
+};
+struct Enqueued {
+  raft::Index id;
+  uint64_t queue_length = 0;  // with this event
+};
+struct Dequeued {
+  raft::Index id;  // 0: the queue was empty
+  Bytes event;
+};
+// Of GetKey. `value` points into the state: for as long as the callback that was given it.
+struct Value {
+  std::string key;
+  const Bytes* value = nullptr;  // null: there is no such key
+};
+// Of GetFront; likewise.
+struct Front {
+  const machine::Event* event = nullptr;  // null: the queue is empty
+};
+// INFO, /metrics.
+struct Report {
+  Bytes text;
+};
+struct Directives {
+  std::vector<std::pair<std::string, std::string>> values;  // by name
+};
+struct SlowRequests {
+  std::vector<SlowLog::Entry> entries;  // the newest first
+};
+
+struct Answer {
+  raft::Index index;  // a write's own, or that of the state a read saw; 0 where the state was not looked at
+  std::variant<Done, Count, Enqueued, Dequeued, Value, Front, Report, Directives, SlowRequests> body;
+};
+
+// --- how an operation is checked and answered
+
+// The bound that an operation breaks, if any.
+[[nodiscard]] std::optional<Refusal> check_bounds(const Operation& operation);
+
+// The answer to a write of this kind (its place in Write) that was applied, or why it changed nothing.
+[[nodiscard]] OrRefusal<Answer> answer_of_write(size_t kind, raft::Index index, machine::Reply&& reply);
+
+// What a read sees in the state now. MakeBackup is answered Done; ShowMetrics is the caller's.
+[[nodiscard]] Answer look(const machine::Machine& machine, Read&& read);
+
+// Why a call was not applied; `completion.outcome` is not `applied`.
+[[nodiscard]] Refusal refusal_of(const node::Completion& completion);
+
+[[nodiscard]] node::AdminRequest admin_request(Change&& change);
+// What a stream waits on.
+[[nodiscard]] node::Topic topic_of(const Watch& watch);
+
+}  // namespace wh

@@ -1,0 +1,168 @@
+// The one access check: by verb, key and queue, for every operation there is, and before anything is submitted.
+#include "api/access.h"
+
+#include <string>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include "fixture.h"
+
+namespace wh {
+namespace {
+
+// One of each, on the key `orders-1` and the queue `mail`. A new operation needs a line here, or the count below fails.
+std::vector<Operation> one_of_each() {
+  return {Write{machine::Set{{{"orders-1", "v"}}}},
+          Write{machine::Delete{{"orders-1"}}},
+          Write{machine::Enqueue{"mail", "e"}},
+          Write{machine::Dequeue{"mail", std::nullopt}},
+          Read{GetKey{"orders-1"}},
+          Read{CountExisting{{"orders-1"}}},
+          Read{CountKeys{}},
+          Read{GetFront{"mail"}},
+          Read{GetLength{"mail"}},
+          Read{MakeBackup{}},
+          Read{ShowMetrics{}},
+          Watch{WatchCluster{}},
+          Change{AddMember{"n", "h:1"}},
+          Change{RemoveMember{"n"}},
+          Change{TransferLeadership{"n"}},
+          Local{AskAlive{}},
+          Local{AskReady{}},
+          Local{ShowCluster{}},
+          Local{ShowInfo{}},
+          Local{GetDirectives{"*"}},
+          Local{SetDirective{"maxclients", "5"}},
+          Local{ResetCounters{}},
+          Local{ShowSlowRequests{}},
+          Local{CountSlowRequests{}},
+          Local{ForgetSlowRequests{}}};
+}
+
+const Principal kNobody("nobody", {});
+const Principal kReader("reader", {.read = true, .keys = {"*"}, .queues = {"*"}});
+const Principal kWriter("writer", {.write = true, .keys = {"*"}, .queues = {"*"}});
+const Principal kOperator("operator", {.admin = true});
+const Principal kShop("shop", {.read = true, .write = true, .keys = {"orders-*", "stock"}, .queues = {"mail"}});
+
+std::string refused(const Principal& principal, const Operation& operation) {
+  const std::optional<Refusal> refusal = check_access(principal, operation);
+  if (!refusal) return "";
+  CHECK(refusal->kind == RefusalKind::forbidden);
+  CHECK(refusal->not_applied);
+  return refusal->sentence;
+}
+
+struct Silent final : CallOwner {
+  void on_answer(node::Token, OrRefusal<Answer>) override { ++told; }
+  int told = 0;
+};
+
+}  // namespace
+
+TEST_CASE("the list of operations is whole") {
+  CHECK(one_of_each().size() == std::variant_size_v<Write> + std::variant_size_v<Read> + std::variant_size_v<Watch> +
+                                    std::variant_size_v<Change> + std::variant_size_v<Local>);
+}
+
+TEST_CASE("whoever is let in today may do everything, by whatever name") {
+  for (const Principal* principal : {&Principal::anonymous(), &Principal::password_holder()}) {
+    CHECK(principal->may_everything());
+    for (const Operation& operation : one_of_each()) CHECK(refused(*principal, operation).empty());
+  }
+}
+
+TEST_CASE("a principal may do what its verbs are, and what is open to all") {
+  for (const Operation& operation : one_of_each()) {
+    const Verb verb = traits_of(operation).verb;
+    CAPTURE(traits_of(operation).words);
+    CHECK(refused(kNobody, operation).empty() == (verb == Verb::open));
+    CHECK(refused(kReader, operation).empty() == (verb == Verb::open || verb == Verb::read));
+    CHECK(refused(kWriter, operation).empty() == (verb == Verb::open || verb == Verb::write));
+    CHECK(refused(kOperator, operation).empty() == (verb == Verb::open || verb == Verb::admin));
+  }
+  CHECK(refused(kNobody, Write{machine::Enqueue{"mail", "e"}}) == "'nobody' may not enqueue");
+  CHECK(refused(kReader, Local{SetDirective{"a", "b"}}) == "'reader' may not change directives");
+}
+
+TEST_CASE("a principal may touch the keys and queues that it was given, whole names or beginnings of them") {
+  for (const std::string_view key : {"orders-1", "orders-", "stock"}) {
+    CHECK(refused(kShop, Read{GetKey{std::string(key)}}).empty());
+    CHECK(refused(kShop, Write{machine::Set{{{key, "v"}}}}).empty());
+    CHECK(refused(kShop, Write{machine::Delete{{key}}}).empty());
+  }
+  for (const std::string_view key : {"order", "ORDERS-1", "stocks", "xorders-1", "", "*"}) {
+    CHECK_FALSE(refused(kShop, Read{GetKey{std::string(key)}}).empty());
+    CHECK_FALSE(refused(kShop, Read{CountExisting{{"stock", std::string(key)}}}).empty());
+    CHECK_FALSE(refused(kShop, Write{machine::Set{{{"stock", "v"}, {key, "v"}}}}).empty());
+    CHECK_FALSE(refused(kShop, Write{machine::Delete{{"stock", key}}}).empty());
+  }
+  CHECK(refused(kShop, Write{machine::Enqueue{"mail", "e"}}).empty());
+  for (const std::string_view queue : {"mails", "Mail", "event"}) {
+    CHECK_FALSE(refused(kShop, Write{machine::Enqueue{queue, "e"}}).empty());
+    CHECK_FALSE(refused(kShop, Write{machine::Dequeue{queue, std::nullopt}}).empty());
+    CHECK_FALSE(refused(kShop, Read{GetFront{std::string(queue)}}).empty());
+    CHECK_FALSE(refused(kShop, Read{GetLength{std::string(queue)}}).empty());
+  }
+  CHECK(refused(kShop, Read{GetKey{"wages\n"}}) == "'shop' may not read keys, as it touches the key 'wages\\x0a'");
+  CHECK(refused(kShop, Write{machine::Enqueue{"event", "e"}}) ==
+        "'shop' may not enqueue, as it touches the queue 'event'");
+}
+
+TEST_CASE("a backup holds everything: who may not read all may not make one") {
+  CHECK(refused(kShop, Read{MakeBackup{}}) == "'shop' may not make a backup, as it touches all keys and queues");
+  CHECK(refused(kReader, Read{MakeBackup{}}).empty());
+}
+
+TEST_CASE("what a principal may not do is not submitted") {
+  test::Lone lone;
+  Options options;
+  SlowLog slow_log(options);
+  int configured = 0;
+  ApiContext context = test::context_of(options, lone.node, slow_log);
+  context.configure = [&](const std::string&, const std::string&) {
+    ++configured;
+    return ok_status();
+  };
+  context.reset_counters = [&] { ++configured; };
+  Calls calls(context, [&] { return lone.now; });
+  Silent silent;
+  const raft::Index before = lone.node.raft()->log().last_index();
+  for (const Operation& operation : one_of_each()) {
+    if (traits_of(operation).verb == Verb::open) continue;
+    const OrRefusal<Started> started = calls.start(silent, kNobody, operation, {});
+    REQUIRE_FALSE(started.ok());
+    CHECK(started.error().kind == RefusalKind::forbidden);
+  }
+  CHECK(lone.node.pending() == 0);
+  CHECK_FALSE(calls.ready());
+  lone.persist();
+  CHECK(lone.node.raft()->log().last_index() == before);
+  CHECK_FALSE(calls.deliver([] { return true; }));
+  CHECK(silent.told == 0);
+  CHECK(configured == 0);
+
+  // The same calls of one who may are carried out.
+  CHECK(calls.start(silent, kShop, Write{machine::Set{{{"orders-1", "v"}}}}, {}).ok());
+  lone.persist();
+  CHECK(calls.deliver([] { return true; }));
+  CHECK(silent.told == 1);
+  CHECK(lone.node.machine().exists("orders-1"));
+  CHECK(calls.start(silent, kOperator, Local{SetDirective{"a", "b"}}, {}).ok());
+  CHECK(configured == 1);
+}
+
+// A principal without a right is told so, whatever else is wrong with what it asks.
+TEST_CASE("access is asked before bounds are") {
+  test::Lone lone;
+  const Options options;
+  SlowLog slow_log(options);
+  Calls calls(test::context_of(options, lone.node, slow_log), [&] { return lone.now; });
+  Silent silent;
+  const Operation empty_key = Write{machine::Set{{{"", "v"}}}};
+  CHECK(calls.start(silent, kNobody, empty_key, {}).error().kind == RefusalKind::forbidden);
+  CHECK(calls.start(silent, kWriter, empty_key, {}).error().kind == RefusalKind::malformed);
+}
+
+}  // namespace wh

@@ -1,0 +1,169 @@
+// The table of the debug port's commands, row by row, and the words that its errors begin with.
+#include "api/debug/commands.h"
+
+#include <algorithm>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include "fixture.h"
+
+namespace wh {
+namespace {
+
+using Words = std::vector<std::string>;
+
+// Arguments that each command takes. A new command needs a line here.
+const std::map<std::string_view, std::vector<Words>>& samples() {
+  static const std::map<std::string_view, std::vector<Words>> all{
+      {"get", {{"k"}}},
+      {"set", {{"k", "v"}}},
+      {"mset", {{"a", "1"}, {"a", "1", "b", "2"}}},
+      {"del", {{"a"}, {"a", "b"}}},
+      {"exists", {{"a"}, {"a", "b"}}},
+      {"dbsize", {{}}},
+      {"rpush", {{"q", "e"}}},
+      {"lpop", {{"q"}}},
+      {"lindex", {{"q", "0"}}},
+      {"llen", {{"q"}}},
+      {"info", {{}, {"raft", "cpu"}}},
+      {"config", {{"GET", "*"}, {"SET", "maxclients", "100"}, {"RESETSTAT"}}},
+      {"slowlog", {{"GET"}, {"GET", "5"}, {"GET", "-1"}, {"LEN"}, {"RESET"}, {"HELP"}}},
+      {"cluster", {{}}},
+  };
+  return all;
+}
+
+// For each command, with each of its samples, the name in front.
+template <typename Use>
+void each_command(Use use) {
+  for (const CommandSpec& spec : command_specs()) {
+    CAPTURE(spec.command.name);
+    const auto sample = samples().find(spec.command.name);
+    REQUIRE_MESSAGE(sample != samples().end(), "a command without a sample here");
+    for (Words words : sample->second) {
+      words.insert(words.begin(), std::string(spec.command.name));
+      use(spec, std::move(words));
+    }
+  }
+}
+
+bool has_flag(const debug::Command& command, std::string_view flag) {
+  return (" " + std::string(command.flags) + " ").find(" " + std::string(flag) + " ") != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("each command makes an operation whose verb fits the flags and the overlap of its row") {
+  each_command([](const CommandSpec& spec, Words words) {
+    CHECK(debug::arity_fits(spec.command, words.size()));
+    CommandBegun begun = spec.begin(words);
+    REQUIRE(begun.ok());
+    const auto* operation = std::get_if<Operation>(&*begun);
+    if (operation == nullptr) return;  // SLOWLOG HELP
+    const bool writes = std::holds_alternative<Write>(*operation);
+    CHECK(writes == (spec.command.overlap == debug::Overlap::write));
+    CHECK(writes == has_flag(spec.command, "write"));
+    CHECK(std::holds_alternative<Read>(*operation) == has_flag(spec.command, "readonly"));
+    CHECK((traits_of(*operation).verb == Verb::admin) == has_flag(spec.command, "admin"));
+  });
+  CHECK(command_specs().size() == samples().size());
+}
+
+TEST_CASE("each command: the sample is answered without an error") {
+  test::Fronts fronts;
+  each_command([&](const CommandSpec&, Words words) {
+    const std::string reply = fronts.command(words);
+    CHECK_FALSE(reply.empty());
+    CHECK(reply.ends_with("\r\n"));
+    CHECK_FALSE(reply.starts_with('-'));
+  });
+}
+
+TEST_CASE("each command: too few and too many words, in Redis's sentence") {
+  test::Fronts fronts;
+  for (const CommandSpec& spec : command_specs()) {
+    const std::string name(spec.command.name);
+    CAPTURE(name);
+    const size_t least = static_cast<size_t>(std::abs(spec.command.arity));
+    const std::string wrong = "-ERR wrong number of arguments for '" + name + "' command\r\n";
+    Words words{name};
+    while (words.size() + 1 < least) words.emplace_back("w");
+    if (least > 1) CHECK(fronts.command(words) == wrong);
+    if (spec.command.arity < 0) continue;
+    while (words.size() <= least) words.emplace_back("w");
+    CHECK(fronts.command(words) == wrong);
+  }
+  CHECK(fronts.command({"mset", "a", "1", "b"}) == "-ERR wrong number of arguments for 'mset' command\r\n");
+}
+
+TEST_CASE("each command that touches a key or a queue: its errors name what is wrong, and nothing is done") {
+  test::Fronts fronts;
+  const raft::Index before = fronts.node.raft()->log().last_index();
+  for (const CommandSpec& spec : command_specs()) {
+    if (spec.command.first_key == 0) continue;
+    Words words = samples().at(spec.command.name).back();
+    words.insert(words.begin(), std::string(spec.command.name));
+    CAPTURE(words[0]);
+    const bool queue = words[1] == "q";
+    words[static_cast<size_t>(spec.command.first_key)].clear();
+    CHECK(fronts.command(words) ==
+          (queue ? "-ERR a queue's name must not be empty\r\n" : "-ERR a key must not be empty\r\n"));
+    words[static_cast<size_t>(spec.command.first_key)] = std::string(5'000, 'x');
+    CHECK(fronts.command(words) ==
+          (queue ? "-ERR a queue's name has at most 128 bytes\r\n" : "-ERR a key has at most 4096 bytes\r\n"));
+  }
+  CHECK(fronts.node.raft()->log().last_index() == before);
+}
+
+TEST_CASE("subcommands that there are not, and arguments that they do not take") {
+  test::Fronts fronts;
+  constexpr std::string_view kConfig = "-ERR CONFIG GET pattern, CONFIG SET directive value, or CONFIG RESETSTAT\r\n";
+  constexpr std::string_view kSlowLog = "-ERR unknown subcommand or wrong number of arguments: try SLOWLOG HELP\r\n";
+  for (const Words& words : {Words{"config", "get"}, Words{"config", "get", "a", "b"}, Words{"config", "set", "a"},
+                             Words{"config", "rewrite"}, Words{"config", "resetstat", "x"}})
+    CHECK(fronts.command(words) == kConfig);
+  for (const Words& words : {Words{"slowlog", "get", "1", "2"}, Words{"slowlog", "len", "x"}, Words{"slowlog", "drop"}})
+    CHECK(fronts.command(words) == kSlowLog);
+  for (const std::string count : {"x", "-2", "1x", ""})
+    CHECK(fronts.command({"slowlog", "get", count}) == "-ERR count should be greater than or equal to -1\r\n");
+  CHECK(fronts.command({"lindex", "q", "1"}).starts_with("-ERR only the front of a queue can be looked at"));
+  CHECK(fronts.command({"config", "set", "no-such", "1"}).starts_with("-ERR "));
+  CHECK(fronts.command({"config", "set", "port", "1"}).starts_with("-ERR "));
+}
+
+TEST_CASE("without the password each command is -NOAUTH, and nothing is done") {
+  test::Fronts fronts;
+  fronts.options.requirepass = "secret";
+  fronts.debug.reconfigure();
+  const raft::Index before = fronts.node.raft()->log().last_index();
+  each_command([&](const CommandSpec&, Words words) { CHECK(fronts.command(words).starts_with("-NOAUTH ")); });
+  CHECK(fronts.node.raft()->log().last_index() == before);
+}
+
+TEST_CASE("each kind of refusal begins with a word that says what to do") {
+  const auto word = [](RefusalKind kind, bool write, bool not_applied = true) {
+    const std::string reply = refusal_reply({.kind = kind, .sentence = "why", .not_applied = not_applied}, write);
+    REQUIRE(reply.ends_with(" why\r\n"));
+    return reply.substr(0, reply.find(' '));
+  };
+  for (const bool write : {true, false}) {
+    CHECK(word(RefusalKind::malformed, write) == "-ERR");
+    CHECK(word(RefusalKind::not_found, write) == "-ERR");
+    CHECK(word(RefusalKind::conflict, write) == "-ERR");
+    CHECK(word(RefusalKind::precondition, write) == "-ERR");
+    CHECK(word(RefusalKind::too_large, write) == "-ERR");
+    CHECK(word(RefusalKind::unauthenticated, write) == "-NOAUTH");
+    CHECK(word(RefusalKind::forbidden, write) == "-DENIED");
+    CHECK(word(RefusalKind::no_room, write) == "-OOM");
+    CHECK(word(RefusalKind::timed_out, write, false) == "-UNKNOWN");
+  }
+  CHECK(word(RefusalKind::unavailable, true) == "-NOTAPPLIED");
+  CHECK(word(RefusalKind::unavailable, false) == "-ERR");
+  CHECK(word(RefusalKind::overloaded, true) == "-NOTAPPLIED");
+  CHECK(word(RefusalKind::overloaded, false) == "-ERR");
+}
+
+}  // namespace wh

@@ -1,0 +1,325 @@
+// The table of HTTP's routes, row by row: methods, what a request may carry, what an answer says of what became of it.
+#include "api/http/routes.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include "fixture.h"
+
+namespace wh {
+namespace {
+
+using http::Method;
+
+constexpr Method kMethods[] = {Method::get, Method::post, Method::put, Method::del};
+constexpr std::string_view kJson = "Content-Type: application/json\r\n";
+
+// A request that its route takes. Of a path with a name, the name is `n`.
+struct Sample {
+  std::string query;
+  std::string body;
+  std::string_view fields;
+};
+
+// By method and pattern. A new route needs a line here.
+const std::map<std::pair<Method, std::string_view>, Sample>& requests() {
+  static const std::map<std::pair<Method, std::string_view>, Sample> all{
+      {{Method::post, "/event"}, {"", "event=e", test::kForm}},
+      {{Method::get, "/event"}, {}},
+      {{Method::del, "/event"}, {}},
+      {{Method::post, "/key"}, {"", R"({"a":"1"})", kJson}},
+      {{Method::get, "/key/{name}"}, {}},
+      {{Method::del, "/key/{name}"}, {}},
+      {{Method::post, "/keys/{key}"}, {"", R"({"value":"1"})", kJson}},
+      {{Method::get, "/keys/{key}"}, {}},
+      {{Method::get, "/set"}, {"key=k&value=v", "", {}}},
+      {{Method::post, "/set"}, {"key=k&value=v", "", {}}},
+      {{Method::get, "/get"}, {"key=k", "", {}}},
+      {{Method::get, "/remove"}, {"key=k", "", {}}},
+      {{Method::post, "/remove"}, {"key=k", "", {}}},
+      {{Method::get, "/join"}, {"nodeId=n&raftPort=1&host=h", "", {}}},
+      {{Method::post, "/join"}, {"nodeId=n&raftPort=1&host=h", "", {}}},
+      {{Method::get, "/cluster"}, {}},
+      {{Method::get, "/cluster/events"}, {}},
+      {{Method::post, "/cluster/members"}, {"", R"({"id":"n","raft_address":"h:1"})", kJson}},
+      {{Method::del, "/cluster/members/{id}"}, {}},
+      {{Method::post, "/cluster/transfer"}, {"", R"({"id":"n"})", kJson}},
+      {{Method::get, "/backup"}, {}},
+      {{Method::get, "/metrics"}, {}},
+      {{Method::get, "/healthz"}, {}},
+      {{Method::get, "/readyz"}, {}},
+  };
+  return all;
+}
+
+std::string path_of(std::string_view pattern) {
+  const size_t brace = pattern.find('{');
+  return std::string(pattern.substr(0, brace)) + (brace == std::string_view::npos ? "" : "n");
+}
+
+std::string with_query(std::string_view pattern, const std::string& query) {
+  return path_of(pattern) + (query.empty() ? "" : "?" + query);
+}
+
+// For each route and each of its methods.
+template <typename Use>
+void each_route(Use use) {
+  for (const RouteSpec& route : route_table())
+    for (const Method method : kMethods) {
+      if ((route.methods & http::bit(method)) == 0) continue;
+      const auto sample = requests().find({method, route.pattern});
+      CAPTURE(route.pattern);
+      CAPTURE(http::method_name(method));
+      REQUIRE_MESSAGE(sample != requests().end(), "a route without a sample here");
+      use(route, method, sample->second);
+    }
+}
+
+}  // namespace
+
+TEST_CASE("each route makes an operation of the verb that its row says") {
+  size_t rows = 0;
+  each_route([&](const RouteSpec& route, Method method, const Sample& sample) {
+    ++rows;
+    http::Request request;
+    request.method = method;
+    request.body = sample.body;
+    http::test::Wire wire;
+    const http::test::MemoryStream stream(wire);
+    RouteRequest made{request, route.inputs, stream, {}, *http::parse_form(sample.query)};
+    if (route.pattern.find('{') != std::string_view::npos) made.params.emplace_back("n");
+    const OrRefusal<RouteCall> call = route.begin(made);
+    REQUIRE(call.ok());
+    CHECK(traits_of(call->operation).verb == route.verb);
+    // What takes ?consistency= is a look at the state, and the other way round; but /metrics never waits.
+    const auto* read = std::get_if<Read>(&call->operation);
+    CHECK((read != nullptr && !std::holds_alternative<ShowMetrics>(*read)) ==
+          (route.inputs.query.find("consistency") != std::string_view::npos));
+    CHECK((route.finish == nullptr) == (route.finish_later != nullptr));
+    CHECK(std::holds_alternative<Watch>(call->operation) == route.stream);
+  });
+  CHECK(rows == requests().size());
+}
+
+TEST_CASE("each route: the sample is taken, and says what a write became") {
+  test::Fronts fronts;
+  each_route([&](const RouteSpec& route, Method method, const Sample& sample) {
+    if (route.finish_later != nullptr || std::string_view(route.pattern) == "/join" ||
+        route.pattern.starts_with("/cluster/"))
+      return;  // they need more than one node, or a disk
+    const http::test::Answer answer =
+        fronts.ask(std::string(http::method_name(method)), with_query(route.pattern, sample.query), sample.body,
+                   std::string(sample.fields));
+    CHECK((answer.status / 100 == 2 || answer.status == 404));
+    const bool data = route.verb == Verb::write || route.inputs.query.find("consistency") != std::string_view::npos;
+    CHECK((answer.header("Wormhole-Index") != nullptr) == data);
+    CHECK(answer.header("Date") != nullptr);
+    CHECK(answer.header("Wormhole-Outcome") == nullptr);
+  });
+}
+
+TEST_CASE("each path: other methods are 405 with Allow, OPTIONS names them too") {
+  test::Fronts fronts;
+  std::map<std::string_view, unsigned> methods;
+  for (const RouteSpec& route : route_table()) methods[route.pattern] |= route.methods;
+  for (const auto& [pattern, mask] : methods) {
+    CAPTURE(pattern);
+    std::set<std::string> allowed{"OPTIONS"};
+    for (const Method method : kMethods)
+      if ((mask & http::bit(method)) != 0) allowed.emplace(http::method_name(method));
+    if (allowed.contains("GET")) allowed.insert("HEAD");
+    const auto listed = [](const http::test::Answer& answer) {
+      std::set<std::string> names;
+      REQUIRE(answer.header("Allow") != nullptr);
+      std::string text = *answer.header("Allow");
+      for (size_t at = 0; at < text.size();) {
+        const size_t end = std::min(text.find(", ", at), text.size());
+        names.insert(text.substr(at, end - at));
+        at = end + 2;
+      }
+      return names;
+    };
+    const http::test::Answer options = fronts.ask("OPTIONS", path_of(pattern));
+    CHECK(options.status == 204);
+    CHECK(listed(options) == allowed);
+    for (const Method method : kMethods) {
+      if ((mask & http::bit(method)) != 0) continue;
+      const http::test::Answer answer = fronts.ask(std::string(http::method_name(method)), path_of(pattern));
+      CHECK(answer.status == 405);
+      CHECK(listed(answer) == allowed);
+      if (method != Method::get) CHECK(*answer.header("Wormhole-Outcome") == "not-applied");
+    }
+  }
+}
+
+TEST_CASE("each route: a parameter that it does not know is refused, and nothing is done") {
+  test::Fronts fronts;
+  const raft::Index before = fronts.node.raft()->log().last_index();
+  each_route([&](const RouteSpec& route, Method method, const Sample& sample) {
+    const std::string query = sample.query.empty() ? "zzz=1" : sample.query + "&zzz=1";
+    if (route.inputs.anything || route.finish_later != nullptr) return;
+    const http::test::Answer answer =
+        fronts.ask(std::string(http::method_name(method)), with_query(route.pattern, query), sample.body,
+                   std::string(sample.fields));
+    CHECK(answer.status == 400);
+    CHECK(test::sentence_of(answer).starts_with("the parameter 'zzz' is not known here"));
+    CHECK((answer.header("Wormhole-Outcome") != nullptr) == route.changes_state());
+    if (route.changes_state()) CHECK(*answer.header("Wormhole-Outcome") == "not-applied");
+  });
+  CHECK(fronts.node.raft()->log().last_index() == before);
+}
+
+TEST_CASE("each route: a precondition that it does not evaluate is refused, not ignored") {
+  test::Fronts fronts;
+  each_route([&](const RouteSpec& route, Method method, const Sample& sample) {
+    if (route.inputs.anything) return;
+    for (const std::string name : {"If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since"}) {
+      if ((name == "If-Match" && route.inputs.entity_tags) || (name == "If-None-Match" && route.inputs.not_entity_tags))
+        continue;
+      CAPTURE(name);
+      const http::test::Answer answer =
+          fronts.ask(std::string(http::method_name(method)), with_query(route.pattern, sample.query), sample.body,
+                     name + ": \"1\"\r\n" + std::string(sample.fields));
+      CHECK(answer.status == 400);
+      CHECK(test::sentence_of(answer).starts_with("the precondition " + name + " is not evaluated here"));
+    }
+  });
+}
+
+TEST_CASE("each route that reads a body: another media type is 415, a field or member it does not know 400") {
+  test::Fronts fronts;
+  each_route([&](const RouteSpec& route, Method method, const Sample& sample) {
+    if (method != Method::post) return;
+    const auto post = [&](const std::string& body, std::string_view fields) {
+      return fronts.ask("POST", with_query(route.pattern, sample.query), body, std::string(fields));
+    };
+    CHECK(post("x", "Content-Type: multipart/form-data; boundary=b\r\n").status == 415);
+    if (!route.inputs.form.empty()) {
+      const http::test::Answer answer = post("zzz=1", test::kForm);
+      CHECK(answer.status == 400);
+      CHECK(test::sentence_of(answer).starts_with("the form field 'zzz' is not known here"));
+    } else if (route.inputs.json != "*") {
+      const http::test::Answer answer = post(R"({"zzz":"1"})", kJson);
+      CHECK(answer.status == 400);
+      CHECK(test::sentence_of(answer).starts_with("the member 'zzz' is not known here"));
+    }
+  });
+}
+
+TEST_CASE("each route: without the password 401 and not applied, but what is open to all") {
+  test::Fronts fronts;
+  fronts.options.requirepass = "secret";
+  const raft::Index before = fronts.node.raft()->log().last_index();
+  each_route([&](const RouteSpec& route, Method method, const Sample& sample) {
+    const http::test::Answer answer =
+        fronts.ask(std::string(http::method_name(method)), with_query(route.pattern, sample.query), sample.body,
+                   std::string(sample.fields));
+    CHECK((answer.status == 401) == (route.verb != Verb::open));
+    CHECK((answer.header("WWW-Authenticate") != nullptr) == (route.verb != Verb::open));
+    CHECK((answer.header("Wormhole-Outcome") != nullptr) == route.changes_state());
+  });
+  CHECK(fronts.node.raft()->log().last_index() == before);
+  CHECK(fronts.ask("GET", "/event", "", "Authorization: Bearer secret\r\n").status == 200);
+}
+
+TEST_CASE("each route: another site's page may change nothing, nor make this node work for it") {
+  test::Fronts fronts;
+  each_route([&](const RouteSpec& route, Method method, const Sample& sample) {
+    if (!route.changes_state() && route.finish_later == nullptr && !route.stream) return;
+    for (const std::string field : {"Sec-Fetch-Site: cross-site\r\n", "Origin: http://evil.example\r\n"})
+      CHECK(fronts
+                .ask(std::string(http::method_name(method)), with_query(route.pattern, sample.query), sample.body,
+                     field + std::string(sample.fields))
+                .status == 403);
+  });
+}
+
+TEST_CASE("writes by GET: only the routes that have them, not by HEAD, and not where the directive says no") {
+  test::Fronts fronts;
+  each_route([&](const RouteSpec& route, Method method, const Sample& sample) {
+    if (method != Method::get) return;
+    CHECK(route.writes_by_get == route.changes_state());
+    if (!route.writes_by_get) return;
+    const std::string target = with_query(route.pattern, sample.query);
+    fronts.options.get_writes = GetWrites::loopback;
+    CHECK(fronts.ask("HEAD", target).status == 405);
+    fronts.options.get_writes = GetWrites::no;
+    const http::test::Answer answer = fronts.ask("GET", target);
+    CHECK(answer.status == 405);
+    CHECK(*answer.header("Allow") == "POST, OPTIONS");
+    CHECK(*answer.header("Wormhole-Outcome") == "not-applied");
+  });
+}
+
+TEST_CASE("each kind of refusal has its status, and says whether a write was not applied") {
+  const std::map<RefusalKind, int> statuses{
+      {RefusalKind::malformed, 400},  {RefusalKind::unauthenticated, 401}, {RefusalKind::forbidden, 403},
+      {RefusalKind::not_found, 404},  {RefusalKind::wrong_method, 405},    {RefusalKind::not_presentable, 406},
+      {RefusalKind::conflict, 409},   {RefusalKind::precondition, 412},    {RefusalKind::too_large, 413},
+      {RefusalKind::wrong_type, 415}, {RefusalKind::too_many, 429},        {RefusalKind::unavailable, 503},
+      {RefusalKind::overloaded, 503}, {RefusalKind::timed_out, 504},       {RefusalKind::no_room, 507},
+      {RefusalKind::elsewhere, 503}};
+  CHECK(statuses.size() == static_cast<size_t>(RefusalKind::elsewhere) + 1);
+  for (const auto& [kind, status] : statuses) {
+    CHECK(status_of(kind) == status);
+    for (const bool not_applied : {true, false}) {
+      const http::Response response = refusal_response(
+          {.kind = kind, .sentence = "why", .not_applied = not_applied, .index = raft::Index{7}}, true);
+      CHECK(response.status == status);
+      CHECK(response.body.view() == "{\"error\": \"why\"}\n");
+      const auto has = [&](std::string_view name, std::string_view value) {
+        return std::any_of(response.headers.begin(), response.headers.end(),
+                           [&](const http::Header& field) { return field.name == name && field.value == value; });
+      };
+      CHECK(has("Wormhole-Outcome", not_applied ? "not-applied" : "unknown"));
+      CHECK(has("Wormhole-Index", "7"));
+      CHECK(has("Retry-After", "1") == (kind == RefusalKind::overloaded));
+    }
+    const http::Response read = refusal_response({.kind = kind, .sentence = "why"}, false);
+    for (const http::Header& field : read.headers) CHECK(field.name != "Wormhole-Outcome");
+  }
+}
+
+TEST_CASE("consistency is one of two words") {
+  test::Fronts fronts;
+  CHECK(fronts.ask("GET", "/event?consistency=stale").status == 200);
+  CHECK(fronts.ask("GET", "/event?consistency=linearizable").status == 200);
+  CHECK(fronts.ask("GET", "/event?consistency=eventual").status == 400);
+}
+
+TEST_CASE("the paths are named where there is nothing") {
+  test::Fronts fronts;
+  const http::test::Answer answer = fronts.ask("GET", "/nothing");
+  CHECK(answer.status == 404);
+  for (const RouteSpec& route : route_table())
+    CHECK(test::sentence_of(answer).find(route.pattern) != std::string::npos);
+}
+
+TEST_CASE("a stream begins with what is so, is ended with its client, and HEAD begins none") {
+  test::Fronts fronts;
+  http::test::Wire wire;
+  fronts.http.accept(std::make_unique<http::test::MemoryStream>(wire));
+  wire.handler->on_data("HEAD /cluster/events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
+  CHECK(wire.output.starts_with("HTTP/1.1 200 "));
+  CHECK(wire.output.ends_with("\r\n\r\n"));
+  CHECK(fronts.http.counters().streams == 0);
+  wire.handler->on_close("");
+  wire = {};
+  fronts.http.accept(std::make_unique<http::test::MemoryStream>(wire));
+  wire.handler->on_data("GET /cluster/events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
+  for (int turn = 0; turn < 10; ++turn) fronts.pump();
+  CHECK(fronts.http.streams() == 1);
+  CHECK(wire.output.find("text/event-stream") != std::string::npos);
+  CHECK(wire.output.find("event: role") != std::string::npos);
+  wire.handler->on_close("");
+  fronts.http.reap();
+  CHECK(fronts.http.streams() == 0);
+  CHECK(fronts.node.waiting() == 0);
+}
+
+}  // namespace wh
