@@ -43,6 +43,7 @@ constexpr std::string_view kSecurity = "SECURITY";
 
 using O = Options;
 using T = OptionType;
+using P = OptionPart;
 
 // clang-format off
 const OptionSpec kTable[] = {
@@ -60,9 +61,9 @@ const OptionSpec kTable[] = {
   {.section = kNetwork, .name = "tcp-backlog", .type = T::integer, .field = number<&O::tcp_backlog>(),
    .doc = "connections that may wait to be accepted", .min = 1, .max = 65535},
   {.section = kNetwork, .name = "tcp-keepalive", .type = T::integer, .field = number<&O::tcp_keepalive_s>(),
-   .doc = "seconds between probes of a silent client; 0: none", .max = 32767, .changeable = true},
+   .doc = "seconds between probes of a silent client; 0: none", .max = 32767, .applied_by = P::listeners},
   {.section = kNetwork, .name = "timeout", .type = T::integer, .field = number<&O::timeout_s>(),
-   .doc = "seconds after which an idle client is closed; 0: never", .max = 31'536'000, .changeable = true},
+   .doc = "seconds after which an idle client is closed; 0: never", .max = 31'536'000, .applied_by = P::fronts},
 
   {.section = kTls, .name = "tls-port", .type = T::integer, .field = number<&O::tls_port>(),
    .doc = "HTTPS; 0 turns it off", .max = kMaxPort},
@@ -82,10 +83,10 @@ const OptionSpec kTable[] = {
   {.section = kGeneral, .name = "dir", .field = &O::dir, .doc = "data directory; one process at a time holds it",
    .check = check_directory, .may_be_empty = false, .is_path = true, .seed_environment = "RAFT_VOLUME_DIR"},
   {.section = kGeneral, .name = "loglevel", .type = T::choice, .field = number<&O::loglevel>(),
-   .doc = "the least important lines that are logged", .choices = "debug|verbose|notice|warning", .changeable = true},
+   .doc = "the least important lines that are logged", .choices = "debug|verbose|notice|warning", .applied_by = P::log},
   {.section = kGeneral, .name = "log-format", .type = T::choice, .field = number<&O::log_format>(),
    .doc = "how a line of the log looks: as Redis's, or as key=value pairs", .choices = "plain|logfmt",
-   .changeable = true},
+   .applied_by = P::log},
   {.section = kGeneral, .name = "logfile", .field = &O::logfile, .doc = "where the log goes; empty: standard output",
    .is_path = true},
   {.section = kGeneral, .name = "pidfile", .field = &O::pidfile, .doc = "where to write the process id; empty: nowhere",
@@ -119,60 +120,60 @@ const OptionSpec kTable[] = {
    .field = number<&O::raft_election_timeout_ms>(),
    .doc = "milliseconds; without a leader for one to two times this: an election", .min = 2, .max = 600'000},
   {.section = kRaft, .name = "raft-snapshot-entries", .type = T::integer, .field = number<&O::raft_snapshot_entries>(),
-   .doc = "a snapshot after this many log entries", .min = 1, .max = 1'000'000'000, .changeable = true},
+   .doc = "a snapshot after this many log entries", .min = 1, .max = 1'000'000'000, .applied_by = P::node},
   {.section = kRaft, .name = "raft-snapshot-bytes", .type = T::memory, .field = number<&O::raft_snapshot_bytes>(),
-   .doc = "or after this much log, whichever comes first", .min = kKb, .max = 1024 * kGb, .changeable = true},
+   .doc = "or after this much log, whichever comes first", .min = kKb, .max = 1024 * kGb, .applied_by = P::node},
   {.section = kRaft, .name = "raft-snapshot-rate", .type = T::memory, .field = number<&O::raft_snapshot_rate>(),
-   .doc = "bytes a second of snapshots sent to other members; 0: no limit", .max = 1024 * kGb, .changeable = true},
+   .doc = "bytes a second of snapshots sent to other members; 0: no limit", .max = 1024 * kGb, .applied_by = P::node},
   {.section = kRaft, .name = "raft-log-cache", .type = T::memory, .field = number<&O::raft_log_cache_bytes>(),
    .doc = "log entries kept in memory", .min = kKb, .max = 64 * kGb},
   {.section = kRaft, .name = "raft-max-uncommitted", .type = T::memory,
    .field = number<&O::raft_max_uncommitted_bytes>(), .doc = "beyond this much in flight a write is refused with 503",
-   .min = kKb, .max = 64 * kGb, .changeable = true},
+   .min = kKb, .max = 64 * kGb, .applied_by = P::node},
 
   {.section = kDurability, .name = "appendfsync", .type = T::choice, .field = number<&O::appendfsync>(),
    .doc = "when acknowledged entries are on disk", .choices = "always|everysec|no"},
 
   {.section = kClients, .name = "follower-writes", .type = T::choice, .field = number<&O::follower_writes>(),
-   .doc = "what a follower does with a write", .choices = "auto|forward|redirect", .changeable = true},
+   .doc = "what a follower does with a write", .choices = "auto|forward|redirect", .applied_by = P::use},
   {.section = kClients, .name = "read-consistency", .type = T::choice, .field = number<&O::read_consistency>(),
-   .doc = "the default of a read", .choices = "linearizable|stale", .changeable = true},
+   .doc = "the default of a read", .choices = "linearizable|stale", .applied_by = P::use},
   {.section = kClients, .name = "request-timeout", .type = T::integer, .field = number<&O::request_timeout_ms>(),
    .doc = "milliseconds after which a pending request is answered 503 or 504", .min = 1, .max = kHourMs,
-   .changeable = true},
+   .applied_by = P::node},
 
   {.section = kLimits, .name = "maxclients", .type = T::integer, .field = number<&O::maxclients>(),
-   .doc = "clients connected at the same time", .min = 1, .max = 1'000'000, .changeable = true},
+   .doc = "clients connected at the same time", .min = 1, .max = 1'000'000, .applied_by = P::descriptors},
   {.section = kLimits, .name = "max-waiting", .type = T::integer, .field = number<&O::max_waiting>(),
-   .doc = "requests that wait for something to happen, and streams", .min = 1, .max = 1'000'000, .changeable = true},
+   .doc = "requests that wait for something to happen, and streams", .min = 1, .max = 1'000'000, .applied_by = P::node},
   // A write travels between members in one frame of at most 8 MiB, encoded.
   {.section = kLimits, .name = "http-max-body", .type = T::memory, .field = number<&O::http_max_body_bytes>(),
-   .doc = "a larger request body is refused with 413", .min = 1, .max = 4 * kMb, .changeable = true},
+   .doc = "a larger request body is refused with 413", .min = 1, .max = 4 * kMb, .applied_by = P::fronts},
   {.section = kLimits, .name = "client-buffer-limit", .type = T::memory, .field = number<&O::client_buffer_limit_bytes>(),
-   .doc = "memory that all clients together may hold, in and out; 0: no limit", .max = UINT64_MAX, .changeable = true},
+   .doc = "memory that all clients together may hold, in and out; 0: no limit", .max = UINT64_MAX, .applied_by = P::buffers},
   {.section = kLimits, .name = "slowlog-log-slower-than", .type = T::integer,
    .field = number<&O::slowlog_slower_than_us>(),
    .doc = "microseconds from which on SLOWLOG keeps a request; 0: every one; -1: none", .max = 3'600'000'000,
-   .may_be_off = true, .changeable = true},
+   .may_be_off = true, .applied_by = P::use},
   {.section = kLimits, .name = "slowlog-max-len", .type = T::integer, .field = number<&O::slowlog_max_len>(),
-   .doc = "how many requests SLOWLOG keeps", .max = 100'000, .changeable = true},
+   .doc = "how many requests SLOWLOG keeps", .max = 100'000, .applied_by = P::use},
   {.section = kLimits, .name = "maxmemory", .type = T::memory, .field = number<&O::maxmemory_bytes>(),
-   .doc = "data beyond this is refused with 507; 0: no limit", .max = UINT64_MAX, .changeable = true},
+   .doc = "data beyond this is refused with 507; 0: no limit", .max = UINT64_MAX, .applied_by = P::node},
   {.section = kLimits, .name = "min-free-disk", .type = T::memory, .field = number<&O::min_free_disk_bytes>(),
    .doc = "with less free on the disk, what adds data is refused with 507; 0: no limit", .max = 1024 * kGb,
-   .changeable = true},
+   .applied_by = P::node},
 
   {.section = kSecurity, .name = "protected-mode", .type = T::flag, .field = number<&O::protected_mode>(),
-   .doc = "without authentication only loopback is served", .changeable = true},
+   .doc = "without authentication only loopback is served", .applied_by = P::use},
   {.section = kSecurity, .name = "requirepass", .type = T::secret, .field = &O::requirepass,
-   .doc = "the password of clients; empty: none", .changeable = true},
+   .doc = "the password of clients; empty: none", .applied_by = P::fronts},
   {.section = kSecurity, .name = "cluster-secret", .type = T::secret, .field = &O::cluster_secret,
    .doc = "the secret that members prove to each other; empty: none"},
   {.section = kSecurity, .name = "allowed-hosts", .type = T::list, .field = &O::allowed_hosts,
    .doc = "further names a Host header may carry when there is no password", .max = 256, .check = check_allowed_host,
-   .changeable = true},
+   .applied_by = P::use},
   {.section = kSecurity, .name = "get-writes", .type = T::choice, .field = number<&O::get_writes>(),
-   .doc = "who may write with GET on /set, /remove and /join", .choices = "loopback|yes|no", .changeable = true},
+   .doc = "who may write with GET on /set, /remove and /join", .choices = "loopback|yes|no", .applied_by = P::use},
 };
 // clang-format on
 
@@ -385,7 +386,7 @@ Status set_option(Options& options, std::string_view name, std::string_view valu
     return Error{"unknown directive " + quoted_name(shown_name(name)) +
                  (nearest.empty() ? "" : "; did you mean " + quoted_name(nearest) + "?")};
   }
-  if (!spec->changeable)
+  if (!spec->changeable())
     return Error{quoted_name(spec->name) + " cannot be changed at run time: change the config file and restart"};
   Options changed = options;
   if (Status status = assign_option(changed, *spec, option_words(*spec, value)); !status) return status;

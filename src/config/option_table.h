@@ -35,6 +35,20 @@ struct NumberField {
 using TextField = std::string Options::*;
 using ListField = std::vector<std::string> Options::*;
 
+// Which part of the program takes a change at run time (CONFIG SET). The server has a function for each; a part that
+// looks at the options at every use needs none.
+enum class OptionPart : uint8_t {
+  fixed,        // none: it cannot be changed
+  use,          // whoever uses it looks at it anew each time
+  log,          // level and format
+  descriptors,  // how many are kept for clients; may find that there are too few
+  listeners,    // the sockets of clients
+  buffers,      // what clients may hold
+  node,         // see server/node_options.h
+  fronts,       // HTTP and the debug port
+};
+inline constexpr size_t kOptionParts = 8;
+
 struct OptionSpec {
   std::string_view section;  // a heading of --help and of the conf file
   std::string_view name;
@@ -47,9 +61,11 @@ struct OptionSpec {
   Status (*check)(std::string_view) = nullptr;  // of a text that is not empty; of every element of a list
   bool may_be_off = false;                      // a number: whether -1 is one too, beside `min` to `max`
   bool may_be_empty = true;                     // a text: whether "" is a value
-  bool changeable = false;                      // at run time, by CONFIG SET
+  OptionPart applied_by = OptionPart::fixed;    // of a change at run time, by CONFIG SET
   bool is_path = false;                         // a relative one starts at the directory the server is started in
   std::string_view seed_environment;            // the name that the seeds' environments have for it
+
+  [[nodiscard]] constexpr bool changeable() const { return applied_by != OptionPart::fixed; }
 };
 
 std::span<const OptionSpec> option_table();

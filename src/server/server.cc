@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "api/member_view.h"
-#include "base/endpoint.h"
 #include "base/log.h"
 #include "config/option_checks.h"
 #include "config/option_table.h"
@@ -15,8 +14,8 @@
 #include "metrics/metrics.h"
 #include "process/process_figures.h"
 #include "server/identity.h"
+#include "server/node_options.h"
 #include "server/own_addresses.h"
-#include "server/own_names.h"
 
 namespace wh {
 namespace {
@@ -133,33 +132,10 @@ Status Server::open_storage(node::RecoveredNode& recovered, bool named) {
 }
 
 void Server::make_node(node::RecoveredNode recovered) {
-  const std::string host = announced_host(options_, raft_listener_->addresses());
-  const auto announced = [&](uint16_t announce, uint16_t port) {
-    return port == 0 ? std::string() : endpoint_text(host, announce != 0 ? announce : port);
-  };
-  const node::NodeOptions options{
-      .name = options_.node_id,
-      .raft_address = announced(options_.announce_raft_port, options_.raft_port),
-      .http_address = announced(options_.announce_port, options_.port),
-      .https_address = announced(options_.announce_tls_port, options_.tls_port),
-      .join = options_.join,
-      .own = own_names(options_, raft_listener_->addresses(), machine_name()),
-      .bootstrap_expect = static_cast<uint32_t>(options_.bootstrap_expect),
-      .members_prove_themselves = !options_.cluster_secret.empty() || options_.tls_cluster,
-      .fresh_cluster = random_value<node::ClusterId>(),
-      .seed = seed_,
-      .heartbeat_interval_ms = static_cast<uint32_t>(options_.raft_heartbeat_interval_ms),
-      .election_timeout_ms = static_cast<uint32_t>(options_.raft_election_timeout_ms),
-      .request_timeout_ms = static_cast<uint32_t>(options_.request_timeout_ms),
-      .snapshot_entries = options_.raft_snapshot_entries,
-      .snapshot_bytes = options_.raft_snapshot_bytes,
-      .log_cache_bytes = options_.raft_log_cache_bytes,
-      .max_uncommitted_bytes = options_.raft_max_uncommitted_bytes,
-      .maxmemory_bytes = options_.maxmemory_bytes,
-      .min_free_disk_bytes = options_.min_free_disk_bytes,
-      .max_waiting = options_.max_waiting,
-      .snapshot_rate = options_.raft_snapshot_rate,
-  };
+  const node::NodeOptions options = node_options(options_, {.listening = raft_listener_->addresses(),
+                                                            .machine_name = machine_name(),
+                                                            .fresh_cluster = random_value<node::ClusterId>(),
+                                                            .seed = seed_});
   storage_->set_handler([this](node::StorageDone done) {
     ++storage_results_;
     node_->storage_done(std::move(done), loop_.now());
@@ -390,28 +366,58 @@ void Server::reset_counters() {
   peer_messages_ = storage_results_ = 0;
 }
 
+const Server::Appliers Server::kAppliers = {{
+    {OptionPart::log, &Server::apply_to_log},
+    {OptionPart::descriptors, &Server::apply_to_descriptors},
+    {OptionPart::listeners, &Server::apply_to_listeners},
+    {OptionPart::buffers, &Server::apply_to_buffers},
+    {OptionPart::node, &Server::apply_to_node},
+    {OptionPart::fronts, &Server::apply_to_fronts},
+}};
+
 Status Server::configure(const std::string& name, const std::string& value) {
-  const uint64_t maxclients = options_.maxclients;
+  const Options before = options_;
   if (Status set = set_option(options_, name, value); !set) return set;
-  if (options_.maxclients != maxclients)
-    if (Status reserved = descriptors_.reserve_for(options_.maxclients); !reserved) {
-      options_.maxclients = maxclients;
-      return reserved;
+  const OptionSpec& spec = *find_option(name);
+  for (const auto& [part, apply] : kAppliers) {
+    if (part != spec.applied_by) continue;
+    if (Status applied = (this->*apply)(); !applied) {
+      options_ = before;
+      return applied;
     }
-  logf(LogLevel::notice, "%s was changed by CONFIG SET%s", find_option(name)->name.data(),
-       hides_value(name) ? "" : (": " + value).c_str());
-  set_log_level(options_.loglevel);
-  log_.set_format(options_.log_format);
-  for (const auto* listener : {&http_listener_, &https_listener_, &debug_listener_})
-    if (*listener) (*listener)->set_keepalive(static_cast<unsigned>(options_.tcp_keepalive_s));
-  buffers_.set_limit(options_.client_buffer_limit_bytes);
+  }
   info_.forget();
   metrics_.forget();
-  node_->set_request_timeout(static_cast<uint32_t>(options_.request_timeout_ms));
-  node_->set_snapshot_limits(options_.raft_snapshot_entries, options_.raft_snapshot_bytes, options_.raft_snapshot_rate);
-  node_->set_max_uncommitted(options_.raft_max_uncommitted_bytes);
-  node_->set_max_waiting(options_.max_waiting);
-  node_->set_room(options_.maxmemory_bytes, options_.min_free_disk_bytes);
+  logf(LogLevel::notice, "%s was changed by CONFIG SET%s", spec.name.data(),
+       hides_value(name) ? "" : (": " + value).c_str());
+  return ok_status();
+}
+
+Status Server::apply_to_log() {
+  set_log_level(options_.loglevel);
+  log_.set_format(options_.log_format);
+  return ok_status();
+}
+
+Status Server::apply_to_descriptors() { return descriptors_.reserve_for(options_.maxclients); }
+
+Status Server::apply_to_listeners() {
+  for (const auto* listener : {&http_listener_, &https_listener_, &debug_listener_})
+    if (*listener) (*listener)->set_keepalive(static_cast<unsigned>(options_.tcp_keepalive_s));
+  return ok_status();
+}
+
+Status Server::apply_to_buffers() {
+  buffers_.set_limit(options_.client_buffer_limit_bytes);
+  return ok_status();
+}
+
+Status Server::apply_to_node() {
+  reconfigure(*node_, options_);
+  return ok_status();
+}
+
+Status Server::apply_to_fronts() {
   http_->reconfigure();
   debug_->reconfigure();
   return ok_status();

@@ -2,9 +2,11 @@
 // them and the order in which they begin and end. main.cc makes one.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 
 #include "api/buffer_relief.h"
 #include "api/calls.h"
@@ -16,6 +18,7 @@
 #include "api/slowlog.h"
 #include "base/buffer_budget.h"
 #include "config/loader.h"
+#include "config/option_table.h"
 #include "metrics/figures.h"
 #include "metrics/shared_text.h"
 #include "metrics/turn_watch.h"
@@ -71,7 +74,18 @@ class Server final : public net::PeerEvents {
   std::string info(std::span<const std::string> sections);
   // CONFIG RESETSTAT.
   void reset_counters();
+  // CONFIG SET: changes the option, and has the part that its row names take it.
   Status configure(const std::string& name, const std::string& value);
+  // By part; an error leaves everything as it was.
+  using Applier = Status (Server::*)();
+  using Appliers = std::array<std::pair<OptionPart, Applier>, kOptionParts - 2>;  // but `fixed` and `use`
+  static const Appliers kAppliers;
+  Status apply_to_log();
+  Status apply_to_descriptors();
+  Status apply_to_listeners();
+  Status apply_to_buffers();
+  Status apply_to_node();
+  Status apply_to_fronts();
   // SIGHUP.
   void reload();
   void reopen_log();

@@ -82,7 +82,7 @@ TEST_CASE("wormhole.conf: names, order, sections, defaults and marks are the tab
     REQUIRE(spec != nullptr);
     CHECK(entry.line == std::string(spec->name) + " " + default_text(*spec));
     CHECK(entry.section == spec->section);
-    CHECK(has(entry.prose, "(changeable at run time)") == spec->changeable);
+    CHECK(has(entry.prose, "(changeable at run time)") == spec->changeable());
     CHECK(entry.prose.size() > 40);
   }
   CHECK(names == expected);

@@ -305,7 +305,7 @@ TEST_CASE("CONFIG SET: changes what is marked as changeable") {
   }
   CHECK(options.requirepass == "with blank");
   size_t changeable = 0;
-  for (const OptionSpec& spec : option_table()) changeable += spec.changeable ? 1 : 0;
+  for (const OptionSpec& spec : option_table()) changeable += spec.changeable() ? 1 : 0;
   CHECK(changeable == good.size());
   CHECK(set_option(options, "REQUIREPASS", "").ok());
   CHECK(options.requirepass.empty());
@@ -321,7 +321,7 @@ TEST_CASE("CONFIG SET: refusals leave the options alone") {
     return status.ok() ? std::string() : status.error();
   };
   for (const OptionSpec& spec : option_table()) {
-    if (spec.changeable) continue;
+    if (spec.changeable()) continue;
     CAPTURE(spec.name);
     CHECK(has(refusal(spec.name, "1"), "cannot be changed at run time"));
   }
