@@ -118,7 +118,7 @@ inline constexpr Quick kQuick[] = {
     {"forwards_on", 40},
     {"compacts_beyond_snapshot", 40},
     {"older_snapshot_installed", 240},
-    {"chunks_of_two_mixed", 40},
+    {"chunks_of_two_mixed", 243},
     {"chunk_order_ignored", 243},
     {"snapshot_without_barrier", 420},
     {"compacts_before_the_slow", 45},
