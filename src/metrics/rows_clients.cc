@@ -9,7 +9,7 @@ namespace {
 using namespace rows;
 
 // clang-format off
-const Figure kRows[] = {
+const Figure kClientRows[] = {
   // --- Clients
   {.section = I::clients, .field = "connected_clients",
    .read = [](const S& s) { return number(s.http.connections() + s.debug.connections()); }},
@@ -90,6 +90,6 @@ const Figure kRows[] = {
 
 }  // namespace
 
-std::span<const Figure> client_rows() { return kRows; }
+std::span<const Figure> client_rows() { return kClientRows; }
 
 }  // namespace wh

@@ -31,7 +31,7 @@ void syncs_took(const S& s, Samples& out) {
 }
 
 // clang-format off
-const Figure kRows[] = {
+const Figure kPersistenceRows[] = {
   {.section = I::persistence, .field = "dir", .read = [](const S& s) -> Text { return printable(s.storage.directory()); }},
   {.section = I::persistence, .field = "appendfsync", .read = [](const S& s) -> Text { return option(s, "appendfsync"); }},
   {.section = I::persistence, .field = "acknowledged_means", .read = [](const S& s) -> Text {
@@ -116,6 +116,6 @@ const Figure kRows[] = {
 
 }  // namespace
 
-std::span<const Figure> persistence_rows() { return kRows; }
+std::span<const Figure> persistence_rows() { return kPersistenceRows; }
 
 }  // namespace wh

@@ -10,7 +10,7 @@ namespace {
 using namespace rows;
 
 // clang-format off
-const Figure kRows[] = {
+const Figure kProcessRows[] = {
   // --- CPU and the process
   {.section = I::cpu, .field = "used_cpu_sys", .read = [](const S&) -> Text { return seconds_text(cpu_times().system_us); }},
   {.section = I::cpu, .field = "used_cpu_user", .read = [](const S&) -> Text { return seconds_text(cpu_times().user_us); }},
@@ -39,6 +39,6 @@ const Figure kRows[] = {
 
 }  // namespace
 
-std::span<const Figure> process_rows() { return kRows; }
+std::span<const Figure> process_rows() { return kProcessRows; }
 
 }  // namespace wh

@@ -108,7 +108,7 @@ void snapshot_transfers(const S& s, InfoLines& out) {
 }
 
 // clang-format off
-const Figure kRows[] = {
+const Figure kRaftRows[] = {
   {.section = I::raft, .field = "cluster_id", .read = [](const S& s) -> Text {
      const node::ClusterId cluster = s.node.identity().cluster;
      return cluster == node::kNoCluster ? "" : node::to_hex(cluster); }},
@@ -214,6 +214,6 @@ const Figure kRows[] = {
 
 }  // namespace
 
-std::span<const Figure> raft_rows() { return kRows; }
+std::span<const Figure> raft_rows() { return kRaftRows; }
 
 }  // namespace wh

@@ -49,7 +49,7 @@ void node_info(const S& s, Samples& out) {
 }
 
 // clang-format off
-const Figure kRows[] = {
+const Figure kServerRows[] = {
   {.section = I::server, .field = "wormhole_version", .read = [](const S&) -> Text { return WORMHOLE_VERSION; }},
   {.section = I::server, .field = "process_id", .read = [](const S&) { return number(getpid()); }},
   {.section = I::server, .field = "uptime_in_seconds",
@@ -93,6 +93,6 @@ const Figure kRows[] = {
 
 }  // namespace
 
-std::span<const Figure> server_rows() { return kRows; }
+std::span<const Figure> server_rows() { return kServerRows; }
 
 }  // namespace wh

@@ -83,7 +83,7 @@ void answer_lines(const S& s, InfoLines& out) {
 }
 
 // clang-format off
-const Figure kRows[] = {
+const Figure kStatsRows[] = {
   // --- Stats
   {.section = I::stats, .field = "total_connections_received",
    .read = [](const S& s) { return number(s.http.counters().connections + s.debug.counters().connections); }},
@@ -201,6 +201,6 @@ const Figure kRows[] = {
 
 }  // namespace
 
-std::span<const Figure> stats_rows() { return kRows; }
+std::span<const Figure> stats_rows() { return kStatsRows; }
 
 }  // namespace wh
