@@ -113,6 +113,11 @@ test-debian13: ## builds and tests on Debian 13, in a base of its own; needs roo
 	@utils/install-deps debian13 || true
 	@JOBS=$(JOBS) exec tests/debian13 $(TESTS)
 
+.PHONY: test-upgrade
+test-upgrade: needs-test ## two releases in one cluster: builds the one before from the repository's history
+	$(call compile,build,$(SERVER) tests/integration/integration_upgrade)
+	@WORMHOLE_OLD_SERVER=$$(tests/old_release build) tests/run -j 1 build integration_upgrade
+
 .PHONY: bench-footprint
 bench-footprint: all needs-run ## memory at rest, the binary's size, how long a start takes
 	@exec tests/bench/footprint build/$(SERVER)

@@ -21,6 +21,8 @@ class Touched {
   }
   void operator()(const machine::Enqueue& enqueue) { touch_queue(enqueue.queue); }
   void operator()(const machine::Dequeue& dequeue) { touch_queue(dequeue.queue); }
+  void operator()(const machine::PutSettings&) {}
+  void operator()(const ShowSettings&) {}
   void operator()(const GetKey& get) { touch_key(get.key); }
   void operator()(const CountExisting& existing) {
     for (const std::string& key : existing.keys) touch_key(key);

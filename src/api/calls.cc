@@ -28,7 +28,7 @@ OrRefusal<Started> Calls::start(CallOwner& owner, const Principal& principal, Op
   const node::Token token = next_++;
   if (const auto* write = std::get_if<Write>(&operation)) {
     begin(token, owner, CallKind::write).write = write->index();
-    context_.node.submit_write(token, machine::encode_body(*write), options.may_forward, clock_());
+    context_.node.submit_write(token, encode(*write, options.idempotency), options.may_forward, clock_());
   } else if (const auto* watch = std::get_if<Watch>(&operation)) {
     begin(token, owner, CallKind::stream);
     context_.node.submit_wait(token, {.topic = topic_of(*watch), .lasting = true}, clock_());

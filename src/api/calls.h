@@ -59,6 +59,7 @@ struct CallOptions {
   node::ReadTerms read{};                              // of a read
   std::optional<Millis> max_staleness = std::nullopt;  // of a stale read: it is refused where the state is older
   bool may_forward = true;                             // of a write: false asks for `elsewhere` in place of forwarding
+  std::optional<Idempotency> idempotency{};            // of a write
 };
 
 // A call in progress, or the answer of an operation that needs none.

@@ -20,7 +20,8 @@ std::vector<MemberView> member_views(const node::Node& node) {
                     .https_address = member.https_address,
                     .voter = member.suffrage == raft::Suffrage::voter,
                     .status = {},
-                    .match_index = std::nullopt};
+                    .match_index = std::nullopt,
+                    .version = node.version_of(member.id)};
     if (leads && member.id == raft->self()) {
       view.status = "alive";
       view.match_index = raft->durable_index().value;

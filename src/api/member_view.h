@@ -18,6 +18,7 @@ struct MemberView {
   bool voter = false;
   std::string status;  // "alive", "failed"; empty: not known here (only the leader knows)
   std::optional<uint64_t> match_index;
+  std::optional<ClusterVersion> version;  // the highest that it can do, as it said to this node
 };
 
 std::vector<MemberView> member_views(const node::Node& node);

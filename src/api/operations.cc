@@ -1,11 +1,13 @@
 #include "api/operations.h"
 
 #include <algorithm>
+#include <array>
 #include <type_traits>
 
 #include "base/assert.h"
 #include "base/log.h"
 #include "base/overloaded.h"
+#include "security/sha256.h"
 
 namespace wh {
 namespace {
@@ -24,6 +26,11 @@ std::optional<Refusal> bad_queue(std::string_view queue) {
   return std::nullopt;
 }
 
+// For the state machine: views, no bytes.
+machine::Body body_of(const Write& write) {
+  return std::visit([](const auto& one) { return machine::Body(one); }, write);
+}
+
 std::optional<Refusal> bad_names(const Write& write) {
   return std::visit(Overloaded{[](const machine::Set& set) {
                                  for (const auto& [key, value] : set.pairs)
@@ -40,14 +47,16 @@ std::optional<Refusal> bad_names(const Write& write) {
                                    return std::optional(malformed("an event must not be empty"));
                                  return bad_queue(enqueue.queue);
                                },
-                               [](const machine::Dequeue& dequeue) { return bad_queue(dequeue.queue); }},
+                               [](const machine::Dequeue& dequeue) { return bad_queue(dequeue.queue); },
+                               [](const machine::PutSettings&) { return std::optional<Refusal>(); }},
                     write);
 }
 
 std::optional<Refusal> check_write(const Write& write) {
   if (auto refusal = bad_names(write)) return refusal;
-  if (const Status fits = machine::check(write); !fits)
-    return Refusal{machine::is_too_large(write) ? RefusalKind::too_large : RefusalKind::malformed,
+  const machine::Body body = body_of(write);
+  if (const Status fits = machine::check(body); !fits)
+    return Refusal{machine::is_too_large(body) ? RefusalKind::too_large : RefusalKind::malformed,
                    printable(fits.error())};
   return std::nullopt;
 }
@@ -72,6 +81,17 @@ constexpr size_t place() {
 }
 
 }  // namespace
+
+std::string encode(const Write& write, const std::optional<Idempotency>& idempotency) {
+  if (!idempotency) return machine::encode_command(body_of(write));
+  std::string command = machine::encode_command(body_of(write), machine::IdempotencyKey{idempotency->key, {}});
+  const std::string_view parts[] = {idempotency->request, machine::body_of(command)};
+  const std::array<uint8_t, 32> digest = sha256(parts);
+  machine::Fingerprint fingerprint{};
+  std::copy_n(digest.begin(), fingerprint.size(), fingerprint.begin());
+  machine::set_fingerprint(command, fingerprint);
+  return command;
+}
 
 OperationTraits traits_of(const Operation& operation) {
   return std::visit(
@@ -102,7 +122,8 @@ Answer look(const machine::Machine& machine, Read&& read) {
                         [&](const CountKeys&) { answer.body = count(machine.key_count()); },
                         [&](const GetFront& get) { answer.body = Front{machine.front(get.queue)}; },
                         [&](const GetLength& get) { answer.body = count(machine.queue_length(get.queue)); },
-                        [](const MakeBackup&) {}, [](const ShowMetrics&) {}},
+                        [&](const ShowSettings&) { answer.body = machine.settings(); }, [](const MakeBackup&) {},
+                        [](const ShowMetrics&) {}},
              read);
   return answer;
 }
@@ -115,10 +136,17 @@ OrRefusal<Answer> answer_of_write(size_t kind, raft::Index index, machine::Reply
       return Refusal{RefusalKind::precondition, "another event, or none, is in front", true, index};
     case machine::ReplyCode::invalid:
       return Refusal{RefusalKind::malformed, "the cluster does not know this command", true, index};
+    case machine::ReplyCode::key_reused:
+      return Refusal{RefusalKind::unprocessable, "this Idempotency-Key came before with another request", true, index};
     case machine::ReplyCode::duplicate:
+    case machine::ReplyCode::unknown:
       return Refusal{RefusalKind::timed_out, "a copy of this request came before; its answer is not known here", false};
   }
   Answer answer{index, {}};
+  answer.replayed = reply.replayed_from != raft::Index{};
+  if (answer.replayed) answer.index = reply.replayed_from;
+  if (kind == place<machine::PutSettings>())
+    answer.body = machine::decode_settings(reply.event.view()).value_or(machine::Settings{});
   if (kind == place<machine::Delete>()) answer.body = Count{reply.count};
   if (kind == place<machine::Enqueue>()) answer.body = Enqueued{reply.event_id, reply.queue_length};
   if (kind == place<machine::Dequeue>())
@@ -147,6 +175,8 @@ Refusal refusal_of(const node::Completion& completion) {
       return {RefusalKind::not_found, worded("there is no such member")};
     case node::Outcome::no_room:
       return {RefusalKind::no_room, worded("there is no room for more data")};
+    case node::Outcome::unsupported:
+      return {RefusalKind::unsupported, worded("the cluster's version does not have this yet")};
     case node::Outcome::unknown:
     case node::Outcome::timed_out:
       return {RefusalKind::timed_out, worded("no answer in time: it may still take effect, at most once"), false};

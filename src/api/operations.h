@@ -25,10 +25,9 @@
 
 namespace wh {
 
-// --- writes: commands for the log
-// machine::Set, machine::Delete, machine::Enqueue, machine::Dequeue. They hold views of what the protocol read, which
-// must live until Calls::start returns.
-using Write = machine::Body;
+// --- writes: commands for the log. They hold views of what the protocol read, which must live until Calls::start
+// returns.
+using Write = std::variant<machine::Set, machine::Delete, machine::Enqueue, machine::Dequeue, machine::PutSettings>;
 
 // --- reads: looks at the state, as of a time that the call's consistency says. They own their names.
 
@@ -49,8 +48,10 @@ struct GetLength {
 struct MakeBackup {};
 // /metrics: the figures, in Prometheus's form. Never waits for the cluster.
 struct ShowMetrics {};
+// The cluster's settings.
+struct ShowSettings {};
 
-using Read = std::variant<GetKey, CountExisting, CountKeys, GetFront, GetLength, MakeBackup, ShowMetrics>;
+using Read = std::variant<GetKey, CountExisting, CountKeys, GetFront, GetLength, MakeBackup, ShowMetrics, ShowSettings>;
 
 // --- streams: told again and again, the first time at once
 
@@ -126,6 +127,10 @@ template <>
 inline constexpr OperationTraits kTraits<machine::Enqueue>{"enqueue", Verb::write};
 template <>
 inline constexpr OperationTraits kTraits<machine::Dequeue>{"dequeue", Verb::write};
+template <>
+inline constexpr OperationTraits kTraits<machine::PutSettings>{"change the cluster's settings", Verb::admin};
+template <>
+inline constexpr OperationTraits kTraits<ShowSettings>{"see the cluster's settings", Verb::read};
 template <>
 inline constexpr OperationTraits kTraits<GetKey>{"read keys", Verb::read};
 template <>
@@ -207,10 +212,20 @@ struct SlowRequests {
 
 struct Answer {
   raft::Index index;  // a write's own, or that of the state a read saw; 0 where the state was not looked at
-  std::variant<Done, Count, Enqueued, Dequeued, Value, Front, Report, Directives, SlowRequests> body;
+  std::variant<Done, Count, Enqueued, Dequeued, Value, Front, Report, Directives, SlowRequests, machine::Settings> body;
+  bool replayed = false;  // the first answer to a request under this idempotency key, index and all
 };
 
-// --- how an operation is checked and answered
+// --- how an operation is checked, encoded and answered
+
+// A client's own name for its request: asked again, it gets the first answer (CONTRACT, Asking again).
+struct Idempotency {
+  std::string key;
+  std::string request;  // what tells it from another request beside the command: method and path
+};
+
+// The command of a write, for Node::submit_write. The one place where a write becomes bytes.
+[[nodiscard]] std::string encode(const Write& write, const std::optional<Idempotency>& idempotency);
 
 // The bound that an operation breaks, if any.
 [[nodiscard]] std::optional<Refusal> check_bounds(const Operation& operation);

@@ -22,13 +22,15 @@ enum class RefusalKind : uint8_t {
   conflict,         // with what the cluster is or does now
   precondition,     // the client's own condition does not hold
   too_large,
-  wrong_type,   // the body's media type
-  too_many,     // later, perhaps
-  unavailable,  // not now: no leader, no state fresh enough, shutting down
-  overloaded,   // too much is in progress, or too many wait: soon, perhaps
+  wrong_type,     // the body's media type
+  unprocessable,  // the idempotency key was another request's
+  too_many,       // later, perhaps
+  unavailable,    // not now: no leader, no state fresh enough, shutting down
+  overloaded,     // too much is in progress, or too many wait: soon, perhaps
   no_room,
-  timed_out,  // no answer in time: it may still take effect
-  elsewhere,  // another node leads, and the client asked not to be forwarded
+  unsupported,  // the cluster's version does not have it yet: a member is to be upgraded
+  timed_out,    // no answer in time: it may still take effect
+  elsewhere,    // another node leads, and the client asked not to be forwarded
 };
 
 struct Refusal {

@@ -15,14 +15,21 @@ std::string hex(uint64_t value) {
 
 std::vector<std::pair<std::string, MetaValue>> meta_rows(const BackupInfo& info) {
   const auto number = [](uint64_t value) { return MetaValue(static_cast<int64_t>(value)); };
-  return {
-      {"cluster_id", info.cluster_id},     {"cluster_time_ms", number(info.time_ms)},
+  std::vector<std::pair<std::string, MetaValue>> rows = {
+      {"cluster_id", info.cluster_id},     {"cluster_time_ms", number(info.time_ms + info.jumped_ms)},
       {"events", number(info.events)},     {"index", number(info.index.value)},
       {"keys", number(info.keys)},         {"made_at", info.made_at},
       {"node_id", info.node_id},           {"rows_crc32c", number(info.rows_crc)},
       {"sessions", number(info.sessions)}, {"state_digest", hex(info.digest)},
       {"term", number(info.term.value)},   {"wormhole_version", info.version},
   };
+  if (info.cluster_version == kFirstVersion) return rows;
+  rows.emplace_back("cluster_version", number(info.cluster_version));
+  rows.emplace_back("idempotency", number(info.idempotency_keys));
+  rows.emplace_back("jumped_ms", number(info.jumped_ms));
+  for (const machine::SettingRow& row : machine::kSettings)
+    rows.emplace_back("setting_" + std::string(row.name), number(info.settings.*row.value));
+  return rows;
 }
 
 uint32_t meta_checksum(const BackupInfo& info) {

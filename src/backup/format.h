@@ -1,11 +1,11 @@
 // A backup as a file: the state at one log index, in SQLite tables that anybody can read. What is in it, and how its
 // checksums are made; no I/O. Owned by writer.cc and reader.cc.
 //
-//   application_id "WHBP", user_version 1; tables meta, keys, events, sessions as in kTables
-//   meta      name, value: see BackupInfo and meta_rows
-//   keys      key, value
-//   events    id (the log index that brought it), queue, event: a queue from front to back is its events by id
-//   sessions  origin, epoch, highest, last_used, seen: which requests have taken effect (machine/dedup/sessions.h)
+//   application_id "WHBP", user_version the cluster's version; tables meta, keys, events, sessions and, as of version
+//   2, idempotency, as in kTables meta      name, value: see BackupInfo and meta_rows keys      key, value events    id
+//   (the log index that brought it), queue, event: a queue from front to back is its events by id idempotency  scope,
+//   key, fingerprint, index, due (by the log's stamps), reply (machine/dedup/idempotency.h) sessions  origin, epoch,
+//   highest, last_used, seen: which requests have taken effect (machine/dedup/sessions.h)
 //
 // Bytes that are UTF-8 without a NUL are stored as TEXT, others as BLOB, so that the tables read well and give back
 // every byte. `state_digest` is the state machine's own, the same on every node at that index; `rows_crc32c` goes over
@@ -20,16 +20,18 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/cluster_version.h"
+#include "machine/settings.h"
 #include "raft/types.h"
 
 namespace wh::backup {
 
 inline constexpr int64_t kApplicationId = 0x57484250;  // "WHBP"
-inline constexpr int64_t kFormatVersion = 1;
 
 struct Table {
   const char* name;
   const char* sql;
+  ClusterVersion version = kFirstVersion;  // as of which a backup has it
 };
 inline constexpr Table kTables[] = {
     {"meta", "CREATE TABLE meta(name TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID"},
@@ -38,6 +40,10 @@ inline constexpr Table kTables[] = {
     {"sessions",
      "CREATE TABLE sessions(origin INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, highest INTEGER NOT NULL, "
      "last_used INTEGER NOT NULL, seen BLOB NOT NULL)"},
+    {"idempotency",
+     "CREATE TABLE idempotency(scope NOT NULL, key NOT NULL, fingerprint BLOB NOT NULL, idx INTEGER NOT NULL, "
+     "due_ms INTEGER NOT NULL, reply BLOB NOT NULL)",
+     2},
 };
 
 // Rows of the tables but meta, in the order in which their checksum takes them.
@@ -45,9 +51,11 @@ inline constexpr const char* kSelectRows[] = {
     "SELECT key,value FROM keys ORDER BY rowid",
     "SELECT id,queue,event FROM events ORDER BY id",
     "SELECT origin,epoch,highest,last_used,seen FROM sessions ORDER BY origin",
+    "SELECT scope,key,fingerprint,idx,due_ms,reply FROM idempotency ORDER BY rowid",
 };
-inline constexpr size_t kRowTables = 3;
-enum RowTable : size_t { kKeys = 0, kEvents = 1, kSessions = 2 };
+enum RowTable : size_t { kKeys = 0, kEvents = 1, kSessions = 2, kIdempotency = 3 };
+// How many of them a backup of this version has.
+inline constexpr size_t row_tables(ClusterVersion version) { return version == kFirstVersion ? 3 : 4; }
 
 // What meta says.
 struct BackupInfo {
@@ -57,8 +65,12 @@ struct BackupInfo {
   std::string made_at;     // that node's clock: 2026-01-31T23:59:59Z
   raft::Index index;
   raft::Term term;     // of the entry at `index`
-  Millis time_ms = 0;  // cluster time
-  uint64_t keys = 0;   // rows of the tables
+  Millis time_ms = 0;  // the log's stamp at `index`
+  ClusterVersion cluster_version = kFirstVersion;
+  Millis jumped_ms = 0;           // as of version 2; cluster time is this and the stamp
+  machine::Settings settings;     // as of version 2
+  uint64_t idempotency_keys = 0;  // as of version 2
+  uint64_t keys = 0;              // rows of the tables
   uint64_t events = 0;
   uint64_t sessions = 0;
   uint64_t digest = 0;

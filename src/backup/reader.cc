@@ -1,5 +1,6 @@
 #include "backup/reader.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <fcntl.h>
@@ -8,6 +9,7 @@
 #include <system_error>
 #include <unistd.h>
 #include <utility>
+#include <vector>
 
 #include "backup/writer.h"
 #include "machine/command/command.h"
@@ -111,11 +113,13 @@ class BackupReader {
     if (!version) return Error{version.error()};
     if (*application != std::to_string(kApplicationId))
       return Error{path_ + " is an SQLite file, but no backup of this program"};
-    if (*version != std::to_string(kFormatVersion)) {
-      if (version->starts_with('-') || *version == "0") return damaged("its format " + *version + " never existed");
-      return Error{path_ + " was made by a newer version of this program (format " + *version + ", this one knows " +
-                   std::to_string(kFormatVersion) + "): use that version"};
-    }
+    const int64_t format = std::stoll("0" + *version);
+    if (version->starts_with('-') || format < kFirstVersion)
+      return damaged("its format " + *version + " never existed");
+    if (format > kLatestVersion)
+      return Error{path_ + " was made by a newer version of this program (version " + *version +
+                   " of the cluster, this one can do " + std::to_string(kLatestVersion) + "): use that version"};
+    backup_.info.cluster_version = static_cast<ClusterVersion>(format);
     const Result<std::string> check = ask("PRAGMA integrity_check(1)");
     if (!check) return Error{check.error()};
     if (*check != "ok") return damaged(*check);
@@ -125,8 +129,9 @@ class BackupReader {
         SQLITE_OK)
       return sql_error();
     for (const Table& table : kTables)
-      if (tables.step() != SQLITE_ROW || tables.bytes(0) != std::string("table ") + table.name + " " + table.sql)
-        return damaged("its tables are not those of a backup");
+      if (table.version <= backup_.info.cluster_version)
+        if (tables.step() != SQLITE_ROW || tables.bytes(0) != std::string("table ") + table.name + " " + table.sql)
+          return damaged("its tables are not those of a backup");
     if (tables.step() != SQLITE_DONE) return damaged("it has tables that are not a backup's");
     return ok_status();
   }
@@ -152,11 +157,19 @@ class BackupReader {
                                                           {"node_id", &info.node_id},
                                                           {"state_digest", &digest},
                                                           {"wormhole_version", &info.version}};
-    const std::pair<const char*, uint64_t*> numbers[] = {
+    std::vector<std::pair<std::string, uint64_t*>> numbers = {
         {"cluster_time_ms", &info.time_ms}, {"events", &info.events},
         {"index", &info.index.value},       {"keys", &info.keys},
         {"rows_crc32c", &rows_crc},         {"sessions", &info.sessions},
         {"term", &info.term.value},         {"checksum", &checksum}};
+    uint64_t version = kFirstVersion;
+    if (info.cluster_version > kFirstVersion) {
+      numbers.insert(
+          numbers.end(),
+          {{"cluster_version", &version}, {"idempotency", &info.idempotency_keys}, {"jumped_ms", &info.jumped_ms}});
+      for (const machine::SettingRow& row : machine::kSettings)
+        numbers.emplace_back("setting_" + std::string(row.name), &(info.settings.*row.value));
+    }
     for (const auto& [name, to] : texts) {
       Result<MetaValue> value = meta(name);
       if (!value) return Error{value.error()};
@@ -168,15 +181,20 @@ class BackupReader {
       Result<MetaValue> value = meta(name);
       if (!value) return Error{value.error()};
       const auto* number = std::get_if<int64_t>(&*value);
-      if (number == nullptr || *number < 0) return damaged(std::string("row ") + name + " of meta is no number");
+      if (number == nullptr || *number < 0) return damaged("row " + name + " of meta is no number");
       *to = static_cast<uint64_t>(*number);
     }
     info.rows_crc = static_cast<uint32_t>(rows_crc);
+    if (version != info.cluster_version || info.jumped_ms > info.time_ms)
+      return damaged("its version or its times are out of range");
+    info.time_ms -= info.jumped_ms;
     if (digest.size() != 16 || std::sscanf(digest.c_str(), "%16lx", &info.digest) != 1 || hex(info.digest) != digest)
       return damaged("row state_digest of meta is none");
     if (rows_crc != info.rows_crc || checksum != meta_checksum(info))
       return damaged("the checksum of its table meta does not match");
-    if (const Result<std::string> rows = ask("SELECT count(*) FROM meta"); !rows || *rows != "13")
+    const size_t texts_and_numbers = std::size(texts) + numbers.size();
+    if (const Result<std::string> rows = ask("SELECT count(*) FROM meta");
+        !rows || *rows != std::to_string(texts_and_numbers))
       return damaged("its table meta has rows that are not a backup's");
     if (info.index.value == 0 || info.index.value >= raft::kLimit || info.term.value >= raft::kLimit)
       return damaged("its index or term is out of range");
@@ -196,6 +214,8 @@ class BackupReader {
       case kEvents:
         if (!well_stored(row, 1) || !well_stored(row, 2)) return "a value is of another type";
         return builder_.event(row.bytes(1), raft::Index{row.number(0)}, row.bytes(2));
+      case kIdempotency:
+        return take_idempotency(row);
       default: {
         std::string record;
         Writer w(record);
@@ -210,13 +230,33 @@ class BackupReader {
     }
   }
 
+  const char* take_idempotency(const storage::Statement& row) {
+    machine::IdempotencyKeys::Answer answer;
+    const std::string_view fingerprint = row.bytes(2);
+    if (!well_stored(row, 0) || !well_stored(row, 1) || !row.is(2, SQLITE_BLOB) || !row.is(5, SQLITE_BLOB) ||
+        !row.is(3, SQLITE_INTEGER) || !row.is(4, SQLITE_INTEGER) || fingerprint.size() != answer.fingerprint.size())
+      return "a value is of another type";
+    std::copy(fingerprint.begin(), fingerprint.end(), answer.fingerprint.begin());
+    answer.index.value = row.number(3);
+    answer.due = row.number(4);
+    return builder_.idempotency(machine::IdempotencyKeys::name_of(row.bytes(0), row.bytes(1)), answer, row.bytes(5));
+  }
+
   Status read_rows() {
     const BackupInfo& info = backup_.info;
     const auto refuse = [&](const char* why) { return damaged(std::string("its rows make no state: ") + why); };
-    if (const char* why = builder_.begin({info.index, info.time_ms, info.keys, info.events, info.sessions}))
+    if (const char* why =
+            builder_.begin({info.cluster_version, info.index, info.time_ms, info.keys, info.events, info.sessions}))
       return refuse(why);
+    if (info.cluster_version > kFirstVersion) {
+      for (const machine::SettingRow& row : machine::kSettings)
+        if (info.settings.*row.value < row.min || info.settings.*row.value > row.max)
+          return refuse("a setting is out of its range");
+      if (const char* why = builder_.cluster({info.jumped_ms, info.idempotency_keys, info.settings}))
+        return refuse(why);
+    }
     uint32_t crc = 0;
-    for (size_t table = 0; table < kRowTables; ++table) {
+    for (size_t table = 0; table < row_tables(info.cluster_version); ++table) {
       storage::Statement rows;
       if (rows.prepare(db_, kSelectRows[table]) != SQLITE_OK) return sql_error();
       int code = SQLITE_ROW;

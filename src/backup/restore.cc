@@ -100,6 +100,7 @@ class Restore {
     writes.emplace_back(node::NewBeginning{founder_.cluster, {meta.term, raft::kNobody}, std::nullopt});
     storage::BatchWrite batch;
     batch.batch.install = raft::InstallState{meta, false};
+    batch.batch.version = backup.info.cluster_version;
     batch.install_file = *file;
     writes.emplace_back(std::move(batch));
     return database.write(writes);

@@ -57,9 +57,13 @@ uint32_t add_row(uint32_t crc, size_t table, const storage::Statement& row) {
       return add_bytes(add_bytes(crc, row.bytes(0)), row.bytes(1));
     case kEvents:
       return add_bytes(add_bytes(add_number(crc, row.number(0)), row.bytes(1)), row.bytes(2));
-    default:
+    case kSessions:
       for (int column = 0; column < 4; ++column) crc = add_number(crc, row.number(column));
       return add_bytes(crc, row.bytes(4));
+    default:
+      for (int column = 0; column < 3; ++column) crc = add_bytes(crc, row.bytes(column));
+      for (int column = 3; column < 5; ++column) crc = add_number(crc, row.number(column));
+      return add_bytes(crc, row.bytes(5));
   }
 }
 
@@ -67,7 +71,8 @@ BackupWriter::BackupWriter(std::string directory, BackupInfo info, uint64_t keep
     : directory_(std::move(directory)), info_(std::move(info)), keep_free_(keep_free) {}
 
 BackupWriter::~BackupWriter() {
-  for (storage::Statement* s : {&insert_key_, &insert_event_, &insert_session_, &select_}) s->finalize();
+  for (storage::Statement* s : {&insert_key_, &insert_event_, &insert_session_, &insert_idempotency_, &select_})
+    s->finalize();
   if (db_ != nullptr) sqlite3_close(db_);
   if (fd_ >= 0) ::close(fd_);
 }
@@ -115,9 +120,10 @@ Status BackupWriter::begin(uint64_t expected) {
   std::string sql =
       "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-2048;"
       "PRAGMA temp_store=MEMORY; PRAGMA application_id=" +
-      std::to_string(kApplicationId) + "; PRAGMA user_version=" + std::to_string(kFormatVersion) + ";";
+      std::to_string(kApplicationId) + "; PRAGMA user_version=" + std::to_string(info_.cluster_version) + ";";
   sql += "BEGIN IMMEDIATE;";
-  for (const Table& table : kTables) sql += std::string(table.sql) + ";";
+  for (const Table& table : kTables)
+    if (table.version <= info_.cluster_version) sql += std::string(table.sql) + ";";
   if (sqlite3_exec(db_, sql.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK) {
     ::unlink(path.c_str());
     return sql_error("creating it");
@@ -127,9 +133,12 @@ Status BackupWriter::begin(uint64_t expected) {
       {&insert_key_, "INSERT INTO keys VALUES(?,?)"},
       {&insert_event_, "INSERT INTO events VALUES(?,?,?)"},
       {&insert_session_, "INSERT INTO sessions VALUES(?,?,?,?,?)"},
+      {&insert_idempotency_, "INSERT INTO idempotency VALUES(?,?,?,?,?,?)"},
   };
   for (const auto& [statement, text] : statements)
-    if (statement->prepare(db_, text) != SQLITE_OK) return sql_error("preparing a statement");
+    if ((statement != &insert_idempotency_ || info_.cluster_version > kFirstVersion) &&
+        statement->prepare(db_, text) != SQLITE_OK)
+      return sql_error("preparing a statement");
   return ok_status();
 }
 
@@ -152,7 +161,9 @@ const char* BackupWriter::begin(const machine::SnapshotHead& head) {
   info_.keys = head.keys;
   info_.events = head.events;
   info_.sessions = head.sessions;
-  return head.applied == info_.index && head.time_ms == info_.time_ms ? nullptr : "another state than was announced";
+  const bool as_announced =
+      head.applied == info_.index && head.time_ms == info_.time_ms && head.version == info_.cluster_version;
+  return as_announced ? nullptr : "another state than was announced";
 }
 
 const char* BackupWriter::key(std::string_view key, std::string_view value) {
@@ -175,6 +186,24 @@ const char* BackupWriter::session(std::string_view record) {
   return inserted(insert_session_);
 }
 
+const char* BackupWriter::cluster(const machine::SnapshotCluster& cluster) {
+  info_.jumped_ms = cluster.jumped_ms;
+  info_.settings = cluster.settings;
+  info_.idempotency_keys = cluster.idempotency_keys;
+  return nullptr;
+}
+
+const char* BackupWriter::idempotency(std::string_view name, const machine::IdempotencyKeys::Answer& answer,
+                                      std::string_view reply) {
+  Reader in(name);
+  bind_bytes(insert_idempotency_, 1, in.bytes());
+  bind_bytes(insert_idempotency_, 2, in.raw(in.left()));
+  insert_idempotency_.blob(3, {reinterpret_cast<const char*>(answer.fingerprint.data()), answer.fingerprint.size()});
+  insert_idempotency_.bind(4, answer.index.value).bind(5, answer.due);
+  insert_idempotency_.blob(6, reply);
+  return inserted(insert_idempotency_);
+}
+
 const char* BackupWriter::end(uint64_t digest) {
   info_.digest = digest;
   return nullptr;
@@ -183,7 +212,7 @@ const char* BackupWriter::end(uint64_t digest) {
 Result<bool> BackupWriter::finish_some() {
   if (!reader_.ended()) return Error{"the state that was to be backed up ends too early"};
   uint64_t bytes = 0;
-  while (table_ < kRowTables) {
+  while (table_ < row_tables(info_.cluster_version)) {
     if (!selecting_ && select_.prepare(db_, kSelectRows[table_]) != SQLITE_OK) return sql_error("reading it back");
     selecting_ = true;
     int code = SQLITE_ROW;
@@ -221,7 +250,7 @@ Status BackupWriter::write_meta() {
 }
 
 Result<std::shared_ptr<BackupFile>> BackupWriter::take() {
-  for (storage::Statement* s : {&insert_key_, &insert_event_, &insert_session_}) s->finalize();
+  for (storage::Statement* s : {&insert_key_, &insert_event_, &insert_session_, &insert_idempotency_}) s->finalize();
   if (sqlite3_close(db_) != SQLITE_OK) return sql_error("closing it");
   db_ = nullptr;
   struct stat info {};

@@ -62,6 +62,9 @@ class BackupWriter final : private machine::SnapshotSink {
   const char* key(std::string_view key, std::string_view value) override;
   const char* event(std::string_view queue, raft::Index id, std::string_view event) override;
   const char* session(std::string_view record) override;
+  const char* cluster(const machine::SnapshotCluster& cluster) override;
+  const char* idempotency(std::string_view name, const machine::IdempotencyKeys::Answer& answer,
+                          std::string_view reply) override;
   const char* end(uint64_t digest) override;
 
   Status check_room(uint64_t needed);
@@ -78,7 +81,7 @@ class BackupWriter final : private machine::SnapshotSink {
   uint64_t fed_ = 0;
   uint64_t room_checked_at_ = 0;
   machine::SnapshotReader reader_{*this};
-  storage::Statement insert_key_, insert_event_, insert_session_, select_;
+  storage::Statement insert_key_, insert_event_, insert_session_, insert_idempotency_, select_;
   size_t table_ = 0;  // whose rows are being read back
   bool selecting_ = false;
 };

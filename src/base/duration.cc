@@ -17,4 +17,12 @@ std::optional<Millis> parse_duration(std::string_view text) {
   return std::nullopt;
 }
 
+std::string format_duration(Millis ms) {
+  constexpr std::pair<const char*, Millis> kLargestFirst[] = {
+      {"d", 86'400'000}, {"h", 3'600'000}, {"m", 60'000}, {"s", 1000}};
+  for (const auto& [name, unit] : kLargestFirst)
+    if (ms >= unit && ms % unit == 0) return std::to_string(ms / unit) + name;
+  return std::to_string(ms) + "ms";
+}
+
 }  // namespace wh

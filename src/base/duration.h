@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "base/clock.h"
@@ -13,5 +14,8 @@ namespace wh {
 // more than kLongestDuration.
 inline constexpr Millis kLongestDuration = Millis{1000} * 60 * 60 * 24 * 36500;  // a hundred years
 std::optional<Millis> parse_duration(std::string_view text);
+
+// The shortest such text that means exactly `ms`: "10m", "1500ms".
+std::string format_duration(Millis ms);
 
 }  // namespace wh

@@ -51,6 +51,13 @@
   X(poison_entry_kills, B14)             \
   X(time_of_the_apply, B15)              \
   X(applied_again_after_restart, B16)    \
+  X(program_decides_kinds, B17)          \
+  X(version_raised_unasked, B17)         \
+  X(unknown_version_taken, B17)          \
+  X(idempotency_key_ignored, E9)         \
+  X(one_clock_counts, B15)               \
+  X(nothing_falls_due, E10)              \
+  X(idle_time_lost, E10)                 \
   X(any_version_applied, B17)            \
   X(idle_leader_appends, B18)            \
   X(acknowledge_before_sync, C1)         \

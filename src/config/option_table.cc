@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <type_traits>
 
+#include "base/cluster_version.h"
 #include "base/log.h"
 #include "base/nearest.h"
 #include "config/glob_pattern.h"
@@ -104,6 +105,9 @@ const OptionSpec kTable[] = {
    .doc = "host:raft-port of members, separated by spaces", .max = 64, .check = check_join_address},
   {.section = kCluster, .name = "bootstrap-expect", .type = T::integer, .field = number<&O::bootstrap_expect>(),
    .doc = "how many empty nodes must be there to found a cluster; 0: those that join names, with this one", .max = 64},
+  {.section = kCluster, .name = "version-limit", .type = T::integer, .field = number<&O::version_limit>(),
+   .doc = "the highest version of the cluster that this node takes part in; 0: all that this program can do",
+   .max = kLatestVersion},
   {.section = kCluster, .name = "announce-address", .field = &O::announce_address,
    .doc = "the host that peers and redirected clients are told; empty: from bind", .check = check_announce_address},
   {.section = kCluster, .name = "announce-port", .type = T::integer, .field = number<&O::announce_port>(),

@@ -54,6 +54,7 @@ struct Options {
   std::string node_id;            // empty: default_node_id()
   std::vector<std::string> join;  // host:raft-port each; parse_host_port() takes them apart
   uint64_t bootstrap_expect = 0;  // nodes that found a cluster; 0: those of `join`, with this one
+  uint64_t version_limit = 0;     // of the cluster, that this node says it can do; 0: all that this program can
   std::string announce_address;   // empty: from `bind`
   uint16_t announce_port = 0;
   uint16_t announce_tls_port = 0;

@@ -41,14 +41,20 @@ std::optional<std::string_view> repeated_name(const StringPairs& pairs) {
   return found == names.end() ? std::nullopt : std::optional(*found);
 }
 
-Result<StringPairs> collect(const simdjson::dom::element& root) {
+Result<StringPairs> collect(const simdjson::dom::element& root, bool numbers_too) {
   simdjson::dom::object object;
   if (root.get_object().get(object) != simdjson::SUCCESS) return Error{"The body must be a JSON object"};
   StringPairs pairs;
   for (const simdjson::dom::key_value_pair field : object) {
     std::string_view value;
+    uint64_t number = 0;
+    if (numbers_too && field.value.get_uint64().get(number) == simdjson::SUCCESS) {
+      pairs.emplace_back(std::string(field.key), std::to_string(number));
+      continue;
+    }
     if (field.value.get_string().get(value) != simdjson::SUCCESS)
-      return Error{"The value of " + shown(field.key) + " must be a string"};
+      return Error{"The value of " + shown(field.key) + " must be a string" +
+                   (numbers_too ? ", or a whole number" : "")};
     pairs.emplace_back(std::string(field.key), std::string(value));
   }
   if (const auto name = repeated_name(pairs)) return Error{"The name " + shown(*name) + " is given twice"};
@@ -57,7 +63,7 @@ Result<StringPairs> collect(const simdjson::dom::element& root) {
 
 }  // namespace
 
-Result<StringPairs> parse_json_strings(std::string_view text) {
+Result<StringPairs> parse_json_strings(std::string_view text, bool numbers_too) {
   // One parser, kept for its buffers: only the loop's thread reads JSON.
   static thread_local simdjson::dom::parser parser;
   if (parser.max_depth() != kJsonDepth || parser.capacity() < text.size()) {
@@ -68,7 +74,8 @@ Result<StringPairs> parse_json_strings(std::string_view text) {
   if (text.starts_with("\xef\xbb\xbf")) return Error{"The body is not valid JSON"};
   simdjson::dom::element root;
   const simdjson::error_code code = parser.parse(text.data(), text.size()).get(root);
-  Result<StringPairs> result = code == simdjson::SUCCESS ? collect(root) : Result<StringPairs>(parse_error(code));
+  Result<StringPairs> result =
+      code == simdjson::SUCCESS ? collect(root, numbers_too) : Result<StringPairs>(parse_error(code));
   if (parser.capacity() > kKeptCapacity) parser = simdjson::dom::parser();
   return result;
 }

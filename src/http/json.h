@@ -22,7 +22,8 @@ using StringPairs = std::vector<std::pair<std::string, std::string>>;
 // Reads one JSON object whose values are strings; order is kept, {} gives no pairs. An error, as one sentence: anything
 // that is not JSON in UTF-8 (also a byte order mark, a lone surrogate, bytes after the end), a value that is not an
 // object, a member that is not a string (named), a name given twice (after unescaping). Names may be empty here.
-[[nodiscard]] Result<StringPairs> parse_json_strings(std::string_view text);
+// With `numbers_too` a member may also be a whole number from 0 to 2^64-1, whose digits are given.
+[[nodiscard]] Result<StringPairs> parse_json_strings(std::string_view text, bool numbers_too = false);
 
 // `text` as a JSON string with its quotes; nothing when it is not UTF-8.
 [[nodiscard]] std::optional<std::string> json_quote(std::string_view text);

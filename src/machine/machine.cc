@@ -3,31 +3,98 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/assert.h"
 #include "base/mutant.h"
 
 namespace wh::machine {
 
-Reply Machine::apply(raft::Index index, Millis time_ms, std::string_view command) {
+namespace {
+
+// Where an idempotency key counts: in the store, or in the queue that the command is about.
+std::string scope_of(const Body& body) {
+  if (const auto* enqueue = std::get_if<Enqueue>(&body)) return "q" + std::string(enqueue->queue);
+  if (const auto* dequeue = std::get_if<Dequeue>(&body)) return "q" + std::string(dequeue->queue);
+  return {};
+}
+
+}  // namespace
+
+Applied Machine::apply(raft::Index index, Millis time_ms, std::string_view command) {
   advance(index, time_ms);
-  const Result<Command> decoded = decode(command);
+  const Result<Command> decoded = decode(command, WH_MUTANT(program_decides_kinds) ? kLatestVersion : state_.version);
   WH_ASSERT(decoded || !WH_MUTANT(poison_entry_kills), "an entry is a command");
-  if (!decoded) return Reply{.code = ReplyCode::invalid};
+  if (!decoded) return {{.code = ReplyCode::invalid}, effects_};
   const RequestId& id = decoded->id;
   if (id.sequence != 0 && !state_.sessions.admit(id, index) && !WH_MUTANT(forward_not_deduplicated))
-    return Reply{.code = ReplyCode::duplicate};
-  return std::visit([this](const auto& body) { return run(body); }, decoded->body);
+    return {{.code = ReplyCode::duplicate}, effects_};
+  return {run(*decoded), effects_};
+}
+
+// A key that is there answers in place of the command; one whose time has come is there no more, whether or not a Due
+// has come for it. Only what was done is kept: a refusal may be asked again.
+Reply Machine::run(const Command& command) {
+  const auto run_body = [&] { return std::visit([this](const auto& body) { return run(body); }, command.body); };
+  if (!command.idempotency || WH_MUTANT(idempotency_key_ignored)) return run_body();
+  const std::string scope = scope_of(command.body);
+  const IdempotencyKey& key = *command.idempotency;
+  if (const auto* answer = state_.idempotency.find(scope, key.key); answer != nullptr && answer->due > state_.time_ms) {
+    if (answer->fingerprint != key.fingerprint) return {.code = ReplyCode::key_reused};
+    const Result<Reply> first = decode_reply(answer->reply.view());
+    WH_ASSERT(first, "a kept answer is one");
+    Reply again = *first;
+    again.replayed_from = answer->index;
+    return again;
+  }
+  Reply reply = run_body();
+  if (reply.code == ReplyCode::ok) remember(scope, key, reply);
+  return reply;
+}
+
+// The event that a Dequeue gave back is not kept: its answer names it.
+void Machine::remember(std::string_view scope, const IdempotencyKey& key, const Reply& reply) {
+  std::string name = IdempotencyKeys::name_of(scope, key.key);
+  const auto& by_name = state_.idempotency.by_name();
+  if (const auto old = by_name.find(name); old != by_name.end()) forget(*old);
+  Reply kept = reply;
+  kept.event = Bytes();
+  state_.idempotency.add(std::move(name), {.fingerprint = key.fingerprint,
+                                           .index = state_.applied,
+                                           .due = state_.time_ms + state_.settings.dedup_window,
+                                           .reply = Bytes(encode_reply(kept))});
+  // A bounded number: settings that were lowered take effect by and by.
+  for (size_t n = 0; n < kDuePerEntry; ++n) {
+    const IdempotencyKeys::Item* oldest = state_.idempotency.next_too_many(state_.settings);
+    if (oldest == nullptr || oldest->second.index == state_.applied) break;
+    ++idempotency_evicted_;
+    forget(*oldest);
+  }
+}
+
+void Machine::forget(const IdempotencyKeys::Item& item) {
+  if (!WH_MUTANT(snapshot_without_barrier))
+    for (auto& walk : walks_)
+      if (walk) walk->keep_idempotency(item);
+  state_.idempotency.remove(item);
 }
 
 void Machine::advance(raft::Index index, Millis time_ms) {
   WH_ASSERT(index == state_.applied + 1, "entries are applied once each, in order");
   state_.applied = index;
   state_.time_ms = std::max(state_.time_ms, time_ms);
+  effects_.clear();
+}
+
+void Machine::raise_version(raft::Index index, Millis time_ms, ClusterVersion version) {
+  advance(index, time_ms);
+  effects_.version = version > state_.version;
+  state_.version = std::max(state_.version, version);
 }
 
 Reply Machine::run(const Set& set) {
   for (const auto& [key, value] : set.pairs) {
     const auto old = state_.store.set(key, Bytes(std::string(value)), state_.applied);
     if (old) keep_key(key, *old);
+    effects_.changed_keys.push_back(key);
   }
   return Reply{.count = set.pairs.size()};
 }
@@ -39,6 +106,7 @@ Reply Machine::run(const Delete& del) {
     if (!old) continue;
     ++reply.count;
     keep_key(key, *old);
+    effects_.changed_keys.push_back(key);
   }
   return reply;
 }
@@ -46,6 +114,7 @@ Reply Machine::run(const Delete& del) {
 Reply Machine::run(const Enqueue& enqueue) {
   const raft::Index id = state_.applied;
   const uint64_t length = state_.queues.push(enqueue.queue, Event{id, Bytes(std::string(enqueue.event))});
+  effects_.ready_queues.push_back(enqueue.queue);
   return Reply{.event_id = id, .count = 1, .queue_length = length};
 }
 
@@ -59,6 +128,39 @@ Reply Machine::run(const Dequeue& dequeue) {
   if (!event) return Reply{};
   keep_event(dequeue.queue, *event);
   return Reply{.event_id = event->id, .count = 1, .queue_length = queue_length(dequeue.queue), .event = event->bytes};
+}
+
+// An answer whose time has come is none any more, whether or not it is gone: so those of a second go together, and an
+// idle cluster writes no entry for each.
+Millis Machine::next_deadline() const {
+  constexpr Millis kTogetherMs = 1'000;
+  const Millis due = state_.idempotency.next_deadline();
+  return due == kNever ? kNever : due + kTogetherMs;
+}
+
+Reply Machine::run(const Due& /*due*/) {
+  Reply reply;
+  while (reply.count < kDuePerEntry) {
+    const IdempotencyKeys::Item* due = state_.idempotency.next_due(state_.time_ms);
+    if (due == nullptr) break;
+    forget(*due);
+    ++reply.count;
+  }
+  return reply;
+}
+
+Reply Machine::run(const AdvanceTime& advance) {
+  const Millis now = state_.cluster_time_ms();
+  if (advance.to_ms <= now) return {};
+  state_.jumped_ms += advance.to_ms - now;
+  effects_.time = true;
+  return {.count = 1};
+}
+
+Reply Machine::run(const PutSettings& put) {
+  for (const auto& [name, value] : put.values) state_.settings.*find_setting(name)->value = value;
+  effects_.settings = true;
+  return {.count = put.values.size(), .event = Bytes(encode_settings(state_.settings))};
 }
 
 uint64_t Machine::growth(std::string_view command) const {

@@ -13,8 +13,9 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "machine/command/command.h"
-#include "machine/snapshot/discarded.h"
 #include "machine/command/reply.h"
+#include "machine/effects.h"
+#include "machine/snapshot/discarded.h"
 #include "machine/snapshot/snapshot_writer.h"
 #include "machine/state.h"
 #include "raft/types.h"
@@ -24,6 +25,12 @@ namespace wh::machine {
 // What a snapshot is taken for.
 enum class Walk : uint8_t { snapshot = 0, backup = 1 };
 
+// What came of one command. The effects are valid until the next entry and as long as the command's bytes.
+struct Applied {
+  Reply reply;
+  const Effects& effects;
+};
+
 class Machine {
  public:
   Machine() = default;
@@ -31,14 +38,27 @@ class Machine {
   Machine& operator=(const Machine&) = delete;
 
   // Applies the entry at `index`, which must be the one after applied(): no entry counts twice (HAZARDS B16). Total:
-  // bytes that are no command are answered `invalid` and change nothing but applied() and time_ms() (HAZARDS B14).
-  Reply apply(raft::Index index, Millis time_ms, std::string_view command);
+  // bytes that are no command of the cluster's version are answered `invalid` and change nothing but applied() and
+  // time_ms() (HAZARDS B14).
+  Applied apply(raft::Index index, Millis time_ms, std::string_view command);
   // The same for an entry that is not the machine's: no-ops and configurations.
   void advance(raft::Index index, Millis time_ms);
+  // The same for an entry that raises the cluster's version; one that is not above it changes nothing.
+  void raise_version(raft::Index index, Millis time_ms, ClusterVersion version);
 
   [[nodiscard]] raft::Index applied() const { return state_.applied; }
-  // Cluster time: never goes back.
+  // The last stamp of the log: goes on only while a leader leads, and never back.
   [[nodiscard]] Millis time_ms() const { return state_.time_ms; }
+  // Cluster time as of then, in ms since 1970, and what lies between the two.
+  [[nodiscard]] Millis cluster_time_ms() const { return state_.cluster_time_ms(); }
+  [[nodiscard]] Millis jumped_ms() const { return state_.jumped_ms; }
+  // The stamp at which something falls due, so that the leader should propose a Due; kNever: nothing is held.
+  [[nodiscard]] Millis next_deadline() const;
+  [[nodiscard]] const Settings& settings() const { return state_.settings; }
+  [[nodiscard]] const IdempotencyKeys& idempotency() const { return state_.idempotency; }
+  // Answers that went before their time, as the settings allow no more, since this process began to apply.
+  [[nodiscard]] uint64_t idempotency_evicted() const { return idempotency_evicted_; }
+  [[nodiscard]] ClusterVersion version() const { return state_.version; }
   [[nodiscard]] uint64_t digest() const { return state_.digest(); }
   [[nodiscard]] uint64_t logical_bytes() const { return state_.logical_bytes(); }
 
@@ -78,12 +98,20 @@ class Machine {
   std::optional<SnapshotWriter>& walk_of(Walk walk) { return walks_[static_cast<size_t>(walk)]; }
   void keep_key(std::string_view key, const Store::Item& old);
   void keep_event(std::string_view queue, const Event& old);
+  void forget(const IdempotencyKeys::Item& item);
+  void remember(std::string_view scope, const IdempotencyKey& key, const Reply& reply);
+  Reply run(const Command& command);
   Reply run(const Set& set);
   Reply run(const Delete& del);
   Reply run(const Enqueue& enqueue);
   Reply run(const Dequeue& dequeue);
+  Reply run(const Due& due);
+  Reply run(const AdvanceTime& advance);
+  Reply run(const PutSettings& put);
 
   State state_;
+  Effects effects_;
+  uint64_t idempotency_evicted_ = 0;
   std::array<std::optional<SnapshotWriter>, 2> walks_;
 };
 

@@ -4,9 +4,12 @@
 #include <cstdint>
 
 #include "base/clock.h"
+#include "base/cluster_version.h"
 #include "base/hash.h"
-#include "machine/queue/queues.h"
+#include "machine/dedup/idempotency.h"
 #include "machine/dedup/sessions.h"
+#include "machine/queue/queues.h"
+#include "machine/settings.h"
 #include "machine/store/store.h"
 #include "raft/types.h"
 
@@ -18,14 +21,28 @@ struct State {
   State& operator=(State&&) = default;
 
   raft::Index applied;
-  Millis time_ms = 0;  // cluster time: the last stamp in the log
+  Millis time_ms = 0;    // the last stamp in the log
+  Millis jumped_ms = 0;  // by how much cluster time was brought forward, all jumps together (as of version 2)
+  ClusterVersion version = kFirstVersion;
+  Settings settings;
   Store store;
   Queues queues;
   Sessions sessions;
+  IdempotencyKeys idempotency;
 
-  // A hash of keys, queues and sessions: equal where they are equal, and else different but for bad luck. Neither
-  // `applied` nor the way here goes into it. O(1).
-  [[nodiscard]] uint64_t digest() const { return mix64(mix64(store.digest(), queues.digest()), sessions.digest()); }
+  // Cluster time in ms since 1970: never goes back. The stamps go on only while a leader leads; what they lack is in
+  // the jumps.
+  [[nodiscard]] Millis cluster_time_ms() const { return time_ms + jumped_ms; }
+
+  // A hash of all but `applied` and the stamp: equal where the rest is equal, and else different but for bad luck. The
+  // way here does not go into it. O(1).
+  [[nodiscard]] uint64_t digest() const {
+    const uint64_t first = mix64(mix64(store.digest(), queues.digest()), sessions.digest());
+    if (version == kFirstVersion) return first;
+    uint64_t all = mix64(mix64(mix64(first, version), jumped_ms), idempotency.digest());
+    for (const SettingRow& row : kSettings) all = mix64(all, settings.*row.value);
+    return all;
+  }
   // What `maxmemory` is compared with.
   [[nodiscard]] uint64_t logical_bytes() const { return store.logical_bytes() + queues.logical_bytes(); }
 };

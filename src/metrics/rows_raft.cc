@@ -167,6 +167,24 @@ const Figure kRaftRows[] = {
      char digest[17];
      std::snprintf(digest, sizeof digest, "%016lx", s.node.machine().digest());
      return digest; }},
+  {.section = I::raft, .field = "cluster_version", .metric = "wormhole_cluster_version",
+   .help = "The cluster's version, which says what commands its log may hold",
+   .read = [](const S& s) { return number(s.node.cluster_version()); }},
+  {.section = I::raft, .field = "version_limit", .metric = "wormhole_version_limit",
+   .help = "The highest version of the cluster that this node can do",
+   .read = [](const S& s) { return number(s.node.options().version); }},
+  {.section = I::raft, .field = "cluster_time_ms", .metric = "wormhole_cluster_time_milliseconds",
+   .help = "Cluster time, in milliseconds since 1970; 0 in a cluster of version 1",
+   .read = [](const S& s) { return number(s.node.cluster_version() == kFirstVersion ? 0 : s.node.cluster_time_ms(s.loop.now())); }},
+  {.section = I::raft, .field = "idempotency_keys", .metric = "wormhole_idempotency_keys",
+   .help = "Idempotency keys whose first answer is kept",
+   .read = [](const S& s) { return number(s.node.machine().idempotency().size()); }},
+  {.section = I::raft, .field = "idempotency_bytes", .metric = "wormhole_idempotency_bytes",
+   .help = "What they hold, as dedup_max_bytes counts it",
+   .read = [](const S& s) { return number(s.node.machine().idempotency().logical_bytes()); }},
+  {.section = I::raft, .field = "idempotency_evicted", .metric = "wormhole_idempotency_evicted_total",
+   .type = M::counter, .help = "Of them, those that went before their time, as the settings allow no more",
+   .read = [](const S& s) { return number(s.node.machine().idempotency_evicted()); }},
   {.section = I::raft, .field = "waiting_for", .read = [](const S& s) -> Text {
      if (s.node.waiting_for().empty()) return std::nullopt;
      return printable(s.node.waiting_for()); }},

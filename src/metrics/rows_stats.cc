@@ -14,8 +14,9 @@ namespace {
 using namespace rows;
 
 constexpr std::array<std::string_view, kCallKinds> kCallNames{"write", "read", "stale_read", "admin"};
-constexpr std::string_view kOutcomeNames[] = {"applied",       "not_leader", "dropped",   "unknown",   "overloaded",
-                                              "shutting_down", "conflict",   "not_found", "timed_out", "no_room"};
+constexpr std::string_view kOutcomeNames[] = {"applied",    "not_leader",    "dropped",    "unknown",
+                                              "overloaded", "shutting_down", "conflict",   "not_found",
+                                              "timed_out",  "no_room",       "unsupported"};
 
 void calls_by_outcome(const S& s, Samples& out) {
   for (size_t kind = 0; kind < kCallKinds; ++kind)

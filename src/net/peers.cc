@@ -67,6 +67,8 @@ std::unique_ptr<ByteStream> PeerTransport::secured(std::unique_ptr<ByteStream> s
 bool PeerTransport::greet(PeerLink& link, wire::Purpose purpose, raft::NodeId instance, const std::string& name,
                           std::string& payload) {
   wire::Hello hello;
+  hello.min_version = wire::lowest_protocol(identity_.versions);
+  hello.max_version = wire::highest_protocol(identity_.versions);
   hello.purpose = purpose;
   hello.sender = identity_;
   hello.intended_instance = instance;

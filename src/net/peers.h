@@ -141,9 +141,10 @@ class PeerTransport final : public node::Transport {
     node::Peer peer;
     std::unique_ptr<Dial> dial;
     std::shared_ptr<PeerLink> link;
-    std::string hello;      // what it was greeted with: the payload
-    bool accepted = false;  // the other side's HelloReply took us in
-    bool died = false;      // a connection that stood is gone, and nothing is known of the peer since
+    std::string hello;                     // what it was greeted with: the payload
+    bool accepted = false;                 // the other side's HelloReply took us in
+    uint16_t version = wire::kMinVersion;  // then: agreed on
+    bool died = false;                     // a connection that stood is gone, and nothing is known of the peer since
     Timer retry;
     uint64_t backoff_ms = kMinBackoffMs;
     Millis accepted_at = 0;
@@ -222,6 +223,7 @@ class PeerTransport final : public node::Transport {
   [[nodiscard]] std::string plain_answer(std::string_view first_bytes) const;
   // Why not, and the sentence; Refusal::none to let it in.
   [[nodiscard]] std::pair<wire::Refusal, std::string> judge(const PeerLink& link, const wire::Hello& hello) const;
+  [[nodiscard]] std::string version_conflict(const std::string& us, const wire::Hello& hello) const;
   [[nodiscard]] bool was_removed(raft::NodeId id, raft::Position member_as_of) const;
   void admit(uint64_t id, Inbound& in, wire::Hello hello);
   // Returns what the dialler must prove itself with.

@@ -206,11 +206,11 @@ void PeerTransport::inbound_hello(uint64_t id, Inbound& in, const wire::Frame& f
     const bool wrong_cluster = refusal == wire::Refusal::cluster;
     log_limited(refused_log_, "A connection from " + in.link->peer_address() + " was refused: " + sentence,
                 wrong_cluster && standing_ != node::Standing::member ? LogLevel::verbose : LogLevel::notice);
-    reply(*in.link, frame.payload, wire::common_version(*hello), refusal, sentence);
+    reply(*in.link, frame.payload, wire::common_version(*hello, identity_.versions), refusal, sentence);
     close_inbound(in);
     return;
   }
-  in.version = wire::common_version(*hello);
+  in.version = wire::common_version(*hello, identity_.versions);
   in.expected = reply(*in.link, frame.payload, in.version, wire::Refusal::none, {});
   if (options_.secret.empty()) {
     admit(id, in, *std::move(hello));
@@ -221,14 +221,24 @@ void PeerTransport::inbound_hello(uint64_t id, Inbound& in, const wire::Frame& f
   in.link->set_deadline(kHelloTimeoutMs, "it did not prove who it is in time");
 }
 
+// Which of the two is to be upgraded, in the words of an operator who has to do it.
+std::string PeerTransport::version_conflict(const std::string& us, const wire::Hello& hello) const {
+  const node::VersionRange theirs = wire::versions_of(hello);
+  const node::VersionRange& mine = identity_.versions;
+  if (theirs.highest < mine.lowest)
+    return us + " is in a cluster of version " + std::to_string(mine.lowest) + ", and the caller can do version " +
+           std::to_string(theirs.highest) + " at most: install a newer release there, or raise its version-limit";
+  return "the caller is in a cluster of version " + std::to_string(theirs.lowest) + ", and " + us + " can do version " +
+         std::to_string(mine.highest) + " at most: install a newer release on this node, or raise its version-limit";
+}
+
 std::pair<wire::Refusal, std::string> PeerTransport::judge(const PeerLink& link, const wire::Hello& hello) const {
   using wire::Refusal;
   const node::Identity& sender = hello.sender;
   const std::string us = node_text(identity_.name, identity_.instance);
-  if (!wire::compatible(hello))
-    return {Refusal::version, us + " speaks versions " + std::to_string(wire::kMinVersion) + " to " +
-                                  std::to_string(wire::kMaxVersion) + " of the protocol, the caller " +
-                                  std::to_string(hello.min_version) + " to " + std::to_string(hello.max_version)};
+  if (!wire::compatible(hello, identity_.versions)) return {Refusal::version, version_conflict(us, hello)};
+  if (hello.purpose == wire::Purpose::unknown)
+    return {Refusal::version, us + " does not know what this connection is for: a newer release may"};
   const std::string them = node_text(sender.name, sender.instance);
   // One member's certificate or secret is no other member's: whoever has a name speaks for that name alone.
   if (const auto known = peers_.find(sender.instance); known != peers_.end() && known->second->peer.name != sender.name)

@@ -57,7 +57,7 @@ bool PeerTransport::send(raft::NodeId to, node::PeerMessage message) {
   Outbound* const out = find_peer(to);
   if (out == nullptr || !out->accepted) return false;
   buffer_.clear();
-  if (!wire::encode(buffer_, message)) {
+  if (!wire::encode(buffer_, message, out->version)) {
     log_limited(oversize_log_, "A message to node " + out->peer.name + " is too large to be sent and is dropped");
     return false;
   }
@@ -165,7 +165,7 @@ void PeerTransport::peer_frame(raft::NodeId id, const wire::Frame& frame) {
   std::string sentence = reply->sentence;
   if (reply->refusal == wire::Refusal::none &&
       (theirs.instance != id || theirs.cluster != identity_.cluster || reply->version < wire::kMinVersion ||
-       reply->version > wire::kMaxVersion)) {
+       reply->version > wire::highest_protocol(identity_.versions))) {
     reply->refusal = wire::Refusal::instance;
     sentence = "node " + theirs.name + " answers at " + out->peer.raft_address + " in place of node " + out->peer.name;
   }
@@ -176,6 +176,7 @@ void PeerTransport::peer_frame(raft::NodeId id, const wire::Frame& frame) {
   send_proof(*out->link, out->hello, *reply);
   out->link->clear_deadline();
   out->accepted = true;
+  out->version = reply->version;
   out->accepted_at = loop_.now();
   out->died = false;
   out->taken = 0;

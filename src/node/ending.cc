@@ -103,8 +103,8 @@ Millis Node::handover_deadline() const {
 }
 
 bool Node::quiet() const {
-  return pending() == 0 && waits_.size() == 0 && held_.empty() && !(raft_ && raft_->transferring()) && !grant_question_ && !beginning_ &&
-         handed_over();
+  return pending() == 0 && waits_.size() == 0 && held_.empty() && !(raft_ && raft_->transferring()) &&
+         !grant_question_ && !beginning_ && handed_over();
 }
 
 }  // namespace wh::node

@@ -49,6 +49,12 @@ void Node::on_forward_admin(raft::NodeId from, ForwardAdmin& forward, Millis now
     (void)send(from, ForwardAdminReply{forward.request, Outcome::not_leader, {}});
     return;
   }
+  if (forward.admin.kind == AdminKind::unknown) {
+    (void)send(from,
+               ForwardAdminReply{forward.request, Outcome::unknown,
+                                 "the leader, " + options_.name + ", is of a release that does not know this request"});
+    return;
+  }
   admin_.push_back({.token = 0,
                     .from = from,
                     .request = forward.request,
@@ -189,6 +195,8 @@ void Node::start_admin(PendingAdmin& admin, Millis now) {
     case AdminKind::transfer:
       transfer_to(admin, now);
       break;
+    case AdminKind::unknown:
+      WH_ASSERT(false, "what is not known was refused when it came");
   }
 }
 
@@ -482,7 +490,12 @@ void Node::answered(uint64_t request, Result<Answer> answer, Millis now) {
     // should it have been removed meanwhile.
     const bool knows_nobody = raft_->configuration().empty();
     if (!knows_nobody && !raft_->configuration().contains(who->identity.instance)) return;
-    announced_[who->identity.instance] = who->identity;
+    // Of its version an answer says nothing: only its hello does.
+    const auto known = announced_.find(who->identity.instance);
+    const VersionRange said = known == announced_.end() ? kVersionsNotSaid : known->second.versions;
+    Identity& announced = announced_[who->identity.instance];
+    announced = who->identity;
+    announced.versions = said;
     if (knows_nobody) remember_stranger({who->identity.instance, who->identity.name, who->identity.raft_address});
     configuration_changed();
     return;

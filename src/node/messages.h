@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/cluster_version.h"
 #include "raft/messages.h"
 
 namespace wh::node {
@@ -27,11 +28,13 @@ enum class Outcome : uint8_t {
   unknown = 3,
   overloaded = 4,  // raft-max-uncommitted is reached
   shutting_down = 5,
-  conflict = 6,   // an administrative request that cannot be done; the text says why
-  not_found = 7,  // an administrative request about a member that is not there
-  timed_out = 8,  // an administrative request that goes on after its time
-  no_room = 9,    // the data is at maxmemory, or a disk is too full for more; the text says what to do
+  conflict = 6,      // an administrative request that cannot be done; the text says why
+  not_found = 7,     // an administrative request about a member that is not there
+  timed_out = 8,     // an administrative request that goes on after its time
+  no_room = 9,       // the data is at maxmemory, or a disk is too full for more; the text says what to do
+  unsupported = 10,  // the cluster's version does not have it yet; the text names the member to upgrade
 };
+inline constexpr Outcome kLastOutcome = Outcome::unsupported;
 
 // --- within a cluster
 
@@ -52,7 +55,12 @@ struct ForwardReply {
 };
 
 // Administration, forwarded the same way.
-enum class AdminKind : uint8_t { add = 0, remove = 1, transfer = 2 };
+enum class AdminKind : uint8_t {
+  add = 0,
+  remove = 1,
+  transfer = 2,
+  unknown = 255,  // one of a newer release, as it is read here
+};
 struct AdminRequest {
   AdminKind kind = AdminKind::add;
   std::string name;          // the node-id it is about
@@ -79,6 +87,15 @@ using PeerMessage =
 
 // --- before and between clusters
 
+// Versions of the cluster that a node takes part in: from that of its own cluster up to what it can do.
+struct VersionRange {
+  ClusterVersion lowest = kFirstVersion;
+  ClusterVersion highest = kLatestVersion;
+  friend bool operator==(const VersionRange&, const VersionRange&) = default;
+};
+
+inline constexpr VersionRange kVersionsNotSaid{kFirstVersion, 0};
+
 // Who a node is; said in every hello and every answer.
 struct Identity {
   ClusterId cluster = kNoCluster;
@@ -87,6 +104,7 @@ struct Identity {
   std::string raft_address;  // where it says it can be reached; host may be empty: the address of the connection
   std::string http_address;
   std::string https_address;
+  VersionRange versions;  // said in hellos only, as the versions of the protocol that go with them
   friend bool operator==(const Identity&, const Identity&) = default;
 };
 

@@ -82,7 +82,8 @@ Identity Node::identity() const {
           .name = options_.name,
           .raft_address = options_.raft_address,
           .http_address = options_.http_address,
-          .https_address = options_.https_address};
+          .https_address = options_.https_address,
+          .versions = versions()};
 }
 
 Standing Node::standing() const {
@@ -126,6 +127,8 @@ void Node::receive(raft::NodeId from, PeerMessage message, Millis now) {
   wants_turn_ = true;
   heard_[from] = now;
   gone_.erase(from);
+  if (above_our_version(from, message, now)) return;
+  note_clock(from, message, now);
   if (raft_ && !raft_->configuration().contains(from) && !strangers_.contains(from))
     if (const auto it = announced_.find(from); it != announced_.end()) dial_stranger(from, Identity(it->second));
   std::visit(Overloaded{
@@ -243,6 +246,8 @@ void Node::drain(Millis now) {
     pump_loss(now);
     pump_handover(now);
     pump_admin(now);
+    watch_version(now);
+    watch_time(now);
     pump_writes(now);
     pump_reads(now);
     run_raft(now);
@@ -279,7 +284,11 @@ void Node::carry_out(raft::Output output, Millis now) {
   if (output.acknowledged_missing) look_into_loss(*output.acknowledged_missing, false, now);
   for (const raft::Violation& violation : output.violations) violated(violation.from, violation.what, now);
   for (const raft::Proposed& result : output.proposals) {
-    if (proposing_.contains(result.token)) {
+    if (result.token == raising_ && raising_ != 0) {
+      version_proposed(result);
+    } else if (own_proposed(result, now)) {
+      // Nobody waits for it.
+    } else if (proposing_.contains(result.token)) {
       proposed(result);
     } else {
       admin_proposed(result, now);
@@ -293,13 +302,15 @@ void Node::carry_out(raft::Output output, Millis now) {
           held_.push_back({held.ticket, held.outbound.to, std::move(body)});
         },
         held.outbound.body);
-  if (output.install) install_loaded(*output.install);
+  const bool installs = output.install.has_value();
+  if (installs) install_loaded(*output.install);
   for (const raft::Entry& entry : output.append) saw_command_ |= entry.kind == raft::EntryKind::command;
   if (output.persist_ticket != 0)
     storage_.persist({.ticket = output.persist_ticket,
                       .hard_state = output.hard_state,
                       .install = std::move(output.install),
-                      .append = std::move(output.append)});
+                      .append = std::move(output.append),
+                      .version = installs ? machine_.version() : 0});
   keep_sent_snapshot(now);
   for (raft::ChunkWanted& wanted : output.chunks_wanted) {
     chunk_requests_[next_number_] = wanted.to;
@@ -329,6 +340,7 @@ void Node::carry_out(raft::Output output, Millis now) {
     configuration_changed();
   if (raft_->leader_id() != last_leader_) {
     last_leader_ = raft_->leader_id();
+    own_command_.reset();  // of the leadership before
     ++counters_.leader_changes;
     waits_.leader_changed();
     retry_reads_at_ = 0;
@@ -345,11 +357,16 @@ void Node::apply(raft::Entry& entry) {
   machine::Reply reply;
   if (entry.kind == raft::EntryKind::command) {
     const Millis time = WH_MUTANT(time_of_the_apply) ? turn_at_ : entry.time_ms;
-    reply = machine_.apply(entry.index, time, entry.payload.view());
+    machine::Applied applied = machine_.apply(entry.index, time, entry.payload.view());
+    reply = std::move(applied.reply);
+    if (waits_.size() != 0) wake(applied.effects);
     forwarded_applied(entry, reply);
+  } else if (entry.kind == raft::EntryKind::version) {
+    version_applied(entry);
   } else {
     machine_.advance(entry.index, entry.time_ms);
   }
+  own_applied(entry.index);
   // Of whatever kind: an entry that is none of a change may stand where one was.
   if (!admin_.empty()) change_applied(entry);
   while (!waiters_.empty() && waiters_.begin()->first <= entry.index) {
@@ -371,7 +388,10 @@ void Node::release_held(uint64_t ticket) {
   }
 }
 
-bool Node::send(raft::NodeId to, PeerMessage message) { return transport_.send(to, std::move(message)); }
+bool Node::send(raft::NodeId to, PeerMessage message) {
+  if (auto* reply = std::get_if<raft::AppendEntriesReply>(&message)) reply->clock_ms = clock_.at(turn_at_);
+  return transport_.send(to, std::move(message));
+}
 
 const raft::Member* Node::leader() const {
   return raft_ && raft_->leader_id() ? raft_->configuration().find(raft_->leader_id()) : nullptr;
@@ -444,7 +464,8 @@ void Node::watch_disk(Millis now) {
 
 void Node::update_deadline(Millis now) {
   if (!raft_) next_deadline_ = kNever;
-  next_deadline_ = std::min({next_deadline_, earliest_request_deadline(), handover_deadline(), loss_deadline()});
+  next_deadline_ =
+      std::min({next_deadline_, earliest_request_deadline(), handover_deadline(), loss_deadline(), time_deadline(now)});
   // What is under way is answered, or times out, and wakes the node.
   if (seeking_ && !beginning_) next_deadline_ = std::min(next_deadline_, seeking_->next_due());
   if (raft_ && !admin_.empty()) next_deadline_ = std::min(next_deadline_, std::max(admin_retry_at_, now + 1));
@@ -469,10 +490,12 @@ bool Node::ready(std::string* why) const {
   if (cluster_ == kNoCluster) return no(waiting_for_.empty() ? "this node is in no cluster yet" : waiting_for_);
   if (!raft_) return no("this node is loading its snapshot");
   if (removed_) return no(removed_sentence());
+  if (refused_version_ > options_.version) return no(above_our_version_text());
   if (raft_->configuration().empty()) return no("this node waits for its cluster's leader");
   if (!raft_->leader_id()) return no("no leader is known");
   if (raft_->leader_id() == instance_ && !raft_->leads_for_certain())
     return no("this node leads, but no entry of its term is committed yet");
+  if (version_is_rising()) return no("the cluster's version is about to rise");
   return true;
 }
 

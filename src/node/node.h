@@ -5,7 +5,8 @@
 // room.cc (disks and memory that fill), snapshots.cc (taking, receiving, loading; backups), membership.cc (adding,
 // transfer), removal.cc (removing, being removed), tolerance.cc (how many may fail), founding.cc (a node that is in no
 // cluster yet), ending.cc (a node that is being stopped), old_disk.cc (a disk that is said to be an older copy),
-// waiting.cc (requests that wait for an index or an effect).
+// waiting.cc (requests that wait for an index or an effect), versions.cc (the cluster's version),
+// cluster_time.cc (what time it is in the log).
 #pragma once
 
 #include <cstdint>
@@ -39,9 +40,10 @@ struct NodeOptions {
   std::string raft_address;  // announced, host:port; the host may be empty with a wildcard bind
   std::string http_address;  // announced, empty when the port is off
   std::string https_address;
-  std::vector<std::string> join;  // host:port; empty: a new directory founds a cluster of one
-  OwnNames own;                   // by what this node may stand in a list
-  uint32_t bootstrap_expect = 0;  // how many nodes found a cluster; 0: those of `join`, with this one
+  ClusterVersion version = kLatestVersion;  // the highest that this node takes part in (directive version-limit)
+  std::vector<std::string> join;            // host:port; empty: a new directory founds a cluster of one
+  OwnNames own;                             // by what this node may stand in a list
+  uint32_t bootstrap_expect = 0;            // how many nodes found a cluster; 0: those of `join`, with this one
   // By cluster-secret or certificate: who meets a member by being asked something may believe that it is one.
   bool members_prove_themselves = false;
   ClusterId fresh_cluster{};  // random: used when this node founds a cluster
@@ -108,7 +110,7 @@ class Node {
   Node& operator=(const Node&) = delete;
 
   // --- clients: each token gets exactly one Completion, at the latest after request_timeout_ms
-  // `command`: the body of machine/command/command.h, without a request id. Without may_forward another leader means
+  // `command`: of machine::encode_command(). Without may_forward another leader means
   // `not_leader`.
   void submit_write(Token token, std::string command, bool may_forward, Millis now);
   void submit_read(Token token, Millis now, ReadTerms terms = {});
@@ -150,6 +152,8 @@ class Node {
   // --- time
   // The time next_deadline() named has come, and what the sockets held by then was handed in (HAZARDS A12).
   void tick(Millis now);
+  // This machine's wall clock, in ms since 1970; before each drain. Nothing but cluster time follows it.
+  void set_clock(Millis wall_ms, Millis now);
   // Carries out everything that was handed in: once a turn of the loop.
   void drain(Millis now);
   [[nodiscard]] Millis next_deadline() const { return next_deadline_; }
@@ -165,7 +169,8 @@ class Node {
   struct BackupPoint {
     raft::Index index;
     raft::Term term;
-    Millis time_ms = 0;  // cluster time
+    Millis time_ms = 0;  // the log's stamp
+    ClusterVersion version = kFirstVersion;
   };
   // Nothing: there is no state yet, or a backup is under way.
   std::optional<BackupPoint> begin_backup();
@@ -223,6 +228,13 @@ class Node {
   [[nodiscard]] std::optional<size_t> tolerates() const;
   // Why an operator should worry about that, one sentence; empty when there is no reason.
   [[nodiscard]] std::string tolerance_warning() const;
+
+  // Cluster time in ms since 1970.
+  [[nodiscard]] Millis cluster_time_ms(Millis now) const;
+  // The version of the cluster, as far as this node has applied its log.
+  [[nodiscard]] ClusterVersion cluster_version() const { return machine_.version(); }
+  // What a member can do at most, as it said in its last hello; nothing when it said none to this process.
+  [[nodiscard]] std::optional<ClusterVersion> version_of(raft::NodeId member) const;
 
   // Directives that may change at run time.
   void set_request_timeout(uint32_t ms) { options_.request_timeout_ms = ms; }
@@ -318,7 +330,8 @@ class Node {
     uint64_t bytes_before = 0;
   };
   struct Loading {  // a snapshot being read into a fresh state, beside the one in use
-    Loading(raft::SnapshotMeta of, bool now_at_start) : meta(std::move(of)), at_start(now_at_start) {}
+    Loading(raft::SnapshotMeta of, bool now_at_start, ClusterVersion version)
+        : meta(std::move(of)), loader(version), at_start(now_at_start) {}
     raft::SnapshotMeta meta;
     machine::SnapshotLoader loader;
     uint64_t offset = 0;
@@ -328,6 +341,28 @@ class Node {
     size_t fed = 0;
     bool last_piece = false;
   };
+
+  // versions.cc
+  [[nodiscard]] VersionRange versions() const;
+  [[nodiscard]] ClusterVersion common_version(Millis now) const;
+  void watch_version(Millis now);
+  void wake(const machine::Effects& effects);  // waiting.cc
+  [[nodiscard]] bool version_is_rising() const;
+  void version_proposed(const raft::Proposed& result);
+  void version_applied(const raft::Entry& entry);
+  bool above_our_version(raft::NodeId from, const PeerMessage& message, Millis now);
+  [[nodiscard]] std::string above_our_version_text() const;
+  [[nodiscard]] std::string unsupported_text(ClusterVersion needed) const;
+
+  // cluster_time.cc
+  void note_clock(raft::NodeId from, const PeerMessage& message, Millis now);
+  Millis clock_of_majority(Millis now);
+  [[nodiscard]] bool keeps_time() const;
+  void watch_time(Millis now);
+  void propose_own(const machine::Body& body, Millis now);
+  bool own_proposed(const raft::Proposed& result, Millis now);
+  void own_applied(raft::Index index);
+  [[nodiscard]] Millis time_deadline(Millis now) const;
 
   // node.cc
   void start_raft(raft::Recovered recovered, Millis now);
@@ -351,6 +386,7 @@ class Node {
   void push_write(PendingWrite write);
   void pop_write();
   void pump_writes(Millis now);
+  [[nodiscard]] bool needs_newer_version(std::string_view command) const;
   bool forward(PendingWrite& write);
   [[nodiscard]] bool awaits_refusals(Millis now);
   void pump_reads(Millis now);
@@ -611,6 +647,31 @@ class Node {
   std::optional<uint64_t> grant_question_;  // to be answered once the grant is durable
   std::optional<uint64_t> adopt_question_;  // to be answered once the beginning is durable
   std::optional<NewBeginning> beginning_;   // on its way to the disk
+
+  // cluster_time.cc
+  struct Clock {  // as it was at a time
+    Millis wall_ms = 0;
+    Millis as_of = 0;
+    [[nodiscard]] Millis at(Millis now) const { return wall_ms == 0 ? 0 : wall_ms + (now - as_of); }
+  };
+  Clock clock_;
+  Clock first_clock_;                     // of this process life
+  std::map<raft::NodeId, Clock> clocks_;  // of voters, as they said last
+  struct OwnCommand {
+    uint64_t number = 0;
+    raft::Index index;  // once it is appended
+    raft::Term term;
+  };
+  std::optional<OwnCommand> own_command_;  // one at a time
+  Millis own_command_at_ = 0;              // not before, as one was refused
+  Millis look_at_clocks_at_ = 0;
+
+  // versions.cc
+  uint64_t raising_ = 0;  // the proposal of a higher version, until the core says where it stands
+  raft::Term raised_in_;  // it was appended in this term, and raises it to:
+  ClusterVersion raised_to_ = 0;
+  ClusterVersion refused_version_ = 0;  // the highest that a member sent and this node cannot do
+  LogLimiter version_log_{60'000};
 };
 
 }  // namespace wh::node

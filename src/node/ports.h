@@ -35,6 +35,7 @@ struct Batch {
   std::optional<raft::HardState> hard_state;
   std::optional<raft::InstallState> install;
   std::vector<raft::Entry> append;  // replaces any suffix from append.front().index
+  ClusterVersion version = 0;       // with `install`: of the cluster whose state that is
 };
 
 // A new beginning: founding (first_entry is the configuration of one node) or adoption (no entry, term 0). Replaces

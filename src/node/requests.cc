@@ -40,8 +40,7 @@ void Node::submit_write(Token token, std::string command, bool may_forward, Mill
   if (pending() >= options_.max_pending || waiting_bytes_ > options_.max_uncommitted_bytes)
     return complete(token, Outcome::overloaded, {}, {});
   // Behind what every front checks with better words: no follower could ever be sent it.
-  if (command.size() + machine::kEnvelopeBytes > machine::kMaxCommandBytes)
-    return complete(token, Outcome::dropped, {}, too_large_sentence());
+  if (command.size() > machine::kMaxCommandBytes) return complete(token, Outcome::dropped, {}, too_large_sentence());
   push_write({.token = token,
               .command = std::move(command),
               .may_forward = may_forward,
@@ -94,6 +93,14 @@ void Node::pump_writes(Millis now) {
   while (!writes_.empty()) {
     PendingWrite& write = writes_.front();
     const bool leads = raft_->role() == raft::Role::leader;
+    // Neither proposed nor forwarded: a member that does not know it would not refuse it (HAZARDS B17).
+    if (needs_newer_version(write.command)) {
+      if (version_is_rising()) return;
+      answer_waiter({.term = {}, .token = write.token, .from = write.from, .request = write.request, .deadline = 0},
+                    Outcome::unsupported, unsupported_text(machine::version_needed(write.command)));
+      pop_write();
+      continue;
+    }
     if (WH_MUTANT(forwards_on) && write.from && !leads && raft_->leader_id()) {
       if (!forward(write)) return;
       pop_write();
@@ -107,7 +114,7 @@ void Node::pump_writes(Millis now) {
       if (!write.from) {
         machine::RequestId id;
         if (write.sequence != 0) id = {.origin = instance_, .epoch = epoch_, .sequence = write.sequence};
-        write.command = machine::envelope(id, write.command);
+        machine::set_request_id(write.command, id);
       }
       if (room_.maxmemory() != 0) write.growth = machine_.growth(write.command);
       if (std::string why = lack_of_room(write.command, write.growth); !why.empty()) {
@@ -134,6 +141,10 @@ void Node::pump_writes(Millis now) {
   }
 }
 
+bool Node::needs_newer_version(std::string_view command) const {
+  return machine::version_needed(command) > machine_.version() && !WH_MUTANT(program_decides_kinds);
+}
+
 bool Node::forward(PendingWrite& write) {
   // The state machine tells copies apart within a window of sequences: no more than fit may be under way.
   if (forwarded_.size() >= kMaxForwarded || raft_->current_term() <= refused_term_) return false;
@@ -141,8 +152,12 @@ bool Node::forward(PendingWrite& write) {
   const machine::RequestId id{.origin = instance_, .epoch = epoch_, .sequence = sequence};
   // A reply to an earlier process life, or to an earlier sending, must not answer for this one (HAZARDS E13).
   const uint64_t request = WH_MUTANT(forward_without_epoch) ? next_number_++ : unique(next_number_++);
-  const Bytes command(machine::envelope(id, write.command));
-  if (!send(raft_->leader_id(), Forward{request, command, raft_->current_term()})) return false;
+  machine::set_request_id(write.command, id);
+  const Bytes command(std::move(write.command));
+  if (!send(raft_->leader_id(), Forward{request, command, raft_->current_term()})) {
+    write.command = std::string(command.view());
+    return false;
+  }
   if (write.sequence == 0) ++next_sequence_;
   ++counters_.forwarded;
   sent_term_ = raft_->current_term();
@@ -227,6 +242,7 @@ void Node::on_forward_reply(raft::NodeId from, ForwardReply& reply, Millis now) 
     Result<machine::Reply> result = machine::decode_reply(std::exchange(reply.reply, {}));
     good = static_cast<bool>(result);
     if (good) decoded = std::move(*result);
+    if (good && decoded.code == machine::ReplyCode::unknown) reply.outcome = Outcome::unknown;
   }
   if (!good) return violated(from, "an answer to a write that is none", now);
   const raft::Term term = forwarded_.at(sequence).term;
@@ -252,7 +268,7 @@ Node::ForwardedWrite Node::take_forwarded(uint64_t sequence) {
 void Node::forward_again(uint64_t sequence) {
   const ForwardedWrite refused = take_forwarded(sequence);
   PendingWrite write{.token = refused.token,
-                     .command = std::string(refused.command.view().substr(machine::kEnvelopeBytes)),
+                     .command = std::string(refused.command.view()),
                      .may_forward = true,
                      .deadline = refused.deadline,
                      .from = {}};

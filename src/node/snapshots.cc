@@ -131,7 +131,7 @@ std::optional<Node::BackupPoint> Node::begin_backup() {
   backing_up_ = true;
   machine_.begin_snapshot(machine::Walk::backup);
   const raft::Index index = machine_.applied();
-  return BackupPoint{index, raft_->log().term_at(index).value_or(raft::Term{}), machine_.time_ms()};
+  return BackupPoint{index, raft_->log().term_at(index).value_or(raft::Term{}), machine_.time_ms(), machine_.version()};
 }
 
 Node::BackupSlice Node::next_backup_slice(std::string& out) {
@@ -173,7 +173,7 @@ void Node::chunk_written(const IncomingChunkWritten& written, Millis now) {
 
 void Node::begin_loading(const raft::SnapshotMeta& meta, bool at_start) {
   loaded_state_.reset();
-  loading_.emplace(meta, at_start);
+  loading_.emplace(meta, at_start, options_.version);
 }
 
 // Reads large pieces, feeds small ones: decoding a piece must not hold up the loop.

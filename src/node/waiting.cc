@@ -59,6 +59,13 @@ void Node::wake(const Topic& topic) {
   if (waits_.has_woken()) wants_turn_ = true;
 }
 
+// Of a queue the first in its line is woken, as one event is for one of them; of a key all.
+void Node::wake(const machine::Effects& effects) {
+  for (const std::string_view queue : effects.ready_queues) waits_.wake({Topic::Kind::queue, std::string(queue)}, 1);
+  for (const std::string_view key : effects.changed_keys) waits_.wake({Topic::Kind::key, std::string(key)});
+  if (waits_.has_woken()) wants_turn_ = true;
+}
+
 // One pass for all that were cancelled since the last turn. An empty batch is in nobody's way but `front()`'s.
 void Node::drop_cancelled() {
   const auto cancelled = [&](const PendingRead& read) { return cancelled_reads_.contains(read.token); };

@@ -6,6 +6,7 @@
 #include <string>
 #include <variant>
 
+#include "base/cluster_version.h"
 #include "base/mutant.h"
 #include "base/overloaded.h"
 #include "raft/raft.h"
@@ -15,8 +16,6 @@ namespace {
 
 // A term this far above our own is no accident of elections: refused, so that one sick node cannot use up the numbers.
 constexpr uint64_t kMaxTermJump = uint64_t{1} << 32;
-// Cluster time goes by as fast as time does: no two neighbours in a log are 35 years apart.
-constexpr Millis kMaxTimeStep = Millis{1} << 40;
 
 std::string number(uint64_t value) { return std::to_string(value); }
 
@@ -43,6 +42,8 @@ std::string malformed(const AppendEntries& message) {
       if (!configuration || (configuration->voters() == 0 && !WH_MUTANT(last_voter_removed)))
         return "a configuration that is none, or has no voter";
     }
+    if (entry.kind == EntryKind::version && !decode_version(entry.payload.view()))
+      return "an entry that raises the cluster's version to none";
     term = entry.term;
     time_ms = entry.time_ms;
   }

@@ -54,6 +54,8 @@ struct AppendEntries {
   // What the receiver has acknowledged in this term: one whose log ends below it has lost what it promised to keep
   // (HAZARDS C5).
   Index acknowledged;
+  // The leader's stamp for an entry that it would append now; 0: not said (before version 4 of the protocol).
+  Millis time_ms = 0;
   std::vector<Entry> entries;
   friend bool operator==(const AppendEntries&, const AppendEntries&) = default;
 };
@@ -71,6 +73,8 @@ struct AppendEntriesReply {
   uint64_t read_round = 0;  // echoed
   Millis sent_at = 0;       // of the newest message, plus the time for which it was held here; 0: none
   bool no_room = false;     // its disk has no room for more data
+  // The sender's wall clock when it was sent, in ms since 1970, filled in by node/; 0: not said (before version 4).
+  Millis clock_ms = 0;
   friend bool operator==(const AppendEntriesReply&, const AppendEntriesReply&) = default;
 };
 

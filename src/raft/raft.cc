@@ -73,7 +73,7 @@ void Raft::step(Millis now, Input input) {
                      // Followers may commit faster than this disk syncs: its backlog is bounded too.
                      result.refusal = Refusal::overloaded;
                    } else {
-                     append_as_leader(now, EntryKind::command, std::move(in.payload));
+                     append_as_leader(now, in.kind, std::move(in.payload));
                      result.term = hard_state_.current_term;
                      result.index = log_.last_index();
                    }
@@ -219,7 +219,7 @@ void Raft::become_leader(Millis now) {
   heard_leader_ = true;
   votes_.clear();
   leader_since_ = now;
-  stamp_base_ = log_.last_time_ms();
+  stamp_base_ = std::max(log_.last_time_ms(), WH_MUTANT(idle_time_lost) ? 0 : heard_time_);
   uncommitted_bytes_ = 0;
   read_round_ = 0;
   progress_.clear();
@@ -228,12 +228,18 @@ void Raft::become_leader(Millis now) {
   if (!WH_MUTANT(no_noop)) append_as_leader(now, EntryKind::noop, {});
 }
 
+// It goes on from the log's last by this server's monotonic clock. Below kLimit, as all that is sent: at the end of its
+// numbers time stands still.
+Millis Raft::stamp(Millis now) const {
+  now = std::max(now, leader_since_);
+  return std::min(std::max(log_.last_time_ms(), stamp_base_ + (now - leader_since_)), kLimit - 1);
+}
+
 void Raft::append_as_leader(Millis now, EntryKind kind, Bytes payload) {
   Entry entry{.index = log_.last_index() + 1,
               .term = hard_state_.current_term,
               .kind = kind,
-              // Below kLimit, as all that is sent: at the end of its numbers time stands still.
-              .time_ms = std::min(std::max(log_.last_time_ms(), stamp_base_ + (now - leader_since_)), kLimit - 1),
+              .time_ms = stamp(now),
               .payload = std::move(payload)};
   uncommitted_bytes_ += cost(entry);
   appended_bytes_ += cost(entry);

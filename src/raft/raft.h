@@ -63,6 +63,7 @@ struct Receive {
 struct Propose {
   uint64_t token;  // comes back in Proposed
   Bytes payload;
+  EntryKind kind = EntryKind::command;  // or version
 };
 // One change of membership; refused unless it is one at a time and an entry of the leader's own term is committed
 // (thesis 4.1; the bug of 2015: HAZARDS D1).
@@ -282,6 +283,8 @@ class Raft {
   [[nodiscard]] bool change_pending() const { return log_.configuration_index() > commit_index_; }
   // It was told that it acknowledged entries that it lacks, lacks them still, and LossJudged has not come.
   [[nodiscard]] bool looks_into_loss() const { return owed_.has_value(); }
+  // Leader only: the stamp that an entry appended now would get.
+  [[nodiscard]] Millis stamp(Millis now) const;
   [[nodiscard]] bool transferring() const { return transfer_.has_value(); }
   // This process is about to end: that it leads no longer is no trouble. Only for what the log says.
   void set_leaving() { leaving_ = true; }
@@ -483,7 +486,8 @@ class Raft {
   std::map<NodeId, Progress> progress_;  // of the members, and of who is being removed until that is committed
   Index term_start_index_;               // the no-op of this term
   Millis leader_since_ = 0;
-  Millis stamp_base_ = 0;  // cluster time when leadership began
+  Millis stamp_base_ = 0;  // of the stamps, when leadership began
+  Millis heard_time_ = 0;  // the highest that a leader said
   uint64_t uncommitted_bytes_ = 0;
   uint64_t appended_bytes_ = 0;         // by this process as a leader, ever
   uint64_t synced_bytes_ = 0;           // of those, on its own disk

@@ -22,6 +22,9 @@ void Raft::on_append_entries(Millis now, NodeId from, AppendEntries& message) {
   newest_sent_at_ = message.sent_at;
   newest_received_at_ = now;
   reset_election_timer(now);
+  // Time goes on while nothing is appended. A jump that no cluster lives through is no time.
+  if (message.time_ms > heard_time_ && message.time_ms - log_.last_time_ms() <= kMaxTimeStep)
+    heard_time_ = message.time_ms;
 
   if (message.acknowledged > log_.last_index() && !WH_MUTANT(lost_acknowledgement_ignored)) {
     (acknowledged_ ? out_.acknowledged_missing : out_.acknowledged_lost) = message.acknowledged;
@@ -266,6 +269,7 @@ void Raft::send_append(Millis now, Progress& p, Index prev, std::vector<Entry> e
                         .read_round = read_round_,
                         .sent_at = now,
                         .acknowledged = p.match_index,
+                        .time_ms = stamp(now),
                         .entries = std::move(entries)};
   if (p.state == ProgressState::replicate && !message.entries.empty()) {
     uint64_t bytes = 0;

@@ -14,6 +14,9 @@ namespace wh::raft {
 // Terms and indices stay below this: what a peer sends above it is refused, so no arithmetic overflows (HAZARDS A14).
 inline constexpr uint64_t kLimit = uint64_t{1} << 62;
 
+// Time goes by as fast as it does: no two neighbours in a log are 35 years apart.
+inline constexpr Millis kMaxTimeStep = Millis{1} << 40;
+
 struct Term {
   uint64_t value = 0;
   friend auto operator<=>(Term, Term) = default;
@@ -54,8 +57,9 @@ enum class EntryKind : uint8_t {
   noop = 0,           // the first entry of a leader's term (thesis 6.4)
   configuration = 1,  // payload: Configuration::encode
   command = 2,        // payload: the state machine's, opaque here
+  version = 3,        // payload: encode_version(); raises the cluster's version, as of version 2
 };
-inline constexpr uint8_t kEntryKinds = 3;
+inline constexpr uint8_t kEntryKinds = 4;
 
 struct Entry {
   Index index;

@@ -6,6 +6,10 @@
 
 namespace wh {
 
+ClusterVersion version_limit(const Options& options) {
+  return options.version_limit == 0 ? kLatestVersion : static_cast<ClusterVersion>(options.version_limit);
+}
+
 node::NodeOptions node_options(const Options& options, const NodeBeginnings& beginnings) {
   const std::string host = announced_host(options, beginnings.listening);
   const auto announced = [&](uint16_t announce, uint16_t port) {
@@ -16,6 +20,7 @@ node::NodeOptions node_options(const Options& options, const NodeBeginnings& beg
       .raft_address = announced(options.announce_raft_port, options.raft_port),
       .http_address = announced(options.announce_port, options.port),
       .https_address = announced(options.announce_tls_port, options.tls_port),
+      .version = version_limit(options),
       .join = options.join,
       .own = own_names(options, beginnings.listening, beginnings.machine_name),
       .bootstrap_expect = static_cast<uint32_t>(options.bootstrap_expect),

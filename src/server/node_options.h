@@ -18,6 +18,9 @@ struct NodeBeginnings {
   uint64_t seed = 0;
 };
 
+// The highest version of the cluster that a node of these takes part in.
+ClusterVersion version_limit(const Options& options);
+
 // `options.node_id` is the name that the disk holds on to.
 node::NodeOptions node_options(const Options& options, const NodeBeginnings& beginnings);
 

@@ -1,6 +1,7 @@
 #include "server/server.h"
 
 #include <algorithm>
+#include <chrono>
 #include <csignal>
 #include <unistd.h>
 #include <utility>
@@ -19,6 +20,11 @@
 
 namespace wh {
 namespace {
+
+Millis wall_clock_ms() {
+  using namespace std::chrono;
+  return static_cast<Millis>(duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count());
+}
 
 // The raft port's, which more often than others takes turns with strangers.
 constexpr int kPeerAcceptsPerTurn = 16;
@@ -115,6 +121,7 @@ Status Server::open_storage(node::RecoveredNode& recovered, bool named) {
                                               .default_node_name = options_.node_id,
                                               .fresh_instance = raft::NodeId{random_value<uint64_t>() | 1},
                                               .fsync = fsync_mode(options_.appendfsync),
+                                              .version = version_limit(options_),
                                               .log_cache_bytes = options_.raft_log_cache_bytes,
                                               .fatal = {}},
                                              *worker_);
@@ -251,6 +258,7 @@ void Server::run() {
 // Once a turn of the loop, just before it polls: everything that arrived is one batch.
 void Server::turn() {
   now_ = loop_.now();
+  node_->set_clock(wall_clock_ms(), now_);
   node_->drain(now_);
   cluster_events_->turn();
   const bool delivered = calls_->deliver([this] { return client_turns_.has_room(net::ClientTurns::Part::answers); });

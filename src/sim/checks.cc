@@ -329,6 +329,22 @@ void Checks::check_completeness(const Host& host, const Shadow& shadow) {
   }
 }
 
+// Time is brought forward to what a majority's clocks show, never by one that is wrong.
+machine::Reply Checks::apply_command(Host& host, Committed& cluster, const raft::Entry& entry) {
+  const Millis before = cluster.model.cluster_time_ms();
+  machine::Applied applied = cluster.model.apply(entry.index, entry.time_ms, entry.payload.view());
+  const auto command = machine::decode(entry.payload.view(), cluster.model.version());
+  if (command && std::holds_alternative<machine::Due>(command->body) && applied.reply.count != 0)
+    ++world_.seen[Situation::fell_due];
+  if (applied.effects.time) {
+    ++world_.seen[Situation::time_jumped];
+    if (before > World::kBegan) ++world_.seen[Situation::time_jumped_by_outage];
+    if (cluster.configuration.voters() >= 3 && cluster.model.cluster_time_ms() > world_.wall() + 5'000)
+      fail(host, "cluster time follows a clock that is wrong");
+  }
+  return std::move(applied.reply);
+}
+
 void Checks::committed_now(Host& host, Shadow& shadow, raft::Index to, bool leads) {
   Committed& cluster = this->cluster(shadow.cluster);
   const raft::Index from = shadow.commit;
@@ -344,7 +360,11 @@ void Checks::committed_now(Host& host, Shadow& shadow, raft::Index to, bool lead
     Committed::Position position{held->entry, held->chain, shadow.term, 0, world_.step()};
     std::optional<machine::Reply> reply;
     if (held->entry.kind == raft::EntryKind::command) {
-      reply = cluster.model.apply(i, held->entry.time_ms, held->entry.payload.view());
+      reply = apply_command(host, cluster, held->entry);
+    } else if (held->entry.kind == raft::EntryKind::version) {
+      const ClusterVersion before = cluster.model.version();
+      cluster.model.raise_version(i, held->entry.time_ms, *decode_version(held->entry.payload.view()));
+      if (cluster.model.version() > before) ++world_.seen[Situation::version_raised];
     } else {
       cluster.model.advance(i, held->entry.time_ms);
       if (held->entry.kind == raft::EntryKind::configuration) {
@@ -356,6 +376,7 @@ void Checks::committed_now(Host& host, Shadow& shadow, raft::Index to, bool lead
     }
     position.digest = cluster.model.digest();
     position.time_ms = cluster.model.time_ms();
+    position.version = cluster.model.version();
     cluster.log.push_back(position);
     if (reply) world_.clients->committed(shadow.cluster, held->entry, *reply);
   }

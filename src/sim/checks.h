@@ -24,11 +24,12 @@ struct Host;
 struct Committed {
   struct Position {
     raft::Entry entry;
-    uint64_t chain = 0;       // of all entries up to here
-    raft::Term committed_in;  // the term of the leader that committed it
-    uint64_t digest = 0;      // of the state after it
-    uint64_t step = 0;        // the event in which it was committed
-    Millis time_ms = 0;       // of the state after it
+    uint64_t chain = 0;                      // of all entries up to here
+    raft::Term committed_in;                 // the term of the leader that committed it
+    uint64_t digest = 0;                     // of the state after it
+    uint64_t step = 0;                       // the event in which it was committed
+    Millis time_ms = 0;                      // of the state after it
+    ClusterVersion version = kFirstVersion;  // likewise
   };
   struct Leader {
     raft::NodeId id;
@@ -126,6 +127,7 @@ class Checks {
   };
   void append(Host& host, Shadow& shadow, const raft::Entry& entry);
   // `leads`: or did, before this very event.
+  machine::Reply apply_command(Host& host, Committed& cluster, const raft::Entry& entry);
   void committed_now(Host& host, Shadow& shadow, raft::Index to, bool leads);
   void check_durable(const Host& host, const Shadow& shadow, raft::Index index);
   void check_acknowledgement(const Host& host, raft::NodeId to, raft::Term term, raft::Index match);

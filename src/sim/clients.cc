@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/hash.h"
 #include "machine/command/command.h"
 #include "sim/checks.h"
 #include "sim/key_search.h"
@@ -15,15 +16,43 @@ constexpr const char* kQueues[] = {"event", "event", "event", "jobs"};
 constexpr uint64_t kMaxAttempts = 4;
 constexpr uint64_t kMaxSearchSteps = 100'000;   // for one key
 constexpr uint64_t kApart = uint64_t{1} << 39;  // the token of a write that no client asked for
-constexpr const char* kOutcomes[] = {"applied",       "not leader", "dropped",   "unknown",   "overloaded",
-                                     "shutting down", "conflict",   "not found", "timed out", "no room"};
+constexpr const char* kOutcomes[] = {"applied",  "not leader", "dropped",   "unknown", "overloaded", "shutting down",
+                                     "conflict", "not found",  "timed out", "no room", "unsupported"};
+// No client's: settings, as an administrator changes them.
+constexpr uint64_t kSettingsToken = kApart + 1;
+
+machine::Fingerprint fingerprint_of(const std::string& body) {
+  machine::Fingerprint out{};
+  for (size_t half = 0; half < 2; ++half) {
+    const uint64_t hash = hash64(body, half);
+    for (size_t i = 0; i < 8; ++i) out.at(8 * half + i) = static_cast<uint8_t>(hash >> (8 * i));
+  }
+  return out;
+}
 }  // namespace
 
 void Clients::start(const node::ClusterId& cluster) {
   cluster_ = cluster;
   running_ = true;
   for (size_t client = 0; client < world_.options.clients; ++client) loop(client);
+  if (world_.options.dedup_window_ms != 0 || world_.options.dedup_max_keys != 0) put_settings();
 }
+
+// Again and again until it is done: the cluster may be of an older version yet.
+void Clients::put_settings() {
+  if (!running_) return;
+  machine::PutSettings put;
+  if (world_.options.dedup_window_ms != 0) put.values.emplace_back("dedup_window", world_.options.dedup_window_ms);
+  if (world_.options.dedup_max_keys != 0) put.values.emplace_back("dedup_max_keys", world_.options.dedup_max_keys);
+  settings_ = machine::encode_command(put);
+  const Host& host = world_.hosts[world_.prng.below(world_.hosts.size())];
+  if (host.process && host.process->node().cluster() == cluster_ && cluster_ != node::kNoCluster)
+    host.process->input(
+        [this, &host] { host.process->node().submit_write(kSettingsToken, settings_, true, world_.now(host)); });
+  world_.after(1'500'000, [this] { put_settings(); });
+}
+
+bool Clients::keys_last() const { return world_.options.dedup_window_ms == 0 && world_.options.dedup_max_keys == 0; }
 
 bool Clients::certain() const { return world_.options.duplicate_ppm == 0 && world_.options.reorder_ppm == 0; }
 
@@ -75,7 +104,8 @@ void Clients::over(size_t client, const Op& op) {
     if (host != nullptr) again.host = host->number;
   }
   // It would remove another event.
-  if (op.kind == OpKind::dequeue && !op.only_if_front && op.may_have_happened(certain())) return;
+  if (op.kind == OpKind::dequeue && !op.only_if_front && op.idempotency_key.empty() && op.may_have_happened(certain()))
+    return;
   again_[client].push_back(again);
 }
 
@@ -120,7 +150,13 @@ void Clients::fill(Op& op) {
     case OpKind::count:
       return;
   }
-  op.body = machine::encode_body(body);
+  std::optional<machine::IdempotencyKey> key;
+  // The last write, of which progress is asked, is one that every version knows.
+  if (running_ && world_.options.keyed_percent != 0 && world_.prng.below(100) < world_.options.keyed_percent) {
+    op.idempotency_key = "request " + tag;
+    key = {op.idempotency_key, fingerprint_of(machine::encode_body(body))};
+  }
+  op.command = machine::encode_command(body, key);
 }
 
 uint64_t Clients::issue(Host& host, OpKind kind, bool stale) {
@@ -140,7 +176,7 @@ uint64_t Clients::ask_again(Host& host, const Op& before) {
   op.id = ops_.size();
   op.kind = before.kind;
   op.attempts = before.attempts + 1;
-  if (before.kind == OpKind::enqueue && before.may_have_happened(certain())) {
+  if (before.kind == OpKind::enqueue && before.idempotency_key.empty() && before.may_have_happened(certain())) {
     fill(op);
   } else {
     op.pairs = before.pairs;
@@ -148,7 +184,8 @@ uint64_t Clients::ask_again(Host& host, const Op& before) {
     op.key = before.key;
     op.value = before.value;
     op.only_if_front = before.only_if_front;
-    op.body = before.body;
+    op.command = before.command;
+    op.idempotency_key = before.idempotency_key;
   }
   world_.trace("client: operation %lu again", before.id);
   return send(host, op);
@@ -160,17 +197,17 @@ uint64_t Clients::send(Host& host, Op& op) {
   op.invoked = world_.step();
   op.invoked_at = world_.now();
   if (!op.is_read()) {
-    Asked& asked = asked_[op.body];
+    Asked& asked = asked_[std::string(op.body())];
     if (asked.times++ == 0) asked.first = op.id;
   }
   open_.insert(op.id);
   world_.trace("client: operation %lu, kind %d, at %s", op.id, static_cast<int>(op.kind), host.name.c_str());
   const bool may_forward = world_.prng.below(10) != 0;
-  host.process->input([this, &host, id = op.id, body = op.body, may_forward] {
+  host.process->input([this, &host, id = op.id, command = op.command, may_forward] {
     if (Op& asked = ops_[id - 1]; asked.is_read())
       read(host, asked);
     else
-      host.process->node().submit_write(id, body, may_forward, world_.now(host));
+      host.process->node().submit_write(id, command, may_forward, world_.now(host));
   });
   return op.id;
 }
@@ -202,8 +239,8 @@ uint64_t Clients::administer(Host& host, node::AdminRequest request) {
 void Clients::write_apart(Host& host) {
   if (!host.process || host.disk.cluster == cluster_) return;
   host.process->input([this, &host] {
-    const std::string body = machine::encode_body(machine::Set{{{"own", "data"}}});
-    host.process->node().submit_write(kApart, body, false, world_.now(host));
+    const std::string command = machine::encode_command(machine::Set{{{"own", "data"}}});
+    host.process->node().submit_write(kApart, command, false, world_.now(host));
   });
 }
 
@@ -247,7 +284,7 @@ void Clients::completed(Host& host, const node::Completion& completion) {
                  completion.sentence.c_str());
     return;
   }
-  if (completion.token == kApart) return;
+  if (completion.token == kApart || completion.token == kSettingsToken) return;
   if (completion.token == 0 || completion.token > ops_.size()) return world_.fail("an answer to nobody");
   Op& op = ops_[completion.token - 1];
   if (op.done) return world_.fail("operation " + std::to_string(op.id) + " was answered twice");
@@ -278,10 +315,21 @@ void Clients::completed(Host& host, const node::Completion& completion) {
     const Committed::Position* position = world_.checks->cluster(cluster_).at(op.index);
     if (position == nullptr)
       return world_.fail("operation " + std::to_string(op.id) + " is acknowledged, not committed");
-    if (position->entry.payload.view().substr(machine::kEnvelopeBytes) != op.body)
+    if (position->entry.payload.view().substr(machine::kEnvelopeBytes) != op.body())
       return world_.fail("operation " + std::to_string(op.id) + " is acknowledged for another entry");
+    if (op.reply->code == machine::ReplyCode::key_reused)
+      return world_.fail("operation " + std::to_string(op.id) + " is said to be another one under its key");
+    if (op.replayed()) {
+      ++world_.seen[Situation::replayed];
+      const Committed::Position* first = world_.checks->cluster(cluster_).at(op.reply->replayed_from);
+      if (op.idempotency_key.empty() || first == nullptr || first->entry.index >= op.index ||
+          first->entry.payload.view().substr(machine::kEnvelopeBytes) != op.body())
+        return world_.fail("operation " + std::to_string(op.id) + " is answered by the first of another request");
+      if (first->entry.term != position->entry.term) ++world_.seen[Situation::replayed_after_failover];
+    }
   } else if (op.outcome != node::Outcome::unknown) {
-    Asked& asked = asked_[op.body];
+    if (op.outcome == node::Outcome::unsupported) ++world_.seen[Situation::write_unsupported];
+    Asked& asked = asked_[std::string(op.body())];
     ++asked.refused;
     check_count(op, asked);
   }
@@ -327,6 +375,8 @@ void Clients::look(Op& op, Host& host) {
 // Each request takes effect once at most, and not at all when it was refused. A copy that the network made may be
 // refused while the original goes on; TCP makes none.
 void Clients::check_count(const Op& op, const Asked& asked) {
+  if (asked.effects > 1 && !op.idempotency_key.empty() && keys_last())
+    return world_.fail("operation " + std::to_string(op.id) + " took effect twice, though it has an idempotency key");
   if (asked.committed > asked.times)
     return world_.fail("operation " + std::to_string(op.id) +
                        " took effect twice, or more often than it was asked for");
@@ -345,11 +395,20 @@ void Clients::committed(const node::ClusterId& cluster, const raft::Entry& entry
     if (reply.code != machine::ReplyCode::invalid) world_.fail("a command that is none has an effect");
     return;
   }
-  const auto found = asked_.find(std::string(entry.payload.view().substr(machine::kEnvelopeBytes)));
+  const std::string body(entry.payload.view().substr(machine::kEnvelopeBytes));
+  const auto command = machine::decode(entry.payload.view());
+  if (command && (std::holds_alternative<machine::Due>(command->body) ||
+                  std::holds_alternative<machine::AdvanceTime>(command->body)))
+    return;  // the leader's own
+  if (!settings_.empty() && settings_.substr(machine::kEnvelopeBytes) == body) return;
+  const auto found = asked_.find(body);
   if (found == asked_.end()) return world_.fail("a command is committed that nobody asked for");
   Asked& asked = found->second;
   const Op& op = ops_[asked.first - 1];
   if (++asked.committed > 1 && op.kind == OpKind::set) ++world_.seen[Situation::set_again];
+  if (reply.replayed_from == raft::Index{} && reply.code == machine::ReplyCode::ok && ++asked.effects > 1 &&
+      !op.idempotency_key.empty())
+    ++world_.seen[Situation::key_forgotten];
   check_count(op, asked);
 }
 
@@ -370,8 +429,11 @@ std::string Clients::verdict(const node::ClusterId& cluster) {
   for (const Committed::Position& position : world_.checks->cluster(cluster).log) {
     if (position.entry.kind != raft::EntryKind::command) continue;
     if (garbage_.contains(std::string(position.entry.payload.view()))) continue;
-    LogRecord record{position.entry.index, position.entry.payload.view(), nullptr,
-                     duplicates_[position.entry.index.value]};
+    LogRecord record{.index = position.entry.index,
+                     .command = position.entry.payload.view(),
+                     .time_ms = position.time_ms,
+                     .version = position.version,
+                     .duplicate = duplicates_[position.entry.index.value]};
     const auto found = asked_.find(std::string(record.command.substr(machine::kEnvelopeBytes)));
     if (found != asked_.end()) record.op = &ops_[found->second.first - 1];
     log.push_back(record);
@@ -396,7 +458,47 @@ std::string Clients::check_order() const {
   return {};
 }
 
-std::string Clients::second_opinion(const std::vector<const Op*>& ops) {
+// All that was asked under one idempotency key is one request: from when it was asked first to the first answer.
+std::vector<Op> Clients::as_clients_saw_them(const std::vector<const Op*>& ops) const {
+  std::vector<Op> out;
+  std::map<std::string_view, size_t> by_key;
+  for (const Op* op : ops) {
+    if (op->idempotency_key.empty()) {
+      out.push_back(*op);
+      continue;
+    }
+    const auto [at, first] = by_key.try_emplace(op->idempotency_key, out.size());
+    if (first) {
+      out.push_back(*op);
+      if (op->done && !op->applied() && op->outcome != node::Outcome::unknown) continue;
+    }
+    Op& one = out[at->second];
+    const bool told = op->applied() && op->reply && op->reply->code == machine::ReplyCode::ok;
+    // A removal that was told of again names the event, and does not bring it: what it was is not known here.
+    const bool whole = told && !(op->kind == OpKind::dequeue && op->replayed() && op->reply->count != 0);
+    const bool known = one.applied() && one.reply && one.reply->code == machine::ReplyCode::ok &&
+                       !(one.kind == OpKind::dequeue && one.replayed() && one.reply->count != 0);
+    if (!first && whole && (!known || op->returned < one.returned)) {
+      const uint64_t invoked = one.invoked;
+      one = *op;
+      one.invoked = invoked;
+    } else if (!whole && !known) {
+      // Of all its answers none tells what was done.
+      one.done = false;
+      one.outcome = node::Outcome::unknown;
+      one.returned = UINT64_MAX;
+      one.reply.reset();
+    }
+  }
+  return out;
+}
+
+std::string Clients::second_opinion(const std::vector<const Op*>& all) {
+  // Where keys are forgotten one request may take effect twice, as the check by the log knows.
+  if (!keys_last()) return {};
+  const std::vector<Op> seen = as_clients_saw_them(all);
+  std::vector<const Op*> ops;
+  for (const Op& op : seen) ops.push_back(&op);
   std::string wrong = check_stale_values(ops, certain());
   const auto queues = calls_by_queue(ops, certain(), wrong);
   if (!wrong.empty()) return wrong;

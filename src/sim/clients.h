@@ -2,10 +2,11 @@
 // each request one answer, in time; what was acknowledged is committed; what was refused is not, ever; nothing takes
 // effect more often than it was asked for.
 //
-// They ask again, as clients do. There are no idempotency keys, so how is what makes it safe: what was refused for
-// certain goes again as it was, at the leader when the refusal named one; of what has no answer, a set, a deletion, and
-// a removal of one event by its id, which can not remove two. An event without an answer is put in again as another
-// event, which tells the two apart. Copies of one request within the cluster are the network's to make (sim/network.h).
+// They ask again, as clients do. With an idempotency key: everything, whatever became of it, and it takes effect once.
+// Without one, how is what makes it safe: what was refused for certain goes again as it was, at the leader when the
+// refusal named one; of what has no answer, a set, a deletion, and a removal of one event by its id, which can not
+// remove two. An event without an answer is put in again as another event, which tells the two apart. Copies of one
+// request within the cluster are the network's to make (sim/network.h).
 #pragma once
 
 #include <cstdint>
@@ -63,6 +64,8 @@ class Clients {
     uint64_t times = 0;
     uint64_t refused = 0;  // for certain
     uint64_t committed = 0;
+    uint64_t effects = 0;  // of those, that were not answered by their idempotency key
+    raft::Term first_term;
   };
   // To be asked again, at that host if any.
   struct Again {
@@ -72,6 +75,10 @@ class Clients {
   void loop(size_t client);
   void over(size_t client, const Op& op);
   void fill(Op& op);
+  void put_settings();
+  // Whether an answer is kept for longer than the run takes.
+  [[nodiscard]] bool keys_last() const;
+  [[nodiscard]] std::vector<Op> as_clients_saw_them(const std::vector<const Op*>& ops) const;
   uint64_t ask_again(Host& host, const Op& before);
   uint64_t send(Host& host, Op& op);
   void look(Op& op, Host& host);
@@ -79,7 +86,7 @@ class Clients {
   void check_count(const Op& op, const Asked& asked);
   // Of the writes that one process took in, the later ones took effect later.
   [[nodiscard]] std::string check_order() const;
-  [[nodiscard]] std::string second_opinion(const std::vector<const Op*>& ops);
+  [[nodiscard]] std::string second_opinion(const std::vector<const Op*>& all);
   // Whether messages come once and in order, so that an answer is always about the original.
   [[nodiscard]] bool certain() const;
   [[nodiscard]] std::string key() const;
@@ -99,6 +106,7 @@ class Clients {
   uint64_t next_admin_ = uint64_t{1} << 40;
   std::set<std::string> garbage_;
   raft::Index newest_;                          // that an answer named
+  std::string settings_;                        // the command that was proposed to set them, or empty
   std::map<std::string, uint64_t> last_event_;  // by queue: the id of an event somebody saw in front
 };
 

@@ -1,6 +1,6 @@
 // A machine's own clock: it runs faster or slower than virtual time, and may jump forward, as that of a virtual machine
-// does which was suspended. It never goes back: nodes are told a monotonic clock. There is no clock of the wall here,
-// as no node looks at one.
+// does which was suspended. It never goes back: nodes are told a monotonic clock. The clocks of the wall are
+// World's.
 #pragma once
 
 #include <cstdint>

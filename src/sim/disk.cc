@@ -177,6 +177,7 @@ void SimStorage::apply_batch(const node::Batch& batch) {
   DiskImage& disk = host_.disk;
   if (batch.hard_state) disk.hard_state = *batch.hard_state;
   if (batch.install) install(*batch.install);
+  disk.version = std::max(disk.version, batch.version);
   if (batch.append.empty()) return;
   const raft::Index first = batch.append.front().index;
   if (first <= disk.base_index || first > disk.last_index() + 1)
@@ -187,6 +188,8 @@ void SimStorage::apply_batch(const node::Batch& batch) {
   for (const raft::Entry& entry : batch.append) {
     disk.log.push_back(entry);
     disk.saw_command |= entry.kind == raft::EntryKind::command;
+    if (entry.kind == raft::EntryKind::version)
+      disk.version = std::max(disk.version, *decode_version(entry.payload.view()));
     if (entry.kind != raft::EntryKind::configuration) continue;
     const auto configuration = raft::Configuration::decode(entry.payload.view());
     for (const raft::Member& member : configuration->members()) disk.saw_others |= member.id != disk.instance;

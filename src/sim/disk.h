@@ -45,7 +45,8 @@ struct DiskImage {
   raft::Index damaged;        // the row, or the snapshot's index
   bool old_copy = false;      // an older copy of itself was put in its place, and it has not caught up since
   bool was_old_copy = false;  // the same, caught up or not
-  raft::Index acknowledged;   // before that was done
+  ClusterVersion version = kFirstVersion;  // the format: a release that cannot do it does not start here
+  raft::Index acknowledged;                // before that was done
 
   [[nodiscard]] raft::Index last_index() const { return base_index + log.size(); }
   [[nodiscard]] const raft::Entry* at(raft::Index index) const {

@@ -36,6 +36,7 @@ void Faults::start(const node::ClusterId& cluster) {
   every(o.remove_isolated_every_ms, &Faults::remove_isolated);
   every(o.strand_every_ms, &Faults::strand);
   every(o.garbage_every_ms, &Faults::send_garbage);
+  every(o.upgrade_every_ms, &Faults::upgrade);
   if (o.lie_every_ms != 0) liar_ = world_.prng.below(o.nodes);
   every(o.lie_every_ms, &Faults::lie);
 }
@@ -75,6 +76,18 @@ void Faults::crash() {
   ++world_.seen[Situation::crashed];
   world_.crash(*host, "killed");
   world_.restart(*host, world_.prng.below(3) == 0 ? world_.prng.below(20'000) : world_.prng.below(3'000'000));
+}
+
+// One node gets another release: the newer one, or the one before as long as its data may still be read by that.
+void Faults::upgrade() {
+  Host& host = any();
+  const bool up = host.version < kLatestVersion;
+  if (!up && (host.disk.version > kFirstVersion || world_.prng.below(3) != 0)) return;
+  ++world_.seen[up ? Situation::node_upgraded : Situation::node_rolled_back];
+  host.version = up ? kLatestVersion : kFirstVersion;
+  world_.trace("%s gets release %u", host.name.c_str(), host.version);
+  world_.crash(host, "another release is installed");
+  world_.restart(host, world_.prng.below(500'000));
 }
 
 void Faults::crash_at_event() {

@@ -32,6 +32,7 @@ class Faults {
 
   // --- faults.cc
   void crash();
+  void upgrade();
   void crash_at_event();
   // A clean stop, as by SIGTERM; the process ends once it is quiet, or after 4 s.
   void stop(Host& host);

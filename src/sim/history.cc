@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "machine/command/command.h"
+#include "machine/dedup/idempotency.h"
 
 namespace wh::sim {
 namespace {
@@ -15,7 +16,65 @@ struct Model {
   std::map<std::string, std::string> keys;
   std::map<std::string, std::deque<std::pair<uint64_t, std::string>>> queues;
 
-  machine::Reply apply(uint64_t index, const machine::Body& body) {
+  // The first answers by scope and key, and what the settings are.
+  struct First {
+    machine::Fingerprint fingerprint;
+    machine::Reply reply;
+    uint64_t index;
+    Millis due;
+  };
+  std::map<std::pair<std::string, std::string>, First> answers;
+  machine::Settings settings;
+
+  static std::string scope_of(const machine::Body& body) {
+    if (const auto* enqueue = std::get_if<machine::Enqueue>(&body)) return "q" + std::string(enqueue->queue);
+    if (const auto* dequeue = std::get_if<machine::Dequeue>(&body)) return "q" + std::string(dequeue->queue);
+    return {};
+  }
+
+  // What goes first: by its time, then by the length of the scope, as the state has it.
+  auto oldest() {
+    const auto order = [](const auto& item) {
+      const auto& [scope, key] = item.first;
+      return std::tuple(item.second.due, machine::IdempotencyKeys::name_of(scope, key));
+    };
+    return std::min_element(answers.begin(), answers.end(),
+                            [&](const auto& a, const auto& b) { return order(a) < order(b); });
+  }
+
+  [[nodiscard]] uint64_t answers_bytes() const {
+    uint64_t bytes = 0;
+    for (const auto& [name, first] : answers)
+      bytes += machine::IdempotencyKeys::kOverhead + 4 + name.first.size() + name.second.size() +
+               machine::encode_reply(first.reply).size();
+    return bytes;
+  }
+
+  machine::Reply apply(uint64_t index, Millis now, const machine::Command& command) {
+    if (!command.idempotency) return apply(index, now, command.body);
+    const std::pair name(scope_of(command.body), std::string(command.idempotency->key));
+    if (const auto at = answers.find(name); at != answers.end()) {
+      if (at->second.due > now) {
+        if (at->second.fingerprint != command.idempotency->fingerprint) return {.code = machine::ReplyCode::key_reused};
+        machine::Reply again = at->second.reply;
+        again.replayed_from = raft::Index{at->second.index};
+        return again;
+      }
+    }
+    const machine::Reply reply = apply(index, now, command.body);
+    if (reply.code != machine::ReplyCode::ok) return reply;
+    machine::Reply kept = reply;
+    kept.event = Bytes();
+    answers[name] = {command.idempotency->fingerprint, kept, index, now + settings.dedup_window};
+    while (answers.size() > settings.dedup_max_keys || answers_bytes() > settings.dedup_max_bytes) {
+      const auto first = oldest();
+      if (first->second.index == index) break;
+      answers.erase(first);
+    }
+    return reply;
+  }
+
+  machine::Reply apply(uint64_t index, Millis now, const machine::Body& body) {
     machine::Reply reply;
     if (const auto* set = std::get_if<machine::Set>(&body)) {
       for (const auto& [key, value] : set->pairs) keys[std::string(key)] = value;
@@ -37,6 +96,15 @@ struct Model {
                  .queue_length = queue.size() - 1,
                  .event = Bytes(queue.front().second)};
         queue.pop_front();
+      }
+    } else if (const auto* put = std::get_if<machine::PutSettings>(&body)) {
+      for (const auto& [name, value] : put->values) settings.*machine::find_setting(name)->value = value;
+      reply.count = put->values.size();
+      reply.event = Bytes(machine::encode_settings(settings));
+    } else if (std::holds_alternative<machine::Due>(body)) {
+      while (!answers.empty() && oldest()->second.due <= now && reply.count < machine::kDuePerEntry) {
+        answers.erase(oldest());
+        ++reply.count;
       }
     }
     return reply;
@@ -113,9 +181,9 @@ std::string check_linearizable(const std::vector<const Op*>& ops, const std::vec
   for (const LogRecord& record : log) {
     if (std::string wrong = reads_below(record.index.value); !wrong.empty()) return wrong;
     if (record.duplicate) continue;
-    const auto command = machine::decode(record.command);
+    const auto command = machine::decode(record.command, record.version);
     if (!command) return "an entry that is no command at index " + std::to_string(record.index.value);
-    const machine::Reply reply = model.apply(record.index.value, command->body);
+    const machine::Reply reply = model.apply(record.index.value, record.time_ms, *command);
     if (next == answered.end() || (*next)->index != record.index || (*next)->is_read()) {
       // Nobody was told; it still cannot have come before it was asked for.
       if (record.op != nullptr) written(*record.op);
@@ -126,7 +194,7 @@ std::string check_linearizable(const std::vector<const Op*>& ops, const std::vec
       continue;
     }
     const Op& op = **next++;
-    if (op.body != record.command.substr(machine::kEnvelopeBytes))
+    if (op.body() != record.command.substr(machine::kEnvelopeBytes))
       return name(op) + " was answered for another command";
     if (std::string late = in_order(op); !late.empty()) return late;
     written(op);

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "machine/command/command.h"
 #include "machine/command/reply.h"
 #include "node/node.h"
 
@@ -42,7 +43,9 @@ struct Op {
   bool stale = false;
   raft::Index min_index;  // of a read: not before this is applied; 0: at once
   bool waits = false;     // and it was not, when it was asked
-  std::string body;       // encoded
+  std::string command;  // encoded, with room for the request id in front
+  std::string_view body() const { return std::string_view(command).substr(machine::kEnvelopeBytes); }
+  std::string idempotency_key;  // or empty
   // what became of it
   bool done = false;
   node::Outcome outcome = node::Outcome::unknown;
@@ -56,6 +59,8 @@ struct Op {
   uint64_t attempts = 1;  // how often the client has asked for this, this time included
   [[nodiscard]] bool is_read() const { return kind >= OpKind::get; }
   [[nodiscard]] bool applied() const { return done && outcome == node::Outcome::applied; }
+  // It was answered in the first one's words.
+  [[nodiscard]] bool replayed() const { return applied() && reply && reply->replayed_from != raft::Index{}; }
   // Whether a write took effect, or may have. `certain`: a refusal is about this very request, and no copy of it.
   [[nodiscard]] bool may_have_happened(bool certain) const {
     return !is_read() && (!done || applied() || outcome == node::Outcome::unknown || !certain);
@@ -66,6 +71,8 @@ struct Op {
 struct LogRecord {
   raft::Index index;
   std::string_view command;
+  Millis time_ms = 0;
+  ClusterVersion version = kFirstVersion;  // of the cluster, as of it
   const Op* op = nullptr;
   bool duplicate = false;  // the state machine saw it before
 };

@@ -14,6 +14,7 @@
 #include "sim/watch.h"
 #include "sim/world.h"
 #include "wire/ask_codec.h"
+#include "wire/hello.h"
 #include "wire/peer_codec.h"
 
 namespace wh::sim {
@@ -40,10 +41,24 @@ auto decoded(const std::string& frame, Decode decode) {
 }
 
 template <typename Message>
-std::string encoded(const Message& message) {
+std::string encoded(const Message& message, uint16_t protocol = wire::kMaxVersion) {
   std::string frame;
-  WH_ASSERT(wire::encode(frame, message), "the message fits a frame");
+  WH_ASSERT(wire::encode(frame, message, protocol), "the message fits a frame");
   return frame;
+}
+
+// What the dialler says in its hello of the versions that it takes part in.
+wire::Hello hello_of(const node::VersionRange& dialler) {
+  return {.min_version = wire::lowest_protocol(dialler), .max_version = wire::highest_protocol(dialler)};
+}
+
+// An entry that this machine's release cannot do: it closes the connection over which that comes.
+bool above_release(const Host& host, const node::PeerMessage& message) {
+  const auto* append = std::get_if<raft::AppendEntries>(&message);
+  if (append == nullptr) return false;
+  return std::any_of(append->entries.begin(), append->entries.end(), [&](const raft::Entry& entry) {
+    return entry.kind == raft::EntryKind::version && decode_version(entry.payload.view()).value_or(0) > host.version;
+  });
 }
 
 // What a message may change of a Raft server, as far as it shows.
@@ -286,6 +301,12 @@ void Network::deliver(const std::shared_ptr<Connection>& connection, const Messa
   if (sender.incarnation != connection->from_life) ++world_.seen[Situation::earlier_life];
   to.process->input([this, &to, from = connection->sender, odd = sent.odd, moved = std::move(message)]() mutable {
     if (odd) to.process->transport().heard_odd(from);
+    // It hears nothing of that, and its connection is closed.
+    if (above_release(to, moved)) {
+      ++world_.seen[Situation::version_refused];
+      to.process->transport().heard_odd(from);
+      return to.process->node().receive(from, std::move(moved), world_.now(to));
+    }
     world_.watch->receives(to, from, moved);
     world_.checks->received(to, from, moved);
     world_.conduct->received(to, from, moved);
@@ -391,6 +412,12 @@ void Network::ask(Host& from, uint64_t request, const std::string& address, node
     Question& q = questions_.at(id);
     if (q.over || !both_ways(q.from, q.to)) return;
     if (!to->process) return finish_question(id, Error{"connection refused"});
+    const Host& asker = world_.hosts[q.from];
+    if (asker.process && !wire::compatible(hello_of(asker.process->transport().identity().versions),
+                                           to->process->transport().identity().versions)) {
+      ++world_.seen[Situation::hello_refused_version];
+      return finish_question(id, Error{"the other side is of another version"});
+    }
     q.to_life = to->incarnation;
     world_.trace("%s is asked %lu by %s", to->name.c_str(), decoded(frame, wire::decode_ask).index(),
                  world_.hosts[q.from].name.c_str());
@@ -495,7 +522,7 @@ bool SimTransport::send(raft::NodeId to, node::PeerMessage message) {
   world_.aims->sends(host_, to, message);
   const Out* out = find(to);
   if (out == nullptr || !out->connection || out->connection->broken) return false;
-  std::string frame = encoded(message);
+  std::string frame = encoded(message, out->connection->protocol);
   if (world_.options.echo_ppm != 0 && world_.chaos && worth_an_echo(message) &&
       world_.prng.chance_ppm(world_.options.echo_ppm))
     world_.network->echo(out->connection, {frame});
@@ -601,7 +628,10 @@ void SimTransport::greeted(raft::NodeId id, uint64_t attempt, Host& target) {
   const node::Identity& they = theirs.identity();
   const bool ours = they.instance == id && they.cluster != node::kNoCluster && they.cluster == identity_.cluster;
   const bool removed = ours && theirs.refuses(identity_.instance, membership_.member_as_of);
-  const bool accepted = ours && !removed;
+  const wire::Hello hello = hello_of(identity_.versions);
+  const bool speaks = wire::compatible(hello, they.versions);
+  if (!speaks) ++world_.seen[Situation::hello_refused_version];
+  const bool accepted = ours && !removed && speaks;
   if (removed) ++world_.seen[Situation::told_removed];
   const uint64_t back_us = world_.network->latency_us(target.number, host_.number);
   if (!accepted) {
@@ -621,6 +651,7 @@ void SimTransport::greeted(raft::NodeId id, uint64_t attempt, Host& target) {
     return;
   }
   auto connection = world_.network->connect(host_, target, identity_.instance, membership_.member_as_of);
+  connection->protocol = wire::common_version(hello, they.versions);
   target.process->input(
       [&target, sender = identity_.instance, me = identity_] { target.process->node().peer_identity(sender, me); });
   world_.after(back_us, host_, [this, id, attempt, connection] {

@@ -14,6 +14,7 @@
 
 #include "base/result.h"
 #include "node/ports.h"
+#include "wire/frame.h"
 
 namespace wh::sim {
 
@@ -32,7 +33,8 @@ struct Connection {
   size_t from = 0, to = 0;  // hosts
   uint64_t from_life = 0, to_life = 0;
   raft::NodeId sender, receiver;
-  raft::Position member_as_of;  // as the sender greeted
+  raft::Position member_as_of;            // as the sender greeted
+  uint16_t protocol = wire::kMaxVersion;  // agreed on
   bool broken = false;
   uint64_t last_arrival_us = 0;
   bool watched = false;         // waits for an acknowledgement that cannot come

@@ -108,6 +108,19 @@ void draw_liar(Prng& prng, Options& o) {
   if (prng.below(100) < 20) o.lie_every_ms = static_cast<uint32_t>(prng.between(100, 2'000));
 }
 
+// Nodes of two releases, idempotency keys and wall clocks.
+void draw_versions(Prng& prng, Options& o) {
+  const auto on = [&](uint32_t percent) { return prng.below(100) < percent; };
+  const auto pick = [&](uint64_t low, uint64_t high) { return static_cast<uint32_t>(prng.between(low, high)); };
+  // Who is of an old release is taken in by no cluster of a newer version: that story would never begin.
+  if (on(40)) o.old_releases = o.story == Story::formed ? pick(1, 2) : 1;
+  if (o.old_releases != 0 && on(85)) o.upgrade_every_ms = pick(200, 1'500);
+  if (on(30)) o.wrong_clock = pick(1, 2);
+  if (on(60)) o.keyed_percent = pick(20, 100);
+  if (on(30)) o.dedup_window_ms = pick(1'000, 3'000);
+  if (on(15)) o.dedup_max_keys = pick(1, 20);
+}
+
 }  // namespace
 
 Options draw_options(uint64_t seed) {
@@ -172,6 +185,7 @@ Options draw_options(uint64_t seed) {
   draw_last(prng, o, draw_more(prng, o));
   draw_lists(prng, o);
   draw_liar(prng, o);
+  draw_versions(prng, o);
   return o;
 }
 

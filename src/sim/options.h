@@ -41,9 +41,14 @@ enum class OptionKind : uint8_t { shape, setting, world, flaw, fault, aimed };
   X(uint32_t, one_name, 0, shape)       /* 1: `join` is one name that leads to all */                          \
   X(uint32_t, twice, 0, shape)          /* 1: one node stands in each list under two names */                  \
   X(uint32_t, bootstrap_expect, 0, shape)                                                                      \
-  X(uint32_t, alone_ms, 0, shape)      /* the first node is alone for so long */                               \
-  X(uint32_t, late_names_ms, 0, shape) /* names are not known before */                                        \
-  X(uint32_t, wipe_most, 0, shape)     /* 1: a majority loses its disks while the others are away */           \
+  X(uint32_t, alone_ms, 0, shape)        /* the first node is alone for so long */                             \
+  X(uint32_t, late_names_ms, 0, shape)   /* names are not known before */                                      \
+  X(uint32_t, wipe_most, 0, shape)       /* 1: a majority loses its disks while the others are away */         \
+  X(uint32_t, old_releases, 0, shape)    /* 1: all begin as version 1 of the cluster; 2: drawn for each */     \
+  X(uint32_t, wrong_clock, 0, shape)     /* 1: the first machine's wall clock is years ahead; 2: behind */     \
+  X(uint32_t, keyed_percent, 0, shape)   /* of writes that carry an idempotency key */                         \
+  X(uint32_t, dedup_window_ms, 0, shape) /* 0: as by default, longer than a run; likewise the next */          \
+  X(uint32_t, dedup_max_keys, 0, shape)                                                                        \
   X(uint32_t, election_timeout_ms, 200, setting)                                                               \
   X(uint32_t, heartbeat_interval_ms, 20, setting)                                                              \
   X(uint32_t, request_timeout_ms, 1'000, setting)                                                              \
@@ -100,6 +105,7 @@ enum class OptionKind : uint8_t { shape, setting, world, flaw, fault, aimed };
   X(uint32_t, remove_isolated_every_ms, 0, fault)                                                              \
   X(uint32_t, garbage_every_ms, 0, fault) /* a command that this version does not know, from another node */   \
   X(uint32_t, strand_every_ms, 0, fault)  /* a leader, with entries that nobody else has */                    \
+  X(uint32_t, upgrade_every_ms, 0, fault) /* of one node, or back again before the version rose */             \
   X(uint32_t, lie_every_ms, 0, fault)     /* one member, which says what is not so, or cannot be */            \
   X(uint32_t, crash_after_vote_ppm, 0, aimed)                                                                  \
   X(uint32_t, crash_before_sync_ppm, 0, aimed)                                                                 \

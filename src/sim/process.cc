@@ -24,6 +24,7 @@ void Process::begin() {
   options.raft_address = host_.address;
   options.join = host_.join;
   options.own = host_.own;
+  options.version = host_.version;
   options.bootstrap_expect = o.bootstrap_expect;
   for (uint8_t& byte : options.fresh_cluster) byte = static_cast<uint8_t>(world_.prng.next());
   options.seed = world_.prng.next();
@@ -125,6 +126,7 @@ void Process::turn() {
   turn_planned_ = false;
   if (paused_) return;
   if (std::exchange(timer_fired_, false)) node_->tick(now());
+  node_->set_clock(world_.wall(host_), now());
   node_->drain(now());
   transport_.turned();
   looked(true);

@@ -50,6 +50,9 @@ class Simulation {
       host.disk.instance = raft::NodeId{world_.prng.next() | 1};
       if (o.drift_percent > 100)
         host.clock.set_rate(0, world_.prng.between(100'000'000 / o.drift_percent, 10'000 * uint64_t{o.drift_percent}));
+      if (o.old_releases == 1 || (o.old_releases == 2 && world_.prng.below(2) == 0)) host.version = kFirstVersion;
+      constexpr int64_t kYears = int64_t{10} * 365 * 86'400'000;
+      if (o.wrong_clock != 0 && i == 0) host.wall_offset_ms = o.wrong_clock == 1 ? kYears : -kYears;
       world_.hosts.push_back(std::move(host));
     }
     if (o.story != Story::lone) make_lists(world_);
@@ -297,6 +300,11 @@ class Simulation {
     host.fuse = 0;
     // What is damaged is found, and replaced.
     if (host.disk.damage != Damage::none) replace_disk(world_, host);
+    // All that is to go on can do what the cluster may have come to do.
+    if (host.version < kLatestVersion) {
+      host.version = kLatestVersion;
+      world_.crash(host, "it is upgraded");
+    }
     if (!host.process) {
       world_.start(host);
     } else {

@@ -83,6 +83,21 @@ namespace wh::sim {
   X(damaged_replaced, "a damaged disk was replaced")                       \
   X(replaced_is_back, "a node with a new disk was a voter again")
 
+#define WH_VERSION_SITUATIONS(X)                                                    \
+  X(version_raised, "the cluster's version rose")                                   \
+  X(node_upgraded, "a node was upgraded while the cluster worked")                  \
+  X(node_rolled_back, "a node went back to the release before")                     \
+  X(old_release_refused, "a release did not start on data above its version")       \
+  X(hello_refused_version, "a node was refused for its version")                    \
+  X(version_refused, "a node was sent an entry above its version")                  \
+  X(write_unsupported, "a write needed a newer version of the cluster")             \
+  X(replayed, "a write was answered by its idempotency key")                        \
+  X(replayed_after_failover, "and the first was of another leader")                 \
+  X(key_forgotten, "a write with a known key took effect again: its time was over") \
+  X(fell_due, "something fell due")                                                 \
+  X(time_jumped, "cluster time was brought forward")                                \
+  X(time_jumped_by_outage, "and that by more than a second, as nobody had led")
+
 #define WH_MEMBER_SITUATIONS(X)                                               \
   X(founded, "a cluster was founded")                                         \
   X(name_unknown, "a name of a list was not known yet")                       \
@@ -205,6 +220,7 @@ namespace wh::sim {
   WH_ELECTION_SITUATIONS(X) \
   WH_LOG_SITUATIONS(X)      \
   WH_DISK_SITUATIONS(X)     \
+  WH_VERSION_SITUATIONS(X)  \
   WH_MEMBER_SITUATIONS(X)   \
   WH_SNAPSHOT_SITUATIONS(X) \
   WH_REQUEST_SITUATIONS(X)  \

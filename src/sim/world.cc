@@ -106,6 +106,12 @@ void World::start(Host& host) {
     });
     return;
   }
+  if (host.disk.version > host.version) {
+    trace("%s does not start: its data is of version %u", host.name.c_str(), host.disk.version);
+    ++seen[Situation::old_release_refused];
+    host.version = kLatestVersion;
+    return restart(host, prng.below(500'000));
+  }
   ++host.incarnation;
   trace("%s starts (life %lu)", host.name.c_str(), host.incarnation);
   watch->started(host);

@@ -45,6 +45,8 @@ struct Host {
   node::OwnNames own;
   DiskImage disk;
   Clock clock;
+  int64_t wall_offset_ms = 0;               // by which its wall clock is wrong
+  ClusterVersion version = kLatestVersion;  // what the release that runs here can do
   std::unique_ptr<Process> process;
   uint64_t incarnation = 0;  // counts processes
   bool restart_pending = false;
@@ -54,6 +56,7 @@ struct Host {
 
 class World {
  public:
+  static constexpr Millis kBegan = 1'800'000'000'000;  // by the wall clock: in 2027
   World(uint64_t seed, const Options& drawn, bool tracing);
   ~World();
 
@@ -62,6 +65,9 @@ class World {
   [[nodiscard]] Millis now() const { return now_us_ / 1000 + 1'000; }
   // By this machine's clock.
   [[nodiscard]] Millis now(const Host& host) const { return host.clock.ms(now_us_); }
+  // What a wall clock shows that is right, in ms since 1970; and what this machine's does.
+  [[nodiscard]] Millis wall() const { return kBegan + now_us_ / 1000; }
+  [[nodiscard]] Millis wall(const Host& host) const { return wall() + static_cast<Millis>(host.wall_offset_ms); }
   [[nodiscard]] uint64_t step() const { return steps_; }  // of the event under way; orders what happens
   void after(uint64_t delay_us, std::function<void()> event);
   // The same, but nothing happens when that process is gone by then.

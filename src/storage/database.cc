@@ -96,7 +96,7 @@ Status Database::write(std::vector<Write>& writes) {
 }
 
 Database::Kept Database::kept() const {
-  return {meta_, snapshot_, last_index_, last_term_, last_chain_, claim_, unsynced_};
+  return {meta_, snapshot_, last_index_, last_term_, last_chain_, format_, claim_, unsynced_};
 }
 
 // SQLite has rolled back already, or does here; what is in memory follows. A witness that was lowered stays so, which
@@ -117,6 +117,7 @@ Status Database::undo(Kept before, Status status) {
   last_index_ = before.last_index;
   last_term_ = before.last_term;
   last_chain_ = before.last_chain;
+  format_ = before.format;
   claim_ = before.claim;
   unsynced_ = before.unsynced;
   lower_witness_ = false;
@@ -213,6 +214,7 @@ Status Database::apply(BatchWrite& write) {
   const node::Batch& batch = write.batch;
   if (batch.install)
     if (Status status = install(*batch.install, write.install_file); !status) return status;
+  if (Status status = raise_format(batch.version); !status) return status;
   if (Status status = append(batch.append); !status) return status;
   if (batch.hard_state && *batch.hard_state != meta_.hard_state) {
     meta_.hard_state = *batch.hard_state;
@@ -245,6 +247,9 @@ Status Database::append(const std::vector<raft::Entry>& entries) {
     insert_.bind(1, entry.index.value).bind(2, entry.term.value).bind(3, static_cast<uint64_t>(entry.kind));
     insert_.bind(4, entry.time_ms).bind(5, row_crc(entry, last_chain_)).bind(6, last_chain_);
     if (insert_.blob(7, entry.payload.view()).run() != SQLITE_OK) return sql_error("appending to the log");
+    if (entry.kind == raft::EntryKind::version)
+      if (Status status = raise_format(decode_version(entry.payload.view()).value_or(kFirstVersion)); !status)
+        return status;
     if (entry.kind == raft::EntryKind::command && !meta_.saw_command) meta_.saw_command = meta_changed_ = true;
     if (entry.kind != raft::EntryKind::configuration || meta_.saw_others) continue;
     const std::optional<raft::Configuration> configuration = raft::Configuration::decode(entry.payload.view());
@@ -252,6 +257,17 @@ Status Database::append(const std::vector<raft::Entry>& entries) {
     for (const raft::Member& member : configuration->members())
       if (member.id != meta_.instance) meta_.saw_others = meta_changed_ = true;
   }
+  return ok_status();
+}
+
+// A release that cannot do it then refuses to open this directory; in the transaction under way.
+Status Database::raise_format(ClusterVersion version) { return version > format_ ? set_format(version) : ok_status(); }
+
+Status Database::set_format(ClusterVersion version) {
+  if (version == format_) return ok_status();
+  const std::string sql = "PRAGMA user_version=" + std::to_string(version);
+  if (sqlite3_exec(db_, sql.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK) return sql_error("raising its format");
+  format_ = version;
   return ok_status();
 }
 
@@ -324,6 +340,7 @@ Status Database::apply(node::NewBeginning& write) {
   last_index_ = {};
   last_term_ = {};
   last_chain_ = 0;
+  if (Status status = set_format(kFirstVersion); !status) return status;
   if (!write.first_entry) return ok_status();
   return append({*write.first_entry});
 }

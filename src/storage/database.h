@@ -59,10 +59,11 @@ class Database {
  public:
   struct Settings {
     AppendFsync fsync = AppendFsync::always;
-    std::string name;               // node-id; empty: whatever is on the disk
-    raft::NodeId instance;          // for a directory that is new
-    uint64_t tail_bytes = 0;        // of the log's end, to give back at the start
-    std::string default_name = {};  // where `name` is empty, for a disk that holds on to none
+    std::string name;                         // node-id; empty: whatever is on the disk
+    raft::NodeId instance;                    // for a directory that is new
+    uint64_t tail_bytes = 0;                  // of the log's end, to give back at the start
+    std::string default_name = {};            // where `name` is empty, for a disk that holds on to none
+    ClusterVersion version = kLatestVersion;  // the highest that this node can do: of more it opens nothing
   };
 
   Database(Disk& disk, std::string directory, Settings settings);
@@ -124,6 +125,7 @@ class Database {
     raft::Index last_index;
     raft::Term last_term;
     uint64_t last_chain;
+    ClusterVersion format;
     Claim claim;
     bool unsynced;
   };
@@ -145,6 +147,8 @@ class Database {
   Status apply(TakeOver& write);
   Status install(const raft::InstallState& install, const std::string& file);
   Status append(const std::vector<raft::Entry>& entries);
+  Status raise_format(ClusterVersion version);
+  Status set_format(ClusterVersion version);
   Status store_snapshot(const SnapshotFile& snapshot);
   Status store_meta();
   Status lower_claim(raft::Index first);
@@ -183,6 +187,7 @@ class Database {
 
   Meta meta_;
   bool meta_changed_ = false;
+  ClusterVersion format_ = kFirstVersion;
   std::optional<SnapshotFile> snapshot_;
   raft::Index last_index_;
   raft::Term last_term_;

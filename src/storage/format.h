@@ -22,7 +22,9 @@ inline constexpr const char* kRestoreMarker = "restore-unfinished";
 // A backup in the making, for the moment before it loses its name.
 inline constexpr const char* kBackupTemporary = "backup-unfinished.tmp";
 inline constexpr int32_t kApplicationId = 0x574f524d;  // "WORM"
-inline constexpr int64_t kFormatVersion = 1;
+// The format is that of the cluster's version (base/cluster_version.h): what a release before does not know, it refuses
+// to open. It goes up in the transaction that first holds such a thing.
+inline constexpr int64_t kFirstFormat = kFirstVersion;
 
 // The meta row.
 struct Meta {

@@ -227,11 +227,14 @@ Status Database::check_format(bool& is_new) {
   if (is_new) return ok_status();
   if (*application != std::to_string(kApplicationId))
     return damaged(std::string(kDatabaseFile) + ": is not a database of this program");
-  if (*version == std::to_string(kFormatVersion) || WH_MUTANT(any_format_opened)) return ok_status();
   const int64_t found = std::stoll(*version);
-  if (found > kFormatVersion)
-    return Error{directory_ + "/" + kDatabaseFile + ": was written by a newer version of this program (format " +
-                 *version + ", this one knows " + std::to_string(kFormatVersion) + "); start that version instead"};
+  format_ = static_cast<ClusterVersion>(std::clamp<int64_t>(found, kFirstFormat, UINT32_MAX));
+  if ((found >= kFirstFormat && found <= settings_.version) || WH_MUTANT(any_format_opened)) return ok_status();
+  if (found > settings_.version)
+    return Error{
+        directory_ + "/" + kDatabaseFile + ": holds data of version " + *version +
+        " of the cluster, and this node can do version " + std::to_string(settings_.version) + " at most: " +
+        (found <= kLatestVersion ? "raise version-limit" : "install the release that wrote it, or a newer one")};
   return damaged(std::string(kDatabaseFile) + ": its format " + *version + " never existed");
 }
 
@@ -243,7 +246,7 @@ Status Database::create() {
   std::string sql = "BEGIN IMMEDIATE;";
   for (const Table& table : kSchema) sql += std::string(table.sql) + ";";
   sql += "PRAGMA application_id=" + std::to_string(kApplicationId) + ";";
-  sql += "PRAGMA user_version=" + std::to_string(kFormatVersion) + ";";
+  sql += "PRAGMA user_version=" + std::to_string(kFirstFormat) + ";";
   if (sqlite3_exec(db_, sql.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK) return sql_error("creating it");
   if (Status status = prepare_statements(); !status) return status;
   if (Status status = store_meta(); !status) return status;
@@ -380,6 +383,11 @@ Status Database::scan(node::RecoveredNode& out, const std::optional<Claim>& clai
       if (!configuration) return damaged_row(entry.index, "does not hold a configuration");
       if (!snapshot_ || entry.index > snapshot_->meta.configuration_index)
         log.configurations.push_back({entry.index, *configuration});
+    }
+    if (entry.kind == raft::EntryKind::version) {
+      const auto version = decode_version(entry.payload.view());
+      if (!version || *version > format_)
+        return damaged_row(entry.index, "raises the cluster's version above the file's");
     }
     last_index_ = entry.index;
     last_term_ = entry.term;

@@ -49,10 +49,11 @@ struct Options {
   std::string default_node_name = {};  // where `node_name` is empty, for a disk that holds on to none
   raft::NodeId fresh_instance;         // random, not 0: the instance id, should the directory be new
   AppendFsync fsync = AppendFsync::always;
-  uint64_t log_cache_bytes = 16 << 20;   // of the log's end, to give back in RecoveredNode
-  uint64_t ballast_bytes = 8 << 20;      // given up when the disk is full; 0: none
-  uint64_t free_pages_bytes = 32 << 20;  // of the database file, kept for new entries
-  uint64_t checkpoint_bytes = 0;         // the WAL is checkpointed at about this size; 0: 3 to 5 MB, by the instance
+  ClusterVersion version = kLatestVersion;  // the highest of the cluster that this node can do
+  uint64_t log_cache_bytes = 16 << 20;      // of the log's end, to give back in RecoveredNode
+  uint64_t ballast_bytes = 8 << 20;         // given up when the disk is full; 0: none
+  uint64_t free_pages_bytes = 32 << 20;     // of the database file, kept for new entries
+  uint64_t checkpoint_bytes = 0;            // the WAL is checkpointed at about this size; 0: 3 to 5 MB, by the instance
   // Never returns in production; empty: writes the message to the log and ends the process with status 1.
   std::function<void(const std::string& message)> fatal;
   DiskProbe* probe = nullptr;  // tests only

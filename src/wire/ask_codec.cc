@@ -147,7 +147,8 @@ void write(FrameWriter& w, const node::WhoIAm& who) {
 node::WhoIAm read_who_i_am(FieldReader& r) {
   node::WhoIAm who;
   who.identity = read_identity(r);
-  who.standing = r.enumeration(node::Standing::member);
+  // One of a newer release holds data, for all that is known.
+  who.standing = r.enumeration_or(node::Standing::member, node::Standing::member);
   who.founding_attempt = r.u64();
   who.leader_address = r.name();
   return who;

@@ -59,6 +59,10 @@ const char* to_string(FrameType type) {
       return "AppendEntries";
     case FrameType::append_entries_reply:
       return "AppendEntriesReply";
+    case FrameType::append_entries_4:
+      return "AppendEntries of version 4";
+    case FrameType::append_entries_reply_4:
+      return "AppendEntriesReply of version 4";
     case FrameType::install_snapshot:
       return "InstallSnapshot";
     case FrameType::install_snapshot_reply:

@@ -11,13 +11,20 @@
 #include <string_view>
 
 #include "base/bytes.h"
+#include "base/cluster_version.h"
 #include "raft/types.h"
 
 namespace wh::wire {
 
 // Versions of the protocol that this program speaks. 3 has what nodes that found a cluster say of whom they expect.
+// From 4 on the protocol's version goes with the cluster's: 4 with its version 2, and so on. A node says that it speaks
+// from what its cluster's version demands up to what it can do, so a hello tells what its sender can do.
 inline constexpr uint16_t kMinVersion = 2;
-inline constexpr uint16_t kMaxVersion = 3;
+inline constexpr uint16_t lowest_protocol(ClusterVersion cluster) {
+  return cluster <= kFirstVersion ? kMinVersion : static_cast<uint16_t>(cluster + 2);
+}
+inline constexpr uint16_t highest_protocol(ClusterVersion cluster) { return static_cast<uint16_t>(cluster + 2); }
+inline constexpr uint16_t kMaxVersion = highest_protocol(kLatestVersion);
 
 // No text protocol and no TLS record begins with the first byte, so a stranger is told apart by it (HAZARDS G5).
 inline constexpr std::string_view kMagic = "\xf0WHP";
@@ -62,6 +69,8 @@ enum class FrameType : uint8_t {
   forward_reply = 74,
   forward_admin = 75,
   forward_admin_reply = 76,
+  append_entries_4 = 77,        // as of version 4
+  append_entries_reply_4 = 78,  // as of version 4
 };
 // For messages to people; "unknown frame" for a number that is not in the list.
 const char* to_string(FrameType type);
@@ -115,6 +124,12 @@ class FieldReader : public Reader {
     const uint8_t v = u8();
     if (v > static_cast<uint8_t>(last)) fail();
     return ok() ? static_cast<T>(v) : T{};
+  }
+  // The same, for one that a newer release may have more values of: those read as `otherwise`.
+  template <typename T>
+  T enumeration_or(T last, T otherwise) {
+    const uint8_t v = u8();
+    return v > static_cast<uint8_t>(last) ? otherwise : static_cast<T>(v);
   }
 };
 

@@ -38,7 +38,7 @@ std::optional<Hello> decode_hello(std::string_view payload) {
   hello.max_version = r.u16();
   if (!r.ok() || hello.min_version > hello.max_version) return std::nullopt;
   if (hello.min_version < kMinVersion || hello.min_version > kMaxVersion) return hello;
-  hello.purpose = r.enumeration(Purpose::ask);
+  hello.purpose = r.enumeration_or(Purpose::ask, Purpose::unknown);
   hello.sender = read_identity(r);
   hello.intended_instance = r.node();
   hello.intended_name = r.name();
@@ -46,7 +46,15 @@ std::optional<Hello> decode_hello(std::string_view payload) {
   hello.member_as_of.index = r.index();
   read(r, hello.nonce);
   if (!r.complete()) return std::nullopt;
+  hello.sender.versions = versions_of(hello);
   return hello;
+}
+
+node::VersionRange versions_of(const Hello& hello) {
+  const auto cluster_version = [](uint16_t protocol) {
+    return protocol <= highest_protocol(kFirstVersion) ? kFirstVersion : ClusterVersion{protocol} - 2u;
+  };
+  return {.lowest = cluster_version(hello.min_version), .highest = cluster_version(hello.max_version)};
 }
 
 bool encode(std::string& out, const HelloReply& reply) {
@@ -66,7 +74,7 @@ bool encode(std::string& out, const HelloReply& reply) {
 std::optional<HelloReply> decode_hello_reply(std::string_view payload) {
   FieldReader r(payload);
   HelloReply reply;
-  reply.refusal = r.enumeration(kLastRefusal);
+  reply.refusal = r.enumeration_or(kLastRefusal, Refusal::unknown);
   reply.version = r.u16();
   reply.sentence = r.sentence();
   reply.receiver = read_who_i_am(r);

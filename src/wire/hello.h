@@ -19,8 +19,9 @@ using Nonce = std::array<uint8_t, 16>;  // random, never used twice
 using Proof = std::array<uint8_t, 32>;  // HMAC-SHA256
 
 enum class Purpose : uint8_t {
-  peer = 0,  // messages of one cluster, from the dialler to the listener
-  ask = 1,   // one Ask, one Answer
+  peer = 0,       // messages of one cluster, from the dialler to the listener
+  ask = 1,        // one Ask, one Answer
+  unknown = 255,  // one of a newer release, as it is read here: refused
 };
 
 struct Hello {
@@ -36,23 +37,33 @@ struct Hello {
   friend bool operator==(const Hello&, const Hello&) = default;
 };
 
-// Both speak a version in common.
-[[nodiscard]] inline bool compatible(const Hello& hello) {
-  return hello.min_version <= kMaxVersion && hello.max_version >= kMinVersion;
+// What a node that takes part in these versions of the cluster says, and is said to take part in by a hello.
+[[nodiscard]] inline uint16_t lowest_protocol(const node::VersionRange& range) { return lowest_protocol(range.lowest); }
+[[nodiscard]] inline uint16_t highest_protocol(const node::VersionRange& range) {
+  return highest_protocol(range.highest);
+}
+[[nodiscard]] node::VersionRange versions_of(const Hello& hello);
+
+// Whether both speak a version in common; `mine` is the receiver's.
+[[nodiscard]] inline bool compatible(const Hello& hello, const node::VersionRange& mine) {
+  return hello.min_version <= highest_protocol(mine) && hello.max_version >= lowest_protocol(mine);
 }
 
 // The highest that both speak, where they are compatible.
-[[nodiscard]] inline uint16_t common_version(const Hello& hello) { return std::min(hello.max_version, kMaxVersion); }
+[[nodiscard]] inline uint16_t common_version(const Hello& hello, const node::VersionRange& mine) {
+  return std::min(hello.max_version, highest_protocol(mine));
+}
 
 enum class Refusal : uint8_t {
-  none = 0,      // accepted
-  version = 1,   // no version in common
-  cluster = 2,   // the receiver is in another cluster, or in none
-  instance = 3,  // the receiver is not whom the sender means
-  sender = 4,    // the sender cannot be who it says
-  busy = 5,      // too many connections or questions
-  removed = 6,   // the sender is no member of this cluster any more
-  tls = 7,       // the receiver listens to TLS only; the one refusal that is said in plain, and proves nothing
+  none = 0,       // accepted
+  version = 1,    // no version in common
+  cluster = 2,    // the receiver is in another cluster, or in none
+  instance = 3,   // the receiver is not whom the sender means
+  sender = 4,     // the sender cannot be who it says
+  busy = 5,       // too many connections or questions
+  removed = 6,    // the sender is no member of this cluster any more
+  tls = 7,        // the receiver listens to TLS only; the one refusal that is said in plain, and proves nothing
+  unknown = 255,  // one of a newer release, as it is read here; the sentence says why
 };
 inline constexpr Refusal kLastRefusal = Refusal::tls;
 

@@ -61,6 +61,14 @@ RequestVoteReply read_request_vote_reply(FieldReader& r) {
   return m;
 }
 
+// As of version 4 these two begin with a time.
+template <typename Message>
+struct Timed {
+  const Message& message;
+};
+FrameType type_of(const Timed<AppendEntries>&) { return FrameType::append_entries_4; }
+FrameType type_of(const Timed<AppendEntriesReply>&) { return FrameType::append_entries_reply_4; }
+
 void write(FrameWriter& w, const AppendEntries& m) {
   WH_ASSERT(m.entries.size() <= kMaxEntries, "the core bounds its messages in bytes, so in entries too");
   w.term(m.term);
@@ -80,6 +88,11 @@ void write(FrameWriter& w, const AppendEntries& m) {
     w.fields().u64(entry.time_ms);
     w.bytes(entry.payload.view(), kMaxPayloadBytes);
   }
+}
+
+void write(FrameWriter& w, const Timed<AppendEntries>& m) {
+  w.fields().u64(m.message.time_ms);
+  write(w, m.message);
 }
 
 AppendEntries read_append_entries(FieldReader& r) {
@@ -102,7 +115,7 @@ AppendEntries read_append_entries(FieldReader& r) {
     Entry entry;
     entry.index = m.prev_log_index + (uint64_t{i} + 1);
     entry.term = r.term();
-    entry.kind = r.enumeration(EntryKind::command);
+    entry.kind = r.enumeration(EntryKind::version);
     entry.time_ms = r.limited();
     const std::string_view payload = r.bytes(kMaxPayloadBytes);
     if (entry.term < previous || entry.term > m.term) r.fail();
@@ -126,6 +139,11 @@ void write(FrameWriter& w, const AppendEntriesReply& m) {
   w.fields().boolean(m.no_room);
 }
 
+void write(FrameWriter& w, const Timed<AppendEntriesReply>& m) {
+  w.fields().u64(m.message.clock_ms);
+  write(w, m.message);
+}
+
 AppendEntriesReply read_append_entries_reply(FieldReader& r) {
   AppendEntriesReply m;
   m.term = r.term();
@@ -137,6 +155,20 @@ AppendEntriesReply read_append_entries_reply(FieldReader& r) {
   m.read_round = r.u64();
   m.sent_at = r.limited();
   m.no_room = r.boolean();
+  return m;
+}
+
+AppendEntries read_append_entries_4(FieldReader& r) {
+  const Millis time_ms = r.limited();
+  AppendEntries m = read_append_entries(r);
+  m.time_ms = time_ms;
+  return m;
+}
+
+AppendEntriesReply read_append_entries_reply_4(FieldReader& r) {
+  const Millis clock_ms = r.limited();
+  AppendEntriesReply m = read_append_entries_reply(r);
+  m.clock_ms = clock_ms;
   return m;
 }
 
@@ -252,7 +284,7 @@ void write(FrameWriter& w, const ForwardReply& m) {
 ForwardReply read_forward_reply(FieldReader& r) {
   ForwardReply m{};
   m.request = r.u64();
-  m.outcome = r.enumeration(Outcome::no_room);
+  m.outcome = r.enumeration_or(kLastOutcome, Outcome::unknown);
   m.index = r.index();
   m.reply = r.bytes(kMaxPayloadBytes);
   return m;
@@ -268,7 +300,7 @@ void write(FrameWriter& w, const ForwardAdmin& m) {
 ForwardAdmin read_forward_admin(FieldReader& r) {
   ForwardAdmin m{};
   m.request = r.u64();
-  m.admin.kind = r.enumeration(AdminKind::transfer);
+  m.admin.kind = r.enumeration_or(AdminKind::transfer, AdminKind::unknown);
   m.admin.name = r.name();
   m.admin.raft_address = r.name();
   return m;
@@ -283,7 +315,7 @@ void write(FrameWriter& w, const ForwardAdminReply& m) {
 ForwardAdminReply read_forward_admin_reply(FieldReader& r) {
   ForwardAdminReply m{};
   m.request = r.u64();
-  m.outcome = r.enumeration(Outcome::no_room);
+  m.outcome = r.enumeration_or(kLastOutcome, Outcome::unknown);
   m.text = r.sentence();
   return m;
 }
@@ -298,12 +330,17 @@ std::optional<PeerMessage> whole(std::string_view payload, Read read) {
 
 }  // namespace
 
-bool encode(std::string& out, const PeerMessage& message) {
+bool encode(std::string& out, const PeerMessage& message, uint16_t version) {
+  const auto put = [&out](const auto& m) {
+    FrameWriter w(out, type_of(m));
+    write(w, m);
+    return w.finish();
+  };
   return std::visit(
-      [&out](const auto& m) {
-        FrameWriter w(out, type_of(m));
-        write(w, m);
-        return w.finish();
+      [&]<typename M>(const M& m) {
+        if constexpr (std::is_same_v<M, AppendEntries> || std::is_same_v<M, AppendEntriesReply>)
+          if (version >= 4) return put(Timed<M>{m});
+        return put(m);
       },
       message);
 }
@@ -318,6 +355,10 @@ std::optional<PeerMessage> decode_peer_message(const Frame& frame) {
       return whole(frame.payload, read_append_entries);
     case FrameType::append_entries_reply:
       return whole(frame.payload, read_append_entries_reply);
+    case FrameType::append_entries_4:
+      return whole(frame.payload, read_append_entries_4);
+    case FrameType::append_entries_reply_4:
+      return whole(frame.payload, read_append_entries_reply_4);
     case FrameType::install_snapshot:
       return whole(frame.payload, read_install_snapshot);
     case FrameType::install_snapshot_reply:

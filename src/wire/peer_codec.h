@@ -15,8 +15,9 @@ namespace wh::wire {
 // The most entries in one AppendEntries; more would not fit a frame with any payload.
 inline constexpr uint32_t kMaxEntries = 262'144;
 
-// Appends a frame; false, with nothing appended, when a string or the whole is over its bounds (frame.h).
-[[nodiscard]] bool encode(std::string& out, const node::PeerMessage& message);
+// Appends a frame; false, with nothing appended, when a string or the whole is over its bounds (frame.h). `version` is
+// the one that the connection agreed on: what its receiver would not understand is left out.
+[[nodiscard]] bool encode(std::string& out, const node::PeerMessage& message, uint16_t version = kMaxVersion);
 // Nothing for a frame of another type, or one that encode() could not have written.
 std::optional<node::PeerMessage> decode_peer_message(const Frame& frame);
 

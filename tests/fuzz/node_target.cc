@@ -230,6 +230,7 @@ struct Fields {
     Entry entry{.index = index, .term = term, .kind = static_cast<EntryKind>(choose.below(kEntryKinds)), .payload = {}};
     entry.time_ms = choose.below(8) == 0 ? edge() : raft.log().last_time_ms() + choose.byte();
     if (entry.kind == EntryKind::configuration) entry.payload = Bytes(configuration().encode());
+    if (entry.kind == EntryKind::version) entry.payload = Bytes(encode_version(1 + choose.below(4)));
     if (entry.kind == EntryKind::command) entry.payload = Bytes(command(from));
     return entry;
   }
@@ -250,7 +251,8 @@ struct Fields {
                         .prev_log_index = index(),
                         .prev_log_term = this->term(),
                         .leader_commit = index(),
-                        .read_round = choose.byte()};
+                        .read_round = choose.byte(),
+                        .time_ms = choose.below(8) == 0 ? edge() : raft.log().last_time_ms() + choose.byte()};
         // More often than chance would have it, it stands on what is there.
         if (const auto here = raft.log().term_at(m.prev_log_index); here && choose.below(4) != 0)
           m.prev_log_term = *here;
@@ -346,7 +348,8 @@ void fuzz_node(std::string_view bytes) {
         world.wait(10 * choose.below(64));
         break;
       case 1:
-        world.node.submit_write(world.next_token++, machine::encode_body(machine::Set{{{"k", "v"}}}), true, world.now);
+        world.node.submit_write(world.next_token++, machine::encode_command(machine::Set{{{"k", "v"}}}), true,
+                                world.now);
         break;
       case 2:
         world.node.submit_read(world.next_token++, world.now);

@@ -11,7 +11,7 @@ namespace {
 uint64_t forwarded_by_life(uint64_t epoch, std::vector<ForwardReply> replies, std::vector<Completion>& completions) {
   Bench bench(bench_options(), member_disk(epoch));
   bench.heartbeat(raft::Term{2});
-  bench.node.submit_write(7, machine::encode_body(machine::Set{{{"k", "v"}}}), true, bench.now);
+  bench.node.submit_write(7, machine::encode_command(machine::Set{{{"k", "v"}}}), true, bench.now);
   bench.persist();
   uint64_t request = 0;
   for (const auto& sent : bench.transport.sent)

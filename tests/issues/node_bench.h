@@ -61,6 +61,7 @@ struct BenchTransport final : Transport {
   };
   std::vector<Peer> peers;
   Membership membership;
+  Identity identity;
   Standing standing = Standing::seeking;
   std::vector<Sent> sent;
   std::vector<Asked> asked;
@@ -71,7 +72,10 @@ struct BenchTransport final : Transport {
 
   void set_peers(std::vector<Peer> now) override { peers = std::move(now); }
   void set_membership(Membership now) override { membership = std::move(now); }
-  void set_identity(const Identity&, Standing now) override { standing = now; }
+  void set_identity(const Identity& who, Standing now) override {
+    identity = who;
+    standing = now;
+  }
   bool send(raft::NodeId to, PeerMessage message) override {
     sent.push_back({to, std::move(message)});
     return true;
@@ -97,6 +101,8 @@ inline NodeOptions bench_options() {
   options.fresh_cluster = kCluster;
   options.seed = 1;
   options.request_timeout_ms = 1'000;
+  // A log has no entries but those that a test is about; versions_test.cc has those of later versions.
+  options.version = kFirstVersion;
   return options;
 }
 

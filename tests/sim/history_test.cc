@@ -30,10 +30,10 @@ struct Story {
   Op& write(OpKind kind, const machine::Body& body, uint64_t index, uint64_t invoked, uint64_t returned,
             machine::Reply reply) {
     Op& op = this->op(kind, index, invoked, returned);
-    op.body = machine::encode_body(body);
+    op.command = machine::encode_command(body);
     op.reply = reply;
-    commands.push_back(machine::envelope({}, op.body));
-    log.push_back({raft::Index{index}, commands.back(), &op, false});
+    commands.push_back(op.command);
+    log.push_back({.index = raft::Index{index}, .command = commands.back(), .op = &op});
     return op;
   }
   Op& set(const char* value, uint64_t index, uint64_t invoked, uint64_t returned) {

@@ -140,7 +140,7 @@ class RandomHistory {
         if (seen_ != 0 && prng_.below(3) == 0) op.only_if_front = seen_;
         body = machine::Dequeue{op.key, op.only_if_front};
     }
-    op.body = machine::encode_body(body);
+    op.command = machine::encode_command(body);
   }
 
   void write(Op& op) {
@@ -153,9 +153,9 @@ class RandomHistory {
     if (fate == 7) op.outcome = node::Outcome::dropped;
     if (fate == 7 || fate == 9) return;
     const raft::Index index = machine_.applied() + 1;
-    const std::string& command = commands_.emplace_back(machine::envelope({}, op.body));
-    const machine::Reply reply = machine_.apply(index, 0, command);
-    log.push_back({index, command, &op, false});
+    const std::string& command = commands_.emplace_back(op.command);
+    const machine::Reply reply = machine_.apply(index, 0, command).reply;
+    log.push_back({.index = index, .command = command, .op = &op});
     if (!op.applied()) return;
     op.index = index;
     op.reply = reply;

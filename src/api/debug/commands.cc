@@ -48,6 +48,7 @@ std::string refusal_reply(const Refusal& refusal, bool write) {
       case RefusalKind::unavailable:
       case RefusalKind::overloaded:
       case RefusalKind::elsewhere:
+      case RefusalKind::unsupported:
         return write ? ErrorWord::notapplied : ErrorWord::err;
       default:
         return refusal.not_applied ? ErrorWord::err : ErrorWord::unknown;

@@ -139,7 +139,8 @@ void Backups::begin(Answer answer) {
                                                                 .made_at = now_utc("%Y-%m-%dT%H:%M:%SZ"),
                                                                 .index = point->index,
                                                                 .term = point->term,
-                                                                .time_ms = point->time_ms},
+                                                                .time_ms = point->time_ms,
+                                                                .cluster_version = point->version},
                                              std::clamp(machine.logical_bytes(), kLeastKeptFree, kMostKeptFree));
   logf(LogLevel::notice, "making a backup at index %lu", point->index.value);
   run([writer = making_->writer.get(), expected = machine.logical_bytes()] { return writer->begin(expected); });

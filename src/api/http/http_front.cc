@@ -209,6 +209,13 @@ void HttpFront::ask(Asked asked, const http::Request& request, RouteRequest& rou
   const RouteSpec& route = *asked.route;
   OrRefusal<CallOptions> options = read_params(route_request.query, options_.read_consistency);
   if (!options) return respond(asked, refusal_response(options.error(), route.changes_state()));
+  if (route.changes_state()) {
+    OrRefusal<std::optional<std::string>> key = idempotency_key_of(route.inputs, request);
+    if (!key) return respond(asked, refusal_response(key.error(), true));
+    if (*key)
+      options->idempotency = Idempotency{
+          std::move(**key), std::string(http::method_name(request.method)) + ' ' + std::string(route.pattern)};
+  }
   OrRefusal<RouteCall> call = route.begin(route_request);
   if (!call) return respond(asked, refusal_response(call.error(), route.changes_state()));
   Pending pending{std::move(asked), std::move(call->state), {}, {}, route_request.stream.is_tls()};
@@ -264,7 +271,11 @@ void HttpFront::on_answer(node::Token token, OrRefusal<Answer> answer) {
   if (!answer && answer.error().kind == RefusalKind::elsewhere)
     return respond(pending.asked, redirect(pending.tls, pending.local_address, pending.target));
   if (!answer) return respond(pending, refusal_response(answer.error(), route.changes_state()));
-  if (route.finish_later == nullptr) return respond(pending, route.finish(context_, pending.state, *answer));
+  if (route.finish_later == nullptr) {
+    http::Response response = route.finish(context_, pending.state, *answer);
+    if (answer->replayed) response.headers.push_back({"Idempotency-Replayed", "true"});
+    return respond(pending, std::move(response));
+  }
   route.finish_later(context_, pending.state, *answer,
                      [this, pending](http::Response response) { respond(pending, std::move(response)); });
 }

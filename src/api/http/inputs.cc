@@ -9,6 +9,7 @@
 #include "base/nearest.h"
 #include "config/option_values.h"
 #include "http/shown.h"
+#include "machine/command/command.h"
 
 namespace wh {
 namespace {
@@ -68,6 +69,22 @@ std::optional<Refusal> refuse_json(const RouteInputs& inputs, const http::Params
   for (const auto& [name, value] : members)
     if (!knows(inputs.json, name)) return malformed(unknown_name("member", inputs.json, name));
   return std::nullopt;
+}
+
+OrRefusal<std::optional<std::string>> idempotency_key_of(const RouteInputs& inputs, const http::Request& request) {
+  const std::string* key = nullptr;
+  for (const http::Header& field : request.headers) {
+    if (!http::equals_ignoring_case(field.name, "Idempotency-Key")) continue;
+    if (key != nullptr) return malformed("Idempotency-Key is given twice");
+    key = &field.value;
+  }
+  if (key == nullptr) return std::optional<std::string>();
+  if (!inputs.idempotency)
+    return malformed("no answer is kept for this path, so it takes no Idempotency-Key: done twice it may do harm");
+  const bool printable = std::all_of(key->begin(), key->end(), [](char c) { return c >= ' ' && c <= '~'; });
+  if (key->empty() || key->size() > machine::kMaxIdempotencyKeyBytes || !printable)
+    return malformed("an Idempotency-Key has 1 to 255 printable ASCII characters");
+  return std::optional(*key);
 }
 
 std::optional<Refusal> refuse_preconditions(const RouteInputs& inputs, const http::Request& request) {

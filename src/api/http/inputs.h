@@ -5,6 +5,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "api/refusal.h"
@@ -20,6 +21,8 @@ struct RouteInputs {
   std::string_view json;         // members of the JSON object in the body; "*": they are the client's own
   bool entity_tags = false;      // evaluates If-Match
   bool not_entity_tags = false;  // evaluates If-None-Match
+  bool numbers = false;          // members of the object may be numbers too
+  bool idempotency = false;      // takes an Idempotency-Key
   bool anything = false;         // looks at nothing, and so takes all
 };
 
@@ -32,5 +35,9 @@ std::optional<Refusal> refuse_json(const RouteInputs& inputs, const http::Params
 // For a precondition (RFC 9110 13.1) that the route does not evaluate. A date's is evaluated nowhere: it is taken
 // only beside the entity tag's that RFC 9110 13.2.2 puts in its place. If-Range goes with Range, which is ignored.
 std::optional<Refusal> refuse_preconditions(const RouteInputs& inputs, const http::Request& request);
+
+// The Idempotency-Key of a request that changes state; nothing without one. Refused: one that is none, two, or one
+// where no answer is kept.
+OrRefusal<std::optional<std::string>> idempotency_key_of(const RouteInputs& inputs, const http::Request& request);
 
 }  // namespace wh

@@ -57,6 +57,8 @@ int status_of(RefusalKind kind) {
       return 413;
     case RefusalKind::wrong_type:
       return 415;
+    case RefusalKind::unprocessable:
+      return 422;
     case RefusalKind::too_many:
       return 429;
     case RefusalKind::unavailable:
@@ -65,6 +67,8 @@ int status_of(RefusalKind kind) {
       return 503;
     case RefusalKind::no_room:
       return 507;
+    case RefusalKind::unsupported:
+      return 501;
     case RefusalKind::timed_out:
       return 504;
   }
@@ -115,7 +119,7 @@ std::optional<Refusal> read_object(RouteRequest& request) {
   if (type != nullptr && !http::is_media_type(*type, "application/json") && !http::is_media_type(*type, "text/json") &&
       !http::is_media_type(*type, "text/plain") && !http::is_media_type(*type, "application/x-www-form-urlencoded"))
     return Refusal{RefusalKind::wrong_type, "a JSON object is expected: application/json"};
-  Result<http::StringPairs> object = http::parse_json_strings(request.http.body);
+  Result<http::StringPairs> object = http::parse_json_strings(request.http.body, request.inputs.numbers);
   if (!object) return malformed(printable(object.error()));
   if (auto refusal = refuse_json(request.inputs, *object)) return refusal;
   request.object = std::move(*object);

@@ -92,6 +92,7 @@ std::span<const RouteSpec> node_routes();
 
 inline constexpr http::MethodMask kGet = http::bit(http::Method::get);
 inline constexpr http::MethodMask kPost = http::bit(http::Method::post);
+inline constexpr http::MethodMask kPut = http::bit(http::Method::put);
 inline constexpr http::MethodMask kDelete = http::bit(http::Method::del);
 
 // The JSON text and a newline, so that a terminal's prompt stands on a line of its own.

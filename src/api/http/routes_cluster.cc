@@ -4,13 +4,17 @@
 #include <utility>
 
 #include "api/http/cluster_events.h"
+#include "api/http/read_terms.h"
 #include "api/http/request_access.h"
 #include "api/http/routes.h"
 #include "api/member_view.h"
+#include "base/duration.h"
 #include "base/endpoint.h"
 #include "base/log.h"
 #include "config/option_values.h"
 #include "http/json.h"
+#include "http/shown.h"
+#include "machine/settings.h"
 
 namespace wh {
 namespace {
@@ -34,6 +38,7 @@ std::optional<Refusal> bad_node_id(const std::string& id) {
 }
 
 constexpr std::string_view kJoin = "nodeId raftPort host";
+constexpr std::string_view kSettingNames = "dedup_window dedup_max_keys dedup_max_bytes";
 
 // nginx would hold back what comes in pieces.
 http::Response event_stream() {
@@ -122,6 +127,7 @@ http::Response finish_cluster(const RouteContext& context, const RouteState& sta
   number_or_null("applied_index", raft != nullptr, node.machine().applied().value);
   number_or_null("last_log_index", raft != nullptr, raft != nullptr ? raft->log().last_index().value : 0);
   number_or_null("tolerates", raft != nullptr && node.tolerates().has_value(), node.tolerates().value_or(0));
+  json.key("cluster_version").number(node.cluster_version());
   json.key("removed").boolean(node.removed());
   json.key("members").begin_array();
   for (MemberView& member : member_views(node)) {
@@ -135,12 +141,63 @@ http::Response finish_cluster(const RouteContext& context, const RouteState& sta
     string_or_null(json, "https_address", member.https_address);
     json.key("suffrage").string(member.voter ? "voter" : "learner");
     string_or_null(json, "status", member.status);
+    number_or_null("version", member.version.has_value(), member.version.value_or(0));
     number_or_null("match_index", member.match_index.has_value(), member.match_index.value_or(0));
     json.end_object();
   }
   json.end_array();
   json.end_object();
   return json_response(200, json.take());
+}
+
+// --- the cluster's settings
+
+std::optional<uint64_t> parse_setting(const machine::SettingRow& row, std::string_view text) {
+  switch (row.unit) {
+    case machine::SettingUnit::milliseconds:
+      return parse_duration(text);
+    case machine::SettingUnit::bytes:
+      return parse_memory(text);
+    case machine::SettingUnit::count:
+      break;
+  }
+  return parse_unsigned(text);
+}
+
+std::string format_setting(const machine::SettingRow& row, uint64_t value) {
+  return row.unit == machine::SettingUnit::milliseconds ? format_duration(value) : std::to_string(value);
+}
+
+OrRefusal<RouteCall> begin_get_settings(RouteRequest&) { return RouteCall{Read{ShowSettings{}}}; }
+
+OrRefusal<RouteCall> begin_put_settings(RouteRequest& request) {
+  if (auto refusal = read_object(request)) return std::move(*refusal);
+  if (request.object.empty()) return malformed("the object names no setting");
+  machine::PutSettings put;
+  for (const auto& [name, text] : request.object) {
+    const machine::SettingRow* row = machine::find_setting(name);
+    if (row == nullptr) return malformed(http::shown(name) + " is no setting of the cluster");
+    const std::optional<uint64_t> value = parse_setting(*row, text);
+    if (!value || *value < row->min || *value > row->max)
+      return malformed(name + " is from " + format_setting(*row, row->min) + " to " + format_setting(*row, row->max));
+    put.values.emplace_back(name, *value);
+  }
+  return RouteCall{Write{std::move(put)}};
+}
+
+http::Response finish_settings(const RouteContext&, const RouteState&, const Answer& answer) {
+  const auto& settings = std::get<machine::Settings>(answer.body);
+  http::JsonWriter json;
+  json.begin_object();
+  for (const machine::SettingRow& row : machine::kSettings) {
+    json.key(row.name);
+    if (row.unit == machine::SettingUnit::milliseconds)
+      json.string(format_setting(row, settings.*row.value));
+    else
+      json.number(settings.*row.value);
+  }
+  json.end_object();
+  return with_index(json_response(200, json.take()), answer.index);
 }
 
 OrRefusal<RouteCall> begin_cluster_events(RouteRequest& request) {
@@ -169,6 +226,18 @@ constexpr std::array kRoutesOfCluster{
               .finish = finish_change},
     RouteSpec{
         .methods = kGet, .pattern = "/cluster", .verb = Verb::read, .begin = begin_cluster, .finish = finish_cluster},
+    RouteSpec{.methods = kGet,
+              .pattern = "/cluster/settings",
+              .verb = Verb::read,
+              .inputs = {.query = kReadParams},
+              .begin = begin_get_settings,
+              .finish = finish_settings},
+    RouteSpec{.methods = kPut,
+              .pattern = "/cluster/settings",
+              .verb = Verb::admin,
+              .inputs = {.json = kSettingNames, .numbers = true},
+              .begin = begin_put_settings,
+              .finish = finish_settings},
     RouteSpec{.methods = kGet,
               .pattern = "/cluster/events",
               .verb = Verb::read,

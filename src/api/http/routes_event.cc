@@ -97,7 +97,7 @@ constexpr std::array kRoutesOfEvents{
               .pattern = "/event",
               .verb = Verb::write,
               .redirects = true,
-              .inputs = {.form = "event"},
+              .inputs = {.form = "event", .idempotency = true},
               .begin = begin_post_event,
               .finish = finish_post_event},
     RouteSpec{.methods = kGet,
@@ -110,7 +110,7 @@ constexpr std::array kRoutesOfEvents{
               .pattern = "/event",
               .verb = Verb::write,
               .redirects = true,
-              .inputs = {.entity_tags = true},
+              .inputs = {.entity_tags = true, .idempotency = true},
               .begin = begin_delete_event,
               .finish = finish_delete_event},
 };

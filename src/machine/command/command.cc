@@ -1,138 +1,105 @@
 #include "machine/command/command.h"
 
+#include <algorithm>
+
 #include "base/bytes.h"
 #include "base/mutant.h"
 
 namespace wh::machine {
 namespace {
 
-constexpr uint8_t kVersion = 1;
+// Of the envelope: 2 has an idempotency key.
+constexpr uint8_t kPlain = 1;
+constexpr uint8_t kWithKey = 2;
 
 // Stored in the log: never renumbered.
-enum class Kind : uint8_t { set = 1, del = 2, enqueue = 3, dequeue = 4 };
+enum class Kind : uint8_t { set = 1, del = 2, enqueue = 3, dequeue = 4, due = 5, advance_time = 6, put_settings = 7 };
 
-void put_kind(Writer& out, Kind kind) { out.u8(static_cast<uint8_t>(kind)); }
+Kind kind_of(const Set&) { return Kind::set; }
+Kind kind_of(const Delete&) { return Kind::del; }
+Kind kind_of(const Enqueue&) { return Kind::enqueue; }
+Kind kind_of(const Dequeue&) { return Kind::dequeue; }
+Kind kind_of(const Due&) { return Kind::due; }
+Kind kind_of(const AdvanceTime&) { return Kind::advance_time; }
+Kind kind_of(const PutSettings&) { return Kind::put_settings; }
 
-struct Encoder {
-  Writer out;
-  void operator()(const Set& set) {
-    put_kind(out, Kind::set);
-    out.u32(static_cast<uint32_t>(set.pairs.size()));
-    for (const auto& [key, value] : set.pairs) {
-      out.bytes(key);
-      out.bytes(value);
-    }
-  }
-  void operator()(const Delete& del) {
-    put_kind(out, Kind::del);
-    out.u32(static_cast<uint32_t>(del.keys.size()));
-    for (const auto key : del.keys) out.bytes(key);
-  }
-  void operator()(const Enqueue& enqueue) {
-    put_kind(out, Kind::enqueue);
-    out.bytes(enqueue.queue);
-    out.bytes(enqueue.event);
-  }
-  void operator()(const Dequeue& dequeue) {
-    put_kind(out, Kind::dequeue);
-    out.bytes(dequeue.queue);
-    out.boolean(dequeue.only_if_front.has_value());
-    if (dequeue.only_if_front) out.u64(*dequeue.only_if_front);
-  }
-};
+// The version of the cluster with which a kind came.
+ClusterVersion version_of(Kind kind) { return kind <= Kind::dequeue ? kFirstVersion : 2; }
+ClusterVersion version_of_envelope(uint8_t envelope) { return envelope <= kPlain ? kFirstVersion : 2; }
 
-struct EncodedSize {
-  size_t operator()(const Set& set) const {
-    size_t size = 5;
-    for (const auto& [key, value] : set.pairs) size += 8 + key.size() + value.size();
-    return size;
-  }
-  size_t operator()(const Delete& del) const {
-    size_t size = 5;
-    for (const auto key : del.keys) size += 4 + key.size();
-    return size;
-  }
-  size_t operator()(const Enqueue& enqueue) const { return 9 + enqueue.queue.size() + enqueue.event.size(); }
-  size_t operator()(const Dequeue& dequeue) const { return 14 + dequeue.queue.size(); }
-};
-
-const char* key_fault(std::string_view key) {
-  return key.empty() || key.size() > kMaxKeyBytes ? "a key has 1 to 4096 bytes" : nullptr;
-}
-const char* queue_fault(std::string_view queue) {
-  return queue.empty() || queue.size() > kMaxQueueNameBytes ? "a queue's name has 1 to 128 bytes" : nullptr;
+size_t body_size(const Body& body) {
+  return 1 + std::visit([](const auto& b) { return encoded_size(b); }, body);
 }
 
-// The first bound that a body breaks, or nullptr.
-struct Fault {
-  const char* operator()(const Set& set) const {
-    if (set.pairs.empty() || set.pairs.size() > kMaxItems) return "one request sets 1 to 10000 keys";
-    for (const auto& [key, value] : set.pairs) {
-      if (const char* fault = key_fault(key)) return fault;
-      if (value.size() > kMaxValueBytes) return "a value has at most 4194304 bytes";
-    }
-    return nullptr;
-  }
-  const char* operator()(const Delete& del) const {
-    if (del.keys.empty() || del.keys.size() > kMaxItems) return "one request deletes 1 to 10000 keys";
-    for (const auto key : del.keys)
-      if (const char* fault = key_fault(key)) return fault;
-    return nullptr;
-  }
-  const char* operator()(const Enqueue& enqueue) const {
-    if (enqueue.event.empty() || enqueue.event.size() > kMaxValueBytes) return "an event has 1 to 4194304 bytes";
-    return queue_fault(enqueue.queue);
-  }
-  const char* operator()(const Dequeue& dequeue) const { return queue_fault(dequeue.queue); }
-};
+void append_body(const Body& body, std::string& out) {
+  Writer w(out);
+  std::visit(
+      [&w](const auto& b) {
+        w.u8(static_cast<uint8_t>(kind_of(b)));
+        encode(b, w);
+      },
+      body);
+}
+
+const char* fault_of(const Body& body) {
+  return std::visit([](const auto& b) { return fault(b); }, body);
+}
 
 // Reads the body of `kind`; an unknown kind fails the reader.
 Body decode_body(Kind kind, Reader& in) {
   switch (kind) {
-    case Kind::set: {
-      Set set;
-      const uint32_t count = in.count(9);
-      if (count > kMaxItems) in.fail();
-      if (in.ok()) set.pairs.reserve(count);
-      for (uint32_t i = 0; in.ok() && i < count; ++i) {
-        const std::string_view key = in.bytes();
-        const std::string_view value = in.bytes();
-        set.pairs.emplace_back(key, value);
-      }
-      return set;
-    }
-    case Kind::del: {
-      Delete del;
-      const uint32_t count = in.count(5);
-      if (count > kMaxItems) in.fail();
-      if (in.ok()) del.keys.reserve(count);
-      for (uint32_t i = 0; in.ok() && i < count; ++i) del.keys.push_back(in.bytes());
-      return del;
-    }
-    case Kind::enqueue: {
-      Enqueue enqueue;
-      enqueue.queue = in.bytes();
-      enqueue.event = in.bytes();
-      return enqueue;
-    }
-    case Kind::dequeue: {
-      Dequeue dequeue;
-      dequeue.queue = in.bytes();
-      if (in.boolean()) dequeue.only_if_front = in.u64();
-      return dequeue;
-    }
+    case Kind::set:
+      return decode_set(in);
+    case Kind::del:
+      return decode_delete(in);
+    case Kind::enqueue:
+      return decode_enqueue(in);
+    case Kind::dequeue:
+      return decode_dequeue(in);
+    case Kind::due:
+      return Due{};
+    case Kind::advance_time:
+      return decode_advance_time(in);
+    case Kind::put_settings:
+      return decode_put_settings(in);
   }
   in.fail();
   return Body{};
 }
 
+RequestId read_id(Reader& in) {
+  RequestId id;
+  id.origin.value = in.u64();
+  id.epoch = in.u64();
+  id.sequence = in.u64();
+  return id;
+}
+
+IdempotencyKey read_key(Reader& in) {
+  IdempotencyKey key;
+  key.key = in.bytes();
+  if (key.key.empty() || key.key.size() > kMaxIdempotencyKeyBytes) in.fail();
+  for (uint8_t& byte : key.fingerprint) byte = in.u8();
+  return key;
+}
+
+// The body's kind, wherever it begins; nothing for what is no envelope.
+std::optional<Kind> kind_in(std::string_view command) {
+  Reader in(command);
+  const uint8_t envelope = in.u8();
+  (void)read_id(in);
+  if (envelope == kWithKey) (void)read_key(in);
+  const auto kind = static_cast<Kind>(in.u8());
+  return in.ok() && (envelope == kPlain || envelope == kWithKey) ? std::optional(kind) : std::nullopt;
+}
+
 }  // namespace
 
-bool is_too_large(const Body& body) { return kEnvelopeBytes + std::visit(EncodedSize{}, body) > kMaxCommandBytes; }
+bool is_too_large(const Body& body) { return kEnvelopeBytes + body_size(body) > kMaxCommandBytes; }
 
 // The size of the whole is not part of what decode() demands: the log of a lone node may hold larger ones.
 Status check(const Body& body) {
-  if (const char* fault = std::visit(Fault{}, body)) return Error{fault};
+  if (const char* why = fault_of(body)) return Error{why};
   if (is_too_large(body))
     return Error{"one request has at most " + std::to_string(kMaxCommandBytes - kEnvelopeBytes) +
                  " bytes, keys, values and lengths together: send it in parts"};
@@ -140,50 +107,98 @@ Status check(const Body& body) {
 }
 
 std::string encode_body(const Body& body) {
-  WH_ASSERT(std::visit(Fault{}, body) == nullptr, "a body out of bounds was not refused before it was encoded");
+  WH_ASSERT(fault_of(body) == nullptr, "a body out of bounds was not refused before it was encoded");
   std::string out;
-  out.reserve(std::visit(EncodedSize{}, body));
-  std::visit(Encoder{Writer(out)}, body);
+  out.reserve(body_size(body));
+  append_body(body, out);
   return out;
 }
 
+std::string encode_command(const Body& body, const std::optional<IdempotencyKey>& idempotency) {
+  WH_ASSERT(fault_of(body) == nullptr, "a body out of bounds was not refused before it was encoded");
+  std::string out;
+  const size_t key = idempotency ? 4 + idempotency->key.size() + sizeof(Fingerprint) : 0;
+  out.reserve(kEnvelopeBytes + key + body_size(body));
+  out.push_back(static_cast<char>(idempotency ? kWithKey : kPlain));
+  out.resize(kEnvelopeBytes);
+  if (idempotency) {
+    WH_ASSERT(!idempotency->key.empty() && idempotency->key.size() <= kMaxIdempotencyKeyBytes,
+              "an idempotency key out of bounds was not refused before it was encoded");
+    Writer w(out);
+    w.bytes(idempotency->key);
+    for (const uint8_t byte : idempotency->fingerprint) w.u8(byte);
+  }
+  append_body(body, out);
+  return out;
+}
+
+void set_request_id(std::string& command, const RequestId& id) {
+  std::string bytes;  // short enough to need no allocation of its own
+  Writer w(bytes);
+  w.u64(id.origin.value);
+  w.u64(id.epoch);
+  w.u64(id.sequence);
+  WH_ASSERT(command.size() >= kEnvelopeBytes, "a command has an envelope");
+  std::copy(bytes.begin(), bytes.end(), command.begin() + 1);
+}
+
+std::string_view body_of(std::string_view command) {
+  Reader in(command);
+  const uint8_t envelope = in.u8();
+  (void)read_id(in);
+  if (envelope == kWithKey) (void)read_key(in);
+  return in.raw(in.left());
+}
+
+void set_fingerprint(std::string& command, const Fingerprint& fingerprint) {
+  const size_t body = command.size() - body_of(command).size();
+  WH_ASSERT(command.front() == static_cast<char>(kWithKey), "a command without an idempotency key has no fingerprint");
+  std::copy(fingerprint.begin(), fingerprint.end(),
+            command.begin() + static_cast<std::ptrdiff_t>(body - fingerprint.size()));
+}
+
 std::optional<RequestId> request_id_of(std::string_view command) {
-  Reader r(command);
-  const bool known = r.u8() == kVersion;
-  const RequestId id{.origin = raft::NodeId{r.u64()}, .epoch = r.u64(), .sequence = r.u64()};
-  return known && r.ok() ? std::optional(id) : std::nullopt;
+  Reader in(command);
+  const uint8_t envelope = in.u8();
+  const RequestId id = read_id(in);
+  return (envelope == kPlain || envelope == kWithKey) && in.ok() ? std::optional(id) : std::nullopt;
 }
 
 std::string envelope(const RequestId& id, std::string_view body) {
   std::string out;
   out.reserve(kEnvelopeBytes + body.size());
-  Writer w(out);
-  w.u8(kVersion);
-  w.u64(id.origin.value);
-  w.u64(id.epoch);
-  w.u64(id.sequence);
-  w.raw(body);
+  out.push_back(static_cast<char>(kPlain));
+  out.resize(kEnvelopeBytes);
+  set_request_id(out, id);
+  out += body;
   return out;
 }
 
 bool adds_data(std::string_view command) {
-  if (command.size() <= kEnvelopeBytes) return false;
-  const auto kind = static_cast<Kind>(command[kEnvelopeBytes]);
+  const auto kind = kind_in(command);
   return kind == Kind::set || kind == Kind::enqueue;
 }
 
-Result<Command> decode(std::string_view command) {
+ClusterVersion version_needed(std::string_view command) {
+  const auto kind = kind_in(command);
+  if (!kind) return kFirstVersion;
+  return std::max(version_of(*kind), version_of_envelope(static_cast<uint8_t>(command.front())));
+}
+
+Result<Command> decode(std::string_view command, ClusterVersion version) {
   Reader in(command);
-  if (in.u8() != kVersion && !WH_MUTANT(any_version_applied)) return Error{"a command of an unknown version"};
   Command result;
-  result.id.origin.value = in.u64();
-  result.id.epoch = in.u64();
-  result.id.sequence = in.u64();
+  const uint8_t envelope = in.u8();
+  const bool known = envelope == kPlain || (envelope == kWithKey && version_of_envelope(envelope) <= version);
+  if (!known && !WH_MUTANT(any_version_applied)) return Error{"a command of an unknown version"};
+  result.id = read_id(in);
+  if (envelope == kWithKey) result.idempotency = read_key(in);
   if (result.id.sequence != 0 && !result.id.origin) return Error{"a numbered command without an origin"};
   const auto kind = static_cast<Kind>(in.u8());
+  if (in.ok() && version_of(kind) > version) return Error{"a command above the cluster's version"};
   result.body = decode_body(kind, in);
   if (!in.complete()) return Error{"a malformed command"};
-  if (const char* fault = std::visit(Fault{}, result.body)) return Error{fault};
+  if (const char* why = fault_of(result.body)) return Error{why};
   return result;
 }
 

@@ -1,35 +1,41 @@
-// What a client can ask of the state, as bytes in the log: the envelope (version, request id) and one body. Owns the
-// formats and their bounds; knows nothing of the state. http/ and debug/ surfaces encode bodies, the node puts the
-// envelope in front, the machine decodes.
+// What a client can ask of the state, as bytes in the log: the envelope (version, request id, idempotency key) and one
+// body. Owns the formats; the bodies and their bounds are in a file for each family; knows nothing of the state. The
+// API encodes commands, the node fills in the request id, the machine decodes.
 //
-//   envelope: u8 version = 1, u64 origin, u64 epoch, u64 sequence, body
+//   envelope: u8 version = 1, u64 origin, u64 epoch, u64 sequence, body; as of version 2 also
+//             u8 version = 2, u64 origin, u64 epoch, u64 sequence, length key, 16 bytes fingerprint, body
 //   body:     u8 kind, then by kind (counts and lengths are u32, all little-endian)
-//     1 set      count, count x (length key, length value)
-//     2 delete   count, count x (length key)
-//     3 enqueue  length queue, length event
-//     4 dequeue  length queue, u8 has_id, u64 id when has_id = 1
+//     1 set           count, count x (length key, length value)
+//     2 delete        count, count x (length key)
+//     3 enqueue       length queue, length event
+//     4 dequeue       length queue, u8 has_id, u64 id when has_id = 1
+//     5 due           nothing                                         as of version 2
+//     6 advance_time  u64 ms since 1970                               as of version 2
+//     7 put_settings  count, count x (length name, u64 value)         as of version 2
 //
-// A new feature takes a new kind; a kind once given is never changed, as old logs hold it.
+// A new feature takes a new kind; a kind once given is never changed, as old logs hold it. Whether a kind or an
+// envelope is one at all depends on the cluster's version as of its entry, never on the program: a command above it is
+// `invalid` on every node alike.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <variant>
-#include <vector>
 
+#include "base/cluster_version.h"
 #include "base/result.h"
+#include "machine/command/cluster_commands.h"
+#include "machine/command/queue_commands.h"
+#include "machine/command/store_commands.h"
 #include "raft/types.h"
 
 namespace wh::machine {
 
-inline constexpr size_t kMaxKeyBytes = 4096;
-inline constexpr size_t kMaxValueBytes = size_t{4} << 20;  // of a value and of an event
-inline constexpr size_t kMaxQueueNameBytes = 128;
-inline constexpr size_t kMaxItems = 10'000;  // pairs of a Set, keys of a Delete
-inline constexpr size_t kEnvelopeBytes = 25;
+inline constexpr size_t kEnvelopeBytes = 25;  // up to the idempotency key
+inline constexpr size_t kMaxIdempotencyKeyBytes = 255;
 // A whole command, envelope included: with what goes around it, it fits a frame between nodes (wire/frame.h). A larger
 // one could be committed by nobody but a lone node, and would stop replication for ever.
 inline constexpr size_t kMaxCommandBytes = (size_t{8} << 20) - (size_t{64} << 10);
@@ -43,56 +49,54 @@ struct RequestId {
   friend bool operator==(const RequestId&, const RequestId&) = default;
 };
 
+// What tells one request from another under the same idempotency key.
+using Fingerprint = std::array<uint8_t, 16>;
+
+// A client's own name for its request: asked again, it gets the first answer (CONTRACT, Asking again).
+struct IdempotencyKey {
+  std::string_view key;  // 1 to kMaxIdempotencyKeyBytes
+  Fingerprint fingerprint{};
+  friend bool operator==(const IdempotencyKey&, const IdempotencyKey&) = default;
+};
+
 // The bodies hold views: into the caller's strings when encoding, into the command's bytes when decoded.
-
-// Sets all pairs in one step; of a key given twice the last counts.
-struct Set {
-  std::vector<std::pair<std::string_view, std::string_view>> pairs;  // key, value
-  friend bool operator==(const Set&, const Set&) = default;
-};
-// Removes the keys that exist.
-struct Delete {
-  std::vector<std::string_view> keys;
-  friend bool operator==(const Delete&, const Delete&) = default;
-};
-// Puts an event at the back of a queue. The event's id is the log index of this command.
-struct Enqueue {
-  std::string_view queue;
-  std::string_view event;
-  friend bool operator==(const Enqueue&, const Enqueue&) = default;
-};
-// Removes the front event; with `only_if_front`, only when that is its id.
-struct Dequeue {
-  std::string_view queue;
-  std::optional<uint64_t> only_if_front;
-  friend bool operator==(const Dequeue&, const Dequeue&) = default;
-};
-
-using Body = std::variant<Set, Delete, Enqueue, Dequeue>;
+using Body = std::variant<Set, Delete, Enqueue, Dequeue, Due, AdvanceTime, PutSettings>;
 
 struct Command {
   RequestId id;
+  std::optional<IdempotencyKey> idempotency;
   Body body;
 };
 
-// Whether a body is within the bounds above and so may be encoded; the error is a sentence for the client.
+// Whether a body is within its bounds and so may be encoded; the error is a sentence for the client.
 Status check(const Body& body);
 // Whether its command is over kMaxCommandBytes; check() says so too.
 bool is_too_large(const Body& body);
 
 // Whether a whole command puts data in (a Set or an Enqueue), however much of it replaces other data.
 bool adds_data(std::string_view command);
+// The version of the cluster that a whole command needs; kFirstVersion for what is none.
+ClusterVersion version_needed(std::string_view command);
 
-// The body's bytes. The body must pass check().
+// A whole command, its request id zero. The body must pass check(), and the key, where there is one, be in bounds.
+std::string encode_command(const Body& body, const std::optional<IdempotencyKey>& idempotency = {});
+// Fills in the request id of a command that encode_command() wrote.
+void set_request_id(std::string& command, const RequestId& id);
+
+// What of a command tells requests apart, behind the idempotency key: its body.
+std::string_view body_of(std::string_view command);
+// Fills in the fingerprint of a command that has an idempotency key.
+void set_fingerprint(std::string& command, const Fingerprint& fingerprint);
+
+// The body's bytes alone, and the envelope of version 1 in front of such.
 std::string encode_body(const Body& body);
-
-// A whole command: the envelope in front of a body encoded earlier.
 std::string envelope(const RequestId& id, std::string_view body);
 
-// The request id in a command's envelope; nothing when the bytes are no envelope of this version.
+// The request id in a command's envelope; nothing when the bytes are no envelope.
 std::optional<RequestId> request_id_of(std::string_view command);
 
-// Total: any bytes give a command or an error (HAZARDS B14). The command's views point into `command`.
-Result<Command> decode(std::string_view command);
+// Total: any bytes give a command or an error (HAZARDS B14). The command's views point into `command`. What is above
+// `version`, the cluster's, is an error.
+Result<Command> decode(std::string_view command, ClusterVersion version = kLatestVersion);
 
 }  // namespace wh::machine

@@ -13,6 +13,7 @@ std::string encode_reply(const Reply& reply) {
   w.u64(reply.count);
   w.u64(reply.queue_length);
   w.bytes(reply.event.view());
+  if (reply.replayed_from != raft::Index{}) w.u64(reply.replayed_from.value);
   return out;
 }
 
@@ -20,13 +21,17 @@ Result<Reply> decode_reply(std::string_view bytes) {
   Reader in(bytes);
   Reply reply;
   const uint8_t code = in.u8();
-  reply.code = static_cast<ReplyCode>(code);
+  reply.code = code > static_cast<uint8_t>(ReplyCode::key_reused) ? ReplyCode::unknown : static_cast<ReplyCode>(code);
+  if (reply.code == ReplyCode::unknown) return reply;
   reply.event_id.value = in.u64();
   reply.count = in.u64();
   reply.queue_length = in.u64();
   const std::string_view event = in.bytes();
-  if (!in.complete() || code > static_cast<uint8_t>(ReplyCode::duplicate) || event.size() > kMaxValueBytes)
-    return Error{"a malformed reply"};
+  if (in.ok() && in.left() != 0) {
+    reply.replayed_from.value = in.u64();
+    if (reply.replayed_from == raft::Index{}) in.fail();
+  }
+  if (!in.complete() || event.size() > kMaxValueBytes) return Error{"a malformed reply"};
   reply.event = Bytes(std::string(event));
   return reply;
 }

@@ -7,6 +7,7 @@ bool Discarded::free_some(size_t units) {
   for (size_t used = 0; used < units;) {
     auto size = state_.store.free_one();
     if (!size) size = state_.queues.free_one();
+    if (!size) size = state_.idempotency.free_one();
     if (!size) return false;
     used += 1 + *size / kBytesPerUnit;
   }

@@ -1,11 +1,16 @@
 // The bytes of a snapshot of the state, as the writer makes and the loader takes them:
 //
-//   header   8 bytes "WORMSNAP", u32 version = 1, u64 applied, u64 time_ms, u64 keys, u64 events, u32 sessions
+//   header   8 bytes "WORMSNAP", u32 version, u64 applied, u64 time_ms, u64 keys, u64 events, u32 sessions
 //   records  in any order, but the events of one queue from front to back:
 //     u8 1   u32 length, key, u32 length, value
 //     u8 2   u32 length, queue, u64 id, u32 length, event
 //     u8 3   session (Sessions::kRecordBytes)
+//   as of version 2 also, the first of them in front of all others:
+//     u8 5   u64 jumped_ms, u64 idempotency keys, u32 count, count x (u64 setting, in the order of kSettings)
+//     u8 6   u32 length, name (IdempotencyKeys::ByName), 16 bytes fingerprint, u64 index, u64 due, u32 length, reply
 //   trailer  u8 4, u64 digest of the state, u32 CRC-32C of all bytes before it
+//
+// The version is the cluster's: a state of version 1 is written as its releases read it.
 #pragma once
 
 #include <cstddef>
@@ -15,7 +20,6 @@
 namespace wh::machine::snapshot_format {
 
 inline constexpr std::string_view kMagic = "WORMSNAP";
-inline constexpr uint32_t kVersion = 1;
 inline constexpr size_t kHeaderBytes = 48;
 inline constexpr size_t kTrailerBytes = 13;
 
@@ -23,5 +27,9 @@ inline constexpr uint8_t kKey = 1;
 inline constexpr uint8_t kEvent = 2;
 inline constexpr uint8_t kSession = 3;
 inline constexpr uint8_t kEnd = 4;
+inline constexpr uint8_t kCluster = 5;
+inline constexpr uint8_t kIdempotency = 6;
+
+inline constexpr uint32_t kMaxSettingsOfState = 256;
 
 }  // namespace wh::machine::snapshot_format

@@ -8,14 +8,15 @@
 #include "base/result.h"
 #include "machine/snapshot/discarded.h"
 #include "machine/snapshot/snapshot_reader.h"
-#include "machine/state.h"
 #include "machine/snapshot/state_builder.h"
+#include "machine/state.h"
 
 namespace wh::machine {
 
 class SnapshotLoader {
  public:
-  SnapshotLoader() = default;
+  // A state above `version` is refused.
+  explicit SnapshotLoader(ClusterVersion version = kLatestVersion) : reader_(builder_, version) {}
   SnapshotLoader(const SnapshotLoader&) = delete;
   SnapshotLoader& operator=(const SnapshotLoader&) = delete;
 
@@ -31,7 +32,7 @@ class SnapshotLoader {
 
  private:
   StateBuilder builder_;
-  SnapshotReader reader_{builder_};
+  SnapshotReader reader_;
 };
 
 }  // namespace wh::machine

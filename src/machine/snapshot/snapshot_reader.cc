@@ -62,7 +62,10 @@ size_t SnapshotReader::take(std::string_view in) {
   if (stage_ == Stage::header) {
     size = take_header(in);
   } else {
-    switch (static_cast<uint8_t>(in.front())) {
+    const auto tag = static_cast<uint8_t>(in.front());
+    if (cluster_due_ != (tag == format::kCluster) || (tag == format::kIdempotency && version_ == kFirstVersion))
+      return fail("a record out of place in the snapshot");
+    switch (tag) {
       case format::kKey:
         size = take_key(in);
         break;
@@ -71,6 +74,12 @@ size_t SnapshotReader::take(std::string_view in) {
         break;
       case format::kSession:
         size = take_session(in);
+        break;
+      case format::kCluster:
+        size = take_cluster(in);
+        break;
+      case format::kIdempotency:
+        size = take_idempotency(in);
         break;
       case format::kEnd:
         size = take_trailer(in);
@@ -88,14 +97,20 @@ size_t SnapshotReader::take_header(std::string_view in) {
   if (in.substr(0, known) != format::kMagic.substr(0, known)) return fail("not a snapshot of the state");
   if (in.size() < format::kHeaderBytes) return 0;
   Reader r(in.substr(format::kMagic.size()));
-  if (r.u32() != format::kVersion) return fail("a snapshot of an unknown version");
   SnapshotHead head;
+  head.version = r.u32();
+  if (head.version < kFirstVersion || head.version > max_version_)
+    return fail(
+        "it is of a version of the cluster that this node cannot do: install a newer release, or raise "
+        "version-limit");
   head.applied.value = r.u64();
   head.time_ms = r.u64();
   head.keys = r.u64();
   head.events = r.u64();
   head.sessions = r.u32();
   if (const char* why = sink_.begin(head)) return fail(why);
+  version_ = head.version;
+  cluster_due_ = version_ > kFirstVersion;
   stage_ = Stage::records;
   return format::kHeaderBytes;
 }
@@ -133,6 +148,50 @@ size_t SnapshotReader::take_session(std::string_view in) {
   if (in.size() < kSize) return 0;
   if (const char* why = sink_.session(in.substr(1, Sessions::kRecordBytes))) return fail(why);
   return kSize;
+}
+
+size_t SnapshotReader::take_cluster(std::string_view in) {
+  constexpr size_t kFixed = 1 + 8 + 8 + 4;
+  if (in.size() < kFixed) return 0;
+  Reader r(in.substr(1));
+  SnapshotCluster cluster;
+  cluster.jumped_ms = r.u64();
+  cluster.idempotency_keys = r.u64();
+  const uint32_t count = r.u32();
+  if (count < kSettings.size() || count > format::kMaxSettingsOfState)
+    return fail("a number of settings out of range in the snapshot");
+  const size_t size = kFixed + size_t{count} * 8;
+  if (in.size() < size) return 0;
+  for (const SettingRow& row : kSettings) {
+    uint64_t& value = cluster.settings.*row.value;
+    value = r.u64();
+    if (value < row.min || value > row.max) return fail("a setting out of its range in the snapshot");
+  }
+  if (count != kSettings.size()) return fail("more settings in the snapshot than its version has");
+  if (const char* why = sink_.cluster(cluster)) return fail(why);
+  cluster_due_ = false;
+  return size;
+}
+
+size_t SnapshotReader::take_idempotency(std::string_view in) {
+  size_t at = 1;
+  std::string_view name;
+  Found found = read_sized(in, at, 5, 4 + IdempotencyKeys::kMaxScopeBytes + kMaxIdempotencyKeyBytes, name);
+  if (found == Found::out_of_bounds) return fail("an idempotency key out of bounds in the snapshot");
+  IdempotencyKeys::Answer answer;
+  constexpr size_t kFixed = sizeof answer.fingerprint + 16;
+  if (found == Found::partial || in.size() - at < kFixed) return 0;
+  Reader r(in.substr(at, kFixed));
+  for (uint8_t& byte : answer.fingerprint) byte = r.u8();
+  answer.index.value = r.u64();
+  answer.due = r.u64();
+  at += kFixed;
+  std::string_view reply;
+  found = read_sized(in, at, 1, IdempotencyKeys::kMaxReplyBytes, reply);
+  if (found == Found::out_of_bounds) return fail("an answer out of bounds in the snapshot");
+  if (found == Found::partial) return 0;
+  if (const char* why = sink_.idempotency(name, answer, reply)) return fail(why);
+  return at;
 }
 
 size_t SnapshotReader::take_trailer(std::string_view in) {

@@ -9,18 +9,29 @@
 #include <string_view>
 
 #include "base/clock.h"
+#include "base/cluster_version.h"
 #include "base/result.h"
+#include "machine/dedup/idempotency.h"
+#include "machine/settings.h"
 #include "raft/types.h"
 
 namespace wh::machine {
 
 // What a state says of itself before its items come.
 struct SnapshotHead {
+  ClusterVersion version = kFirstVersion;
   raft::Index applied;
   Millis time_ms = 0;
   uint64_t keys = 0;
   uint64_t events = 0;
   uint64_t sessions = 0;
+};
+
+// What else is no container, as of version 2.
+struct SnapshotCluster {
+  Millis jumped_ms = 0;
+  uint64_t idempotency_keys = 0;
+  Settings settings;
 };
 
 // Takes a state item by item: begin, the items in any order but each queue's events from front to back, end. Each call
@@ -33,13 +44,19 @@ class SnapshotSink {
   virtual const char* event(std::string_view queue, raft::Index id, std::string_view event) = 0;
   // A record of Sessions::kRecordBytes.
   virtual const char* session(std::string_view record) = 0;
+  // Before all other items; never of a state of the first version.
+  virtual const char* cluster(const SnapshotCluster& cluster) = 0;
+  // `name` as in IdempotencyKeys::ByName; `answer.reply` is empty, its bytes are `reply`.
+  virtual const char* idempotency(std::string_view name, const IdempotencyKeys::Answer& answer,
+                                  std::string_view reply) = 0;
   virtual const char* end(uint64_t digest) = 0;
 };
 
 class SnapshotReader {
  public:
-  // The sink must outlive the reader.
-  explicit SnapshotReader(SnapshotSink& sink) : sink_(sink) {}
+  // The sink must outlive the reader. A state above `version` is refused.
+  explicit SnapshotReader(SnapshotSink& sink, ClusterVersion version = kLatestVersion)
+      : sink_(sink), max_version_(version) {}
 
   // Takes the next bytes. An error comes again with every call.
   Status feed(std::string_view bytes);
@@ -56,10 +73,15 @@ class SnapshotReader {
   size_t take_key(std::string_view in);
   size_t take_event(std::string_view in);
   size_t take_session(std::string_view in);
+  size_t take_cluster(std::string_view in);
+  size_t take_idempotency(std::string_view in);
   size_t take_trailer(std::string_view in);
 
   enum class Stage { header, records, ended };
   SnapshotSink& sink_;
+  const ClusterVersion max_version_;
+  ClusterVersion version_ = kFirstVersion;  // of the state
+  bool cluster_due_ = false;                // its record comes next
   Stage stage_ = Stage::header;
   std::string partial_;  // of one record: at most 4.2 MB, and what was fed last
   uint32_t crc_ = 0;     // of what was taken

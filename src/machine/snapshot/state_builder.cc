@@ -1,6 +1,9 @@
 #include "machine/snapshot/state_builder.h"
 
+#include <utility>
+
 #include "machine/command/command.h"
+#include "machine/command/reply.h"
 
 namespace wh::machine {
 
@@ -8,6 +11,7 @@ const char* StateBuilder::begin(const SnapshotHead& head) {
   head_ = head;
   state_.applied = head.applied;
   state_.time_ms = head.time_ms;
+  state_.version = head.version;
   // Each event has a log index of its own.
   if (head.applied.value >= raft::kLimit || head.events > head.applied.value || head.sessions > Sessions::kMaxOrigins)
     return "numbers out of range in the snapshot's header";
@@ -37,9 +41,36 @@ const char* StateBuilder::session(std::string_view record) {
   return state_.sessions.load(record, state_.applied) ? nullptr : "a malformed session in the snapshot";
 }
 
+const char* StateBuilder::cluster(const SnapshotCluster& cluster) {
+  if (cluster.jumped_ms >= raft::kLimit) return "a time out of range in the snapshot";
+  state_.jumped_ms = cluster.jumped_ms;
+  state_.settings = cluster.settings;
+  idempotency_keys_ = cluster.idempotency_keys;
+  return nullptr;
+}
+
+const char* StateBuilder::idempotency(std::string_view name, const IdempotencyKeys::Answer& answer,
+                                      std::string_view reply) {
+  if (state_.idempotency.size() == idempotency_keys_) return "more idempotency keys in the snapshot than it says";
+  Reader in(name);
+  const std::string_view scope = in.bytes();
+  if (!in.ok() || scope.size() > IdempotencyKeys::kMaxScopeBytes || in.left() == 0 ||
+      in.left() > kMaxIdempotencyKeyBytes || state_.idempotency.by_name().contains(name))
+    return "an idempotency key twice, or out of bounds, in the snapshot";
+  // Only what was done is kept.
+  const Result<Reply> first = decode_reply(reply);
+  if (answer.index.value == 0 || answer.index > state_.applied || answer.due >= raft::kLimit || !first ||
+      first->code != ReplyCode::ok || first->replayed_from != raft::Index{})
+    return "a malformed answer in the snapshot";
+  IdempotencyKeys::Answer kept = answer;
+  kept.reply = Bytes(std::string(reply));
+  state_.idempotency.add(std::string(name), std::move(kept));
+  return nullptr;
+}
+
 const char* StateBuilder::end(uint64_t digest) {
   if (state_.store.items().size() != head_.keys || state_.queues.event_count() != head_.events ||
-      state_.sessions.size() != head_.sessions)
+      state_.sessions.size() != head_.sessions || state_.idempotency.size() != idempotency_keys_)
     return "fewer items in the snapshot than it says";
   if (digest != state_.digest()) return "the snapshot's digest does not match";
   return nullptr;

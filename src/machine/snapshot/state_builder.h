@@ -16,6 +16,9 @@ class StateBuilder final : public SnapshotSink {
   const char* key(std::string_view key, std::string_view value) override;
   const char* event(std::string_view queue, raft::Index id, std::string_view event) override;
   const char* session(std::string_view record) override;
+  const char* cluster(const SnapshotCluster& cluster) override;
+  const char* idempotency(std::string_view name, const IdempotencyKeys::Answer& answer,
+                          std::string_view reply) override;
   const char* end(uint64_t digest) override;
 
   // The state, once end() took it. To be called once.
@@ -24,6 +27,7 @@ class StateBuilder final : public SnapshotSink {
  private:
   State state_;
   SnapshotHead head_;
+  uint64_t idempotency_keys_ = 0;
 };
 
 }  // namespace wh::machine

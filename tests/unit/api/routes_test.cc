@@ -46,6 +46,8 @@ const std::map<std::pair<Method, std::string_view>, Sample>& requests() {
       {{Method::post, "/join"}, {"nodeId=n&raftPort=1&host=h", "", {}}},
       {{Method::get, "/cluster"}, {}},
       {{Method::get, "/cluster/events"}, {}},
+      {{Method::get, "/cluster/settings"}, {}},
+      {{Method::put, "/cluster/settings"}, {"", R"({"dedup_max_keys":5})", kJson}},
       {{Method::post, "/cluster/members"}, {"", R"({"id":"n","raft_address":"h:1"})", kJson}},
       {{Method::del, "/cluster/members/{id}"}, {}},
       {{Method::post, "/cluster/transfer"}, {"", R"({"id":"n"})", kJson}},
@@ -263,7 +265,7 @@ TEST_CASE("each kind of refusal has its status, and says whether a write was not
       {RefusalKind::conflict, 409},   {RefusalKind::precondition, 412},    {RefusalKind::too_large, 413},
       {RefusalKind::wrong_type, 415}, {RefusalKind::too_many, 429},        {RefusalKind::unavailable, 503},
       {RefusalKind::overloaded, 503}, {RefusalKind::timed_out, 504},       {RefusalKind::no_room, 507},
-      {RefusalKind::elsewhere, 503}};
+      {RefusalKind::elsewhere, 503},  {RefusalKind::unprocessable, 422},   {RefusalKind::unsupported, 501}};
   CHECK(statuses.size() == static_cast<size_t>(RefusalKind::elsewhere) + 1);
   for (const auto& [kind, status] : statuses) {
     CHECK(status_of(kind) == status);

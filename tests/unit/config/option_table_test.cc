@@ -50,6 +50,7 @@ TEST_CASE("table: every directive of the contract, with its default") {
       {"announce-raft-port", "0"},
       {"join", "\"\""},
       {"bootstrap-expect", "0"},
+      {"version-limit", "0"},
       {"dir", "./"},
       {"raft-heartbeat-interval", "50"},
       {"raft-election-timeout", "500"},

@@ -1,10 +1,13 @@
 // A naive model of the state machine, and a source of random commands, for the tests beside it.
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -26,6 +29,50 @@ struct Model {
   std::map<uint64_t, Session> sessions;
   uint64_t applied = 0;
   Millis time_ms = 0;
+  // As of version 2:
+  struct Answer {
+    Fingerprint fingerprint{};
+    Reply reply;
+    uint64_t index = 0;
+    Millis due = 0;
+  };
+  ClusterVersion version = kFirstVersion;
+  Millis jumped_ms = 0;
+  Settings settings;
+  std::map<std::string, Answer> answers;  // by IdempotencyKeys::name_of
+
+  static std::string scope_of(const Body& body) {
+    if (const auto* enqueue = std::get_if<Enqueue>(&body)) return "q" + std::string(enqueue->queue);
+    if (const auto* dequeue = std::get_if<Dequeue>(&body)) return "q" + std::string(dequeue->queue);
+    return {};
+  }
+  [[nodiscard]] auto oldest() {
+    return std::min_element(answers.begin(), answers.end(), [](const auto& a, const auto& b) {
+      return std::tie(a.second.due, a.first) < std::tie(b.second.due, b.first);
+    });
+  }
+
+  Reply apply(Millis time, const RequestId& id, const Body& body, const std::optional<IdempotencyKey>& key) {
+    if (!key) return apply(time, id, body);
+    if (time > time_ms) time_ms = time;
+    const std::string name = IdempotencyKeys::name_of(scope_of(body), key->key);
+    const auto at = answers.find(name);
+    if (at != answers.end() && at->second.due > time_ms) {
+      ++applied;
+      if (id.sequence != 0 && !admit(id)) return {.code = ReplyCode::duplicate};
+      if (at->second.fingerprint != key->fingerprint) return {.code = ReplyCode::key_reused};
+      Reply again = at->second.reply;
+      again.replayed_from = raft::Index{at->second.index};
+      return again;
+    }
+    const Reply reply = apply(time, id, body);
+    if (reply.code != ReplyCode::ok) return reply;
+    Answer& kept = answers[name];
+    kept = {key->fingerprint, reply, applied, time_ms + settings.dedup_window};
+    kept.reply.event = Bytes();
+    while (answers.size() > settings.dedup_max_keys && oldest()->second.index != applied) answers.erase(oldest());
+    return reply;
+  }
 
   bool admit(const RequestId& id) {
     Session& session = sessions[id.origin.value];
@@ -64,6 +111,20 @@ struct Model {
         queue.pop_front();
       }
       reply.queue_length = queue.size();
+    } else if (std::holds_alternative<Due>(body)) {
+      while (!answers.empty() && oldest()->second.due <= time_ms && reply.count < kDuePerEntry) {
+        answers.erase(oldest());
+        ++reply.count;
+      }
+    } else if (const auto* advance = std::get_if<AdvanceTime>(&body)) {
+      if (advance->to_ms > time_ms + jumped_ms) {
+        jumped_ms = advance->to_ms - time_ms;
+        reply.count = 1;
+      }
+    } else if (const auto* put = std::get_if<PutSettings>(&body)) {
+      for (const auto& [name, value] : put->values) settings.*find_setting(name)->value = value;
+      reply.count = put->values.size();
+      reply.event = Bytes(encode_settings(settings));
     }
     return reply;
   }
@@ -76,6 +137,15 @@ inline bool same(const Model& model, const Machine& machine) {
   for (const auto& [key, value] : model.keys) {
     const Bytes* found = machine.get(key);
     if (found == nullptr || found->view() != value) return false;
+  }
+  if (machine.version() != model.version || machine.cluster_time_ms() != model.time_ms + model.jumped_ms ||
+      !(machine.settings() == model.settings) || machine.idempotency().size() != model.answers.size())
+    return false;
+  for (const auto& [name, answer] : model.answers) {
+    const auto found = machine.idempotency().by_name().find(name);
+    if (found == machine.idempotency().by_name().end() || found->second.due != answer.due ||
+        found->second.index.value != answer.index || found->second.reply.view() != encode_reply(answer.reply))
+      return false;
   }
   uint64_t events = 0;
   for (const auto& [name, queue] : model.queues) {
@@ -93,6 +163,7 @@ inline bool same(const Model& model, const Machine& machine) {
 struct Step {
   Millis time_ms = 0;
   bool noop = false;
+  ClusterVersion raises_to = 0;  // 0: it does not
   bool valid = true;
   RequestId id;
   std::vector<std::string> text;  // what the body's views point into
@@ -101,7 +172,9 @@ struct Step {
 
 class Source {
  public:
-  explicit Source(uint64_t seed) : prng_(seed), keys_(prng_.between(1, 200)), queues_(prng_.between(1, 8)) {}
+  // `version`: the history raises the cluster's version to it somewhere on its way.
+  explicit Source(uint64_t seed, ClusterVersion version = kFirstVersion)
+      : prng_(seed), version_(version), keys_(prng_.between(1, 200)), queues_(prng_.between(1, 8)) {}
 
   Prng& prng() { return prng_; }
 
@@ -116,19 +189,43 @@ class Source {
       machine.advance(raft::Index{model.applied}, step.time_ms);
       return step;
     }
+    if (version_ > model.version && prng_.chance_ppm(20'000)) {
+      step.raises_to = model.version = version_;
+      ++model.applied;
+      model.time_ms = step.time_ms;
+      machine.raise_version(raft::Index{model.applied}, step.time_ms, version_);
+      return step;
+    }
     const std::vector<std::string> text = words();
-    const Body body = random_body(text, model, machine);
+    Body body = random_body(text, model, machine);
     const RequestId id = random_id();
-    step.command = envelope(id, encode_body(body));
+    std::optional<IdempotencyKey> idempotency;
+    std::string key;
+    if (version_ > kFirstVersion) {
+      if (prng_.chance_ppm(100'000)) body = newer_body(model);
+      key = "request" + std::to_string(prng_.below(60));
+      if (prng_.chance_ppm(500'000)) {
+        idempotency = {.key = key};
+        idempotency->fingerprint[0] = static_cast<uint8_t>(prng_.below(20) == 0);
+      }
+    }
+    step.command = encode_command(body, idempotency);
+    set_request_id(step.command, id);
+    if (version_needed(step.command) > model.version) {
+      ++model.applied;
+      model.time_ms = step.time_ms;
+      CHECK(machine.apply(raft::Index{model.applied}, step.time_ms, step.command).reply.code == ReplyCode::invalid);
+      return step;
+    }
     if (prng_.chance_ppm(20'000)) {
       step.command.resize(prng_.below(step.command.size()));
       ++model.applied;
       model.time_ms = step.time_ms;
-      CHECK(machine.apply(raft::Index{model.applied}, step.time_ms, step.command).code == ReplyCode::invalid);
+      CHECK(machine.apply(raft::Index{model.applied}, step.time_ms, step.command).reply.code == ReplyCode::invalid);
       return step;
     }
-    const Reply expected = model.apply(step.time_ms, id, body);
-    const Reply reply = machine.apply(raft::Index{model.applied}, step.time_ms, step.command);
+    const Reply expected = model.apply(step.time_ms, id, body, idempotency);
+    const Reply reply = machine.apply(raft::Index{model.applied}, step.time_ms, step.command).reply;
     CHECK(reply == expected);
     return step;
   }
@@ -176,6 +273,19 @@ class Source {
     return Dequeue{queue,
                    front != nullptr && prng_.chance_ppm(700'000) ? front->id.value : prng_.below(model.applied + 1)};
   }
+  Body newer_body(const Model& model) {
+    switch (prng_.below(4)) {
+      case 0:
+        return AdvanceTime{model.time_ms + prng_.below(1'000'000)};
+      case 1: {
+        PutSettings put{{{"dedup_window", 1'000 + prng_.below(300)}}};
+        if (prng_.chance_ppm(500'000)) put.values.emplace_back("dedup_max_keys", prng_.between(1, 40));
+        return put;
+      }
+      default:
+        return Due{};
+    }
+  }
   RequestId random_id() {
     if (prng_.chance_ppm(300'000)) return RequestId{};
     if (prng_.chance_ppm(2'000)) ++epoch_;
@@ -185,6 +295,7 @@ class Source {
   }
 
   Prng prng_;
+  ClusterVersion version_;
   uint64_t keys_;
   uint64_t queues_;
   uint64_t epoch_ = 5;
@@ -215,7 +326,7 @@ inline Result<State> load(std::string_view bytes, size_t chunk = 65536) {
 
 // Applies a body at the next index.
 inline Reply run(Machine& machine, const Body& body, const RequestId& id = {}) {
-  return machine.apply(machine.applied() + 1, machine.time_ms(), envelope(id, encode_body(body)));
+  return machine.apply(machine.applied() + 1, machine.time_ms(), envelope(id, encode_body(body))).reply;
 }
 
 }  // namespace wh::machine::test

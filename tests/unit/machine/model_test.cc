@@ -7,9 +7,9 @@ using namespace wh::machine;
 using namespace wh::machine::test;
 
 TEST_CASE("a random history means to the machine what it means to the model") {
-  for (uint64_t seed = 1; seed <= 30; ++seed) {
+  for (uint64_t seed = 1; seed <= 60; ++seed) {
     CAPTURE(seed);
-    Source source(seed);
+    Source source(seed, seed <= 30 ? wh::kFirstVersion : wh::kLatestVersion);
     Model model;
     Machine machine;
     for (int i = 0; i < 1500; ++i) {
@@ -26,7 +26,7 @@ TEST_CASE("HAZARDS F6 F12: a snapshot taken during mutations is the state at its
   uint64_t kept = 0;
   for (uint64_t seed = 100, end = 100 + wh::testing::rounds(60); seed < end; ++seed) {
     CAPTURE(seed);
-    Source source(seed);
+    Source source(seed, seed % 2 == 0 ? wh::kFirstVersion : wh::kLatestVersion);
     wh::Prng& prng = source.prng();
     Model model;
     Machine machine;
@@ -63,6 +63,8 @@ TEST_CASE("HAZARDS F6 F12: a snapshot taken during mutations is the state at its
         const wh::raft::Index next = other.applied() + 1;
         if (step.noop)
           other.advance(next, step.time_ms);
+        else if (step.raises_to != 0)
+          other.raise_version(next, step.time_ms, step.raises_to);
         else
           other.apply(next, step.time_ms, step.command);
       }

@@ -40,7 +40,7 @@ void live() noexcept {
   answer(raft::RequestVoteReply{.term = raft::Term{2}, .pre_vote = true, .granted = true});
   answer(raft::RequestVoteReply{.term = raft::Term{2}, .granted = true});
   answer(raft::AppendEntriesReply{.term = raft::Term{2}, .success = true, .match_index = raft::Index{2}});
-  bench.node.submit_write(1, machine::encode_body(machine::Set{{{"key", "value"}}}), true, bench.now);
+  bench.node.submit_write(1, machine::encode_command(machine::Set{{{"key", "value"}}}), true, bench.now);
   bench.node.submit_read(2, bench.now);
   bench.persist();
   answer(

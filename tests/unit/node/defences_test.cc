@@ -103,7 +103,7 @@ TEST_CASE("HAZARDS A12: what arrived during a pause is heard before the timer is
 
 TEST_CASE("HAZARDS B8: another entry at the index of a write answers that it had no effect") {
   Leads bench;
-  bench.node.submit_write(7, machine::encode_body(machine::Set{{{"k", "v"}}}), true, bench.now);
+  bench.node.submit_write(7, machine::encode_command(machine::Set{{{"k", "v"}}}), true, bench.now);
   bench.persist();
   REQUIRE(bench.node.raft()->log().last_index() == raft::Index{3});
   bench.node.receive(kThird,

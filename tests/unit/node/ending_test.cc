@@ -65,7 +65,7 @@ struct EndingLeader : Bench {
 TEST_CASE(
     "thesis 3.10: a stopping leader hands over to the voter that lacks the least, and stays two heartbeats more") {
   EndingLeader leader;
-  leader.node.submit_write(1, machine::encode_body(machine::Set{{{"k", "v"}}}), true, leader.now);
+  leader.node.submit_write(1, machine::encode_command(machine::Set{{{"k", "v"}}}), true, leader.now);
   leader.persist();
   leader.holds(kThird, 3);
   leader.told();
@@ -187,12 +187,12 @@ TEST_CASE("requests are taken for a while after the signal, and answered within 
   follower.node.begin_shutdown(follower.now);
   follower.persist();
   CHECK(follower.node.quiet());
-  follower.node.submit_write(1, machine::encode_body(machine::Set{{{"k", "v"}}}), true, follower.now);
+  follower.node.submit_write(1, machine::encode_command(machine::Set{{{"k", "v"}}}), true, follower.now);
   follower.persist();
   CHECK(follower.node.take_completions().empty());
   CHECK_FALSE(follower.node.quiet());
   follower.wait(3'000);
-  follower.node.submit_write(2, machine::encode_body(machine::Set{{{"k", "v"}}}), true, follower.now);
+  follower.node.submit_write(2, machine::encode_command(machine::Set{{{"k", "v"}}}), true, follower.now);
   follower.persist();
   const std::vector<Completion> done = follower.node.take_completions();
   REQUIRE(done.size() == 2);
@@ -208,7 +208,7 @@ TEST_CASE("a stopping leader hands over to a voter whose disk has room, before o
       raft::AppendEntriesReply{
           .term = bench.node.raft()->current_term(), .success = true, .match_index = raft::Index{2}, .no_room = true},
       bench.now);
-  bench.node.submit_write(1, machine::encode_body(machine::Delete{{"k"}}), true, bench.now);
+  bench.node.submit_write(1, machine::encode_command(machine::Delete{{"k"}}), true, bench.now);
   bench.persist();
   bench.node.receive(
       kOther,
@@ -227,7 +227,7 @@ TEST_CASE("a stopping leader hands over to a voter whose disk has room, before o
   EndingLeader full;
   for (const auto& [who, index] : {std::pair{kOther, 3}, std::pair{kThird, 2}}) {
     if (who == kOther) {
-      full.node.submit_write(1, machine::encode_body(machine::Delete{{"k"}}), true, full.now);
+      full.node.submit_write(1, machine::encode_command(machine::Delete{{"k"}}), true, full.now);
       full.persist();
     }
     full.node.receive(who,
@@ -246,7 +246,7 @@ TEST_CASE("a stopping leader hands over to a voter whose disk has room, before o
 
 TEST_CASE("a second transfer waits its turn: nothing is asked of its target before the first has ended") {
   EndingLeader bench;
-  bench.node.submit_write(1, machine::encode_body(machine::Delete{{"k"}}), true, bench.now);
+  bench.node.submit_write(1, machine::encode_command(machine::Delete{{"k"}}), true, bench.now);
   bench.persist();
   bench.holds(kThird, 3);  // `other` lacks index 3: the transfer to it cannot be sent yet
   (void)bench.node.take_completions();
@@ -282,8 +282,8 @@ TEST_CASE(
   options.request_timeout_ms = 60'000;
   Bench bench(options, member_disk());
   bench.heartbeat(raft::Term{2});
-  bench.node.submit_write(1, machine::encode_body(machine::Delete{{"k"}}), true, bench.now);  // forwarded
-  bench.node.submit_read(2, bench.now);                                                       // asked of the leader
+  bench.node.submit_write(1, machine::encode_command(machine::Delete{{"k"}}), true, bench.now);  // forwarded
+  bench.node.submit_read(2, bench.now);                                                          // asked of the leader
   bench.node.submit_admin(3, {AdminKind::remove, "third", {}}, bench.now);
   bench.persist();
   uint64_t token = 0;

@@ -208,7 +208,7 @@ TEST_CASE("what was forwarded for an earlier term is refused by who leads a late
   f.persist();
   REQUIRE(f.node.raft()->role() == raft::Role::leader);
   const raft::Index last = f.node.raft()->log().last_index();
-  const Bytes command(machine::envelope({.origin = kThird, .epoch = 1, .sequence = 1}, set_command("late")));
+  const Bytes command(machine::envelope({.origin = kThird, .epoch = 1, .sequence = 1}, set_body("late")));
   const auto outcome_of = [&](uint64_t request) -> std::optional<Outcome> {
     for (const auto& sent : f.transport.sent)
       if (const auto* reply = std::get_if<ForwardReply>(&sent.message); reply != nullptr && reply->request == request)

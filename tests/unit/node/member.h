@@ -15,7 +15,10 @@ namespace wh::node {
 
 inline bool has(const std::string& text, const char* part) { return text.find(part) != std::string::npos; }
 
-inline std::string set_command(const std::string& value) { return machine::encode_body(machine::Set{{{"k", value}}}); }
+inline std::string set_body(const std::string& value) { return machine::encode_body(machine::Set{{{"k", value}}}); }
+inline std::string set_command(const std::string& value) {
+  return machine::encode_command(machine::Set{{{"k", value}}});
+}
 
 struct Member : Bench {
   std::vector<Completion> done;
@@ -55,7 +58,7 @@ struct Member : Bench {
       message.entries.push_back({.index = prev + message.entries.size() + 1,
                                  .term = raft::Term{term},
                                  .kind = raft::EntryKind::command,
-                                 .payload = Bytes(machine::envelope({}, set_command(value)))});
+                                 .payload = Bytes(machine::envelope({}, set_body(value)))});
     node.receive(by, message, now);
     persist();
     collect();

@@ -331,7 +331,7 @@ TEST_CASE("a leader that is removed while a forwarded write waits gives it back 
   bench.lead();
   bench.holds(kThird, bench.last());
   bench.admin(1, AdminKind::transfer, "third");  // while it is under way nothing is proposed
-  const Bytes command(machine::envelope({.origin = kOther, .epoch = 1, .sequence = 1}, set_command("x")));
+  const Bytes command(machine::envelope({.origin = kOther, .epoch = 1, .sequence = 1}, set_body("x")));
   bench.write(2, "own");
   bench.node.receive(kOther, Forward{5, command, raft::Term{2}}, bench.now);
   bench.persist();
@@ -360,7 +360,7 @@ TEST_CASE("room: a leader with room whose majority has none refuses what adds da
   REQUIRE(bench.answer(1) != nullptr);
   CHECK(bench.answer(1)->outcome == Outcome::no_room);
   CHECK(has(bench.answer(1)->sentence, "the disks of too many nodes"));
-  bench.node.submit_write(2, machine::encode_body(machine::Delete{{"k"}}), true, bench.now);
+  bench.node.submit_write(2, machine::encode_command(machine::Delete{{"k"}}), true, bench.now);
   bench.persist();
   CHECK(bench.answer(2) == nullptr);  // it was proposed
   CHECK(bench.last() == raft::Index{3});

@@ -217,7 +217,7 @@ TEST_CASE(
   CHECK(bench.node.ready(nullptr));
 
   bench.node.submit_read(1, bench.now);
-  bench.node.submit_write(2, machine::encode_body(machine::Set{{{"k", "v"}}}), true, bench.now);
+  bench.node.submit_write(2, machine::encode_command(machine::Set{{{"k", "v"}}}), true, bench.now);
   bench.persist();  // both are on their way to the leader
   bench.node.told_removed(kOther, later, bench.now);
   bench.persist();
@@ -226,7 +226,7 @@ TEST_CASE(
   CHECK_FALSE(bench.node.ready(&why));
   CHECK(has(why, "me was removed from the cluster"));
   bench.node.submit_read(3, bench.now);
-  bench.node.submit_write(4, machine::encode_body(machine::Set{{{"k", "v"}}}), true, bench.now);
+  bench.node.submit_write(4, machine::encode_command(machine::Set{{{"k", "v"}}}), true, bench.now);
   bench.node.submit_admin(5, {AdminKind::remove, "third", {}}, bench.now);
   bench.persist();
   std::set<Token> dropped;

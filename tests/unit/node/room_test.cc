@@ -17,11 +17,11 @@ DiskSpace free_space(uint64_t bytes, bool full = false) {
 }
 
 std::string set(const std::string& key, const std::string& value) {
-  return machine::encode_body(machine::Set{{{key, value}}});
+  return machine::encode_command(machine::Set{{{key, value}}});
 }
-std::string enqueue(const std::string& event) { return machine::encode_body(machine::Enqueue{"event", event}); }
-std::string del(const std::string& key) { return machine::encode_body(machine::Delete{{key}}); }
-std::string dequeue() { return machine::encode_body(machine::Dequeue{"event", {}}); }
+std::string enqueue(const std::string& event) { return machine::encode_command(machine::Enqueue{"event", event}); }
+std::string del(const std::string& key) { return machine::encode_command(machine::Delete{{key}}); }
+std::string dequeue() { return machine::encode_command(machine::Dequeue{"event", {}}); }
 
 // A cluster of one, which leads.
 struct Alone : Bench {

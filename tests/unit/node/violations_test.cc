@@ -19,7 +19,7 @@ struct Lines {
 };
 
 Bytes command(raft::NodeId origin, uint64_t sequence, const std::string& value = "v") {
-  return Bytes(machine::envelope({.origin = origin, .epoch = 1, .sequence = sequence}, set_command(value)));
+  return Bytes(machine::envelope({.origin = origin, .epoch = 1, .sequence = sequence}, set_body(value)));
 }
 
 TEST_CASE("a write under another member's numbers is not taken: it would have that one's dropped as copies") {
@@ -70,7 +70,7 @@ TEST_CASE("an answer to a write counts from the member that was sent it, and whe
     follower.persist();
   };
   reply(kThird, Outcome::applied, machine::encode_reply({.count = 1}));
-  reply(kOther, Outcome::applied, "no reply");
+  reply(kOther, Outcome::applied, std::string("\0 is no reply", 13));
   reply(kOther, Outcome::conflict, {});
   CHECK(follower.answer(7) == nullptr);
   CHECK(follower.transport.cut == std::vector{kThird, kOther, kOther});
@@ -156,9 +156,9 @@ TEST_CASE("a snapshot of much data waits until the log behind the last one is wo
   };
   // 24 MiB of data, each under its own key.
   for (Token i = 0; i < 8; ++i) {
-    leader.node.submit_write(i + 1,
-                             machine::encode_body(machine::Set{{{"k" + std::to_string(i), std::string(3 << 20, 'x')}}}),
-                             true, leader.now);
+    leader.node.submit_write(
+        i + 1, machine::encode_command(machine::Set{{{"k" + std::to_string(i), std::string(3 << 20, 'x')}}}), true,
+        leader.now);
     leader.persist();
     leader.holds(kOther, leader.last());
   }
@@ -188,7 +188,7 @@ TEST_CASE("a command is as large as a frame between nodes carries, and no larger
   Member leader;
   leader.lead();
   const raft::Index last = leader.last();
-  leader.node.submit_write(1, machine::encode_body(set), true, leader.now);
+  leader.node.submit_write(1, machine::encode_command(set), true, leader.now);
   leader.persist();
   CHECK(leader.last() == last + 1);
 
@@ -196,7 +196,7 @@ TEST_CASE("a command is as large as a frame between nodes carries, and no larger
   machine::Set over{{{"a", value}, {"b", one_over}}};
   CHECK(machine::is_too_large(over));
   CHECK(has(machine::check(over).error(), "send it in parts"));
-  leader.node.submit_write(2, machine::encode_body(set) + "x", true, leader.now);
+  leader.node.submit_write(2, machine::encode_command(set) + "x", true, leader.now);
   leader.persist();
   CHECK(leader.last() == last + 1);
   REQUIRE(leader.answer(2) != nullptr);

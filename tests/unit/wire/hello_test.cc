@@ -51,7 +51,7 @@ TEST_CASE("a hello of another version is told apart, not understood") {
   hello.max_version = 7;
   const std::optional<Hello> decoded = wire::decode_hello(payload_of(hello) + "what later versions add");
   REQUIRE(decoded);
-  CHECK_FALSE(wire::compatible(*decoded));
+  CHECK_FALSE(wire::compatible(*decoded, {}));
   CHECK(decoded->min_version == wire::kMaxVersion + 1);
   CHECK(decoded->max_version == 7);
   CHECK(decoded->sender == node::Identity{});
@@ -60,7 +60,7 @@ TEST_CASE("a hello of another version is told apart, not understood") {
   hello.max_version = 2;
   CHECK_FALSE(wire::decode_hello(payload_of(hello)));
   hello.min_version = wire::kMinVersion;
-  CHECK(wire::compatible(*wire::decode_hello(payload_of(hello))));
+  CHECK(wire::compatible(*wire::decode_hello(payload_of(hello)), {}));
 }
 
 TEST_CASE("the largest hello and reply fit their limit; longer names and addresses do not") {
@@ -91,12 +91,34 @@ TEST_CASE("the largest hello and reply fit their limit; longer names and address
   CHECK(out.empty());
 }
 
-TEST_CASE("unknown purposes, refusals and standings are refused") {
+// A newer release may say more than this one knows: that ends no connection.
+TEST_CASE("HAZARDS B17: purposes, refusals and standings of a newer release read as what is known of them: nothing") {
   RandomMessages random(14);
   std::string hello = payload_of(random.hello());
   hello[4] = 2;
-  CHECK_FALSE(wire::decode_hello(hello));
+  REQUIRE(wire::decode_hello(hello));
+  CHECK(wire::decode_hello(hello)->purpose == wire::Purpose::unknown);
   std::string reply = payload_of(random.hello_reply());
   reply[0] = static_cast<char>(wire::kLastRefusal) + 1;
-  CHECK_FALSE(wire::decode_hello_reply(reply));
+  REQUIRE(wire::decode_hello_reply(reply));
+  CHECK(wire::decode_hello_reply(reply)->refusal == wire::Refusal::unknown);
+}
+
+TEST_CASE("a hello says what versions of the cluster its sender takes part in, as versions of the protocol") {
+  const auto said = [](ClusterVersion lowest, ClusterVersion highest) {
+    wire::Hello hello;
+    hello.min_version = wire::lowest_protocol(lowest);
+    hello.max_version = wire::highest_protocol(highest);
+    return hello;
+  };
+  CHECK(said(1, 1).min_version == 2);  // as the releases say it that know no versions of the cluster
+  CHECK(said(1, 1).max_version == 3);
+  CHECK(said(2, 2).min_version == 4);
+  CHECK(wire::versions_of(said(1, 2)) == node::VersionRange{1, 2});
+  CHECK(wire::versions_of(said(2, 2)) == node::VersionRange{2, 2});
+  CHECK(wire::compatible(said(1, 1), {1, 2}));
+  CHECK(wire::compatible(said(1, 2), {2, 2}));
+  CHECK_FALSE(wire::compatible(said(1, 1), {2, 2}));
+  CHECK_FALSE(wire::compatible(said(2, 2), {1, 1}));
+  CHECK(wire::common_version(said(1, 2), {1, 1}) == 3);
 }

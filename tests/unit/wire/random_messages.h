@@ -50,6 +50,7 @@ class RandomMessages {
     v.max_version = static_cast<uint16_t>(v.min_version + below(3));
     v.purpose = static_cast<Purpose>(below(2));
     v.sender = identity();
+    v.sender.versions = wire::versions_of(v);
     v.intended_instance = node();
     v.member_as_of = {Term{limited()}, Index{limited()}};
     v.intended_name = text(20);

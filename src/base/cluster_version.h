@@ -1,0 +1,37 @@
+// The version of a cluster: which commands and bounds its log may hold, and so which programs can be its members. It is
+// a number in the log, raised by an entry once every member can do more (CONTRACT, Versions), never by which program
+// happens to lead. Every command kind, bound, snapshot section and message that is not of the first version names the
+// one it came with.
+//
+//   1  keys and queues, deduplication of forwarded requests; the last release that knew no versions
+//   2  the version itself, cluster settings, idempotency keys, what is due by cluster time
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace wh {
+
+using ClusterVersion = uint32_t;
+inline constexpr ClusterVersion kFirstVersion = 1;
+inline constexpr ClusterVersion kLatestVersion = 2;  // that this program can do
+
+// The payload of a log entry that raises the version: four bytes, little-endian.
+inline std::string encode_version(ClusterVersion version) {
+  std::string out;
+  for (int shift = 0; shift < 32; shift += 8) out += static_cast<char>((version >> shift) & 0xff);
+  return out;
+}
+
+// Nothing for bytes that encode_version() did not write, and for a version that never was raised to.
+inline std::optional<ClusterVersion> decode_version(std::string_view payload) {
+  if (payload.size() != 4) return std::nullopt;
+  ClusterVersion version = 0;
+  for (size_t i = 4; i-- > 0;) version = version << 8 | static_cast<uint8_t>(payload[i]);
+  if (version <= kFirstVersion) return std::nullopt;
+  return version;
+}
+
+}  // namespace wh

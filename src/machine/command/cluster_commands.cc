@@ -1,0 +1,56 @@
+#include "machine/command/cluster_commands.h"
+
+#include "machine/settings.h"
+#include "raft/types.h"
+
+namespace wh::machine {
+
+size_t encoded_size(const Due& /*due*/) { return 0; }
+size_t encoded_size(const AdvanceTime& /*advance*/) { return 8; }
+size_t encoded_size(const PutSettings& put) {
+  size_t size = 4;
+  for (const auto& [name, value] : put.values) size += 4 + name.size() + sizeof value;
+  return size;
+}
+
+void encode(const Due& /*due*/, Writer& /*out*/) {}
+void encode(const AdvanceTime& advance, Writer& out) { out.u64(advance.to_ms); }
+void encode(const PutSettings& put, Writer& out) {
+  out.u32(static_cast<uint32_t>(put.values.size()));
+  for (const auto& [name, value] : put.values) {
+    out.bytes(name);
+    out.u64(value);
+  }
+}
+
+AdvanceTime decode_advance_time(Reader& in) { return {in.u64()}; }
+
+PutSettings decode_put_settings(Reader& in) {
+  PutSettings put;
+  const uint32_t count = in.count(12);
+  if (count > kMaxSettings) in.fail();
+  for (uint32_t i = 0; in.ok() && i < count; ++i) {
+    const std::string_view name = in.bytes();
+    const uint64_t value = in.u64();
+    put.values.emplace_back(name, value);
+  }
+  return put;
+}
+
+const char* fault(const Due& /*due*/) { return nullptr; }
+
+const char* fault(const AdvanceTime& advance) {
+  return advance.to_ms >= raft::kLimit ? "a time lies beyond all times" : nullptr;
+}
+
+const char* fault(const PutSettings& put) {
+  if (put.values.empty() || put.values.size() > kMaxSettings) return "one request changes 1 to 64 settings";
+  for (const auto& [name, value] : put.values) {
+    const SettingRow* row = find_setting(name);
+    if (row == nullptr) return "there is no such setting";
+    if (value < row->min || value > row->max) return "a setting is out of its range";
+  }
+  return nullptr;
+}
+
+}  // namespace wh::machine

@@ -1,0 +1,48 @@
+// Commands about the cluster as a whole, with their bounds, as of version 2. The leader proposes the first two by
+// itself. As bytes: command.h.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+
+namespace wh::machine {
+
+inline constexpr size_t kDuePerEntry = 1'000;  // items that one Due ends at most
+inline constexpr size_t kMaxSettings = 64;     // of one PutSettings
+inline constexpr size_t kMaxSettingNameBytes = 64;
+
+// Ends what is due by this entry's stamp, the oldest first, at most kDuePerEntry items. Where nothing is, it only says
+// what the time is.
+struct Due {
+  friend bool operator==(const Due&, const Due&) = default;
+};
+// Brings cluster time forward to this, in ms since 1970; never back.
+struct AdvanceTime {
+  Millis to_ms = 0;
+  friend bool operator==(const AdvanceTime&, const AdvanceTime&) = default;
+};
+// Changes the cluster's settings that are named (machine/settings.h), all or none.
+struct PutSettings {
+  std::vector<std::pair<std::string_view, uint64_t>> values;
+  friend bool operator==(const PutSettings&, const PutSettings&) = default;
+};
+
+// As in store_commands.h.
+size_t encoded_size(const Due& due);
+size_t encoded_size(const AdvanceTime& advance);
+size_t encoded_size(const PutSettings& put);
+void encode(const Due& due, Writer& out);
+void encode(const AdvanceTime& advance, Writer& out);
+void encode(const PutSettings& put, Writer& out);
+AdvanceTime decode_advance_time(Reader& in);
+PutSettings decode_put_settings(Reader& in);
+const char* fault(const Due& due);
+const char* fault(const AdvanceTime& advance);
+const char* fault(const PutSettings& put);
+
+}  // namespace wh::machine

@@ -1,0 +1,49 @@
+#include "machine/command/queue_commands.h"
+
+#include "machine/command/store_commands.h"
+
+namespace wh::machine {
+namespace {
+
+const char* queue_fault(std::string_view queue) {
+  return queue.empty() || queue.size() > kMaxQueueNameBytes ? "a queue's name has 1 to 128 bytes" : nullptr;
+}
+
+}  // namespace
+
+size_t encoded_size(const Enqueue& enqueue) { return 8 + enqueue.queue.size() + enqueue.event.size(); }
+size_t encoded_size(const Dequeue& dequeue) { return 13 + dequeue.queue.size(); }
+
+void encode(const Enqueue& enqueue, Writer& out) {
+  out.bytes(enqueue.queue);
+  out.bytes(enqueue.event);
+}
+
+void encode(const Dequeue& dequeue, Writer& out) {
+  out.bytes(dequeue.queue);
+  out.boolean(dequeue.only_if_front.has_value());
+  if (dequeue.only_if_front) out.u64(*dequeue.only_if_front);
+}
+
+Enqueue decode_enqueue(Reader& in) {
+  Enqueue enqueue;
+  enqueue.queue = in.bytes();
+  enqueue.event = in.bytes();
+  return enqueue;
+}
+
+Dequeue decode_dequeue(Reader& in) {
+  Dequeue dequeue;
+  dequeue.queue = in.bytes();
+  if (in.boolean()) dequeue.only_if_front = in.u64();
+  return dequeue;
+}
+
+const char* fault(const Enqueue& enqueue) {
+  if (enqueue.event.empty() || enqueue.event.size() > kMaxValueBytes) return "an event has 1 to 4194304 bytes";
+  return queue_fault(enqueue.queue);
+}
+
+const char* fault(const Dequeue& dequeue) { return queue_fault(dequeue.queue); }
+
+}  // namespace wh::machine

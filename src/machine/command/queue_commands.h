@@ -1,0 +1,37 @@
+// Commands on the queues, with their bounds. As bytes: command.h.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "base/bytes.h"
+
+namespace wh::machine {
+
+inline constexpr size_t kMaxQueueNameBytes = 128;
+
+// Puts an event at the back of a queue. The event's id is the log index of this command.
+struct Enqueue {
+  std::string_view queue;
+  std::string_view event;
+  friend bool operator==(const Enqueue&, const Enqueue&) = default;
+};
+// Removes the front event; with `only_if_front`, only when that is its id.
+struct Dequeue {
+  std::string_view queue;
+  std::optional<uint64_t> only_if_front;
+  friend bool operator==(const Dequeue&, const Dequeue&) = default;
+};
+
+// As in store_commands.h.
+size_t encoded_size(const Enqueue& enqueue);
+size_t encoded_size(const Dequeue& dequeue);
+void encode(const Enqueue& enqueue, Writer& out);
+void encode(const Dequeue& dequeue, Writer& out);
+Enqueue decode_enqueue(Reader& in);
+Dequeue decode_dequeue(Reader& in);
+const char* fault(const Enqueue& enqueue);
+const char* fault(const Dequeue& dequeue);
+
+}  // namespace wh::machine

@@ -1,0 +1,38 @@
+// Commands on the key-value store, with their bounds. As bytes: command.h.
+#pragma once
+
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/bytes.h"
+
+namespace wh::machine {
+
+inline constexpr size_t kMaxKeyBytes = 4096;
+inline constexpr size_t kMaxValueBytes = size_t{4} << 20;  // of a value and of an event
+inline constexpr size_t kMaxItems = 10'000;                // pairs of a Set, keys of a Delete
+
+// Sets all pairs in one step; of a key given twice the last counts.
+struct Set {
+  std::vector<std::pair<std::string_view, std::string_view>> pairs;  // key, value
+  friend bool operator==(const Set&, const Set&) = default;
+};
+// Removes the keys that exist.
+struct Delete {
+  std::vector<std::string_view> keys;
+  friend bool operator==(const Delete&, const Delete&) = default;
+};
+
+// Each family of commands has these four: the size of the encoded body behind its kind, its bytes, the body read from
+// them (a reader that fails otherwise), and the first bound that it breaks, or nullptr.
+size_t encoded_size(const Set& set);
+size_t encoded_size(const Delete& del);
+void encode(const Set& set, Writer& out);
+void encode(const Delete& del, Writer& out);
+Set decode_set(Reader& in);
+Delete decode_delete(Reader& in);
+const char* fault(const Set& set);
+const char* fault(const Delete& del);
+
+}  // namespace wh::machine

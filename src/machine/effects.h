@@ -1,0 +1,28 @@
+// What an applied entry changed, for those who wait for it: queues that have something ready, keys that were written or
+// removed, the cluster's version, its settings. Names are views into the entry's command.
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+namespace wh::machine {
+
+struct Effects {
+  std::vector<std::string_view> ready_queues;  // an event came to each
+  std::vector<std::string_view> changed_keys;
+  bool version = false;
+  bool settings = false;
+  bool time = false;  // cluster time was brought forward
+
+  // Keeps the capacity: in a steady state nothing is allocated.
+  void clear() {
+    ready_queues.clear();
+    changed_keys.clear();
+    version = settings = time = false;
+  }
+  [[nodiscard]] bool empty() const {
+    return ready_queues.empty() && changed_keys.empty() && !version && !settings && !time;
+  }
+};
+
+}  // namespace wh::machine

@@ -1,0 +1,61 @@
+// The cluster's settings: what all nodes must decide alike, and so is replicated and no node's directive (CONTRACT,
+// Versions). One table says their names, ranges and defaults for commands, snapshots and the API.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+
+namespace wh::machine {
+
+enum class SettingUnit : uint8_t { count, bytes, milliseconds };
+
+struct Settings {
+  Millis dedup_window = 600'000;         // for how long the first answer to an idempotency key is kept
+  uint64_t dedup_max_keys = 1'000'000;   // how many are kept
+  uint64_t dedup_max_bytes = 256 << 20;  // and what they may hold together
+  friend bool operator==(const Settings&, const Settings&) = default;
+};
+
+struct SettingRow {
+  std::string_view name;
+  uint64_t Settings::*value;
+  SettingUnit unit;
+  uint64_t min;
+  uint64_t max;
+};
+
+// In this order they stand in snapshots: new ones come behind.
+inline constexpr std::array kSettings{
+    SettingRow{"dedup_window", &Settings::dedup_window, SettingUnit::milliseconds, 1'000, 7 * 86'400'000ULL},
+    SettingRow{"dedup_max_keys", &Settings::dedup_max_keys, SettingUnit::count, 1, 100'000'000},
+    SettingRow{"dedup_max_bytes", &Settings::dedup_max_bytes, SettingUnit::bytes, 1 << 20, uint64_t{1} << 40},
+};
+
+// As the answer to a change brings them.
+inline std::string encode_settings(const Settings& settings) {
+  std::string out;
+  Writer w(out);
+  for (const SettingRow& row : kSettings) w.u64(settings.*row.value);
+  return out;
+}
+inline std::optional<Settings> decode_settings(std::string_view bytes) {
+  Reader r(bytes);
+  Settings settings;
+  for (const SettingRow& row : kSettings) settings.*row.value = r.u64();
+  return r.complete() ? std::optional(settings) : std::nullopt;
+}
+
+// Nullptr for a name that is none.
+constexpr const SettingRow* find_setting(std::string_view name) {
+  for (const SettingRow& row : kSettings)
+    if (row.name == name) return &row;
+  return nullptr;
+}
+
+}  // namespace wh::machine

@@ -1,0 +1,163 @@
+// Idempotency keys: what the random model test beside this file does not say in words.
+#include "machine/dedup/idempotency.h"
+
+#include "machine/machine.h"
+#include "model.h"
+
+using namespace wh::machine;
+using namespace wh::machine::test;
+using wh::raft::Index;
+
+namespace {
+
+constexpr Fingerprint kOne{1};
+constexpr Fingerprint kTwo{2};
+
+struct Bench {
+  Machine machine;
+  wh::Millis now = 1'000;
+
+  Bench() { machine.raise_version(Index{1}, now, wh::kLatestVersion); }
+  Reply ask(const Body& body, std::string_view key, const Fingerprint& fingerprint = kOne) {
+    return machine.apply(machine.applied() + 1, now, encode_command(body, IdempotencyKey{key, fingerprint})).reply;
+  }
+  Reply run(const Body& body) { return machine.apply(machine.applied() + 1, now, encode_command(body)).reply; }
+};
+
+}  // namespace
+
+TEST_CASE("the same key again gets the first answer and has no second effect") {
+  Bench bench;
+  const Reply first = bench.ask(Enqueue{"event", "e"}, "k");
+  CHECK(first.event_id == Index{2});
+  CHECK(first.replayed_from == Index{});
+  Reply again = bench.ask(Enqueue{"event", "e"}, "k");
+  CHECK(again.replayed_from == Index{2});
+  again.replayed_from = {};
+  CHECK(again == first);
+  CHECK(bench.machine.queue_length("event") == 1);
+}
+
+TEST_CASE("a removal asked for again removes nothing more, and names what the first removed") {
+  Bench bench;
+  bench.run(Enqueue{"event", "a"});
+  bench.run(Enqueue{"event", "b"});
+  const Reply first = bench.ask(Dequeue{"event", {}}, "k");
+  CHECK(first.event.view() == "a");
+  const Reply again = bench.ask(Dequeue{"event", {}}, "k");
+  CHECK(again.event_id == first.event_id);
+  CHECK(again.count == 1);
+  CHECK(again.event.empty());
+  CHECK(bench.machine.queue_length("event") == 1);
+}
+
+TEST_CASE("the same key with another request is refused and changes nothing") {
+  Bench bench;
+  bench.ask(Set{{{"a", "1"}}}, "k", kOne);
+  CHECK(bench.ask(Set{{{"a", "2"}}}, "k", kTwo).code == ReplyCode::key_reused);
+  CHECK(bench.machine.get("a")->view() == "1");
+}
+
+TEST_CASE("a key counts within the store, or within its queue") {
+  Bench bench;
+  CHECK(bench.ask(Enqueue{"one", "e"}, "k").replayed_from == Index{});
+  CHECK(bench.ask(Enqueue{"two", "e"}, "k").replayed_from == Index{});
+  CHECK(bench.ask(Set{{{"a", "1"}}}, "k").replayed_from == Index{});
+  CHECK(bench.ask(Dequeue{"one", {}}, "k", kTwo).code == ReplyCode::key_reused);
+}
+
+TEST_CASE("a refusal is not kept: asked again it may succeed") {
+  Bench bench;
+  CHECK(bench.ask(Dequeue{"event", 4}, "k").code == ReplyCode::precondition_failed);
+  CHECK(bench.machine.idempotency().size() == 0);
+  bench.run(Enqueue{"event", "e"});
+  const uint64_t id = bench.machine.front("event")->id.value;
+  CHECK(bench.ask(Dequeue{"event", id}, "k").count == 1);
+}
+
+TEST_CASE("a key is forgotten when its window is over, with or without a Due") {
+  Bench bench;
+  bench.run(PutSettings{{{"dedup_window", 2'000}}});
+  bench.ask(Enqueue{"event", "e"}, "k");
+  CHECK(bench.machine.next_deadline() == 4'000);  // a second's go together
+  bench.now = 2'999;
+  CHECK(bench.run(Due{}).count == 0);
+  CHECK(bench.ask(Enqueue{"event", "e"}, "k").replayed_from != Index{});
+  bench.now = 3'000;
+  SUBCASE("asked again") { CHECK(bench.ask(Enqueue{"event", "e"}, "k").replayed_from == Index{}); }
+  SUBCASE("by a Due") {
+    CHECK(bench.run(Due{}).count == 1);
+    CHECK(bench.machine.idempotency().size() == 0);
+    CHECK(bench.machine.next_deadline() == wh::kNever);
+  }
+}
+
+// HAZARDS: a million that fall due together must not hold up the loop.
+TEST_CASE("one Due ends a bounded number, and says that more is due") {
+  Bench bench;
+  bench.run(PutSettings{{{"dedup_window", 1'000}}});
+  for (size_t i = 0; i < kDuePerEntry + 5; ++i) bench.ask(Set{{{"a", "1"}}}, "k" + std::to_string(i));
+  bench.now += 2'000;
+  CHECK(bench.run(Due{}).count == kDuePerEntry);
+  CHECK(bench.machine.next_deadline() <= bench.now);
+  CHECK(bench.run(Due{}).count == 5);
+}
+
+TEST_CASE("beyond what the settings allow the oldest go first, and are counted") {
+  Bench bench;
+  bench.run(PutSettings{{{"dedup_max_keys", 3}}});
+  for (int i = 0; i < 5; ++i) {
+    ++bench.now;
+    bench.ask(Set{{{"a", "1"}}}, "k" + std::to_string(i));
+  }
+  CHECK(bench.machine.idempotency().size() == 3);
+  CHECK(bench.machine.idempotency_evicted() == 2);
+  CHECK(bench.ask(Set{{{"a", "1"}}}, "k4").replayed_from != Index{});
+  CHECK(bench.ask(Set{{{"a", "1"}}}, "k0").replayed_from == Index{});
+}
+
+TEST_CASE("the window follows the log's stamps, not the jumps of cluster time") {
+  Bench bench;
+  bench.ask(Enqueue{"event", "e"}, "k");
+  CHECK(bench.run(AdvanceTime{1'800'000'000'000}).count == 1);
+  CHECK(bench.machine.cluster_time_ms() == 1'800'000'000'000);
+  CHECK(bench.run(AdvanceTime{5}).count == 0);  // never back
+  CHECK(bench.run(Due{}).count == 0);
+  CHECK(bench.ask(Enqueue{"event", "e"}, "k").replayed_from != Index{});
+}
+
+TEST_CASE("in a cluster of the first version what came later is no command") {
+  Machine machine;
+  const auto code = [&](const std::string& command) {
+    return machine.apply(machine.applied() + 1, 1, command).reply.code;
+  };
+  CHECK(code(encode_command(Set{{{"a", "1"}}}, IdempotencyKey{"k", kOne})) == ReplyCode::invalid);
+  CHECK(code(encode_command(Due{})) == ReplyCode::invalid);
+  CHECK(code(encode_command(AdvanceTime{9})) == ReplyCode::invalid);
+  CHECK(code(encode_command(PutSettings{{{"dedup_window", 5'000}}})) == ReplyCode::invalid);
+  CHECK_FALSE(machine.exists("a"));
+  CHECK(machine.cluster_time_ms() == 1);
+}
+
+TEST_CASE("settings are changed all together or not at all") {
+  Bench bench;
+  CHECK_FALSE(check(PutSettings{{{"dedup_window", 5'000}, {"no_such", 1}}}).ok());
+  CHECK_FALSE(check(PutSettings{{{"dedup_window", 1}}}).ok());
+  CHECK(bench.run(PutSettings{{{"dedup_window", 5'000}, {"dedup_max_keys", 7}}}).count == 2);
+  CHECK(bench.machine.settings().dedup_window == 5'000);
+  CHECK(bench.machine.settings().dedup_max_keys == 7);
+}
+
+TEST_CASE("an entry's effects name what it changed, and only that") {
+  Bench bench;
+  const std::string set = encode_command(Set{{{"a", "1"}, {"b", "2"}}});
+  const Applied wrote = bench.machine.apply(bench.machine.applied() + 1, bench.now, set);
+  CHECK(wrote.effects.changed_keys == std::vector<std::string_view>{"a", "b"});
+  const std::string del = encode_command(Delete{{"b", "absent"}});
+  const Applied removed = bench.machine.apply(bench.machine.applied() + 1, bench.now, del);
+  CHECK(removed.effects.changed_keys == std::vector<std::string_view>{"b"});
+  const std::string enqueue = encode_command(Enqueue{"q", "e"}, IdempotencyKey{"k", kOne});
+  CHECK(bench.machine.apply(bench.machine.applied() + 1, bench.now, enqueue).effects.ready_queues.size() == 1);
+  // Answered by its key it changes nothing.
+  CHECK(bench.machine.apply(bench.machine.applied() + 1, bench.now, enqueue).effects.empty());
+}

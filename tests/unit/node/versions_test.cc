@@ -1,0 +1,96 @@
+// The cluster's version at a node: who raises it and when, what is refused until then, and what is not taken. Whole
+// clusters of two releases are the simulator's.
+#include "versioned.h"
+
+using namespace wh;
+using namespace wh::node;
+
+TEST_CASE("HAZARDS B17: the version rises at once when every member says that it can do more, and answers") {
+  Versioned bench;
+  bench.lead();
+  bench.settle();
+  CHECK(bench.node.cluster_version() == 1);
+  bench.says(kOther, 2);
+  bench.settle();
+  CHECK(bench.node.cluster_version() == 1);  // the third has not said anything
+  bench.says(kThird, 1);
+  bench.settle();
+  CHECK(bench.node.cluster_version() == 1);
+  bench.says(kThird, 2);
+  bench.turn();
+  CHECK(bench.last_kind() == raft::EntryKind::version);
+  CHECK(bench.node.cluster_version() == 1);  // proposed, not committed
+  bench.settle();
+  CHECK(bench.node.cluster_version() == 2);
+  CHECK(bench.transport.identity.versions == VersionRange{2, 2});
+}
+
+TEST_CASE("HAZARDS B17: a node that is held back never raises it, nor do others while it is a member") {
+  Versioned held(bench_options());
+  held.lead();
+  held.says(kOther, 2);
+  held.says(kThird, 2);
+  held.settle();
+  CHECK(held.node.cluster_version() == 1);
+  CHECK(held.node.identity().versions.highest == 1);
+}
+
+TEST_CASE("HAZARDS B17: what needs a newer version is neither proposed nor forwarded, and says whom to upgrade") {
+  Versioned bench;
+  bench.lead();
+  bench.says(kOther, 1);
+  bench.settle();
+  const raft::Index before = bench.last();
+  bench.node.submit_write(1, keyed(), true, bench.now);
+  bench.turn();
+  REQUIRE(bench.answer(1) != nullptr);
+  CHECK(bench.answer(1)->outcome == Outcome::unsupported);
+  CHECK(bench.answer(1)->sentence.find("upgrade other (can do 1), third (not heard yet)") != std::string::npos);
+  CHECK(bench.last() == before);
+
+  Versioned follower;
+  follower.led(kOther, 2, raft::Index{1}, {}, 1);
+  follower.transport.sent.clear();
+  follower.node.submit_write(2, keyed(), true, follower.now);
+  follower.turn();
+  REQUIRE(follower.answer(2) != nullptr);
+  CHECK(follower.answer(2)->outcome == Outcome::unsupported);
+  for (const auto& sent : follower.transport.sent) CHECK_FALSE(std::holds_alternative<Forward>(sent.message));
+}
+
+TEST_CASE("HAZARDS B17: an entry above this node's version is not taken, and the connection is closed") {
+  Versioned bench;
+  bench.led(kOther, 2, raft::Index{1}, {"a"}, 1);
+  const raft::Index before = bench.last();
+  raft::AppendEntries message{.term = raft::Term{2}, .prev_log_index = before, .prev_log_term = raft::Term{2}};
+  message.entries.push_back({.index = before + 1,
+                             .term = raft::Term{2},
+                             .kind = raft::EntryKind::version,
+                             .payload = Bytes(encode_version(kLatestVersion + 1))});
+  bench.node.receive(kOther, message, bench.now);
+  bench.persist();
+  CHECK(bench.last() == before);
+  CHECK(bench.transport.cut == std::vector{kOther});
+  std::string why;
+  CHECK_FALSE(bench.node.ready(&why));
+  CHECK(why.find("install a newer release") != std::string::npos);
+}
+
+// An answer to a question tells who is there and where, and nothing of what it can do: taken for the newest, an old
+// member was left behind in a cluster of a version that it does not know.
+TEST_CASE("HAZARDS B17: what a member can do is known by its hello alone") {
+  Versioned bench;
+  bench.lead();
+  bench.says(kOther, 2);
+  bench.settle();
+  // Its connection is refused by who stands at its address: who is there is asked, and answered.
+  const WhoIAm third{.identity = {.cluster = kCluster, .instance = kThird, .name = "third", .raft_address = "a:33"},
+                     .standing = Standing::member};
+  bench.node.peer_refused(kThird, "another stands here", third, bench.now);
+  bench.settle();
+  for (const auto& asked : std::exchange(bench.transport.asked, {}))
+    bench.node.answered(asked.request, Answer(third), bench.now);
+  bench.settle();
+  CHECK(bench.node.cluster_version() == 1);
+  CHECK_FALSE(bench.node.version_of(kThird).has_value());
+}
