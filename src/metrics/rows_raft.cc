@@ -180,7 +180,7 @@ const Figure kRaftRows[] = {
    .help = "Idempotency keys whose first answer is kept",
    .read = [](const S& s) { return number(s.node.machine().idempotency().size()); }},
   {.section = I::raft, .field = "idempotency_bytes", .metric = "wormhole_idempotency_bytes",
-   .help = "What they hold, as dedup_max_bytes counts it",
+   .unit = Unit::bytes, .help = "What they hold, as dedup_max_bytes counts it",
    .read = [](const S& s) { return number(s.node.machine().idempotency().logical_bytes()); }},
   {.section = I::raft, .field = "idempotency_evicted", .metric = "wormhole_idempotency_evicted_total",
    .type = M::counter, .help = "Of them, those that went before their time, as the settings allow no more",

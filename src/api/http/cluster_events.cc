@@ -46,6 +46,14 @@ std::string leader_data(std::string_view leader, raft::Term term) {
   return json.take();
 }
 
+std::string version_data(ClusterVersion version) {
+  http::JsonWriter json;
+  json.begin_object();
+  json.key("cluster_version").number(version);
+  json.end_object();
+  return json.take();
+}
+
 std::string member_data(std::string_view change, std::string_view name, bool voter, std::string_view status) {
   http::JsonWriter json;
   json.begin_object();
@@ -127,6 +135,10 @@ void ClusterEvents::turn() {
     leader_seen_ = leader;
     if (differs) add("leader", leader_data(name, term));
   }
+  if (const ClusterVersion version = node_.cluster_version(); version != seen_.version) {
+    seen_.version = version;
+    add("version", version_data(version));
+  }
   // Who lives only a leader knows.
   if (led && seen_.role != "leader")
     for (auto& [name, member] : seen_.members) member.status.clear();
@@ -166,6 +178,7 @@ std::string ClusterEvents::present() const {
   std::string text = worded(std::nullopt, "role", role_data(node_.identity().name, seen_.role, seen_.term));
   for (const auto& [name, member] : seen_.members)
     text += worded(std::nullopt, "member", member_data("present", name, member.voter, member.status));
+  text += worded(std::nullopt, "version", version_data(seen_.version));
   text += worded(kept_->last_id, "leader", leader_data(seen_.leader, seen_.term));
   return text;
 }

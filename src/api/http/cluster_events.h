@@ -49,6 +49,7 @@ class ClusterEvents {
     std::string_view role;
     raft::Term term;
     std::string leader;
+    ClusterVersion version = kFirstVersion;
     std::map<std::string, Member> members;  // by name
   };
 

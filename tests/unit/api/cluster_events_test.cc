@@ -96,6 +96,29 @@ TEST_CASE("elections are told as they come, and wake those who wait") {
   CHECK(last_id(after) > last_id(text));
 }
 
+TEST_CASE("that the cluster's version rose is told, and what it is") {
+  NodeOptions options = bench_options();
+  options.version = kLatestVersion;
+  Member member(options);
+  ClusterEvents events{member.node, 1'000'000};
+  const auto look = [&] {
+    member.persist();
+    events.turn();
+  };
+  look();
+  const auto stream = events.open(std::nullopt);
+  CHECK(holds_text(all_of(*stream), "event: version\ndata: {\"cluster_version\":1}\n\n"));
+  raft::AppendEntries message{.term = raft::Term{2}, .prev_log_index = raft::Index{1}, .prev_log_term = raft::Term{1}};
+  message.leader_commit = raft::Index{2};
+  message.entries.push_back({.index = raft::Index{2},
+                             .term = raft::Term{2},
+                             .kind = raft::EntryKind::version,
+                             .payload = Bytes(encode_version(2))});
+  member.node.receive(kOther, message, member.now);
+  look();
+  CHECK(holds_text(all_of(*stream), "event: version\ndata: {\"cluster_version\":2}\n\n"));
+}
+
 TEST_CASE("the leader tells which members live") {
   Observed node;
   node.lead();
