@@ -133,13 +133,10 @@ std::string encode_command(const Body& body, const std::optional<IdempotencyKey>
 }
 
 void set_request_id(std::string& command, const RequestId& id) {
-  std::string bytes;  // short enough to need no allocation of its own
-  Writer w(bytes);
-  w.u64(id.origin.value);
-  w.u64(id.epoch);
-  w.u64(id.sequence);
   WH_ASSERT(command.size() >= kEnvelopeBytes, "a command has an envelope");
-  std::copy(bytes.begin(), bytes.end(), command.begin() + 1);
+  size_t at = 1;
+  for (const uint64_t value : {id.origin.value, id.epoch, id.sequence})
+    for (int shift = 0; shift < 64; shift += 8) command[at++] = static_cast<char>(value >> shift);
 }
 
 std::string_view body_of(std::string_view command) {

@@ -61,7 +61,10 @@ void IdempotencyKeys::remove(const Item& item) {
 }
 
 std::optional<size_t> IdempotencyKeys::free_one() {
-  by_due_.clear();
+  if (!by_due_.empty()) {
+    by_due_.erase(by_due_.begin());
+    return 0;
+  }
   if (by_name_.empty()) return std::nullopt;
   const size_t size = by_name_.begin()->second.reply.size();
   by_name_.erase(by_name_.begin());

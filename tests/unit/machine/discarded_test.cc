@@ -18,6 +18,19 @@ TEST_CASE("a discarded state is freed a few items at a time") {
   CHECK_FALSE(old.free_some(3));
 }
 
+TEST_CASE("idempotency keys too, and their places in the order of time") {
+  Machine machine;
+  machine.raise_version(wh::raft::Index{1}, 1, wh::kLatestVersion);
+  for (int i = 0; i < 10; ++i) {
+    const std::string key = std::to_string(i);
+    machine.apply(machine.applied() + 1, 1, encode_command(Set{{{"k", "v"}}}, IdempotencyKey{key, {}}));
+  }
+  Discarded old = machine.replace(State{});
+  int calls = 1;
+  while (old.free_some(3)) ++calls;
+  CHECK(calls == 8);  // a key, ten places, ten answers
+}
+
 TEST_CASE("large items count for more") {
   Machine machine;
   const std::string megabyte(1 << 20, 'x');
