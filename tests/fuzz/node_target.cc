@@ -230,7 +230,8 @@ struct Fields {
     Entry entry{.index = index, .term = term, .kind = static_cast<EntryKind>(choose.below(kEntryKinds)), .payload = {}};
     entry.time_ms = choose.below(8) == 0 ? edge() : raft.log().last_time_ms() + choose.byte();
     if (entry.kind == EntryKind::configuration) entry.payload = Bytes(configuration().encode());
-    if (entry.kind == EntryKind::version) entry.payload = Bytes(encode_version(1 + choose.below(4)));
+    if (entry.kind == EntryKind::version)
+      entry.payload = Bytes(encode_version(static_cast<ClusterVersion>(1 + choose.below(4))));
     if (entry.kind == EntryKind::command) entry.payload = Bytes(command(from));
     return entry;
   }

@@ -56,8 +56,7 @@ class IdempotencyKeys {
   [[nodiscard]] uint64_t logical_bytes() const { return logical_bytes_; }
   [[nodiscard]] uint64_t digest() const { return digest_; }
 
-  // Frees one answer, or its place in an order, of a state that is not used any more, and returns its size; nullopt when
-  // there is none.
+  // Frees one answer of a state that is not used any more, and returns its size; nullopt when there is none.
   std::optional<size_t> free_one();
 
  private:
