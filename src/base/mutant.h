@@ -50,15 +50,12 @@
   X(unbounded_in_flight, B13)            \
   X(poison_entry_kills, B14)             \
   X(time_of_the_apply, B15)              \
+  X(one_clock_counts, B15)               \
   X(applied_again_after_restart, B16)    \
+  X(any_version_applied, B17)            \
   X(program_decides_kinds, B17)          \
   X(version_raised_unasked, B17)         \
   X(unknown_version_taken, B17)          \
-  X(idempotency_key_ignored, E9)         \
-  X(one_clock_counts, B15)               \
-  X(nothing_falls_due, E10)              \
-  X(idle_time_lost, E10)                 \
-  X(any_version_applied, B17)            \
   X(idle_leader_appends, B18)            \
   X(acknowledge_before_sync, C1)         \
   X(lost_acknowledgement_ignored, C5)    \
@@ -100,7 +97,10 @@
   X(follower_reads_alone, E7)            \
   X(no_noop, E8)                         \
   X(forward_not_deduplicated, E9)        \
+  X(idempotency_key_ignored, E9)         \
   X(sessions_trimmed_for_snapshot, E10)  \
+  X(nothing_falls_due, E10)              \
+  X(idle_time_lost, E10)                 \
   X(snapshot_forgets_sessions, E11)      \
   X(late_means_dropped, E12)             \
   X(late_forward_means_dropped, E12)     \

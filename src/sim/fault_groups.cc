@@ -50,6 +50,7 @@ constexpr std::array kPrefixes = {
     Prefix{"put_back_", "disks"},
     Prefix{"clock_", "clocks"},
     Prefix{"churn_", "members"},
+    Prefix{"upgrade_", "members"},
     Prefix{"remove_", "members"},
     Prefix{"split_in_change", "members"},
     Prefix{"snapshot_in_change", "members"},

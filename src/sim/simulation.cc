@@ -301,7 +301,9 @@ class Simulation {
     // What is damaged is found, and replaced.
     if (host.disk.damage != Damage::none) replace_disk(world_, host);
     // All that is to go on can do what the cluster may have come to do.
-    if (host.version < kLatestVersion) {
+    const bool risen = std::any_of(world_.hosts.begin(), world_.hosts.end(),
+                                   [](const Host& other) { return other.disk.version > kFirstVersion; });
+    if (risen && host.version < kLatestVersion) {
       host.version = kLatestVersion;
       world_.crash(host, "it is upgraded");
     }
