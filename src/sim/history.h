@@ -43,7 +43,7 @@ struct Op {
   bool stale = false;
   raft::Index min_index;  // of a read: not before this is applied; 0: at once
   bool waits = false;     // and it was not, when it was asked
-  std::string command;  // encoded, with room for the request id in front
+  std::string command;    // encoded, with room for the request id in front
   std::string_view body() const { return std::string_view(command).substr(machine::kEnvelopeBytes); }
   std::string idempotency_key;  // or empty
   // what became of it
