@@ -39,8 +39,10 @@ Millis Node::clock_of_majority(Millis now) {
   const bool lone = configuration.voters() == 1;
   return raft::reached_by_quorum(configuration, [&](const raft::Member& member) {
     if (member.id == instance_) return (lone ? first_clock_ : clock_).at(now);
+    // By its age and not by silent(): this node's own clock may have leapt since, as that of a suspended machine.
     const auto said = clocks_.find(member.id);
-    return said == clocks_.end() || silent(member.id, now) ? Millis{0} : said->second.at(now);
+    const bool fresh = said != clocks_.end() && now - said->second.as_of <= 2 * Millis{options_.election_timeout_ms};
+    return fresh ? said->second.at(now) : Millis{0};
   });
 }
 

@@ -340,7 +340,8 @@ machine::Reply Checks::apply_command(Host& host, Committed& cluster, const raft:
     ++world_.seen[Situation::time_jumped];
     if (before > World::kBegan) ++world_.seen[Situation::time_jumped_by_outage];
     if (cluster.configuration.voters() >= 3 && cluster.model.cluster_time_ms() > world_.wall() + 5'000)
-      fail(host, "cluster time follows a clock that is wrong");
+      fail(host, "cluster time follows a clock that is wrong: " + std::to_string(cluster.model.cluster_time_ms()) +
+                     " where it is " + std::to_string(world_.wall()) + ", before " + std::to_string(before));
   }
   return std::move(applied.reply);
 }

@@ -303,7 +303,7 @@ class Simulation {
     // All that is to go on can do what the cluster may have come to do.
     const bool risen = std::any_of(world_.hosts.begin(), world_.hosts.end(),
                                    [](const Host& other) { return other.disk.version > kFirstVersion; });
-    if (risen && host.version < kLatestVersion) {
+    if ((risen || world_.options.upgrade_every_ms != 0) && host.version < kLatestVersion) {
       host.version = kLatestVersion;
       world_.crash(host, "it is upgraded");
     }

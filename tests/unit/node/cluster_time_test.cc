@@ -29,6 +29,27 @@ TEST_CASE(
   CHECK(bench.node.cluster_time_ms(bench.now) >= kNow + 60'000);
 }
 
+// What a voter said goes on by this node's clock only for as long as that is believed: it may leap.
+TEST_CASE("a clock that was heard before this node stood still counts no more") {
+  Versioned bench;
+  bench.lead();
+  bench.says(kOther, 2);
+  bench.says(kThird, 2);
+  bench.settle();
+  constexpr Millis kNow = 1'800'000'000'000;
+  bench.node.set_clock(kNow, bench.now);
+  bench.answers(kOther, kNow);
+  bench.answers(kThird, kNow);
+  bench.wait(300);
+  bench.settle();
+  bench.answers(kOther, kNow);
+  bench.answers(kThird, kNow);
+  bench.now += 2'000'000;
+  bench.node.set_clock(kNow + 10, bench.now);
+  bench.turn();
+  CHECK(bench.node.machine().cluster_time_ms() < kNow + 10'000);
+}
+
 TEST_CASE("a new leader's stamps go on from what it heard, though nothing was appended") {
   Versioned bench;
   bench.led(kOther, 2, raft::Index{1}, {"a"}, 1);
