@@ -53,6 +53,9 @@ void Node::on_forward(raft::NodeId from, Forward& forward, Millis now) {
   const auto id = machine::request_id_of(forward.command.view());
   if (id && id->origin && id->origin != from)
     return violated(from, "a forwarded write that is not numbered as its own", now);
+  // By an AdvanceTime a single member could end every window and lease of the cluster.
+  if (machine::is_leaders_own(forward.command.view()))
+    return violated(from, "a forwarded write that only a leader proposes, of its own accord", now);
   const Waiter refused{.term = {}, .token = 0, .from = from, .request = forward.request, .deadline = 0};
   if (forward.command.size() > machine::kMaxCommandBytes)
     return answer_waiter(refused, Outcome::dropped, too_large_sentence());

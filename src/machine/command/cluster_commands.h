@@ -14,7 +14,6 @@ namespace wh::machine {
 
 inline constexpr size_t kDuePerEntry = 1'000;  // items that one Due ends at most
 inline constexpr size_t kMaxSettings = 64;     // of one PutSettings
-inline constexpr size_t kMaxSettingNameBytes = 64;
 
 // Ends what is due by this entry's stamp, the oldest first, at most kDuePerEntry items. Where nothing is, it only says
 // what the time is.

@@ -176,6 +176,11 @@ bool adds_data(std::string_view command) {
   return kind == Kind::set || kind == Kind::enqueue;
 }
 
+bool is_leaders_own(std::string_view command) {
+  const auto kind = kind_in(command);
+  return kind == Kind::due || kind == Kind::advance_time;
+}
+
 ClusterVersion version_needed(std::string_view command) {
   const auto kind = kind_in(command);
   if (!kind) return kFirstVersion;

@@ -75,6 +75,8 @@ bool is_too_large(const Body& body);
 
 // Whether a whole command puts data in (a Set or an Enqueue), however much of it replaces other data.
 bool adds_data(std::string_view command);
+// Whether only a leader proposes it, of its own accord (a Due or an AdvanceTime): no client can ask for it.
+bool is_leaders_own(std::string_view command);
 // The version of the cluster that a whole command needs; kFirstVersion for what is none.
 ClusterVersion version_needed(std::string_view command);
 

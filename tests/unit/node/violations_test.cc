@@ -39,6 +39,23 @@ TEST_CASE("a write under another member's numbers is not taken: it would have th
   CHECK(leader.node.counters().violations == 2);
 }
 
+TEST_CASE("what only a leader proposes is not taken from a member: it could set the cluster's time") {
+  Member leader;
+  leader.lead();
+  const raft::Index last = leader.last();
+  const raft::Term term = leader.node.raft()->current_term();
+  for (const machine::Body& body :
+       {machine::Body(machine::Due{}), machine::Body(machine::AdvanceTime{Millis{1} << 60})}) {
+    std::string forged = machine::encode_command(body);
+    machine::set_request_id(forged, {.origin = kOther, .epoch = 1, .sequence = 1});
+    leader.node.receive(kOther, Forward{.request = 1, .command = Bytes(std::move(forged)), .term = term}, leader.now);
+  }
+  leader.persist();
+  CHECK(leader.last() == last);
+  CHECK(leader.node.counters().violations == 2);
+  CHECK(leader.transport.cut.size() == 2);
+}
+
 TEST_CASE("more than may wait is not taken from a member either") {
   Member leader;
   leader.lead();
