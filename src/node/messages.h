@@ -94,6 +94,7 @@ struct VersionRange {
   friend bool operator==(const VersionRange&, const VersionRange&) = default;
 };
 
+// Of a node that was met by its answer to a question, which does not say what it can do: `highest` is no version.
 inline constexpr VersionRange kVersionsNotSaid{kFirstVersion, 0};
 
 // Who a node is; said in every hello and every answer.

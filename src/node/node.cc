@@ -153,19 +153,20 @@ void Node::receive(raft::NodeId from, PeerMessage message, Millis now) {
              message);
 }
 
+std::string Node::name_of(raft::NodeId id) const {
+  if (const raft::Member* member = raft_ ? raft_->configuration().find(id) : nullptr) return member->name;
+  const auto met = announced_.find(id);
+  return met != announced_.end() ? met->second.name : "a node that is no member";
+}
+
 void Node::violated(raft::NodeId from, const std::string& what, Millis now) {
   ++counters_.violations;
   transport_.cut_off(from);
   if (!violation_log_.allow(now)) return;
-  const raft::Member* member = raft_ ? raft_->configuration().find(from) : nullptr;
-  const auto met = announced_.find(from);
-  const std::string name = member != nullptr         ? member->name
-                           : met != announced_.end() ? met->second.name
-                                                     : "a node that is no member";
   logf(LogLevel::warning,
        "%s (instance %016lx) sent what no correct member can send: %s. Nothing of it was done, and its connection was "
        "closed (%lu more of any member since the last such line)",
-       name.c_str(), from.value, what.c_str(), violation_log_.suppressed());
+       name_of(from).c_str(), from.value, what.c_str(), violation_log_.suppressed());
 }
 
 void Node::peer_connected(raft::NodeId id, Millis now) {
@@ -251,6 +252,7 @@ void Node::drain(Millis now) {
     pump_writes(now);
     pump_reads(now);
     run_raft(now);
+    watch_refused_version();
     watch_removal();
     watch_tolerance(now);
     refresh_addresses(now);
@@ -490,7 +492,7 @@ bool Node::ready(std::string* why) const {
   if (cluster_ == kNoCluster) return no(waiting_for_.empty() ? "this node is in no cluster yet" : waiting_for_);
   if (!raft_) return no("this node is loading its snapshot");
   if (removed_) return no(removed_sentence());
-  if (refused_version_ > options_.version) return no(above_our_version_text());
+  if (refused_version_) return no(above_our_version_text());
   if (raft_->configuration().empty()) return no("this node waits for its cluster's leader");
   if (!raft_->leader_id()) return no("no leader is known");
   if (raft_->leader_id() == instance_ && !raft_->leads_for_certain())

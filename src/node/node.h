@@ -110,8 +110,7 @@ class Node {
   Node& operator=(const Node&) = delete;
 
   // --- clients: each token gets exactly one Completion, at the latest after request_timeout_ms
-  // `command`: of machine::encode_command(). Without may_forward another leader means
-  // `not_leader`.
+  // `command`: of machine::encode_command(). Without may_forward another leader means `not_leader`.
   void submit_write(Token token, std::string command, bool may_forward, Millis now);
   void submit_read(Token token, Millis now, ReadTerms terms = {});
   // Completed as `applied` when it is its turn; a `lasting` one at once, and each time until it is cancelled. As
@@ -346,11 +345,11 @@ class Node {
   [[nodiscard]] VersionRange versions() const;
   [[nodiscard]] ClusterVersion common_version(Millis now) const;
   void watch_version(Millis now);
-  void wake(const machine::Effects& effects);  // waiting.cc
   [[nodiscard]] bool version_is_rising() const;
   void version_proposed(const raft::Proposed& result);
   void version_applied(const raft::Entry& entry);
   bool above_our_version(raft::NodeId from, const PeerMessage& message, Millis now);
+  void watch_refused_version();
   [[nodiscard]] std::string above_our_version_text() const;
   [[nodiscard]] std::string unsupported_text(ClusterVersion needed) const;
 
@@ -378,6 +377,7 @@ class Node {
   void watch_disk(Millis now);
   void update_deadline(Millis now);
   void announce();
+  [[nodiscard]] std::string name_of(raft::NodeId id) const;
 
   // requests.cc
   // A number of this process life as one that no other life of this node uses.
@@ -412,6 +412,7 @@ class Node {
   void wait_over(const Woken& woken, Millis now);
   void read_over(const WaitingRead& read, const Woken& woken, Millis now);
   void drop_cancelled();
+  void wake(const machine::Effects& effects);
   void heard_leader(raft::NodeId from, raft::Term term, std::optional<raft::Index> committed, Millis now);
 
   // room.cc
@@ -670,7 +671,12 @@ class Node {
   uint64_t raising_ = 0;  // the proposal of a higher version, until the core says where it stands
   raft::Term raised_in_;  // it was appended in this term, and raises it to:
   ClusterVersion raised_to_ = 0;
-  ClusterVersion refused_version_ = 0;  // the highest that a member sent and this node cannot do
+  struct RefusedVersion {  // an entry that a leader sent and this node cannot do
+    raft::NodeId by;
+    raft::Index index;
+    ClusterVersion version;
+  };
+  std::optional<RefusedVersion> refused_version_;
   LogLimiter version_log_{60'000};
 };
 

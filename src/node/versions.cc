@@ -83,18 +83,27 @@ bool Node::above_our_version(raft::NodeId from, const PeerMessage& message, Mill
     if (entry.kind != raft::EntryKind::version) continue;
     const std::optional<ClusterVersion> version = decode_version(entry.payload.view());
     if (!version || *version <= options_.version) continue;
-    refused_version_ = std::max(refused_version_, *version);
+    refused_version_ = {.by = from, .index = entry.index, .version = *version};
     if (version_log_.allow(now))
-      logf(LogLevel::warning, "%s; it takes nothing more from the leader until then", above_our_version_text().c_str());
+      logf(LogLevel::warning, "%s; it takes nothing more from there until then", above_our_version_text().c_str());
     transport_.cut_off(from);
     return true;
   }
   return false;
 }
 
+// One member's word holds only while that member leads and the log ends before the entry it sent: where another leads,
+// or the log goes on without it, the word was false, or that entry was never committed.
+void Node::watch_refused_version() {
+  if (!refused_version_ || !raft_) return;
+  const raft::NodeId leader = raft_->leader_id();
+  if ((leader && leader != refused_version_->by) || raft_->log().last_index() >= refused_version_->index)
+    refused_version_.reset();
+}
+
 std::string Node::above_our_version_text() const {
-  return "the cluster is of version " + number(refused_version_) + ", and this node, " + options_.name +
-         ", can do version " + number(options_.version) +
+  return name_of(refused_version_->by) + " says that the cluster is of version " + number(refused_version_->version) +
+         ", and this node, " + options_.name + ", can do version " + number(options_.version) +
          " at most: install a newer release on it, or raise its version-limit";
 }
 

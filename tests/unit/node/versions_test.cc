@@ -73,7 +73,37 @@ TEST_CASE("HAZARDS B17: an entry above this node's version is not taken, and the
   CHECK(bench.transport.cut == std::vector{kOther});
   std::string why;
   CHECK_FALSE(bench.node.ready(&why));
+  CHECK(why.find("other says that the cluster is of version 3") != std::string::npos);
   CHECK(why.find("install a newer release") != std::string::npos);
+}
+
+TEST_CASE("one member's word of a version makes no node unready for ever") {
+  Versioned bench;
+  bench.led(kOther, 2, raft::Index{1}, {"a"}, 1);
+  const raft::Index before = bench.last();
+  const auto lie = [&](raft::NodeId from, raft::Term term) {
+    raft::AppendEntries message{.term = term, .prev_log_index = before, .prev_log_term = raft::Term{2}};
+    message.entries.push_back({.index = before + 1,
+                               .term = term,
+                               .kind = raft::EntryKind::version,
+                               .payload = Bytes(encode_version(kLatestVersion + 1))});
+    bench.node.receive(from, message, bench.now);
+    bench.persist();
+  };
+  // By a member that does not lead.
+  lie(kThird, raft::Term{uint64_t{1} << 60});
+  CHECK(bench.node.ready(nullptr));
+  // By the leader, which another follows, or which lets the log go on without it.
+  lie(kOther, raft::Term{2});
+  CHECK_FALSE(bench.node.ready(nullptr));
+  SUBCASE("another leads") {
+    bench.led(kThird, 3, before, {}, 1);
+    CHECK(bench.node.ready(nullptr));
+  }
+  SUBCASE("the log goes on") {
+    bench.led(kOther, 2, before, {"b"}, 1);
+    CHECK(bench.node.ready(nullptr));
+  }
 }
 
 // An answer to a question tells who is there and where, and nothing of what it can do: taken for the newest, an old
