@@ -1,7 +1,6 @@
-// The cluster configuration: who is a member, with which suffrage and at which addresses. It is replicated as an entry
-// and in force from the moment it is appended (thesis 4.1). Quorums are counted over voters only (raft/quorum.h). It
-// also remembers who was removed, so that any member can tell a removed server so, and knows it from one that is new to
-// it.
+// The cluster configuration: its members, with their suffrage and addresses. It is replicated as an entry and in force
+// from the moment it is appended (thesis 4.1). Quorums are counted over voters only (raft/quorum.h). It also remembers
+// removed servers, so that any member can tell a removed server so, and can tell it from a new one.
 #pragma once
 
 #include <optional>
@@ -44,16 +43,16 @@ class Configuration {
   [[nodiscard]] const std::vector<NodeId>& removed() const { return removed_; }
   [[nodiscard]] bool remembers(NodeId id) const;
 
-  // The same with one member added or changed (matched by id), or removed and remembered as that.
+  // A copy with one member added or changed (matched by id), or with one removed and remembered as removed.
   [[nodiscard]] Configuration with(Member member) const;
   [[nodiscard]] Configuration without(NodeId id) const;
 
-  // Whether the voters of the two differ by at most one server, so that any two quorums of them meet (thesis 4.1).
+  // Whether the two differ by at most one voter, so that any two of their quorums meet (thesis 4.1).
   [[nodiscard]] static bool adjacent(const Configuration& a, const Configuration& b);
 
   [[nodiscard]] std::string encode() const;
-  // Empty for bytes that encode() did not write: duplicates, bad suffrage, a member that is removed, over 1,024 of
-  // either or strings over 512 bytes.
+  // Empty for bytes that encode() did not write: duplicates, bad suffrage, a member that is also removed, over 1,024
+  // members or removed servers, or strings over 512 bytes.
   [[nodiscard]] static std::optional<Configuration> decode(std::string_view bytes);
 
   friend bool operator==(const Configuration&, const Configuration&) = default;

@@ -18,11 +18,11 @@ void Raft::reset_election_timer(Millis now) {
       now + (WH_MUTANT(same_timeout_everywhere)
                  ? options_.election_timeout_ms
                  : prng_.between(options_.election_timeout_ms, 2 * uint64_t{options_.election_timeout_ms} - 1));
-  // Those with room for data go first.
+  // Servers whose disks have room for data campaign first.
   if (disk_low_) election_deadline_ += options_.election_timeout_ms;
 }
 
-// A member's name for the log; of one that is in no configuration here, its id.
+// A member's name for the log; the id of a server that is in no configuration here.
 std::string Raft::name_of(NodeId id) const {
   if (const Member* member = configuration().find(id)) return member->name;
   static constexpr char kHex[] = "0123456789abcdef";
@@ -31,7 +31,7 @@ std::string Raft::name_of(NodeId id) const {
   return text;
 }
 
-// The line for an election's begin, with its cause. Asking again is not another one.
+// Logs the line for an election's beginning, with its cause. Asking again is not another election.
 void Raft::begin_election(ElectionCause cause, const std::string& why) {
   logf(LogLevel::notice, "an election begins, for term %lu: %s", next(hard_state_.current_term).value, why.c_str());
   ++election_figures_.begun[static_cast<size_t>(cause)];
@@ -39,7 +39,7 @@ void Raft::begin_election(ElectionCause cause, const std::string& why) {
 }
 
 void Raft::note_step_down(StepDownCause cause, const std::string& why) {
-  // Being removed, handing over and ending are what somebody asked for; all else is trouble.
+  // Removal, transfer and shutdown were asked for; every other cause is trouble.
   const bool expected = cause == StepDownCause::removed || transfer_ || leaving_;
   logf(expected ? LogLevel::notice : LogLevel::warning, "stepping down in term %lu: %s", hard_state_.current_term.value,
        why.c_str());
@@ -47,7 +47,7 @@ void Raft::note_step_down(StepDownCause cause, const std::string& why) {
   election_figures_.last_step_down = "term " + std::to_string(hard_state_.current_term.value) + ": " + why;
 }
 
-// A leader or candidate learns that it is none any more.
+// A leader or candidate learns that it no longer is one.
 void Raft::note_overtaken(NodeId by, Term term, bool by_leader) {
   if (role_ == Role::follower) return;
   const std::string who = name_of(by) + (by_leader ? " leads term " : " is in term ") + std::to_string(term.value);
@@ -57,12 +57,12 @@ void Raft::note_overtaken(NodeId by, Term term, bool by_leader) {
        role_ == Role::candidate ? hard_state_.current_term.value : next(hard_state_.current_term).value, who.c_str());
 }
 
-// A server outside its own configuration may still campaign while that configuration is not committed: it may be needed
-// to commit it (thesis 4.2.2; HAZARDS D8). Any later configuration that names it will do, not only the committed one:
-// after a restart the commit index lies behind what was committed. One that knows it was removed never campaigns.
+// A server outside its own configuration may still campaign while that configuration is not committed: the cluster may
+// need it to commit it (thesis 4.2.2; HAZARDS D8). A configuration above the commit index that names it suffices: after
+// a restart the commit index lies below what was committed. A server that knows it was removed never campaigns.
 bool Raft::may_campaign() const {
   if (disk_stalled_ || votes_unsent_ || (told_removed() && !WH_MUTANT(removed_campaigns))) return false;
-  if (next(hard_state_.current_term).value >= kLimit) return false;  // nobody would hear of it
+  if (next(hard_state_.current_term).value >= kLimit) return false;  // every server would refuse the term
   if (owed_) return false;
   if (WH_MUTANT(outsider_never_campaigns)) return is_voter();
   return log_.names_voter_since(commit_index_, options_.self);
@@ -109,7 +109,7 @@ void Raft::ask_pre_votes(Millis now) {
   leader_ = kNobody;
   votes_.clear();
   if (is_voter()) votes_.insert(options_.self);
-  // While others may not have noticed yet that the leader is gone, ask again soon; silence then takes over.
+  // Others may not have noticed yet that the leader is gone: ask again soon. Later their silence timeouts decide.
   const bool soon = lost_leader_ && now < last_leader_contact_ + options_.election_timeout_ms;
   reset_election_timer(now);
   if (soon) election_deadline_ = now + kFastPathSpreadMs + prng_.below(kFastPathSpreadMs);
@@ -148,7 +148,7 @@ void Raft::ask_votes(bool pre_vote, bool transfer) {
     if (member.suffrage == Suffrage::voter && member.id != options_.self) send(member.id, request);
 }
 
-// Voters are counted, not votes: a reply that comes twice is one voter (HAZARDS A3).
+// Counts voters, not votes: a duplicated reply is one voter (HAZARDS A3).
 void Raft::count_votes(Millis now) {
   const Configuration& voters =
       WH_MUTANT(elected_by_committed_members) && !log_.configuration_at(commit_index_).configuration.empty()
@@ -164,7 +164,7 @@ void Raft::count_votes(Millis now) {
   }
 }
 
-// Section 5.4.1: the last term first, the length only between equals.
+// Section 5.4.1: compares the last terms first, the lengths only when those are equal.
 bool Raft::log_is_up_to_date(const RequestVote& request) const {
   if (WH_MUTANT(longer_log_wins)) return request.last_log_index >= log_.last_index();
   if (WH_MUTANT(term_and_length_needed) && request.last_log_index < log_.last_index()) return false;
@@ -176,7 +176,8 @@ bool Raft::sticks_to_leader(Millis now, const RequestVote& request) const {
   if (request.transfer) return false;
   if (role_ == Role::leader) return quorum_in_contact(now);
   if (!leader_ || last_leader_contact_ == 0) return false;
-  // Both saw the leader's process die: no need to wait for silence. Safe, as no read relies on a lease.
+  // This server and the candidate both saw the leader's process die, so they need not wait for silence. Safe, as no
+  // read relies on a lease.
   if (lost_leader_ == leader_ && request.lost_leader == leader_) return false;
   return WH_MUTANT(sticks_for_ever) || now < last_leader_contact_ + options_.election_timeout_ms;
 }
@@ -186,7 +187,8 @@ void Raft::on_request_vote(Millis now, NodeId from, const RequestVote& request) 
     const bool granted = request.term > hard_state_.current_term && !owed_ && log_is_up_to_date(request) &&
                          (WH_MUTANT(prevote_without_stickiness) || !sticks_to_leader(now, request));
     if (WH_MUTANT(prevote_refusal_unanswered) && !granted) return;
-    // A refusal carries our own term, so that a candidate that is behind catches up rather than asks for ever (A7).
+    // A refusal carries our own term, so that a candidate that is behind catches up rather than asks for ever (HAZARDS
+    // A7, pre-vote deadlock).
     send(from, RequestVoteReply{
                    .term = granted ? request.term : hard_state_.current_term, .pre_vote = true, .granted = granted});
     return;
@@ -220,7 +222,7 @@ void Raft::on_request_vote_reply(Millis now, NodeId from, const RequestVoteReply
   } else if (role_ != Role::candidate || !reply.granted) {
     return;
   }
-  // Planted: a second reply of one voter counts as another's.
+  // Planted: a second reply of the same voter counts as another voter's.
   votes_.insert(WH_MUTANT(count_votes_not_voters) && votes_.contains(from) ? NodeId{from.value + votes_.size()} : from);
   count_votes(now);
 }
@@ -233,7 +235,7 @@ void Raft::on_timeout_now(Millis now, NodeId from, const TimeoutNow&) {
 }
 
 void Raft::on_peer_lost(Millis now, NodeId id) {
-  // Nobody will campaign there (thesis 3.10).
+  // The transfer's target is gone and will not campaign (thesis 3.10).
   if (transfer_ && transfer_->to == id) end_transfer(false);
   if (role_ != Role::follower || id != leader_ || !may_campaign()) return;
   lost_leader_ = id;

@@ -1,8 +1,8 @@
-// What no correct member can send. Whoever holds the cluster's secret, or needs none, may still lie, or be ill: of such
-// a message nothing is acted on, not even its term, and whoever runs the core is told who sent it (Output::violations).
-// Assertions are for what this server itself did. What is impossible is judged by this server's own promises and by
-// what its leader has shown it; a lie that could be true is not found here, as in every protocol of this family: who is
-// believed to lead may replicate what it likes.
+// Detects messages that no correct member can send. A server that knows the cluster's secret, or needs none, may still
+// lie or be faulty: the core acts on nothing in such a message, not even its term, and reports the sender
+// (Output::violations). Assertions are for what this server itself did. A message is judged by this server's own
+// promises and by what its leader has shown it. A lie that could be true is not detected, as in every non-Byzantine
+// protocol: a server believed to lead may replicate what it likes.
 #include <string>
 #include <variant>
 
@@ -14,7 +14,8 @@
 namespace wh::raft {
 namespace {
 
-// A term this far above our own is no accident of elections: refused, so that one sick node cannot use up the numbers.
+// A term this far above our own cannot come from elections. It is refused, so that one faulty node cannot use up the
+// numbers.
 constexpr uint64_t kMaxTermJump = uint64_t{1} << 32;
 
 std::string number(uint64_t value) { return std::to_string(value); }
@@ -23,8 +24,8 @@ std::string entry_text(Index index, Term term) {
   return "entry " + number(index.value) + " of term " + number(term.value);
 }
 
-// Whether the entries follow prev and each other as a leader's log does. What a peer sends is checked here once, so
-// that Log may assert it.
+// Says how the entries fail to follow prev and each other as a leader's log does. A peer's message is checked here
+// once, so that Log may assert it.
 std::string malformed(const AppendEntries& message) {
   if (message.prev_log_index.value >= kLimit || message.prev_log_term > message.term ||
       (message.prev_log_index == Index{} && message.prev_log_term != Term{}))
@@ -64,7 +65,7 @@ std::string malformed(const InstallSnapshot& message) {
 
 }  // namespace
 
-// What a leader says to those that follow it: there is one of them in a term (section 5.2).
+// Only a term's leader sends these messages, and a term has one leader (section 5.2).
 std::string Raft::second_leader(NodeId from, Term term) const {
   if (term != hard_state_.current_term || !term_leader_ || term_leader_ == from) return {};
   if (WH_MUTANT(second_leader_believed)) return {};
@@ -72,7 +73,7 @@ std::string Raft::second_leader(NodeId from, Term term) const {
          (term_leader_ == options_.self ? "this node" : name_of(term_leader_)) + " leads";
 }
 
-// What is committed here, and what this leader has shown before, it cannot take back (section 5.4.3, Log Matching).
+// A leader cannot take back what is committed here, nor what it has shown before (section 5.4.3, Log Matching).
 std::string Raft::contradicts_log(NodeId from, Term term, Index index, Term index_term) const {
   const bool shown = term == hard_state_.current_term && leader_ == from;
   const Index settled = shown ? std::max(commit_index_, verified_index_) : commit_index_;
@@ -89,7 +90,7 @@ std::string Raft::impossible(NodeId from, const MessageBody& body) const {
   const Term current = hard_state_.current_term;
   if ((term.value >= kLimit || term.value > current.value + kMaxTermJump) && !WH_MUTANT(any_term_believed))
     return "a message of term " + number(term.value) + ", where this node is in term " + number(current.value);
-  // Nothing is acted on that is of an older term.
+  // Messages of an older term have no effect.
   if (term < current) return {};
   const bool newer = term > current;
   const bool leads = role_ == Role::leader && !newer;
@@ -101,7 +102,8 @@ std::string Raft::impossible(NodeId from, const MessageBody& body) const {
                    number(message.last_log_term.value);
           },
           [&](const RequestVoteReply& message) -> std::string {
-            // Of a term that this server never asked about: what it asked in, it is in at least (thesis 9.6).
+            // A grant for a term that this server never asked about: it only asks about the term after its own (thesis
+            // 9.6).
             if (!message.pre_vote || !message.granted || term <= next(current)) return {};
             return "a vote for term " + number(term.value) + ", which nobody asked for";
           },
@@ -111,7 +113,8 @@ std::string Raft::impossible(NodeId from, const MessageBody& body) const {
             if (std::string why = contradicts_log(from, term, message.prev_log_index, message.prev_log_term);
                 !why.empty())
               return why;
-            // That this server acknowledged what it does not hold may be so: in another life, of another disk (C5).
+            // `acknowledged` beyond this log's end is possible: this server may have acknowledged it in an earlier
+            // life, on another disk (HAZARDS C5, a restored backup).
             for (const Entry& entry : message.entries)
               if (std::string why = contradicts_log(from, term, entry.index, entry.term); !why.empty()) return why;
             return {};
@@ -154,7 +157,8 @@ std::string Raft::impossible(NodeId from, const MessageBody& body) const {
           [&](const ReadIndexReply& message) -> std::string {
             if (!message.ok) return {};
             if (std::string why = second_leader(from, term); !why.empty()) return why;
-            // What it answers was asked in the term that it leads, so by a server that was in that term.
+            // The reply answers a request of the term that the sender leads, so this server was in that term when it
+            // asked.
             if (!newer) return {};
             return "a read index of term " + number(term.value) + ", in which nobody asked for one";
           },
@@ -162,7 +166,7 @@ std::string Raft::impossible(NodeId from, const MessageBody& body) const {
       body);
 }
 
-// A frame costs its sender nothing, so not each is told: one of each server in an Output.
+// A frame costs its sender nothing, so an Output reports at most one violation of each server.
 void Raft::report_violation(NodeId from, std::string what) {
   for (const Violation& other : out_.violations)
     if (other.from == from) return;

@@ -1,6 +1,6 @@
 // The log as the core sees it: every entry's term, the newest entries themselves (a cache bounded in bytes), and each
 // configuration that is still in force or could come back. Older entries live in the storage only; the core asks for
-// them. Holds no durability: what is synced is raft.cc's to know.
+// them. Knows nothing of durability: raft.cc tracks what is synced.
 #pragma once
 
 #include <deque>
@@ -54,12 +54,13 @@ class Log {
 
   // Appends one entry; its index is last_index + 1 and its term not below last_term.
   void append(Entry entry);
-  // Drops `from` and all behind it. Where the entry before it was not in the cache since the start, last_time_ms is not
-  // known, and 0, until the next append.
+  // Drops `from` and everything after it. When the entry before `from` was not in the cache since the start,
+  // last_time_ms is unknown, and 0, until the next append.
   void truncate_from(Index from);
   // Forgets everything and continues from a snapshot.
   void reset(const SnapshotMeta& meta);
-  // Forgets entries up to `index` (they are in a snapshot); configurations before the newest at or below it go too.
+  // Forgets entries up to `index` (they are in a snapshot), and the configurations before the newest one at or below
+  // it.
   void compact(Index index);
 
   [[nodiscard]] bool cached(Index index) const { return index >= cache_first_ && index <= last_index_; }
@@ -69,18 +70,18 @@ class Log {
   // cached.
   [[nodiscard]] std::vector<Entry> slice(Index from, Index to, uint64_t max_bytes) const;
   [[nodiscard]] uint64_t cached_bytes() const { return cached_bytes_; }
-  // What the entries above `index` cost, to within kMarkBytes too much; those of an earlier process life do not count.
+  // What the entries above `index` cost; at most kMarkBytes too much. Entries of an earlier process life do not count.
   [[nodiscard]] uint64_t bytes_above(Index index) const;
   // The lowest index, to within kMarkBytes, above which the entries cost at most `most`.
   [[nodiscard]] Index above_which(uint64_t most) const;
-  // Evicts from the front down to `max_bytes`, but nothing above `keep_above`.
+  // Evicts from the front until at most `max_bytes` are left, but nothing above `keep_above`.
   void trim_cache(uint64_t max_bytes, Index keep_above);
 
   [[nodiscard]] const Configuration& configuration() const { return configurations_.back().configuration; }
   [[nodiscard]] Index configuration_index() const { return configurations_.back().index; }
   // The newest configuration at or below `index`.
   [[nodiscard]] const ConfigurationAt& configuration_at(Index index) const;
-  // Whether `id` is a voter in the configuration at `index` or in any behind it.
+  // Whether `id` is a voter in the configuration at `index` or in any later one.
   [[nodiscard]] bool names_voter_since(Index index, NodeId id) const;
 
  private:
@@ -94,7 +95,7 @@ class Log {
   Term base_term_;
   Index last_index_;
   Millis last_time_ms_ = 0;
-  // The entry that left the cache last, and its time: after a truncation it may be the log's end.
+  // The last evicted entry and its time: after a truncation it may be the log's end.
   Index evicted_index_;
   Millis evicted_time_ms_ = 0;
   std::deque<TermRun> runs_;
@@ -103,7 +104,7 @@ class Log {
   std::deque<Entry> cache_;
   uint64_t cached_bytes_ = 0;
   uint64_t appended_bytes_ = 0;
-  std::deque<Mark> marks_;  // one for every kMarkBytes of the log, so that its size is known without the entries
+  std::deque<Mark> marks_;  // one for every kMarkBytes of the log, to know its size without the entries
 };
 
 }  // namespace wh::raft

@@ -1,6 +1,6 @@
-// Membership changes of one server at a time (thesis 4.1), what a removed server knows of it (4.2.2), learners and
-// their promotion (4.2.1), and the transfer of leadership (3.10). A configuration is in force from the moment it is
-// appended and goes back when it is truncated.
+// Membership changes of one server at a time (thesis 4.1), how a removed server learns of its removal (4.2.2), learners
+// and their promotion (4.2.1), and leadership transfer (3.10). A configuration is in force from the moment it is
+// appended; a truncation restores the one before it.
 #include <algorithm>
 #include <utility>
 
@@ -33,19 +33,19 @@ void Raft::on_propose_configuration(Millis now, ProposeConfiguration& proposal) 
 }
 
 void Raft::sync_progress(Millis now) {
-  // A member that is being removed stays until that is committed, so that it hears of it.
+  // A member that is being removed stays until the removal is committed, so that it hears of it.
   for (const Member& member : configuration().members()) {
     if (member.id == options_.self || progress_.contains(member.id)) continue;
     Progress p;
     p.id = member.id;
     p.next_index = log_.last_index() + 1;
-    p.last_contact = now;  // a new leader, and a new member, have an election timeout to be heard from
+    p.last_contact = now;  // a new leader or member has an election timeout to be heard
     p.moved_at = now;
     progress_.emplace(member.id, std::move(p));
   }
 }
 
-// A removal is committed. Who was removed is told, behind what was sent to it before, and not talked to again.
+// A removal is committed. The leader tells the removed server, after everything sent to it before, and then forgets it.
 void Raft::let_go_of_removed(Millis now) {
   for (auto& [id, p] : progress_) {
     if (configuration().contains(id)) continue;
@@ -66,14 +66,14 @@ Position Raft::member_as_of() const {
   return std::max(committed_position(), position_of(log_.configuration_index()));
 }
 
-// What it was told is committed. Against it stands what its own log says of itself: a configuration that names it at a
-// later position was made by a leader that knew of the removal, so it was added again; one at an earlier position is
-// history, or was never committed and never will be (HAZARDS A16, D9).
+// The position that this server was told is committed. Its own log may contradict it: a configuration that names this
+// server at a later position came from a leader that knew of the removal, so this server was added again. A
+// configuration at an earlier position is outdated, or was never committed and never will be (HAZARDS A16, D9).
 bool Raft::told_removed() const {
   return told_removed_ != Position{} && std::max(committed_position(), member_as_of()) < told_removed_;
 }
 
-// A configuration without it that is not committed does not count: it may go back (HAZARDS D5, D8).
+// An uncommitted configuration without this server does not count: it may be truncated (HAZARDS D5, D8).
 bool Raft::removed() const {
   if (told_removed()) return true;
   return !configuration().contains(options_.self) && !log_.names_voter_since(commit_index_, options_.self) &&
@@ -82,8 +82,7 @@ bool Raft::removed() const {
 
 void Raft::on_told_removed(Millis now, const ToldRemoved& told) {
   if (told.as_of <= told_removed_ || told.as_of.term.value >= kLimit || told.as_of.index.value >= kLimit) return;
-  // A leader that is heard talks to members only: against its heartbeats one member's word is nothing, and the truth is
-  // told again.
+  // A leader talks to members only, so its heartbeats outweigh one member's word. A true removal will be told again.
   const bool heard = role_ == Role::leader ? quorum_in_contact(now)
                                            : leader_ && last_leader_contact_ != 0 &&
                                                  now < last_leader_contact_ + options_.election_timeout_ms;
@@ -96,8 +95,8 @@ void Raft::on_told_removed(Millis now, const ToldRemoved& told) {
 
 // --- learners
 
-// A learner is promoted when a round of catching up, from where the log ended at its beginning, took less than an
-// election timeout: what it then lacks, it lacks for less than that (thesis 4.2.1).
+// A learner is promoted when it catches up with a round's target, the log's end at the round's beginning, within an
+// election timeout: it then lags by less than that (thesis 4.2.1).
 void Raft::tend_learner(Millis now, Progress& p) {
   if (!configuration().is_learner(p.id) || p.caught_up) return;
   if (p.round_target.value != 0 && p.match_index < p.round_target) return;
@@ -108,7 +107,7 @@ void Raft::tend_learner(Millis now, Progress& p) {
   }
   p.round_target = log_.last_index();
   p.round_start = now;
-  // Nothing is missing: the round is over as it begins.
+  // The learner lacks nothing: the round ends as it begins.
   p.caught_up = p.match_index >= p.round_target || WH_MUTANT(promoted_while_behind);
 }
 
@@ -116,7 +115,7 @@ void Raft::promote_ready_learner(Millis now) {
   if (change_pending() || !leads_for_certain() || transfer_) return;
   for (auto& [id, p] : progress_) {
     if (!p.caught_up || !configuration().is_learner(id)) continue;
-    // What was true when the round ended may not be any more: a silent learner, or one that waited for another change.
+    // The finished round no longer proves anything: the learner fell silent, or waited for another change.
     if (now > p.last_contact + options_.election_timeout_ms ||
         now > p.round_start + 2 * Millis{options_.election_timeout_ms}) {
       p.caught_up = false;
@@ -142,8 +141,8 @@ void Raft::on_transfer(Millis now, const TransferLeadership& request) {
   transfer_ = Transfer{request.token, request.to, now + options_.election_timeout_ms, false};
 }
 
-// No proposal is taken while a transfer is under way, so the target's log gets as long as ours; then it is told, once.
-// The state dies with the term, and at the deadline (HAZARDS A17, A18).
+// No proposal is taken during a transfer, so the target's log catches up with ours; then it is told, once. The transfer
+// ends with the term or at its deadline (HAZARDS A17, A18).
 void Raft::advance_transfer(Millis now) {
   if (transfer_ && now >= transfer_->deadline && !WH_MUTANT(transfer_never_ends)) end_transfer(false);
   if (!transfer_ || transfer_->sent) return;

@@ -23,22 +23,22 @@ struct SnapshotMeta {
   friend bool operator==(const SnapshotMeta&, const SnapshotMeta&) = default;
 };
 
-// With `pre_vote`, a question only: `term` is the one the sender would campaign in, and nobody's state changes
-// (thesis 9.6).
+// With `pre_vote`, only a question: `term` is the one the sender would campaign in, and nobody's state changes (thesis
+// 9.6).
 struct RequestVote {
   Term term;
   Index last_log_index;
   Term last_log_term;
   bool pre_vote = false;
-  // Campaigning at the leader's own wish (TimeoutNow): stickiness does not apply (thesis 4.2.3).
+  // The leader asked for this campaign (TimeoutNow): stickiness does not apply (thesis 4.2.3).
   bool transfer = false;
-  // The leader whose connection the sender saw die, or nobody: one who saw the same need not wait for silence.
+  // The leader whose connection the sender saw die, or nobody: a voter that saw the same need not wait for silence.
   NodeId lost_leader;
   friend bool operator==(const RequestVote&, const RequestVote&) = default;
 };
 
 struct RequestVoteReply {
-  Term term;  // the voter's own; for a granted pre-vote the term that was asked about
+  Term term;  // the voter's own; in a granted pre-vote, the requested term
   bool pre_vote = false;
   bool granted = false;
   friend bool operator==(const RequestVoteReply&, const RequestVoteReply&) = default;
@@ -50,11 +50,11 @@ struct AppendEntries {
   Term prev_log_term;
   Index leader_commit;
   uint64_t read_round = 0;  // the latest round of read confirmation; grows within a term, never reused
-  Millis sent_at = 0;       // by the leader's clock; echoed, so that it knows how long the way takes
-  // What the receiver has acknowledged in this term: one whose log ends below it has lost what it promised to keep
-  // (HAZARDS C5).
+  Millis sent_at = 0;       // by the leader's clock; echoed, so that it can measure the round trip
+  // The highest index that the receiver acknowledged in this term: a receiver whose log ends below it lost entries that
+  // it promised to keep (HAZARDS C5).
   Index acknowledged;
-  // The leader's stamp for an entry that it would append now; 0: not said (before version 4 of the protocol).
+  // The stamp that the leader would give to an entry now; 0: not sent (before version 4 of the protocol).
   Millis time_ms = 0;
   std::vector<Entry> entries;
   friend bool operator==(const AppendEntries&, const AppendEntries&) = default;
@@ -66,21 +66,21 @@ struct AppendEntriesReply {
   // Success: the highest index known to equal the leader's log *and* durable here. Never a guess (HAZARDS B5).
   Index match_index;
   // Refusal: the prev_log_index that did not fit, and where to look next: the first index of the conflicting term here
-  // (with that term), or one past the last entry (term 0).
+  // (with that term), or one past the last entry (with term 0).
   Index rejected_index;
   Index conflict_index;
   Term conflict_term;
   uint64_t read_round = 0;  // echoed
-  Millis sent_at = 0;       // of the newest message, plus the time for which it was held here; 0: none
-  bool no_room = false;     // its disk has no room for more data
-  // The sender's wall clock when it was sent, in ms since 1970, filled in by node/; 0: not said (before version 4).
+  Millis sent_at = 0;       // of the newest message, plus the time that this server held the reply back; 0: none
+  bool no_room = false;     // the sender's disk has no room for more data
+  // The sender's wall clock at sending, in ms since 1970, filled in by node/; 0: not sent (before version 4).
   Millis clock_ms = 0;
   friend bool operator==(const AppendEntriesReply&, const AppendEntriesReply&) = default;
 };
 
-// One chunk of a snapshot's state. A transfer is named by the whole meta, size and checksum too: who sends the same
-// bytes may go on where another broke off. Offsets must follow each other. Without data it is an offer: the answer says
-// how much of this snapshot is there already.
+// One chunk of a snapshot's state. The whole meta, with size and checksum, names a transfer: another sender of the same
+// bytes may resume it. Offsets must follow each other. A chunk without data is an offer: the reply says how much of
+// this snapshot the receiver has.
 struct InstallSnapshot {
   Term term;
   SnapshotMeta meta;
@@ -92,9 +92,9 @@ struct InstallSnapshot {
 
 struct InstallSnapshotReply {
   Term term;
-  Index index;               // meta.index of the transfer answered
-  uint64_t next_offset = 0;  // what the receiver wants next; 0: it has nothing of it
-  bool installed = false;    // durable here, or not needed any more: replicate from match_index on
+  Index index;               // meta.index of the transfer
+  uint64_t next_offset = 0;  // what the receiver wants next; 0: it has none of it
+  bool installed = false;    // durable here, or no longer needed: replicate from match_index on
   Index match_index;
   friend bool operator==(const InstallSnapshotReply&, const InstallSnapshotReply&) = default;
 };
@@ -105,7 +105,7 @@ struct TimeoutNow {
   friend bool operator==(const TimeoutNow&, const TimeoutNow&) = default;
 };
 
-// A follower asks for a read index (thesis 6.4). Tokens are the asker's and never reused, also not for a retry.
+// A follower asks for a read index (thesis 6.4). The asker chooses tokens and never reuses one, not even for a retry.
 struct ReadIndexRequest {
   Term term;
   uint64_t token = 0;
@@ -115,7 +115,7 @@ struct ReadIndexRequest {
 struct ReadIndexReply {
   Term term;
   uint64_t token = 0;
-  bool ok = false;  // false: not the leader (any more); ask whoever is
+  bool ok = false;  // false: not the leader, or no longer; ask the leader
   Index index;
   friend bool operator==(const ReadIndexReply&, const ReadIndexReply&) = default;
 };

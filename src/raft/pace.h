@@ -1,7 +1,7 @@
-// How much may be under way to one follower, so that what is sent behind it does not wait long. All goes over one
-// connection: on a slow link a heartbeat behind a megabyte of snapshot would come after the election timeout, and the
-// follower would campaign against a leader that is well. Found out as it goes, from round trips: the amount doubles
-// while answers are quick and more would have been sent, and is halved when what was sent waited for too long.
+// Limits the bytes in flight to one follower, so that later messages do not wait long behind them. One connection
+// carries everything: on a slow link a heartbeat behind a megabyte of snapshot would arrive after the election timeout,
+// and the follower would campaign against a healthy leader. The limit adapts to round trips: it doubles while replies
+// are quick and the limit held something back, and is halved when a message waited too long.
 #pragma once
 
 #include <algorithm>
@@ -17,11 +17,11 @@ class Pace {
   static constexpr uint64_t kLeast = 2 << 10;
 
   [[nodiscard]] uint64_t bytes() const { return bytes_; }
-  // More would have been sent, had it been allowed.
+  // The limit held something back.
   void limited() { limited_ = true; }
 
-  // A message that left at `sent` was answered, now; the time for which the follower held the answer back is taken off.
-  // `wait`: for how long anything may wait behind what is under way. `most`: bytes that are never exceeded.
+  // A message that left at `sent` was answered now; `sent` includes the time that the follower held the reply back.
+  // `wait`: how long anything may wait behind the bytes in flight. `most`: an upper bound in bytes.
   void answered(Millis now, Millis sent, Millis wait, uint64_t most) {
     if (sent == 0 || sent > now) return;
     const Millis trip = now - sent;
@@ -33,7 +33,7 @@ class Pace {
       bytes_ = std::max(kLeast, bytes_ / 2);
       shrunk_ = true;
     } else if (limited_ && waited <= wait / 2 && bytes_ < most) {
-      // Having met the link's limit once, it goes there in small steps.
+      // Once the limit was halved, it grows in small steps.
       bytes_ = std::min(most, bytes_ + (shrunk_ ? bytes_ / 4 : bytes_));
     } else {
       return;
@@ -44,7 +44,7 @@ class Pace {
 
  private:
   uint64_t bytes_ = kFirst;
-  Millis shortest_ = kNever;  // round trip on this connection: the link's own latency
+  Millis shortest_ = kNever;  // shortest round trip on this connection: the link's own latency
   Millis changed_at_ = 0;
   bool limited_ = false;
   bool shrunk_ = false;

@@ -12,8 +12,8 @@
 
 namespace wh::raft {
 
-// probe: the follower's log is not known; one message at a time until one fits. replicate: pipelined, next_index runs
-// ahead. snapshot: what it needs is compacted; chunks go until it has installed one.
+// probe: the follower's log is unknown; one message at a time until one fits. replicate: pipelined, next_index runs
+// ahead. snapshot: the entries it needs are compacted; chunks are sent until it has installed one.
 enum class ProgressState : uint8_t { probe, replicate, snapshot };
 
 struct Progress {
@@ -23,13 +23,13 @@ struct Progress {
   Index next_index;   // always above match_index
   bool probe_in_flight = false;
   Index probe_last;               // the last entry the probe carried (or its prev_log_index)
-  Millis last_sent = 0;           // anything at all; heartbeats fill the gaps
-  Millis last_contact = 0;        // a reply of this term arrived; 0: none yet
+  Millis last_sent = 0;           // when anything was sent; heartbeats fill the gaps
+  Millis last_contact = 0;        // when a reply of this term arrived
   uint64_t read_round = 0;        // the highest round it echoed in this term
   uint64_t round_sent = 0;        // the highest round sent to it
   Index commit_sent;              // the commit index it was last told
-  bool no_room = false;           // its last answer said so
-  bool waiting_for_load = false;  // entries behind the cache were asked of the storage
+  bool no_room = false;           // its last reply said that its disk has no room
+  bool waiting_for_load = false;  // the storage was asked for entries older than the cache
 
   struct InFlight {
     Index last;
@@ -40,16 +40,16 @@ struct Progress {
   Pace pace;
   Millis moved_at = 0;  // when match_index or snapshot_offset last moved
 
-  // snapshot: what is being sent, and how much of it the follower says that it has
+  // snapshot: the one being sent, and how much of it the follower says it has
   SnapshotMeta snapshot;
   uint64_t snapshot_offset = 0;
-  bool offset_known = false;     // false: it is asked first, by an offer
+  bool offset_known = false;     // false: an offer asks for it first
   bool chunk_in_flight = false;  // or an offer
   Millis chunk_sent = 0;
   Millis snapshot_start = 0;
-  uint64_t snapshot_sent = 0;  // bytes, those that were sent twice too
+  uint64_t snapshot_sent = 0;  // bytes, including those sent twice
 
-  // learner rounds (thesis 4.2.1): where the round must get to, and when it began
+  // learner rounds (thesis 4.2.1): the index a round must reach, and when it began
   Index round_target;
   Millis round_start = 0;
   bool caught_up = false;
@@ -60,7 +60,7 @@ struct Progress {
     probe_in_flight = false;
     clear_in_flight();
   }
-  // `next`: one past what the follower is believed to hold; a wrong belief is refused and ends in a probe.
+  // `next`: one past what the follower is believed to hold; if that is wrong, the follower refuses and a probe follows.
   void become_replicate(Index next) {
     state = ProgressState::replicate;
     next_index = std::max(next, match_index + 1);
@@ -76,7 +76,7 @@ struct Progress {
     ask_offset();
     clear_in_flight();
   }
-  // Nothing that is under way counts any more.
+  // Whatever is in flight no longer counts.
   void ask_offset() {
     offset_known = false;
     chunk_in_flight = false;

@@ -1,6 +1,6 @@
-// Counting over the voters of a configuration: how many of them do something, whether they are a quorum, what a quorum
-// has reached, and how many may fail. The only place where that is counted; learners never count. Owns nothing, knows
-// no protocol. Used by the core for votes, commit, reads and contact, by the node for what it tells operators.
+// Counts the voters of a configuration: how many satisfy a predicate, whether they are a quorum, what a quorum has
+// reached, and how many may fail. The only place that counts them; learners never count. Owns nothing, knows no
+// protocol. The core uses it for votes, commit, reads and contact, the node for what it tells operators.
 #pragma once
 
 #include <algorithm>
@@ -15,7 +15,7 @@
 
 namespace wh::raft {
 
-// How many voters there are of which `does`, a predicate of a Member, is true.
+// The number of voters for which `does`, a predicate of a Member, is true.
 template <typename Does>
 [[nodiscard]] size_t count_voters(const Configuration& configuration, const Does& does) {
   size_t count = 0;
@@ -24,18 +24,18 @@ template <typename Does>
   return count;
 }
 
-// Whether those are a quorum. Of no voters none is.
+// Whether those are a quorum; never with no voters.
 template <typename Does>
 [[nodiscard]] bool quorum_of(const Configuration& configuration, const Does& does) {
   return count_voters(configuration, does) >= configuration.quorum();
 }
 
-// The highest value that `needed` voters, by default a quorum, have reached: `value` says of a Member how far it is. A
-// value that was never reached, T{}, where there are not so many voters.
+// The highest value that `needed` voters, by default a quorum, have reached; `value` says how far a Member is. T{},
+// which stands for "never reached", when there are fewer voters.
 template <typename Value>
 [[nodiscard]] auto reached_by(const Configuration& configuration, size_t needed, const Value& value) {
   using T = std::decay_t<decltype(value(configuration.members().front()))>;
-  constexpr size_t kUsual = 16;  // no cluster of a usual size costs an allocation
+  constexpr size_t kUsual = 16;  // clusters of a usual size need no allocation
   std::array<T, kUsual> few{};
   std::vector<T> many;
   if (configuration.members().size() > kUsual) many.resize(configuration.members().size());
@@ -52,7 +52,7 @@ template <typename Value>
   return reached_by(configuration, configuration.quorum(), value);
 }
 
-// How many of `answering` voters may fail, one after the other, before the rest are no quorum.
+// How many of `answering` voters may fail, one after the other, while the rest is still a quorum.
 [[nodiscard]] inline size_t may_fail(const Configuration& configuration, size_t answering) {
   return answering > configuration.quorum() ? answering - configuration.quorum() : 0;
 }

@@ -13,8 +13,8 @@
 namespace wh::raft {
 namespace {
 
-// A jump of terms above the first is believed once in the second, as a server that was away for long needs one: so it
-// takes who lies years to use up the numbers.
+// A term more than kFarTerm above ours is believed at most once in kFarTermEvery ms: a server that was away for long
+// needs one such jump, and a liar needs years to use up the numbers.
 constexpr uint64_t kFarTerm = uint64_t{1} << 16;
 constexpr Millis kFarTermEvery = 1'000;
 
@@ -22,7 +22,7 @@ Term term_of(const MessageBody& body) {
   return std::visit([](const auto& message) { return message.term; }, body);
 }
 
-// A question about, or the granting of, a term that nobody is in yet (thesis 9.6).
+// A pre-vote request or grant speaks of a term that nobody is in yet (thesis 9.6).
 bool speaks_of_future_term(const MessageBody& body) {
   if (const auto* request = std::get_if<RequestVote>(&body)) return request->pre_vote;
   if (const auto* reply = std::get_if<RequestVoteReply>(&body)) return reply->pre_vote && reply->granted;
@@ -46,7 +46,7 @@ Raft::Raft(Options options, Recovered recovered, uint64_t seed, Millis now)
   WH_ASSERT(options_.self, "a server needs an id");
   WH_ASSERT(log_.base_index() <= commit_index_, "the log begins behind the snapshot");
   reset_election_timer(now);
-  // Alone there is nobody to wait for.
+  // The only voter has no leader to wait for.
   if (is_voter() && configuration().quorum() == 1) election_deadline_ = now;
 }
 
@@ -70,7 +70,7 @@ void Raft::step(Millis now, Input input) {
                    } else if ((uncommitted_bytes_ + in.payload.size() > options_.max_uncommitted_bytes &&
                                uncommitted_bytes_ > 0) ||
                               appended_bytes_ - synced_bytes_ > options_.max_uncommitted_bytes) {
-                     // Followers may commit faster than this disk syncs: its backlog is bounded too.
+                     // Followers may commit faster than this disk syncs: its backlog has a limit too.
                      result.refusal = Refusal::overloaded;
                    } else {
                      append_as_leader(now, in.kind, std::move(in.payload));
@@ -103,7 +103,7 @@ void Raft::on_tick(Millis now) {
   if (WH_MUTANT(idle_leader_appends) && role_ == Role::leader) append_as_leader(now, EntryKind::noop, {});
 }
 
-// One entry point for every message, one look at its term before anything else (HAZARDS A4, B12).
+// The one entry point of every message; it checks the term before anything else (HAZARDS A4, B12).
 void Raft::on_receive(Millis now, NodeId from, MessageBody& body) {
   if (from == options_.self || !from) return;
   if (auto* beat = std::get_if<AppendEntries>(&body);
@@ -114,7 +114,8 @@ void Raft::on_receive(Millis now, NodeId from, MessageBody& body) {
   if (std::string why = impossible(from, body); !why.empty()) return report_violation(from, std::move(why));
   if (term > current && !speaks_of_future_term(body)) {
     if (const auto* request = std::get_if<RequestVote>(&body); request != nullptr && sticks_to_leader(now, *request)) {
-      // Neither the vote nor the term: whoever hears from a leader is not disturbed (thesis 4.2.3).
+      // Grants no vote and keeps the term: a candidate does not disturb a server that hears from a leader (thesis
+      // 4.2.3).
       send(from, RequestVoteReply{.term = current});
       return;
     }
@@ -128,7 +129,7 @@ void Raft::on_receive(Millis now, NodeId from, MessageBody& body) {
     become_follower(now, term, from_leader ? from : kNobody);
   } else if (term < current && !(WH_MUTANT(older_reply_counts) && std::holds_alternative<AppendEntriesReply>(body)) &&
              !(WH_MUTANT(older_vote_counts) && std::holds_alternative<RequestVoteReply>(body))) {
-    // A sender with an older term learns the newer one; replies of older terms are ignored.
+    // A sender in an older term learns the newer one; replies of older terms are ignored.
     if (const auto* request = std::get_if<RequestVote>(&body)) {
       if (!WH_MUTANT(older_candidate_unanswered))
         send(from, RequestVoteReply{.term = current, .pre_vote = request->pre_vote});
@@ -175,7 +176,7 @@ void Raft::become_follower(Millis now, Term term, NodeId leader) {
   if (new_term) set_term(term);
   if (new_term || leader != leader_) {
     verified_index_ = commit_index_;
-    last_read_round_ = 0;  // rounds are numbered anew by each leader (HAZARDS E3)
+    last_read_round_ = 0;  // each leader numbers rounds anew (HAZARDS E3)
     newest_sent_at_ = 0;
   }
   role_ = Role::follower;
@@ -198,7 +199,8 @@ void Raft::step_down(Millis now, StepDownCause cause, const std::string& why) {
 
 void Raft::on_disk_stalled(Millis now, bool stalled) {
   disk_stalled_ = stalled;
-  // It would campaign on the answers that come, unheard until the disk is back, and then depose whoever leads by then.
+  // A pre-candidate would campaign once its pre-votes arrive. Nobody would hear of that until the disk recovers, and
+  // the campaign would then depose whoever leads.
   if (disk_stalled_ && role_ == Role::pre_candidate) {
     logf(LogLevel::notice, "the election for term %lu is given up: the disk does not finish a sync",
          next(hard_state_.current_term).value);
@@ -228,8 +230,8 @@ void Raft::become_leader(Millis now) {
   if (!WH_MUTANT(no_noop)) append_as_leader(now, EntryKind::noop, {});
 }
 
-// It goes on from the log's last by this server's monotonic clock. Below kLimit, as all that is sent: at the end of its
-// numbers time stands still.
+// Stamps go on from the log's last stamp by this server's monotonic clock. They stay below kLimit, as all numbers sent
+// do: there, time stands still.
 Millis Raft::stamp(Millis now) const {
   now = std::max(now, leader_since_);
   return std::min(std::max(log_.last_time_ms(), stamp_base_ + (now - leader_since_)), kLimit - 1);
@@ -266,7 +268,7 @@ void Raft::on_persisted(Millis now, uint64_t ticket) {
   const bool moved = durable > durable_index_;
   durable_index_ = durable;
   if (votes_unsent_ && own_vote_ticket_ != 0 && own_vote_ticket_ <= ticket) {
-    // The vote for oneself is a promise like any other: it counts once it is on the disk (HAZARDS A1, A20).
+    // The vote for itself is a promise like any other: it counts once it is on the disk (HAZARDS A1, A20).
     votes_unsent_ = false;
     if (is_voter()) votes_.insert(options_.self);
     reset_election_timer(now);
@@ -311,8 +313,8 @@ Output Raft::take_output(Millis now) {
   return output;
 }
 
-// Gathers what must reach the disk under one ticket, and holds every message back that speaks for a term or vote which
-// is not there yet. Acknowledgements of entries need no holding: they carry the durable index.
+// Gathers everything to persist under one ticket, and holds back every message that depends on a term or vote not yet
+// on the disk. Acknowledgements of entries are not held back: they carry the durable index.
 void Raft::persist_and_release(Output& output) {
   const bool appended = unstable_from_ <= log_.last_index();
   if (hard_state_dirty_ || appended || install_) {
@@ -351,7 +353,7 @@ Millis Raft::next_deadline() const {
   Millis deadline = transfer_ ? transfer_->deadline : kNever;
   for (const auto& [id, progress] : progress_) {
     deadline = std::min(deadline, progress.last_sent + options_.heartbeat_interval_ms);
-    // Everything that the rate allows has gone; this chunk waits.
+    // The rate is used up, and the next chunk waits for it.
     if (progress.state == ProgressState::snapshot && progress.offset_known && !progress.chunk_in_flight &&
         progress.snapshot_offset < progress.snapshot.size)
       deadline = std::min(deadline, (snapshot_free_at_us_ / 10'000 + 1) * 10);

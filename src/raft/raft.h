@@ -1,7 +1,7 @@
 // The consensus core: values in, values out. No I/O, no clock, no threads; the same options, state, seed and inputs
-// give the same outputs everywhere. node/ drives it: step() any number of inputs, then take_output() once, and obey the
-// order that Output states. Implemented by idea: raft.cc (inputs, roles, outputs), election.cc, replication.cc,
-// membership.cc, reads.cc, snapshots.cc, impossible.cc (what no member can send).
+// give the same outputs everywhere. node/ drives it: step() any number of inputs, then take_output() once, and carry
+// the Output out in the order it states. Split by idea: raft.cc (inputs, roles, outputs), election.cc, replication.cc,
+// membership.cc, reads.cc, snapshots.cc, impossible.cc (what no correct member can send).
 #pragma once
 
 #include <cstdint>
@@ -25,17 +25,17 @@ namespace wh::raft {
 struct Options {
   NodeId self;
   uint32_t heartbeat_interval_ms = 50;
-  uint32_t election_timeout_ms = 500;         // drawn from one to two times this
-  uint64_t max_append_bytes = 1 << 20;        // entries in one AppendEntries (at least one goes)
+  uint32_t election_timeout_ms = 500;         // timeouts are random, one to two times this
+  uint64_t max_append_bytes = 1 << 20;        // entries in one AppendEntries (at least one is sent)
   size_t max_in_flight_messages = 64;         // per follower
   uint64_t max_in_flight_bytes = 8 << 20;     // per follower
-  uint64_t max_uncommitted_bytes = 64 << 20;  // beyond it a proposal is refused as overloaded
+  uint64_t max_uncommitted_bytes = 64 << 20;  // above it, proposals are refused as overloaded
   uint64_t log_cache_bytes = 16 << 20;
-  uint64_t trailing_entries = 10'000;  // kept behind a snapshot for followers that are a little behind
-  // Kept for a follower that is far behind, but is getting on: this, and as much as the snapshot it is sent is large.
+  uint64_t trailing_entries = 10'000;  // kept below a snapshot for followers that lag a little
+  // Log kept for a follower that is far behind but makes progress: this much plus the size of the snapshot it is sent.
   uint64_t held_log_bytes = 256 << 20;
   uint64_t max_chunk_bytes = 1 << 20;  // of a snapshot, in one message
-  uint64_t snapshot_rate = 0;          // bytes a second of snapshots to all followers together; 0: no limit
+  uint64_t snapshot_rate = 0;          // bytes a second, for all followers together; 0: no limit
   uint64_t max_apply_bytes = 4 << 20;  // committed entries handed out by one Output
 };
 
@@ -45,17 +45,17 @@ struct PartOfSnapshot {
   uint64_t next_offset = 0;
 };
 
-// The state that survived the restart.
+// The state that the storage recovered.
 struct Recovered {
   HardState hard_state;
   Log::Recovered log;
   std::optional<SnapshotMeta> snapshot;    // applied by the owner before the first step
-  std::optional<PartOfSnapshot> incoming;  // of a transfer that may go on
+  std::optional<PartOfSnapshot> incoming;  // part of a transfer that may resume
 };
 
 // --- inputs
 
-struct Tick {};  // the time of next_deadline came, and what had arrived by then was stepped: an election may begin
+struct Tick {};  // next_deadline has come and all messages that arrived by then are stepped: an election may begin
 struct Receive {
   NodeId from;
   MessageBody body;
@@ -65,8 +65,8 @@ struct Propose {
   Bytes payload;
   EntryKind kind = EntryKind::command;  // or version
 };
-// One change of membership; refused unless it is one at a time and an entry of the leader's own term is committed
-// (thesis 4.1; the bug of 2015: HAZARDS D1).
+// One change of membership. Refused while another is uncommitted, and until an entry of the leader's own term is
+// committed (thesis 4.1; the bug of 2015: HAZARDS D1).
 struct ProposeConfiguration {
   uint64_t token;
   Configuration configuration;
@@ -78,32 +78,32 @@ struct ReadIndex {
 struct Persisted {
   uint64_t ticket;
 };
-// A sync has been under way for longer than an election timeout (or no longer is): HAZARDS C9.
+// A sync has been running for longer than an election timeout, or no longer is (HAZARDS C9).
 struct DiskStalled {
   bool stalled;
 };
-// The disk has no room for more data (or has again): others should rather lead. Nothing about safety depends on it.
+// The disk has no room for more data, or has room again: another server should lead. Safety does not depend on it.
 struct DiskLow {
   bool low;
 };
-// The storage holds a snapshot of this node's own making; the log behind it may go.
+// The storage holds a snapshot that this node took; the log up to it may be removed.
 struct SnapshotTaken {
   SnapshotMeta meta;
 };
-// A snapshot from the leader is complete in the storage and loaded beside the state; the core decides whether it still
-// counts.
+// The storage has all of a snapshot from the leader, and it is loaded beside the state; the core decides whether it
+// still counts.
 struct SnapshotReceived {
   SnapshotMeta meta;
 };
-// The storage wrote a chunk of the leader's snapshot (ok), or threw the whole file away because it did not verify.
+// The storage wrote a chunk of the leader's snapshot (ok), or discarded the whole file because it failed verification.
 struct ChunkStored {
   SnapshotMeta meta;
   uint64_t next_offset;
   bool ok;
-  bool no_room = false;  // thrown away for want of room: not answered, the leader asks again later
+  bool no_room = false;  // discarded for lack of room: not answered, the leader asks again later
 };
 struct EntriesLoaded {
-  std::vector<Entry> entries;  // contiguous, the first asked for in front; empty: the storage no longer has them
+  std::vector<Entry> entries;  // contiguous, beginning with the first asked for; empty: the storage no longer has them
   Index first;
 };
 // The answer to Output::chunks_wanted.
@@ -113,10 +113,10 @@ struct ChunkLoaded {
   uint64_t offset;
   Bytes data;
   bool done;
-  bool ok;  // false: that snapshot is gone
+  bool ok;  // false: that snapshot no longer exists
 };
 struct PeerConnected {
-  NodeId id;  // messages sent before may be lost: back to one probe (HAZARDS B11)
+  NodeId id;  // messages sent before may be lost: go back to one probe (HAZARDS B11)
 };
 // The peer's connection died and the address refuses a new one: its process is gone.
 struct PeerLost {
@@ -127,13 +127,13 @@ struct TransferLeadership {
   NodeId to;
 };
 // A member of this cluster says that as of this committed entry this server is removed. Believed unless this server's
-// own log names it later than that.
+// own log names it at a later position.
 struct ToldRemoved {
   Position as_of;
-  NodeId by;  // while a leader is heard, only its own word counts; nobody: not known who said it
+  NodeId by;  // a leader that is heard is the only one believed; nobody: unknown who said it
 };
-// What became of Output::acknowledged_lost or acknowledged_missing: it is not so, and the process goes on as if it had
-// not been said.
+// The verdict on Output::acknowledged_lost or acknowledged_missing: nothing was lost, and the process goes on as if the
+// leader had not said so.
 struct LossJudged {};
 
 using Input = std::variant<Tick, Receive, Propose, ProposeConfiguration, ReadIndex, Persisted, DiskStalled, DiskLow,
@@ -146,27 +146,27 @@ enum class Refusal : uint8_t {
   none,
   not_leader,       // certainly not appended
   overloaded,       // too much in flight; certainly not appended
-  change_pending,   // another change of membership is not committed yet, or nothing of this term is: try again
-  bad_change,       // not a single-server change, or no voter would be left
-  cannot_transfer,  // the target is no voter, or lags, or another transfer is under way
+  change_pending,   // another change, or this term's first entry, is not committed yet: try again
+  bad_change,       // not a single-server change, or it would leave no voter
+  cannot_transfer,  // the target is no voter, or lags, or another transfer is running
 };
 
 struct Proposed {
   uint64_t token;
   Refusal refusal = Refusal::none;
   Term term;    // of the entry
-  Index index;  // of the entry; committed when exactly this (term, index) is handed out as committed
+  Index index;  // of the entry; it is committed when this very (term, index) is handed out as committed
 };
 
 struct ReadReady {
   uint64_t token;
-  bool ok;      // false: no leader confirmed it; nothing was read
+  bool ok;      // false: no leader confirmed it; do not read
   Index index;  // serve the read once this much is applied
 };
 
 struct InstallState {
   SnapshotMeta meta;
-  bool keep_suffix;  // the log behind meta.index agrees with it and stays (Figure 13, rule 6); else all of it goes
+  bool keep_suffix;  // the log agrees at meta.index, so later entries stay (Figure 13, rule 6); else the whole log goes
 };
 
 struct ChunkWanted {
@@ -176,7 +176,7 @@ struct ChunkWanted {
   uint64_t max_bytes;
 };
 
-// A chunk of the leader's snapshot, to be written at its offset; offset 0 begins a new file.
+// A chunk of the leader's snapshot to be written at its offset; offset 0 begins a new file.
 struct ChunkReceived {
   SnapshotMeta meta;
   uint64_t offset;
@@ -191,14 +191,14 @@ struct LoadEntries {
 
 struct TransferDone {
   uint64_t token;
-  bool ok;    // leadership went into a newer term
+  bool ok;    // a newer term began after the target was told
   bool sent;  // the target was told: it may still win
 };
 
-// A message that no correct member can send. Nothing of it was acted on: whoever sent it is ill, or lies.
+// A message that no correct member can send. Nothing of it was acted on: the sender is faulty, or lies.
 struct Violation {
   NodeId from;
-  std::string what;  // for people: what was wrong with it
+  std::string what;  // for people: what is wrong with it
 };
 
 struct HeldOutbound {
@@ -206,8 +206,8 @@ struct HeldOutbound {
   Outbound outbound;
 };
 
-// To be carried out in this order: install, append and hard_state are one transaction under persist_ticket; send_now
-// may leave before it; each send_after_persist leaves once its ticket is on the disk; committed is applied in order.
+// Carry it out in this order: install, append and hard_state are one transaction under persist_ticket; send_now may
+// leave before it; each send_after_persist leaves once its ticket is on the disk; apply committed in order.
 struct Output {
   std::optional<HardState> hard_state;
   std::optional<InstallState> install;
@@ -223,15 +223,15 @@ struct Output {
   std::optional<LoadEntries> load;
   std::optional<Index> compact;  // log rows up to this index may be removed
   std::vector<TransferDone> transfers;
-  // Who leads says that this node acknowledged entries up to here, and its log ends before: an older copy of its disk,
-  // or entries that it never synced, or a lie. Until LossJudged, or until it holds them again or what a later leader
-  // had of them, it neither votes nor campaigns.
+  // The leader says that this node acknowledged entries up to here, but its log ends before: its disk is an older copy,
+  // or it never synced them, or the leader lies. The node neither votes nor campaigns until LossJudged, or until it
+  // holds those entries again or an entry of a later leader.
   std::optional<Index> acknowledged_lost;
-  // The same, said since the first acknowledgement of this process life: it is of an earlier life's, which reached the
-  // leader late, or a lie.
+  // The same, said after this process's first acknowledgement: an acknowledgement of an earlier process life reached
+  // the leader late, or the leader lies.
   std::optional<Index> acknowledged_missing;
-  std::vector<Violation> violations;  // one for each sender at most: its connection should be closed
-  bool more = false;                  // committed entries were held back by max_apply_bytes: call again
+  std::vector<Violation> violations;  // at most one for each sender; close its connection
+  bool more = false;                  // max_apply_bytes held back committed entries: call again
   Millis next_deadline = kNever;      // step a Tick then
 };
 
@@ -241,18 +241,18 @@ struct PeerStatus {
   Index match_index;
   Millis last_contact;
   ProgressState state;
-  bool no_room;  // its disk has no room for more data, it says
+  bool no_room;  // it says that its disk has no room for more data
   // In state snapshot:
   Index snapshot_index;
   uint64_t snapshot_offset = 0;  // how much of it the follower has
   uint64_t snapshot_size = 0;
 };
 
-// Of snapshots to followers, since this process began.
+// Counts of snapshots sent to followers since this process began.
 struct SnapshotCounters {
   uint64_t begun = 0;
-  uint64_t resumed = 0;    // went on where they broke off
-  uint64_t restarted = 0;  // had to begin anew: the follower had lost what it had, or the snapshot was gone
+  uint64_t resumed = 0;    // continued where they broke off
+  uint64_t restarted = 0;  // begun anew: the follower had lost its part, or the snapshot was gone
   uint64_t finished = 0;
   uint64_t bytes = 0;
 };
@@ -276,32 +276,33 @@ class Raft {
   [[nodiscard]] const Configuration& configuration() const { return log_.configuration(); }
   [[nodiscard]] const std::optional<SnapshotMeta>& snapshot() const { return snapshot_; }
   [[nodiscard]] std::vector<PeerStatus> peers() const;
-  // When a peer was heard last, of those that a leader follows; nothing for another.
+  // When a follower was last heard (leader only); nothing for any other server.
   [[nodiscard]] std::optional<Millis> last_contact(NodeId id) const;
-  // Leader only: an entry of its own term is committed, so it knows all that was committed before (thesis 6.4).
+  // Leader only: an entry of its own term is committed, so it knows everything committed before (thesis 6.4).
   [[nodiscard]] bool leads_for_certain() const;
   [[nodiscard]] bool change_pending() const { return log_.configuration_index() > commit_index_; }
-  // It was told that it acknowledged entries that it lacks, lacks them still, and LossJudged has not come.
+  // The leader said that this server acknowledged entries that it lacks; it still lacks them, and LossJudged has not
+  // come.
   [[nodiscard]] bool looks_into_loss() const { return owed_.has_value(); }
   // Leader only: the stamp that an entry appended now would get.
   [[nodiscard]] Millis stamp(Millis now) const;
   [[nodiscard]] bool transferring() const { return transfer_.has_value(); }
-  // This process is about to end: that it leads no longer is no trouble. Only for what the log says.
+  // This process is about to end, so stepping down is no trouble. Affects the log's wording only.
   void set_leaving() { leaving_ = true; }
-  // The cluster goes on without this server, for certain: by its own log, or by what a member said. It starts no
-  // election. Ends when a later configuration names it again.
+  // The cluster certainly goes on without this server: its own log says so, or a member said so. It starts no election.
+  // Ends when a later configuration names it again.
   [[nodiscard]] bool removed() const;
-  // Up to where this log is known to be the cluster's.
+  // The position of the last entry that this server knows to be committed.
   [[nodiscard]] Position committed_position() const;
-  // Up to where this log says that this server is a member; zero when it does not.
+  // The last position at which this server's log names it as a member; zero when it does not.
   [[nodiscard]] Position member_as_of() const;
   [[nodiscard]] bool disk_low() const { return disk_low_; }
   [[nodiscard]] uint64_t elections() const { return elections_; }
   [[nodiscard]] const ElectionFigures& election_figures() const { return election_figures_; }
-  // The snapshot that is being sent to somebody who is getting on, or null: the storage must keep it. One at a time, as
-  // another follower that needs one is sent the same.
+  // The snapshot being sent to a follower that makes progress, or null; the storage must keep it. There is only one:
+  // the next follower that needs a snapshot is sent the same.
   [[nodiscard]] const SnapshotMeta* snapshot_in_transfer(Millis now) const;
-  // What there is of a snapshot that a leader sends; null: nothing that is still needed.
+  // The received part of a leader's snapshot; null when there is none or it is no longer needed.
   [[nodiscard]] const PartOfSnapshot* incoming_snapshot() const {
     return incoming_ && incoming_->meta.index > commit_index_ ? &*incoming_ : nullptr;
   }
@@ -318,13 +319,13 @@ class Raft {
  private:
   struct Ticket {
     uint64_t number;
-    Index last_index;  // lowered by a truncation: what the ticket makes durable of today's log
+    Index last_index;  // up to here the ticket makes the log durable; a truncation lowers it
     bool hard_state;
-    uint64_t appended_bytes;  // as of the ticket
+    uint64_t appended_bytes;  // when the ticket was issued
   };
   struct PendingRead {
     uint64_t token;
-    NodeId from;  // a follower's, or our own
+    NodeId from;  // the follower that asked, or this server
     uint64_t round;
     Index index;
   };
@@ -340,7 +341,7 @@ class Raft {
   void on_receive(Millis now, NodeId from, MessageBody& body);
   void on_persisted(Millis now, uint64_t ticket);
   void become_follower(Millis now, Term term, NodeId leader);
-  // A leader's own decision; in the same term, and logged with its cause.
+  // The leader's own decision, within its term; logged with its cause.
   void step_down(Millis now, StepDownCause cause, const std::string& why);
   void on_disk_stalled(Millis now, bool stalled);
   void become_leader(Millis now);
@@ -349,13 +350,13 @@ class Raft {
   void set_commit_index(Index index);
   void emit_committed(Output& output);
   void send(NodeId to,
-            MessageBody body);  // leaves at once, or once the unsynced term and vote it speaks for are on disk
+            MessageBody body);  // held back while a term or vote that it depends on is unsynced
   void persist_and_release(Output& output);
   [[nodiscard]] Millis next_deadline() const;
   [[nodiscard]] bool is_voter() const { return configuration().is_voter(options_.self); }
 
   // impossible.cc
-  // What of it no correct member can send, for people; empty when one can.
+  // What in it no correct member can send, for people; empty when there is no such thing.
   [[nodiscard]] std::string impossible(NodeId from, const MessageBody& body) const;
   [[nodiscard]] std::string second_leader(NodeId from, Term term) const;
   [[nodiscard]] std::string contradicts_log(NodeId from, Term term, Index index, Term index_term) const;
@@ -442,8 +443,8 @@ class Raft {
   std::optional<SnapshotMeta> snapshot_;
   Role role_ = Role::follower;
   NodeId leader_;
-  NodeId term_leader_;      // who leads the current term, once it was heard; outlives leader_, which falls silent
-  Millis far_term_at_ = 0;  // when a term far above this server's was last believed
+  NodeId term_leader_;      // the current term's leader once heard; kept when leader_ is cleared
+  Millis far_term_at_ = 0;  // when a far higher term was last believed
   Index commit_index_;
   Index emitted_index_;
 
@@ -451,56 +452,56 @@ class Raft {
   uint64_t next_ticket_ = 1;
   std::deque<Ticket> tickets_;
   Index durable_index_;
-  Index unstable_from_;            // lowest index not yet handed out for appending; last_index + 1 when nothing is
+  Index unstable_from_;            // lowest index not yet handed out for appending; last_index + 1: none
   bool hard_state_dirty_ = false;  // changed since the last Output
   std::optional<InstallState> install_;
   bool disk_stalled_ = false;
   bool disk_low_ = false;
 
   // follower
-  Millis last_leader_contact_ = 0;  // an AppendEntries or InstallSnapshot of this term; 0: none in this term
-  Index verified_index_;            // the log is known to equal the current leader's up to here
+  Millis last_leader_contact_ = 0;  // when this term's leader was last heard; 0: not in this term
+  Index verified_index_;            // up to here the log is known to equal the current leader's
   Millis last_append_reply_ = 0;
   uint64_t last_read_round_ = 0;
   bool acknowledgement_due_ = false;
-  bool acknowledged_ = false;     // anything, in this process life
-  std::optional<Position> owed_;  // said to be acknowledged in that term and not here, as long as that is not judged
-  Millis newest_sent_at_ = 0;     // of the leader's newest message, by its clock; and when that came, by ours
+  bool acknowledged_ = false;     // whether this process acknowledged anything
+  std::optional<Position> owed_;  // acknowledged in that term, the leader says, but missing here; until judged
+  Millis newest_sent_at_ = 0;     // the leader's newest message: sent by its clock, received by ours
   Millis newest_received_at_ = 0;
-  NodeId lost_leader_;  // PeerLost named it and nothing was heard from it since
+  NodeId lost_leader_;  // PeerLost named it, and it was not heard since
   std::optional<PartOfSnapshot> incoming_;
-  size_t chunks_unstored_ = 0;  // handed to the storage, and not answered
+  size_t chunks_unstored_ = 0;  // handed to the storage, not yet reported back
 
   // elections
   Millis election_deadline_ = 0;
   std::set<NodeId> votes_;
-  bool votes_unsent_ = false;  // own term and vote are not on the disk yet; the timer starts when they are
+  bool votes_unsent_ = false;  // own term and vote are not on the disk yet; the timer starts once they are
   uint64_t own_vote_ticket_ = 0;
   uint64_t elections_ = 0;
-  bool heard_leader_ = false;  // any, since the start
+  bool heard_leader_ = false;  // any leader, since the start
   ElectionFigures election_figures_;
 
   Position told_removed_;  // the newest ToldRemoved; zero: none
 
   // leader
-  std::map<NodeId, Progress> progress_;  // of the members, and of who is being removed until that is committed
+  std::map<NodeId, Progress> progress_;  // of members, and of a server being removed until that is committed
   Index term_start_index_;               // the no-op of this term
   Millis leader_since_ = 0;
-  Millis stamp_base_ = 0;  // of the stamps, when leadership began
-  Millis heard_time_ = 0;  // the highest that a leader said
+  Millis stamp_base_ = 0;  // the base of this term's stamps
+  Millis heard_time_ = 0;  // the highest time_ms that a leader sent
   uint64_t uncommitted_bytes_ = 0;
-  uint64_t appended_bytes_ = 0;         // by this process as a leader, ever
+  uint64_t appended_bytes_ = 0;         // ever, by this process as a leader
   uint64_t synced_bytes_ = 0;           // of those, on its own disk
-  uint64_t read_round_ = 0;             // grows for ever within a term
+  uint64_t read_round_ = 0;             // only grows within a term
   std::vector<PendingRead> new_reads_;  // wait for this turn's round
   std::deque<PendingRead> reads_;       // wait for their round's echoes
-  std::map<NodeId, size_t> reads_of_;   // how many of both are a follower's
+  std::map<NodeId, size_t> reads_of_;   // how many of both each follower asked
   std::optional<Transfer> transfer_;
   bool leaving_ = false;
-  uint64_t snapshot_free_at_us_ = 0;  // the rate allows the next chunk from then on
+  uint64_t snapshot_free_at_us_ = 0;  // when the rate allows the next chunk
   SnapshotCounters snapshot_counters_;
 
-  // follower reads: none kept here; the node asks again with new tokens when the leader changes.
+  // Follower reads are not kept here; the node asks again with new tokens when the leader changes.
 
   Millis last_step_ = 0;
   std::optional<LoadEntries> loading_;

@@ -8,8 +8,8 @@
 
 namespace wh::raft {
 namespace {
-// A follower asks once a turn for all its readers, and again after an election timeout: the leader keeps so many of its
-// questions.
+// A follower asks once a turn for all its readers, and again after an election timeout: the leader keeps this many of
+// its requests.
 constexpr size_t kMaxReadsOfFollower = 4'096;
 }  // namespace
 
@@ -33,7 +33,8 @@ void Raft::on_read_index_reply(const ReadIndexReply& reply) {
   out_.reads.push_back({reply.token, reply.ok, reply.index});
 }
 
-// Reads wait until an entry of this term is committed: before that the leader may not know what is (HAZARDS E2).
+// Reads wait until an entry of this term is committed: until then the leader may not know the commit index (HAZARDS
+// E2).
 void Raft::open_read_round() {
   if (!new_reads_.empty() && (leads_for_certain() || WH_MUTANT(read_without_noop))) {
     if (!WH_MUTANT(read_joins_running_round) || reads_.empty()) ++read_round_;
@@ -44,7 +45,7 @@ void Raft::open_read_round() {
     }
     new_reads_.clear();
   }
-  confirm_reads();  // also as a change of membership may have made the quorum smaller
+  confirm_reads();  // also because a membership change may have made the quorum smaller
 }
 
 void Raft::confirm_reads() {

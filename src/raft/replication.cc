@@ -13,7 +13,7 @@ namespace wh::raft {
 
 // --- the follower
 
-// The order within: verify, truncate, append, commit. Nothing below the commit index is ever touched.
+// In this order: verify, truncate, append, commit. Never touches anything at or below the commit index.
 void Raft::on_append_entries(Millis now, NodeId from, AppendEntries& message) {
   if (role_ != Role::follower) note_overtaken(from, hard_state_.current_term, true);
   if (role_ != Role::follower || leader_ != from) become_follower(now, hard_state_.current_term, from);
@@ -22,7 +22,7 @@ void Raft::on_append_entries(Millis now, NodeId from, AppendEntries& message) {
   newest_sent_at_ = message.sent_at;
   newest_received_at_ = now;
   reset_election_timer(now);
-  // Time goes on while nothing is appended. A jump that no cluster lives through is no time.
+  // Cluster time advances while nothing is appended. A jump longer than kMaxTimeStep is not believed.
   if (message.time_ms > heard_time_ && message.time_ms - log_.last_time_ms() <= kMaxTimeStep)
     heard_time_ = message.time_ms;
 
@@ -32,7 +32,7 @@ void Raft::on_append_entries(Millis now, NodeId from, AppendEntries& message) {
   }
 
   const Index prev = message.prev_log_index;
-  // What is at or below base_index is committed, and so the same everywhere.
+  // Entries at or below base_index are committed, so they are the same everywhere.
   const auto local = prev < log_.base_index() ? std::optional(message.prev_log_term) : log_.term_at(prev);
   if (!local || *local != message.prev_log_term) {
     AppendEntriesReply refusal{.term = hard_state_.current_term,
@@ -53,8 +53,8 @@ void Raft::on_append_entries(Millis now, NodeId from, AppendEntries& message) {
     if (entry.index <= log_.base_index()) continue;
     if (const auto mine = log_.term_at(entry.index)) {
       if (*mine == entry.term && !WH_MUTANT(truncate_unconditionally)) continue;
-      // The first conflict, and only that, truncates (HAZARDS B2). What was durable of the old suffix no longer is
-      // (B6).
+      // Only the first conflict truncates (HAZARDS B2). The dropped suffix is no longer durable (HAZARDS B6: a late
+      // sync of it must not acknowledge its replacement).
       WH_ASSERT(entry.index > commit_index_, "a committed entry is never truncated");
       log_.truncate_from(entry.index);
       const Index kept = entry.index - 1;
@@ -66,13 +66,13 @@ void Raft::on_append_entries(Millis now, NodeId from, AppendEntries& message) {
     log_.append(std::move(entry));
     appended = true;
   }
-  // Not our own last index: only what this leader has shown to be the same (HAZARDS B3).
+  // Not our own last index: only what this leader has shown to match (HAZARDS B3).
   const uint64_t count = message.entries.size();
   verified_index_ = std::max(verified_index_, prev + count);
   set_commit_index(
       std::min(message.leader_commit, WH_MUTANT(commit_to_own_last) ? log_.last_index() : verified_index_));
 
-  // What was appended is acknowledged once it is durable; a heartbeat and a read round are answered at once.
+  // Appended entries are acknowledged once durable; a heartbeat and a read round are answered at once.
   const bool new_round = message.read_round > last_read_round_;
   last_read_round_ = message.read_round;
   if (!appended || new_round || now >= last_append_reply_ + options_.heartbeat_interval_ms / 2)
@@ -93,15 +93,16 @@ void Raft::acknowledge_append(Millis now) {
                     .no_room = disk_low_});
 }
 
-// What this server was counted for is here again: all of it, or an entry of a later leader's, who was elected without
-// this server's vote, and so has of it what was committed.
+// The server holds again what it was counted for: all those entries, or an entry of a later leader's term. That leader
+// won without this server's vote, so its log has everything committed.
 void Raft::pay_what_is_owed() {
   if (!owed_) return;
   const Index held = std::min(verified_index_, durable_index_);
   if (held >= owed_->index || log_.term_at(held) > owed_->term) owed_.reset();
 }
 
-// What the leader takes from its clock to learn how long the way was: not for how long the disk made the answer wait.
+// The leader subtracts this from its clock to measure the round trip; it leaves out the time that the disk held the
+// reply back.
 Millis Raft::echo(Millis now) const { return newest_sent_at_ == 0 ? 0 : newest_sent_at_ + (now - newest_received_at_); }
 
 // --- the leader
@@ -123,8 +124,8 @@ void Raft::on_append_entries_reply(Millis now, NodeId from, const AppendEntriesR
     confirm_reads();
   }
   if (!reply.success) {
-    // It does not hold what it acknowledged (HAZARDS C5), and did not stop over it: its appendfsync may lose entries.
-    // It no longer counts for them, and is sent them again.
+    // The follower does not hold what it acknowledged (HAZARDS C5) and did not stop over it: its appendfsync may lose
+    // entries. It no longer counts for them, and the leader sends them again.
     if (p->match_index.value > 0 && reply.rejected_index == p->match_index && reply.conflict_term.value == 0 &&
         reply.conflict_index <= p->match_index) {
       logf(LogLevel::warning, "node %016lx acknowledged entries up to %lu and now ends before %lu: sending them again",
@@ -134,12 +135,13 @@ void Raft::on_append_entries_reply(Millis now, NodeId from, const AppendEntriesR
       p->next_index = std::max(reply.conflict_index, Index{1});
       return;
     }
-    // Late refusals say nothing new: in probe only the outstanding question counts, else nothing that already matched.
+    // Late refusals say nothing new: in probe only the reply to the outstanding question counts, otherwise nothing at
+    // or below match_index.
     if (p->state == ProgressState::snapshot || reply.rejected_index <= p->match_index) return;
     if (p->state == ProgressState::probe && reply.rejected_index != p->next_index - 1) return;
     if (reply.rejected_index >= p->next_index) return;
     // Skip whole terms: to our last entry whose term is not above the conflicting one, or to the follower's first of
-    // that term (section 5.3). Each step goes back by at least one, never to what is known to match.
+    // that term (section 5.3). Each step goes back by at least one, never below what is known to match.
     Index next = std::min(reply.conflict_index, reply.rejected_index);
     if (reply.conflict_term.value != 0) {
       const Index ours = log_.last_not_after_term(reply.conflict_term, reply.rejected_index - 1);
@@ -159,12 +161,12 @@ void Raft::on_append_entries_reply(Millis now, NodeId from, const AppendEntriesR
     end_snapshot(now, *p);
     p->become_replicate(p->match_index + 1);
   } else if (p->state == ProgressState::snapshot && p->match_index >= p->snapshot.index) {
-    // Installed, but meanwhile the log behind it was compacted: the next round sends a newer one (HAZARDS F7).
+    // Installed, but meanwhile the log after it was compacted: the next round sends a newer one (HAZARDS F7).
     end_snapshot(now, *p);
     p->become_probe();
   }
   advance_commit(now);
-  p = role_ == Role::leader ? progress_of(from) : nullptr;  // it may have been let go
+  p = role_ == Role::leader ? progress_of(from) : nullptr;  // advance_commit may have dropped it
   if (p != nullptr) tend_learner(now, *p);
 }
 
@@ -184,8 +186,8 @@ Index Raft::quorum_index() const {
   return std::max(index, others == 0 ? durable_index_ : std::min(durable_index_, reached_by(counted, others, match)));
 }
 
-// By counting only entries of the leader's own term are committed (section 5.4.2, Figure 8; HAZARDS B1), and only what
-// is durable counts, the leader's own part too (A20).
+// Counting commits only entries of the leader's own term (section 5.4.2, Figure 8; HAZARDS B1), and counts only durable
+// entries, the leader's own too (HAZARDS A20, commit before the own sync).
 void Raft::advance_commit(Millis now) {
   const Index index = quorum_index();
   if (index <= commit_index_) return;
@@ -196,7 +198,8 @@ void Raft::advance_commit(Millis now) {
   if (!configuration_committed) return;
   let_go_of_removed(now);
   if (is_voter()) return;
-  // The others learn of it from this last round, and need not wait for silence: whoever has most of the log takes over.
+  // This last round tells the others, so they need not wait for silence: the voter with the longest matching log takes
+  // over.
   broadcast(now);
   const Progress* heir = nullptr;
   for (const auto& [id, p] : progress_)
@@ -217,7 +220,7 @@ void Raft::replicate_to(Millis now, Progress& p) {
   const bool round_news = read_round_ > p.round_sent;
   if (p.state == ProgressState::snapshot) {
     if (heartbeat_due || round_news) {
-      // A heartbeat that cannot be refused: it stands on what is known to match, or on nothing.
+      // A heartbeat that cannot be refused: its prev is an index known to match, or 0.
       const Index prev = log_.term_at(p.match_index) ? p.match_index : Index{};
       send_append(now, p, prev, {});
     }
@@ -255,7 +258,7 @@ void Raft::replicate_to(Millis now, Progress& p) {
   if (!sent && (heartbeat_due || round_news || commit_news)) send_append(now, p, p.next_index - 1, {});
 }
 
-// Whether more entries may be under way to this follower.
+// Whether more entries may be in flight to this follower.
 bool Raft::may_send(const Progress& p) const {
   return WH_MUTANT(unbounded_in_flight) || (p.in_flight.size() < options_.max_in_flight_messages &&
                                             p.in_flight_bytes < std::min(options_.max_in_flight_bytes, p.pace.bytes()));
@@ -274,7 +277,7 @@ void Raft::send_append(Millis now, Progress& p, Index prev, std::vector<Entry> e
   if (p.state == ProgressState::replicate && !message.entries.empty()) {
     uint64_t bytes = 0;
     for (const Entry& entry : message.entries) bytes += cost(entry);
-    if (p.in_flight.empty()) p.moved_at = now;  // it had everything until now
+    if (p.in_flight.empty()) p.moved_at = now;  // until now it lacked nothing
     p.in_flight.push_back({message.entries.back().index, bytes});
     p.in_flight_bytes += bytes;
     p.next_index = message.entries.back().index + 1;
@@ -286,7 +289,7 @@ void Raft::send_append(Millis now, Progress& p, Index prev, std::vector<Entry> e
   send(p.id, std::move(message));
 }
 
-// A new connection: what was sent on the old one may be lost, so the follower is asked anew (HAZARDS B11).
+// On a new connection: messages sent on the old one may be lost, so the leader probes again (HAZARDS B11).
 void Raft::on_peer_connected(Millis now, NodeId id) {
   Progress* p = role_ == Role::leader ? progress_of(id) : nullptr;
   if (p == nullptr) return;
@@ -295,7 +298,7 @@ void Raft::on_peer_connected(Millis now, NodeId id) {
   p->last_sent = 0;
   p->pace = Pace{};
   if (p->state == ProgressState::snapshot && p->snapshot.index >= log_.base_index()) {
-    // It goes on with the same one; a newer one would have to begin anew.
+    // It resumes the same snapshot; a newer one would begin anew.
     p->ask_offset();
     p->moved_at = now;
   } else {
@@ -303,7 +306,7 @@ void Raft::on_peer_connected(Millis now, NodeId id) {
   }
 }
 
-// One load at a time; what is to be applied goes before what is to be sent.
+// One load at a time; entries to apply go before entries to send.
 void Raft::next_load() {
   if (loading_) return;
   if (emitted_index_ < commit_index_ && !log_.cached(emitted_index_ + 1)) {
@@ -321,7 +324,7 @@ void Raft::next_load() {
 
 void Raft::on_entries_loaded(Millis now, EntriesLoaded& loaded) {
   loading_.reset();
-  // The log may have changed while they were read: only what is still in it counts.
+  // The log may have changed during the load: only entries still in it count.
   while (!loaded.entries.empty() && (loaded.entries.back().index > durable_index_ ||
                                      log_.term_at(loaded.entries.back().index) != loaded.entries.back().term))
     loaded.entries.pop_back();

@@ -1,6 +1,6 @@
-// Snapshots and compaction: a follower whose next entry is gone gets the state in chunks (section 7, Figure 13), goes
-// on after a broken connection where it broke off, and finds the log behind the snapshot still there. The core decides
-// which chunk counts, how large it is and when it leaves; bytes are the storage's.
+// Snapshots and compaction: a follower whose next entry is compacted gets the state in chunks (section 7, Figure 13),
+// resumes after a broken connection, and finds the log after the snapshot still there. The core decides which chunk
+// counts, how large it is and when it leaves; the storage holds the bytes.
 #include <algorithm>
 #include <utility>
 #include <vector>
@@ -12,21 +12,21 @@
 
 namespace wh::raft {
 namespace {
-// Of these many election timeouts: no answer to a chunk means that it was lost; a follower that does not get on for so
-// long is not waited for.
+// In election timeouts. kLostAfter: a chunk without a reply for so long is lost. kGettingOn: a follower without
+// progress for so long is not waited for.
 constexpr Millis kLostAfter = 10;
 constexpr Millis kGettingOn = 60;
-// Unused rate is saved up for no longer than this.
+// Unused rate is saved up for at most this long.
 constexpr uint64_t kBurstUs = 50'000;
 constexpr uint64_t kLeastChunk = 4 << 10;
-// A leader sends a chunk once the one before is stored, or long after: so many wait for a slow disk, and no more.
+// A leader sends a chunk once the one before is stored, or long after. At most this many wait for a slow disk.
 constexpr size_t kMaxChunksUnstored = 8;
 }  // namespace
 
 // --- the leader
 
-// A follower that has got part of a snapshot, or some of the log, lately. While it loads what it has got whole, it only
-// has to answer.
+// Whether a follower lately received part of a snapshot or of the log. While it loads a complete snapshot, it only has
+// to answer.
 bool Raft::is_getting_on(Millis now, const Progress& p) const {
   const Millis timeout = options_.election_timeout_ms;
   const bool answers = now <= p.last_contact + 2 * timeout;
@@ -46,7 +46,7 @@ const SnapshotMeta* Raft::snapshot_in_transfer(Millis now) const {
 
 void Raft::start_snapshot(Millis now, Progress& p) {
   WH_ASSERT(snapshot_, "a log is compacted only behind a snapshot");
-  // What somebody else is being sent does too.
+  // A snapshot that another follower is being sent will do.
   const SnapshotMeta* other = snapshot_in_transfer(now);
   p.become_snapshot(other != nullptr ? *other : *snapshot_, now);
   ++snapshot_counters_.begun;
@@ -60,7 +60,7 @@ void Raft::end_snapshot(Millis now, Progress& p) {
        name_of(p.id).c_str(), p.snapshot.index.value, p.snapshot_sent, now - p.snapshot_start, p.snapshot.size);
 }
 
-// Who has waited longest goes first, so that a rate is shared.
+// The follower that waited longest goes first, so that followers share a rate.
 void Raft::want_chunks(Millis now) {
   std::vector<Progress*> waiting;
   for (auto& [id, p] : progress_)
@@ -70,11 +70,11 @@ void Raft::want_chunks(Millis now) {
   for (Progress* p : waiting) want_chunk(now, *p);
 }
 
-// One at a time for each follower: what else goes to it never stands behind more than that.
+// One chunk at a time for each follower: no other message ever waits behind more than that.
 void Raft::want_chunk(Millis now, Progress& p) {
   const bool silent = now >= p.chunk_sent + kLostAfter * options_.election_timeout_ms;
   if (p.offset_known && (p.chunk_in_flight || p.snapshot_offset >= p.snapshot.size)) {
-    // Lost; or it has everything and never matched.
+    // The chunk is lost; or the follower has everything and never matched.
     if (!silent) return;
     p.ask_offset();
   }
@@ -107,7 +107,7 @@ void Raft::offer_snapshot(Millis now, Progress& p) {
 void Raft::on_chunk_loaded(Millis now, ChunkLoaded& loaded) {
   Progress* p = role_ == Role::leader ? progress_of(loaded.to) : nullptr;
   if (p == nullptr || p->state != ProgressState::snapshot || p->snapshot.index != loaded.index) return;
-  // Asked for before it was known that something else is wanted.
+  // This chunk was asked for before the follower wanted another one.
   if (!p->offset_known || p->snapshot_offset != loaded.offset) return;
   if (!loaded.ok) {
     logf(LogLevel::notice, "the snapshot at index %lu is gone: %s is sent the one at index %lu instead",
@@ -132,7 +132,7 @@ void Raft::on_install_snapshot_reply(Millis now, NodeId from, const InstallSnaps
   if (!WH_MUTANT(transfer_is_no_contact)) p->last_contact = now;  // a follower in a transfer is alive (HAZARDS F11)
   if (p->state != ProgressState::snapshot || p->snapshot.index != reply.index) return;
   if (reply.installed) {
-    // Committed there but not yet on its disk: its next heartbeat answers say when it is.
+    // Committed there but not yet on its disk: its next heartbeat replies will acknowledge it.
     if (reply.match_index < p->snapshot.index) return;
     p->matched(reply.match_index, now);
     end_snapshot(now, *p);
@@ -141,14 +141,14 @@ void Raft::on_install_snapshot_reply(Millis now, NodeId from, const InstallSnaps
     return;
   }
   const uint64_t next = reply.next_offset;
-  // Known already: a second answer must not call forth a second chunk, and that a third answer, for ever.
+  // Known already: a duplicated reply must not cause a second chunk, whose reply causes a third, for ever.
   if (p->offset_known && next == p->snapshot_offset) return;
   if (!p->offset_known && next > 0 && next < p->snapshot.size) {
     ++snapshot_counters_.resumed;
     logf(LogLevel::notice, "going on with the snapshot at index %lu for %s at byte %lu of %lu", reply.index.value,
          name_of(p->id).c_str(), next, p->snapshot.size);
   } else if (next == 0 && p->snapshot_offset > 0) {
-    // It lost what it had, or refused the whole: then this one may have rotted here, and would be refused for ever.
+    // The follower lost its part, or refused the whole: then our copy may be corrupt, and would be refused for ever.
     ++snapshot_counters_.restarted;
     const bool newer = snapshot_->index > p->snapshot.index;
     logf(LogLevel::notice, "%s has nothing of the snapshot at index %lu any more: it is sent the one at index %lu",
@@ -171,21 +171,21 @@ void Raft::on_install_snapshot(Millis now, NodeId from, InstallSnapshot& message
   reset_election_timer(now);
   InstallSnapshotReply reply{.term = hard_state_.current_term, .index = message.meta.index};
   if (message.meta.index <= commit_index_ && !WH_MUTANT(older_snapshot_installed)) {
-    // Older than what is committed here (HAZARDS F3); and what is committed is the same everywhere.
+    // Older than what is committed here (HAZARDS F3); committed entries are the same everywhere.
     reply.installed = true;
     reply.match_index = std::min(commit_index_, durable_index_);
     send(from, reply);
     return;
   }
-  // Whoever sends more learns by the answers when there is room.
+  // No room: the replies for earlier chunks tell the sender when there is.
   if (chunks_unstored_ >= kMaxChunksUnstored) return;
-  // The same bytes may come from another leader, in another term, or by another life of this process.
+  // The same bytes may come from another leader, in another term, or in another life of this process.
   const bool same = incoming_ && (incoming_->meta == message.meta || WH_MUTANT(chunks_of_two_mixed));
   const bool offer = message.data.empty() && !message.done;
   if (!same && message.offset == 0 && !offer) incoming_ = PartOfSnapshot{message.meta, 0};
   if (offer || (!same && message.offset != 0) ||
       (message.offset != incoming_->next_offset && !WH_MUTANT(chunk_order_ignored))) {
-    // An offer, a chunk of something else, or one out of order (HAZARDS F4): say what is wanted next.
+    // An offer, a chunk of another snapshot, or one out of order (HAZARDS F4): say what is wanted next.
     reply.next_offset = same ? incoming_->next_offset : 0;
     send(from, reply);
     return;
@@ -196,7 +196,7 @@ void Raft::on_install_snapshot(Millis now, NodeId from, InstallSnapshot& message
 }
 
 void Raft::on_chunk_stored(const ChunkStored& stored) {
-  // One that could not be loaded is reported a second time.
+  // A chunk that could not be loaded is reported a second time.
   if (chunks_unstored_ > 0) --chunks_unstored_;
   if (!incoming_ || incoming_->meta != stored.meta) return;
   if (!stored.ok) incoming_.reset();
@@ -212,12 +212,12 @@ void Raft::on_snapshot_received(Millis now, const SnapshotReceived& received) {
   if (incoming_ && incoming_->meta == meta) incoming_.reset();
   if ((meta.index <= commit_index_ && !WH_MUTANT(older_snapshot_installed)) || role_ == Role::leader || install_)
     return;
-  // Figure 13, rule 6: entries behind it stay only when the log agrees at its index; else all of it goes (HAZARDS F2).
+  // Figure 13, rule 6: later entries stay only when the log agrees at meta.index; else the whole log goes (HAZARDS F2).
   const auto mine = log_.term_at(meta.index);
   const bool keep_suffix = mine == meta.term || (WH_MUTANT(conflicting_log_kept) && mine);
   logf(LogLevel::notice, "installing the snapshot at index %lu, %s", meta.index.value,
        keep_suffix ? "keeping the log behind it" : "in place of the log");
-  // Until the installation is on the disk, only what was committed before is certain to be there.
+  // Until the installation is on the disk, only what was committed before is certainly durable.
   if (!keep_suffix) {
     durable_index_ = std::min(durable_index_, commit_index_);
     for (Ticket& ticket : tickets_) ticket.last_index = std::min(ticket.last_index, commit_index_);
@@ -232,7 +232,7 @@ void Raft::on_snapshot_received(Millis now, const SnapshotReceived& received) {
   install_ = InstallState{meta, keep_suffix};
   snapshot_ = meta;
   commit_index_ = emitted_index_ = meta.index;
-  out_.committed.clear();  // loaded in this very turn: the snapshot holds them already
+  out_.committed.clear();  // entries loaded in this turn: the snapshot contains them
   reset_election_timer(now);
 }
 
@@ -244,13 +244,13 @@ void Raft::on_snapshot_taken(const SnapshotTaken& taken) {
   snapshot_ = taken.meta;
 }
 
-// Keeps a trail behind the snapshot for followers that are only a little behind, and more for one that is further
-// behind and is getting on, so that it finds the next entry still there when it gets to it; a dead one does not hold
-// anything back, nor does one that the log outgrows (HAZARDS F7). The bound: a follower that can catch up at all takes
-// more in than is written, so while a snapshot goes to it less is written than that snapshot is large.
+// Keeps entries below the snapshot for followers that lag a little, and more for a follower that lags further but makes
+// progress, so that it still finds its next entry. A dead follower holds nothing back, nor does one that needs more
+// than the bound (HAZARDS F7). The bound adds the snapshot's size: a follower that can catch up at all receives faster
+// than the log grows, so while it receives a snapshot, the log grows by less than that.
 void Raft::compact_log(Millis now) {
   if (!snapshot_) return;
-  // The trail: so many entries, but no more bytes than may be held; and none of it on a disk that has no room.
+  // The trail: this many entries, but no more bytes than may be held; none on a disk that has no room.
   const uint64_t trail = disk_low_ ? 0 : options_.trailing_entries;
   const Index by_count = snapshot_->index.value > trail ? snapshot_->index - trail : Index{};
   const Index by_bytes = std::min(snapshot_->index, log_.above_which(options_.held_log_bytes));

@@ -1,4 +1,4 @@
-// The words of Raft as types: Term, Index, NodeId cannot be mixed up. An Entry is a value whose bytes are shared, so
+// The terms of Raft as types: Term, Index and NodeId cannot be mixed up. An Entry is a value whose bytes are shared, so
 // that the log, the messages and the disk job of one entry hold one copy of it.
 #pragma once
 
@@ -11,10 +11,10 @@
 
 namespace wh::raft {
 
-// Terms and indices stay below this: what a peer sends above it is refused, so no arithmetic overflows (HAZARDS A14).
+// Terms and indices stay below this: higher ones from a peer are refused, so no arithmetic overflows (HAZARDS A14).
 inline constexpr uint64_t kLimit = uint64_t{1} << 62;
 
-// Time goes by as fast as it does: no two neighbours in a log are 35 years apart.
+// The longest time between two neighbouring entries that is believed: 35 years.
 inline constexpr Millis kMaxTimeStep = Millis{1} << 40;
 
 struct Term {
@@ -36,16 +36,16 @@ struct Index {
   }
 };
 
-// Where an entry stands: it is compared by term first, as logs are (section 5.4.1). Of two entries of which one is
-// committed, the one with the higher position comes after it or will never be committed.
+// Where an entry stands: compared by term first, as logs are (section 5.4.1). When one of two entries is committed, the
+// other, if its position is higher, comes after it or will never be committed.
 struct Position {
   Term term;
   Index index;
   friend auto operator<=>(const Position&, const Position&) = default;
 };
 
-// Who a server is to Raft: the random instance id of its data directory, not its name and not its address. A node whose
-// disk was replaced comes back as another NodeId, so it cannot vote twice under one (HAZARDS C3, D9). 0 is nobody.
+// A server's identity in Raft: the random instance id of its data directory, not its name or address. A node whose disk
+// was replaced comes back with another NodeId, so it cannot vote twice under one (HAZARDS C3, D9). 0 is nobody.
 struct NodeId {
   uint64_t value = 0;
   friend auto operator<=>(NodeId, NodeId) = default;
@@ -65,7 +65,7 @@ struct Entry {
   Index index;
   Term term;
   EntryKind kind = EntryKind::noop;
-  // Cluster time in milliseconds: stamped by the leader, never below the entry before it.
+  // Cluster time in milliseconds: stamped by the leader, never below the stamp of the entry before it.
   Millis time_ms = 0;
   Bytes payload;
   friend bool operator==(const Entry&, const Entry&) = default;
