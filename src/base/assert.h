@@ -1,5 +1,5 @@
 // WH_ASSERT: an invariant of the program, checked in release builds too (ARCHITECTURE: "a bug: WH_ASSERT").
-// Never used for what a client, a peer or a disk can cause: those are Result, Outcome or a stop with a message.
+// Errors that a client, a peer or a disk can cause are Result, Outcome or a stop with a message instead.
 #pragma once
 
 namespace wh {

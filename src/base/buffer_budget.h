@@ -1,7 +1,8 @@
 // The memory that clients make the process hold: one sum over all connections, in and out, and its limit (directive
-// client-buffer-limit). Whoever holds bytes for a client has a Share and says how many; no sum is ever made anew.
-// What happens near the limit is for others: connections that hold much read no more while it is tight(), and the
-// server cuts some (api/buffer_relief.h). One for the whole process, made by server/; one thread.
+// client-buffer-limit). Each holder of bytes for a client reports changes through its Share, so the sum is never
+// recomputed.
+// Others act near the limit: connections that hold much stop reading while it is tight(), and the server cuts some
+// (api/buffer_relief.h). One for the whole process, made by server/; one thread.
 #pragma once
 
 #include <algorithm>
@@ -14,10 +15,11 @@ namespace wh {
 
 class BufferBudget {
  public:
-  // Who holds no more than this is read also while it is tight: the last eighth of the limit is for small requests.
+  // A holder of at most this much is still read while memory is tight: the last eighth of the limit is for small
+  // requests.
   static constexpr size_t kSmallBytes = 32 * 1024;
 
-  // What one holder holds. Without a budget it only remembers.
+  // What one holder holds. Without a budget it only remembers the number.
   class Share {
    public:
     explicit Share(BufferBudget* budget) : budget_(budget) {}
@@ -36,8 +38,8 @@ class BufferBudget {
     size_t bytes_ = 0;
   };
 
-  // Bytes that many may hold together, such as one value on its way to all who asked for it: they count once. They must
-  // stay where they are meanwhile.
+  // Bytes that many may hold together, such as one value on its way to everyone who asked for it: they count once. They
+  // must stay at their address meanwhile.
   class SharedHold {
    public:
     SharedHold(BufferBudget* budget, std::string_view bytes) : budget_(budget), bytes_(bytes) {
@@ -64,7 +66,7 @@ class BufferBudget {
   [[nodiscard]] uint64_t used() const { return used_; }
   // The most that was used at once.
   [[nodiscard]] uint64_t peak() const { return peak_; }
-  // Above seven eighths: only those that hold little go on.
+  // Above seven eighths of the limit: only small holders go on.
   [[nodiscard]] bool tight() const { return limit_ != 0 && used_ > limit_ - limit_ / 8; }
   [[nodiscard]] bool exceeded() const { return limit_ != 0 && used_ > limit_; }
 
@@ -78,7 +80,7 @@ class BufferBudget {
   uint64_t limit_ = 0;
   uint64_t used_ = 0;
   uint64_t peak_ = 0;
-  std::unordered_map<const void*, uint32_t> holders_;  // how many hold the bytes at an address together
+  std::unordered_map<const void*, uint32_t> holders_;  // how many hold the bytes at each address
 };
 
 }  // namespace wh

@@ -12,7 +12,8 @@
 
 namespace wh {
 
-// An immutable byte string, shared by reference count; copying costs no copy of the bytes. Empty holds no allocation.
+// An immutable byte string, shared by reference count; copying it does not copy the bytes. An empty one allocates
+// nothing.
 class Bytes {
  public:
   Bytes() = default;
@@ -54,7 +55,7 @@ class Writer {
 };
 
 // Reads what Writer wrote. A read past the end returns zero or empty and makes the reader fail for good: read all
-// fields, then ask ok() once. `complete()` also demands that nothing is left over. Holds no copy: the bytes must
+// fields, then check ok() once. `complete()` also requires that no bytes are left. Holds no copy: the bytes must
 // outlive it.
 class Reader {
  public:
@@ -79,7 +80,7 @@ class Reader {
     return result;
   }
   std::string_view bytes() { return raw(u32()); }
-  // A count of items of at least `min_item_size` bytes each: fails when they cannot be in what is left (HAZARDS G2).
+  // A count of items of at least `min_item_size` bytes each; fails when the rest is too short for them (HAZARDS G2).
   uint32_t count(size_t min_item_size) {
     const uint32_t n = u32();
     if (min_item_size != 0 && n > in_.size() / min_item_size) {

@@ -1,10 +1,10 @@
-// The version of a cluster: which commands and bounds its log may hold, and so which programs can be its members. It is
-// a number in the log, raised by an entry once every member can do more (CONTRACT, Versions), never by which program
-// happens to lead. Every command kind, bound, snapshot section and message that is not of the first version names the
-// one it came with.
+// The version of a cluster: which commands and bounds its log may hold, and so which programs can be members. It is a
+// number in the log, raised by an entry once every member supports more (CONTRACT, Versions); it never depends on which
+// program leads. Every command kind, bound, snapshot section and message after the first version names the version that
+// introduced it.
 //
-//   1  keys and queues, deduplication of forwarded requests; the last release that knew no versions
-//   2  the version itself, cluster settings, idempotency keys, what is due by cluster time
+//   1  keys and queues, deduplication of forwarded requests; the last release without versions
+//   2  the version itself, cluster settings, idempotency keys, deadlines by cluster time
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@ namespace wh {
 
 using ClusterVersion = uint32_t;
 inline constexpr ClusterVersion kFirstVersion = 1;
-inline constexpr ClusterVersion kLatestVersion = 2;  // that this program can do
+inline constexpr ClusterVersion kLatestVersion = 2;  // the latest that this program supports
 
 // The payload of a log entry that raises the version: four bytes, little-endian.
 inline std::string encode_version(ClusterVersion version) {
@@ -25,7 +25,7 @@ inline std::string encode_version(ClusterVersion version) {
   return out;
 }
 
-// Nothing for bytes that encode_version() did not write, and for a version that never was raised to.
+// Nothing for bytes that encode_version() did not write, and for the first version, to which no cluster is raised.
 inline std::optional<ClusterVersion> decode_version(std::string_view payload) {
   if (payload.size() != 4) return std::nullopt;
   ClusterVersion version = 0;

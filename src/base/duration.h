@@ -1,5 +1,5 @@
-// Durations as people write them in requests: a whole number and a unit. The one reader of them: paths, headers and
-// settings all use it. Pure.
+// Durations as people write them in requests: a whole number and a unit. The only parser of them, for paths, headers
+// and settings. Pure.
 #pragma once
 
 #include <optional>
@@ -10,8 +10,8 @@
 
 namespace wh {
 
-// "250ms", "30s", "10m", "12h", "7d"; a bare number counts seconds. Nothing for whatever else stands there, and for
-// more than kLongestDuration.
+// "250ms", "30s", "10m", "12h", "7d"; a bare number counts seconds. Nothing for any other text, and above
+// kLongestDuration.
 inline constexpr Millis kLongestDuration = Millis{1000} * 60 * 60 * 24 * 36500;  // a hundred years
 std::optional<Millis> parse_duration(std::string_view text);
 

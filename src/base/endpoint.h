@@ -1,6 +1,6 @@
-// Texts that name an endpoint, `host:port`; an IPv6 address stands in brackets. An empty host, as a node with a
-// wildcard bind announces it, is for whoever reads it to fill in. The one place that takes such texts apart; whether a
-// host is a good name is for others. Pure.
+// Texts that name an endpoint, `host:port`; an IPv6 address stands in brackets. The host may be empty, as a node with a
+// wildcard bind announces it; the reader fills it in. Only this file takes such texts apart; callers judge whether a
+// host is a good name. Pure.
 #pragma once
 
 #include <cstdint>
@@ -20,13 +20,14 @@ struct Endpoint {
 std::optional<Endpoint> parse_endpoint(std::string_view text);
 // `host` without brackets.
 std::string endpoint_text(std::string_view host, uint16_t port);
-// As it stands in a text: an IPv6 address gets its brackets.
+// A host as endpoint texts write it: an IPv6 address gets brackets.
 std::string bracketed(std::string_view host);
 
-// Up to the last colon, and behind it: the whole text where there is none. The host keeps its brackets.
+// The text before the last colon, and after it; both are the whole text when there is none. The host keeps its
+// brackets.
 std::string_view host_part(std::string_view endpoint);
 std::string_view port_part(std::string_view endpoint);
-// The same endpoint at another host, which has its brackets.
+// The same endpoint at another host, given with its brackets.
 std::string with_host(std::string_view endpoint, std::string_view host);
 
 // `localhost` or a loopback address, with or without brackets.
@@ -34,7 +35,7 @@ bool is_loopback_host(std::string_view host);
 // Whether a host is written as an address and not as a name; with or without brackets.
 bool is_literal_host(std::string_view host);
 
-// Equal for two spellings of one endpoint: letters small, no dot at a name's end.
+// Equal for all spellings of one endpoint: letters small, no dot at a name's end.
 std::string endpoint_key(std::string_view endpoint);
 
 }  // namespace wh

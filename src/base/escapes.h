@@ -1,5 +1,5 @@
-// What stands behind a backslash or a percent sign: hexadecimal digits, and the letters that C and Redis give a
-// meaning.
+// Decodes what follows a backslash or a percent sign: hexadecimal digits, and the letters that have a meaning in C and
+// Redis.
 #pragma once
 
 #include <optional>
@@ -7,7 +7,7 @@
 
 namespace wh {
 
-// 0 to 15; -1 when it is none.
+// 0 to 15; -1 for any other character.
 constexpr int hex_digit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;
@@ -15,7 +15,7 @@ constexpr int hex_digit(char c) {
   return -1;
 }
 
-// The byte that the first two characters give; nothing when they are not both there, and digits.
+// The byte that the first two characters encode; nothing when they are not two digits.
 constexpr std::optional<char> hex_byte(std::string_view text) {
   if (text.size() < 2) return std::nullopt;
   const int high = hex_digit(text[0]);

@@ -19,20 +19,20 @@ void set_log_level(LogLevel level);
 LogLevel log_level();
 [[nodiscard]] bool log_enabled(LogLevel level);
 
-// Writes one line (no newline at its end). Without a sink, lines of notice and above go to standard error.
+// Writes one line (`message` has no newline). Without a sink, lines of notice and above go to standard error.
 void log_line(LogLevel level, std::string_view message);
 
 // printf's formatting, checked by the compiler.
 [[gnu::format(printf, 2, 3)]] void logf(LogLevel level, const char* format, ...);
 
-// Makes text safe to show: bytes below 0x20, 0x7f and what is not UTF-8 become \xNN.
+// Makes text safe to show: bytes below 0x20, 0x7f and invalid UTF-8 become \xNN.
 std::string printable(std::string_view text);
 
-// Says yes at most once per `interval_ms`, for a line that a peer or client could repeat without end; counts the rest.
+// Allows at most one line per `interval_ms`, for lines that a peer or client could repeat without end; counts the rest.
 class LogLimiter {
  public:
   explicit LogLimiter(uint64_t interval_ms) : interval_ms_(interval_ms) {}
-  // Returns whether to write now; `suppressed()` then tells how many were swallowed since the last one written.
+  // Returns whether to write now; `suppressed()` then tells how many were suppressed since the last written line.
   bool allow(uint64_t now_ms) {
     if (last_ms_ != 0 && now_ms < last_ms_ + interval_ms_) {
       ++pending_;

@@ -2,8 +2,8 @@
 // which compiles the same sources with WH_MUTANTS and plants one defect at a time (tests/sim).
 #pragma once
 
-// X(name, hazard): each names the row of tests/HAZARDS.md whose defence it takes out. The first list is of what the
-// simulator drives: it must catch them, or a directed test where it cannot.
+// X(name, hazard): each names the row of tests/HAZARDS.md whose defence it removes. The simulator drives the code of
+// the first list and must catch these defects; where it cannot, a directed test must.
 #define WH_MUTANT_LIST(X)                \
   X(vote_not_persisted, A1)              \
   X(vote_sent_before_sync, A1)           \
@@ -120,7 +120,7 @@
   X(transfer_is_no_contact, F11)         \
   X(restore_loses_an_event, F12)
 
-// Of the storage, which the simulator does not drive: tests/storage must catch them.
+// Defects in the storage, which the simulator does not drive: tests/storage must catch them.
 #define WH_STORAGE_MUTANT_LIST(X)    \
   X(failed_commit_ignored, A2)       \
   X(damaged_log_starts, A19)         \

@@ -6,7 +6,7 @@
 namespace wh {
 namespace {
 
-constexpr size_t kLongest = 40;  // longer than any known name and its mistakes
+constexpr size_t kLongest = 40;  // longer than any known name with its typing errors
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 bool same(char a, char b) { return lower(a) == lower(b); }

@@ -1,5 +1,6 @@
-// Which known name somebody meant who wrote another: "did you mean". For people only: nothing is decided by it. Pure;
-// keeps views of the candidates, no copies. Called by the option table and by whoever refuses a name of a client's.
+// Finds the known name that a misspelt one probably meant: "did you mean". For people only: the program decides nothing
+// by it. Pure; keeps views of the candidates, no copies. Called by the option table and by code that refuses a client's
+// name.
 #pragma once
 
 #include <cstddef>
@@ -9,17 +10,17 @@ namespace wh {
 
 class Nearest {
  public:
-  // `name` must outlive this. One over 40 bytes is near to nothing, which bounds the work.
+  // `name` must outlive this. A name over 40 bytes has no match, which bounds the work.
   explicit Nearest(std::string_view name);
 
-  // Looks at one known name; of two that are equally near, the first counts.
+  // Considers one known name; of two equally near ones, the first counts.
   void consider(std::string_view candidate);
-  // The nearest so far, letters' case aside: at most a third of the letters are wrong, or one. Empty: none is near.
+  // The nearest so far, ignoring case: at most a third of the letters are wrong, or one. Empty: none is near.
   [[nodiscard]] std::string_view found() const { return found_; }
 
  private:
   std::string_view name_;
-  size_t least_;  // mistakes that are too many
+  size_t least_;  // a match has fewer errors than this
   std::string_view found_;
 };
 

@@ -25,7 +25,7 @@ class Prng {
   }
   // Uniform in [low, high].
   uint64_t between(uint64_t low, uint64_t high) { return low + below(high - low + 1); }
-  // True with this chance, in parts of a million.
+  // True with a probability of `ppm` in a million.
   bool chance_ppm(uint32_t ppm) { return below(1'000'000) < ppm; }
 
  private:

@@ -1,6 +1,6 @@
 // Result<T>: a value, or one sentence that says what went wrong. For operating errors (bad input, a missing file, a
-// refused connection); bugs are WH_ASSERT. The sentence is shown to users: no trailing full stop, names what it is
-// about. Result<T, E> with an E that says more than a sentence is for who must act on it (api/refusal.h).
+// refused connection); bugs are WH_ASSERT. The sentence is shown to users: no trailing full stop, and it names its
+// subject. Result<T, E>, with an E that says more than a sentence, is for callers that must act on it (api/refusal.h).
 #pragma once
 
 #include <string>

@@ -29,7 +29,7 @@ size_t utf8_sequence(std::string_view text) {
 
 bool is_utf8(std::string_view text) {
   while (!text.empty()) {
-    // Eight bytes of ASCII at once.
+    // Checks eight bytes of ASCII at once.
     uint64_t eight = 0;
     while (text.size() >= sizeof eight) {
       std::memcpy(&eight, text.data(), sizeof eight);
