@@ -1,5 +1,5 @@
-// What an applied entry changed, for those who wait for it: queues that have something ready, keys that were written or
-// removed, the cluster's version, its settings. Names are views into the entry's command.
+// What an applied entry changed, for those who wait for it: queues with a new event, keys written or removed, the
+// cluster's version, its settings. Names are views into the entry's command.
 #pragma once
 
 #include <string_view>
@@ -8,13 +8,13 @@
 namespace wh::machine {
 
 struct Effects {
-  std::vector<std::string_view> ready_queues;  // an event came to each
+  std::vector<std::string_view> ready_queues;  // each received an event
   std::vector<std::string_view> changed_keys;
   bool version = false;
   bool settings = false;
   bool time = false;  // cluster time was brought forward
 
-  // Keeps the capacity: in a steady state nothing is allocated.
+  // Keeps the capacity: nothing is allocated in a steady state.
   void clear() {
     ready_queues.clear();
     changed_keys.clear();

@@ -10,7 +10,7 @@ namespace wh::machine {
 
 namespace {
 
-// Where an idempotency key counts: in the store, or in the queue that the command is about.
+// The scope of an idempotency key: the store, or the command's queue.
 std::string scope_of(const Body& body) {
   if (const auto* enqueue = std::get_if<Enqueue>(&body)) return "q" + std::string(enqueue->queue);
   if (const auto* dequeue = std::get_if<Dequeue>(&body)) return "q" + std::string(dequeue->queue);
@@ -30,8 +30,8 @@ Applied Machine::apply(raft::Index index, Millis time_ms, std::string_view comma
   return {run(*decoded), effects_};
 }
 
-// A key that is there answers in place of the command; one whose time has come is there no more, whether or not a Due
-// has come for it. Only what was done is kept: a refusal may be asked again.
+// A known key's answer replaces the command; an expired one does not count, even before a Due removed it. Only
+// successes are kept: a refused request may be repeated.
 Reply Machine::run(const Command& command) {
   const auto run_body = [&] { return std::visit([this](const auto& body) { return run(body); }, command.body); };
   if (!command.idempotency || WH_MUTANT(idempotency_key_ignored)) return run_body();
@@ -50,7 +50,7 @@ Reply Machine::run(const Command& command) {
   return reply;
 }
 
-// The event that a Dequeue gave back is not kept: its answer names it.
+// The event that a Dequeue returned is not kept: its answer names the event.
 void Machine::remember(std::string_view scope, const IdempotencyKey& key, const Reply& reply) {
   std::string name = IdempotencyKeys::name_of(scope, key.key);
   const auto& by_name = state_.idempotency.by_name();
@@ -61,7 +61,7 @@ void Machine::remember(std::string_view scope, const IdempotencyKey& key, const 
                                            .index = state_.applied,
                                            .due = state_.time_ms + state_.settings.dedup_window,
                                            .reply = Bytes(encode_reply(kept))});
-  // A bounded number: settings that were lowered take effect by and by.
+  // Forgets a bounded number: lowered settings take effect gradually.
   for (size_t n = 0; n < kDuePerEntry; ++n) {
     const IdempotencyKeys::Item* oldest = state_.idempotency.next_too_many(state_.settings);
     if (oldest == nullptr || oldest->second.index == state_.applied) break;
@@ -130,8 +130,8 @@ Reply Machine::run(const Dequeue& dequeue) {
   return Reply{.event_id = event->id, .count = 1, .queue_length = queue_length(dequeue.queue), .event = event->bytes};
 }
 
-// An answer whose time has come is none any more, whether or not it is gone: so those of a second go together, and an
-// idle cluster writes no entry for each.
+// Expired answers do not count even before they are removed: so those of one second go together, and an idle cluster
+// does not write an entry for each.
 Millis Machine::next_deadline() const {
   constexpr Millis kTogetherMs = 1'000;
   const Millis due = state_.idempotency.next_deadline();
@@ -184,7 +184,7 @@ uint64_t Machine::growth(std::string_view command) const {
   return 0;
 }
 
-// The write barrier: what is about to go is handed to every walk that has not come to it.
+// The write barrier: hands the old item to every walk that has not reached it.
 void Machine::keep_key(std::string_view key, const Store::Item& old) {
   if (WH_MUTANT(snapshot_without_barrier)) return;
   for (auto& walk : walks_)

@@ -1,6 +1,6 @@
 // The state machine: what the log means. The same entries give the same state, replies and digest on every machine and
-// in every run (HAZARDS B15): no clock, no randomness, no order that depends on a hash. Owns the state and the
-// snapshots that are being taken of it. Called by the node, on its thread, for each committed entry in turn.
+// in every run (HAZARDS B15): no clock, no randomness, no order that depends on a hash. Owns the state and its running
+// snapshots. Called by the node, on its thread, for each committed entry in turn.
 #pragma once
 
 #include <array>
@@ -22,10 +22,10 @@
 
 namespace wh::machine {
 
-// What a snapshot is taken for.
+// The purpose of a snapshot.
 enum class Walk : uint8_t { snapshot = 0, backup = 1 };
 
-// What came of one command. The effects are valid until the next entry and as long as the command's bytes.
+// The result of one command. The effects are valid until the next entry and as long as the command's bytes.
 struct Applied {
   Reply reply;
   const Effects& effects;
@@ -37,32 +37,32 @@ class Machine {
   Machine(const Machine&) = delete;
   Machine& operator=(const Machine&) = delete;
 
-  // Applies the entry at `index`, which must be the one after applied(): no entry counts twice (HAZARDS B16). Total:
-  // bytes that are no command of the cluster's version are answered `invalid` and change nothing but applied() and
-  // time_ms() (HAZARDS B14).
+  // Applies the entry at `index`, which must be applied() + 1: no entry counts twice (HAZARDS B16). Total: bytes that
+  // are no command of the cluster's version are answered `invalid` and change only applied() and time_ms() (HAZARDS
+  // B14).
   Applied apply(raft::Index index, Millis time_ms, std::string_view command);
-  // The same for an entry that is not the machine's: no-ops and configurations.
+  // The same for entries that are not the machine's: no-ops and configurations.
   void advance(raft::Index index, Millis time_ms);
-  // The same for an entry that raises the cluster's version; one that is not above it changes nothing.
+  // The same for an entry that raises the cluster's version; a version that is not higher changes nothing.
   void raise_version(raft::Index index, Millis time_ms, ClusterVersion version);
 
   [[nodiscard]] raft::Index applied() const { return state_.applied; }
-  // The last stamp of the log: goes on only while a leader leads, and never back.
+  // The last stamp of the log: advances only while there is a leader, and never goes back.
   [[nodiscard]] Millis time_ms() const { return state_.time_ms; }
-  // Cluster time as of then, in ms since 1970, and what lies between the two.
+  // Cluster time at that stamp, in ms since 1970, and the difference of the two.
   [[nodiscard]] Millis cluster_time_ms() const { return state_.cluster_time_ms(); }
   [[nodiscard]] Millis jumped_ms() const { return state_.jumped_ms; }
-  // The stamp at which something falls due, so that the leader should propose a Due; kNever: nothing is held.
+  // The stamp at which the leader should propose a Due; kNever: nothing will fall due.
   [[nodiscard]] Millis next_deadline() const;
   [[nodiscard]] const Settings& settings() const { return state_.settings; }
   [[nodiscard]] const IdempotencyKeys& idempotency() const { return state_.idempotency; }
-  // Answers that went before their time, as the settings allow no more, since this process began to apply.
+  // Answers forgotten early because of the settings' limits, since this process began to apply.
   [[nodiscard]] uint64_t idempotency_evicted() const { return idempotency_evicted_; }
   [[nodiscard]] ClusterVersion version() const { return state_.version; }
   [[nodiscard]] uint64_t digest() const { return state_.digest(); }
   [[nodiscard]] uint64_t logical_bytes() const { return state_.logical_bytes(); }
 
-  // Reads. What they point to is valid until the next change; a copy of the Bytes, for as long as it is held.
+  // Reads. The pointers are valid until the next change; a copy of the Bytes stays valid.
   [[nodiscard]] const Bytes* get(std::string_view key) const { return state_.store.get(key); }
   [[nodiscard]] bool exists(std::string_view key) const { return get(key) != nullptr; }
   [[nodiscard]] uint64_t key_count() const { return state_.store.items().size(); }
@@ -71,27 +71,27 @@ class Machine {
   [[nodiscard]] uint64_t queue_count() const { return state_.queues.by_name().size(); }
   [[nodiscard]] uint64_t event_count() const { return state_.queues.event_count(); }
 
-  // By how much a command would grow logical_bytes(), at most, if it were applied now: what it adds, less nothing for
-  // what it shrinks. For the leader, before it proposes.
+  // By how much a command, applied now, would grow logical_bytes() at most; what it shrinks is not subtracted. For the
+  // leader, before it proposes.
   [[nodiscard]] uint64_t growth(std::string_view command) const;
 
-  // A snapshot of the state as it is now, for compaction or for a backup, one at a time of each. Then next_slice()
-  // until it returns false; what is applied between has no part in it. See SnapshotWriter::next_slice.
+  // A snapshot of the state as it is now, for compaction or for a backup; one of each at a time. Then call next_slice()
+  // until it returns false; later entries have no part in it. See SnapshotWriter::next_slice.
   void begin_snapshot(Walk walk = Walk::snapshot);
   bool next_slice(size_t max_bytes, std::string& out, Walk walk = Walk::snapshot);
   void abandon_snapshot(Walk walk = Walk::snapshot) { walk_of(walk).reset(); }
   [[nodiscard]] bool snapshot_running(Walk walk = Walk::snapshot) const {
     return walks_[static_cast<size_t>(walk)].has_value();
   }
-  // Bytes of old values that a snapshot holds in memory; 0 when none runs. Grows with every overwriting command
-  // until a slice takes them.
+  // Bytes of old values that a running snapshot holds in memory; 0 when none runs. Each overwriting command adds to
+  // them until a slice takes them.
   [[nodiscard]] size_t snapshot_kept_bytes(Walk walk = Walk::snapshot) const {
     const auto& writer = walks_[static_cast<size_t>(walk)];
     return writer ? writer->kept_bytes() : 0;
   }
 
-  // Takes another state in place of its own (from SnapshotLoader), abandons running snapshots, and gives back the old
-  // state to be freed in slices. O(1).
+  // Replaces the state (by one of SnapshotLoader), abandons running snapshots, and returns the old state to be freed in
+  // slices. O(1).
   Discarded replace(State state);
 
  private:

@@ -1,5 +1,5 @@
-// The cluster's settings: what all nodes must decide alike, and so is replicated and no node's directive (CONTRACT,
-// Versions). One table says their names, ranges and defaults for commands, snapshots and the API.
+// The cluster's settings: values on which all nodes must agree, so they are replicated instead of being directives
+// (CONTRACT, Versions). One table holds their names, ranges and defaults for commands, snapshots and the API.
 #pragma once
 
 #include <array>
@@ -16,9 +16,9 @@ namespace wh::machine {
 enum class SettingUnit : uint8_t { count, bytes, milliseconds };
 
 struct Settings {
-  Millis dedup_window = 600'000;         // for how long the first answer to an idempotency key is kept
+  Millis dedup_window = 600'000;         // how long the first answer to an idempotency key is kept
   uint64_t dedup_max_keys = 1'000'000;   // how many are kept
-  uint64_t dedup_max_bytes = 256 << 20;  // and what they may hold together
+  uint64_t dedup_max_bytes = 256 << 20;  // their memory limit
   friend bool operator==(const Settings&, const Settings&) = default;
 };
 
@@ -30,14 +30,14 @@ struct SettingRow {
   uint64_t max;
 };
 
-// In this order they stand in snapshots: new ones come behind.
+// Snapshots hold them in this order: append new ones at the end.
 inline constexpr std::array kSettings{
     SettingRow{"dedup_window", &Settings::dedup_window, SettingUnit::milliseconds, 1'000, 7 * 86'400'000ULL},
     SettingRow{"dedup_max_keys", &Settings::dedup_max_keys, SettingUnit::count, 1, 100'000'000},
     SettingRow{"dedup_max_bytes", &Settings::dedup_max_bytes, SettingUnit::bytes, 1 << 20, uint64_t{1} << 40},
 };
 
-// As the answer to a change brings them.
+// The settings as the answer to a change returns them.
 inline std::string encode_settings(const Settings& settings) {
   std::string out;
   Writer w(out);
@@ -51,7 +51,7 @@ inline std::optional<Settings> decode_settings(std::string_view bytes) {
   return r.complete() ? std::optional(settings) : std::nullopt;
 }
 
-// Nullptr for a name that is none.
+// Nullptr for an unknown name.
 constexpr const SettingRow* find_setting(std::string_view name) {
   for (const SettingRow& row : kSettings)
     if (row.name == name) return &row;

@@ -1,4 +1,4 @@
-// Everything that the log up to `applied` means, as one movable value.
+// The state that the log up to `applied` results in, as one movable value.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +22,7 @@ struct State {
 
   raft::Index applied;
   Millis time_ms = 0;    // the last stamp in the log
-  Millis jumped_ms = 0;  // by how much cluster time was brought forward, all jumps together (as of version 2)
+  Millis jumped_ms = 0;  // by how much all jumps together brought cluster time forward (as of version 2)
   ClusterVersion version = kFirstVersion;
   Settings settings;
   Store store;
@@ -30,12 +30,12 @@ struct State {
   Sessions sessions;
   IdempotencyKeys idempotency;
 
-  // Cluster time in ms since 1970: never goes back. The stamps go on only while a leader leads; what they lack is in
-  // the jumps.
+  // Cluster time in ms since 1970: never goes back. Stamps advance only while there is a leader; the jumps make up for
+  // the rest.
   [[nodiscard]] Millis cluster_time_ms() const { return time_ms + jumped_ms; }
 
-  // A hash of all but `applied` and the stamp: equal where the rest is equal, and else different but for bad luck. The
-  // way here does not go into it. O(1).
+  // A hash of everything but `applied` and the stamp: equal for equal states, whatever their history, and different for
+  // others but for a collision. O(1).
   [[nodiscard]] uint64_t digest() const {
     const uint64_t first = mix64(mix64(store.digest(), queues.digest()), sessions.digest());
     if (version == kFirstVersion) return first;

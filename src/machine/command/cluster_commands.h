@@ -12,20 +12,20 @@
 
 namespace wh::machine {
 
-inline constexpr size_t kDuePerEntry = 1'000;  // items that one Due ends at most
-inline constexpr size_t kMaxSettings = 64;     // of one PutSettings
+inline constexpr size_t kDuePerEntry = 1'000;  // items that one Due ends, at most
+inline constexpr size_t kMaxSettings = 64;     // in one PutSettings
 
-// Ends what is due by this entry's stamp, the oldest first, at most kDuePerEntry items. Where nothing is, it only says
-// what the time is.
+// Ends what is due by this entry's stamp, the oldest first, at most kDuePerEntry items. When nothing is due, the entry
+// only brings its stamp.
 struct Due {
   friend bool operator==(const Due&, const Due&) = default;
 };
-// Brings cluster time forward to this, in ms since 1970; never back.
+// Brings cluster time forward to this, in ms since 1970; never backward.
 struct AdvanceTime {
   Millis to_ms = 0;
   friend bool operator==(const AdvanceTime&, const AdvanceTime&) = default;
 };
-// Changes the cluster's settings that are named (machine/settings.h), all or none.
+// Changes the named settings of the cluster (machine/settings.h), all or none.
 struct PutSettings {
   std::vector<std::pair<std::string_view, uint64_t>> values;
   friend bool operator==(const PutSettings&, const PutSettings&) = default;

@@ -8,11 +8,11 @@
 namespace wh::machine {
 namespace {
 
-// Of the envelope: 2 has an idempotency key.
+// Versions of the envelope: 2 has an idempotency key.
 constexpr uint8_t kPlain = 1;
 constexpr uint8_t kWithKey = 2;
 
-// Stored in the log: never renumbered.
+// Stored in the log, so never renumbered.
 enum class Kind : uint8_t { set = 1, del = 2, enqueue = 3, dequeue = 4, due = 5, advance_time = 6, put_settings = 7 };
 
 Kind kind_of(const Set&) { return Kind::set; }
@@ -23,7 +23,7 @@ Kind kind_of(const Due&) { return Kind::due; }
 Kind kind_of(const AdvanceTime&) { return Kind::advance_time; }
 Kind kind_of(const PutSettings&) { return Kind::put_settings; }
 
-// The version of the cluster with which a kind came.
+// The cluster version that introduced a kind.
 ClusterVersion version_of(Kind kind) { return kind <= Kind::dequeue ? kFirstVersion : 2; }
 ClusterVersion version_of_envelope(uint8_t envelope) { return envelope <= kPlain ? kFirstVersion : 2; }
 
@@ -83,7 +83,7 @@ IdempotencyKey read_key(Reader& in) {
   return key;
 }
 
-// The body's kind, wherever it begins; nothing for what is no envelope.
+// The body's kind, after either envelope; nothing for bytes that are no envelope.
 std::optional<Kind> kind_in(std::string_view command) {
   Reader in(command);
   const uint8_t envelope = in.u8();
@@ -97,7 +97,7 @@ std::optional<Kind> kind_in(std::string_view command) {
 
 bool is_too_large(const Body& body) { return kEnvelopeBytes + body_size(body) > kMaxCommandBytes; }
 
-// The size of the whole is not part of what decode() demands: the log of a lone node may hold larger ones.
+// decode() does not check the whole command's size: the log of a lone node may hold larger ones.
 Status check(const Body& body) {
   if (const char* why = fault_of(body)) return Error{why};
   if (is_too_large(body))

@@ -1,6 +1,6 @@
-// What a client can ask of the state, as bytes in the log: the envelope (version, request id, idempotency key) and one
-// body. Owns the formats; the bodies and their bounds are in a file for each family; knows nothing of the state. The
-// API encodes commands, the node fills in the request id, the machine decodes.
+// A client's command on the state, as bytes in the log: the envelope (version, request id, idempotency key) and one
+// body. Owns the formats; each family has a file with its bodies and their bounds. Knows nothing of the state. The API
+// encodes commands, the node fills in the request id, the machine decodes.
 //
 //   envelope: u8 version = 1, u64 origin, u64 epoch, u64 sequence, body; as of version 2 also
 //             u8 version = 2, u64 origin, u64 epoch, u64 sequence, length key, 16 bytes fingerprint, body
@@ -13,9 +13,9 @@
 //     6 advance_time  u64 ms since 1970                               as of version 2
 //     7 put_settings  count, count x (length name, u64 value)         as of version 2
 //
-// A new feature takes a new kind; a kind once given is never changed, as old logs hold it. Whether a kind or an
-// envelope is one at all depends on the cluster's version as of its entry, never on the program: a command above it is
-// `invalid` on every node alike.
+// A new feature takes a new kind; an existing kind never changes, as old logs hold it. The cluster's version as of the
+// entry, never the program, decides whether a kind or an envelope is valid: a command above that version is `invalid`
+// on every node alike.
 #pragma once
 
 #include <array>
@@ -34,10 +34,10 @@
 
 namespace wh::machine {
 
-inline constexpr size_t kEnvelopeBytes = 25;  // up to the idempotency key
+inline constexpr size_t kEnvelopeBytes = 25;  // without the idempotency key
 inline constexpr size_t kMaxIdempotencyKeyBytes = 255;
-// A whole command, envelope included: with what goes around it, it fits a frame between nodes (wire/frame.h). A larger
-// one could be committed by nobody but a lone node, and would stop replication for ever.
+// The limit of a whole command, envelope included: with what goes around it, it fits a frame between nodes
+// (wire/frame.h). Only a lone node could commit a larger one, which would then stop replication for ever.
 inline constexpr size_t kMaxCommandBytes = (size_t{8} << 20) - (size_t{64} << 10);
 
 // Names one request for ever, so that a second copy of it in the log has no effect (HAZARDS E9). `epoch` grows with
@@ -49,17 +49,17 @@ struct RequestId {
   friend bool operator==(const RequestId&, const RequestId&) = default;
 };
 
-// What tells one request from another under the same idempotency key.
+// Tells different requests under the same idempotency key apart.
 using Fingerprint = std::array<uint8_t, 16>;
 
-// A client's own name for its request: asked again, it gets the first answer (CONTRACT, Asking again).
+// A client's own name for its request: a repeated request gets the first answer (CONTRACT, Asking again).
 struct IdempotencyKey {
   std::string_view key;  // 1 to kMaxIdempotencyKeyBytes
   Fingerprint fingerprint{};
   friend bool operator==(const IdempotencyKey&, const IdempotencyKey&) = default;
 };
 
-// The bodies hold views: into the caller's strings when encoding, into the command's bytes when decoded.
+// Bodies hold views: into the caller's strings when encoding, into the command's bytes when decoded.
 using Body = std::variant<Set, Delete, Enqueue, Dequeue, Due, AdvanceTime, PutSettings>;
 
 struct Command {
@@ -70,35 +70,35 @@ struct Command {
 
 // Whether a body is within its bounds and so may be encoded; the error is a sentence for the client.
 Status check(const Body& body);
-// Whether its command is over kMaxCommandBytes; check() says so too.
+// Whether the body's command is over kMaxCommandBytes; check() reports that too.
 bool is_too_large(const Body& body);
 
-// Whether a whole command puts data in (a Set or an Enqueue), however much of it replaces other data.
+// Whether a whole command adds data (a Set or an Enqueue), even if it only replaces other data.
 bool adds_data(std::string_view command);
 // Whether only a leader proposes it, of its own accord (a Due or an AdvanceTime): no client can ask for it.
 bool is_leaders_own(std::string_view command);
-// The version of the cluster that a whole command needs; kFirstVersion for what is none.
+// The cluster version that a whole command needs; kFirstVersion for bytes that are no command.
 ClusterVersion version_needed(std::string_view command);
 
-// A whole command, its request id zero. The body must pass check(), and the key, where there is one, be in bounds.
+// A whole command with request id zero. The body must pass check(), and the key, if there is one, its bounds.
 std::string encode_command(const Body& body, const std::optional<IdempotencyKey>& idempotency = {});
 // Fills in the request id of a command that encode_command() wrote.
 void set_request_id(std::string& command, const RequestId& id);
 
-// What of a command tells requests apart, behind the idempotency key: its body.
+// The part of a command that tells requests apart, after the idempotency key: its body.
 std::string_view body_of(std::string_view command);
 // Fills in the fingerprint of a command that has an idempotency key.
 void set_fingerprint(std::string& command, const Fingerprint& fingerprint);
 
-// The body's bytes alone, and the envelope of version 1 in front of such.
+// Only the body's bytes, and the envelope of version 1 before such a body.
 std::string encode_body(const Body& body);
 std::string envelope(const RequestId& id, std::string_view body);
 
 // The request id in a command's envelope; nothing when the bytes are no envelope.
 std::optional<RequestId> request_id_of(std::string_view command);
 
-// Total: any bytes give a command or an error (HAZARDS B14). The command's views point into `command`. What is above
-// `version`, the cluster's, is an error.
+// Total: any bytes give a command or an error (HAZARDS B14). The command's views point into `command`. A command that
+// needs more than `version`, the cluster's, is an error.
 Result<Command> decode(std::string_view command, ClusterVersion version = kLatestVersion);
 
 }  // namespace wh::machine

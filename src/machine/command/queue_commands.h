@@ -17,7 +17,7 @@ struct Enqueue {
   std::string_view event;
   friend bool operator==(const Enqueue&, const Enqueue&) = default;
 };
-// Removes the front event; with `only_if_front`, only when that is its id.
+// Removes the front event; with `only_if_front`, only when that is the front event's id.
 struct Dequeue {
   std::string_view queue;
   std::optional<uint64_t> only_if_front;

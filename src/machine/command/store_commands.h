@@ -10,10 +10,10 @@
 namespace wh::machine {
 
 inline constexpr size_t kMaxKeyBytes = 4096;
-inline constexpr size_t kMaxValueBytes = size_t{4} << 20;  // of a value and of an event
+inline constexpr size_t kMaxValueBytes = size_t{4} << 20;  // for a value and for an event
 inline constexpr size_t kMaxItems = 10'000;                // pairs of a Set, keys of a Delete
 
-// Sets all pairs in one step; of a key given twice the last counts.
+// Sets all pairs in one step; when a key occurs twice, its last value counts.
 struct Set {
   std::vector<std::pair<std::string_view, std::string_view>> pairs;  // key, value
   friend bool operator==(const Set&, const Set&) = default;
@@ -24,8 +24,8 @@ struct Delete {
   friend bool operator==(const Delete&, const Delete&) = default;
 };
 
-// Each family of commands has these four: the size of the encoded body behind its kind, its bytes, the body read from
-// them (a reader that fails otherwise), and the first bound that it breaks, or nullptr.
+// Each family of commands has these four: the size of the encoded body after its kind; its encoding; the body decoded
+// from a reader, which fails on bad bytes; and the first bound that the body breaks, or nullptr.
 size_t encoded_size(const Set& set);
 size_t encoded_size(const Delete& del);
 void encode(const Set& set, Writer& out);

@@ -1,7 +1,7 @@
-// The first answers to requests that carried an idempotency key, by scope (the store, or a queue) and key: asked again,
-// a request gets its first answer and has no second effect (CONTRACT, Asking again). Part of the state: in its digest
-// and in its snapshots. Each is kept for a window of the log's own time, which goes on only while a leader leads; so a
-// client that could not ask meanwhile loses nothing of it. Bounds are the cluster's settings.
+// The first answers to requests that carried an idempotency key, by scope (the store, or a queue) and key: a repeated
+// request gets the first answer and has no second effect (CONTRACT, Asking again). Part of the state: in its digest and
+// its snapshots. Each answer is kept for a window of the log's own time, which advances only while there is a leader;
+// so the window does not run out while clients cannot ask. The cluster's settings bound it.
 #pragma once
 
 #include <cstdint>
@@ -22,29 +22,28 @@ namespace wh::machine {
 
 class IdempotencyKeys {
  public:
-  // What an answer counts for in logical_bytes() beside its name and reply: about what the containers take.
+  // What an answer adds to logical_bytes() beside its name and reply: about what the containers take.
   static constexpr uint64_t kOverhead = 320;
   static constexpr size_t kMaxScopeBytes = 1 + kMaxQueueNameBytes;
   static constexpr size_t kMaxReplyBytes = size_t{4} << 10;
 
   struct Answer {
     Fingerprint fingerprint{};
-    raft::Index index;  // of the entry that was answered
-    Millis due = 0;     // by the log's stamps: forgotten then
+    raft::Index index;  // of the answered entry
+    Millis due = 0;     // by the log's stamps; the answer is forgotten then
     Bytes reply;        // encode_reply()
   };
   // The scope's length (u32), the scope, the key.
   using ByName = std::map<std::string, Answer, std::less<>>;
   using Item = ByName::value_type;
 
-  // The answer that is kept, or nullptr. Valid until the next change.
+  // The kept answer, or nullptr. Valid until the next change.
   [[nodiscard]] const Answer* find(std::string_view scope, std::string_view key) const;
-  // Keeps an answer under a name that is not there.
+  // Keeps an answer under a new name.
   void add(std::string name, Answer answer);
   static std::string name_of(std::string_view scope, std::string_view key);
 
-  // What goes next because its time has come by `now`, or because more is kept than `settings` allow; nullptr: nothing
-  // does.
+  // The next answer to forget: its time has come by `now`, or `settings` allow fewer answers; nullptr: none.
   [[nodiscard]] const Item* next_due(Millis now) const;
   [[nodiscard]] const Item* next_too_many(const Settings& settings) const;
   void remove(const Item& item);
@@ -56,7 +55,7 @@ class IdempotencyKeys {
   [[nodiscard]] uint64_t logical_bytes() const { return logical_bytes_; }
   [[nodiscard]] uint64_t digest() const { return digest_; }
 
-  // Frees one answer of a state that is not used any more, and returns its size; nullopt when there is none.
+  // Frees one answer of a discarded state and returns its size; nullopt when there is none.
   std::optional<size_t> free_one();
 
  private:
@@ -67,7 +66,7 @@ class IdempotencyKeys {
         return a.first != b.first ? a.first < b.first : a.second->first < b.second->first;
       }};
   uint64_t logical_bytes_ = 0;
-  uint64_t digest_ = 0;  // the sum of a hash of each
+  uint64_t digest_ = 0;  // the sum of each answer's hash
 };
 
 }  // namespace wh::machine

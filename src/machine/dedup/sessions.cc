@@ -90,7 +90,7 @@ bool Sessions::load(std::string_view record, raft::Index applied) {
   if (!in.complete() || !origin || session.highest == 0) return false;
   if (session.last_used.value == 0 || session.last_used > applied) return false;
   if ((session.seen[word(session.highest)] & bit(session.highest)) == 0) return false;
-  // Below a full window the bits above `highest`, and that of sequence 0, stand for nothing.
+  // Below a full window, the bits above `highest` and the bit of sequence 0 must be zero.
   if (session.highest < kWindow) {
     if ((session.seen[0] & 1) != 0) return false;
     for (uint64_t s = session.highest + 1; s < kWindow; ++s)

@@ -1,5 +1,5 @@
-// A state that nobody uses any more. Freeing 10^6 items at once would hold up the loop for a quarter of a second; this
-// frees them a few at a time. Destroying it frees the rest.
+// A discarded state. Freeing 10^6 items at once would hold up the loop for a quarter of a second; this frees them a few
+// at a time. Destroying it frees the rest.
 #pragma once
 
 #include <cstddef>
@@ -12,7 +12,7 @@ namespace wh::machine {
 class Discarded {
  public:
   explicit Discarded(State state) : state_(std::move(state)) {}
-  // Frees about `units` more: an item is one unit, and one more for each 16 KiB of it. True while there are more.
+  // Frees about `units` more: an item is one unit, plus one for each 16 KiB of it. Returns true while there are more.
   bool free_some(size_t units);
 
  private:

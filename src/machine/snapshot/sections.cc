@@ -115,7 +115,7 @@ void QueuesSection::write(Slice& slice) {
       slice.walked();
       slice.put(event_head(queue->first, event->id), event->bytes);
     }
-    // Counted behind its events, not before: the smallest slice must get on by one event.
+    // Count the queue after its events, not before: even the smallest slice must advance by one event.
     slice.walked();
     event_cursor_ = index_ + 1;
   }

@@ -1,7 +1,7 @@
-// The parts of the state as a walk gives them: each knows its records' tag and form, walks its container in order from
-// a cursor, and says what of it must be kept when it changes ahead of the walk (the write barrier). SnapshotWriter
-// loops over all of them; adding state to snapshots is one more here and in SnapshotReader. What is younger than the
-// walk is told by its log index, and left out.
+// The parts of the state as a walk writes them: each section knows the tag and format of its records, walks its
+// container in order from a cursor, and says what must be kept when it changes ahead of the walk (the write barrier).
+// SnapshotWriter loops over all of them; new state in snapshots means one more section here and in SnapshotReader.
+// Items younger than the walk are recognised by their log index and left out.
 #pragma once
 
 #include <optional>
@@ -13,8 +13,8 @@
 
 namespace wh::machine {
 
-// Each has: write(), which goes on from the cursor until the slice is full; done(); and keep(), which gives the record
-// of what is about to change, if the walk has not come to it and it belongs to the walk.
+// Each section has: write(), which continues from the cursor until the slice is full; done(); and keep(), which returns
+// the record of an item about to change, if the walk has not reached it and it belongs to the walk.
 
 class StoreSection {
  public:
@@ -26,7 +26,7 @@ class StoreSection {
  private:
   const Store& store_;
   const raft::Index index_;
-  std::string cursor_;  // all below it was written or kept; all from it on was not
+  std::string cursor_;  // everything below it is written or kept; nothing from it on is
   bool done_ = false;
 };
 
@@ -60,8 +60,8 @@ class IdempotencySection {
   bool done_;
 };
 
-// What goes in front of them: the header, the sessions and what of the state is no container. They are bounded (41 KB
-// at most), so they are written at once rather than guarded by a barrier.
+// The beginning of a snapshot: the header, the sessions and the state that is in no container. They are bounded (41 KB
+// at most), so they are written at once instead of being guarded by a barrier.
 Bytes snapshot_head(const State& state);
 
 }  // namespace wh::machine

@@ -1,5 +1,5 @@
-// One slice of a walk over the state, and how a record goes into it: the head of a record is a few bytes, its payload
-// is shared bytes that may take more than one slice.
+// One slice of a walk over the state, and how a record goes into it: a record's head is a few bytes, its payload is
+// shared bytes that may take more than one slice.
 #pragma once
 
 #include <cstddef>
@@ -11,7 +11,7 @@
 
 namespace wh::machine {
 
-// A record of a snapshot: its head, and the bytes that follow behind their length.
+// A record of a snapshot: its head, then a length and that many bytes.
 struct Record {
   std::string head;
   Bytes bytes;
@@ -20,10 +20,10 @@ struct Record {
 
 class Slice {
  public:
-  // To look at an item costs time even when it gives few bytes, or none.
+  // Looking at an item takes time even if it adds few bytes or none.
   static constexpr size_t kBytesPerItem = 64;
 
-  // `rest` outlives the slices: what does not fit into this one goes into the next.
+  // `rest` outlives the slices: bytes that do not fit into this one go into the next.
   struct Rest {
     Bytes bytes;
     size_t from = 0;
@@ -31,7 +31,7 @@ class Slice {
   Slice(std::string& out, size_t max_bytes, Rest& rest) : out_(out), max_bytes_(max_bytes), rest_(rest) {}
 
   [[nodiscard]] bool full() const { return out_.size() >= max_bytes_ || walked_ * kBytesPerItem >= max_bytes_; }
-  // An item was looked at.
+  // Call it for each item looked at.
   void walked() { ++walked_; }
 
   void put(const Record& record) { put(record.head, record.bytes); }
@@ -44,7 +44,7 @@ class Slice {
     w.raw(bytes.view().substr(0, size));
     if (size < bytes.size()) rest_ = {bytes, size};
   }
-  // What an earlier slice left.
+  // Writes what the previous slice left.
   void put_rest() {
     const std::string_view left = rest_.bytes.view().substr(rest_.from);
     const size_t size = std::min(left.size(), max_bytes_);

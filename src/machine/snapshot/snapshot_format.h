@@ -1,11 +1,11 @@
-// The bytes of a snapshot of the state, as the writer makes and the loader takes them:
+// The bytes of a snapshot of the state, as SnapshotWriter writes and SnapshotReader reads them:
 //
 //   header   8 bytes "WORMSNAP", u32 version, u64 applied, u64 time_ms, u64 keys, u64 events, u32 sessions
 //   records  in any order, but the events of one queue from front to back:
 //     u8 1   u32 length, key, u32 length, value
 //     u8 2   u32 length, queue, u64 id, u32 length, event
 //     u8 3   session (Sessions::kRecordBytes)
-//   as of version 2 also, the first of them in front of all others:
+//   as of version 2 also, with record 5 before all others:
 //     u8 5   u64 jumped_ms, u64 idempotency keys, u32 count, count x (u64 setting, in the order of kSettings)
 //     u8 6   u32 length, name (IdempotencyKeys::ByName), 16 bytes fingerprint, u64 index, u64 due, u32 length, reply
 //   trailer  u8 4, u64 digest of the state, u32 CRC-32C of all bytes before it

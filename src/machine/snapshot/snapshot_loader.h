@@ -1,6 +1,6 @@
-// Makes a state of a snapshot's bytes, given in pieces cut anywhere. Believes nothing: every length is checked before
-// anything is allocated for it, every count, the digest and the checksum at the end; what does not fit is refused as a
-// whole (HAZARDS F9, F12). The node drives it, and gives the result to Machine::replace.
+// Makes a state from a snapshot's bytes, given in pieces of any size. Trusts nothing: every length is checked before
+// anything is allocated for it; every count, the digest and the checksum are checked at the end. A bad snapshot is
+// refused as a whole (HAZARDS F9, F12). The node drives it, and gives the result to Machine::replace.
 #pragma once
 
 #include <string_view>
@@ -15,19 +15,19 @@ namespace wh::machine {
 
 class SnapshotLoader {
  public:
-  // A state above `version` is refused.
+  // Refuses a state above `version`.
   explicit SnapshotLoader(ClusterVersion version = kLatestVersion) : reader_(builder_, version) {}
   SnapshotLoader(const SnapshotLoader&) = delete;
   SnapshotLoader& operator=(const SnapshotLoader&) = delete;
 
-  // Takes the next bytes. After an error, which comes again with every call, only discard() is of use. Takes some 30 ms
+  // Takes the next bytes. An error comes again with every later call; then only discard() is useful. Takes some 30 ms
   // for a MiB of small items: feed 16 KiB at a time on the loop.
   Status feed(std::string_view bytes) { return reader_.feed(bytes); }
 
-  // The state, once all bytes were fed. To be called once.
+  // The state, once all bytes were fed. Call it once.
   Result<State> finish();
 
-  // What was loaded so far, to be freed in slices when loading is given up.
+  // What was loaded so far, to be freed in slices when loading is abandoned.
   Discarded discard();
 
  private:

@@ -16,7 +16,7 @@ namespace format = snapshot_format;
 
 enum class Found { whole, partial, out_of_bounds };
 
-// Reads a length and its bytes at `at` and moves behind them. The bounds are checked as soon as the length is there.
+// Reads a length and its bytes at `at` and advances `at`. Checks the bounds as soon as the length is there.
 Found read_sized(std::string_view in, size_t& at, size_t min, size_t max, std::string_view& out) {
   if (in.size() - at < 4) return Found::partial;
   const size_t size = Reader(in.substr(at, 4)).u32();

@@ -1,7 +1,7 @@
-// Takes a snapshot's bytes apart, given in pieces cut anywhere, and hands what is in it to a sink. Believes nothing:
-// every length is checked before anything is kept for it, every count and the checksum at the end; what does not fit is
-// refused as a whole (HAZARDS F9). Used by SnapshotLoader, which makes a state of it, and by backup/, which makes rows
-// of it.
+// Parses a snapshot's bytes, given in pieces of any size, and hands the contents to a sink. Trusts nothing: every
+// length is checked before anything is kept for it; every count and the checksum are checked at the end. A bad snapshot
+// is refused as a whole (HAZARDS F9). Used by SnapshotLoader, which makes a state from it, and by backup/, which makes
+// rows from it.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,7 @@
 
 namespace wh::machine {
 
-// What a state says of itself before its items come.
+// What a snapshot says of its state before the items.
 struct SnapshotHead {
   ClusterVersion version = kFirstVersion;
   raft::Index applied;
@@ -27,7 +27,7 @@ struct SnapshotHead {
   uint64_t sessions = 0;
 };
 
-// What else is no container, as of version 2.
+// More state that is in no container, as of version 2.
 struct SnapshotCluster {
   Millis jumped_ms = 0;
   uint64_t idempotency_keys = 0;
@@ -35,7 +35,7 @@ struct SnapshotCluster {
 };
 
 // Takes a state item by item: begin, the items in any order but each queue's events from front to back, end. Each call
-// returns nullptr, or why that cannot be: then nothing else comes. Views are valid during the call.
+// returns nullptr, or why the item is impossible: then no further call comes. Views are valid during the call.
 class SnapshotSink {
  public:
   virtual ~SnapshotSink() = default;
@@ -44,9 +44,9 @@ class SnapshotSink {
   virtual const char* event(std::string_view queue, raft::Index id, std::string_view event) = 0;
   // A record of Sessions::kRecordBytes.
   virtual const char* session(std::string_view record) = 0;
-  // Before all other items; never of a state of the first version.
+  // Comes before all other items; never for a state of the first version.
   virtual const char* cluster(const SnapshotCluster& cluster) = 0;
-  // `name` as in IdempotencyKeys::ByName; `answer.reply` is empty, its bytes are `reply`.
+  // `name` as in IdempotencyKeys::ByName; `answer.reply` is empty, `reply` holds its bytes.
   virtual const char* idempotency(std::string_view name, const IdempotencyKeys::Answer& answer,
                                   std::string_view reply) = 0;
   virtual const char* end(uint64_t digest) = 0;
@@ -54,20 +54,20 @@ class SnapshotSink {
 
 class SnapshotReader {
  public:
-  // The sink must outlive the reader. A state above `version` is refused.
+  // The sink must outlive the reader. Refuses a state above `version`.
   explicit SnapshotReader(SnapshotSink& sink, ClusterVersion version = kLatestVersion)
       : sink_(sink), max_version_(version) {}
 
-  // Takes the next bytes. An error comes again with every call.
+  // Takes the next bytes. An error comes again with every later call.
   Status feed(std::string_view bytes);
-  // All was there.
+  // The whole snapshot was read.
   [[nodiscard]] bool ended() const { return stage_ == Stage::ended; }
   // Makes every further call fail with `why`, a literal.
   size_t fail(const char* why);
   [[nodiscard]] const char* error() const { return error_; }
 
  private:
-  // The size of the record at the start of `in` once it was taken; 0 when it is not all there, or fail() was called.
+  // Reads the record at the start of `in` and returns its size; 0 when the record is incomplete or fail() was called.
   size_t take(std::string_view in);
   size_t take_header(std::string_view in);
   size_t take_key(std::string_view in);
@@ -81,10 +81,10 @@ class SnapshotReader {
   SnapshotSink& sink_;
   const ClusterVersion max_version_;
   ClusterVersion version_ = kFirstVersion;  // of the state
-  bool cluster_due_ = false;                // its record comes next
+  bool cluster_due_ = false;                // the next record must be the cluster's
   Stage stage_ = Stage::header;
-  std::string partial_;  // of one record: at most 4.2 MB, and what was fed last
-  uint32_t crc_ = 0;     // of what was taken
+  std::string partial_;  // of one record: at most 4.2 MB, and the last bytes fed
+  uint32_t crc_ = 0;     // of the bytes read
   const char* error_ = nullptr;
 };
 

@@ -48,7 +48,7 @@ bool SnapshotWriter::all_walked() const {
   return walked && rest_.bytes.empty() && kept_.empty();
 }
 
-// Before the walk goes on, so that the events of a queue stay in their order.
+// Runs before the walk continues, so that the events of a queue stay in their order.
 void SnapshotWriter::write_kept(Slice& slice) {
   while (!kept_.empty() && !slice.full()) {
     slice.walked();

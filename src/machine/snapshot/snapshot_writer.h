@@ -1,6 +1,6 @@
-// Serialises the state as it was at one log index, in slices, while the state goes on changing. Begins in O(1) and
-// copies no state (HAZARDS F6): it walks the sections in order, and what changes ahead of the walk is handed to it
-// first, with its old value (the write barrier: the keep functions). Owned and driven by Machine.
+// Serialises the state as it was at one log index, in slices, while the state changes. Begins in O(1) and copies no
+// state (HAZARDS F6): it walks the sections in order; before an item ahead of the walk changes, the machine hands over
+// its old value (the write barrier: the keep functions). Owned and driven by Machine.
 #pragma once
 
 #include <cstdint>
@@ -17,24 +17,24 @@ namespace wh::machine {
 
 class SnapshotWriter {
  public:
-  // Takes the state as of now. `state` must outlive the writer, and tell it of every change.
+  // Captures the state as of now. `state` must outlive the writer, and its owner must report every change.
   explicit SnapshotWriter(const State& state);
   SnapshotWriter(const SnapshotWriter&) = delete;
   SnapshotWriter& operator=(const SnapshotWriter&) = delete;
 
-  // A key was overwritten or removed; `old` is what it was.
+  // A key was overwritten or removed; `old` is its item before.
   void keep_key(std::string_view key, const Store::Item& old) { keep(section<StoreSection>().keep(key, old)); }
   // An event was removed.
   void keep_event(std::string_view queue, const Event& old) { keep(section<QueuesSection>().keep(queue, old)); }
-  // An answer to an idempotency key is about to go.
+  // An answer to an idempotency key is about to be forgotten.
   void keep_idempotency(const IdempotencyKeys::Item& old) { keep(section<IdempotencySection>().keep(old)); }
 
-  // Puts the next slice into `out` in place of what it holds. False, and `out` is empty, when all was given before. A
-  // slice is of `max_bytes`, over by at most one record without its value (4.2 KB), and looks at no more than
-  // max_bytes / 64 + 1 items, so it can be smaller, even empty, where much has changed.
+  // Replaces `out` by the next slice. Returns false, with `out` empty, when there are no more. A slice has `max_bytes`,
+  // plus at most one record without its value (4.2 KB), and covers at most max_bytes / 64 + 1 items, so it can be
+  // smaller, even empty, where much has changed.
   bool next_slice(size_t max_bytes, std::string& out);
 
-  // Names and values held because of the barrier until a slice takes them.
+  // Names and values that the barrier holds until a slice takes them.
   [[nodiscard]] size_t kept_bytes() const { return kept_bytes_; }
   [[nodiscard]] raft::Index index() const { return index_; }
 
@@ -53,7 +53,7 @@ class SnapshotWriter {
   std::tuple<StoreSection, QueuesSection, IdempotencySection> sections_;
   std::deque<Record> kept_;
   size_t kept_bytes_ = 0;
-  Slice::Rest rest_;  // begun, and not finished by the last slice
+  Slice::Rest rest_;  // a record that the last slice began and did not finish
   uint32_t crc_ = 0;
   bool finished_ = false;
 };

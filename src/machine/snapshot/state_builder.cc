@@ -12,7 +12,7 @@ const char* StateBuilder::begin(const SnapshotHead& head) {
   state_.applied = head.applied;
   state_.time_ms = head.time_ms;
   state_.version = head.version;
-  // Each event has a log index of its own.
+  // Each event has its own log index.
   if (head.applied.value >= raft::kLimit || head.events > head.applied.value || head.sessions > Sessions::kMaxOrigins)
     return "numbers out of range in the snapshot's header";
   return nullptr;
@@ -57,7 +57,7 @@ const char* StateBuilder::idempotency(std::string_view name, const IdempotencyKe
   if (!in.ok() || scope.size() > IdempotencyKeys::kMaxScopeBytes || in.left() == 0 ||
       in.left() > kMaxIdempotencyKeyBytes || state_.idempotency.by_name().contains(name))
     return "an idempotency key twice, or out of bounds, in the snapshot";
-  // Only what was done is kept.
+  // Only successes are kept.
   const Result<Reply> first = decode_reply(reply);
   if (answer.index.value == 0 || answer.index > state_.applied || answer.due >= raft::kLimit || !first ||
       first->code != ReplyCode::ok || first->replayed_from != raft::Index{})

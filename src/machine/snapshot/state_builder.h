@@ -1,5 +1,5 @@
-// Makes a state of its items, wherever they come from: a snapshot, a backup. Refuses what no machine can have written:
-// more or fewer items than were announced, one twice, an event out of order, another digest (HAZARDS F12).
+// Makes a state from its items, which come from a snapshot or a backup. Refuses items that no machine can have written:
+// more or fewer than announced, one twice, an event out of order, another digest (HAZARDS F12).
 #pragma once
 
 #include <string_view>
@@ -21,7 +21,7 @@ class StateBuilder final : public SnapshotSink {
                           std::string_view reply) override;
   const char* end(uint64_t digest) override;
 
-  // The state, once end() took it. To be called once.
+  // The state, after end() accepted it. Call it once.
   State take() { return std::exchange(state_, State{}); }
 
  private:

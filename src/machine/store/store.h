@@ -1,5 +1,5 @@
 // The key-value store: keys in byte order, each with a value. Keeps its size and its share of the state's digest up to
-// date at each change. Bounds are the caller's (command.h).
+// date at each change. The caller checks bounds (command.h).
 #pragma once
 
 #include <cstdint>
@@ -15,22 +15,22 @@ namespace wh::machine {
 
 class Store {
  public:
-  // What a key counts for in logical_bytes() beside its name and value: about what the containers take.
+  // What a key adds to logical_bytes() beside its name and value: about what the containers take.
   static constexpr uint64_t kOverhead = 128;
 
   struct Item {
     Bytes value;
-    // The log index that wrote it since this process has it; 0 when it came by a snapshot. Tells a running snapshot
-    // what was there before it; not part of the state.
+    // The log index that last wrote the key in this process; 0 when a snapshot brought it. Tells a running snapshot
+    // what existed before it; not part of the state.
     raft::Index changed_at;
   };
   using Items = std::map<std::string, Item, std::less<>>;
 
-  // Writes a key and gives back the item it replaced.
+  // Writes a key and returns the item it replaced.
   std::optional<Item> set(std::string_view key, Bytes value, raft::Index now);
-  // Removes a key and gives back what it was.
+  // Removes a key and returns its item.
   std::optional<Item> erase(std::string_view key);
-  // Adds an item of a snapshot; false when the key is there already. Fast when keys come in order.
+  // Adds an item from a snapshot; false when the key already exists. Fast when keys come in order.
   bool load(std::string_view key, Bytes value);
 
   // Valid until the next change.
@@ -39,7 +39,7 @@ class Store {
   [[nodiscard]] uint64_t logical_bytes() const { return logical_bytes_; }
   [[nodiscard]] uint64_t digest() const { return digest_; }
 
-  // Frees one item of a store that is not used any more, and returns its value's size; nullopt when there is none.
+  // Frees one item of a discarded store and returns its value's size; nullopt when there is none.
   std::optional<size_t> free_one();
 
  private:
@@ -48,7 +48,7 @@ class Store {
 
   Items items_;
   uint64_t logical_bytes_ = 0;
-  uint64_t digest_ = 0;  // the sum of a hash of each item, so that it does not depend on history
+  uint64_t digest_ = 0;  // the sum of each item's hash, so it does not depend on history
 };
 
 }  // namespace wh::machine
