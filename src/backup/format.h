@@ -1,15 +1,17 @@
-// A backup as a file: the state at one log index, in SQLite tables that anybody can read. What is in it, and how its
-// checksums are made; no I/O. Owned by writer.cc and reader.cc.
+// A backup as a file: the state at one log index, in SQLite tables that anybody can read. Defines the contents and the
+// checksums; no I/O. Used by writer.cc and reader.cc.
 //
-//   application_id "WHBP", user_version the cluster's version; tables meta, keys, events, sessions and, as of version
-//   2, idempotency, as in kTables meta      name, value: see BackupInfo and meta_rows keys      key, value events    id
-//   (the log index that brought it), queue, event: a queue from front to back is its events by id idempotency  scope,
-//   key, fingerprint, index, due (by the log's stamps), reply (machine/dedup/idempotency.h) sessions  origin, epoch,
-//   highest, last_used, seen: which requests have taken effect (machine/dedup/sessions.h)
+//   application_id "WHBP", user_version the cluster's version; tables as in kTables:
+//   meta         name, value: see BackupInfo and meta_rows
+//   keys         key, value
+//   events       id (the log index that added it), queue, event: a queue's events by id are front to back
+//   sessions     origin, epoch, highest, last_used, seen: which requests have taken effect (machine/dedup/sessions.h)
+//   idempotency  scope, key, fingerprint, index, due (by the log's stamps), reply (machine/dedup/idempotency.h);
+//                as of version 2
 //
-// Bytes that are UTF-8 without a NUL are stored as TEXT, others as BLOB, so that the tables read well and give back
-// every byte. `state_digest` is the state machine's own, the same on every node at that index; `rows_crc32c` goes over
-// all rows as they lie in the file, `checksum` over meta.
+// UTF-8 without a NUL is stored as TEXT, other bytes as BLOB, so that the tables read well and give back every byte.
+// `state_digest` is the state machine's own, the same on every node at that index; `rows_crc32c` covers all rows in the
+// order of the file, `checksum` covers meta.
 #pragma once
 
 #include <cstdint>
@@ -31,7 +33,7 @@ inline constexpr int64_t kApplicationId = 0x57484250;  // "WHBP"
 struct Table {
   const char* name;
   const char* sql;
-  ClusterVersion version = kFirstVersion;  // as of which a backup has it
+  ClusterVersion version = kFirstVersion;  // the version that introduced it
 };
 inline constexpr Table kTables[] = {
     {"meta", "CREATE TABLE meta(name TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID"},
@@ -46,7 +48,7 @@ inline constexpr Table kTables[] = {
      2},
 };
 
-// Rows of the tables but meta, in the order in which their checksum takes them.
+// Rows of all tables but meta, in the order in which the checksum covers them.
 inline constexpr const char* kSelectRows[] = {
     "SELECT key,value FROM keys ORDER BY rowid",
     "SELECT id,queue,event FROM events ORDER BY id",
@@ -54,20 +56,20 @@ inline constexpr const char* kSelectRows[] = {
     "SELECT scope,key,fingerprint,idx,due_ms,reply FROM idempotency ORDER BY rowid",
 };
 enum RowTable : size_t { kKeys = 0, kEvents = 1, kSessions = 2, kIdempotency = 3 };
-// How many of them a backup of this version has.
+// How many of these tables a backup of this version has.
 inline constexpr size_t row_tables(ClusterVersion version) { return version == kFirstVersion ? 3 : 4; }
 
-// What meta says.
+// The contents of meta.
 struct BackupInfo {
   std::string version;     // of the program that made it
   std::string cluster_id;  // 32 hex digits
-  std::string node_id;     // of the node that was asked
-  std::string made_at;     // that node's clock: 2026-01-31T23:59:59Z
+  std::string node_id;     // of the node that made it
+  std::string made_at;     // by that node's clock: 2026-01-31T23:59:59Z
   raft::Index index;
   raft::Term term;     // of the entry at `index`
   Millis time_ms = 0;  // the log's stamp at `index`
   ClusterVersion cluster_version = kFirstVersion;
-  Millis jumped_ms = 0;           // as of version 2; cluster time is this and the stamp
+  Millis jumped_ms = 0;           // as of version 2; cluster time is the sum of this and the stamp
   machine::Settings settings;     // as of version 2
   uint64_t idempotency_keys = 0;  // as of version 2
   uint64_t keys = 0;              // rows of the tables
@@ -85,7 +87,7 @@ uint32_t meta_checksum(const BackupInfo& info);
 // Whether bytes are stored as TEXT.
 bool is_text(std::string_view bytes);
 
-// A row's share of rows_crc32c.
+// A value's contribution to rows_crc32c.
 uint32_t add_number(uint32_t crc, uint64_t value);
 uint32_t add_bytes(uint32_t crc, std::string_view value);
 

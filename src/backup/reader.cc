@@ -38,7 +38,7 @@ std::string uri_of(const std::string& path) {
       out += kDigits[byte & 15];
     }
   }
-  // As it is, without a lock, a journal or a WAL that may lie beside it.
+  // Opens the file as it is, without a lock, and ignores a journal or WAL beside it.
   return out + "?immutable=1";
 }
 
@@ -69,7 +69,7 @@ class BackupReader {
   [[nodiscard]] Error damaged(const std::string& what) const { return Error{path_ + " is damaged: " + what}; }
   [[nodiscard]] Error sql_error() const { return damaged(std::string("SQLite says: ") + sqlite3_errmsg(db_)); }
 
-  // What SQLite itself would not notice: an empty file is a good database to it, and so is one with something behind.
+  // Catches what SQLite does not notice: it takes an empty file, or one with trailing bytes, for a good database.
   Status check_file() {
     const int fd = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) return Error{path_ + " cannot be opened: " + std::generic_category().message(errno)};
@@ -201,7 +201,7 @@ class BackupReader {
     return ok_status();
   }
 
-  // Whether a column holds bytes the way the writer stores them.
+  // Whether a column stores bytes as the writer would.
   static bool well_stored(const storage::Statement& row, int column) {
     return row.is(column, is_text(row.bytes(column)) ? SQLITE_TEXT : SQLITE_BLOB);
   }

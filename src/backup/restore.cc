@@ -22,7 +22,7 @@ using storage::Lane;
 
 constexpr size_t kSliceBytes = 1 << 20;
 
-// What an empty directory may hold: a file system of its own has lost+found.
+// Which entries make a directory non-empty: a file system's root has lost+found.
 bool counts(const std::string& name) {
   return name != "." && name != ".." && name != "lost+found" && name != storage::kLockFile;
 }
@@ -52,7 +52,7 @@ class Restore {
     return unmark();
   }
 
-  // Takes away what a failed one made, the marker last.
+  // Removes what a failed restore made, the marker last.
   void clean_up() {
     const Result<std::vector<std::string>> names = directory_.files();
     if (!names) return;
@@ -106,7 +106,7 @@ class Restore {
     return database.write(writes);
   }
 
-  // Fills in size and checksum.
+  // Fills in size and checksum of `meta`.
   Result<std::string> write_snapshot(raft::SnapshotMeta& meta, machine::State state) {
     storage::SnapshotWriter writer(disk_, directory_.path(), directory_.fd(), "snapshot-own.wh.tmp");
     if (Status begun = writer.begin(meta); !begun) return Error{begun.error()};
@@ -131,7 +131,7 @@ Result<raft::Index> restore_backup(Backup backup, const std::string& path, const
                                    storage::DiskProbe* probe) {
   std::error_code error;
   std::vector<std::string> names;
-  // Before the lock, so that a refusal leaves no file of its own behind.
+  // Checked before locking, so that a refusal leaves no file behind.
   for (std::filesystem::directory_iterator at(path, error), end; !error && at != end; at.increment(error))
     names.push_back(at->path().filename());
   if (error && error != std::errc::no_such_file_or_directory)

@@ -1,6 +1,6 @@
-// Makes a data directory of a backup: a new cluster of one node, whose log begins behind a snapshot of that state. All
-// or nothing: while it is under way a marker lies in the directory, with which no server starts; one that fails takes
-// away what it made. Used by --restore; blocking.
+// Makes a data directory from a backup: a new cluster of one node, whose log begins after a snapshot of that state. All
+// or nothing: a marker in the directory keeps servers from starting while a restore runs; a failed restore removes what
+// it made. Used by --restore; blocking.
 #pragma once
 
 #include <cstdint>
@@ -14,19 +14,19 @@
 
 namespace wh::backup {
 
-// Indexes, and so the ids of events, go on this far behind the backup's: what was given out between the backup and the
-// loss of the cluster must not name something else.
+// Indexes, and so event ids, continue this far after the backup's: an id given out between the backup and the loss of
+// the cluster must not name another event.
 inline constexpr uint64_t kIndexGap = 1'000'000;
 
 struct Founder {
   std::string name;           // node-id
   raft::NodeId instance;      // random, not 0
   node::ClusterId cluster{};  // random
-  std::string raft_address;   // host:port; the host may be empty: the node then tells at its start
+  std::string raft_address;   // host:port; an empty host: the node determines it at its start
 };
 
-// Nothing is touched unless `directory` is missing or empty; else the error names what is in it. Returns the index from
-// which the new cluster goes on.
+// Touches nothing unless `directory` is missing or empty; otherwise the error names its contents. Returns the index
+// from which the new cluster continues.
 Result<raft::Index> restore_backup(Backup backup, const std::string& directory, const Founder& founder,
                                    storage::DiskProbe* probe = nullptr);
 

@@ -18,11 +18,11 @@
 namespace wh::backup {
 namespace {
 
-// Between two looks at how much room is left.
+// Bytes between two checks of the free room.
 constexpr uint64_t kCheckRoomEvery = 4 << 20;
-// Of an empty one, generously.
+// A generous size for an empty backup.
 constexpr uint64_t kLeastSize = 1 << 20;
-// Of rows read back by one call.
+// Bytes of rows read back in one call.
 constexpr uint64_t kReadBackBytes = 1 << 20;
 
 std::string reason(int error) { return std::generic_category().message(error); }
@@ -78,8 +78,8 @@ BackupWriter::~BackupWriter() {
 }
 
 Error BackupWriter::sql_error(std::string_view what) {
-  // SQLite calls only ENOSPC of a write a full disk: no inode for a new file, a quota, or a file that may not grow
-  // (ulimit -f) is one, too.
+  // SQLite reports a full disk only for ENOSPC on a write. A missing inode for a new file, a quota and a file size
+  // limit (ulimit -f) count too.
   const int error = sqlite3_system_errno(db_);
   const bool full = (sqlite3_errcode(db_) & 0xff) == SQLITE_FULL || storage::is_no_room(error);
   no_room_ = no_room_ || full;
@@ -87,7 +87,7 @@ Error BackupWriter::sql_error(std::string_view what) {
                (full && error != 0 ? reason(error) : sqlite3_errmsg(db_)) + storage::no_room_hint(directory_, error)};
 }
 
-// A backup must not be what fills the node's disk.
+// A backup must not fill up the node's disk.
 Status BackupWriter::check_room(uint64_t needed) {
   room_checked_at_ = fed_;
   const int fd = ::open(directory_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -101,11 +101,11 @@ Status BackupWriter::check_room(uint64_t needed) {
 }
 
 Status BackupWriter::begin(uint64_t expected) {
-  // Pages are not full, and keys stand in their index too.
+  // Pages are not full, and keys are in their index too.
   if (Status room = check_room(expected + expected / 2 + kLeastSize); !room) return room;
   const std::string path = directory_ + "/" + storage::kBackupTemporary;
   ::unlink(path.c_str());
-  // Made here: when SQLite cannot make a file, it tries other ways, and the reason is lost.
+  // Created here: SQLite tries other ways when it cannot create a file, and loses the reason.
   fd_ = ::open(path.c_str(), O_RDONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
   if (fd_ < 0) {
     no_room_ = storage::is_no_room(errno);
@@ -116,7 +116,7 @@ Status BackupWriter::begin(uint64_t expected) {
     ::unlink(path.c_str());
     return sql_error("opening it");
   }
-  // Nothing of it needs to survive anything: no journal, no sync. Pages go to the file when the cache is full.
+  // The file need not survive anything: no journal, no sync. Pages go to the file when the cache is full.
   std::string sql =
       "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-2048;"
       "PRAGMA temp_store=MEMORY; PRAGMA application_id=" +
@@ -147,7 +147,7 @@ Status BackupWriter::feed(std::string_view snapshot) {
   if (fed_ - room_checked_at_ >= kCheckRoomEvery)
     if (Status room = check_room(kCheckRoomEvery); !room) return room;
   Status status = reader_.feed(snapshot);
-  // What SQLite said tells more than that a row could not be inserted.
+  // SQLite's message says more than that a row could not be inserted.
   if (!status && sqlite3_errcode(db_) != SQLITE_OK && sqlite3_errcode(db_) != SQLITE_DONE)
     return sql_error("inserting a row");
   return status;

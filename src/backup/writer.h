@@ -1,10 +1,9 @@
-// Makes a backup file of a snapshot's bytes, in pieces small enough for a worker's job. The file lies in the data
-// directory, under storage::kBackupTemporary for the moment in which it is made and without a name from then on:
-// whatever becomes of the process, it leaves nothing behind. Blocking: every method runs as a job, one at a time. Made
-// and driven by api/http/backups.cc.
+// Makes a backup file from a snapshot's bytes, in pieces small enough for a worker's job. The file lies in the data
+// directory, named storage::kBackupTemporary only while it is created and nameless afterwards: even a crash leaves
+// nothing behind. Blocking: every method runs as a job, one at a time. Made and driven by api/http/backups.cc.
 //
-// It does not go through storage::Disk: nothing that was promised rests on it, a failed write fails this backup alone,
-// and a slow one must not count as a stalled disk.
+// It does not use storage::Disk: no promise rests on the file, a failed write fails only this backup, and a slow write
+// must not count as a stalled disk.
 #pragma once
 
 #include <array>
@@ -21,7 +20,7 @@
 
 namespace wh::backup {
 
-// A finished backup, open for reading; gone when closed.
+// A finished backup, open for reading; it vanishes when closed.
 class BackupFile {
  public:
   BackupFile(int fd, uint64_t size) : fd_(fd), size_(size) {}
@@ -29,7 +28,7 @@ class BackupFile {
   BackupFile(const BackupFile&) = delete;
   BackupFile& operator=(const BackupFile&) = delete;
   [[nodiscard]] uint64_t size() const { return size_; }
-  // `size` bytes from `offset` on, which must be within it; blocking.
+  // Reads `size` bytes at `offset`, which must be within the file; blocking.
   [[nodiscard]] Result<std::string> read(uint64_t offset, size_t size) const;
 
  private:
@@ -39,22 +38,22 @@ class BackupFile {
 
 class BackupWriter final : private machine::SnapshotSink {
  public:
-  // `info` without what the rows tell: counts, digest, checksum. `keep_free`: bytes of the file system that are left
-  // to others.
+  // `info` without what the rows determine: counts, digest, checksum. `keep_free`: bytes of the file system left to
+  // others.
   BackupWriter(std::string directory, BackupInfo info, uint64_t keep_free);
   ~BackupWriter() override;
   BackupWriter(const BackupWriter&) = delete;
   BackupWriter& operator=(const BackupWriter&) = delete;
 
-  // `expected`: about how many bytes will come; refuses when there is no room for them.
+  // `expected`: about how many bytes will come. Refuses when there is no room for them.
   Status begin(uint64_t expected);
   Status feed(std::string_view snapshot);
-  // Once all was fed: reads back what was written for the checksum, some at a time. False when all is done.
+  // After the last feed(): reads back rows for the checksum, some at a time. False when all are read.
   Result<bool> finish_some();
-  // Then: the file.
+  // Finally: the file.
   Result<std::shared_ptr<BackupFile>> take();
 
-  // After an error: whether it was for want of room on the file system.
+  // After an error: whether the file system had no room.
   [[nodiscard]] bool no_room() const { return no_room_; }
 
  private:
@@ -82,13 +81,13 @@ class BackupWriter final : private machine::SnapshotSink {
   uint64_t room_checked_at_ = 0;
   machine::SnapshotReader reader_{*this};
   storage::Statement insert_key_, insert_event_, insert_session_, insert_idempotency_, select_;
-  size_t table_ = 0;  // whose rows are being read back
+  size_t table_ = 0;  // the table whose rows are being read back
   bool selecting_ = false;
 };
 
-// Binds bytes as TEXT or BLOB, whichever they are.
+// Binds bytes as TEXT or BLOB, as is_text() says.
 void bind_bytes(storage::Statement& statement, int at, std::string_view bytes);
-// Adds the row that a statement of kSelectRows stands at.
+// Adds the current row of a statement of kSelectRows.
 uint32_t add_row(uint32_t crc, size_t table, const storage::Statement& row);
 
 }  // namespace wh::backup
