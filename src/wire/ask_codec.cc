@@ -16,7 +16,7 @@ node::ClusterId read_cluster(FieldReader& r) {
   return cluster;
 }
 
-// Whether the form of version 3 is needed to say it.
+// Whether it needs the format of version 3.
 bool says_more(const node::WhoAreYou& v) { return !v.dialled_as.empty() || !v.dialled_at.empty(); }
 bool says_more(const node::GrantFounding& v) { return !v.electorate.empty(); }
 bool says_more(const node::WhoIAm& v) { return v.view.has_value(); }
@@ -38,7 +38,7 @@ FrameType type_of(const node::FoundingGranted&, bool) { return FrameType::foundi
 FrameType type_of(const node::TakenIn&, bool) { return FrameType::taken_in; }
 FrameType type_of(const node::Adopted&, bool) { return FrameType::adopted; }
 
-// At most kMaxElectorate of them.
+// Writes at most kMaxElectorate of them.
 void write_electorate(FrameWriter& w, const std::vector<raft::NodeId>& electorate) {
   w.fields().u32(static_cast<uint32_t>(electorate.size()));
   for (const raft::NodeId id : electorate) w.node(id);
@@ -108,7 +108,7 @@ bool encode_variant(std::string& out, const Variant& value, uint16_t version) {
       value);
 }
 
-// What was read, if it was read whole.
+// `value`, if the reader read all of it and nothing is left.
 template <typename Variant, typename T>
 std::optional<Variant> whole(const FieldReader& r, T value) {
   if (!r.complete()) return std::nullopt;
@@ -147,7 +147,7 @@ void write(FrameWriter& w, const node::WhoIAm& who) {
 node::WhoIAm read_who_i_am(FieldReader& r) {
   node::WhoIAm who;
   who.identity = read_identity(r);
-  // One of a newer release holds data, for all that is known.
+  // A standing of a newer release is taken to hold data.
   who.standing = r.enumeration_or(node::Standing::member, node::Standing::member);
   who.founding_attempt = r.u64();
   who.leader_address = r.name();

@@ -92,7 +92,7 @@ FrameWriter::FrameWriter(std::string& out, FrameType type) : out_(out), start_(o
 }
 
 void FrameWriter::bytes(std::string_view v, size_t max) {
-  // What does not fit is not copied either: a frame that fails must not first grow `out` by it.
+  // Do not copy what does not fit: a failing frame must not first grow `out` by it.
   if (v.size() > max || out_.size() - start_ > kMaxFrameBytes) {
     fits_ = false;
     return;

@@ -1,7 +1,7 @@
-// Frames: how a connection between nodes is cut into typed, checked pieces. Each direction of a connection begins with
+// Frames: a connection between nodes is cut into typed, checked pieces. Each direction of a connection begins with
 // kMagic; then frame follows frame: u32 length (of type and payload), u32 crc32c (of the length's four bytes, type and
 // payload), u8 type, payload; all little-endian. Sans-I/O: FrameWriter appends to a string, FrameDecoder is fed bytes.
-// What a payload means is hello.h's, ask_codec.h's and peer_codec.h's to know. Called by net/'s peers.
+// hello.h, ask_codec.h and peer_codec.h define the payloads. Called by net/'s peers.
 #pragma once
 
 #include <cstddef>
@@ -16,9 +16,9 @@
 
 namespace wh::wire {
 
-// Versions of the protocol that this program speaks. 3 has what nodes that found a cluster say of whom they expect.
-// From 4 on the protocol's version goes with the cluster's: 4 with its version 2, and so on. A node says that it speaks
-// from what its cluster's version demands up to what it can do, so a hello tells what its sender can do.
+// Versions of the protocol that this program speaks. Version 3 adds what founding nodes say of the nodes they expect.
+// From 4 on, the protocol's version follows the cluster's: 4 belongs to cluster version 2, and so on. A node offers the
+// range from what its cluster's version demands to what it supports, so a hello tells what its sender supports.
 inline constexpr uint16_t kMinVersion = 2;
 inline constexpr uint16_t lowest_protocol(ClusterVersion cluster) {
   return cluster <= kFirstVersion ? kMinVersion : static_cast<uint16_t>(cluster + 2);
@@ -26,21 +26,21 @@ inline constexpr uint16_t lowest_protocol(ClusterVersion cluster) {
 inline constexpr uint16_t highest_protocol(ClusterVersion cluster) { return static_cast<uint16_t>(cluster + 2); }
 inline constexpr uint16_t kMaxVersion = highest_protocol(kLatestVersion);
 
-// No text protocol and no TLS record begins with the first byte, so a stranger is told apart by it (HAZARDS G5).
+// No text protocol and no TLS record begins with the first byte, so it identifies foreign connections (HAZARDS G5).
 inline constexpr std::string_view kMagic = "\xf0WHP";
 
-// Upper bounds of a frame's length field: of any, and of those exchanged before a hello is accepted (HAZARDS G1).
+// Upper bounds of a frame's length field: of any frame, and before a hello is accepted (HAZARDS G1).
 inline constexpr size_t kMaxFrameBytes = size_t{8} << 20;
 inline constexpr size_t kMaxHelloBytes = size_t{4} << 10;
 inline constexpr size_t kFrameHeaderBytes = 9;
 
-// Bounds of what frames carry. Names and addresses as in a cluster configuration; sentences are cut to theirs.
+// Bounds of fields. Names and addresses as in a cluster configuration; sentences are truncated.
 inline constexpr size_t kMaxNameBytes = 512;
 inline constexpr size_t kMaxSentenceBytes = 1024;
-// Of a command, an entry's payload, a chunk of a snapshot and a reply: fits a frame with all that goes around it.
+// For a command, an entry's payload, a chunk of a snapshot and a reply: fits a frame with everything around it.
 inline constexpr size_t kMaxPayloadBytes = kMaxFrameBytes - (size_t{64} << 10);
 
-// Numbers of the protocol: never given another meaning.
+// Numbers of the protocol: a number never changes its meaning.
 enum class FrameType : uint8_t {
   hello = 1,
   hello_reply = 2,
@@ -72,11 +72,11 @@ enum class FrameType : uint8_t {
   append_entries_4 = 77,        // as of version 4
   append_entries_reply_4 = 78,  // as of version 4
 };
-// For messages to people; "unknown frame" for a number that is not in the list.
+// For messages to people; "unknown frame" for an unlisted number.
 const char* to_string(FrameType type);
 
-// Appends one frame to `out`. Fields that are over their bounds make finish() fail and take back what was written, so
-// that no frame leaves that its receiver would refuse.
+// Appends one frame to `out`. A field over its bound makes finish() fail and remove what was written, so that no frame
+// leaves that its receiver would refuse.
 class FrameWriter {
  public:
   FrameWriter(std::string& out, FrameType type);
@@ -84,9 +84,9 @@ class FrameWriter {
   void term(raft::Term v) { writer_.u64(v.value); }
   void index(raft::Index v) { writer_.u64(v.value); }
   void node(raft::NodeId v) { writer_.u64(v.value); }
-  // A string that must be whole: over `max` bytes the frame fails.
+  // A string that must not be truncated: over `max` bytes the frame fails.
   void bytes(std::string_view v, size_t max);
-  // A sentence for people: cut to kMaxSentenceBytes.
+  // A sentence for people, truncated to kMaxSentenceBytes.
   void sentence(std::string_view v) { writer_.bytes(v.substr(0, kMaxSentenceBytes)); }
   // Fills in length and checksum. False, with `out` as it was before, when a bound or `max_bytes` is exceeded.
   [[nodiscard]] bool finish(size_t max_bytes = kMaxFrameBytes);
@@ -98,7 +98,7 @@ class FrameWriter {
   bool fits_ = true;
 };
 
-// Reads what FrameWriter wrote: a Reader whose terms, indices and strings are bounded too (HAZARDS A14).
+// Reads what FrameWriter wrote: a Reader that also bounds terms, indices and strings (HAZARDS A14).
 class FieldReader : public Reader {
  public:
   explicit FieldReader(std::string_view in) : Reader(in) {}
@@ -125,7 +125,7 @@ class FieldReader : public Reader {
     if (v > static_cast<uint8_t>(last)) fail();
     return ok() ? static_cast<T>(v) : T{};
   }
-  // The same, for one that a newer release may have more values of: those read as `otherwise`.
+  // The same for an enumeration that a newer release may extend: unknown values read as `otherwise`.
   template <typename T>
   T enumeration_or(T last, T otherwise) {
     const uint8_t v = u8();
@@ -134,29 +134,29 @@ class FieldReader : public Reader {
 };
 
 struct Frame {
-  FrameType type;            // may be a number that is not in the list
+  FrameType type;            // may be an unlisted number
   std::string_view payload;  // valid until the next push()
 };
 
 // One direction of a connection, in pieces of any size. After an error it stays failed.
 class FrameDecoder {
  public:
-  // Frames longer than `max_bytes` are an error; set_limit changes that for those that follow.
+  // Frames longer than `max_bytes` are an error; set_limit changes that for later frames.
   explicit FrameDecoder(size_t max_bytes) : max_bytes_(max_bytes) {}
   void set_limit(size_t max_bytes) { max_bytes_ = max_bytes; }
   void push(std::string_view bytes);
   // The next whole frame; nothing when more bytes are needed, or after an error.
   std::optional<Frame> next();
-  // Why this is not our protocol or was damaged; empty as long as all is well.
+  // Why this is not our protocol or is damaged; empty while all is well.
   [[nodiscard]] const std::string& error() const { return error_; }
-  // When the error is a wrong beginning: what whoever sent it seems to speak, for people. Else empty.
+  // When the beginning was wrong: the protocol that the sender seems to speak, for people. Else empty.
   [[nodiscard]] const std::string& foreign() const { return foreign_; }
 
  private:
   std::optional<Frame> fail(std::string why);
 
   std::string buffer_;
-  size_t consumed_ = 0;  // of buffer_: frames already handed out
+  size_t consumed_ = 0;  // bytes of buffer_ that were already handed out as frames
   size_t max_bytes_;
   bool magic_seen_ = false;
   std::string foreign_;

@@ -1,6 +1,6 @@
-// The handshake of a connection between nodes: a Hello from the one that dialled, a HelloReply from the one that
-// listens, and where that demands it a Proof from the first before anything else. All fit kMaxHelloBytes. Who is
-// refused and why, and what proves that a node holds the cluster's secret, is decided by net/'s peers.
+// The handshake of a connection between nodes: the dialler sends a Hello, the listener a HelloReply; if that demands
+// it, the dialler sends a Proof before anything else. All fit kMaxHelloBytes. net/'s peers decide who is refused and
+// why, and what proves that a node holds the cluster's secret.
 #pragma once
 
 #include <algorithm>
@@ -21,23 +21,25 @@ using Proof = std::array<uint8_t, 32>;  // HMAC-SHA256
 enum class Purpose : uint8_t {
   peer = 0,       // messages of one cluster, from the dialler to the listener
   ask = 1,        // one Ask, one Answer
-  unknown = 255,  // one of a newer release, as it is read here: refused
+  unknown = 255,  // how a purpose of a newer release reads here: refused
 };
 
 struct Hello {
-  // The Hello itself is written as its min_version demands. When that is not one we speak, the fields below are empty.
+  // The Hello itself has the format of its min_version. When this program does not speak that, the fields below are
+  // empty.
   uint16_t min_version = kMinVersion;
   uint16_t max_version = kMaxVersion;
   Purpose purpose = Purpose::peer;
   node::Identity sender;
-  raft::NodeId intended_instance;  // whom the sender means; nobody: whoever is there
+  raft::NodeId intended_instance;  // the node that the sender means; nobody: any node
   std::string intended_name;
-  raft::Position member_as_of;  // up to where the sender's log says that it is a member
+  raft::Position member_as_of;  // the last position at which the sender's log names it as a member
   Nonce nonce{};                // for the listener's proof
   friend bool operator==(const Hello&, const Hello&) = default;
 };
 
-// What a node that takes part in these versions of the cluster says, and is said to take part in by a hello.
+// The protocol versions of a node that supports these cluster versions, and the cluster versions that a hello's stand
+// for.
 [[nodiscard]] inline uint16_t lowest_protocol(const node::VersionRange& range) { return lowest_protocol(range.lowest); }
 [[nodiscard]] inline uint16_t highest_protocol(const node::VersionRange& range) {
   return highest_protocol(range.highest);
@@ -49,7 +51,7 @@ struct Hello {
   return hello.min_version <= highest_protocol(mine) && hello.max_version >= lowest_protocol(mine);
 }
 
-// The highest that both speak, where they are compatible.
+// The highest that both speak; call it only if they are compatible.
 [[nodiscard]] inline uint16_t common_version(const Hello& hello, const node::VersionRange& mine) {
   return std::min(hello.max_version, highest_protocol(mine));
 }
@@ -58,21 +60,21 @@ enum class Refusal : uint8_t {
   none = 0,       // accepted
   version = 1,    // no version in common
   cluster = 2,    // the receiver is in another cluster, or in none
-  instance = 3,   // the receiver is not whom the sender means
+  instance = 3,   // the receiver is not the node that the sender means
   sender = 4,     // the sender cannot be who it says
   busy = 5,       // too many connections or questions
-  removed = 6,    // the sender is no member of this cluster any more
-  tls = 7,        // the receiver listens to TLS only; the one refusal that is said in plain, and proves nothing
-  unknown = 255,  // one of a newer release, as it is read here; the sentence says why
+  removed = 6,    // the sender is no longer a member of this cluster
+  tls = 7,        // the receiver accepts TLS only; the one refusal sent in plaintext, which proves nothing
+  unknown = 255,  // how a refusal of a newer release reads here; the sentence says why
 };
 inline constexpr Refusal kLastRefusal = Refusal::tls;
 
 struct HelloReply {
   Refusal refusal = Refusal::none;
-  uint16_t version = kMaxVersion;  // agreed on, when accepted
+  uint16_t version = kMaxVersion;  // the agreed version, when accepted
   std::string sentence;            // why refused
   node::WhoIAm receiver;
-  raft::Position removed_as_of;  // refusal `removed`: a committed entry as of which that is so
+  raft::Position removed_as_of;  // refusal `removed`: the committed entry as of which it holds
   bool demands_proof = false;    // the listener holds a secret: `proof` shows it, and a Proof must come next
   Nonce nonce{};                 // for the dialler's proof
   Proof proof{};

@@ -10,7 +10,7 @@ namespace {
 using namespace wh::raft;
 using namespace wh::node;
 
-// An entry's index is not written: it follows from prev_log_index and the entry's place.
+// An entry's index is not written: it follows from prev_log_index and the entry's position.
 constexpr size_t kMinEntryBytes = 8 + 1 + 8 + 4;  // term, kind, time, length of the payload
 
 FrameType type_of(const RequestVote&) { return FrameType::request_vote; }
@@ -61,7 +61,7 @@ RequestVoteReply read_request_vote_reply(FieldReader& r) {
   return m;
 }
 
-// As of version 4 these two begin with a time.
+// As of version 4 these two messages begin with a time.
 template <typename Message>
 struct Timed {
   const Message& message;
@@ -105,7 +105,7 @@ AppendEntries read_append_entries(FieldReader& r) {
   m.sent_at = r.limited();
   m.acknowledged = r.index();
   const uint32_t count = r.count(kMinEntryBytes);
-  // Nothing stands before the first entry, and the log's terms never fall nor pass the leader's.
+  // Nothing precedes the first entry; the log's terms never fall, and none is above the leader's.
   if (m.prev_log_term > m.term || (m.prev_log_index == Index{0} && m.prev_log_term != Term{0})) r.fail();
   if (count > kMaxEntries || m.prev_log_index.value + count >= kLimit) r.fail();
   if (!r.ok()) return m;
