@@ -13,7 +13,7 @@ namespace wh::storage {
 namespace {
 
 constexpr uint64_t kPiece = 1 << 20;
-// What must be free beside it before it is made whole, so that it does not come and go.
+// What must be free besides the ballast before it is restored, so that it is not given up again at once.
 constexpr uint64_t kMargin = 8 << 20;
 
 }  // namespace
@@ -31,7 +31,7 @@ void Ballast::open() {
   struct stat info {};
   size_ = 0;
   if (fd_ < 0 || ::fstat(fd_, &info) != 0 || !S_ISREG(info.st_mode)) return;
-  // Holes hold no room.
+  // Holes in the file hold no room.
   size_ = std::min(static_cast<uint64_t>(info.st_size), static_cast<uint64_t>(info.st_blocks) * 512);
 }
 
@@ -48,9 +48,9 @@ bool Ballast::give_up() { return cut_to(0); }
 void Ballast::restore() {
   if (whole()) return;
   if (measure().free_bytes < bytes_ - size_ + kMargin) return;
-  open();  // somebody may have removed it
+  open();  // somebody may have removed the file
   if (fd_ < 0) return;
-  // One that stops half way is cut again: half a ballast has as much use as room that is free.
+  // After a failed allocation the file is cut again: half a ballast is of no more use than free room.
   if (disk_.allocate(Lane::files, fd_, kBallastFile, bytes_) == 0) {
     size_ = bytes_;
   } else {
@@ -63,7 +63,7 @@ node::DiskSpace Ballast::measure() const {
   return {.free_bytes = std::min(room.free_bytes, growth()), .total_bytes = room.total_bytes, .full = false};
 }
 
-// By how much the largest of the files that grow may still do so.
+// By how much the largest of the growing files may still grow (ulimit -f).
 uint64_t Ballast::growth() const {
   const uint64_t limit = file_size_limit();
   if (limit == UINT64_MAX) return UINT64_MAX;
@@ -79,7 +79,7 @@ FileSystemRoom file_system_room(int fd) {
   constexpr FileSystemRoom kUnknown{.free_bytes = UINT64_MAX, .total_bytes = 0};
   struct statvfs info {};
   if (::fstatvfs(fd, &info) != 0 || info.f_blocks == 0 || info.f_frsize == 0) return kUnknown;
-  // Some say "very many" with a number whose bytes cannot be counted.
+  // Some file systems report so many blocks that their bytes overflow.
   const auto bytes = [&](uint64_t blocks) {
     return blocks > UINT64_MAX / info.f_frsize ? UINT64_MAX : blocks * info.f_frsize;
   };

@@ -1,6 +1,6 @@
-// A file that only takes up room, to be given up when the disk is full: so that what must be written then still can be,
-// such as deletes, compaction, a term, the first write of a restart. It gives way piece by piece; the last piece is
-// kept for the opening. What is in it means nothing: it may be damaged or deleted without harm. And statvfs, beside it.
+// A file that only takes up room, to be given up when the disk is full, so that necessary writes still succeed:
+// deletes, compaction, a term, the first write of a restart. It is given up piece by piece; the last piece is kept for
+// the next start. Its contents mean nothing: it may be damaged or deleted without harm. This file also wraps statvfs.
 //
 // Used by the files lane, and before the loop runs.
 #pragma once
@@ -15,8 +15,8 @@ namespace wh::storage {
 
 inline constexpr const char* kBallastFile = "ballast";
 
-// What a file system has left for this process, in bytes. One that does not tell, or that counts no blocks, has
-// UINT64_MAX of 0: not known is room enough, as a write will tell.
+// The room that a file system has for this process, in bytes. UINT64_MAX of 0 when it does not tell, or counts no
+// blocks: unknown room counts as enough, as a write will tell.
 struct FileSystemRoom {
   uint64_t free_bytes;
   uint64_t total_bytes;
@@ -25,22 +25,23 @@ FileSystemRoom file_system_room(int fd);
 
 class Ballast {
  public:
-  // `bytes`: how large it is when whole; 0: there is none. The descriptor must outlive it.
+  // `bytes`: the whole ballast's size; 0: no ballast. The descriptor must outlive it.
   Ballast(Disk& disk, int directory_fd, uint64_t bytes);
   ~Ballast();
   Ballast(const Ballast&) = delete;
   Ballast& operator=(const Ballast&) = delete;
 
-  // Looks what is there. Never fails: without it the node has less to give.
+  // Opens the file and reads its size. Never fails: without the file the node has less to give up.
   void open();
   [[nodiscard]] bool whole() const { return size_ >= bytes_; }
-  // Gives up a piece, but not the last one; false when there was nothing to give.
+  // Gives up a piece, but not the last one; false when there was nothing to give up.
   bool give_way();
-  // Gives up all of it; false when there was nothing.
+  // Gives up the whole ballast; false when there was none.
   bool give_up();
-  // Makes it whole again when that leaves room enough. Does nothing when it is whole, or too little is free.
+  // Restores the whole ballast, unless it is whole or too little room is free.
   void restore();
-  // Of the file system that holds the directory; where files may grow by less (ulimit -f), that. `full` is left false.
+  // The room of the directory's file system, or by how much files may grow (ulimit -f) if that is less. `full` stays
+  // false.
   [[nodiscard]] node::DiskSpace measure() const;
 
  private:

@@ -9,10 +9,10 @@
 namespace wh::storage {
 namespace {
 
-// One slice of a compaction: short enough that a commit waiting for it hardly notices.
+// One slice of a compaction: short enough that a waiting commit hardly notices.
 constexpr uint64_t kSliceRows = 2000;
 constexpr uint64_t kSliceBytes = 1 << 20;
-// One slice of giving space back.
+// One slice of returning space to the file system.
 constexpr uint64_t kShrinkBytes = 1 << 20;
 
 // Whether a write must be synced whatever appendfsync says, and must be in the witness before it is reported.
@@ -39,7 +39,7 @@ Database::Database(Disk& disk, std::string directory, Settings settings)
 
 Database::~Database() {
   if (db_ == nullptr) return;
-  // Closing checkpoints, which must not sync again what failed to be synced once (HAZARDS C6).
+  // Closing the connection checkpoints; that must not repeat a failed sync (HAZARDS C6).
   if (failed_ && !WH_MUTANT(closing_syncs_again)) sqlite3_db_config(db_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
   for (Statement* s : {&begin_, &commit_, &insert_, &delete_from_, &delete_to_, &delete_all_, &select_, &select_sizes_,
                        &update_meta_, &put_snapshot_, &delete_snapshot_, &shrink_})
@@ -52,7 +52,7 @@ Error Database::sql_error(std::string_view what) {
   no_room_ = code == SQLITE_FULL;
   if (!no_room_) failed_ = true;
   const std::string text = std::string(kDatabaseFile) + ": " + std::string(what) + ": " + sqlite3_errmsg(db_);
-  // The last four: what no statement of ours can cause on tables that are whole.
+  // The last four codes: none of our statements can cause them on undamaged tables.
   for (const int sign :
        {SQLITE_CORRUPT, SQLITE_NOTADB, SQLITE_ERROR, SQLITE_CONSTRAINT, SQLITE_MISMATCH, SQLITE_FORMAT})
     if (code == sign) return damaged(text);
@@ -88,7 +88,7 @@ Status Database::write(std::vector<Write>& writes) {
     });
     if (!committed) return committed;
   }
-  // Where not every commit is synced, none may come that would make a lagging witness durable.
+  // Where not every commit is synced, a later commit may not come to make a lagging witness durable.
   const bool settled = promise || (synced && settings_.fsync != AppendFsync::always);
   Status status = settled ? settle() : ok_status();
   written_ = !status;
@@ -99,8 +99,8 @@ Database::Kept Database::kept() const {
   return {meta_, snapshot_, last_index_, last_term_, last_chain_, format_, claim_, unsynced_};
 }
 
-// SQLite has rolled back already, or does here; what is in memory follows. A witness that was lowered stays so, which
-// is harmless, and is raised again with the next commit.
+// SQLite has rolled back already, or does so here; the fields follow. A lowered witness stays lowered, which is
+// harmless, and the next commit raises it.
 Status Database::undo(Kept before, Status status) {
   if (!no_room_) {
     failed_ = true;
@@ -122,7 +122,7 @@ Status Database::undo(Kept before, Status status) {
   unsynced_ = before.unsynced;
   lower_witness_ = false;
   witness_behind_ = witness_.claim() != claim_;
-  // A slot may have been written in the belief that this commit's sync would follow.
+  // A slot may have been written, relying on this commit's sync.
   if (Status synced = witness_.sync(); !synced) {
     failed_ = true;
     no_room_ = false;
@@ -145,12 +145,12 @@ Status Database::begin() {
   return ok_status();
 }
 
-// Ends the transaction. The witness first: lowered and synced when this commit takes back what it claims; else raised
-// to the commit before, by a write that the flush of this commit's sync makes durable.
+// Ends the transaction. First writes the witness: if this commit takes back what it claims, lowered and synced; else
+// raised to the commit before, by a write that the flush of this commit's sync makes durable.
 Status Database::commit(bool synced) {
   if (meta_changed_)
     if (Status status = store_meta(); !status) return status;
-  // A commit without a change syncs nothing, so nothing may count on its flush.
+  // A commit without a change syncs nothing, so no write may rely on its flush.
   if (sqlite3_total_changes64(db_) == changes_before_) {
     if (commit_.run() != SQLITE_OK) return sql_error("COMMIT");
     return ok_status();
@@ -181,7 +181,7 @@ Status Database::settle() {
 
 Status Database::sync() {
   if (!unsynced_) return ok_status();
-  // A commit syncs the whole WAL, and it needs something to commit.
+  // A commit syncs the whole WAL, but only if it changes something.
   if (Status status = set_synchronous(true); !status) return status;
   const Status synced = undoing([&]() -> Status {
     if (Status status = begin(); !status) return status;
@@ -197,8 +197,8 @@ Status Database::set_synchronous(bool full) {
   return set_pragma("synchronous", full ? "FULL" : "NORMAL", full ? "2" : "1");
 }
 
-// The transaction under way changes the log from `first` on: nothing there may be claimed any more. The row before it
-// is one that was there when the claim was made, for all above it would have lowered the claim already.
+// The running transaction changes the log from `first` on, so the claim must end before it. The row before `first` is
+// the one that was claimed: a change at or below it would have lowered the claim already.
 Status Database::lower_claim(raft::Index first) {
   if (claim_.index >= first) {
     const Result<Mark> mark = mark_at(first - 1);
@@ -260,7 +260,7 @@ Status Database::append(const std::vector<raft::Entry>& entries) {
   return ok_status();
 }
 
-// A release that cannot do it then refuses to open this directory; in the transaction under way.
+// In the running transaction. Afterwards a release that does not support the version refuses to open this directory.
 Status Database::raise_format(ClusterVersion version) { return version > format_ ? set_format(version) : ok_status(); }
 
 Status Database::set_format(ClusterVersion version) {
@@ -279,9 +279,9 @@ Status Database::install(const raft::InstallState& install, const std::string& f
   if (install.keep_suffix && meta.index <= last_index_) {
     const Result<Mark> mark = mark_at(meta.index);
     if (!mark) return Error{mark.error()};
-    // Another term: a row that the same group of writes replaces, or would have.
+    // With another term, the row is one that the same group of writes replaces, or would have replaced.
     keep = mark->term == meta.term;
-    // The same index and term is the same entry, and so is all before it (the Log Matching Property).
+    // The same index and term is the same entry, with the same entries before it (the Log Matching Property).
     if (keep && mark->chain != meta.chain)
       return damaged_row(meta.index, "the log up to here is not the one that the leader's snapshot was made of");
   }
@@ -294,7 +294,7 @@ Status Database::install(const raft::InstallState& install, const std::string& f
     meta_.base_term = last_term_ = meta.term;
     meta_.base_chain = last_chain_ = meta.chain;
   }
-  meta_.saw_command = true;  // whatever others put into it
+  meta_.saw_command = true;  // the snapshot may hold commands of other nodes
   return store_snapshot({meta, file});
 }
 
@@ -323,7 +323,7 @@ Status Database::store_snapshot(const SnapshotFile& snapshot) {
 }
 
 Status Database::apply(node::NewBeginning& write) {
-  // What the old log held is no claim any more, and neither are its term and vote.
+  // The old log's entries, term and vote are no longer claimed.
   claim_ = Claim{};
   lower_witness_ = true;
   if (delete_all_.run() != SQLITE_OK || delete_snapshot_.run() != SQLITE_OK) return sql_error("beginning anew");
@@ -346,7 +346,7 @@ Status Database::apply(node::NewBeginning& write) {
 }
 
 Status Database::apply(TakeOver& write) {
-  // The log is the same one; whose it is, its term and its vote are not.
+  // The log stays; its cluster, term and vote change.
   claim_.cluster = node::kNoCluster;
   lower_witness_ = true;
   meta_.cluster = write.cluster;
@@ -445,7 +445,7 @@ Result<std::vector<raft::Entry>> Database::read(raft::Index first, raft::Index l
 Result<bool> Database::compact(raft::Index target) {
   WH_ASSERT(!failed_, "the database is used after a failure");
   no_room_ = false;
-  // Never beyond what a durable, recorded snapshot holds (HAZARDS F1).
+  // Never above a durable, recorded snapshot (HAZARDS F1).
   target = std::min(target, snapshot_ ? snapshot_->meta.index : raft::Index{});
   if (target <= meta_.base_index) return false;
   raft::Index upto = meta_.base_index;
@@ -477,8 +477,8 @@ Result<bool> Database::compact(raft::Index target) {
   return upto < target;
 }
 
-// Pages from the file's end move into free ones, and the file is cut. Nothing of it is a change of the log: no sync,
-// and no claim, depends on it.
+// Moves pages from the file's end into free ones and cuts the file. This does not change the log: no sync and no claim
+// depends on it.
 Result<bool> Database::shrink(uint64_t keep) {
   WH_ASSERT(!failed_, "the database is used after a failure");
   no_room_ = false;
@@ -488,7 +488,7 @@ Result<bool> Database::shrink(uint64_t keep) {
   if (excess <= keep + kShrinkBytes) return false;
   if (Status status = set_synchronous(settings_.fsync == AppendFsync::always); !status) return Error{status.error()};
   const Status shrunk = undoing([&]() -> Status {
-    // One step a page.
+    // Each step moves one page.
     int code = SQLITE_ROW;
     const ResetAtEnd reset(shrink_);
     while ((code = shrink_.step()) == SQLITE_ROW) {
@@ -496,7 +496,7 @@ Result<bool> Database::shrink(uint64_t keep) {
     return code == SQLITE_DONE ? ok_status() : Status(sql_error("giving free pages back"));
   });
   if (!shrunk) return Error{shrunk.error()};
-  // A file that was made before auto_vacuum was set gives nothing back: its free pages are used again instead.
+  // A file created before auto_vacuum was set returns nothing: new rows reuse its free pages.
   const Result<std::string> left = query_text("PRAGMA freelist_count");
   if (!left) return Error{left.error()};
   return std::stoull("0" + *left) < std::stoull("0" + *free_pages);
@@ -505,7 +505,7 @@ Result<bool> Database::shrink(uint64_t keep) {
 Status Database::checkpoint() {
   WH_ASSERT(!failed_, "the database is used after a failure");
   no_room_ = false;
-  // Without room for pages of the database file the WAL stays what counts.
+  // If the database file has no room for the pages, the WAL stays valid.
   if (sqlite3_wal_checkpoint_v2(db_, nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr) != SQLITE_OK)
     return sql_error("checkpoint");
   wal_pages_ = 0;

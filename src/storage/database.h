@@ -1,11 +1,11 @@
 // The SQLite database and the witness beside it: the log, term and vote, the cluster's identity, the snapshot record.
-// One connection in exclusive mode, WAL, one transaction and one sync per group of writes (HAZARDS 5, C1). Blocking:
-// every method runs as a job of the database lane, or before the loop starts. Called by sqlite_storage.cc, and where
-// there is no loop by survivor.cc and backup/restore.cc.
+// One connection in exclusive mode, WAL, one transaction and one sync per group of writes (HAZARDS chapter 5, pragmas;
+// C1, no acknowledgement before the sync). Blocking: every method runs as a job of the database lane, or before the
+// loop starts. Called by sqlite_storage.cc, and without a loop by survivor.cc and backup/restore.cc.
 //
-// A method that fails returns a sentence and leaves the database unusable: the process stops with it, and the restart
-// reads and verifies again (HAZARDS C6). Nothing is ever tried twice, but for want of room: then no_room() is true, all
-// is as it was before the call, and it may be made again (HAZARDS C7).
+// A method that fails returns a sentence and leaves the database unusable: the process stops with that sentence, and
+// the restart reads and verifies again (HAZARDS C6). Nothing is ever retried, except for lack of room: then no_room()
+// is true, everything is as before the call, and the call may be repeated (HAZARDS C7).
 //
 // database.cc: connection, transactions, compaction, checkpoints; recovery.cc: creation, and what is verified at start.
 #pragma once
@@ -30,7 +30,7 @@ namespace wh::storage {
 enum class AppendFsync : uint8_t {
   always,    // before they are reported
   everysec,  // when SqliteStorage::sync_soon is called, each second
-  no,        // when the operating system or another sync gets to it
+  no,        // when the operating system or another sync writes them
 };
 
 // The file that holds a recorded snapshot.
@@ -39,16 +39,16 @@ struct SnapshotFile {
   std::string file;
 };
 
-// What a group of writes is made of; applied in order, in one transaction.
+// The kinds of writes in a group; applied in order, in one transaction.
 struct BatchWrite {
   node::Batch batch;
   std::string install_file;  // of batch.install
 };
 struct RecordSnapshot {
-  SnapshotFile snapshot;  // chain is filled in
-  bool recorded = false;  // false after the write: a newer one is recorded, or another log has begun
+  SnapshotFile snapshot;  // its chain is filled in
+  bool recorded = false;  // after the write; false: a newer snapshot is recorded, or another log has begun
 };
-// The log goes on as another cluster's, from this configuration on.
+// The log becomes that of another cluster, from this configuration on.
 struct TakeOver {
   node::ClusterId cluster;
   raft::Entry configuration;  // the next entry, in a term above all others
@@ -59,11 +59,11 @@ class Database {
  public:
   struct Settings {
     AppendFsync fsync = AppendFsync::always;
-    std::string name;                         // node-id; empty: whatever is on the disk
-    raft::NodeId instance;                    // for a directory that is new
-    uint64_t tail_bytes = 0;                  // of the log's end, to give back at the start
-    std::string default_name = {};            // where `name` is empty, for a disk that holds on to none
-    ClusterVersion version = kLatestVersion;  // the highest that this node can do: of more it opens nothing
+    std::string name;                         // node-id; empty: the disk's
+    raft::NodeId instance;                    // for a new directory
+    uint64_t tail_bytes = 0;                  // how much of the log's end the start returns
+    std::string default_name = {};            // used when `name` is empty and the disk has no name yet
+    ClusterVersion version = kLatestVersion;  // the highest cluster version that this node supports and opens
   };
 
   Database(Disk& disk, std::string directory, Settings settings);
@@ -71,35 +71,36 @@ class Database {
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
 
-  // Opens or creates, verifies everything, the recorded snapshot's file too. Where a database is, nothing is changed,
-  // and nothing can be before begin_use(), which counts the epoch up. `directory_fd` is used during the call only.
+  // Opens or creates, and verifies everything, including the recorded snapshot's file. Never changes an existing
+  // database; changes are allowed only after begin_use(), which increments the epoch. `directory_fd` is used during the
+  // call only.
   Result<node::RecoveredNode> examine(int directory_fd);
   Status begin_use();
-  // Both.
+  // examine() and begin_use().
   Result<node::RecoveredNode> open(int directory_fd);
   [[nodiscard]] const std::optional<SnapshotFile>& snapshot() const { return snapshot_; }
   [[nodiscard]] raft::NodeId instance() const { return meta_.instance; }
 
-  // Whether the last call that failed did so for want of room only.
+  // Whether the last failed call failed for lack of room only.
   [[nodiscard]] bool no_room() const { return no_room_; }
 
   Status write(std::vector<Write>& writes);
-  // Syncs what was written without a sync.
+  // Syncs commits made without a sync.
   Status sync();
-  // Makes the witness speak of the last commit.
+  // Makes the witness claim the last commit.
   Status settle();
   [[nodiscard]] bool unsettled() const { return witness_behind_; }
 
-  // Entries first..last up to max_bytes, at least one; none when the first is not there (any more).
+  // Entries first..last up to max_bytes, at least one; none when the first does not exist or no longer does.
   Result<std::vector<raft::Entry>> read(raft::Index first, raft::Index last, uint64_t max_bytes);
 
   // Removes one slice of the rows up to `target` (not above the recorded snapshot); true while more are left.
   Result<bool> compact(raft::Index target);
-  // Gives a slice of the file's free pages back to the file system, but for `keep` bytes of them; true while there are
+  // Returns a slice of the file's free pages to the file system, but keeps `keep` bytes of them; true while there are
   // more.
   Result<bool> shrink(uint64_t keep);
-  // Moves the WAL's pages into the database file. The WAL is then reused from its start, not truncated: an overwritten
-  // block is synced in half the time of one that grows the file.
+  // Moves the WAL's pages into the database file. The WAL is then reused from its start, not truncated: syncing
+  // overwritten blocks takes half the time of syncing a growing file.
   Status checkpoint();
   [[nodiscard]] uint64_t wal_bytes() const { return wal_pages_ * page_size_; }
 
@@ -118,7 +119,7 @@ class Database {
   Status prepare_statements();
 
   // database.cc
-  // What a transaction changes beside the tables, to be put back when there is no room for it.
+  // The fields that a transaction changes, to be restored when it finds no room.
   struct Kept {
     Meta meta;
     std::optional<SnapshotFile> snapshot;
@@ -130,7 +131,7 @@ class Database {
     bool unsynced;
   };
   [[nodiscard]] Kept kept() const;
-  // Ends a transaction that failed: `status`, unless that makes it worse.
+  // Ends a failed transaction. Returns `status`, or a worse error.
   Status undo(Kept before, Status status);
   template <typename Work>
   Status undoing(Work work) {
@@ -159,10 +160,10 @@ class Database {
     raft::Entry entry;
     uint64_t chain = 0;
   };
-  // The row's own checksum, types and ranges are verified; the chain is not.
+  // Verifies the row's checksum, types and ranges, but not the chain.
   Status take_row(Statement& statement, Row& row);
-  Status find_row(raft::Index index, Row& row);  // which must exist
-  // Term and chain at an index from base to last.
+  Status find_row(raft::Index index, Row& row);  // the row must exist
+  // Term and chain at an index from base_index to last_index.
   struct Mark {
     raft::Term term;
     uint64_t chain = 0;
@@ -179,9 +180,9 @@ class Database {
   Vfs vfs_;
   Witness witness_;
   sqlite3* db_ = nullptr;
-  bool failed_ = true;  // until opened, and from the first failure on
+  bool failed_ = true;  // until opened, and after the first failure
   bool no_room_ = false;
-  bool written_ = false;  // by a write() that then found no room for the witness
+  bool written_ = false;  // by a write() that found no room for the witness afterwards
   uint64_t page_size_ = 4096;
   uint64_t wal_pages_ = 0;
 
@@ -193,13 +194,13 @@ class Database {
   raft::Term last_term_;
   uint64_t last_chain_ = 0;
 
-  int64_t changes_before_ = 0;  // of the transaction under way
+  int64_t changes_before_ = 0;  // of the running transaction
 
-  Claim claim_;  // what may be claimed: the last synced commit, less what the transaction under way takes back
+  Claim claim_;  // what may be claimed: the last synced commit, less what the running transaction takes back
   bool lower_witness_ = false;
   bool witness_behind_ = false;
-  bool witness_blank_ = false;  // nothing was ever written to it
-  bool unsynced_ = false;       // a commit was made without a sync
+  bool witness_blank_ = false;  // the witness was never written
+  bool unsynced_ = false;       // commits were made without a sync
   bool synchronous_full_ = true;
 
   Statement begin_, commit_, insert_, delete_from_, delete_to_, delete_all_, select_, select_sizes_, update_meta_,

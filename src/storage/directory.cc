@@ -18,7 +18,7 @@
 namespace wh::storage {
 namespace {
 
-// The process id that the holder wrote, or what stands for one that has not yet.
+// The process id that the lock's holder wrote, or a placeholder if it has not written one.
 std::string holder(int lock) {
   char text[24] = {};
   const ssize_t n = ::pread(lock, text, sizeof text - 1, 0);
@@ -27,7 +27,7 @@ std::string holder(int lock) {
   return digits == 0 ? "another process" : "process " + pid.substr(0, digits);
 }
 
-// Not a POSIX lock: that is gone when any descriptor of the file is closed (HAZARDS C12).
+// Not a POSIX lock: closing any descriptor of the file would release it (HAZARDS C12).
 int take_once(int lock) {
   if (WH_MUTANT(lock_not_taken)) return 0;
   struct flock whole {};
@@ -35,7 +35,7 @@ int take_once(int lock) {
   return WH_MUTANT(posix_lock) ? ::fcntl(lock, F_SETLK, &whole) : ::flock(lock, LOCK_EX | LOCK_NB);
 }
 
-// in_use() has it for a moment.
+// in_use() may hold the lock for a moment.
 int take(int lock) {
   for (int tries = 5;; --tries) {
     const int result = take_once(lock);
@@ -52,15 +52,15 @@ bool in_group(gid_t gid) {
   return std::find(groups.begin(), groups.end(), gid) != groups.end();
 }
 
-// A volume as container platforms mount it: root's, and the group's that the process was given (fsGroup).
+// A volume as container platforms mount it: owned by root, and by a group that the process was given (fsGroup).
 bool is_group_volume(const struct stat& info) {
   constexpr mode_t kGroup = S_IWGRP | S_IXGRP;
   return info.st_uid == 0 && (info.st_mode & kGroup) == kGroup && (info.st_mode & S_IWOTH) == 0 &&
          in_group(info.st_gid);
 }
 
-// What another user made here could not be read, and what this one makes that user's server could not open. Files
-// count as well as the directory: root may do anything in a group's volume, and leave files of root's.
+// This process could not read another user's files, and that user's server could not open this process's. Files count
+// as well as the directory: root may do anything in a group's volume, and leave files owned by root.
 Status check_owner(const std::string& path, int fd, const struct stat& info) {
   const uid_t self = ::geteuid();
   uid_t other = self;
@@ -94,7 +94,7 @@ Status check_owner(const std::string& path, int fd, const struct stat& info) {
 Result<Directory> Directory::open(const std::string& wanted) {
   const mode_t mode = WH_MUTANT(directory_open_to_all) ? 0755 : 0700;
   if (::mkdir(wanted.c_str(), mode) != 0 && errno != EEXIST) {
-    // Made with its parents, a path of a file system that is not mounted would be a new, empty node.
+    // Parents are not created: below an unmounted file system, that would make a new, empty node.
     if (errno == ENOENT)
       return Error{disk_error("make directory", wanted, errno) +
                    ": the directory it is to be in is not there either; is its file system mounted? (directive dir)"};
@@ -116,7 +116,7 @@ Result<Directory> Directory::open(const std::string& wanted) {
     if (errno != EWOULDBLOCK) return Error{disk_error("lock", lock_path, errno)};
     return Error{directory.path_ + " is in use by " + holder(directory.lock_)};
   }
-  // Over what is there, which takes no room; where there is none, the holder has no name.
+  // Overwriting takes no room; without room, the holder's name is missing.
   std::string pid = std::to_string(::getpid()) + "\n";
   pid.resize(16, ' ');
   const ssize_t written = ::pwrite(directory.lock_, pid.data(), pid.size(), 0);

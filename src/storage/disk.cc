@@ -111,7 +111,7 @@ std::string no_room_hint(const std::string& path, int error) {
   struct statvfs info {};
   const std::string parent = path.substr(0, path.rfind('/') == std::string::npos ? 0 : path.rfind('/'));
   if (::statvfs(path.c_str(), &info) != 0 && ::statvfs(parent.c_str(), &info) != 0) return {};
-  // A file system that does not count inodes says 0 of both.
+  // A file system without counted inodes reports 0 for both.
   return info.f_files != 0 && info.f_favail == 0 ? " (no inodes are free: df -i)" : "";
 }
 

@@ -1,7 +1,7 @@
-// Every blocking call that changes a file of the data directory, but for a backup's, passes through here: our own
-// (witness, snapshots) by the functions below, SQLite's by vfs.cc. It knows since when the call under way on each lane
-// has been running (Storage::sync_age; a frozen disk blocks writes as well as syncs), and lets a test look on, fail a
-// call or copy the directory as it stands. Owns no file. Used by the two lanes at once: one call at a time on each.
+// Every blocking call that changes a file of the data directory, except a backup's, goes through here: our own
+// (witness, snapshots) by the functions below, SQLite's by vfs.cc. It knows since when each lane's current call has
+// been running (Storage::sync_age; a frozen disk blocks writes as well as syncs), and lets a test observe or fail
+// calls, or copy the directory between them. Owns no file. Used by both lanes at once, one call at a time on each.
 #pragma once
 
 #include <array>
@@ -24,23 +24,23 @@ struct DiskEvent {
   enum class Kind : uint8_t { write, write_out, sync, truncate, allocate, rename, remove, sync_directory };
   Kind kind;
   std::string_view file;  // its name within the data directory; empty for sync_directory
-  uint64_t offset = 0;    // write: where; truncate, allocate: the new size
+  uint64_t offset = 0;    // write: its position; truncate, allocate: the new size
   std::string_view data;  // write
   std::string_view to;    // rename
 };
 
-// A test's eye and hand. Called on the lane's thread.
+// How a test observes and fails calls. Called on the lane's thread.
 class DiskProbe {
  public:
   virtual ~DiskProbe() = default;
-  // 0, or the errno with which the call fails instead of being made.
+  // Returns 0, or the errno with which the call fails instead of being made.
   virtual int before(const DiskEvent& event) = 0;
-  virtual void after(const DiskEvent& event) = 0;  // it was made and succeeded
-  // 0, or the errno with which a file of that name is not opened.
+  virtual void after(const DiskEvent& event) = 0;  // the call was made and succeeded
+  // Returns 0, or the errno with which opening the file fails.
   virtual int before_open(std::string_view /*file*/) { return 0; }
 };
 
-// The monotonic clock of the ages below.
+// The monotonic clock behind busy_ms().
 int64_t steady_ns();
 Millis steady_ms();
 
@@ -50,7 +50,7 @@ class Disk {
   Disk(const Disk&) = delete;
   Disk& operator=(const Disk&) = delete;
 
-  // Runs `call`, which changes nothing, as one that busy_ms counts.
+  // Runs `call`, which changes nothing, and counts it in busy_ms.
   template <typename Call>
   int watch(Lane lane, Call call) {
     const Watch watch(since_[static_cast<size_t>(lane)]);
@@ -73,31 +73,31 @@ class Disk {
     return error;
   }
 
-  // Opens a file of the directory, without following a link, and gives its descriptor; `flags` as open(2)'s. Returns 0
+  // Opens a file of the directory, without following a link, and sets its descriptor; `flags` as open(2)'s. Returns 0
   // or an errno.
   int open(Lane lane, int directory, const std::string& file, int flags, int& descriptor);
-  // What a test says of an opening that is not made here.
+  // The probe's errno for an opening that is made elsewhere.
   [[nodiscard]] int before_open(std::string_view file) const {
     return probe_ == nullptr ? 0 : probe_->before_open(file);
   }
-  // Each returns 0 or an errno. Writes are whole or failed.
+  // Each returns 0 or an errno. A write is complete or fails.
   int write(Lane lane, int fd, std::string_view file, uint64_t offset, std::string_view data);
-  // Waits until what was written to an existing part of the file has reached the device: the next sync of any file,
-  // which flushes the device, then makes it durable.
+  // Waits until the data written to an existing part of the file has reached the device: the next sync of any file
+  // flushes the device and so makes it durable.
   int write_out(Lane lane, int fd, std::string_view file);
   int sync(Lane lane, int fd, std::string_view file);
   int truncate(Lane lane, int fd, std::string_view file, uint64_t size);
-  // Makes the file so large, with room for every byte of it.
+  // Makes the file this large, with room allocated for every byte.
   int allocate(Lane lane, int fd, std::string_view file, uint64_t size);
   int rename(Lane lane, int directory, const std::string& from, const std::string& to);
-  int remove(Lane lane, int directory, const std::string& file);  // no error when it is not there
+  int remove(Lane lane, int directory, const std::string& file);  // no error when it does not exist
   int sync_directory(Lane lane, int directory);
 
-  // For how long the longest call now under way has been running, in ms; 0 when none is. From any thread.
+  // How long the longest running call has been running, in ms; 0 when none is. From any thread.
   [[nodiscard]] Millis busy_ms() const;
-  // How long the lane's syncs took, in microseconds. By the lane, or by its owner while it runs no job.
+  // The durations of the lane's syncs, in microseconds. Called on the lane, or by its owner while it runs no job.
   [[nodiscard]] const Histogram& syncs_us(Lane lane) const { return syncs_us_[static_cast<size_t>(lane)]; }
-  // How many bytes were written to files. By the lane, or by its owner while it runs no job.
+  // The bytes written to files. Called on the lane, or by its owner while it runs no job.
   [[nodiscard]] uint64_t bytes_written(Lane lane) const { return bytes_written_[static_cast<size_t>(lane)]; }
 
  private:
@@ -114,25 +114,25 @@ class Disk {
   DiskProbe* probe_;
   std::array<Histogram, kLanes> syncs_us_;
   std::array<uint64_t, kLanes> bytes_written_{};
-  std::array<std::atomic<int64_t>, kLanes> since_{};  // nanoseconds of the monotonic clock; 0: nothing under way
+  std::array<std::atomic<int64_t>, kLanes> since_{};  // nanoseconds of the monotonic clock; 0: no call is running
 };
 
-// Whether an errno says that a write found no room: the file system is full, or out of inodes, a quota is used up, or
-// the file may not grow (ulimit -f). That is no failure of the disk.
+// Whether an errno says that a write found no room: the file system is full or out of inodes, a quota is used up, or
+// the file may not grow (ulimit -f). That is no disk failure.
 bool is_no_room(int error);
 
 // Whether an errno says that the process or the machine is out of file descriptors or memory: that passes, and is no
-// failure of the disk either.
+// disk failure either.
 bool is_exhausted(int error);
 
-// What is missing, where the errno does not tell: " (no inodes are free: df -i)". Asks the file system that holds
-// `path`, or would. Empty when the errno says it all.
+// What is lacking when the errno does not tell: " (no inodes are free: df -i)". Asks the file system that holds `path`,
+// or would hold it. Empty when the errno is clear.
 std::string no_room_hint(const std::string& path, int error);
 
-// How large this process's files may become, in bytes (ulimit -f); UINT64_MAX: as large as the file system takes.
+// How large this process's files may become, in bytes (ulimit -f); UINT64_MAX: as large as the file system allows.
 uint64_t file_size_limit();
 
-// What went wrong with a file, as a sentence: "cannot write DIR/FILE: No space left on device", and no_room_hint.
+// A file's error as a sentence: "cannot write DIR/FILE: No space left on device", and no_room_hint.
 std::string disk_error(std::string_view what, const std::string& path, int error);
 
 }  // namespace wh::storage

@@ -1,4 +1,4 @@
-// What the rows of the database mean as bytes: checksums, the hash chain, the snapshot record; and the sentence about a
+// The byte formats of the database's rows: checksums, the hash chain, the snapshot record; and the sentence about a
 // damaged directory. No I/O.
 //
 // The chain: chain(0) = 0; chain(i) = mix64(chain(i-1), hash of entry i), over index, term, kind, time and payload. Two
@@ -17,13 +17,13 @@ namespace wh::storage {
 inline constexpr const char* kDatabaseFile = "wormhole.db";
 inline constexpr const char* kDatabaseWal = "wormhole.db-wal";  // SQLite's name for it
 inline constexpr const char* kLockFile = "wormhole.lock";
-// Lies there while a backup is being restored: what is beside it is not whole.
+// Exists while a backup is being restored: the files beside it are incomplete.
 inline constexpr const char* kRestoreMarker = "restore-unfinished";
-// A backup in the making, for the moment before it loses its name.
+// A backup being made, until it loses its name.
 inline constexpr const char* kBackupTemporary = "backup-unfinished.tmp";
 inline constexpr int32_t kApplicationId = 0x574f524d;  // "WORM"
-// The format is that of the cluster's version (base/cluster_version.h): what a release before does not know, it refuses
-// to open. It goes up in the transaction that first holds such a thing.
+// The format is the cluster's version (base/cluster_version.h): an older release refuses to open data it does not know.
+// It is raised in the transaction that first holds such data.
 inline constexpr int64_t kFirstFormat = kFirstVersion;
 
 // The meta row.
@@ -37,10 +37,10 @@ struct Meta {
   raft::NodeId granted_to;
   uint64_t granted_attempt = 0;
   std::string granted_address;
-  raft::Index base_index;  // the entry before the first row of the log
+  raft::Index base_index;  // the index before the first row of the log
   raft::Term base_term;
   uint64_t base_chain = 0;
-  bool saw_command = false;  // since the last beginning, also when the entry was truncated later
+  bool saw_command = false;  // since the last beginning, even if the entry was truncated later
   bool saw_others = false;
 };
 uint32_t meta_crc(const Meta& meta);
@@ -53,8 +53,8 @@ std::string encode_snapshot_meta(const raft::SnapshotMeta& meta);
 std::optional<raft::SnapshotMeta> decode_snapshot_meta(std::string_view bytes);
 uint32_t snapshot_row_crc(std::string_view record, std::string_view file);
 
-// The sentence for data that cannot be trusted: `what` names the file and the row or place; the commands to replace the
-// node follow.
+// The sentence about data that cannot be trusted: `what` names the file and the row or place; then come the commands
+// that replace the node.
 std::string damage(const std::string& directory, std::string_view what);
 
 }  // namespace wh::storage

@@ -87,7 +87,7 @@ Result<IncomingSnapshot::Stored> IncomingSnapshot::store(const raft::SnapshotMet
     if (Status status = discard(); !status) return Error{status.error()};
     return Stored{};
   };
-  // A chunk of another snapshot, out of order, or beyond the size that was announced (HAZARDS F4, F9).
+  // A chunk of another snapshot, out of order, or beyond the announced size (HAZARDS F4, F9).
   if (!writer_.open() || meta_ != meta || writer_.size() != offset || offset > meta.size ||
       data.size() > meta.size - offset)
     return throw_away();
@@ -113,7 +113,7 @@ Result<IncomingSnapshot::Stored> IncomingSnapshot::gave_up(const std::string& er
   return Stored{.no_room = true, .exhausted = exhausted_};
 }
 
-// The meta first: a part without one is nothing.
+// Removes the meta first: a part without meta is ignored.
 Status IncomingSnapshot::discard() {
   if (!writer_.open()) return ok_status();
   if (Status status = remove_meta(); !status) return status;

@@ -1,6 +1,6 @@
-// The opening of a Database: creation, and the verification of all that an earlier life left. Order of creation: an
-// empty witness, then the database with revision 1, then the witness's first claim; so a crash in between is told from
-// a file that was lost later.
+// The opening of a Database: creation, and the verification of everything that an earlier life left. Order of creation:
+// an empty witness, then the database with revision 1, then the witness's first claim; so a crash in between can be
+// told from a file that was lost later.
 #include <algorithm>
 #include <cerrno>
 #include <deque>
@@ -35,7 +35,7 @@ constexpr Table kSchema[] = {
      "STRICT"},
 };
 
-constexpr uint64_t kCreated = 1;  // the revision of a database that was made and not yet used
+constexpr uint64_t kCreated = 1;  // the revision of a created, unused database
 
 bool exists(int directory_fd, const std::string& file) {
   return ::faccessat(directory_fd, file.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0;
@@ -51,10 +51,10 @@ Result<node::RecoveredNode> Database::open(int directory_fd) {
   return out;
 }
 
-// The first change.
+// Makes the first change.
 Status Database::begin_use() {
   claim_ = current_claim();
-  // From here on an empty witness is a lost one.
+  // From here on, an empty witness means that its contents were lost.
   if (std::exchange(witness_blank_, false))
     if (Status status = write_witness(claim_, Witness::Durability::now); !status) return status;
   ++meta_.epoch;
@@ -86,7 +86,7 @@ Result<node::RecoveredNode> Database::examine(int directory_fd) {
   if (found.claim && !has_database)
     return damaged(std::string(kDatabaseFile) + ": is missing, but the witness of what it held is there");
 
-  // An empty file would make SQLite remove the WAL, which is evidence.
+  // If the file were empty, SQLite would remove the WAL, which is evidence.
   struct stat info {};
   if (found.claim && ::fstatat(directory_fd, kDatabaseFile, &info, AT_SYMLINK_NOFOLLOW) == 0 && info.st_size == 0)
     return damaged(std::string(kDatabaseFile) + ": is empty, but the witness of what it held is there");
@@ -108,8 +108,8 @@ Result<node::RecoveredNode> Database::examine(int directory_fd) {
   if (is_new && found.claim)
     return damaged(std::string(kDatabaseFile) + ": holds nothing, but the witness of what it held is there");
   if (is_new) {
-    // SQLite removed its rollback journal without syncing that: back again, it would undo the switch to WAL and with it
-    // all that follows.
+    // SQLite removed its rollback journal without syncing the directory: if the journal came back, it would undo the
+    // switch to WAL and everything after it.
     const int error = WH_MUTANT(journal_comes_back) ? 0 : disk_.sync_directory(Lane::database, directory_fd);
     if (error != 0) return Error{disk_error("sync", directory_, error)};
     if (Status status = create(); !status) return Error{status.error()};
@@ -123,8 +123,7 @@ Result<node::RecoveredNode> Database::examine(int directory_fd) {
   witness_.set_instance(meta_.instance);
   if (found.claim && found.instance != meta_.instance && !WH_MUTANT(foreign_witness_believed))
     return damaged(std::string(kWitnessFile) + ": belongs to another data directory");
-  // A directory that never was in a cluster, nor promised anything, has no name to hold on to: its start may have
-  // failed.
+  // A directory that was never in a cluster and promised nothing need not keep its name: its start may have failed.
   const std::string& first_name = settings_.name.empty() ? settings_.default_name : settings_.name;
   if (meta_.cluster == node::kNoCluster && !meta_.granted_to) meta_.name = first_name;
   if (!settings_.name.empty() && meta_.name != settings_.name)
@@ -163,7 +162,7 @@ Status Database::open_connection() {
   const char* vfs = WH_MUTANT(database_mapped) ? nullptr : vfs_.name();
   if (sqlite3_open_v2(path.c_str(), &db_, kFlags, vfs) != SQLITE_OK) return sql_error("opening it");
   sqlite3_db_config(db_, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
-  // HAZARDS 5.1: in this order, each read back.
+  // HAZARDS chapter 5.1, SQLite's pragmas: in this order, each read back.
   struct Pragma {
     const char* name;
     const char* value;
@@ -178,14 +177,14 @@ Status Database::open_connection() {
       {"temp_store", "memory", "2"},
   };
   if (Status status = set_pragma("locking_mode", "EXCLUSIVE", "exclusive"); !status) return status;
-  // Of a file that holds nothing yet, and before WAL, which writes to it. Free pages then go back (shrink).
+  // Only for a file that holds nothing yet, and before WAL, which writes to it. Lets shrink() return free pages.
   const Result<std::string> size = query_text("PRAGMA page_count");
   if (!size) return Error{size.error()};
   if (*size == "0")
     if (Status status = set_pragma("auto_vacuum", "INCREMENTAL", "2"); !status) return status;
   for (const Pragma& pragma : pragmas)
     if (Status status = set_pragma(pragma.name, pragma.value, pragma.read_back); !status) return status;
-  // After wal_autocheckpoint, which would have taken the hook away.
+  // Set after wal_autocheckpoint, which would remove the hook.
   sqlite3_wal_hook(
       db_,
       [](void* self, sqlite3*, const char*, int pages) {
@@ -217,7 +216,7 @@ Status Database::set_pragma(const std::string& name, const std::string& value, c
                *got};
 }
 
-// New: nothing was ever committed to it.
+// `is_new`: nothing was ever committed to it.
 Status Database::check_format(bool& is_new) {
   const Result<std::string> application = query_text("PRAGMA application_id");
   const Result<std::string> version = application ? query_text("PRAGMA user_version") : application;
@@ -279,7 +278,8 @@ Status Database::prepare_statements() {
   return ok_status();
 }
 
-// What SQLite can see of damage: pages, not their content (HAZARDS 1.1); and that the tables are the ones made above.
+// Damage that SQLite can see: pages, not their content (HAZARDS chapter 1.1, flipped bits); and whether the tables are
+// the ones created above.
 Status Database::check_structure() {
   const Result<std::string> check = query_text("PRAGMA quick_check(1)");
   if (!check) return Error{check.error()};
@@ -345,8 +345,8 @@ Status Database::read_snapshot_row() {
   return ok_status();
 }
 
-// Reads the whole log: every row's checksum, no gap (HAZARDS B9), the hash chain, and that it meets the snapshot (F1)
-// and the witness.
+// Reads the whole log: checks every row's checksum, that there is no gap (HAZARDS B9), the hash chain, and that the log
+// meets the snapshot (HAZARDS F1, no gap after compaction) and the witness.
 Status Database::scan(node::RecoveredNode& out, const std::optional<Claim>& claim) {
   raft::Log::Recovered& log = out.raft.log;
   log.base_index = last_index_ = meta_.base_index;
@@ -413,7 +413,7 @@ Status Database::scan(node::RecoveredNode& out, const std::optional<Claim>& clai
   return claim && !WH_MUTANT(lost_suffix_unnoticed) ? check_claim(*claim, chain_at_claim) : ok_status();
 }
 
-// To hold more than is claimed is what a crash leaves; to hold less, or something else, is amnesia (HAZARDS C2).
+// A crash may leave more than is claimed; less, or something else, is amnesia (HAZARDS C2).
 Status Database::check_claim(const Claim& claim, std::optional<uint64_t> chain_at_claim) {
   const std::string file = std::string(kDatabaseFile) + " (or its WAL): ";
   if (claim.cluster != node::kNoCluster && claim.cluster != meta_.cluster)
@@ -426,7 +426,7 @@ Status Database::check_claim(const Claim& claim, std::optional<uint64_t> chain_a
     return damaged(file + "row 1 of meta: the term or vote is older than the one that was promised, says the witness");
   if (meta_.revision < claim.revision)
     return damaged(file + "row 1 of meta: is older than what was promised, says the witness");
-  // Below the base the log no longer tells; a base is only moved over what was synced.
+  // Below the base the log can no longer tell; the base only ever moves over synced entries.
   if (claim.index < meta_.base_index) return ok_status();
   if (claim.index > last_index_)
     return damaged(file + "the log ends at row " + std::to_string(last_index_.value) + ", but row " +

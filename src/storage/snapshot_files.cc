@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::string_view kMagic = "WHSNAP01";
 constexpr size_t kFooterSize = 8 + 4 + 4;
-// Synced on the way, so that the last sync is not a long one that holds up the database's.
+// Syncs on the way, so that the last sync is not a long one that delays the database's.
 constexpr uint64_t kSyncEvery = 8 << 20;
 constexpr size_t kReadSize = 1 << 20;
 
@@ -125,7 +125,7 @@ Result<bool> SnapshotWriter::reopen(const raft::SnapshotMeta& meta) {
     meta_.size += part.size();
     meta_.crc = crc32c(part, meta_.crc);
   }
-  // Nothing is known to be synced; and what follows, a footer it may be, is written over.
+  // Nothing is known to be synced; new data overwrites whatever follows, perhaps a footer.
   at_ = header.size() + meta_.size;
   synced_ = 0;
   return true;
@@ -157,7 +157,7 @@ Result<std::string> SnapshotWriter::finish() {
   if (error != 0) return Error{disk_error("sync", path(), error)};
   ::close(fd_);
   fd_ = -1;
-  // Never over another one: the database may have recorded that.
+  // Never replaces another file: the database may have recorded it.
   const std::string stem = "snapshot-" + std::to_string(meta_.index.value) + "-" + std::to_string(meta_.term.value);
   std::string name = stem + ".wh";
   for (int n = 2; ::faccessat(directory_fd_, name.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0; ++n)
@@ -175,7 +175,7 @@ Status SnapshotWriter::discard() {
   if (fd_ < 0 && !no_room_) return ok_status();
   fd_ = -1;
   const int error = disk_.remove(Lane::files, directory_fd_, temporary_);
-  // There are file systems on which that takes room: begin() writes over it, and the next start tries again.
+  // On some file systems removing takes room: begin() will overwrite the file, and the next start tries again.
   if (error != 0 && !is_no_room(error)) return Error{disk_error("remove", path(), error)};
   return ok_status();
 }

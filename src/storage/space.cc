@@ -1,6 +1,6 @@
-// What SqliteStorage does about a disk that fills (HAZARDS C7, F10). A write that finds no room stays the first of its
-// lane: it is made again when the ballast has given way, and each second; until then nothing after it is written, and
-// nothing of it is reported. A failed sync is another matter: it ends the process, whatever its reason.
+// How SqliteStorage handles a disk that fills up (HAZARDS C7, F10). A write that finds no room stays the first of its
+// lane: it is retried when the ballast has given way, and each second; until then nothing after it is written, and
+// nothing of it is reported. A failed sync is different: it ends the process, whatever its reason.
 #include <utility>
 
 #include "base/log.h"
@@ -8,7 +8,7 @@
 
 namespace wh::storage {
 
-// On the database lane's return.
+// Called when a database job returns.
 void SqliteStorage::found_no_room(const std::string& message) {
   waiting_for_room_ = true;
   if (!std::exchange(full_, true))
@@ -26,7 +26,7 @@ void SqliteStorage::look_at_space() {
 
 void SqliteStorage::look(bool give_way) {
   looking_ = true;
-  // Room that just came is for what waits first.
+  // Room that was just freed goes to waiting writes first.
   const bool restore = !waiting_for_room_;
   auto gave = std::make_shared<bool>(false);
   auto space = std::make_shared<node::DiskSpace>();

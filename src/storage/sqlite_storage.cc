@@ -14,14 +14,14 @@ namespace wh::storage {
 namespace {
 
 constexpr const char* kOwnTemporary = "snapshot-own.wh.tmp";
-// How much is written in one transaction; bounded, so that the first in the group does not wait for long.
+// The bytes of one transaction; bounded, so that the group's first write does not wait long.
 constexpr uint64_t kGroupBytes = 4 << 20;
-// After so many jobs of writes in a row, what waits behind them gets a turn.
+// After this many jobs of writes in a row, other work gets a turn.
 constexpr uint32_t kFairTurns = 8;
-// Or after so many entries, as a slice of a compaction removes more than that: the log's file does not outgrow it.
+// Or after this many entries: a slice of a compaction removes more, so the log's file does not outgrow it.
 constexpr uint64_t kFairEntries = 1'000;
 constexpr size_t kReceivedKept = 2;
-// A batch waits for the group before it and for its own, each of which takes two syncs: so many calls are no stall.
+// A batch waits for the group before it and for its own, each of which takes two syncs: only a longer wait is a stall.
 constexpr Millis kCallsOfABatch = 4;
 
 uint64_t bytes_of(const Write& write) {
@@ -32,7 +32,7 @@ uint64_t bytes_of(const Write& write) {
   return bytes;
 }
 
-// The same state: what the storage fills in may be missing.
+// Whether the state is the same; fields that the storage fills in may be missing.
 bool same_snapshot(const SnapshotFile& file, const raft::SnapshotMeta& meta) {
   return file.meta.index == meta.index && file.meta.term == meta.term && file.meta.size == meta.size &&
          file.meta.crc == meta.crc;
@@ -41,7 +41,7 @@ bool same_snapshot(const SnapshotFile& file, const raft::SnapshotMeta& meta) {
 void end_process(const std::string& message) {
   log_line(LogLevel::warning, message);
   std::fflush(nullptr);
-  // No destructors: jobs may be running, and nothing may touch the disk again.
+  // Runs no destructors: jobs may be running, and nothing may touch the disk again.
   ::_exit(1);
 }
 
@@ -78,7 +78,7 @@ Result<SqliteStorage::Opened> SqliteStorage::open(Options options, Worker& worke
   };
   Result<node::RecoveredNode> recovered = open_database();
   if (!recovered && self->database_->no_room() && self->ballast_.give_up()) {
-    // Counting an opening is a write: on a full disk the ballast's last piece makes room for it.
+    // Counting a start is a write: on a full disk the ballast's last piece makes room for it.
     self->full_ = true;
     recovered = open_database();
   }
@@ -94,15 +94,15 @@ Result<SqliteStorage::Opened> SqliteStorage::open(Options options, Worker& worke
   if (!part) return Error{part.error()};
   recovered->raft.incoming = std::move(*part);
   if (Status status = self->clean_up(); !status) return Error{status.error()};
-  // By the instance, so that two disks of a quorum seldom stall together.
+  // Differs between instances, so that two disks of a quorum seldom stall together.
   self->checkpoint_bytes_ = self->options_.checkpoint_bytes != 0 ? self->options_.checkpoint_bytes
                                                                  : (3 << 20) + recovered->instance.value % (2 << 20);
-  // Where files may not grow so large (ulimit -f), the WAL must go back to its beginning earlier.
+  // If files may not grow that large (ulimit -f), the WAL must restart earlier.
   self->checkpoint_bytes_ = std::min(self->checkpoint_bytes_, file_size_limit() / 2);
   return Opened{std::move(*recovered), std::move(self)};
 }
 
-// Removes what a crash left: unfinished snapshots that do not go on, and finished ones that are not the recorded one.
+// Removes what a crash left: unfinished snapshots that cannot resume, and finished ones other than the recorded one.
 Status SqliteStorage::clean_up() {
   const Result<std::vector<std::string>> files = directory_.files();
   if (!files) return Error{files.error()};
@@ -111,7 +111,7 @@ Status SqliteStorage::clean_up() {
     if (!is_snapshot_leftover(file) && !is_snapshot_name(file) && file != kBackupTemporary) continue;
     if (incoming_.open() && IncomingSnapshot::owns(file)) continue;
     const int error = disk_.remove(Lane::files, directory_.fd(), file);
-    // There are file systems on which that takes room: the next start tries again.
+    // On some file systems removing takes room: the next start tries again.
     if (error != 0 && !is_no_room(error)) return Error{disk_error("remove", directory_.path() + "/" + file, error)};
   }
   return ok_status();
@@ -125,7 +125,7 @@ void SqliteStorage::give(node::StorageDone result) {
   if (!failed_) handler_(std::move(result));
 }
 
-// What waits longest: a call that the disk does not end, or a batch that is behind many such calls.
+// The longest wait: for a call that the disk does not finish, or of a batch behind many such calls.
 Millis SqliteStorage::sync_age() const {
   const Millis busy = disk_.busy_ms();
   return given_at_.empty() ? busy : std::max(busy, (steady_ms() - given_at_.front()) / kCallsOfABatch);
@@ -197,7 +197,7 @@ void SqliteStorage::pump_database() {
     if (!reads_.empty()) run_read();
     return;
   }
-  if (group_) return run_writes();  // what found no room goes first
+  if (group_) return run_writes();  // writes that found no room go first
   const bool full_wal = wal_bytes_ >= 2 * checkpoint_bytes_;
   const bool upkeep_due = turns_ >= kFairTurns || entries_since_upkeep_ >= kFairEntries;
   if (!writes_.empty() && !upkeep_due && !full_wal) return run_writes();
@@ -221,7 +221,7 @@ void SqliteStorage::run_database(std::function<Status()> work, std::function<voi
                 wal_bytes_ = stats_.wal_bytes = database_->wal_bytes();
                 stats_.syncs_us[static_cast<size_t>(Lane::database)] = disk_.syncs_us(Lane::database);
                 stats_.disk_bytes_written[static_cast<size_t>(Lane::database)] = disk_.bytes_written(Lane::database);
-                // Still busy: what the results call forth is gathered.
+                // Still busy: gathers the work that the results cause.
                 done();
                 database_busy_ = false;
                 pump_database();
@@ -285,7 +285,7 @@ void SqliteStorage::run_read() {
       });
 }
 
-// One piece of upkeep, the most urgent; false when there is none.
+// Starts one piece of upkeep, the most urgent; false when there is none.
 bool SqliteStorage::run_upkeep() {
   const bool wal_due = wal_bytes_ >= 2 * checkpoint_bytes_ || (wal_bytes_ >= checkpoint_bytes_ && !unsettled_);
   if (wal_due && !WH_MUTANT(never_checkpointed)) {
@@ -317,7 +317,7 @@ bool SqliteStorage::run_upkeep() {
   return true;
 }
 
-// After a compaction, a slice at a time.
+// Runs after a compaction, one slice at a time.
 bool SqliteStorage::run_shrink() {
   if (!shrink_wanted_) return false;
   auto more = std::make_shared<bool>(false);
@@ -339,7 +339,7 @@ void SqliteStorage::written(std::vector<Write>& writes) {
         const SnapshotFile file = std::move(installing_.front());
         installing_.erase(installing_.begin());
         recorded(file);
-        // Rows that the snapshot holds too; none when the log was emptied.
+        // Compacts rows that the snapshot contains; none are left when the log was emptied.
         compact_to_ = std::max(compact_to_, file.meta.index);
       }
       give(node::BatchPersisted{batch->batch.ticket});
@@ -397,7 +397,7 @@ void SqliteStorage::remove_file(const std::string& file) {
   queue_files(
       [this, file]() -> Status {
         const int error = disk_.remove(Lane::files, directory_.fd(), file);
-        // There are file systems on which that takes room: the next start tries again.
+        // On some file systems removing takes room: the next start tries again.
         if (error != 0 && !is_no_room(error)) return Error{disk_error("remove", directory_.path() + "/" + file, error)};
         return ok_status();
       },
@@ -452,7 +452,7 @@ void SqliteStorage::write_snapshot_slice(Bytes slice) {
       });
 }
 
-// On the files lane: a snapshot that finds no room is given up, not the node (HAZARDS F10).
+// Runs on the files lane: a snapshot that finds no room is abandoned, and the node goes on (HAZARDS F10).
 Status SqliteStorage::own_or_room(Status status) {
   if (status || !own_.no_room()) return status;
   own_failed_ = true;

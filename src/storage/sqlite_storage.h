@@ -1,15 +1,15 @@
 // node::Storage on a real disk. This class is the owner's side: it keeps the queues, hands jobs to a Worker and gives
 // results back; the blocking work is Database's (the log, term and vote, in SQLite) and snapshot_files' (files).
 //
-// Threads: two lanes, the database and the snapshot files. *A lane has one job at a time*, and what a lane's jobs touch
-// (database_; own_, incoming_) nobody else touches. Everything else here belongs to the owner's thread.
+// Threads: two lanes, the database and the snapshot files. *A lane has one job at a time*, and nothing else touches
+// what its jobs touch (database_; own_, incoming_). Everything else here belongs to the owner's thread.
 //
-// The database lane: all writes that wait are one transaction and one sync (group commit), in the order they were
-// given. Then reads of old entries; then, when nothing else waits, the witness is settled, compacted rows go, the WAL
-// is checkpointed. Every eighth turn the lower orders go first, so that no load starves them.
+// The database lane: all waiting writes become one transaction and one sync (group commit), in their order. Then come
+// reads of old entries; then, when nothing else waits, the witness is settled, compacted rows are removed, the WAL is
+// checkpointed. Every eighth turn the later kinds go first, so that no load starves them.
 //
-// A failed write or sync, or damage found on the way, ends in Options::fatal: no result comes any more (HAZARDS C6). A
-// write that finds no room is made again (space.cc). Destroy it only when idle().
+// A failed write or sync, or damage found on the way, ends in Options::fatal: no more results come (HAZARDS C6). A
+// write that finds no room is retried (space.cc). Destroy the storage only when idle().
 #pragma once
 
 #include <cstdint>
@@ -34,41 +34,41 @@
 
 namespace wh::storage {
 
-// Where blocking jobs run.
+// Runs blocking jobs.
 class Worker {
  public:
   virtual ~Worker() = default;
-  // Runs `work` on another thread, then `done` on the owner's; never inside this call. Up to three run at once: one
-  // for each lane, and a backup's.
+  // Runs `work` on another thread, then `done` on the owner's; never inside this call. Up to three run at once: one for
+  // each lane, and a backup's.
   virtual void run(std::function<void()> work, std::function<void()> done) = 0;
 };
 
 struct Options {
   std::string directory = ".";
-  std::string node_name;               // node-id; another one on the disk is an error; empty: the disk's counts
-  std::string default_node_name = {};  // where `node_name` is empty, for a disk that holds on to none
-  raft::NodeId fresh_instance;         // random, not 0: the instance id, should the directory be new
+  std::string node_name;               // node-id; it is an error if the disk has another; empty: the disk's
+  std::string default_node_name = {};  // used when `node_name` is empty and the disk has no name yet
+  raft::NodeId fresh_instance;         // random, not 0: a new directory's instance id
   AppendFsync fsync = AppendFsync::always;
-  ClusterVersion version = kLatestVersion;  // the highest of the cluster that this node can do
-  uint64_t log_cache_bytes = 16 << 20;      // of the log's end, to give back in RecoveredNode
+  ClusterVersion version = kLatestVersion;  // the highest version of the cluster that this node supports
+  uint64_t log_cache_bytes = 16 << 20;      // of the log's end, returned in RecoveredNode
   uint64_t ballast_bytes = 8 << 20;         // given up when the disk is full; 0: none
   uint64_t free_pages_bytes = 32 << 20;     // of the database file, kept for new entries
   uint64_t checkpoint_bytes = 0;            // the WAL is checkpointed at about this size; 0: 3 to 5 MB, by the instance
-  // Never returns in production; empty: writes the message to the log and ends the process with status 1.
+  // Must not return in production; empty: logs the message and ends the process with status 1.
   std::function<void(const std::string& message)> fatal;
   DiskProbe* probe = nullptr;  // tests only
 };
 
-// How the disk fares, as the owner's thread knows it: each job's part arrives with its result.
+// The disk's statistics, as the owner's thread knows them: each job's part arrives with its result.
 struct StorageStats {
-  Histogram commits_us;        // a transaction from its begin to its commit, with the sync in it
+  Histogram commits_us;        // a transaction from begin to commit, including the sync
   Histogram commit_entries;    // log entries in one transaction
   Histogram syncs_us[kLanes];  // single syncs, by lane
   uint64_t entries_written = 0;
   uint64_t entry_bytes_written = 0;
-  uint64_t entries_read = 0;  // back from the disk, behind the log's cache
+  uint64_t entries_read = 0;  // from the disk, as they were no longer cached
   uint64_t checkpoints = 0;
-  uint64_t snapshot_bytes_written = 0;  // own ones and those received
+  uint64_t snapshot_bytes_written = 0;  // of own and received snapshots
   uint64_t wal_bytes = 0;
   uint64_t disk_bytes_written[kLanes] = {};  // to all files, by lane
 };
@@ -83,7 +83,7 @@ class SqliteStorage final : public node::Storage {
   static Result<Opened> open(Options options, Worker& worker);
   ~SqliteStorage() override;
 
-  // Where results go, from the done of a job. Set before the first call below.
+  // Receives results, from inside a job's done. Set it before the first call below.
   void set_handler(std::function<void(node::StorageDone)> handler) { handler_ = std::move(handler); }
 
   void persist(node::Batch batch) override;
@@ -91,8 +91,8 @@ class SqliteStorage final : public node::Storage {
   void save_grant(node::FoundingGrant grant) override;
   void load_entries(raft::Index first, raft::Index last, uint64_t max_bytes) override;
   void compact(raft::Index index) override;
-  // The answer SnapshotSaved comes also when a newer snapshot or another beginning has overtaken this one; its chain is
-  // 0 then, and nothing is recorded.
+  // SnapshotSaved also comes when a newer snapshot or another beginning has overtaken this one; then its chain is 0 and
+  // nothing is recorded.
   void begin_snapshot(const raft::SnapshotMeta& meta) override;
   void write_snapshot_slice(Bytes slice) override;
   void finish_snapshot() override;
@@ -102,18 +102,18 @@ class SqliteStorage final : public node::Storage {
   void acknowledged_lost(raft::Index acknowledged, raft::Index last) override;
   [[nodiscard]] Millis sync_age() const override;
 
-  // Under appendfsync everysec the owner calls this each second; syncs what was written without a sync.
+  // Under appendfsync everysec the owner calls this each second; syncs commits made without a sync.
   void sync_soon();
-  // The owner calls this about each second: measures the disk, gives a DiskSpace, tries again what found no room.
+  // The owner calls this about each second: measures the disk, reports a DiskSpace, retries writes that found no room.
   void look_at_space();
-  // As of the last look.
+  // As of the last measurement.
   [[nodiscard]] const node::DiskSpace& space() const { return space_; }
   // Of the database file and its WAL, as of the last job of the database lane.
   [[nodiscard]] uint64_t wal_bytes() const { return wal_bytes_; }
-  // Nothing is under way or waiting.
+  // Whether nothing is running or waiting.
   [[nodiscard]] bool idle() const;
   [[nodiscard]] const StorageStats& stats() const { return stats_; }
-  // Counts from nothing again. Single syncs go on being counted: they are their lane's.
+  // Restarts the counts, except of single syncs, which their lane counts.
   void reset_stats() { stats_ = {.syncs_us = {stats_.syncs_us[0], stats_.syncs_us[1]}, .wal_bytes = stats_.wal_bytes}; }
   // The absolute path of the data directory.
   [[nodiscard]] const std::string& directory() const { return directory_.path(); }
@@ -169,11 +169,11 @@ class SqliteStorage final : public node::Storage {
   std::unique_ptr<Database> database_;
   bool database_busy_ = false;
   std::deque<Write> writes_;
-  std::shared_ptr<std::vector<Write>> group_;  // under way, or found no room
-  std::deque<Millis> given_at_;                // of what is in group_ and writes_: when it was given
+  std::shared_ptr<std::vector<Write>> group_;  // being written, or found no room
+  std::deque<Millis> given_at_;                // when each write in group_ and writes_ was given
   std::deque<EntriesWanted> reads_;
-  uint32_t turns_ = 0;                 // jobs of writes in a row
-  uint64_t entries_since_upkeep_ = 0;  // written by them
+  uint32_t turns_ = 0;                 // write jobs in a row
+  uint64_t entries_since_upkeep_ = 0;  // written by those jobs
   bool unsettled_ = false;
   bool sync_wanted_ = false;
   raft::Index compact_to_;
@@ -182,30 +182,30 @@ class SqliteStorage final : public node::Storage {
   uint64_t checkpoint_bytes_ = 0;
 
   // room
-  Ballast ballast_;  // the files lane's
+  Ballast ballast_;  // used by the files lane
   bool full_ = false;
-  bool waiting_for_room_ = false;  // the database lane writes nothing
+  bool waiting_for_room_ = false;  // the database lane may not write
   bool looking_ = false;
   node::DiskSpace space_{};
 
   // the files lane
   SnapshotWriter own_;
-  bool own_failed_ = false;     // no room: the files lane's
-  std::string own_failure_;     // what it found then: the files lane's until it is told
-  bool own_overtaken_ = false;  // another log has begun since own_ was; the owner's thread's
+  bool own_failed_ = false;     // found no room; used by the files lane
+  std::string own_failure_;     // why; used by the files lane until it is reported
+  bool own_overtaken_ = false;  // another log has begun since own_ was begun; used by the owner's thread
   IncomingSnapshot incoming_;
   bool files_busy_ = false;
   std::deque<FilesJob> files_;
-  std::vector<std::function<void()>> put_off_;  // found no descriptor: done again at the next look at the disk
+  std::vector<std::function<void()>> put_off_;  // jobs that found no descriptor: repeated at the next look_at_space()
   LogLimiter put_off_log_{60'000};
 
-  // what the snapshot files are, as the owner's thread knows it
+  // the state of the snapshot files, as the owner's thread knows it
   std::optional<SnapshotFile> recorded_;
-  std::optional<SnapshotFile> previous_;    // the one recorded before: its readers may not be through
-  std::optional<raft::SnapshotMeta> keep_;  // keep_snapshot's
-  std::optional<SnapshotFile> kept_;        // that one's file, once it is older than those two
-  std::deque<SnapshotFile> received_;       // whole, not recorded; the newest two: one may still be in use
-  std::vector<SnapshotFile> installing_;    // named by a batch that is not written yet
+  std::optional<SnapshotFile> previous_;    // the one recorded before: reads of it may still run
+  std::optional<raft::SnapshotMeta> keep_;  // set by keep_snapshot
+  std::optional<SnapshotFile> kept_;        // keep_'s file, once it is older than those two
+  std::deque<SnapshotFile> received_;       // complete, not recorded; the newest two: one may still be in use
+  std::vector<SnapshotFile> installing_;    // named by batches that are not written yet
 };
 
 }  // namespace wh::storage

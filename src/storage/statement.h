@@ -1,5 +1,5 @@
-// The smallest useful wrappers over SQLite's C interface: a connection that closes itself, a statement that resets
-// itself. No policy.
+// Minimal wrappers over SQLite's C interface: a connection that closes itself, a statement that resets itself. No
+// policy.
 #pragma once
 
 #include <cstdint>
@@ -43,13 +43,13 @@ class Statement {
   }
   int step() { return sqlite3_step(handle_); }
   int reset() { return sqlite3_reset(handle_); }
-  // Steps once and resets: for statements that give no rows.
+  // Steps once and resets: for statements that return no rows.
   int run() {
     sqlite3_step(handle_);
     return sqlite3_reset(handle_);
   }
 
-  // Columns count from 0. `is` tells whether the column has this type: what a damaged page holds may not.
+  // Columns count from 0. `is` tells whether the column has this type: in a damaged page it may not.
   [[nodiscard]] bool is(int column, int type) const { return sqlite3_column_type(handle_, column) == type; }
   [[nodiscard]] uint64_t number(int column) const {
     return static_cast<uint64_t>(sqlite3_column_int64(handle_, column));

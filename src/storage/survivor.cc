@@ -19,7 +19,7 @@ Survivor::Survivor(Directory directory, std::string name, DiskProbe* probe)
                                            Database::Settings{.name = std::move(name), .instance = raft::NodeId{1}})),
       had_wal_(::access((directory_.path() + "/" + kWal).c_str(), F_OK) == 0) {}
 
-// To look at a database that was closed in an orderly way makes an empty WAL.
+// Examining a cleanly closed database creates an empty WAL: remove it.
 Survivor::~Survivor() {
   database_.reset();
   const std::string wal = directory_.path() + "/" + kWal;
@@ -28,7 +28,7 @@ Survivor::~Survivor() {
 }
 
 Result<std::unique_ptr<Survivor>> Survivor::examine(const std::string& path, std::string name, DiskProbe* probe) {
-  // To open a directory makes it, and to open a database creates it.
+  // Opening would create a missing directory or database.
   if (::access((path + "/" + kDatabaseFile).c_str(), F_OK) != 0)
     return Error{"there is no node's data in " + path + ": " + kDatabaseFile + " is missing (directive dir)"};
   Result<Directory> directory = Directory::open(path);
@@ -62,7 +62,7 @@ Status Survivor::take_over(const node::ClusterId& fresh) {
                           .kind = raft::EntryKind::configuration,
                           .time_ms = node_.raft.log.last_time_ms,
                           .payload = Bytes(raft::Configuration({self}).encode())};
-  // Counted as a start, so that what was only written is on the disk before the witness speaks of it.
+  // Counts as a start, so that unsynced commits are on the disk before the witness claims them.
   if (Status begun = database_->begin_use(); !begun) return begun;
   std::vector<Write> writes;
   writes.emplace_back(TakeOver{fresh, entry});

@@ -1,5 +1,5 @@
-// The last node of a cluster whose quorum is gone for good: looks at its directory without changing it, and turns what
-// it holds into a cluster of its own. Used by --recover; blocking, before any server runs on that directory.
+// The last node of a cluster that lost its quorum for good: examines its directory without changing it, and turns its
+// contents into a new cluster. Used by --recover; blocking, before any server runs on that directory.
 #pragma once
 
 #include <memory>
@@ -24,14 +24,14 @@ class Survivor {
 
   [[nodiscard]] const node::RecoveredNode& node() const { return node_; }
   [[nodiscard]] const std::string& directory() const { return directory_.path(); }
-  // The newest configuration in its log, and where it stands; an index of 0: it never had one.
+  // The newest configuration in its log, and its index; index 0: it never had one.
   [[nodiscard]] raft::Log::ConfigurationAt configuration() const;
-  // The term of the last entry. Of two logs the one with the higher (term, index) at its end holds more of what was
-  // acknowledged (Raft 5.4.1).
+  // The term of the last entry. The log with the higher (term, index) at its end holds more of what was acknowledged
+  // (Raft 5.4.1).
   [[nodiscard]] raft::Term last_log_term() const;
 
-  // Appends, in a term of its own, a configuration of this node alone, and makes the whole log that of the new cluster
-  // `fresh`: one transaction. The old cluster's members are strangers from then on.
+  // Appends, in a new term, a configuration of this node alone, and makes the whole log the new cluster `fresh`'s: one
+  // transaction. Afterwards it no longer accepts the old cluster's members.
   Status take_over(const node::ClusterId& fresh);
 
  private:

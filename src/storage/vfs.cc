@@ -14,7 +14,7 @@
 namespace wh::storage {
 namespace {
 
-// SQLite allocates szOsFile bytes for a file: ours, with the real one behind it.
+// SQLite allocates szOsFile bytes for a file: our File, followed by the real one.
 struct File {
   sqlite3_file base;
   Vfs* vfs;
@@ -38,7 +38,7 @@ const char* base_name(const char* path) {
 }
 
 // Runs `call` (which returns a code of SQLite's) through the disk; an injected errno becomes `failure`, or SQLITE_FULL
-// when a write finds no room (a sync that does is a failed sync).
+// when a write finds no room (for a sync, that is a failed sync).
 template <typename Call>
 int run(Vfs* vfs, const DiskEvent& event, int failure, Call call) {
   int code = SQLITE_OK;
@@ -46,8 +46,7 @@ int run(Vfs* vfs, const DiskEvent& event, int failure, Call call) {
   const int error = vfs->disk().run(Lane::database, event, [&] {
     code = call();
     if (code == SQLITE_OK) return 0;
-    // SQLite knows of ENOSPC alone: a quota that is used up, or a file that may not grow, is a disk that is full as
-    // well.
+    // SQLite only knows ENOSPC: a used-up quota, or a file that may not grow, is a full disk as well.
     const int cause = errno;
     if (is_no_room(cause) && code == SQLITE_IOERR_WRITE) code = SQLITE_FULL;
     if (code == SQLITE_FULL) return is_no_room(cause) ? cause : ENOSPC;
@@ -61,7 +60,7 @@ int run(Vfs* vfs, const DiskEvent& event, int failure, Call call) {
 
 int file_close(sqlite3_file* file) { return real(file)->pMethods->xClose(real(file)); }
 int file_read(sqlite3_file* file, void* data, int size, sqlite3_int64 offset) {
-  // A device that hangs may do so in a read as well.
+  // A hanging device may hang in a read as well.
   return self(file)->vfs->disk().watch(Lane::database,
                                        [&] { return real(file)->pMethods->xRead(real(file), data, size, offset); });
 }
@@ -93,7 +92,7 @@ int file_reserved(sqlite3_file* file, int* result) {
   return real(file)->pMethods->xCheckReservedLock(real(file), result);
 }
 int file_control(sqlite3_file* file, int operation, void* argument) {
-  // No growing or cutting by hint: what changes a file passes through the disk.
+  // No resizing by hint: every change of a file must pass through the disk.
   if (operation == SQLITE_FCNTL_SIZE_HINT || operation == SQLITE_FCNTL_CHUNK_SIZE) return SQLITE_NOTFOUND;
   return real(file)->pMethods->xFileControl(real(file), operation, argument);
 }
@@ -118,13 +117,13 @@ int vfs_open(sqlite3_vfs* vfs, const char* path, sqlite3_file* file, int flags, 
   errno = 0;
   int code = below()->xOpen(below(), path, real(file), flags, out_flags);
   if (code != SQLITE_OK) {
-    // SQLite has tried to open it for reading by now, which has hidden why it could not be made.
+    // By now SQLite has tried to open the file for reading, which hides why it could not be created.
     int error = errno;
     const bool makes = path != nullptr && (flags & SQLITE_OPEN_CREATE) != 0 && error == ENOENT;
     const int fd = makes ? ::open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600) : -1;
     if (makes && fd < 0) error = errno;
     if (fd >= 0) ::close(fd);
-    // What passes, as it does for want of room: the call is made again.
+    // Passing errors count as lack of room: the call is retried.
     if (is_no_room(error) || is_exhausted(error)) {
       owner(vfs)->note_error(error);
       code = SQLITE_FULL;

@@ -14,7 +14,7 @@ namespace wh::storage {
 
 class Vfs {
  public:
-  // Registered under a name of its own until destroyed, which must be after its connection was closed.
+  // Registered under a unique name until destroyed, which must be after its connection was closed.
   explicit Vfs(Disk& disk);
   ~Vfs();
   Vfs(const Vfs&) = delete;

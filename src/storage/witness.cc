@@ -86,7 +86,7 @@ Result<Witness::Found> Witness::open(int directory_fd) {
   const ssize_t n = ::pread(fd_, bytes.data(), bytes.size(), 0);
   if (n < 0) return Error{disk_error("read", path, errno)};
   Found found;
-  // A crash while it was being made leaves it empty, short or full of zeroes.
+  // A crash during its creation leaves it empty, short or full of zeroes.
   found.blank = bytes.find_first_not_of('\0') == std::string::npos;
   for (size_t i = 0; i < 2; ++i) {
     const std::optional<Slot> slot = decode(std::string_view(bytes).substr(i * kSlotSize, kSlotSize));
@@ -105,7 +105,7 @@ Status Witness::write(const Claim& claim, Durability durability) {
   const uint64_t sequence = sequence_ + 1;
   const int error =
       disk_.write(Lane::database, fd_, kWitnessFile, (sequence % 2) * kSlotSize, encode({sequence, instance_, claim}));
-  // The older slot may be torn now, and is the one to be written next.
+  // The older slot may be torn now; the next write goes to it again.
   no_room_ = is_no_room(error);
   if (error != 0) return Error{disk_error("write", path, error)};
   sequence_ = sequence;

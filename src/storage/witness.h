@@ -1,16 +1,16 @@
-// The second durable record, in a file of its own: what the database must hold at the least. SQLite drops the end of a
-// damaged or missing WAL without a word, and would give back an older log, term and vote as if nothing had been
-// promised after them (HAZARDS 1.1, 5.3); the witness tells.
+// The second durable record, in a file of its own: the minimum that the database must hold. SQLite silently drops the
+// end of a damaged or missing WAL, and would return an older log, term and vote as if nothing had been promised after
+// them (HAZARDS chapters 1.1 and 5.3); the witness detects that.
 //
 // One rule makes it safe at every point of a crash: *the witness never claims more than the database durably holds*. It
 // is lowered, and synced, before a commit that takes something back (a truncation, an installation, a new beginning),
-// and raised after the commit it speaks of. To be behind is harmless.
+// and raised after the commit that it claims. A lagging witness is harmless.
 //
-// How it is raised was measured (ext4 on a virtual disk; a commit of one entry alone takes 100 us): synced after each
-// commit 210 us, twice the time; written to the device just before the next commit, whose flush then covers it,
-// 140 us. So the latter is done, lagging one batch: term, vote and other promises wait for a sync of their own, and an
-// idle database syncs the last one. The write waits for the device (write_out): started only, it would cost nothing,
-// and the flush might overtake it.
+// How to raise it was measured (ext4 on a virtual disk; a commit of one entry alone takes 100 us): syncing it after
+// each commit takes 210 us, twice the time; writing it to the device just before the next commit, whose flush then
+// covers it, takes 140 us. So we do the latter, and it lags one batch: term, vote and other promises wait for their own
+// sync, and an idle database syncs the last one. The write waits for the device (write_out): merely starting it would
+// cost nothing, but the flush might overtake it.
 //
 // The file: 4,096 bytes, two slots of 512 at 0 and 512, written in turn, so that a torn write leaves the other one.
 // A slot: magic u64, sequence u64, instance u64, cluster id 16 bytes, term u64, vote u64, revision u64, index u64,
@@ -32,7 +32,7 @@ namespace wh::storage {
 
 inline constexpr const char* kWitnessFile = "witness";
 
-// What the database is said to hold.
+// What the database must hold.
 struct Claim {
   node::ClusterId cluster = node::kNoCluster;  // none: no claim about it
   raft::HardState hard_state;
@@ -45,7 +45,7 @@ struct Claim {
 class Witness {
  public:
   enum class Durability : uint8_t {
-    with_next_sync,  // durable once any file has been synced
+    with_next_sync,  // durable after the next sync of any file
     now,
   };
 
@@ -55,7 +55,7 @@ class Witness {
   Witness(const Witness&) = delete;
   Witness& operator=(const Witness&) = delete;
 
-  // Makes the file, or takes a blank one, with both slots empty, durably. `directory_fd` is only used during the call.
+  // Creates the file, or takes a blank one, durably with both slots empty. `directory_fd` is only used during the call.
   Status create(int directory_fd);
   // Opens the file and reads the newest valid slot. `blank`: both are still empty.
   struct Found {
@@ -66,15 +66,15 @@ class Witness {
   Result<Found> open(int directory_fd);
   void set_instance(raft::NodeId instance) { instance_ = instance; }
 
-  // Writes a claim into the older slot. Between two writes a sync of some file must have succeeded.
+  // Writes a claim into the older slot. A sync of some file must succeed between two writes.
   Status write(const Claim& claim, Durability durability);
-  // Makes the last write durable, when it is not.
+  // Makes the last write durable, unless it is.
   Status sync();
-  // Whether the last write() failed for want of room only; the slot before is then still the one that counts.
+  // Whether the last write() failed for lack of room only; the slot before it is then still valid.
   [[nodiscard]] bool no_room() const { return no_room_; }
-  // The claim written last, whether durable yet or not.
+  // The last claim written, durable or not.
   [[nodiscard]] const Claim& claim() const { return claim_; }
-  // Tells that a sync of another file succeeded after the last write.
+  // Reports that a sync of another file succeeded after the last write.
   void synced() { durable_ = true; }
 
  private:
