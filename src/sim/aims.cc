@@ -125,7 +125,7 @@ void Aims::crash(Host& host, const char* why) {
   if (!host.process || host.process->doomed) return;
   ++world_.seen[Situation::aimed_crash];
   world_.crash_soon(host, why);
-  // Often it comes straight back: what it forgot is then asked of it again.
+  // Often the host comes straight back: its node is then asked again what it forgot.
   world_.restart(host, world_.prng.below(3) == 0 ? world_.prng.below(2'000'000) : world_.prng.below(30'000));
 }
 
@@ -158,7 +158,7 @@ void Aims::split(const char* why) {
   });
 }
 
-// Behind the event under way, which may be in the midst of that very node.
+// Runs after the current event, which may still be inside that very node.
 void Aims::administer_soon(Host& host, node::AdminRequest request) {
   world_.after(0, host, [this, &host, moved = std::move(request)] { world_.clients->administer(host, moved); });
 }
@@ -184,7 +184,7 @@ void Aims::change_at_once(Host& host) {
   });
 }
 
-// Only a voter may be told to campaign.
+// Only a voter may be told to campaign, so aim at a learner.
 void Aims::hand_over_at_learner(Host& host) {
   const raft::Configuration& configuration = host.process->node().raft()->configuration();
   if (configuration.voters() == configuration.members().size()) return;

@@ -1,5 +1,5 @@
-// Faults that are aimed at a moment: uniform ones are weak, as most moments do not matter (HAZARDS 2). Each moment that
-// does is told here as it comes, and each aim strikes there by its own chance.
+// Faults that are aimed at a moment: uniform faults are weak, as most moments do not matter (HAZARDS chapter 2). Each
+// moment that matters is reported here as it comes, and each aim strikes there with its own probability.
 #pragma once
 
 #include <cstdint>
@@ -13,15 +13,15 @@ class World;
 struct Host;
 
 enum class Moment : uint8_t {
-  vote_granted,      // leaves the voter
+  vote_granted,      // the vote leaves the voter
   staged,            // a batch is on its way to the disk
-  appended,          // by the leader
-  noop_appended,     // likewise, the first entry of its term
-  change_appended,   // likewise, a configuration
+  appended,          // by the leader; likewise the next two
+  noop_appended,     // the first entry of its term
+  change_appended,   // a configuration
   acked,             // the leader is about to hear that a follower has its last entry
-  change_acked,      // or a configuration that is not committed
-  completing,        // a follower acknowledges what a quorum has by that
-  committed,         // by the leader, and not answered yet
+  change_acked,      // likewise, where the log includes an uncommitted configuration
+  completing,        // a follower sends the acknowledgement that completes a quorum
+  committed,         // by the leader, and not yet answered
   change_committed,  // likewise, a configuration
   receiving,         // a follower wrote a part of a snapshot
   installing,        // a snapshot is on its way to the disk, in place of the log
@@ -33,7 +33,7 @@ class Aims {
   explicit Aims(World& world);
 
   void moment(Host& host, Moment moment);
-  // Moments that are seen by what is said: before the node is given it, and as it leaves.
+  // Moments that messages show: before the node receives one, and when it leaves.
   void receives(Host& host, const node::PeerMessage& message);
   void sends(Host& host, raft::NodeId to, const node::PeerMessage& message);
   // A question is on its way to that host.
@@ -42,11 +42,11 @@ class Aims {
  private:
   [[nodiscard]] bool strikes(uint32_t chance_ppm) const;
   void crash(Host& host, const char* why);
-  // Cut off from everybody, for a few election timeouts.
+  // Cuts the host off from everybody, for a few election timeouts.
   void cut_off(Host& host, const char* why);
   void split(const char* why);
   void snapshots_now();
-  // A spare is to be added while only it hears the leader.
+  // Adds a spare while only that spare hears the leader.
   void change_at_once(Host& host);
   void hand_over_at_learner(Host& host);
   void administer_soon(Host& host, node::AdminRequest request);
@@ -54,8 +54,8 @@ class Aims {
   [[nodiscard]] bool completes(const Host& host, const Host& leader, raft::Index match) const;
 
   World& world_;
-  bool any_ = false;   // of the aims is set
-  bool said_ = false;  // of those that look at messages
+  bool any_ = false;   // whether any aim is set
+  bool said_ = false;  // whether an aim that looks at messages is set
 };
 
 }  // namespace wh::sim

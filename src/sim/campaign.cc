@@ -71,12 +71,12 @@ Apart run_apart(uint64_t seed, const Options& options) {
   const pid_t child = ::fork();
   if (child == 0) {
     ::close(ends[0]);
-    ::dup2(ends[1], STDERR_FILENO);  // an assertion's text
+    ::dup2(ends[1], STDERR_FILENO);  // captures an assertion's text
     std::signal(SIGABRT, SIG_DFL);
     set_log_sink([](LogLevel, std::string_view) {});
-    ::alarm(kSecondsOfOneRun);  // a defect may make it go round for ever
+    ::alarm(kSecondsOfOneRun);  // a defect may make it loop for ever
     const RunResult result = run(seed, options, false);
-    // Behind whatever else was said.
+    // Comes after all other output.
     dprintf(ends[1], "\x01%" PRIu64 " %" PRIu64 "\n%s", result.events, result.virtual_ms, result.failure.c_str());
     ::_exit(0);
   }
@@ -97,7 +97,7 @@ Apart run_apart(uint64_t seed, const Options& options) {
   } else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM) {
     out.failure = "it does not end";
   } else {
-    // Files and lines are no part of what went wrong.
+    // Drops file and line, which say nothing about the failure.
     const size_t reason = said.find("assertion `");
     out.failure = said.substr(reason == std::string::npos ? 0 : reason);
     out.failure = "an assertion: " + out.failure.substr(0, out.failure.find('\n'));

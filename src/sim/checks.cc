@@ -89,7 +89,7 @@ void Checks::append(Host& host, Shadow& shadow, const raft::Entry& entry) {
   shadow.log.push_back({entry, chain});
 }
 
-// Any two quorums of configurations that follow each other meet (thesis 4.1): at most one voter comes or goes.
+// Any two quorums of consecutive configurations meet (thesis 4.1): at most one voter is added or removed.
 void Checks::append_configuration(const Host& host, Shadow& shadow, const raft::Entry& entry) {
   raft::Configuration next = *raft::Configuration::decode(entry.payload.view());
   const raft::Configuration& before = shadow.configurations.back().configuration;
@@ -170,7 +170,7 @@ void Checks::staged(Host& host, const node::Batch& batch) {
   }
 }
 
-// Nothing leaves a node that depends on what is not on its disk.
+// A message may leave a node only if everything it depends on is on the node's disk.
 void Checks::sent(Host& host, raft::NodeId to, const node::PeerMessage& message) {
   const DiskImage& disk = host.disk;
   if (const auto* vote = std::get_if<raft::RequestVoteReply>(&message); vote != nullptr && !vote->pre_vote) {
@@ -209,7 +209,7 @@ void Checks::snapshot_taken(const Host& host, const raft::SnapshotMeta& meta) {
   const Committed::Position* position = cluster.at(meta.index);
   if (position == nullptr || position->entry.term != meta.term)
     return fail(host, "takes a snapshot of what is not committed");
-  // The state's bytes are the same on every node, in whatever order they were cut; so are term and configuration.
+  // The state is the same on every node, in whatever slices it was written; so are term and configuration.
   const auto [known, fresh] = cluster.snapshots.emplace(std::pair(meta.index.value, meta.term.value), meta);
   if (!fresh && known->second.configuration != meta.configuration)
     fail(host, "takes a snapshot with another configuration than another node at the same index");
@@ -243,7 +243,7 @@ void Checks::looked(Host& host, bool whole_turn) {
       check_completeness(host, shadow);
     }
   }
-  // One that removed itself has stepped down in the very event in which it committed that.
+  // A leader that removed itself stepped down in the same event in which it committed the removal.
   const bool led = std::exchange(shadow.role, raft->role()) == raft::Role::leader && !new_term;
   const raft::SnapshotCounters& sent = raft->snapshot_counters();
   if (sent.begun < shadow.sent.begun) shadow.sent = {};
@@ -254,7 +254,7 @@ void Checks::looked(Host& host, bool whole_turn) {
   if (const uint64_t more = sent.finished - shadow.sent.finished; more != 0)
     world_.seen[Situation::snapshot_sent] += more;
   shadow.sent = sent;
-  // The vote of a disk is a promise: two votes of one instance in one term must never both be durable.
+  // A durable vote is a promise: two votes of one instance in one term must never both become durable.
   const raft::HardState& durable = host.disk.hard_state;
   if (durable != shadow.durable && host.disk.cluster == shadow.cluster) {
     shadow.durable = durable;
@@ -272,7 +272,7 @@ void Checks::looked(Host& host, bool whole_turn) {
   }
   const raft::Index commit = raft->commit_index();
   if (commit < shadow.commit) fail(host, "its commit index went back");
-  // A leader commits what is on its disk; a follower, at times, what it appends in the same turn.
+  // A leader commits what is on its disk; a follower may commit what it appends in the same turn.
   if (commit > shadow.commit && (whole_turn || led || shadow.role == raft::Role::leader))
     committed_now(host, shadow, commit, led || shadow.role == raft::Role::leader);
   const raft::Index applied = host.process->node().machine().applied();
@@ -286,7 +286,8 @@ void Checks::looked(Host& host, bool whole_turn) {
     if (position->time_ms != host.process->node().machine().time_ms())
       fail(host, "state machine safety: another time at index " + std::to_string(applied.value));
   }
-  // Thesis 4.2.3: who knows that it was removed leaves the others alone, and nobody believes so without reason.
+  // Thesis 4.2.3: a server that knows of its removal leaves the others alone, and none believes in a removal without
+  // reason.
   if (raft->removed()) {
     if (shadow.role != raft::Role::follower) fail(host, "takes part in elections though it was removed");
     if (whole_turn && !cluster.ever_removed.contains(host.disk.instance))
@@ -295,16 +296,16 @@ void Checks::looked(Host& host, bool whole_turn) {
   if (const auto& snapshot = raft->snapshot(); snapshot && snapshot->index > commit)
     fail(host, "its snapshot holds more than is committed");
   if (!whole_turn || world_.failed()) return;
-  // From turn to turn: what waited while it stood still is handed in before the turn. Idle as a follower counts for
-  // nothing, nor does the time in which it was the only voter.
+  // Compares turns: messages that waited during a standstill are handed in before the turn. Time as a follower does not
+  // count, nor does the time as the only voter.
   const Millis now = world_.now(host);
   const Millis before = std::max({std::exchange(shadow.looked_at, now), shadow.leads_since, shadow.changed_at});
-  // A leader that stood still must not answer from what it believed before (HAZARDS C10).
+  // A leader that stood still must not act on what it believed before (HAZARDS C10).
   const Millis timeout = world_.options.election_timeout_ms;
   if (led && shadow.role == raft::Role::leader && now > before + timeout + 1 && raft->configuration().quorum() > 1)
     fail(host, "leads on, though it stood still for " + std::to_string(now - before) + " ms");
   check_configuration(host, shadow);
-  // What a leader believes it goes on believing: now and then is soon enough.
+  // A leader keeps its beliefs, so checking now and then is enough.
   ++shadow.turns;
   if (shadow.role == raft::Role::leader && shadow.turns % 4 == 0) {
     check_matches(host, shadow);
@@ -329,7 +330,7 @@ void Checks::check_completeness(const Host& host, const Shadow& shadow) {
   }
 }
 
-// Time is brought forward to what a majority's clocks show, never by one that is wrong.
+// Cluster time is brought forward to what a majority's clocks show, never by a wrong clock.
 machine::Reply Checks::apply_command(Host& host, Committed& cluster, const raft::Entry& entry) {
   const Millis before = cluster.model.cluster_time_ms();
   machine::Applied applied = cluster.model.apply(entry.index, entry.time_ms, entry.payload.view());
@@ -349,7 +350,7 @@ machine::Reply Checks::apply_command(Host& host, Committed& cluster, const raft:
 void Checks::committed_now(Host& host, Shadow& shadow, raft::Index to, bool leads) {
   Committed& cluster = this->cluster(shadow.cluster);
   const raft::Index from = shadow.commit;
-  // Loaded, and put in place of the log by the next batch.
+  // The snapshot is loaded; the next batch will replace the log by it.
   if (const auto& snapshot = host.process->node().raft()->snapshot();
       snapshot && snapshot->index > shadow.base && shadow.at(snapshot->index) == nullptr)
     return;
@@ -386,7 +387,7 @@ void Checks::committed_now(Host& host, Shadow& shadow, raft::Index to, bool lead
     if (held == nullptr || held->chain != cluster.log[to.value - 1].chain)
       return fail(host, "state machine safety: another log is committed up to " + std::to_string(to.value));
   }
-  // Figure 2: a leader advances its commit index to entries of its own term only.
+  // Figure 2: a leader's commit index only advances to entries of its own term.
   if (news && leads && cluster.log[to.value - 1].entry.term != shadow.term)
     return fail(host, "committed entry " + std::to_string(to.value) + " of an older term by counting");
   if (news && leads) check_durable(host, shadow, to);
@@ -396,8 +397,8 @@ void Checks::committed_now(Host& host, Shadow& shadow, raft::Index to, bool lead
   world_.aims->moment(host, change ? Moment::change_committed : Moment::committed);
 }
 
-// The newest committed entry is on the disks of a majority of its leader's voters. A disk that was lost since counts as
-// far as it acknowledged.
+// The newest committed entry is on the disks of a majority of the leader's voters. A disk lost since then counts up to
+// what it acknowledged.
 void Checks::check_durable(const Host& host, const Shadow& shadow, raft::Index index) {
   const raft::Raft* raft = host.process->node().raft();
   const raft::Configuration& configuration = raft->configuration();

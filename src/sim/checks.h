@@ -1,8 +1,7 @@
-// What must hold in every run, looked at after every event of a node: election safety, leader append-only, log
-// matching, leader completeness (as the paper states it: entries committed in a term below the leader's), state machine
-// safety; terms, votes, commit and applied indices that never go back; nothing said that is not on the disk; nothing
-// committed that is not durable on a quorum. Keeps the committed log of each cluster, with a model machine that applied
-// it.
+// What must hold in every run, checked after every event of a node: election safety, leader append-only, log matching,
+// leader completeness (as the paper states it: entries committed in a term below the leader's), state machine safety;
+// terms, votes, commit and applied indices never go back; no node says what is not on its disk; nothing is committed
+// that is not durable on a quorum. Keeps the committed log of each cluster, with a model machine that applied it.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +19,7 @@ namespace wh::sim {
 class World;
 struct Host;
 
-// One cluster's committed log, as it must look from everywhere.
+// One cluster's committed log; every node must agree with it.
 struct Committed {
   struct Position {
     raft::Entry entry;
@@ -33,7 +32,7 @@ struct Committed {
   };
   struct Leader {
     raft::NodeId id;
-    uint64_t since = 0;  // the event in which it was elected
+    uint64_t since = 0;  // the event in which the leader was elected
   };
   std::vector<Position> log;  // log[0] is index 1
   machine::Machine model;
@@ -52,23 +51,23 @@ class Checks {
  public:
   explicit Checks(World& world) : world_(world) {}
 
-  // --- told by disk and network
+  // --- called by disk and network
   void started(const Host& host, const node::RecoveredNode& recovered);
   void host_died(const Host& host);
   void began(const Host& host, const node::NewBeginning& beginning);
   void staged(Host& host, const node::Batch& batch);
   void sent(Host& host, raft::NodeId to, const node::PeerMessage& message);
-  // Before the node is given it.
+  // Called before the node receives it.
   void received(const Host& host, raft::NodeId from, const node::PeerMessage& message);
   void snapshot_taken(const Host& host, const raft::SnapshotMeta& meta);
-  // An older copy took the place of its disk, with a log that may be another one: what it acknowledged is void.
+  // An older copy replaced the host's disk, perhaps with a different log: its acknowledgements no longer count.
   void put_back(const Host& host);
   void completed(const Host& host, const node::Completion& completion);
-  // After every event of a node. `whole_turn`: its effects were carried out, so that what it appended was seen.
+  // Called after every event of a node. `whole_turn`: the turn's effects were carried out, so its appends were seen.
   void looked(Host& host, bool whole_turn);
   void trace_message(const char* way, const Host& host, raft::NodeId peer, const node::PeerMessage& message);
 
-  // Most often it is the one of the last time.
+  // Most calls ask for the same cluster as the last one.
   Committed& cluster(const node::ClusterId& id) {
     if (last_cluster_ == nullptr || last_cluster_id_ != id) {
       last_cluster_ = &clusters_[id];
@@ -80,7 +79,7 @@ class Checks {
   // Whether the leader of this term was elected after that event.
   [[nodiscard]] bool led_since(const node::ClusterId& id, uint64_t step, raft::Term term) const;
   [[nodiscard]] size_t founded() const { return founded_; }
-  // The log of this host's process, with what is not synced yet: its last index, and configurations in it.
+  // The configurations in the log of this host's process, including unsynced entries.
   [[nodiscard]] std::vector<raft::Configuration> configurations_in(const Host& host) const;
 
  private:
@@ -88,7 +87,7 @@ class Checks {
     raft::Entry entry;
     uint64_t chain;
   };
-  // What a node holds in memory, as seen at its storage port.
+  // What a node holds in memory, as its storage port shows.
   struct Shadow {
     node::ClusterId cluster{};
     raft::Index base;
@@ -99,34 +98,34 @@ class Checks {
     raft::Index commit;
     raft::Index applied;
     raft::Role role = raft::Role::follower;
-    raft::Index led_last;  // as leader of `term`
+    raft::Index led_last;  // its last index as leader of `term`
     raft::SnapshotCounters sent;
-    std::vector<raft::Log::ConfigurationAt> configurations{raft::Log::ConfigurationAt{}};  // of base and log
+    std::vector<raft::Log::ConfigurationAt> configurations{raft::Log::ConfigurationAt{}};  // at base, and in log
     uint64_t turns = 0;
-    raft::HardState durable;                             // looked at last
-    raft::Term leads;                                    // of the term in which it was seen to lead
-    Millis leads_since = 0;                              // by its clock, as all times here
-    std::vector<std::pair<raft::NodeId, Millis>> heard;  // as leader, in this term
+    raft::HardState durable;                             // as last looked at
+    raft::Term leads;                                    // the last term in which it was seen to lead
+    Millis leads_since = 0;                              // by its clock, like all times here
+    std::vector<std::pair<raft::NodeId, Millis>> heard;  // as leader in this term
     Millis looked_at = 0;
     bool configuration_news = true;
-    Millis changed_at = 0;  // when it took in the newest configuration
+    Millis changed_at = 0;  // when it appended the newest configuration
     [[nodiscard]] raft::Index last() const { return base + log.size(); }
     [[nodiscard]] const Held* at(raft::Index index) const {
       return index > base && index <= last() ? &log[index - base - 1] : nullptr;
     }
   };
-  // What left a node, and binds its disk for ever.
+  // What a node has sent, which binds its disk for ever.
   struct Promise {
     raft::Term term;
     raft::NodeId vote;
     raft::Term said_in;   // the newest term in which it acknowledged entries to a leader
     raft::Index said;     // how far
-    raft::Term acked_in;  // likewise, of what its disk must hold: less after a later leader took entries back
+    raft::Term acked_in;  // likewise, for what its disk must hold: less after a later leader took entries back
     raft::Index acked;
-    raft::Term acked_entry;  // which entry that was
+    raft::Term acked_entry;  // the term of the entry at `acked`
   };
   void append(Host& host, Shadow& shadow, const raft::Entry& entry);
-  // `leads`: or did, before this very event.
+  // `leads`: it leads, or did until this event.
   machine::Reply apply_command(Host& host, Committed& cluster, const raft::Entry& entry);
   void committed_now(Host& host, Shadow& shadow, raft::Index to, bool leads);
   void check_durable(const Host& host, const Shadow& shadow, raft::Index index);

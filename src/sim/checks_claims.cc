@@ -1,4 +1,4 @@
-// The checks of what one node claims: that it has, that others have, that it may lead, that a read is fresh.
+// Checks one node's claims: what it holds, what others hold, that it may lead, that a read is fresh.
 #include <algorithm>
 #include <utility>
 
@@ -14,7 +14,8 @@ namespace {
 constexpr size_t kMostForwarded = 512;
 }  // namespace
 
-// What it acknowledged to the leader of this term stays, whatever comes; to one of an older term it no longer matters.
+// A node keeps what it acknowledged to the leader of this term; what it acknowledged to older leaders no longer
+// matters.
 void Checks::check_truncation(const Host& host, const Shadow& shadow, raft::Index kept) {
   Promise& promise = promised_[{host.disk.instance, shadow.cluster}];
   if (promise.acked <= kept) return;
@@ -26,8 +27,8 @@ void Checks::check_truncation(const Host& host, const Shadow& shadow, raft::Inde
   promise.acked_entry = held != nullptr ? held->entry.term : raft::Term{};
 }
 
-// An older copy is no older any more once it holds all that was acknowledged before; but its node may stop yet while it
-// asks others about that.
+// An older copy no longer counts as old once it holds everything that was acknowledged before; but its node may still
+// stop while it asks others about the loss.
 void Checks::caught_up(const Host& host, raft::NodeId leader, raft::Index match) {
   Host& mine = world_.hosts[host.number];
   const Host* leads = world_.host_of(leader);
@@ -38,7 +39,7 @@ void Checks::caught_up(const Host& host, raft::NodeId leader, raft::Index match)
   ++world_.seen[Situation::old_copy_unnoticed];
 }
 
-// What is acknowledged to a leader is on the disk, and is what that leader has there.
+// A node acknowledges only entries that are on its disk and equal its leader's.
 void Checks::check_acknowledgement(const Host& host, raft::NodeId to, raft::Term term, raft::Index match) {
   const Shadow& shadow = shadows_[host.number];
   Promise& promise = promised_[{host.disk.instance, shadow.cluster}];
@@ -55,7 +56,7 @@ void Checks::check_acknowledgement(const Host& host, raft::NodeId to, raft::Term
     promise.term = term;
     promise.vote = {};
   }
-  if (shadow.term != term) return;  // it was held until an older term was on the disk
+  if (shadow.term != term) return;  // the message waited until an older term was on the disk
   const DiskImage& disk = host.disk;
   if (match > disk.last_index())
     return fail(host, "acknowledges entry " + std::to_string(match.value) + ", its disk ends at " +
@@ -83,7 +84,7 @@ void Checks::put_back(const Host& host) {
   promise.acked_entry = {};
 }
 
-// A leader believes of a follower what that acknowledged in this term, and no more (HAZARDS B5, A9).
+// A leader believes only what the follower acknowledged in this term (HAZARDS B5, A9).
 void Checks::check_matches(const Host& host, const Shadow& shadow) {
   for (const raft::PeerStatus& peer : host.process->node().raft()->peers()) {
     if (peer.match_index.value == 0) continue;
@@ -95,7 +96,7 @@ void Checks::check_matches(const Host& host, const Shadow& shadow) {
   }
 }
 
-// In force is the newest configuration of the log, or else the snapshot's (section 4.1 of the thesis).
+// The configuration in force is the newest in the log, or else the snapshot's (thesis 4.1).
 void Checks::check_configuration(const Host& host, Shadow& shadow) {
   const raft::Log& log = host.process->node().raft()->log();
   const raft::Log::ConfigurationAt& mine = shadow.configurations.back();
@@ -141,13 +142,13 @@ void Checks::received(const Host& host, raft::NodeId from, const node::PeerMessa
   }
 }
 
-// Whom no quorum answers, and whose disk hangs, leads no more (thesis 6.2; HAZARDS A10, C9). A new member has the time
-// that a new leader has.
+// A leader that no quorum answers, or whose disk hangs, must step down (thesis 6.2; HAZARDS A10, C9). After adding a
+// member it has the time that a new leader has.
 void Checks::check_leadership(const Host& host, const Shadow& shadow, Millis now) {
   const raft::Raft& raft = *host.process->node().raft();
   const raft::Configuration& configuration = raft.configuration();
   const Millis timeout = world_.options.election_timeout_ms;
-  // Whoever was alone until now, or counts others than before, has its time to see to it.
+  // A leader that was alone until now, or whose voters changed, gets time to notice.
   if (configuration.quorum() < 2 || now < shadow.changed_at + 3 * timeout) return;
   if (host.process->storage().sync_age() > 2 * timeout) return fail(host, "leads on, though its disk hangs");
   if (now < shadow.leads_since + 3 * timeout) return;
@@ -159,7 +160,7 @@ void Checks::check_leadership(const Host& host, const Shadow& shadow, Millis now
                    " voters were heard in three election timeouts");
 }
 
-// A leader that knows its disk to be full takes nothing that adds data (HAZARDS C7).
+// A leader that knows its disk to be full accepts no entry that adds data (HAZARDS C7).
 void Checks::check_room(const Host& host, const node::Batch& batch) {
   if (!host.process->node().room().low()) return;
   for (const raft::Entry& entry : batch.append)
@@ -167,7 +168,7 @@ void Checks::check_room(const Host& host, const node::Batch& batch) {
       fail(host, "takes what adds data on a disk that it knows to be full");
 }
 
-// What waits is bounded: what clients asked here, and what each other node may forward at once.
+// Waiting requests are bounded: those of clients here, and those that each other node may forward at once.
 void Checks::check_queues(const Host& host) {
   const node::Node& node = host.process->node();
   const size_t most = node.options().max_pending + world_.hosts.size() * kMostForwarded;

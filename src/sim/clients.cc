@@ -15,10 +15,10 @@ namespace {
 constexpr const char* kQueues[] = {"event", "event", "event", "jobs"};
 constexpr uint64_t kMaxAttempts = 4;
 constexpr uint64_t kMaxSearchSteps = 100'000;   // for one key
-constexpr uint64_t kApart = uint64_t{1} << 39;  // the token of a write that no client asked for
+constexpr uint64_t kApart = uint64_t{1} << 39;  // the token of a write that belongs to no client
 constexpr const char* kOutcomes[] = {"applied",  "not leader", "dropped",   "unknown", "overloaded", "shutting down",
                                      "conflict", "not found",  "timed out", "no room", "unsupported"};
-// No client's: settings, as an administrator changes them.
+// The token of the settings, which an administrator changes.
 constexpr uint64_t kSettingsToken = kApart + 1;
 
 machine::Fingerprint fingerprint_of(const std::string& body) {
@@ -38,7 +38,7 @@ void Clients::start(const node::ClusterId& cluster) {
   if (world_.options.dedup_window_ms != 0 || world_.options.dedup_max_keys != 0) put_settings();
 }
 
-// Again and again until it is done: the cluster may be of an older version yet.
+// Repeats until it is done: the cluster may still be of an older version.
 void Clients::put_settings() {
   if (!running_) return;
   machine::PutSettings put;
@@ -52,7 +52,7 @@ void Clients::put_settings() {
   world_.after(1'500'000, [this] { put_settings(); });
 }
 
-// A leader's clock that jumps, as that of a suspended machine, may pass over a whole window.
+// A leader's clock that jumps, like a suspended machine's, may skip a whole window.
 bool Clients::keys_last() const {
   const Options& o = world_.options;
   return o.dedup_window_ms == 0 && o.dedup_max_keys == 0 && o.clock_jump_every_ms == 0;
@@ -97,7 +97,7 @@ void Clients::loop(size_t client) {
   world_.after(world_.prng.below(uint64_t{2'000} * world_.options.think_ms) + 1, [this, client] { loop(client); });
 }
 
-// A client has its answer, or knows that none will come: it may want to ask again.
+// A client has its answer, or knows that none will come: it may ask again.
 void Clients::over(size_t client, const Op& op) {
   if (op.is_read() || op.applied() || op.attempts >= kMaxAttempts || world_.prng.below(2) == 0) return;
   Again again{op.id, std::nullopt};
@@ -107,7 +107,7 @@ void Clients::over(size_t client, const Op& op) {
     const Host* host = leader != nullptr ? world_.host_at(leader->raft_address) : nullptr;
     if (host != nullptr) again.host = host->number;
   }
-  // It would remove another event.
+  // A repeated removal would remove another event.
   if (op.kind == OpKind::dequeue && !op.only_if_front && op.idempotency_key.empty() && op.may_have_happened(certain()))
     return;
   again_[client].push_back(again);
@@ -155,7 +155,7 @@ void Clients::fill(Op& op) {
       return;
   }
   std::optional<machine::IdempotencyKey> key;
-  // The last write, of which progress is asked, is one that every version knows.
+  // The last write, which tests progress, must be one that every version knows.
   if (running_ && world_.options.keyed_percent != 0 && world_.prng.below(100) < world_.options.keyed_percent) {
     op.idempotency_key = "request " + tag;
     key = {op.idempotency_key, fingerprint_of(machine::encode_body(body))};
@@ -168,7 +168,8 @@ uint64_t Clients::issue(Host& host, OpKind kind, bool stale) {
   op.id = ops_.size();
   op.kind = kind;
   op.stale = stale && op.is_read();
-  // By its number, and not by chance: of some what somebody was told of must be there, of some what may yet come.
+  // Depends on the number, not on chance: some reads wait for an index that somebody was told of, some for one that may
+  // not exist yet.
   if (op.is_read() && op.id % 4 == 0) op.min_index = newest_ + (op.id % 32 == 0 ? 3 : 0);
   fill(op);
   return send(host, op);
@@ -216,7 +217,7 @@ uint64_t Clients::send(Host& host, Op& op) {
   return op.id;
 }
 
-// As the server does it: a stale read asks nobody, and a node without a log knows nothing.
+// As the server does it: a stale read asks no other node, and a node without a log knows nothing.
 void Clients::read(Host& host, Op& op) {
   node::Node& node = host.process->node();
   const bool knows = node.cluster() == cluster_ && node.raft() != nullptr;
@@ -249,14 +250,14 @@ void Clients::write_apart(Host& host) {
 }
 
 std::string Clients::garbage() {
-  // Numbered, as no two commands are the same.
+  // Numbered, so that no two commands are the same.
   const std::string number = std::to_string(garbage_.size());
   std::string command = machine::envelope({}, machine::encode_body(machine::Set{{{"garbage", number}}}));
   switch (world_.prng.below(4)) {
-    case 0:  // of another version
+    case 0:  // another version
       command[0] = '\x7f';
       break;
-    case 1:  // a kind that is none
+    case 1:  // an unknown kind
       command[machine::kEnvelopeBytes] = '\x7f';
       break;
     case 2:  // too short
@@ -276,7 +277,7 @@ const node::Completion* Clients::administered(uint64_t number) const {
 }
 
 void Clients::host_died(const Host& host) {
-  // Nobody will answer: what became of it is not known.
+  // Nobody will answer: the outcome stays unknown.
   std::erase_if(open_, [&](uint64_t id) { return ops_[id - 1].host == host.number; });
 }
 
@@ -309,7 +310,7 @@ void Clients::completed(Host& host, const node::Completion& completion) {
   }
   if (op.applied()) {
     op.reply = completion.reply;
-    // The copy's answer came before the original's: what became of the original is not known.
+    // The copy's answer came before the original's: the original's outcome is unknown.
     if (completion.reply.code == machine::ReplyCode::duplicate) {
       op.outcome = node::Outcome::unknown;
       return;
@@ -339,7 +340,7 @@ void Clients::completed(Host& host, const node::Completion& completion) {
   }
 }
 
-// What the node's state shows to a read that is answered now.
+// Records what the node's state shows to a read that is answered now.
 void Clients::look(Op& op, Host& host) {
   const machine::Machine& machine = host.process->node().machine();
   if (machine.applied() != op.index) return world_.fail("a read is answered as of an index that is not applied");
@@ -376,8 +377,8 @@ void Clients::look(Op& op, Host& host) {
   }
 }
 
-// Each request takes effect once at most, and not at all when it was refused. A copy that the network made may be
-// refused while the original goes on; TCP makes none.
+// Each request takes effect at most once, and not at all when it was refused. A copy made by the network may be refused
+// while the original proceeds; TCP makes no copies.
 void Clients::check_count(const Op& op, const Asked& asked) {
   if (asked.effects > 1 && !op.idempotency_key.empty() && keys_last())
     return world_.fail("operation " + std::to_string(op.id) + " took effect twice, though it has an idempotency key");
@@ -462,7 +463,7 @@ std::string Clients::check_order() const {
   return {};
 }
 
-// All that was asked under one idempotency key is one request: from when it was asked first to the first answer.
+// All requests under one idempotency key are one operation: it lasts from the first request to the first answer.
 std::vector<Op> Clients::as_clients_saw_them(const std::vector<const Op*>& ops) const {
   std::vector<Op> out;
   std::map<std::string_view, size_t> by_key;
@@ -478,7 +479,7 @@ std::vector<Op> Clients::as_clients_saw_them(const std::vector<const Op*>& ops) 
     }
     Op& one = out[at->second];
     const bool told = op->applied() && op->reply && op->reply->code == machine::ReplyCode::ok;
-    // A removal that was told of again names the event, and does not bring it: what it was is not known here.
+    // A repeated removal's answer names the event without its bytes: they are unknown here.
     const bool whole = told && !(op->kind == OpKind::dequeue && op->replayed() && op->reply->count != 0);
     const bool known = one.applied() && one.reply && one.reply->code == machine::ReplyCode::ok &&
                        !(one.kind == OpKind::dequeue && one.replayed() && one.reply->count != 0);
@@ -487,7 +488,7 @@ std::vector<Op> Clients::as_clients_saw_them(const std::vector<const Op*>& ops) 
       one = *op;
       one.invoked = invoked;
     } else if (!whole && !known) {
-      // Of all its answers none tells what was done.
+      // None of its answers tells what was done.
       one.done = false;
       one.outcome = node::Outcome::unknown;
       one.returned = UINT64_MAX;
@@ -498,7 +499,7 @@ std::vector<Op> Clients::as_clients_saw_them(const std::vector<const Op*>& ops) 
 }
 
 std::string Clients::second_opinion(const std::vector<const Op*>& all) {
-  // Where keys are forgotten one request may take effect twice, as the check by the log knows.
+  // Where keys are forgotten, one request may take effect twice; the check by the log knows when.
   if (!keys_last()) return {};
   const std::vector<Op> seen = as_clients_saw_them(all);
   std::vector<const Op*> ops;
@@ -516,7 +517,7 @@ std::string Clients::second_opinion(const std::vector<const Op*>& all) {
     std::vector<KeyCall> calls = all;
     KeyOpinion opinion = search_key(calls, kMaxSearchSteps);
     if (opinion.opinion == Opinion::undecided) {
-      // What deletions found is what makes a search long: once more, without that.
+      // What deletions found makes the search long: search again without that.
       for (KeyCall& call : calls)
         if (call.kind == KeyCall::Kind::take) call.kind = KeyCall::Kind::write;
       opinion = search_key(calls, kMaxSearchSteps);

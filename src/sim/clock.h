@@ -1,6 +1,5 @@
-// A machine's own clock: it runs faster or slower than virtual time, and may jump forward, as that of a virtual machine
-// does which was suspended. It never goes back: nodes are told a monotonic clock. The clocks of the wall are
-// World's.
+// A machine's own clock: it runs faster or slower than virtual time, and may jump forward, as a suspended virtual
+// machine's does. It never goes back: nodes are told a monotonic clock. World has the wall clocks.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +12,7 @@ class Clock {
  public:
   [[nodiscard]] uint64_t us(uint64_t now_us) const { return shown_us_ + (now_us - since_us_) * rate_ppm_ / 1'000'000; }
   [[nodiscard]] Millis ms(uint64_t now_us) const { return us(now_us) / 1000 + 1'000; }
-  // How long it takes until it shows this.
+  // How long it takes until the clock shows this.
   [[nodiscard]] uint64_t until(uint64_t now_us, Millis shown_ms) const {
     const uint64_t wanted_us = shown_ms > 1'000 ? (shown_ms - 1'000) * 1'000 : 0;
     const uint64_t shows_us = us(now_us);

@@ -35,7 +35,7 @@ void Conduct::started(const Host& host, const node::RecoveredNode& recovered) {
 
 void Conduct::host_died(const Host& host) { records_.erase(host.number); }
 
-// Data is given up for no cluster (HAZARDS D10, D13).
+// A node gives up its data for no cluster (HAZARDS D10, D13).
 void Conduct::begins(const Host& host, const node::NewBeginning& beginning) {
   if (host.disk.cluster != node::kNoCluster && (host.disk.saw_command || host.disk.saw_others))
     fail(host, "begins anew on a disk that holds data, or had other members");
@@ -57,12 +57,12 @@ void Conduct::answered(const Host& host, const node::Answer& answer) {
   }
 }
 
-// By its disk, not by its address (HAZARDS D9).
+// A node is identified by its disk, not by its address (HAZARDS D9).
 void Conduct::adopted(const Host& host, raft::NodeId asked) {
   if (asked != host.disk.instance) fail(host, "is taken into a cluster as another than it is");
 }
 
-// --- what it is told, and says
+// --- what the node receives and sends
 
 void Conduct::received(const Host& host, raft::NodeId from, const node::PeerMessage& message) {
   const raft::Raft* raft = host.process->node().raft();
@@ -95,13 +95,13 @@ void Conduct::received(const Host& host, raft::NodeId from, const node::PeerMess
                  [&](const raft::AppendEntriesReply& m) {
                    heard_follower(host, record, from, m.term, m.success, m.match_index);
                    if (m.term != record.term || record.leads_since == 0) return;
-                   // Who says that it lost what it acknowledged counts for nothing; also when only messages changed
-                   // places (HAZARDS C5).
+                   // A follower that says it lost what it acknowledged no longer counts, even if messages were only
+                   // reordered (HAZARDS C5, a restored old disk).
                    Follower& follower = record.followers[from];
                    if (!m.success && m.rejected_index == follower.match && m.conflict_term.value == 0 &&
                        m.conflict_index <= follower.match) {
                      follower.match = {};
-                     follower.probed = true;  // it says itself where to go on
+                     follower.probed = true;  // the refusal says where to go on
                    }
                    const auto round = record.rounds.find(m.read_round);
                    if (round == record.rounds.end()) return;
@@ -142,7 +142,7 @@ void Conduct::sent(const Host& host, raft::NodeId to, const node::PeerMessage& m
                    record.followers[to].takes_snapshot = true;
                  },
                  [&](const raft::InstallSnapshotReply&) {
-                   // Not answered: the leader begins anew later, when there may be room (HAZARDS F10).
+                   // The part must not be answered: the leader begins anew later, when there may be room (HAZARDS F10).
                    if (record.no_room) fail(host, "answers a part of a snapshot for which there was no room");
                  },
                  [&](const raft::TimeoutNow&) { hands_over(host, to); },
@@ -153,7 +153,7 @@ void Conduct::sent(const Host& host, raft::NodeId to, const node::PeerMessage& m
                    record.reads.erase(asked);
                  },
                  [&](const node::Forward& m) {
-                   // A late answer must not be taken for that to another (HAZARDS E13).
+                   // A late answer must not be taken for another request's (HAZARDS E13).
                    if (!forwards_.emplace(host.disk.instance, m.request).second)
                      fail(host, "forwards two writes under one number");
                  },
@@ -162,7 +162,7 @@ void Conduct::sent(const Host& host, raft::NodeId to, const node::PeerMessage& m
              message);
 }
 
-// --- after its events
+// --- after the node's events
 
 void Conduct::looked(const Host& host, bool whole_turn) {
   const raft::Raft* raft = host.process->node().raft();
@@ -172,7 +172,7 @@ void Conduct::looked(const Host& host, bool whole_turn) {
   look_at_causes(host, record);
   look_at_commit(host, record);
   look_at_members(record, raft->log());
-  // Any answer in its term is contact (HAZARDS F11).
+  // Any reply in the leader's term is contact (HAZARDS F11).
   if (const auto heard = record.followers.find(std::exchange(record.heard_last, raft::kNobody));
       heard != record.followers.end() && raft->role() == raft::Role::leader)
     if (const auto contact = raft->last_contact(heard->first); contact && contact < heard->second.heard)
@@ -187,7 +187,7 @@ void Conduct::looked(const Host& host, bool whole_turn) {
   if (!whole_turn) return;
   ++record.turns;
   record.disk_hung = host.process->storage().sync_age() > world_.options.election_timeout_ms;
-  // Whether a quorum backs what the leader says takes some messages to find out (HAZARDS C5).
+  // The node needs some messages to find out whether a quorum backs the leader's claim (HAZARDS C5).
   if (record.lost && !host.process->ended && !raft->looks_into_loss() &&
       !host.process->node().disbelieves(record.lost->by) && raft->log().last_index() < record.lost->acknowledged)
     fail(host,
@@ -202,13 +202,13 @@ void Conduct::looked(const Host& host, bool whole_turn) {
 }
 
 void Conduct::look_at_members(Record& record, const raft::Log& log) {
-  // Another may stand where one was truncated.
+  // After a truncation, another configuration may have the same index.
   const raft::Index index = log.configuration_index();
   const raft::Position at{log.term_at(index).value_or(raft::Term{}), index};
   if (at == record.configuration_at && !record.in_force.empty()) return;
   const raft::Configuration& now = log.configuration();
   record.configuration_at = at;
-  // Of one that was removed and is added again nothing is known any more.
+  // Nothing is known any more about a member that was removed and added again.
   if (!record.in_force.empty())
     for (const raft::Member& member : now.members())
       if (!record.in_force.back().configuration.contains(member.id)) record.followers.erase(member.id);
@@ -219,7 +219,7 @@ void Conduct::look_at_members(Record& record, const raft::Log& log) {
     if (member.suffrage == raft::Suffrage::learner) record.learners.emplace(member.id, index);
 }
 
-// What it takes to be on its disk is there, and is what its log holds (HAZARDS B6).
+// The entry that the node takes to be durable is on its disk and equals its log's (HAZARDS B6).
 void Conduct::look_at_log(const Host& host, const Record& record) {
   const raft::Raft& raft = *host.process->node().raft();
   const raft::Log& log = raft.log();
@@ -246,14 +246,14 @@ void Conduct::snapshot_taken(const Host& host, const raft::SnapshotMeta& meta, c
   const Committed& cluster = world_.checks->cluster(records_[host.number].cluster);
   const Committed::Position* position = cluster.at(meta.index);
   if (position == nullptr) return;
-  // What is in a snapshot must survive like one (HAZARDS F8).
+  // A snapshot holds only durable entries (HAZARDS F8).
   const raft::Entry* entry = host.disk.at(meta.index);
   if (host.disk.base_index < meta.index && (entry == nullptr || entry->term != meta.term))
     return fail(host, "takes a snapshot of what is not on its disk");
   const Committed::Position* configured = cluster.at(meta.configuration_index);
   if (configured != nullptr && raft::Configuration::decode(configured->entry.payload.view()) != meta.configuration)
     return fail(host, "takes a snapshot with another configuration than was committed");
-  // Read as whoever is sent it will (HAZARDS F6).
+  // Reads the snapshot as a receiver would (HAZARDS F6).
   machine::SnapshotLoader loader;
   const Status fed = loader.feed(bytes);
   Result<machine::State> state = fed ? loader.finish() : Result<machine::State>(Error{fed.error()});
@@ -262,7 +262,7 @@ void Conduct::snapshot_taken(const Host& host, const raft::SnapshotMeta& meta, c
     fail(host, "takes a snapshot of another state than that at its index");
 }
 
-// Parts follow each other (HAZARDS F4).
+// Parts of a snapshot follow each other (HAZARDS F4).
 void Conduct::part_written(const Host& host, const raft::SnapshotMeta& meta, uint64_t offset, size_t bytes) {
   Record& record = records_[host.number];
   if (offset != 0 && (record.part_of != meta || record.part_end != offset))
@@ -273,7 +273,7 @@ void Conduct::part_written(const Host& host, const raft::SnapshotMeta& meta, uin
   record.parts_heard = 0;
 }
 
-// What came since that part is answered, whatever becomes of this one.
+// Parts that came after that one are answered, even if this one finds no room.
 void Conduct::found_no_room(const Host& host) {
   Record& record = records_[host.number];
   record.no_room = record.parts_heard == 0;

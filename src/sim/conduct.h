@@ -1,8 +1,8 @@
-// What each node does by itself, held against the rules: when it may campaign, vote, lead, commit, change members, hand
-// over, answer a read (Figure 2; thesis 3.6, 3.10, 4.1, 4.2, 6.4, 9.6). Looked at as it is done, from what the node was
-// told and what it says, so that a broken rule is seen though nobody came to harm by it. What must hold between nodes
-// is checks.h's to look at. By idea: conduct.cc (what it is told and says, logs, snapshots), conduct_elections.cc,
-// conduct_leader.cc (members, too).
+// Holds each node's own actions against the rules: when it may campaign, vote, lead, commit, change members, hand over,
+// answer a read (Figure 2; thesis 3.6, 3.10, 4.1, 4.2, 6.4, 9.6). Looks at each action as it happens, from the messages
+// that the node received and sends, so that a broken rule is seen even if it did no harm. checks.h looks at what must
+// hold between nodes. By idea: conduct.cc (messages, logs, snapshots), conduct_elections.cc, conduct_leader.cc
+// (members, too).
 #pragma once
 
 #include <array>
@@ -26,60 +26,60 @@ class Conduct {
  public:
   explicit Conduct(World& world) : world_(world) {}
 
-  // --- told by world, disk and network
+  // --- called by world, disk and network
   void started(const Host& host, const node::RecoveredNode& recovered);
   void host_died(const Host& host);
-  // A new beginning is about to take the place of what is on its disk.
+  // A new beginning is about to replace the contents of the host's disk.
   void begins(const Host& host, const node::NewBeginning& beginning);
-  // Before the node is given it; and as it leaves, whether or not there is a connection.
+  // Called before the node receives it; and when it leaves, with or without a connection.
   void received(const Host& host, raft::NodeId from, const node::PeerMessage& message);
   void sent(const Host& host, raft::NodeId to, const node::PeerMessage& message);
-  // Somebody who does not keep to the rules says that this term of the cluster has come.
+  // A server that breaks the rules made up this term of the cluster.
   void term_made_up(const node::ClusterId& cluster, raft::Term term) { campaigned_.emplace(cluster, term.value); }
-  // It is about to be told that it is connected to that peer.
+  // The node is about to be told that it is connected to that peer.
   void connected(const Host& host, raft::NodeId peer);
   void staged(const Host& host, const node::Batch& batch);
-  // It removes the first part of its log.
+  // The node removes the first part of its log.
   void compacts(const Host& host, raft::Index index);
-  // After every event of a node. `whole_turn`: its effects were carried out.
+  // Called after every event of a node. `whole_turn`: the turn's effects were carried out.
   void looked(const Host& host, bool whole_turn);
-  // It stood still, and is given what came meanwhile; and it was given all of it.
+  // The node stood still and now receives what came meanwhile; `all`: it has received everything.
   void catches_up(const Host& host, bool all);
   void completed(const Host& host, const node::Completion& completion);
-  // The answer to a question of its own.
+  // The answer to a question that the node asked.
   void answered(const Host& host, const node::Answer& answer);
-  // It says yes to being taken into a cluster, as whom it was asked.
+  // The node agrees to be taken into a cluster; `asked` is the instance it was addressed as.
   void adopted(const Host& host, raft::NodeId asked);
   void snapshot_taken(const Host& host, const raft::SnapshotMeta& meta, const std::string& bytes);
-  // A part of a snapshot is given to the disk; the disk found no room for one.
+  // A part of a snapshot is given to the disk; the disk found no room for a part.
   void part_written(const Host& host, const raft::SnapshotMeta& meta, uint64_t offset, size_t bytes);
   void found_no_room(const Host& host);
 
-  // At the end: what only many elections show.
+  // At the end: judges what only many elections show.
   void judge();
 
  private:
-  // A vote that was asked for. `answer`: what the rules say; nothing: either will do.
+  // A requested vote. `answer`: what the rules demand; nothing: either is right.
   struct Question {
     raft::NodeId by;
     bool pre_vote = false;
     std::optional<bool> answer;
   };
-  // Acknowledged, says who leads, and behind the end of the log.
+  // The leader says that this was acknowledged; it is beyond the end of the log.
   struct Lost {
     raft::NodeId by;
     raft::Index acknowledged;
   };
-  // What a leader may know of a follower, in its term.
+  // What a leader may know of a follower in its term.
   struct Follower {
     raft::Index match;            // as it acknowledged
-    std::optional<Millis> heard;  // by the leader's clock
-    bool probed = true;           // since it was connected,
-    uint64_t connected_at = 0;    // in that turn
+    std::optional<Millis> heard;  // when, by the leader's clock
+    bool probed = true;           // since it was connected
+    uint64_t connected_at = 0;    // the turn of that
     bool takes_snapshot = false;
-    Millis moved_at = 0;     // by its acknowledgements
-    uint64_t confirmed = 0;  // the event in which the newest round of reads began that it echoed
-    std::deque<std::pair<raft::Index, uint64_t>> under_way;  // messages with entries: the last, and bytes
+    Millis moved_at = 0;     // when its acknowledgements last advanced
+    uint64_t confirmed = 0;  // the event in which the newest round of reads began that the follower echoed
+    std::deque<std::pair<raft::Index, uint64_t>> under_way;  // messages with entries: last index, and bytes
     uint64_t bytes = 0;
     void nothing_under_way() {
       under_way.clear();
@@ -88,9 +88,9 @@ class Conduct {
   };
   struct InForce {
     raft::Configuration configuration;
-    uint64_t since = 0;  // the event
+    uint64_t since = 0;  // the event in which it came into force
   };
-  // Of one process, as of its last event. Times are by its own clock.
+  // One process, as of its last event. Times are by its own clock.
   struct Record {
     node::ClusterId cluster{};
     raft::Term term;
@@ -100,32 +100,32 @@ class Conduct {
     uint64_t elections = 0;
     std::array<uint64_t, raft::kElectionCauses> begun{};
     std::array<uint64_t, raft::kStepDownCauses> stepped_down{};
-    raft::Term votes_in, pre_votes_for, told_in;  // told by the leader of that term to campaign
-    std::vector<raft::NodeId> votes, pre_votes;   // that were heard
-    raft::Term heard_in;                          // the term of the leader that was heard last
+    raft::Term votes_in, pre_votes_for, told_in;  // told_in: the leader of that term said to campaign
+    std::vector<raft::NodeId> votes, pre_votes;   // the granted ones that arrived
+    raft::Term heard_in;                          // the term of the leader heard last
     Millis heard_at = 0;
     std::deque<Question> questions;
     bool catching_up = false;
     bool disk_hung = false;  // as of its last turn
     uint64_t turns = 0;
-    Millis quiet_since = 0;                    // nothing put off its election since
-    std::optional<uint64_t> overdue_since_us;  // the world's time
+    Millis quiet_since = 0;                    // since when nothing has delayed its election
+    std::optional<uint64_t> overdue_since_us;  // by the world's time
     // as leader of `term`
-    uint64_t leads_since = 0;  // the event; 0: it does not
+    uint64_t leads_since = 0;  // the event; 0: it does not lead
     std::map<raft::NodeId, Follower> followers;
-    raft::NodeId heard_last;                                      // a follower, in this very event
+    raft::NodeId heard_last;                                      // the follower heard in this event
     raft::Index base;                                             // of its log
-    std::map<uint64_t, uint64_t> rounds;                          // of reads: the event in which each was sent first
-    std::map<std::pair<raft::NodeId, uint64_t>, uint64_t> reads;  // by asker and token: when each was asked
+    std::map<uint64_t, uint64_t> rounds;                          // of reads: the event in which each was first sent
+    std::map<std::pair<raft::NodeId, uint64_t>, uint64_t> reads;  // by asker and token: the event of the request
     // members
     raft::Position configuration_at;
     std::deque<InForce> in_force;                  // the last few, the newest at the back
-    std::set<raft::NodeId> strangers;              // who said that they are members of another cluster
-    std::map<raft::NodeId, raft::Index> learners;  // since which configuration
+    std::set<raft::NodeId> strangers;              // instances that said they are members of another cluster
+    std::map<raft::NodeId, raft::Index> learners;  // by the index of the configuration that added it
     // the leader's snapshot
     raft::SnapshotMeta part_of;
     uint64_t part_end = 0;
-    uint64_t parts_heard = 0;  // since one was given to the disk
+    uint64_t parts_heard = 0;  // since one was last given to the disk
     bool no_room = false;
     std::optional<Lost> lost;
   };
@@ -151,16 +151,16 @@ class Conduct {
 
   void look_at_members(Record& record, const raft::Log& log);
   void look_at_log(const Host& host, const Record& record);
-  // The newest term in which somebody campaigned.
+  // The newest term in which a server campaigned.
   [[nodiscard]] raft::Term newest_term(const node::ClusterId& cluster) const;
   [[nodiscard]] size_t counted(const raft::Configuration& configuration, const std::vector<raft::NodeId>& who) const;
   void fail(const Host& host, const std::string& what);
 
   World& world_;
   std::map<size_t, Record> records_;                           // by host, while its process lives
-  std::set<std::pair<node::ClusterId, uint64_t>> campaigned_;  // terms that somebody was a candidate in
-  std::set<std::pair<raft::NodeId, uint64_t>> forwards_;       // their numbers, by disk
-  uint64_t silences_ = 0, silences_at_once_ = 0;               // elections after silence; those as early as may be
+  std::set<std::pair<node::ClusterId, uint64_t>> campaigned_;  // terms that had a candidate
+  std::set<std::pair<raft::NodeId, uint64_t>> forwards_;       // request numbers, by disk
+  uint64_t silences_ = 0, silences_at_once_ = 0;               // elections after silence; the earliest possible of them
 };
 
 }  // namespace wh::sim

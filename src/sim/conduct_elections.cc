@@ -1,4 +1,4 @@
-// Who campaigns when, who votes for whom, who leads: one node's part of an election.
+// One node's part of an election: when it campaigns, for whom it votes, whether it may lead.
 #include <algorithm>
 #include <iterator>
 
@@ -8,7 +8,8 @@
 
 namespace wh::sim {
 namespace {
-// Elections by silence before their times say anything; and how many of them, in a hundred, may be as early as may be.
+// So many elections after silence are needed to judge their times; and so many percent of them may begin as early as
+// possible.
 constexpr uint64_t kFewSilences = 8;
 constexpr uint64_t kMostAtOnce = 60;
 }  // namespace
@@ -16,12 +17,12 @@ constexpr uint64_t kMostAtOnce = 60;
 // --- votes
 
 void Conduct::asked_for_vote(const Host& host, Record& record, raft::NodeId from, const raft::RequestVote& request) {
-  // Nobody is in such a term, and nobody answers (HAZARDS A14).
+  // No server is in such a term, so nobody answers (HAZARDS A14).
   if (request.term.value > newest_term(record.cluster).value + 1) return;
   record.questions.push_back({from, request.pre_vote, right_answer(host, record, from, request)});
 }
 
-// Section 5.4.1, and section 4.2.3 of the thesis.
+// The rules of section 5.4.1 and of thesis 4.2.3.
 std::optional<bool> Conduct::right_answer(const Host& host, const Record& record, raft::NodeId from,
                                           const raft::RequestVote& request) const {
   const raft::Raft& raft = *host.process->node().raft();
@@ -30,11 +31,11 @@ std::optional<bool> Conduct::right_answer(const Host& host, const Record& record
   const bool fits = request.last_log_term != log.last_term() ? request.last_log_term > log.last_term()
                                                              : request.last_log_index >= log.last_index();
   if (request.term < term || (request.term == term && request.pre_vote)) return false;
-  if (raft.looks_into_loss()) return false;  // HAZARDS C5
+  if (raft.looks_into_loss()) return false;  // HAZARDS C5: its disk may be an older copy
   if (request.term == term) return fits && !raft.leader_id() && (!raft.voted_for() || raft.voted_for() == from);
   if (!fits) return false;
   if (request.transfer) return true;
-  // Its own contact with a quorum decides; or both saw the leader's process die.
+  // Its own contact with a quorum decides; or it and the candidate both saw the leader's process die.
   if (raft.role() == raft::Role::leader) return std::nullopt;
   if (!raft.leader_id() || record.heard_in != term) return true;
   if (request.lost_leader == raft.leader_id()) return std::nullopt;
@@ -57,7 +58,7 @@ void Conduct::answers_vote(const Host& host, Record& record, raft::NodeId to, co
 raft::Term Conduct::newest_term(const node::ClusterId& cluster) const {
   const auto behind = campaigned_.upper_bound({cluster, UINT64_MAX});
   const bool any = behind != campaigned_.begin() && std::prev(behind)->first == cluster;
-  return any ? raft::Term{std::prev(behind)->second} : raft::Term{1};  // the founder's
+  return any ? raft::Term{std::prev(behind)->second} : raft::Term{1};  // the founder's term
 }
 
 void Conduct::look_at_election(const Host& host, Record& record) {
@@ -68,7 +69,7 @@ void Conduct::look_at_election(const Host& host, Record& record) {
   const bool pre_candidate = raft.role() == raft::Role::pre_candidate && record.role != raft::Role::pre_candidate;
   if (raft.elections() > record.elections || pre_candidate) {
     record.quiet_since = world_.now(host);
-    // Unless a snapshot took the place of that log within the same turn.
+    // Not checked if a snapshot replaced that log within the same turn.
     if (raft.log().base_index() == record.base && !raft.log().names_voter_since(raft.commit_index(), self))
       return fail(host, "campaigns, though nothing that its log may hold in force names it a voter");
   }
@@ -76,7 +77,7 @@ void Conduct::look_at_election(const Host& host, Record& record) {
     record.elections = raft.elections();
     if (record.disk_hung && configuration.quorum() > 1) return fail(host, "campaigns, though its disk hangs");
     campaigned_.emplace(record.cluster, term.value);
-    // Thesis 9.6, 3.10.
+    // Thesis 9.6, 3.10: it needs a quorum of pre-votes, or the leader's TimeoutNow.
     const bool told = raft::next(record.told_in) == term;
     size_t votes = configuration.is_voter(self) ? 1 : 0;
     if (raft::next(record.term) == term && record.pre_votes_for == term)
@@ -98,7 +99,8 @@ void Conduct::look_at_election(const Host& host, Record& record) {
   }
   if (raft.role() != raft::Role::leader || record.leads_since != 0) return;
   record.leads_since = world_.step();
-  // By the newest configuration of its log, with a vote of its own that is on its disk (HAZARDS A1, A3, A6).
+  // It needs a quorum of the newest configuration in its log; its own vote counts once it is on its disk (HAZARDS A1,
+  // A3, A6).
   const raft::HardState& durable = host.disk.hard_state;
   size_t votes = record.votes_in == term ? counted(configuration, record.votes) : 0;
   if (configuration.is_voter(self) && durable.current_term == term && durable.voted_for == self) ++votes;
@@ -118,7 +120,7 @@ void Conduct::look_at_causes(const Host& host, Record& record) {
   if (figures.begun != record.begun) {
     using raft::ElectionCause;
     const bool silence = news(record.begun, figures.begun, ElectionCause::silence);
-    // The leader's heartbeats may be among what has come (HAZARDS A12).
+    // The waiting messages may include the leader's heartbeats (HAZARDS A12).
     if (record.catching_up && (silence || news(record.begun, figures.begun, ElectionCause::leaderless) ||
                                news(record.begun, figures.begun, ElectionCause::start)))
       fail(host, "begins an election before it heard all that had come");
@@ -138,14 +140,14 @@ void Conduct::look_at_causes(const Host& host, Record& record) {
     if (heard >= configuration.quorum())
       fail(host, "steps down for want of a quorum, which it heard in time (HAZARDS F11)");
   }
-  // Thesis 4.2.2: it leads on until that is committed.
+  // Thesis 4.2.2: it must lead until its removal is committed.
   if (news(record.stepped_down, figures.stepped_down, StepDownCause::removed) && !raft.removed() &&
       raft.commit_index() < raft.log().configuration_index())
     fail(host, "leaves before its removal is committed");
   record.stepped_down = figures.stepped_down;
 }
 
-// Who may campaign does, when nobody leads for long (thesis 4.2.2).
+// A node that may campaign does so when there is no leader for long (thesis 4.2.2).
 void Conduct::look_at_silence(const Host& host, Record& record) {
   const raft::Raft& raft = *host.process->node().raft();
   const Millis timeout = world_.options.election_timeout_ms;
@@ -158,7 +160,7 @@ void Conduct::look_at_silence(const Host& host, Record& record) {
     record.quiet_since = now;
     return record.overdue_since_us.reset();
   }
-  // Its clock may have jumped, and its disk only seem to hang: that much again by the world's.
+  // Its clock may have jumped, or its disk may only seem to hang: wait as long again by the world's clock.
   if (!record.overdue_since_us) record.overdue_since_us = world_.now_us();
   const uint64_t more_us = 4'000 * timeout * world_.options.drift_percent / 100;
   if (world_.now_us() > *record.overdue_since_us + more_us) fail(host, "stays still, though nobody leads");
@@ -170,7 +172,7 @@ void Conduct::catches_up(const Host& host, bool all) {
   record.overdue_since_us.reset();
 }
 
-// Timeouts are drawn, so that few elections begin as early as they may (HAZARDS A13).
+// Timeouts are random, so few elections begin at the earliest possible time (HAZARDS A13).
 void Conduct::judge() {
   if (silences_ >= kFewSilences && silences_at_once_ * 100 > silences_ * kMostAtOnce)
     world_.fail(std::to_string(silences_at_once_) + " of " + std::to_string(silences_) +

@@ -1,4 +1,4 @@
-// What a leader may do: commit, send, hand over, change members, answer reads; by what it was told in its term.
+// What a leader may do, given the messages of its term: commit, send, hand over, change members, answer reads.
 #include <algorithm>
 #include <utility>
 
@@ -9,7 +9,7 @@
 
 namespace wh::sim {
 namespace {
-constexpr size_t kRounds = 16'384;  // of reads, more than can be under way
+constexpr size_t kRounds = 16'384;  // of reads; more than can be waiting
 }
 
 void Conduct::heard_follower(const Host& host, Record& record, raft::NodeId from, raft::Term term, bool success,
@@ -42,7 +42,7 @@ void Conduct::connected(const Host& host, raft::NodeId peer) {
   found->second.connected_at = record.turns;
 }
 
-// As much is under way to one follower as may be, and no more (HAZARDS B13).
+// Entries in flight to one follower stay within the limits (HAZARDS B13).
 void Conduct::sends_entries(const Host& host, Record& record, raft::NodeId to, const raft::AppendEntries& append) {
   if (record.leads_since == 0 || append.term != record.term) return;
   record.rounds.emplace(append.read_round, world_.step());
@@ -50,16 +50,16 @@ void Conduct::sends_entries(const Host& host, Record& record, raft::NodeId to, c
   if (append.entries.empty()) return;
   Follower& follower = record.followers[to];
   const raft::Index first = append.entries.front().index;
-  // What went over an earlier connection may be lost: it begins at what is known (HAZARDS B11). Not so what was ready
-  // to be sent before.
+  // Messages of an earlier connection may be lost: the leader starts again at what is known to match (HAZARDS B11).
+  // This does not hold for messages that were prepared before.
   if (!follower.probed && first > follower.match + 1 && record.turns > follower.connected_at)
     return fail(host, "goes on at " + std::to_string(first.value) + " over a new connection, and knows of " +
                           std::to_string(follower.match.value));
   follower.probed |= first <= follower.match + 1;
-  // From further in front: it was lost, or refused.
+  // The leader starts again further back: a message was lost or refused.
   if (!follower.under_way.empty() && first <= follower.under_way.back().first) follower.nothing_under_way();
   const node::NodeOptions& options = host.process->node().options();
-  // The first may have been a probe, which does not count.
+  // The first message may have been a probe, which does not count.
   const size_t messages = follower.under_way.size();
   if (messages > options.max_in_flight_messages)
     return fail(host, "sends entries, with " + std::to_string(messages) + " messages under way to that follower");
@@ -73,7 +73,8 @@ void Conduct::sends_entries(const Host& host, Record& record, raft::NodeId to, c
   follower.bytes += bytes;
 }
 
-// To a voter whose log is as long as its own (thesis 3.10). One that removed itself asks whoever is nearest.
+// A leader hands over to a voter whose log is as long as its own (thesis 3.10). A leader that removed itself picks the
+// voter with the longest log.
 void Conduct::hands_over(const Host& host, raft::NodeId to) {
   const raft::Raft& raft = *host.process->node().raft();
   if (!raft.configuration().is_voter(host.disk.instance)) return;
@@ -86,7 +87,7 @@ void Conduct::hands_over(const Host& host, raft::NodeId to) {
                    std::to_string(raft.log().last_index().value));
 }
 
-// A quorum answered to a message that was sent after the read came (thesis 6.4; HAZARDS E1, E3, E4).
+// A quorum replied to messages that were sent after the read came (thesis 6.4; HAZARDS E1, E3, E4).
 void Conduct::answers_read(const Host& host, const Record& record, uint64_t asked) {
   const raft::Raft& raft = *host.process->node().raft();
   if (raft.role() != raft::Role::leader || record.leads_since == 0) return;
@@ -96,7 +97,7 @@ void Conduct::answers_read(const Host& host, const Record& record, uint64_t aske
       count += follower.confirmed >= asked && configuration.is_voter(id) ? 1 : 0;
     return count >= configuration.quorum();
   };
-  // By what was in force at any time since it was asked: once confirmed it may wait to be applied.
+  // Any configuration in force since the request may count: a confirmed read may still wait to be applied.
   if (confirmed(raft.configuration())) return;
   for (auto in_force = record.in_force.rbegin(); in_force != record.in_force.rend(); ++in_force) {
     if (confirmed(in_force->configuration)) return;
@@ -117,8 +118,8 @@ void Conduct::completed(const Host& host, const node::Completion& completion) {
   answers_read(host, record, op.invoked);
 }
 
-// A follower that is getting on finds the next entry there (HAZARDS F7). Not looked at where little of the log may be
-// kept.
+// A follower that makes progress finds its next entry in the log (HAZARDS F7). Not checked where the options keep
+// little of the log.
 void Conduct::compacts(const Host& host, raft::Index index) {
   const raft::Raft* raft = host.process->node().raft();
   const Record& record = records_[host.number];
@@ -134,7 +135,8 @@ void Conduct::compacts(const Host& host, raft::Index index) {
   }
 }
 
-// What a quorum of the newest configuration acknowledged in this term, or holds on its own disk (HAZARDS B1, D3, D8).
+// A quorum of the newest configuration acknowledged the entry in this term, or holds it on its own disk (HAZARDS B1,
+// D3, D8).
 void Conduct::look_at_commit(const Host& host, Record& record) {
   const raft::Raft& raft = *host.process->node().raft();
   const raft::Index commit = raft.commit_index();
@@ -151,7 +153,7 @@ void Conduct::look_at_commit(const Host& host, Record& record) {
     fail(host, "commits entry " + std::to_string(commit.value) + " without a quorum that acknowledged it");
 }
 
-// One at a time, behind the leader's first entry (Ongaro 2015), by steps that leave a trace.
+// One change at a time, after the leader's first entry (Ongaro 2015); a removal must be remembered.
 void Conduct::appends_configuration(const Host& host, const Record& record, const raft::Log::ConfigurationAt& last,
                                     const raft::Configuration& next) {
   const raft::Raft& raft = *host.process->node().raft();
@@ -173,7 +175,7 @@ void Conduct::appends_configuration(const Host& host, const Record& record, cons
     const auto since = record.learners.find(member.id);
     const auto follower = record.followers.find(member.id);
     const raft::Index match = follower != record.followers.end() ? follower->second.match : raft::Index{};
-    // What it was added by, at the least, it has (thesis 4.2.1).
+    // A promoted learner holds at least the entry that added it (thesis 4.2.1).
     if (since != record.learners.end() && match < since->second)
       return fail(host, "promotes " + member.name + ", which is behind its own adding");
   }

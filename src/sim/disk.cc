@@ -13,7 +13,7 @@
 
 namespace wh::sim {
 
-// A row that is gone, or written anew, is not damaged any more; nor is a snapshot that another took the place of.
+// A removed or rewritten row is no longer damaged; nor is a replaced snapshot.
 static void settle_damage(DiskImage& disk) {
   if (disk.damage == Damage::row && disk.at(disk.damaged) == nullptr) disk.damage = Damage::none;
   if (disk.damage == Damage::snapshot && (!disk.snapshot || disk.snapshot->meta.index != disk.damaged))
@@ -91,7 +91,7 @@ void SimStorage::write(Write write) {
   if (syncing_.empty()) world_.after(0, host_, [this] { begin_sync(); });
 }
 
-// Whether an entry at or behind `index` is on its way to the disk.
+// Whether an entry at or after `index` is on its way to the disk.
 bool SimStorage::under_way(raft::Index index) const {
   for (const std::vector<Write>* writes : {&syncing_, &staged_})
     for (const Write& write : *writes)
@@ -127,7 +127,8 @@ void SimStorage::end_sync() {
   }
 }
 
-// A failed write leaves nothing; a failed sync leaves what it left. The process ends, and the start reads it anew.
+// A failed write leaves nothing; a failed sync leaves the write or not. The process ends, and the next start reads the
+// disk.
 void SimStorage::fail_group(const std::vector<Write>& group) {
   const bool wrote = failure_ == Failure::sync;
   ++world_.seen[wrote ? Situation::sync_failed : Situation::write_failed];
@@ -156,7 +157,7 @@ void SimStorage::apply(const std::vector<Write>& group) {
       disk.granted_attempt = grant->attempt;
       disk.granted_address = grant->address;
     } else if (const auto* record = std::get_if<RecordSnapshot>(&write)) {
-      // One of a log that is gone, or older than what is recorded, is thrown away.
+      // A snapshot of a replaced log, or one older than the recorded snapshot, is discarded.
       const raft::SnapshotMeta& meta = record->image.meta;
       const raft::Entry* entry = disk.at(meta.index);
       const bool fits = entry != nullptr && entry->term == meta.term;
@@ -248,7 +249,7 @@ void SimStorage::compact(raft::Index index) {
 
 void SimStorage::load_entries(raft::Index first, raft::Index last, uint64_t max_bytes) {
   uint64_t takes_us = 50 + world_.prng.below(world_.prng.below(8) == 0 ? 50'000 : 2'000);
-  // Where little of the log is kept, it may be gone by the time it is read.
+  // Where the options keep little of the log, entries may be gone by the time they are read.
   if (world_.options.snapshot_bytes != 0 && world_.prng.below(8) == 0) takes_us += world_.prng.below(1'000'000);
   world_.after(takes_us, host_, [this, first, last, max_bytes] {
     ++world_.seen[host_.disk.at(first) != nullptr ? Situation::read_back : Situation::read_back_gone];
@@ -269,8 +270,8 @@ void SimStorage::load_entries(raft::Index first, raft::Index last, uint64_t max_
   });
 }
 
-// Only an older copy that was put back may lack what was acknowledged: then it ends, and does not start on it again. It
-// may have caught up while the others were asked whether that is so.
+// Only a restored older copy may lack what was acknowledged: its process ends, and does not start on it again. The copy
+// may have caught up while others were asked about the loss.
 void SimStorage::acknowledged_lost(raft::Index acknowledged, raft::Index last) {
   if (host_.disk.was_old_copy) {
     ++world_.seen[Situation::old_copy_noticed];
@@ -286,7 +287,7 @@ Millis SimStorage::sync_age() const {
 }
 
 void SimStorage::die() {
-  // The sync under way may have reached the disk or not; what was only staged has not.
+  // The running sync may have reached the disk or not; staged writes have not.
   for (const std::vector<Write>* writes : {&syncing_, &staged_})
     for (const Write& write : *writes)
       if (const auto* batch = std::get_if<node::Batch>(&write); batch != nullptr && batch->install)
@@ -297,7 +298,7 @@ void SimStorage::die() {
     ++world_.seen[kept ? Situation::sync_kept : Situation::sync_lost];
     if (kept) apply(syncing_);
   }
-  // Nor does all of a received part that was not synced survive, and not as it was.
+  // An unsynced part of a received snapshot may survive only in part, and damaged.
   std::optional<SnapshotImage>& part = host_.disk.incoming;
   if (!part || world_.prng.below(2) == 0) return;
   if (world_.prng.below(16) == 0 && !part->bytes.empty())
@@ -387,8 +388,8 @@ void SimStorage::write_incoming_chunk(const raft::SnapshotMeta& meta, uint64_t o
   });
 }
 
-// A snapshot that verified as it was written may be given back damaged all the same; half the time in its last bytes,
-// where nothing but its checksum tells.
+// A snapshot that verified when it was written may be read back damaged; half the time in its last bytes, where only
+// the checksum shows it.
 void SimStorage::misread(std::string& part, uint64_t offset, raft::Index index) {
   if (offset == 0) misread_ = {};
   const uint32_t chance_ppm = 8 * world_.options.corrupt_chunk_ppm;

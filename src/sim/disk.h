@@ -1,6 +1,6 @@
 // A simulated disk: what survives a crash (DiskImage), and the node's Storage over it. Writes are staged, then made
-// durable a group at a time after a random while, as the real storage's worker does; a crash loses what was staged, and
-// may or may not keep the group whose sync was under way.
+// durable a group at a time after a random delay, as the real storage's worker does; a crash loses staged writes, and
+// may or may not keep the group whose sync was running.
 #pragma once
 
 #include <deque>
@@ -22,7 +22,7 @@ struct SnapshotImage {
   std::string bytes;
 };
 
-// What is wrong with a disk, and found when it is read. The real storage verifies all of it at each start.
+// What is wrong with a disk; a read finds it. The real storage verifies everything at each start.
 enum class Damage : uint8_t { none, row, snapshot, older_file };
 
 struct DiskImage {
@@ -34,19 +34,19 @@ struct DiskImage {
   raft::Term base_term;
   std::deque<raft::Entry> log;  // from base_index + 1
   std::optional<SnapshotImage> snapshot;
-  std::optional<SnapshotImage> previous;  // still readable, not recorded
-  std::optional<SnapshotImage> incoming;  // the first part of one; the meta is of the whole
+  std::optional<SnapshotImage> previous;  // still readable, no longer recorded
+  std::optional<SnapshotImage> incoming;  // the first part of one; its meta describes the whole
   bool saw_command = false;
   bool saw_others = false;
   raft::NodeId granted_to;
   uint64_t granted_attempt = 0;
   std::string granted_address;
   Damage damage = Damage::none;
-  raft::Index damaged;        // the row, or the snapshot's index
-  bool old_copy = false;      // an older copy of itself was put in its place, and it has not caught up since
-  bool was_old_copy = false;  // the same, caught up or not
-  ClusterVersion version = kFirstVersion;  // the format: a release that cannot do it does not start here
-  raft::Index acknowledged;                // before that was done
+  raft::Index damaged;                     // the damaged row's index, or the snapshot's
+  bool old_copy = false;                   // an older copy replaced this disk, and has not caught up since
+  bool was_old_copy = false;               // likewise, whether or not it has caught up
+  ClusterVersion version = kFirstVersion;  // the format: a release that does not support it does not start here
+  raft::Index acknowledged;                // up to where, before the older copy replaced it
 
   [[nodiscard]] raft::Index last_index() const { return base_index + log.size(); }
   [[nodiscard]] const raft::Entry* at(raft::Index index) const {
@@ -54,10 +54,10 @@ struct DiskImage {
   }
 };
 
-// What a start finds to be damaged, or null.
+// The damage that a start finds, or null.
 const char* damage_found(DiskImage& disk);
 
-// What a storage opens: counts the epoch up and gives back at most `tail_bytes` of the log's end.
+// What opening the storage does: increments the epoch and returns at most `tail_bytes` of the log's end.
 node::RecoveredNode recover(DiskImage& disk, const std::string& name, uint64_t tail_bytes);
 
 class SimStorage final : public node::Storage {
@@ -77,16 +77,16 @@ class SimStorage final : public node::Storage {
   void read_snapshot(uint64_t request, const raft::SnapshotMeta& meta, uint64_t offset, uint64_t max_bytes) override;
   void acknowledged_lost(raft::Index acknowledged, raft::Index last) override;
   [[nodiscard]] Millis sync_age() const override;
-  // Nothing is on its way to the disk.
+  // Whether nothing is on its way to the disk.
   [[nodiscard]] bool idle() const { return staged_.empty() && syncing_.empty(); }
 
   // The process dies now.
   void die();
-  // The disk is full for so long: the next sync waits for it, snapshots fail.
+  // The disk is full for this long: the next sync waits, snapshots fail.
   void fill(uint64_t us);
   // The next sync takes this much longer.
   void stall(uint64_t us) { stall_us_ = us; }
-  // The next write or sync fails, and the process ends with it: nothing is tried twice.
+  // The next write or sync fails and ends the process: nothing is tried twice.
   enum class Failure : uint8_t { none, write, sync };
   void fail_next(Failure failure) { failure_ = failure; }
 
@@ -107,7 +107,7 @@ class SimStorage final : public node::Storage {
   void apply_batch(const node::Batch& batch);
   void install(const raft::InstallState& install);
   void record(SnapshotImage image);
-  // Carries out a job of the file lane, in order, each after a while.
+  // Carries out jobs of the file lane in order, each after a delay.
   void file_job(std::function<void()> job);
   void snapshot_failed();
   void misread(std::string& part, uint64_t offset, raft::Index index);
@@ -126,9 +126,9 @@ class SimStorage final : public node::Storage {
   raft::SnapshotMeta taking_;
   std::string taken_;
   std::optional<raft::SnapshotMeta> keep_;
-  std::optional<SnapshotImage> kept_;           // older than the two of the disk
-  std::map<uint64_t, SnapshotImage> complete_;  // incoming ones that verified, by index
-  raft::Index misread_;                         // the one of them that was given back damaged, as it was read last
+  std::optional<SnapshotImage> kept_;           // older than the two in the disk image
+  std::map<uint64_t, SnapshotImage> complete_;  // complete incoming ones, by index
+  raft::Index misread_;                         // the last one of them that was read back damaged
 };
 
 }  // namespace wh::sim

@@ -18,7 +18,7 @@ constexpr std::array kGroups = {
     Group{"members", "churn_every_ms=700"},        Group{"transfers", "transfer_every_ms=700"},
 };
 
-// By what the option's name begins with; the first that fits.
+// The group of options whose names begin so; the first match counts.
 struct Prefix {
   std::string_view begins;
   std::string_view group;

@@ -1,4 +1,4 @@
-// Faults by the names that a user would say, for `wormhole-server --simulate --faults`.
+// Faults by names that users know, for `wormhole-server --simulate --faults`.
 #pragma once
 
 #include <string>
@@ -8,14 +8,14 @@
 
 namespace wh::sim {
 
-// "crashes, partitions, ...": all names, with commas between.
+// "crashes, partitions, ...": all names, separated by commas.
 std::string fault_group_names();
 
-// The group that a fault, flaw or aimed fault belongs to; empty for another option.
+// The group of a fault, flaw or aimed fault; empty for another option.
 std::string_view fault_group(std::string_view option);
 
-// Leaves only faults of the groups in `list` ("crashes,partitions"; "none"; "all" leaves all as drawn). A group of
-// which the seed drew nothing gets its most usual fault. Empty, or what is wrong with the list.
+// Keeps only faults of the groups in `list` ("crashes,partitions"; "none"; "all" keeps everything as drawn). A group
+// without a drawn fault gets its most usual one. Returns what is wrong with the list, or an empty string.
 std::string choose_faults(Options& options, std::string_view list);
 
 }  // namespace wh::sim

@@ -78,11 +78,11 @@ void Faults::crash() {
   world_.restart(*host, world_.prng.below(3) == 0 ? world_.prng.below(20'000) : world_.prng.below(3'000'000));
 }
 
-// One node gets another release: the newer one, or the one before.
+// One node gets another release: the newer one, or the previous one.
 void Faults::upgrade() {
   Host& host = any();
   const bool up = host.version < kLatestVersion;
-  // By mistake also when it may not be read any more: then that release does not start.
+  // Sometimes, by mistake, a release that can no longer read the disk: it does not start.
   if (!up && world_.prng.below(host.disk.version > kFirstVersion ? 4 : 3) != 0) return;
   ++world_.seen[up ? Situation::node_upgraded : Situation::node_rolled_back];
   host.version = up ? kLatestVersion : kFirstVersion;
@@ -125,7 +125,7 @@ void Faults::pause() {
     stand_still(*host, world_.prng.below(uint64_t{world_.options.election_timeout_ms} * 5'000) + 1);
 }
 
-// Just long enough for another to be elected meanwhile.
+// Just long enough for another leader to be elected meanwhile.
 void Faults::freeze_leader() {
   Host* host = leader();
   if (host == nullptr || host->process->paused()) return;
@@ -144,7 +144,7 @@ void Faults::stand_still(Host& host, uint64_t us) {
   });
 }
 
-// As that of a virtual machine that was suspended.
+// The clock jumps like a suspended virtual machine's.
 void Faults::jump_clock() {
   Host* host = any_alive();
   if (host == nullptr) return;
@@ -171,7 +171,7 @@ void Faults::churn() {
   }
 }
 
-// Whoever has data is in one cluster for good, also when it was removed from it (HAZARDS D10, D13).
+// A node with data belongs to one cluster for good, even if it was removed from it (HAZARDS D10, D13).
 void Faults::mix_clusters(Host& at) {
   Host& apart = world_.hosts.back();
   if (!apart.process || apart.disk.cluster == cluster_) return;
@@ -182,7 +182,7 @@ void Faults::mix_clusters(Host& at) {
   const Host* other = &any();
   for (const Host& host : world_.hosts)
     if (host.disk.cluster == cluster_ && host.process && host.process->node().removed()) other = &host;
-  // One with an empty disk would be taken in, and the cluster that waits for it would not get it back.
+  // A node with an empty disk would be taken in, and its old cluster, which waits for it, would not get it back.
   const Options& o = world_.options;
   const bool emptied = o.wipe_every_ms != 0 || o.damage_every_ms != 0 || o.put_back_every_ms != 0;
   if (other->number == apart.number || emptied || (!other->disk.saw_command && !other->disk.saw_others)) return;
@@ -190,7 +190,7 @@ void Faults::mix_clusters(Host& at) {
   world_.clients->administer(apart, {node::AdminKind::add, other->name, other->address});
 }
 
-// The leader itself, at times with whoever could take over out of reach.
+// Removes the leader itself, at times while a possible successor is out of reach.
 void Faults::remove_leader() {
   Host* leads = leader();
   if (leads == nullptr || !may_remove()) return;
@@ -206,7 +206,7 @@ void Faults::remove_leader() {
 
 void Faults::change(Host& at, const Host& about) {
   const bool member = world_.checks->cluster(cluster_).configuration.find_name(about.name) != nullptr;
-  // The last voter, too: that is refused (HAZARDS D12).
+  // May remove the last voter, too: that is refused (HAZARDS D12).
   const bool last = world_.checks->cluster(cluster_).configuration.voters() == 1;
   if (member && !last && !may_remove()) return;
   if (world_.change_open(cluster_)) ++world_.seen[Situation::change_waits];
@@ -249,7 +249,7 @@ void Faults::remove_isolated(Host& host, int tries) {
                                world_.now_us());
       return remove_isolated(host, tries - 1);
     }
-    // It has campaigned in vain meanwhile; now the others hear it.
+    // Meanwhile it has campaigned in vain; now the others hear it.
     world_.after(world_.prng.below(2 * timeout_us), [this, &host] {
       if (!world_.chaos) return;
       for (const Host& other : world_.hosts) {

@@ -1,7 +1,7 @@
-// What goes wrong, when: each kind of fault at its own rate, drawn per seed. Keeps to what the promises allow: at no
-// time are more disks lost, damaged or older than they were than a minority of the voters (CONTRACT, Promises). By
-// idea: faults.cc (rates, processes, clocks, members), faults_network.cc, faults_disk.cc. What is aimed at a moment is
-// in aims.h.
+// Causes faults: each kind at its own rate, drawn per seed. Respects the preconditions of the promises: never more
+// disks are lost, damaged or older than they were than a minority of the voters (CONTRACT, Promises). By idea:
+// faults.cc (rates, processes, clocks, members), faults_network.cc, faults_disk.cc. Faults aimed at a moment are in
+// aims.h.
 #pragma once
 
 #include <cstddef>
@@ -43,15 +43,15 @@ class Faults {
   void stand_still(Host& host, uint64_t us);
   void jump_clock();
   void churn();
-  // Asks this node to add or to remove that one, whichever it can be.
+  // Asks node `at` to add or to remove `about`, whichever is possible.
   void change(Host& at, const Host& about);
   void remove_leader();
-  // A node of another cluster is to be added, or is to add one of this.
+  // A node of another cluster is to be added, or is to add one of this cluster.
   void mix_clusters(Host& at);
   void transfer();
   void snapshot_now();
   void send_garbage();
-  // A member that is cut off is removed, campaigns by itself, and is let back.
+  // A member is cut off and removed, campaigns alone, and is connected again.
   void remove_isolated();
   void remove_isolated(Host& host, int tries);
 
@@ -62,13 +62,13 @@ class Faults {
   void flap();
   void flap(size_t a, size_t b, int times);
   void break_connection();
-  // A leader hears its followers later and later, then they hear it no more, and elect another, while their old answers
-  // still reach it: whoever reads there now must be told nothing.
+  // A leader hears its followers later and later; then they no longer hear it and elect another, while their old
+  // replies still reach it: reads there must then get no answer.
   void depose();
   void cut_transfer();
-  // The member that lies, if any, tells others some of lies.h.
+  // The lying member, if any, tells others some lies of lies.h.
   void lie();
-  // A leader is alone with entries that nobody else will ever have, and the others go on so far that they compact.
+  // Leaves a leader alone with entries that nobody else will ever have, while the others go on until they compact.
   void strand();
 
   // --- faults_disk.cc
@@ -79,7 +79,8 @@ class Faults {
   void damage();
   void put_back();
   void put_back(Host& host, const DiskImage& copy);
-  // Whether one disk may be lost now: every voter has the disk it is a member with, and that one is as it should be.
+  // Whether one disk may be lost now: every voter has the disk with which it is a member, and no disk is damaged or
+  // old.
   [[nodiscard]] bool may_lose(const Host& host) const;
   [[nodiscard]] bool whole() const;
   [[nodiscard]] size_t fewest_voters() const;
@@ -89,10 +90,10 @@ class Faults {
   World& world_;
   node::ClusterId cluster_{};
   size_t liar_ = 0;
-  std::vector<std::pair<uint64_t, uint64_t>> removals_;  // asked for: number, and when
+  std::vector<std::pair<uint64_t, uint64_t>> removals_;  // requested ones: number, and time
 };
 
-// The operator replaces a disk by an empty one: the node is to be taken back under its name, by the members it is told
+// The operator replaces a disk by an empty one: the members that the node is told take it back under its name
 // (docs/operations.md).
 void replace_disk(World& world, Host& host);
 

@@ -14,7 +14,7 @@ void Faults::stall_disk() {
   Host* host = any_alive();
   if (host == nullptr) return;
   const uint64_t us = world_.prng.below(uint64_t{world_.options.election_timeout_ms} * 6'000);
-  // What a full disk holds up waits like what a slow one does; but it is known to be full.
+  // A full disk delays writes like a slow one, but the node knows that it is full.
   if (us % 2 == 0) {
     ++world_.seen[Situation::disk_stalled];
     host->process->storage().stall(us);
@@ -34,7 +34,7 @@ void Faults::fail_sync() {
 
 // --- disks that are lost
 
-// The voters of the smallest configuration that is in force somewhere, or may be.
+// The voter count of the smallest configuration that is, or may be, in force anywhere.
 size_t Faults::fewest_voters() const {
   size_t fewest = world_.checks->cluster(cluster_).configuration.voters();
   for (const Host& host : world_.hosts) {
@@ -45,7 +45,7 @@ size_t Faults::fewest_voters() const {
   return fewest;
 }
 
-// Those that were asked for and may still come, as nothing certain is known of them.
+// Removals that were requested and may still happen, as their outcome is unknown.
 size_t Faults::removals_open() const {
   const Options& o = world_.options;
   const uint64_t forgotten_us =
@@ -58,7 +58,7 @@ size_t Faults::removals_open() const {
   }));
 }
 
-// Whether every member has the disk it is a member with, and none is damaged or older than it was.
+// Whether every member has the disk with which it is a member, and none is damaged or older than it was.
 bool Faults::whole() const {
   for (const raft::Member& member : world_.checks->cluster(cluster_).configuration.members()) {
     const Host* host = world_.host_at(member.raft_address);
@@ -72,7 +72,7 @@ bool Faults::may_lose(const Host& host) const {
   return host.disk.cluster == cluster_ && whole() && fewest_voters() >= 3 + removals_open();
 }
 
-// Where disks are lost, a removal and a lost disk at once must be no more than a minority of what is left.
+// Where disks may be lost, a removal plus a lost disk must stay a minority of the rest.
 bool Faults::may_remove() const {
   const Options& o = world_.options;
   const size_t voters = fewest_voters();
@@ -101,7 +101,7 @@ void Faults::wipe() {
   world_.restart(host, world_.prng.below(1'000'000));
 }
 
-// Found when the node next reads it, or when it next starts; then it does not run again on that disk.
+// The node finds the damage when it next reads the data, or starts; then it does not run again on that disk.
 void Faults::damage() {
   Host& host = any();
   if (!may_lose(host) || host.disk.log.empty()) return;
@@ -114,7 +114,7 @@ void Faults::damage() {
     disk.damage = Damage::snapshot;
     disk.damaged = disk.snapshot->meta.index;
   } else if (kind == 1) {
-    // One of its files is put back from an older copy, which the witness tells at the start.
+    // One of its files is restored from an older copy; the witness shows that at the start.
     disk.damage = Damage::older_file;
     world_.crash(host, "one of its files is put back from an older copy");
     world_.restart(host, world_.prng.below(100'000));
@@ -131,8 +131,8 @@ void Faults::damage() {
   }
 }
 
-// An older copy of a whole directory cannot be told by what is in it: all that is promised is that the leader remembers
-// what the node acknowledged (HAZARDS C5). So it is put back only where nothing depends on what the copy lacks: the
+// The contents of an older copy of a whole directory do not show its age: the only promise is that the leader remembers
+// what the node acknowledged (HAZARDS C5). So a copy is restored only where nothing depends on what it lacks: the
 // leader knows all of it to be committed, a quorum of the others holds it, and term and vote are the same.
 void Faults::put_back() {
   Host* host = any_alive();
@@ -161,7 +161,7 @@ void Faults::put_back(Host& host, const DiskImage& copy) {
   }
   if (holding < raft->configuration().quorum()) return;
   world_.crash(host, "an older copy of its disk is put back");
-  // Its epoch goes on: request ids that come a second time are beyond what is promised here.
+  // The epoch continues: repeated request ids are beyond what is promised here.
   const uint64_t epoch = host.disk.epoch;
   const raft::Index last = host.disk.last_index();
   host.disk = copy;
@@ -171,7 +171,7 @@ void Faults::put_back(Host& host, const DiskImage& copy) {
   world_.checks->put_back(host);
   ++world_.seen[Situation::old_copy_put_back];
   world_.restart(host, world_.prng.below(20'000));
-  // At times only the leader reaches it, so that nobody else can say whether that one leads.
+  // Sometimes only the leader reaches it, so nobody else can confirm that this is the leader.
   if (world_.prng.below(3) != 0) return;
   world_.trace("%s sees nobody but %s", host.name.c_str(), leads->name.c_str());
   const auto each_link = [this, &host, leads](void (Network::*change)(size_t, size_t)) {

@@ -21,7 +21,7 @@ void Faults::partition() {
   if (kind == 2) network.mend_all();
   const size_t a = world_.prng.below(n);
   const size_t b = world_.prng.below(n);
-  if (kind == 3) {  // one way
+  if (kind == 3) {  // one direction
     world_.trace("cut %zu -> %zu", a + 1, b + 1);
     ++world_.seen[Situation::cut_one_way];
     network.cut(a, b);
@@ -38,7 +38,7 @@ void Faults::partition() {
       if (ways != 1) network.cut(a, other);
       if (ways != 2) network.cut(other, a);
     }
-  } else if (kind == 6) {  // each sees its neighbours, or all but those opposite to it: a majority, each its own
+  } else if (kind == 6) {  // a ring: each node reaches its neighbours only, or a majority of its own
     const size_t reach = world_.prng.below(2) == 0 ? 1 : (n / 2 + 1) / 2;
     world_.trace("a ring, each sees %zu to each side", reach);
     ++world_.seen[reach == 1 ? Situation::ring : Situation::ring_of_majorities];
@@ -50,7 +50,7 @@ void Faults::partition() {
     ++world_.seen[Situation::cut_all];
     for (size_t x = 0; x < n; ++x)
       for (size_t y = 0; y < n; ++y) network.cut(x, y);
-  } else {  // two sides, at times with a bridge
+  } else {  // two sides, sometimes with a bridge
     const uint64_t sides = world_.prng.next();
     const bool bridge = world_.prng.below(3) == 0;
     world_.trace("split by %lx%s", sides & ((uint64_t{1} << n) - 1), bridge ? ", with a bridge" : "");
@@ -62,14 +62,14 @@ void Faults::partition() {
 void Faults::clog() {
   ++world_.seen[Situation::clogged];
   const uint64_t until = world_.now_us() + world_.prng.below(2'000'000);
-  // Drawn one after another: in which order a call's arguments are is the compiler's to choose.
+  // Drawn in separate statements: the compiler chooses the order of a call's arguments.
   const size_t from = world_.prng.below(world_.hosts.size());
   const size_t to = world_.prng.below(world_.hosts.size());
   const uint64_t extra_us = world_.prng.below(uint64_t{world_.options.election_timeout_ms} * 8'000);
   world_.network->clog(from, to, until, extra_us);
 }
 
-// Nothing is lost, and nothing arrives; then all of it does at once.
+// Nothing is lost and nothing arrives; then everything arrives at once.
 void Faults::hold() {
   const size_t n = world_.hosts.size();
   const size_t a = world_.prng.below(n);

@@ -11,12 +11,12 @@
 namespace wh::sim {
 namespace {
 
-// The state machine once more, in the simplest words.
+// The state machine again, in the simplest form.
 struct Model {
   std::map<std::string, std::string> keys;
   std::map<std::string, std::deque<std::pair<uint64_t, std::string>>> queues;
 
-  // The first answers by scope and key, and what the settings are.
+  // The first answers by scope and key, and the settings.
   struct First {
     machine::Fingerprint fingerprint;
     machine::Reply reply;
@@ -32,7 +32,7 @@ struct Model {
     return {};
   }
 
-  // What goes first: by its time, then by the length of the scope, as the state has it.
+  // What is forgotten first: ordered by time, then by the scope's length, as in the state.
   auto oldest() {
     const auto order = [](const auto& item) {
       const auto& [scope, key] = item.first;
@@ -110,7 +110,7 @@ struct Model {
     return reply;
   }
 
-  // What a read saw that is not there, in words; empty when all is as it saw it.
+  // In words, how a read's result differs from the model; empty when it does not.
   [[nodiscard]] std::string differs(const Op& op) const {
     std::string value;
     bool found = false;
@@ -185,7 +185,7 @@ std::string check_linearizable(const std::vector<const Op*>& ops, const std::vec
     if (!command) return "an entry that is no command at index " + std::to_string(record.index.value);
     const machine::Reply reply = model.apply(record.index.value, record.time_ms, *command);
     if (next == answered.end() || (*next)->index != record.index || (*next)->is_read()) {
-      // Nobody was told; it still cannot have come before it was asked for.
+      // No client was told; still it cannot take effect before it was requested.
       if (record.op != nullptr) written(*record.op);
       if (record.op != nullptr && record.op->invoked > latest_invocation) {
         latest_invocation = record.op->invoked;

@@ -1,7 +1,8 @@
-// Operations as clients saw them, and the check that they were linearizable: the log's order is the witness
-// (HAZARDS 7.1). Sort by index, reads after the write of the same index; replay on an independent model; compare every
-// answer; walk in that order keeping the latest invocation: whoever had returned before it came too late in the order.
-// A read of a node's own state may be older than that, and only must not show what nobody had asked for yet.
+// Operations as clients saw them, and the check that they were linearizable, with the log's order as the witness
+// (HAZARDS chapter 7.1). It sorts by index, reads after the write of the same index; replays them on an independent
+// model and compares every answer; then walks in that order, keeping the latest invocation: an operation that returned
+// before it comes too late in the order. A read of a node's own state may be older than that; it only must not show
+// what nobody had requested yet.
 #pragma once
 
 #include <cstdint>
@@ -39,42 +40,42 @@ struct Op {
   uint64_t event_id = 0;                                   // front
   uint64_t number = 0;                                     // length and count
   std::optional<uint64_t> only_if_front;
-  // A read of the node's own state, however old: it promises to show what was there at its index, and no more.
+  // A read of the node's own state, however old: it only promises to show the state at its index.
   bool stale = false;
-  raft::Index min_index;  // of a read: not before this is applied; 0: at once
-  bool waits = false;     // and it was not, when it was asked
+  raft::Index min_index;  // for a read: not before this is applied; 0: at once
+  bool waits = false;     // and that was not applied yet when it was asked
   std::string command;    // encoded, with room for the request id in front
   std::string_view body() const { return std::string_view(command).substr(machine::kEnvelopeBytes); }
   std::string idempotency_key;  // or empty
-  // what became of it
+  // the outcome
   bool done = false;
   node::Outcome outcome = node::Outcome::unknown;
   raft::Index index;
   std::optional<machine::Reply> reply;
-  uint64_t invoked = 0;            // the event it was asked in
-  uint64_t returned = UINT64_MAX;  // the event it was answered in
+  uint64_t invoked = 0;            // the event of the request
+  uint64_t returned = UINT64_MAX;  // the event of the answer
   Millis invoked_at = 0;
   size_t host = 0;
   uint64_t life = 0;
-  uint64_t attempts = 1;  // how often the client has asked for this, this time included
+  uint64_t attempts = 1;  // how often the client has requested this, including this time
   [[nodiscard]] bool is_read() const { return kind >= OpKind::get; }
   [[nodiscard]] bool applied() const { return done && outcome == node::Outcome::applied; }
-  // It was answered in the first one's words.
+  // Whether it got the first request's answer.
   [[nodiscard]] bool replayed() const { return applied() && reply && reply->replayed_from != raft::Index{}; }
-  // Whether a write took effect, or may have. `certain`: a refusal is about this very request, and no copy of it.
+  // Whether a write took effect, or may have. `certain`: a refusal is about this very request, not about a copy of it.
   [[nodiscard]] bool may_have_happened(bool certain) const {
     return !is_read() && (!done || applied() || outcome == node::Outcome::unknown || !certain);
   }
 };
 
-// One committed command, as the log has it, and the first operation that asked for just this; nullptr where nobody did.
+// One committed command, as the log has it, and the first operation that requested exactly this; nullptr when none did.
 struct LogRecord {
   raft::Index index;
   std::string_view command;
   Millis time_ms = 0;
-  ClusterVersion version = kFirstVersion;  // of the cluster, as of it
+  ClusterVersion version = kFirstVersion;  // of the cluster, at this entry
   const Op* op = nullptr;
-  bool duplicate = false;  // the state machine saw it before
+  bool duplicate = false;  // the state machine had seen it before
 };
 
 // Empty when linearizable; else what is wrong.

@@ -10,7 +10,7 @@
 namespace wh::sim {
 namespace {
 
-// A set of calls under way, by slot.
+// A set of running calls, by slot.
 struct Mask {
   static constexpr size_t kSlots = 256;
   std::array<uint64_t, kSlots / 64> words{};
@@ -45,10 +45,10 @@ struct Mask {
 
 using Kind = KeyCall::Kind;
 constexpr uint32_t kAbsent = 0;
-constexpr uint32_t kSome = 1;  // some value that nobody will read any more
+constexpr uint32_t kSome = 1;  // any value that nobody will read any more
 
-// One way in which things may have gone so far: what the key holds, and which calls under way have taken effect; two in
-// one for each write that is optional: it may have, with something else right behind it, or may still do so.
+// One possible course of events so far: what the key holds, and which running calls have taken effect. An optional
+// write stands for two courses: it took effect, with another one right after it, or it still may.
 struct Way {
   uint32_t value = kAbsent;
   Mask done;
@@ -90,14 +90,14 @@ class Search {
   struct Call {
     uint64_t op;
     Kind kind;
-    uint32_t value;  // what is there after it
+    uint32_t value;  // the key's value after it
     uint64_t invoked;
     uint64_t returned;
     size_t slot = 0;
     [[nodiscard]] bool unknown() const { return returned == kNeverReturned; }
     [[nodiscard]] bool is_source() const { return kind != Kind::read; }
   };
-  // Before "forgotten" an unknown write might still explain something.
+  // Before "forgotten", an unknown write might still explain something.
   enum class What : uint8_t { invoked, returned, forgotten };
   struct Event {
     uint64_t at;
@@ -111,9 +111,9 @@ class Search {
     std::string_view text;
     uint64_t future_reads = 0;    // not yet invoked
     uint64_t future_sources = 0;  // not yet invoked
-    uint64_t needed_until = 0;    // the last return of a read of it
-    Mask reads;                   // under way
-    Mask sources;                 // under way, takes among them
+    uint64_t needed_until = 0;    // when the last read of it returns
+    Mask reads;                   // running
+    Mask sources;                 // running, takes included
   };
 
   void prepare(const std::vector<KeyCall>& calls) {
@@ -137,8 +137,8 @@ class Search {
       if (call.kind == Kind::take) last_take = std::max(last_take, call.returned);
       calls_.push_back({call.op, call.kind, number, call.invoked, call.returned});
     }
-    // A write of which nobody knows, and whose value nobody saw, may as well never have been. A deletion that found
-    // something saw any value.
+    // A write with unknown outcome, whose value nobody saw, may be ignored. A deletion that found something saw any
+    // value.
     const auto needed_until = [&](const Call& call) {
       return call.value == kAbsent ? values_[kAbsent].needed_until
                                    : std::max(values_[call.value].needed_until, last_take);
@@ -199,23 +199,22 @@ class Search {
 
   const Call& at(size_t slot) const { return calls_[in_slot_[slot]]; }
 
-  // Whoever reads what is there now loses nothing by doing so at once.
+  // A read of the current value loses nothing by taking effect at once.
   void settle(Way& way) const {
     way.done |= values_[way.value].reads;
     if (way.value != kAbsent && values_[way.value].future_reads == 0) way.value = kSome;
   }
 
-  // Whether some deletion that finds a value is still to come, so that any value may serve it.
+  // Whether a deletion that finds a value is still to come: any value may serve it.
   [[nodiscard]] bool takes_left(const Way& way) const { return future_takes_ > 0 || takes_.without(way.done).any(); }
 
-  // Whether nobody who is not under way yet can want that value: all that is left of it can happen in no time, between
-  // two others.
+  // Whether no future call can need that value: all that is left of it can happen at one instant, between two others.
   [[nodiscard]] bool is_past(uint32_t number, const Way& way) const {
     return values_[number].future_reads == 0 && (number == kAbsent || !takes_left(way));
   }
 
-  // Of the calls under way that bring `number`, the one to use: who returns first, as another can do later all that it
-  // could have done. A deletion that needs a value apart.
+  // Of the running calls that bring `number`, the one to use: the first to return, as a later one can still do whatever
+  // it could have done. Deletions that need a value are separate.
   [[nodiscard]] std::optional<size_t> source(const Way& way, uint32_t number, bool take) const {
     std::optional<size_t> best;
     values_[number].sources.without(way.done).each([&](size_t slot) {
@@ -225,8 +224,8 @@ class Search {
     return best;
   }
 
-  // Lets the call in `slot` take effect. False when that leaves a value behind which is still to be read and can not
-  // come again, or when there is nothing to take.
+  // Lets the call in `slot` take effect. False when that replaces a value that must still be read and cannot come
+  // again, or when there is nothing to take.
   bool leave(Way& way, size_t slot) {
     ++steps_;
     const Call& call = at(slot);
@@ -237,7 +236,7 @@ class Search {
     if (call.value != way.value && old.future_reads > 0 && old.future_sources == 0 &&
         !old.sources.without(way.done).any())
       return false;
-    // What can happen in no time happens now: before the call, or after it where the key is not there then, either.
+    // What can happen at one instant happens now: before the call, or after it if the key is then absent, too.
     for (const uint32_t number : with_sources_) {
       const Value& value = values_[number];
       const Mask left = value.sources.without(way.done).without(takes_);
@@ -255,7 +254,7 @@ class Search {
     return true;
   }
 
-  // All ways in which `call` has taken effect, the last thing that did.
+  // All courses in which `call` has taken effect, as the last call to do so.
   std::vector<Way> after_return(const std::vector<Way>& ways, const Call& call) {
     std::vector<Way> result;
     std::set<Way> met;
@@ -276,7 +275,7 @@ class Search {
       if (way.optional.has(call.slot)) {
         const bool read = values_[call.value].future_reads > 0 || values_[call.value].reads.without(way.done).any();
         if (!read || !is_last_source(way, call.slot)) result.push_back(way);
-        // That it is there from now on is of use to who reads it, or finds it there to delete.
+        // Its value staying from now on only helps reads of it, or deletions that find it.
         if (!read && !takes_left(way)) continue;
       }
       const auto next = [&](std::optional<size_t> slot) {
@@ -290,7 +289,7 @@ class Search {
         next(source(way, call.value, false));
         if (call.value == kAbsent) next(source(way, call.value, true));
       }
-      // Others before it: only where that can be of use, and each value once.
+      // Tries other calls before it: only where that can help, and each value once.
       std::vector<uint32_t> values = with_sources_;
       std::sort(values.begin(), values.end());
       values.erase(std::unique(values.begin(), values.end()), values.end());
@@ -311,7 +310,7 @@ class Search {
     if (slot && *slot != call.slot) next(slot);
   }
 
-  // Whether nobody else can bring its value any more.
+  // Whether no other call can bring its value any more.
   [[nodiscard]] bool is_last_source(const Way& way, size_t slot) const {
     const Value& value = values_[at(slot).value];
     Mask others = value.sources.without(way.done);
@@ -319,7 +318,7 @@ class Search {
     return value.future_sources == 0 && !others.any();
   }
 
-  // Whether nobody gains by a write that something else follows at once, but for what leave() does anyway.
+  // Whether it gains nothing if this write is overwritten at once, beyond what leave() does anyway.
   [[nodiscard]] bool is_useless(const Way& way, size_t slot) const {
     const Call& call = at(slot);
     if (is_past(call.value, way)) return true;
@@ -329,11 +328,11 @@ class Search {
     return !read && !taken;
   }
 
-  // Leaves out ways that can do nothing another can not do.
+  // Drops courses that can do nothing that another course cannot do.
   void keep_best(std::vector<Way>& ways) {
     if (ways.size() < 2) return;
-    // Done is better for reads, and for writes that nobody can want any more; not done is better for what need never
-    // be; all else must be alike.
+    // Done is better for reads, and for writes whose value nobody can need any more; not done is better for optional
+    // calls; everything else must be equal.
     Mask better = reads_;
     sources_.without(unknown_).without(takes_).each([&](size_t slot) {
       const Value& value = values_[at(slot).value];
@@ -384,10 +383,10 @@ class Search {
   std::vector<Event> events_;
   std::vector<Value> values_;
   uint64_t future_takes_ = 0;
-  // under way
+  // running calls
   std::array<size_t, Mask::kSlots> in_slot_{};
   std::vector<size_t> free_;
-  std::vector<uint32_t> with_sources_;  // the values of calls that bring one, each as often as there are such calls
+  std::vector<uint32_t> with_sources_;  // the values of running calls that bring one, once per call
   Mask sources_;
   Mask reads_;
   Mask takes_;
@@ -407,12 +406,12 @@ std::map<std::string_view, std::vector<KeyCall>> calls_by_key(const std::vector<
       if (op->found) value = op->value;
       result[op->key].push_back({op->id, Kind::read, value, op->invoked, returned});
     } else if (op->kind == OpKind::set && op->may_have_happened(certain)) {
-      std::map<std::string_view, std::string_view> pairs;  // of a key given twice the last counts
+      std::map<std::string_view, std::string_view> pairs;  // when a key occurs twice, its last value counts
       for (const auto& [key, value] : op->pairs) pairs[key] = value;
       for (const auto& [key, value] : pairs) result[key].push_back({op->id, Kind::write, value, op->invoked, returned});
     } else if (op->kind == OpKind::del && op->may_have_happened(certain)) {
       const std::set<std::string_view> keys(op->keys.begin(), op->keys.end());
-      // How many there were tells of each key when it is none or all.
+      // The number of deleted keys tells about each key only if it is none or all.
       Kind kind = Kind::write;
       if (op->applied() && op->reply && op->reply->count == 0) kind = Kind::read;
       if (op->applied() && op->reply && op->reply->count == keys.size()) kind = Kind::take;
@@ -424,7 +423,7 @@ std::map<std::string_view, std::vector<KeyCall>> calls_by_key(const std::vector<
 }
 
 std::string check_stale_values(const std::vector<const Op*>& ops, bool certain) {
-  // When a value of a key, or an event of a queue, can have been there at the earliest.
+  // The earliest time at which a key can have had a value, or a queue an event.
   std::map<std::pair<std::string_view, std::string_view>, uint64_t> keys;
   std::map<std::pair<std::string_view, std::string_view>, uint64_t> events;
   for (const Op* op : ops) {

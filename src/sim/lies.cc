@@ -15,7 +15,7 @@ constexpr uint64_t kFarAhead = uint64_t{1} << 32;
 
 class Liar {
  public:
-  // `term_of_by`: on the disk, so that the liar's own process is never in an older one.
+  // `term_of_by`: the term on the liar's disk, so that its own process is never in an older term.
   Liar(Prng& prng, raft::NodeId by, Term term_of_by, const raft::Raft& to)
       : prng_(prng), by_(by), term_of_by_(term_of_by), to_(to) {}
 
@@ -31,7 +31,7 @@ class Liar {
     }
   }
 
-  // A log, or a vote, of a later term than there is.
+  // A vote, or a log, of a term that cannot exist yet.
   std::optional<Lie> of_election() {
     if (prng_.below(2) == 0)
       return impossible(raft::RequestVoteReply{.term = later(2), .pre_vote = true, .granted = true});
@@ -44,7 +44,7 @@ class Liar {
                                         .lost_leader = {}});
   }
 
-  // That it leads a term which another leads.
+  // Claims to lead a term that another server leads.
   std::optional<Lie> of_second_leader() {
     if (!to_.leader_id() || to_.leader_id() == by_) return std::nullopt;
     switch (prng_.below(4)) {
@@ -63,7 +63,7 @@ class Liar {
     }
   }
 
-  // As the leader of the next term, it takes back what is committed.
+  // As the leader of the next term, takes back what is committed.
   std::optional<Lie> of_other_past() {
     const Index index{1 + prng_.below(to_.commit_index().value + 1)};
     const std::optional<Term> mine = to_.log().term_at(index);
@@ -84,7 +84,7 @@ class Liar {
     }
   }
 
-  // As the leader of the next term, what is no part of a log, or of a snapshot.
+  // As the leader of the next term, sends what cannot be part of a log or a snapshot.
   std::optional<Lie> of_no_log() {
     const Term leads = later(1);
     raft::AppendEntries append{.term = leads, .prev_log_index = last(), .prev_log_term = to_.log().last_term()};
@@ -110,12 +110,12 @@ class Liar {
         install.meta.configuration = {};
         return impossible(install);
       default:
-        install.meta.size = install.offset;  // it holds more than it does
+        install.meta.size = install.offset;  // its data is longer than its size
         return impossible(install);
     }
   }
 
-  // To a leader: of entries, bytes and rounds of reads that there are none of.
+  // To a leader: acknowledges or refuses entries, bytes and rounds of reads that do not exist.
   std::optional<Lie> of_follower() {
     if (to_.role() != raft::Role::leader) return std::nullopt;
     const Index beyond = last() + 1 + prng_.below(one_in(2) ? 3 : uint64_t{1} << 40);
@@ -161,8 +161,8 @@ class Liar {
     return impossible(raft::ReadIndexReply{.term = later(1), .token = prng_.below(50), .ok = true, .index = {}});
   }
 
-  // What could be true: a later term, so that there is an election, by one whose log is empty or that votes for nobody.
-  // Nothing that is answered by a promise: its own node, which did not ask, would take that for a lie.
+  // Possible lies about a later term, which cause an election: by a server whose log is empty or that votes for nobody.
+  // No lie whose answer is a promise: the liar's own node, which did not ask, would take that answer for a lie.
   std::optional<Lie> of_later_term() {
     const Term made_up = later(1);
     const bool grants = one_in(2);
@@ -184,9 +184,9 @@ class Liar {
     }
   }
 
-  // What could be true of a log, so that the right answer to its candidate is known: a longer one of an older term,
-  // that nobody votes for; a shorter one of a newer term, that anybody would. That is only a question, and one that its
-  // own node knows the term of.
+  // Possible lies about a candidate's log, to which the right answer is known: a longer log of an older term, which
+  // gets no vote; a shorter log of a newer term, which would get one. The latter is only a pre-vote, of a term that the
+  // liar's own node knows.
   std::optional<Lie> of_another_log() {
     const Term newest = to_.log().last_term();
     raft::RequestVote request{
@@ -204,7 +204,7 @@ class Liar {
     return possible(request);
   }
 
-  // What could be true, of this term: who lost what it held, would vote, or answers what nobody asked.
+  // Possible lies of this term: from a server that lost entries, that grants a pre-vote, or that answers unasked.
   std::optional<Lie> of_this_term() {
     const Index rejected{prng_.below(last().value + 1)};
     switch (prng_.below(6)) {

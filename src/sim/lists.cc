@@ -11,7 +11,7 @@ namespace {
 
 std::string list_name(const Host& host) { return host.name + ".sim:1112"; }
 
-// One of the ways to write it.
+// One of the ways to write an address in a list.
 std::string spelled(World& world, const Host& about) {
   const uint32_t spelling = world.options.spelling;
   const uint64_t way = spelling == 0 ? 0 : spelling == 1 ? 1 : world.prng.below(3);
@@ -42,7 +42,7 @@ void make_lists(World& world) {
       host.names[list_name(world.hosts[j])] = {i == j && o.own_name_local != 0 ? "127.0.1.1:1112" : all[j]};
     if (o.behind_nat != 0) host.own.addresses.clear();
     if (o.own_name_local != 0) host.own.loopback_port = 1112;
-    // What its machine is called. Of a node that is alone nothing else tells that a name is nobody else's.
+    // The machine's own name. For a node that is alone, nothing else tells that the name is its own.
     if (o.nodes == 1 || world.prng.below(2) == 0) host.own.names = {list_name(host)};
     if (o.one_name != 0) {
       std::vector<std::string> addresses = all;

@@ -1,5 +1,5 @@
-// The lists by which nodes find each other: what each is started with, how its entries are spelled, where its machine's
-// names lead, and by what it knows itself. Drawn from the options of a run; all lists mean the same nodes.
+// The lists by which nodes find each other: each node's list, how its entries are spelled, where its machine's names
+// lead, and how it recognises itself. Drawn from the options of a run; all lists mean the same nodes.
 #pragma once
 
 namespace wh::sim {

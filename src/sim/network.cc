@@ -22,7 +22,7 @@ namespace {
 
 constexpr uint64_t kQuestionTimeoutUs = 1'500'000;
 
-// Through the bytes and back, as every message goes. Nothing: it is well framed, and yet no message.
+// Decodes a frame, as every message is. Nothing: the frame is valid, but holds no message.
 template <typename Decode>
 auto try_decode(const std::string& frame, Decode decode) {
   wire::FrameDecoder decoder(wire::kMaxFrameBytes);
@@ -47,12 +47,12 @@ std::string encoded(const Message& message, uint16_t protocol = wire::kMaxVersio
   return frame;
 }
 
-// What the dialler says in its hello of the versions that it takes part in.
+// The versions that the dialler's hello offers.
 wire::Hello hello_of(const node::VersionRange& dialler) {
   return {.min_version = wire::lowest_protocol(dialler), .max_version = wire::highest_protocol(dialler)};
 }
 
-// An entry that this machine's release cannot do: it closes the connection over which that comes.
+// Whether it has an entry that this machine's release does not support: the release closes the connection.
 bool above_release(const Host& host, const node::PeerMessage& message) {
   const auto* append = std::get_if<raft::AppendEntries>(&message);
   if (append == nullptr) return false;
@@ -61,13 +61,13 @@ bool above_release(const Host& host, const node::PeerMessage& message) {
   });
 }
 
-// What a message may change of a Raft server, as far as it shows.
+// What a message may visibly change in a Raft server.
 auto standing_of(const raft::Raft& raft) {
   return std::tuple(raft.current_term(), raft.voted_for(), raft.role(), raft.leader_id(), raft.commit_index(),
                     raft.log().last_index(), raft.log().last_term(), raft.looks_into_loss());
 }
 
-// What must not count when it comes too late.
+// Messages that must not count when they come too late.
 bool worth_an_echo(const node::PeerMessage& message) {
   if (const auto* vote = std::get_if<raft::RequestVoteReply>(&message)) return vote->granted;
   if (const auto* reply = std::get_if<raft::AppendEntriesReply>(&message)) return reply->success;
@@ -81,8 +81,8 @@ constexpr bool is_one_of(const std::variant<Ts...>* /*variant*/) {
   return (std::is_same_v<M, Ts> || ...);
 }
 
-// The same, of a term that nobody can be in; only what Raft servers say to each other, as a request that is refused
-// must not have been another's.
+// The same message in a term that no server can be in; only Raft messages, as a refused request must not have been
+// another's.
 std::optional<node::PeerMessage> of_wild_term(node::PeerMessage message) {
   constexpr uint64_t kFarAhead = uint64_t{1} << 40;
   const bool wild = std::visit(
@@ -143,7 +143,7 @@ uint64_t Network::latency_us(size_t from, size_t to) {
   const Options& o = world_.options;
   uint64_t latency = o.latency_us;
   if (world_.chaos) {
-    // Mostly short, now and then up to the whole jitter.
+    // Mostly short, sometimes up to the whole jitter.
     latency += world_.prng.below(world_.prng.below(8) == 0 ? o.jitter_us : o.jitter_us / 16 + 1);
     const auto found = clogs_.find({from, to});
     if (found != clogs_.end() && world_.now_us() < found->second.until_us) {
@@ -239,7 +239,7 @@ bool Network::tell(const Host& by, Host& to, const node::PeerMessage& message, b
   world_.digest(0x6c, hash64(frame, 0));
   if (world_.tracing())
     world_.checks->trace_message(impossible ? "<= cannot be:" : "<= a lie:", to, by.disk.instance, message);
-  // What cannot be decoded ends the connection before any node sees it (net/peers_inbound.cc).
+  // A message that cannot be decoded ends the connection before any node sees it (net/peers_inbound.cc).
   std::optional<node::PeerMessage> heard = try_decode(frame, wire::decode_peer_message);
   WH_ASSERT(heard || impossible, "what may be true can be decoded");
   if (!heard) {
@@ -301,7 +301,7 @@ void Network::deliver(const std::shared_ptr<Connection>& connection, const Messa
   if (sender.incarnation != connection->from_life) ++world_.seen[Situation::earlier_life];
   to.process->input([this, &to, from = connection->sender, odd = sent.odd, moved = std::move(message)]() mutable {
     if (odd) to.process->transport().heard_odd(from);
-    // It hears nothing of that, and its connection is closed.
+    // The checks do not see the message, and the node closes the connection.
     if (above_release(to, moved)) {
       ++world_.seen[Situation::version_refused];
       to.process->transport().heard_odd(from);
@@ -369,7 +369,7 @@ void Network::close_removed(const SimTransport& by, const Host& host) {
 
 void Network::host_died(const Host& host) {
   close_all_to(host);
-  // What it sent before may still arrive, or not.
+  // Messages it sent before may still arrive, or not.
   for (const auto& connection : connections_)
     if (connection->from == host.number && world_.prng.below(2) == 0) connection->broken = true;
   for (auto& [id, question] : questions_)
@@ -382,7 +382,7 @@ void Network::ask(Host& from, uint64_t request, const std::string& address, node
   const uint64_t id = next_question_++;
   Host* to = world_.host_at(address);
   const auto* adopt = std::get_if<node::Adopt>(&question);
-  // An address may be another node's by now.
+  // Another node may have the address by now.
   if (adopt != nullptr && world_.options.stray_ppm != 0 && world_.clients->running() &&
       world_.prng.chance_ppm(world_.options.stray_ppm)) {
     ++world_.seen[Situation::strayed];
@@ -396,7 +396,7 @@ void Network::ask(Host& from, uint64_t request, const std::string& address, node
                     .adopts = adopt != nullptr ? adopt->instance : raft::kNobody};
   world_.after(kQuestionTimeoutUs, [this, id] { finish_question(id, Error{"no answer in time"}); });
   if (to == nullptr) {
-    // Nobody's, as a loopback address that nobody listens at: refused at once.
+    // Nobody has the address, like a loopback address without a listener: refused at once.
     world_.after(latency_us(from.number, from.number),
                  [this, id] { finish_question(id, Error{"connection refused"}); });
     return;
@@ -540,7 +540,8 @@ bool SimTransport::send(raft::NodeId to, node::PeerMessage message) {
   return true;
 }
 
-// Nodes that keep to the rules never find that of each other, however late a message comes: only of what is odd.
+// Correct nodes never find this of each other, however late a message comes: only after a message that a fault made or
+// misled.
 void SimTransport::cut_off(raft::NodeId from) {
   if (!odd_.contains(from)) world_.fail(host_.name + " was sent what no correct member can send");
   impossible_.erase(from);
@@ -560,7 +561,7 @@ void SimTransport::ask(uint64_t request, const std::string& address, node::Ask q
 void SimTransport::resolve(uint64_t request, const std::string& address) {
   world_.after(world_.network->latency_us(host_.number, host_.number), host_, [this, request, address] {
     host_.process->input([this, request, address] {
-      Result<std::vector<std::string>> found = std::vector{address};  // a number leads to itself
+      Result<std::vector<std::string>> found = std::vector{address};  // an address leads to itself
       if (address.find(".sim:") != std::string::npos) {
         const auto name = host_.names.find(address);
         const bool known = name != host_.names.end() && world_.now_us() >= host_.names_known_us;
@@ -594,7 +595,7 @@ void SimTransport::dial_later(raft::NodeId id) {
   dial(id, delay_ms * 1000);
 }
 
-// The dial, and the greeting on the new connection.
+// Dials, and greets on the new connection.
 void SimTransport::arrive(raft::NodeId id, uint64_t attempt) {
   Out* out = find(id);
   if (out == nullptr || out->attempt != attempt) return;
@@ -602,7 +603,7 @@ void SimTransport::arrive(raft::NodeId id, uint64_t attempt) {
   Network& network = *world_.network;
   if (target == nullptr || !network.both_ways(host_.number, target->number) ||
       (target->process && target->process->paused())) {
-    // Nobody answers: that takes its time to find out.
+    // Nobody answers: noticing that takes time.
     world_.after(uint64_t{world_.options.stall_ms} * 1000, host_, [this, id, attempt] {
       const Out* waiting = find(id);
       if (waiting != nullptr && waiting->attempt == attempt) dial_later(id);

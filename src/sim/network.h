@@ -25,16 +25,16 @@ class SimTransport;
 // A message on its way.
 struct Message {
   std::string frame;
-  bool odd = false;  // a fault made it, or led it astray: no correct member sent that there
+  bool odd = false;  // made or misled by a fault: no correct member sent it there
 };
 
-// A connection, one way, from the node that dialled it.
+// A connection, one way, from the dialling node.
 struct Connection {
   size_t from = 0, to = 0;  // hosts
   uint64_t from_life = 0, to_life = 0;
   raft::NodeId sender, receiver;
-  raft::Position member_as_of;            // as the sender greeted
-  uint16_t protocol = wire::kMaxVersion;  // agreed on
+  raft::Position member_as_of;            // as greeted by the sender
+  uint16_t protocol = wire::kMaxVersion;  // the agreed version
   bool broken = false;
   uint64_t last_arrival_us = 0;
   bool watched = false;         // waits for an acknowledgement that cannot come
@@ -50,11 +50,11 @@ class Network {
   void mend(size_t from, size_t to);
   void mend_all();
   void clog(size_t from, size_t to, uint64_t until_us, uint64_t extra_us);
-  // Nothing arrives until then, and then all of it.
+  // Nothing arrives until then; then everything does.
   void hold(size_t from, size_t to, uint64_t until_us);
-  // Cuts between the two sides, bit by bit; but for one host, when there is one of that number.
+  // Cuts the links between two sides, one bit for each host; host number `bridge`, if there is one, keeps its links.
   void split(uint64_t sides, size_t bridge = SIZE_MAX);
-  // The delay grows by four fifths of the time that passes, so that messages go on arriving, later and later.
+  // The delay grows by four fifths of the passing time, so that messages keep arriving, later and later.
   void slow_down(size_t from, size_t to, uint64_t until_us);
   [[nodiscard]] bool is_cut(size_t from, size_t to) const;
   [[nodiscard]] bool both_ways(size_t a, size_t b) const { return !is_cut(a, b) && !is_cut(b, a); }
@@ -63,49 +63,48 @@ class Network {
   // --- connections
   std::shared_ptr<Connection> connect(Host& from, Host& to, raft::NodeId sender, raft::Position member_as_of);
   void transmit(const std::shared_ptr<Connection>& connection, Message message);
-  // It comes another way as well, over a connection that is drawn: of the same sender, to a learner rather, or of
-  // anybody.
+  // Also delivers it over another, random connection: of the same sender, preferably to a learner, or of anybody.
   void stray(const Host& by, std::string frame);
-  // Over a connection of one of its members to that host, as if it were that one's. False: there is none.
+  // Sends it over a connection of one of its members to that host, as if that member had sent it. False: there is none.
   bool send_to(const Host& to, const node::PeerMessage& message);
-  // One member says that to another, at once. `impossible`: no correct member can, so that nothing of it may be done,
-  // and the connection is to be closed. False: there is no connection over which it could.
+  // One member sends that to another, at once. `impossible`: no correct member can, so it must have no effect, and the
+  // connection must be closed. False: there is no connection for it.
   bool tell(const Host& by, Host& to, const node::PeerMessage& message, bool impossible);
-  // It comes a second time, much later.
+  // Delivers it a second time, much later.
   void echo(const std::shared_ptr<Connection>& connection, Message message);
   // Breaks it; the dialler notices after a while.
   void break_connection(const std::shared_ptr<Connection>& connection);
-  // Breaks one that carries messages, chosen at random.
+  // Breaks one random connection.
   void break_one();
-  // Breaks those over which a snapshot is sent.
+  // Breaks the connections that carry a snapshot.
   void break_transfers();
-  // The node at this host takes no part in its cluster's connections any more.
+  // The node at this host leaves its cluster's connections.
   void close_all_to(const Host& host);
-  // Those over which that node sends to this host.
+  // Closes the connections over which that node sends to this host.
   void close_from(raft::NodeId sender, const Host& host);
-  // Those of nodes that this one removed.
+  // Closes the connections of nodes that this node removed.
   void close_removed(const SimTransport& by, const Host& host);
   void host_died(const Host& host);
   std::vector<std::shared_ptr<Connection>>& connections() { return connections_; }
 
-  // A question's way there and back. The number is the receiver's for its answer.
+  // A question and its answer. The number names the question to the node that answers.
   struct Question {
     size_t from = 0, to = 0;
     uint64_t from_life = 0, to_life = 0;
     uint64_t request = 0;
     bool over = false;
-    raft::NodeId adopts;       // of an Adopt: the instance that is meant
-    bool must_refuse = false;  // whoever is asked
+    raft::NodeId adopts;       // of an Adopt: the intended instance
+    bool must_refuse = false;  // whoever receives it
   };
   void ask(Host& from, uint64_t request, const std::string& address, node::Ask question);
-  // Asks a member of a cluster for what no member does, under a number that its own node did not ask under.
+  // Asks a member of a cluster for what no member does, under a number that the asking node did not use.
   void ask_in_vain(Host& by, const Host& member, node::Ask question);
   void answer(Host& from, uint64_t question_id, node::Answer answer);
 
  private:
   void deliver(const std::shared_ptr<Connection>& connection, const Message& message);
   void send_off(const std::shared_ptr<Connection>& connection, const Message& message);
-  // For how long a frame of this size waits for, and occupies, a slow link.
+  // How long a frame of this size waits for a slow link and occupies it.
   uint64_t occupy_us(size_t from, size_t to, size_t bytes);
   void watch(const std::shared_ptr<Connection>& connection);
   void finish_question(uint64_t id, Result<node::Answer> answer);
@@ -117,7 +116,7 @@ class Network {
   World& world_;
   std::map<std::pair<size_t, size_t>, bool> cuts_;
   std::map<std::pair<size_t, size_t>, Clog> clogs_;
-  std::map<std::pair<size_t, size_t>, uint64_t> busy_until_us_;  // of slow links
+  std::map<std::pair<size_t, size_t>, uint64_t> busy_until_us_;  // for slow links
   std::vector<std::shared_ptr<Connection>> connections_;
   std::map<uint64_t, Question> questions_;
   uint64_t next_question_ = 1;
@@ -138,17 +137,17 @@ class SimTransport final : public node::Transport {
   void answer(uint64_t question_id, node::Answer answer) override;
 
   void die();
-  // Its node was just given what no correct member sent; and what none can send.
+  // Its node just received a message that no correct member sent; and one that no correct member can send.
   void heard_odd(raft::NodeId from) { odd_.insert(from); }
   void heard_impossible(raft::NodeId from) { impossible_.insert(from); }
-  // Its node did all that what it heard leads to.
+  // The node has acted on all messages that it received.
   void turned();
-  // The connection is gone; `refused`: nobody listens there any more.
+  // The connection is gone; the next dial shows whether the process is.
   void connection_lost(const Connection& connection);
   // What hellos say, as of the last set_identity.
   [[nodiscard]] const node::Identity& identity() const { return identity_; }
   [[nodiscard]] node::Standing standing() const { return standing_; }
-  // Whether this node was removed, as far as its host knows, and is not added again as far as it knows itself.
+  // Whether, to the host's knowledge, this node was removed and, to the node's knowledge, not added again.
   [[nodiscard]] bool refuses(raft::NodeId id, raft::Position member_as_of) const;
   [[nodiscard]] const node::Membership& membership() const { return membership_; }
 
@@ -158,7 +157,7 @@ class SimTransport final : public node::Transport {
     std::shared_ptr<Connection> connection;
     bool died = false;
     uint64_t backoff_ms = 50;
-    uint64_t attempt = 0;  // of dialling; older ones are void
+    uint64_t attempt = 0;  // of dialling; answers to older attempts are void
     uint64_t connected_us = 0;
   };
   Out* find(raft::NodeId id);
@@ -175,7 +174,7 @@ class SimTransport final : public node::Transport {
   std::map<raft::NodeId, Out> peers_;
   node::Membership membership_;
   uint64_t next_attempt_ = 1;
-  std::set<raft::NodeId> odd_, impossible_;  // who said that, since its last turn
+  std::set<raft::NodeId> odd_, impossible_;  // the senders of such messages since the last turn
 };
 
 }  // namespace wh::sim

@@ -10,7 +10,7 @@ namespace wh::sim {
 
 namespace {
 
-// Gives back the seed's mood, of a hundred.
+// Returns the seed's mood, 0 to 99.
 uint32_t draw_more(Prng& prng, Options& o) {
   const auto on = [&](uint32_t percent) { return prng.below(100) < percent; };
   const auto pick = [&](uint64_t low, uint64_t high) { return static_cast<uint32_t>(prng.between(low, high)); };
@@ -19,7 +19,7 @@ uint32_t draw_more(Prng& prng, Options& o) {
   if (on(12)) o.max_pending = pick(2, 20);
   if (on(25)) {
     o.drift_percent = pick(101, 200);
-    // Else the slowest leader's heartbeats come too late for the fastest clock.
+    // Otherwise the slowest leader's heartbeats come too late for the fastest clock.
     o.heartbeat_interval_ms = o.election_timeout_ms / 10;
   }
   if (on(25)) o.crash_at_event_every_ms = pick(300, 2'000);
@@ -41,9 +41,9 @@ uint32_t draw_more(Prng& prng, Options& o) {
     if (on(60)) o.trailing_entries = pick(0, 3);
   }
   if (on(25)) o.echo_ppm = pick(10'000, 200'000);
-  // Many keys make snapshots of many slices.
+  // Many keys give snapshots many slices.
   if (on(12)) o.keys = pick(50, 400);
-  // Some seeds are calm but for what is aimed, or altogether: what needs long progress is met there.
+  // Some seeds have only aimed faults, or none at all: those reach situations that need long progress.
   const uint32_t mood = pick(0, 99);
   if (mood < 12) {
     each_option(o, [&](std::string_view, auto& value, OptionKind kind) {
@@ -65,7 +65,7 @@ uint32_t draw_more(Prng& prng, Options& o) {
   return mood;
 }
 
-// What came to the simulator last, so that what is drawn before is as it was.
+// The newest options come last, so that earlier draws stay as they were.
 void draw_last(Prng& prng, Options& o, uint32_t mood) {
   const auto on = [&](uint32_t percent) { return prng.below(100) < percent; };
   const auto pick = [&](uint64_t low, uint64_t high) { return static_cast<uint32_t>(prng.between(low, high)); };
@@ -99,11 +99,11 @@ void draw_lists(Prng& prng, Options& o) {
   if (on(30)) o.alone_ms = pick(1'000, 60'000);
   if (on(30)) o.late_names_ms = pick(500, 10'000);
   if (on(15) && o.nodes >= 3) o.wipe_most = 1;
-  // With fewer, those that lost their disks may be as many as are to found.
+  // With fewer, the nodes that lost their disks might be enough to found a cluster.
   if (o.wipe_most != 0 && o.bootstrap_expect != 0) o.bootstrap_expect = o.nodes;
 }
 
-// One member does not keep to the rules.
+// One member breaks the rules.
 void draw_liar(Prng& prng, Options& o) {
   if (prng.below(100) < 20) o.lie_every_ms = static_cast<uint32_t>(prng.between(100, 2'000));
 }
@@ -112,7 +112,7 @@ void draw_liar(Prng& prng, Options& o) {
 void draw_versions(Prng& prng, Options& o) {
   const auto on = [&](uint32_t percent) { return prng.below(100) < percent; };
   const auto pick = [&](uint64_t low, uint64_t high) { return static_cast<uint32_t>(prng.between(low, high)); };
-  // Who is of an old release is taken in by no cluster of a newer version: that story would never begin.
+  // A cluster of a newer version takes in no node of an old release: that story would never begin.
   if (on(40)) o.old_releases = o.story == Story::formed ? pick(1, 2) : 1;
   if (o.old_releases != 0 && on(85)) o.upgrade_every_ms = pick(200, 1'500);
   if (on(30)) o.wrong_clock = pick(1, 2);

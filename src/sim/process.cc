@@ -10,7 +10,7 @@
 
 namespace wh::sim {
 namespace {
-// More wake-ups by its own timer in a second than heartbeats to seven nodes can explain: the loop spins.
+// Timer wake-ups in a second; more than heartbeats to seven nodes can explain: the loop spins.
 constexpr uint64_t kMaxWakeups = 900;
 }  // namespace
 
@@ -71,7 +71,7 @@ void Process::input(std::function<void()> what) {
 void Process::resume() {
   if (!paused_) return;
   paused_ = false;
-  // What the sockets hold is read before the timer acts (HAZARDS A12).
+  // The loop reads the sockets before the timer acts (HAZARDS A12).
   world_.conduct->catches_up(host_, false);
   for (std::function<void()>& what : std::exchange(inbox_, {})) {
     what();

@@ -1,5 +1,5 @@
-// One running process: the real Node with simulated ports, its turns and its timer, as server/ would drive it. Dies by
-// being destroyed; what it said and wrote before is the network's and the disk's.
+// One running process: the real Node with simulated ports, its turns and its timer, as server/ would drive it. It dies
+// by being destroyed; what it sent and wrote before belongs to the network and the disk.
 #pragma once
 
 #include <deque>
@@ -14,7 +14,7 @@ namespace wh::sim {
 class Process {
  public:
   Process(World& world, Host& host);
-  // After the host owns it.
+  // Called once the host owns it.
   void begin();
   void die();
 
@@ -22,18 +22,18 @@ class Process {
   void input(std::function<void()> what);
   void pause() { paused_ = true; }
   void resume();
-  // The machine's clock jumped: what is due by it is due now.
+  // The machine's clock jumped: deadlines up to its time are due now.
   void clock_jumped();
-  // As after a CONFIG SET that makes it take one at once.
+  // As after a CONFIG SET that causes a snapshot at once.
   void snapshot_now();
   [[nodiscard]] bool paused() const { return paused_; }
 
   node::Node& node() { return *node_; }
   SimStorage& storage() { return storage_; }
   SimTransport& transport() { return transport_; }
-  bool doomed = false;  // dies at the end of this event: answers are lost
-  bool ended = false;   // by its storage, within this event: nothing of it leaves any more
-  // Ends as the real storage ends the process (Options::fatal); it is started again after a while.
+  bool doomed = false;  // dies at the end of this event: its answers are lost
+  bool ended = false;   // ended by its storage within this event: nothing more leaves it
+  // Ends the process as the real storage does (Options::fatal); it restarts after a while.
   void end(const char* why, uint64_t restart_us);
 
  private:

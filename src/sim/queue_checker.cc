@@ -10,17 +10,17 @@ namespace {
 using CallKind = QueueCall::Kind;
 constexpr uint64_t kNever = UINT64_MAX;
 
-// What is known of one event. Times are compared strictly: calls of the same time are concurrent.
+// What is known of one event. Times are compared strictly: calls at the same time are concurrent.
 struct Event {
   const QueueCall* enqueue = nullptr;
   const QueueCall* removal = nullptr;
-  const QueueCall* seen_first = nullptr;  // in front or removed: the call that returned first
-  const QueueCall* seen_last = nullptr;   // and the one that was invoked last
-  uint64_t seen = kNever;                 // it was in front by then
-  uint64_t inside_from = kNever;          // it was inside by then
-  uint64_t stays = 0;                     // it was not removed before
-  uint64_t gone_by = kNever;              // of those that nobody is known to have removed: it was removed by then
-  uint64_t own_removal = kNever;          // the first unanswered removal of just this event
+  const QueueCall* seen_first = nullptr;  // the first call to return that saw it in front or removed it
+  const QueueCall* seen_last = nullptr;   // the last such call to be invoked
+  uint64_t seen = kNever;                 // by then it had been in front
+  uint64_t inside_from = kNever;          // by then it was inside
+  uint64_t stays = 0;                     // until then it was not removed
+  uint64_t gone_by = kNever;              // if no known call removed it: by then it was removed
+  uint64_t own_removal = kNever;          // the first unanswered removal of exactly this event
 };
 
 std::string name(const QueueCall* call) { return "operation " + std::to_string(call->op); }
@@ -75,7 +75,7 @@ class QueueCheck {
                     " had removed");
       if (event.seen_first != nullptr) event.seen = event.seen_first->returned;
       event.inside_from = std::min(event.enqueue->returned, event.seen);
-      if (event.inside_from == kNever) continue;  // it may never have been there
+      if (event.inside_from == kNever) continue;  // it may never have been inside
       if (event.seen_last != nullptr) event.stays = event.seen_last->invoked;
       if (event.removal == nullptr)
         event.stays =
@@ -84,7 +84,7 @@ class QueueCheck {
     }
   }
 
-  // By the order of enqueues. All that is put in before `b` must be gone when b is in front.
+  // Checks by the order of enqueues: everything put in before `b` must be gone when b is in front.
   void order() {
     std::vector<Event*> by_return = known_;
     std::sort(by_return.begin(), by_return.end(),
@@ -92,7 +92,7 @@ class QueueCheck {
     std::vector<Event*> by_invocation = known_;
     std::sort(by_invocation.begin(), by_invocation.end(),
               [](const Event* a, const Event* b) { return a->enqueue->invoked < b->enqueue->invoked; });
-    const Event* longest = nullptr;  // stays longest of those that were in before
+    const Event* longest = nullptr;  // of those put in before, the one that stays longest
     auto next = by_return.begin();
     for (const Event* b : by_invocation) {
       for (; next != by_return.end() && (*next)->enqueue->returned < b->enqueue->invoked; ++next)
@@ -101,7 +101,7 @@ class QueueCheck {
         return fail(name(b->seen_first) + " was given " + quote(b->enqueue->event) + " while " +
                     quote(longest->enqueue->event) + ", put in before it, was still there");
     }
-    // The other way round: by when each must be gone.
+    // The reverse: the time by which each must be gone.
     uint64_t seen = kNever;
     auto behind = by_invocation.rbegin();
     for (auto it = by_return.rbegin(); it != by_return.rend(); ++it) {
@@ -111,7 +111,7 @@ class QueueCheck {
     }
   }
 
-  // By what was seen in front: who was seen there while the other was still to go, comes first.
+  // Checks by the order in front: an event seen in front while another was still to go comes before it.
   void order_seen() {
     std::vector<Event*> by_seen;
     for (Event* event : known_)
@@ -135,7 +135,7 @@ class QueueCheck {
         return fail(quote(a->enqueue->event) + " and " + quote(b->enqueue->event) +
                     " were each seen in front before the other was gone");
     }
-    // Who comes first by this was inside no later than the other.
+    // An event that comes first by this was inside no later than the other.
     uint64_t inside = kNever;
     auto later = by_stay.rbegin();
     std::vector<std::pair<Event*, uint64_t>> earlier;
@@ -147,7 +147,7 @@ class QueueCheck {
     for (const auto& [event, from] : earlier) event->inside_from = std::min(event->inside_from, from);
   }
 
-  // Whether at each moment of a call something was certainly inside: stretches that overlap are one.
+  // Whether something was certainly inside at each moment of a call: overlapping intervals are merged.
   void emptiness() {
     std::vector<Event*> by_start = known_;
     std::sort(by_start.begin(), by_start.end(),
@@ -171,15 +171,15 @@ class QueueCheck {
     }
   }
 
-  // An event was in front all the time when it was seen there before and went later; or when it was inside, and all
-  // that may have been put in before it was gone.
+  // An event was in front all the time if it was seen there before and removed later; or if it was inside, and
+  // everything that may have been put in before it was gone.
   void refusals() {
     const auto gone = [](const Event* event) { return event->removal == nullptr ? kNever : event->removal->returned; };
     std::vector<const Event*> by_invocation;
     for (const Event& event : events_) by_invocation.push_back(&event);
     std::sort(by_invocation.begin(), by_invocation.end(),
               [](const Event* a, const Event* b) { return a->enqueue->invoked < b->enqueue->invoked; });
-    // Up to each, who is gone last and when, and who but that one.
+    // Up to each event: the last one to go and its time, and the last time without that one.
     struct Last {
       const Event* event = nullptr;
       uint64_t gone = 0;
@@ -212,8 +212,7 @@ class QueueCheck {
     }
   }
 
-  // Each that is gone, and that nobody is known to have removed, needs a removal without an answer of its own, which
-  // was invoked by then.
+  // Each event that is gone without a known removal needs its own unanswered removal, invoked by then.
   void losses() {
     std::vector<const QueueCall*> empties;
     for (const QueueCall& call : calls_)
@@ -244,8 +243,8 @@ class QueueCheck {
   const std::vector<QueueCall>& calls_;
   std::unordered_map<std::string_view, size_t> by_name_;
   std::vector<Event> events_;
-  std::vector<Event*> known_;                        // that were certainly inside at some time
-  std::vector<uint64_t> removals_;                   // when removals without an answer, of whatever is in front, began
+  std::vector<Event*> known_;                        // events certainly inside at some time
+  std::vector<uint64_t> removals_;                   // when unanswered removals, of whatever is in front, began
   std::vector<std::pair<uint64_t, uint64_t>> full_;  // when something was certainly inside
   std::string why_;
   std::string unfit_;

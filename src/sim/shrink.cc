@@ -8,7 +8,7 @@
 namespace wh::sim {
 namespace {
 
-// The seeds that are tried for each smaller run: with other options a seed names another run.
+// Seeds tried for each smaller run: with other options, a seed names another run.
 constexpr uint64_t kSeedsATry = 12;
 
 class Shrinker {
@@ -40,7 +40,7 @@ class Shrinker {
 
   bool accept(const Options& candidate, uint64_t seeds) {
     if (candidate == best_.options) return false;
-    // What no seed would draw fails in ways of its own.
+    // Options that no seed would draw fail in their own ways.
     const uint64_t beats = candidate.drift_percent > 100 ? 10 : 2;
     if (candidate.election_timeout_ms < beats * candidate.heartbeat_interval_ms) return false;
     for (uint64_t i = 0; i < seeds && runs_ < max_runs_; ++i) {
@@ -54,7 +54,7 @@ class Shrinker {
   }
   bool accept(const Options& candidate) { return accept(candidate, kSeedsATry); }
 
-  // Faults, flaws and aimed faults: halves of them first, then one by one.
+  // Drops faults, flaws and aimed faults: first in halves, then one by one.
   bool leave_out() {
     bool any = false;
     for (size_t parts = 2;; parts *= 2) {
@@ -74,7 +74,7 @@ class Shrinker {
     }
   }
 
-  // Fewer nodes, clients, operations; a shorter time.
+  // Lowers nodes, clients, operations and the time.
   bool lower() {
     bool any = false;
     const Options least{.story = Story::formed,
@@ -111,7 +111,7 @@ class Shrinker {
     return accept(formed) || any;
   }
 
-  // Settings and the world's speed as they are by default.
+  // Resets settings and the world's speed to their defaults.
   bool plain() {
     bool any = false;
     const Options usual;
@@ -131,12 +131,12 @@ class Shrinker {
     return any;
   }
 
-  // With what is left, the seed whose trace is the shortest.
+  // Looks for the seed with the shortest trace.
   void soonest() {
     const uint64_t first = best_.seed;
     for (uint64_t seed = first + 1; seed < first + 60 && runs_ < max_runs_; ++seed) {
       Apart result = once(seed, best_.options);
-      // An assertion does not say how far it came.
+      // An assertion does not report how many events it took.
       if (kind_of_failure(result.failure) != kind_ || result.events >= best_.result.events) continue;
       best_.seed = seed;
       best_.result = std::move(result);
@@ -159,7 +159,7 @@ std::string kind_of_failure(const std::string& failure) {
     if (digit && !out.empty() && out.back() == '#') continue;
     out += digit ? '#' : failure[i];
   }
-  // What follows a second colon is detail, as the standing of all nodes.
+  // The text after a second colon is detail, such as the state of all nodes.
   const size_t first = out.find(": ");
   if (first == std::string::npos) return out;
   return out.substr(0, out.find(": ", first + 2));

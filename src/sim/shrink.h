@@ -1,6 +1,5 @@
-// Makes a failing run smaller, by itself: faults are left out, then nodes, clients and settings, then the seed is
-// exchanged for the one that fails soonest; each step counts only while the run still fails in the same way. What is
-// left is one command and a trace that can be read.
+// Makes a failing run smaller by itself: drops faults, then nodes, clients and settings, then takes the seed that fails
+// soonest; a step counts only if the run still fails in the same way. The result is one command and a readable trace.
 #pragma once
 
 #include <cstdint>
@@ -15,14 +14,14 @@ struct Shrunk {
   uint64_t seed = 0;
   Options options;
   Apart result;       // of that run
-  uint64_t runs = 0;  // that it took
+  uint64_t runs = 0;  // that shrinking took
 };
 
-// How a failure is told from another: its text without numbers and nodes' names.
+// Identifies a failure: its text without numbers and nodes' names.
 std::string kind_of_failure(const std::string& failure);
 
-// `failing` ran into a failure with this seed; `run` runs once, apart. At most `max_runs` runs. When the failure does
-// not come again, the result's failure is empty.
+// `failing` failed with this seed; `run` runs once, in its own process. At most `max_runs` runs. If the failure does
+// not recur, the result's failure is empty.
 Shrunk shrink(uint64_t seed, const Options& failing, uint64_t max_runs,
               const std::function<Apart(uint64_t, const Options&)>& run);
 

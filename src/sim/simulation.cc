@@ -22,7 +22,7 @@ class Simulation {
   RunResult run() {
     make_hosts();
     begin();
-    // Who lost a majority for good has no more to tell.
+    // A run that lost a majority for good ends here.
     const bool over = world_.options.story == Story::listed && world_.options.wipe_most != 0;
     if (!world_.failed() && !over) chaos();
     if (!world_.failed() && !over) heal();
@@ -57,7 +57,7 @@ class Simulation {
     }
     if (o.story != Story::lone) make_lists(world_);
     if (o.story != Story::formed) return;
-    // The cluster is there: every disk holds one entry, the configuration.
+    // The cluster exists: every disk holds one entry, the configuration.
     std::vector<raft::Member> members;
     for (size_t i = 0; i < o.nodes; ++i)
       members.push_back({.id = world_.hosts[i].disk.instance,
@@ -79,7 +79,7 @@ class Simulation {
     }
   }
 
-  // Until the cluster is as large as it should be.
+  // Runs until the cluster has all its nodes.
   void begin() {
     const Options& o = world_.options;
     for (Host& host : world_.hosts)
@@ -89,7 +89,7 @@ class Simulation {
     if (o.story == Story::formed) return;
     const uint64_t bound = 30'000'000 + uint64_t{o.nodes} * 10'000'000 + uint64_t{o.alone_ms} * 1'000;
     if (o.story == Story::lone) {
-      // Faults may come during the adding, too.
+      // Faults may come while nodes are added, too.
       world_.run(2'500'000, [this] {
         const Host& first = world_.hosts[0];
         return first.process && first.process->node().raft() != nullptr &&
@@ -107,8 +107,8 @@ class Simulation {
     if (!world_.failed() && o.wipe_most != 0) wipe_most();
   }
 
-  // A majority loses its disks while the others are away; those come back, and lose theirs too. Whatever is there, a
-  // second cluster is founded at no time: that is looked at wherever one is.
+  // A majority loses its disks while the others are away; then those come back, and lose theirs too. A second cluster
+  // must never be founded: Checks::began watches for that.
   void wipe_most() {
     ++world_.seen[Situation::most_wiped];
     constexpr uint64_t kWhileUs = 8'000'000;
@@ -141,9 +141,9 @@ class Simulation {
     go_on();
   }
 
-  // While nodes look for each other: cuts and crashes, which end.
+  // Cuts and crashes while nodes look for each other; they end.
   void trouble_at_start() {
-    // In halves from the beginning: neither may found a cluster of its own.
+    // Split in halves from the beginning: neither may found its own cluster.
     if (world_.prng.below(3) == 0) world_.network->split(world_.prng.next());
     for (int i = 0; i < 12; ++i) {
       world_.after(world_.prng.below(4'000'000), [this] {
@@ -179,7 +179,7 @@ class Simulation {
     if (is_voter(world_.hosts[i])) return add_next(i + 1);
     if (done != nullptr && done->outcome == node::Outcome::conflict && !done->sentence.starts_with("no node answers"))
       return world_.fail("adding " + world_.hosts[i].name + " was refused: " + done->sentence);
-    // Answered, or the one that was asked is gone.
+    // It was answered, or the asked node is gone.
     if (polls > (done != nullptr ? 20 : 100)) return add_next(i);
     world_.after(50'000, [this, i, number, polls] { wait_added(i, number, polls + 1); });
   }
@@ -217,7 +217,7 @@ class Simulation {
     }
   }
 
-  // Chosen so that every configuration that may be in force has its quorum among them.
+  // Chosen so that every configuration that may be in force has a quorum among them.
   std::set<size_t> choose_healthy() {
     std::vector<raft::Configuration> configurations{world_.checks->cluster(cluster_).configuration};
     for (const Host& host : world_.hosts) {
@@ -248,12 +248,12 @@ class Simulation {
   void heal() {
     world_.clients->stop();
     world_.chaos = false;
-    // With the limits of the server's defaults: what is full for good takes no writes, whoever leads.
+    // With the server's default limits: a node that is full for good would take no writes as leader.
     for (Host& host : world_.hosts)
       if (host.process) host.process->node().set_room(0, 0);
     healthy_ = choose_healthy();
-    // The others are there for everybody, for nobody, or for some: then a leader among them may be one that not every
-    // healthy node hears, and all that can be asked for is that writes go on (HAZARDS A11).
+    // The other nodes reach everybody, nobody, or some. In the last case their leader may not reach every healthy node,
+    // and the run can only demand that writes succeed (HAZARDS A11).
     const uint64_t others = world_.prng.below(4);
     partial_ = others >= 2 && healthy_.size() < world_.hosts.size();
     world_.trace("chaos ends; %zu nodes are healed for good", healthy_.size());
@@ -277,7 +277,7 @@ class Simulation {
                                uint64_t{o.stall_ms} * 4'000 + 12'000'000) *
                               o.drift_percent / 100;
     bool progressed = false;
-    // Looks, too, when nothing happens: a lone leader has nobody to send heartbeats to.
+    // Looks even when nothing happens: a lone leader has nobody to send heartbeats to.
     const uint64_t end_us = world_.now_us() + bound_us;
     while (!world_.failed() && !progressed && world_.now_us() < end_us) {
       world_.run(std::min(end_us, world_.now_us() + 50'000), [&] { return progressed = progress(); });
@@ -285,7 +285,7 @@ class Simulation {
     }
     if (!world_.failed() && !progressed)
       world_.fail("liveness: a healed majority did not make progress in time: " + standing());
-    // Nobody asks for anything any more: the log is at rest but for elections and members that come back.
+    // No client asks any more: the log rests, except for elections and members that come back.
     const size_t entries = world_.checks->cluster(cluster_).log.size();
     if (!world_.failed())
       world_.run(world_.now_us() + uint64_t{o.request_timeout_ms} * 2'000 + 3'500'000,
@@ -298,9 +298,9 @@ class Simulation {
 
   void make_well(Host& host) {
     host.fuse = 0;
-    // What is damaged is found, and replaced.
+    // Damage has been found, and the disk is replaced.
     if (host.disk.damage != Damage::none) replace_disk(world_, host);
-    // All that is to go on can do what the cluster may have come to do.
+    // All nodes that go on support every version that the cluster may have.
     const bool risen = std::any_of(world_.hosts.begin(), world_.hosts.end(),
                                    [](const Host& other) { return other.disk.version > kFirstVersion; });
     if ((risen || world_.options.upgrade_every_ms != 0) && host.version < kLatestVersion) {
@@ -315,7 +315,7 @@ class Simulation {
     }
   }
 
-  // Those that are not healed go on failing, each in a way of its own, while the others are to make progress.
+  // Nodes that are not healed keep failing, each in its own way, while the others must make progress.
   void trouble_others() {
     for (Host& host : world_.hosts)
       if (!healthy_.contains(host.number)) {
@@ -351,7 +351,7 @@ class Simulation {
     });
   }
 
-  // A removal that was asked for before may be committed only now, and be about those that were healed.
+  // A removal requested earlier may be committed only now, and remove a healed node.
   bool quorum_is_healthy() {
     const auto has_quorum = [&](const raft::Configuration& configuration) {
       size_t voters = 0;
@@ -359,7 +359,7 @@ class Simulation {
       return voters >= configuration.quorum();
     };
     if (!has_quorum(world_.checks->cluster(cluster_).configuration)) return false;
-    // What a log holds beyond may be in force, too.
+    // Later configurations in a log may be in force, too.
     return std::all_of(healthy_.begin(), healthy_.end(), [&](size_t i) {
       const Host& host = world_.hosts[i];
       const raft::Raft* raft = host.process && host.disk.cluster == cluster_ ? host.process->node().raft() : nullptr;
@@ -375,7 +375,7 @@ class Simulation {
     for (Host& host : world_.hosts) make_well(host);
   }
 
-  // A write of now is applied, and every healthy member holds the same.
+  // Whether a new write is applied, and every healthy member holds the same state.
   bool progress() {
     if (world_.now_us() < next_look_us_) return false;
     next_look_us_ = world_.now_us() + 20'000;
@@ -387,8 +387,8 @@ class Simulation {
       const raft::Index last{cluster.log.size()};
       return std::all_of(healthy_.begin(), healthy_.end(), [&](size_t i) {
         Host& host = world_.hosts[i];
-        // Who was removed learns of it from the others, also when it was away. Not so who knows none of those that are
-        // members now: who has only met others that were removed since, or was adopted and has no address to ask at.
+        // A removed node learns of its removal from the others, even if it was away. It cannot if it knows no current
+        // member: if it only met others that were removed since, or was adopted and has no address to ask.
         if (!cluster.configuration.contains(host.disk.instance)) {
           const raft::Raft* raft =
               host.process && host.disk.cluster == cluster_ ? host.process->node().raft() : nullptr;

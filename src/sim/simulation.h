@@ -12,8 +12,8 @@
 namespace wh::sim {
 
 struct RunResult {
-  std::string failure;  // empty: all held
-  uint64_t digest = 0;  // of all that happened
+  std::string failure;  // empty: nothing failed
+  uint64_t digest = 0;  // of everything that happened
   uint64_t events = 0;
   uint64_t virtual_ms = 0;
   uint64_t operations = 0;
@@ -21,7 +21,7 @@ struct RunResult {
   std::map<std::string, uint64_t> outcomes;
 };
 
-// Runs with these options, as a rule those that draw_options(seed) gives. `tracing`: prints all that happens.
+// Runs with these options, usually draw_options(seed). `tracing`: prints everything that happens.
 RunResult run(uint64_t seed, const Options& options, bool tracing);
 
 }  // namespace wh::sim

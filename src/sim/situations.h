@@ -1,6 +1,6 @@
-// What a campaign of many seeds must have met: each situation is counted once where it comes up, and one that never
-// came up says that the simulator no longer reaches what it was built to reach (HAZARDS 10, "sometimes"). Most are seen
-// by watch.h; faults and disk count their own.
+// Situations that a campaign of many seeds must meet: each is counted where it occurs, and one that never occurs shows
+// that the simulator no longer reaches what it was built to reach (HAZARDS chapter 10, "sometimes"). watch.h sees most;
+// faults and disk count their own.
 #pragma once
 
 #include <array>
@@ -9,7 +9,7 @@
 
 namespace wh::sim {
 
-// X(name, what it says in the figures)
+// X(name, its words in the figures)
 #define WH_ELECTION_SITUATIONS(X)                                              \
   X(elected, "a leader was elected")                                           \
   X(election_at_start, "an election began: no leader since the start")         \

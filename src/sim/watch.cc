@@ -34,7 +34,7 @@ void Watch::host_died(const Host& host) {
   if (host.process->node().snapshot_in_progress()) ++world_.seen[Situation::crash_taking];
 }
 
-// --- what it is given
+// --- what the node receives
 
 void Watch::receives(const Host& host, raft::NodeId from, const node::PeerMessage& message) {
   const raft::Raft* raft = host.process->node().raft();
@@ -118,7 +118,7 @@ void Watch::receives_raft(const Host& host, Seen& seen, const raft::Raft& raft, 
              message);
 }
 
-// Figure 8: a quorum holds an entry of an older term, as this answer says, and the leader may not count it.
+// Figure 8: by this answer a quorum holds an entry of an older term, which the leader may not count.
 void Watch::held_back(const Host& host, Seen& seen, const raft::Raft& raft, const raft::AppendEntriesReply& reply,
                       raft::NodeId from) {
   std::vector<raft::Index> matches;
@@ -142,7 +142,7 @@ void Watch::held_back(const Host& host, Seen& seen, const raft::Raft& raft, cons
   ++world_.seen[Situation::old_term_held_back];
 }
 
-// --- what it sends
+// --- what the node sends
 
 void Watch::sends(const Host& host, raft::NodeId to, const node::PeerMessage& message) {
   Seen& seen = seen_[host.number];
@@ -190,7 +190,7 @@ void Watch::sends(const Host& host, raft::NodeId to, const node::PeerMessage& me
   }
 }
 
-// --- what became of it
+// --- the node after its events
 
 void Watch::looked(const Host& host) {
   node::Node& node = host.process->node();
@@ -295,7 +295,7 @@ void Watch::completed(const Host& host, const node::Completion& completion) {
     const raft::Raft* raft = host.process->node().raft();
     const bool leads = raft != nullptr && raft->role() == raft::Role::leader;
     ++times[leads ? Situation::read_by_leader : Situation::read_by_follower];
-    // The cluster went into a later term since it was asked, and this node with it.
+    // Since the request, the cluster and this node have moved to a later term.
     if (raft != nullptr && world_.checks->led_since(host.process->node().cluster(), op.invoked, raft->current_term()))
       ++times[Situation::read_across_terms];
     return;

@@ -1,5 +1,5 @@
-// Sees situations come up (situations.h): looks at a node before each message that it is given, at each that it sends,
-// and after each of its events, and counts what is new. Judges nothing, which is checks.h's to do, and changes nothing.
+// Sees situations (situations.h): looks at a node before each message that it receives, at each that it sends, and
+// after each of its events, and counts what is new. Judges nothing, which is checks.h's task, and changes nothing.
 #pragma once
 
 #include <array>
@@ -22,50 +22,50 @@ class Watch {
 
   void started(const Host& host);
   void host_died(const Host& host);
-  // Before the node is given it.
+  // Called before the node receives it.
   void receives(const Host& host, raft::NodeId from, const node::PeerMessage& message);
   void sends(const Host& host, raft::NodeId to, const node::PeerMessage& message);
-  // After each event of a node.
+  // Called after each event of a node.
   void looked(const Host& host);
   void completed(const Host& host, const node::Completion& completion);
-  // A configuration is committed, `before` was the one before it.
+  // A configuration is committed; `before` is the one before it.
   void configuration_committed(const raft::Configuration& before, const raft::Configuration& now);
 
  private:
-  // Of a vote that was asked for: whether the log alone would have let it be given.
+  // A requested vote: whether the log alone would have allowed it.
   struct Asked {
     raft::NodeId by;
     raft::Term term;
     bool pre_vote = false;
-    bool fits = false;   // the log
+    bool fits = false;   // the log is new enough
     bool newer = false;  // the term was above the voter's
-    bool given = false;  // the vote of that term
+    bool given = false;  // the voter had given that term's vote to another
   };
   // The highest entry sent to a peer in this term.
   struct SentTo {
     raft::NodeId peer;
     raft::Index last;
   };
-  // Of one process, as of its last event.
+  // One process, as of its last event.
   struct Seen {
     raft::Role role = raft::Role::follower;
     raft::Term term;
     raft::NodeId leader;
     bool raft = false;
-    bool certain = false;  // as leader
+    bool certain = false;  // it leads for certain
     bool transferring = false;
     bool told_transfer = false;  // in this term
     bool removed = false;
     bool held_back = false;  // in this term
-    bool ahead = false;      // committed what its own disk lacks
+    bool ahead = false;      // it committed entries that its own disk lacks
     bool incoming = false;
     bool outside = false;
-    bool in_doubt = false;  // of its disk
+    bool in_doubt = false;  // about its disk
     std::array<uint64_t, raft::kElectionCauses> begun{};
     std::array<uint64_t, raft::kStepDownCauses> stepped_down{};
     std::vector<Asked> asked;
     std::vector<SentTo> sent;
-    uint64_t last_forward = 0;  // its sequence
+    uint64_t last_forward = 0;  // the highest sequence it forwarded
   };
   void role_changed(const Host& host, Seen& seen, const raft::Raft& raft);
   void figures_changed(Seen& seen, const raft::ElectionFigures& now);

@@ -1,6 +1,6 @@
-// The simulated world's core: virtual time, one queue of events, one source of randomness, the trace. Everything that
-// happens in a run is an event here, in an order that the seed alone decides. Owns the machines (Host), each a disk
-// that survives, an address, and at times a running process.
+// The simulated world's core: virtual time, one queue of events, one source of randomness, the trace. Everything in a
+// run is an event here, in an order that the seed alone decides. Owns the machines (Host): each has a disk that
+// survives, an address, and at times a running process.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +29,7 @@ class Network;
 class Process;
 class Watch;
 
-// A machine: what stays when its process dies.
+// A machine: the part that outlives its processes.
 struct Host {
   Host();
   ~Host();
@@ -39,19 +39,19 @@ struct Host {
   std::string name;
   std::string address;
   std::vector<std::string> join;
-  std::map<std::string, std::vector<std::string>> names;  // that this machine knows, and where they lead
-  uint64_t names_known_us = 0;                            // not before
+  std::map<std::string, std::vector<std::string>> names;  // that this machine resolves, and their addresses
+  uint64_t names_known_us = 0;                            // from then on
   bool dials_itself = true;
   node::OwnNames own;
   DiskImage disk;
   Clock clock;
-  int64_t wall_offset_ms = 0;               // by which its wall clock is wrong
-  ClusterVersion version = kLatestVersion;  // what the release that runs here can do
+  int64_t wall_offset_ms = 0;               // the error of its wall clock
+  ClusterVersion version = kLatestVersion;  // the latest that its release supports
   std::unique_ptr<Process> process;
   uint64_t incarnation = 0;  // counts processes
   bool restart_pending = false;
-  bool replacing = false;  // its disk was replaced, and it is no voter again yet
-  uint64_t fuse = 0;       // its process is killed after so many of its events; 0: not
+  bool replacing = false;  // its disk was replaced, and it is not a voter again yet
+  uint64_t fuse = 0;       // its process is killed after this many of its events; 0: not at all
 };
 
 class World {
@@ -65,14 +65,14 @@ class World {
   [[nodiscard]] Millis now() const { return now_us_ / 1000 + 1'000; }
   // By this machine's clock.
   [[nodiscard]] Millis now(const Host& host) const { return host.clock.ms(now_us_); }
-  // What a wall clock shows that is right, in ms since 1970; and what this machine's does.
+  // What a correct wall clock shows, in ms since 1970; and what this machine's shows.
   [[nodiscard]] Millis wall() const { return kBegan + now_us_ / 1000; }
   [[nodiscard]] Millis wall(const Host& host) const { return wall() + static_cast<Millis>(host.wall_offset_ms); }
-  [[nodiscard]] uint64_t step() const { return steps_; }  // of the event under way; orders what happens
+  [[nodiscard]] uint64_t step() const { return steps_; }  // the current event's number; orders everything that happens
   void after(uint64_t delay_us, std::function<void()> event);
-  // The same, but nothing happens when that process is gone by then.
+  // The same, but nothing happens if that process is gone by then.
   void after(uint64_t delay_us, const Host& host, std::function<void()> event);
-  // Runs events until `until_us`, until `done` says so, or until something failed. False when it failed.
+  // Runs events until `until_us`, until `done` returns true, or until something failed; then returns false.
   bool run(uint64_t until_us, const std::function<bool()>& done = nullptr);
 
   // --- failing
@@ -83,22 +83,23 @@ class World {
   // --- the trace
   [[nodiscard]] bool tracing() const { return tracing_; }
   [[gnu::format(printf, 2, 3)]] void trace(const char* format, ...);
-  // What the run did, as one number: the same seed gives the same.
+  // One number for everything that the run did: the same for the same seed.
   void digest(uint64_t a, uint64_t b);
   [[nodiscard]] uint64_t digest() const { return digest_; }
 
   // --- processes
-  // A process begins, unless its disk turns out to be damaged: then nothing runs there until the operator replaced it.
+  // Begins a process, unless its disk turns out to be damaged: then nothing runs there until the operator replaces the
+  // disk.
   void start(Host& host);
-  // Starts it after a while; once, however often that is asked for meanwhile.
+  // Starts it after a while; once, however often that is requested meanwhile.
   void restart(Host& host, uint64_t delay_us);
   void crash(Host& host, const char* why);
-  // Kills the process once the event under way is over.
+  // Kills the process after the current event.
   void crash_soon(Host& host, const char* why);
   Host* host_at(const std::string& address);
-  // Whether somebody leads this cluster with a change of members that is not committed.
+  // Whether a leader of this cluster has an uncommitted change of members.
   [[nodiscard]] bool change_open(const node::ClusterId& cluster) const;
-  // Whose disk this is, or null.
+  // The host with this disk, or null.
   Host* host_of(raft::NodeId instance);
   [[nodiscard]] bool alive(const Host& host) const { return host.process != nullptr; }
 
@@ -116,10 +117,10 @@ class World {
 
  private:
   static constexpr uint64_t kNoHost = UINT64_MAX;
-  // What is to be done stays where it is while the heap is sorted.
+  // Tasks stay in place while the heap is sorted.
   struct Task {
     std::function<void()> run;
-    uint64_t host = kNoHost;  // whose process must still be there, and
+    uint64_t host = kNoHost;  // the process that must still exist: its host, and number there
     uint64_t incarnation = 0;
   };
   struct Event {
