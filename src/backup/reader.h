@@ -1,6 +1,6 @@
-// Reads a backup file and trusts nothing in it: checks it by SQLite's own check, then that its tables are a backup's,
-// every row's type and range, counts, checksums, and that the rows make the state whose digest it names. Used by
-// --verify and --restore; blocking.
+// Reads a backup file and trusts nothing in it: checks its integrity (by SQLite's own check), that its tables are a
+// backup's, every row's type and range, the counts and checksums, and that the rows make the state whose digest it
+// names. Used by --verify and --restore; blocking.
 #pragma once
 
 #include <cstdint>

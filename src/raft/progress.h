@@ -1,5 +1,5 @@
-// What a leader knows of one follower, and how much it may have in flight to it (etcd's three states:
-// thesis 10.2.1, 3.5).
+// What a leader knows of one follower, and how much it may have in flight to it (etcd's three states: thesis 10.2.1,
+// 3.5).
 #pragma once
 
 #include <algorithm>

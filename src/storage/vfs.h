@@ -1,6 +1,6 @@
 // A thin layer over SQLite's own file system: the same files, but every write, sync, truncation and removal passes
 // through a Disk. It offers no shared memory and no mmap, so SQLite can open a WAL database in exclusive mode only
-// (HAZARDS 5.1, C18). Called by database.cc only.
+// (HAZARDS chapter 5.1, pragmas; C18, mapped files). Called by database.cc only.
 #pragma once
 
 #include <memory>

@@ -16,7 +16,7 @@ inline constexpr size_t kDuePerEntry = 1'000;  // items that one Due ends, at mo
 inline constexpr size_t kMaxSettings = 64;     // in one PutSettings
 
 // Ends what is due by this entry's stamp, the oldest first, at most kDuePerEntry items. When nothing is due, the entry
-// only brings its stamp.
+// only carries its stamp, the time.
 struct Due {
   friend bool operator==(const Due&, const Due&) = default;
 };
