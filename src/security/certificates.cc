@@ -93,7 +93,7 @@ void Certificates::check_address(std::string host) {
   warn_of_address();
 }
 
-// A redirect leads there, and a client that checks certificates takes what it meets for somebody else.
+// Other nodes redirect clients to that host; a client that checks certificates refuses one that does not carry it.
 void Certificates::warn_of_address() const {
   if (!https_host_ || !set_.clients || options_.follower_writes == FollowerWrites::forward) return;
   const net::TlsMaterial& material = *set_.material;

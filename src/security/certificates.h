@@ -1,7 +1,7 @@
-// This process's side of TLS: what the files of the `tls-*` directives held when they were last read, as one context
-// for each use. Reads them anew on SIGHUP, on a worker, and takes over all or nothing: what cannot be used is logged,
-// and what was read before stays. Connections keep the context they began with (HAZARDS J6). Warns before certificates
-// end (HAZARDS J7). Made by Server, asked by the listeners, PeerAccess and INFO.
+// This process's side of TLS: what the files named by the `tls-*` directives held when they were last read, as one
+// context for each use. SIGHUP reads them again, on a worker, all or nothing: an error is logged, and the old set stays
+// in use. Connections keep the context they began with (HAZARDS J6). Warns before certificates expire (HAZARDS J7).
+// Made by Server, used by the listeners, PeerAccess and INFO.
 #pragma once
 
 #include <cstdint>
@@ -21,29 +21,29 @@ class Certificates {
  public:
   static constexpr int64_t kWarnDays = 30;
 
-  // Both must outlive it.
+  // Both arguments must outlive this object.
   Certificates(const Options& options, net::Loop& loop);
 
-  // At the start, once node-id is known. Nothing to read, and no error, where no directive asks for TLS. A certificate
-  // that is out of its time is a warning only: the clock may be what is wrong.
+  // Called at the start, once node-id is known. Reads nothing, and succeeds, when no directive asks for TLS. An expired
+  // or not yet valid certificate is only a warning: the clock may be wrong.
   Status load();
-  // Where clients of HTTPS are sent to, once it is known; empty: to the address that their connection came to. Warns,
-  // now and after each reload, when the certificate does not carry that.
+  // `host`: where redirects send HTTPS clients; empty: to the address that their connection came to. Warns, now and
+  // after each reload, when the certificate does not carry it.
   void check_address(std::string host);
-  // SIGHUP. Takes some turns of the loop; says in the log what came of it.
+  // On SIGHUP. Takes several turns of the loop; logs the outcome.
   void reload();
-  // Each sweep; warns once a day.
+  // Called at each sweep; warns once a day.
   void check_expiry(Millis now);
 
-  // Null where TLS is not spoken. For accepting clients; for accepting members; for dialling members.
+  // The contexts for accepting clients, for accepting members and for dialling members. Null where TLS is not used.
   [[nodiscard]] const std::shared_ptr<net::TlsContext>& clients() const { return set_.clients; }
   [[nodiscard]] const std::shared_ptr<net::TlsContext>& members_in() const { return set_.members_in; }
   [[nodiscard]] const std::shared_ptr<net::TlsContext>& members_out() const { return set_.members_out; }
 
-  // For INFO. Null where TLS is not spoken.
+  // For INFO. Null where TLS is not used.
   [[nodiscard]] const net::TlsMaterial* material() const { return set_.material.get(); }
   [[nodiscard]] uint64_t reloads() const { return reloads_; }
-  [[nodiscard]] const std::string& reload_error() const { return reload_error_; }  // of the last one; empty: none
+  [[nodiscard]] const std::string& reload_error() const { return reload_error_; }  // of the last reload; empty: none
 
  private:
   // Made from one reading of the files.
@@ -53,14 +53,14 @@ class Certificates {
     std::shared_ptr<net::TlsContext> members_in;
     std::shared_ptr<net::TlsContext> members_out;
   };
-  // All that reading needs to know, copied for the worker.
+  // What read() needs, copied for the worker.
   struct Wanted {
     net::TlsFiles files;
     bool https = false;
     net::TlsClientAuth auth = net::TlsClientAuth::no;
     bool cluster = false;
     std::string node_id;
-    bool in_time = false;  // whether a certificate that is out of its time is refused
+    bool in_time = false;  // whether an expired or not yet valid certificate is refused
   };
   [[nodiscard]] Wanted wanted(bool in_time) const;
   static Result<Set> read(const Wanted& wanted);
@@ -71,9 +71,9 @@ class Certificates {
   const Options& options_;
   net::Loop& loop_;
   Set set_;
-  std::optional<std::string> https_host_;  // none: not told yet
+  std::optional<std::string> https_host_;  // none: not known yet
   bool reloading_ = false;
-  bool reload_again_ = false;  // another SIGHUP came meanwhile
+  bool reload_again_ = false;  // another SIGHUP came during a reload
   uint64_t reloads_ = 0;
   std::string reload_error_;
   Millis expiry_checked_ = 0;

@@ -1,4 +1,4 @@
-// Passwords: compared without telling by time how much was right (HAZARDS H21).
+// Compares passwords in a time that does not depend on how much of them is right (HAZARDS H21).
 #pragma once
 
 #include <string_view>

@@ -1,6 +1,6 @@
-// Who is let in at raft-port, and who is believed on a connection that this node dialled: TLS between members
-// (directive tls-cluster) and protected mode. The secret is PeerTransport's own matter. Made by Server, called by
-// PeerTransport.
+// Decides who is let in at raft-port, and who is believed on a connection that this node dialled: by TLS between
+// members (directive tls-cluster) and by protected mode. PeerTransport itself checks the secret. Made by Server, called
+// by PeerTransport.
 #pragma once
 
 #include <cstdint>
@@ -19,13 +19,13 @@ namespace wh {
 
 class PeerAccess {
  public:
-  // All must outlive it.
+  // All arguments must outlive this object.
   PeerAccess(const Options& options, net::Loop& loop, net::HandshakeGate& gate, const Certificates& certificates);
 
-  // The transport's options with these checks in them; it must outlive the transport.
+  // The transport's options with these checks in them; this object must outlive the transport.
   [[nodiscard]] net::PeerOptions transport_options(uint64_t seed);
 
-  // When the certificate ends that a node showed last, in seconds since 1970, by node-id. For INFO.
+  // When the last certificate that a node showed expires, in seconds since 1970, by node-id. For INFO.
   [[nodiscard]] const std::map<std::string, int64_t>& cert_ends() const { return cert_ends_; }
 
  private:

@@ -1,5 +1,5 @@
-// Who asks, and what he may do: by verb, and by the names of the keys and queues that he touches. A value; knows no
-// protocol and no operation. Found by the protocols' fronts when they let somebody in, judged by api/access.h.
+// Who sends a request, and what it may do, by verb and by the names of the keys and queues it touches. A value; knows
+// no protocol and no operation. The protocols' fronts choose it for each client; api/access.h checks it.
 #pragma once
 
 #include <cstdint>
@@ -11,8 +11,8 @@ namespace wh {
 
 // What an operation does, as far as rights go.
 enum class Verb : uint8_t {
-  open,   // tells nothing that a stranger may not know
-  read,   // looks at data, or at how the node fares
+  open,   // reveals nothing that a stranger may not know
+  read,   // reads data, or how the node is doing
   write,  // changes data
   admin,  // changes or shows the cluster's or the node's own settings
 };
@@ -21,8 +21,8 @@ struct Rights {
   bool read = false;
   bool write = false;
   bool admin = false;
-  // The names that may be read or written: each a whole name, or the beginning of names and a `*` behind it. `*` alone:
-  // all of them.
+  // The names that may be read or written: each is a whole name, or a prefix followed by `*`. `*` alone means all
+  // names.
   std::vector<std::string> keys;
   std::vector<std::string> queues;
 };
@@ -31,12 +31,12 @@ class Principal {
  public:
   Principal(std::string name, Rights rights);
 
-  // Whoever is let in without a password, and whoever gave it: both may do everything.
+  // A client admitted without a password, and one that gave it: both may do everything.
   static const Principal& anonymous();
   static const Principal& password_holder();
 
   [[nodiscard]] const std::string& name() const { return name_; }
-  // Whether nothing needs to be looked at further.
+  // Whether everything is allowed, so that no other check is needed.
   [[nodiscard]] bool may_everything() const { return everything_; }
   [[nodiscard]] bool may(Verb verb) const;
   [[nodiscard]] bool may_touch_key(std::string_view key) const { return covers(rights_.keys, key); }

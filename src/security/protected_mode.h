@@ -1,5 +1,5 @@
-// Protected mode: with neither a password nor client certificates this server serves its own machine only. Judges
-// values; keeps nothing.
+// Protected mode: with neither a password nor client certificates this server serves only its own machine. Keeps no
+// state.
 #pragma once
 
 #include <string>
@@ -10,8 +10,8 @@
 
 namespace wh {
 
-// Why a client on this connection is refused whatever it asks, one sentence; empty: it is not (directive
-// protected-mode). `proxy`: what shows that a proxy passed the request on, so that it counts as another machine's.
+// Why a client on this connection is refused, whatever it asks, in one sentence; empty: it is not refused (directive
+// protected-mode). `proxy`: the evidence that a proxy forwarded the request, which then counts as another machine's.
 std::string protected_mode_refusal(const Options& options, const ByteStream& stream, std::string_view proxy = {});
 
 }  // namespace wh

@@ -1,4 +1,4 @@
-// SHA-256 of bytes, for what must not be made to collide. Pure.
+// SHA-256 of bytes, for values that nobody may make collide. Pure.
 #pragma once
 
 #include <array>
@@ -8,7 +8,7 @@
 
 namespace wh {
 
-// Of all parts, each behind its length: how the bytes are cut counts too.
+// Hashes all parts, each after its length, so that the division into parts counts too.
 std::array<uint8_t, 32> sha256(std::span<const std::string_view> parts);
 
 }  // namespace wh
