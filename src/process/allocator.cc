@@ -4,12 +4,12 @@
 
 #include "base/log.h"
 
-// jemalloc has no header here: it is linked in the place of malloc. Weak: null where it is not linked.
+// jemalloc has no header here: it is linked in place of malloc. The symbol is weak: null where jemalloc is not linked.
 extern "C" {
 int mallctl(const char* name, void* old_value, size_t* old_size, void* new_value, size_t new_size)
     __attribute__((weak));
-// Read by jemalloc when it begins (jemalloc(3), TUNING). Pages that nobody uses go back within five seconds, little by
-// little; two arenas, as one thread allocates nearly everything and the others free some of it.
+// jemalloc reads this when it begins (jemalloc(3), TUNING). Unused pages go back to the system gradually, within five
+// seconds; two arenas, as one thread allocates nearly everything and the others free some of it.
 extern const char* malloc_conf;
 const char* malloc_conf = "dirty_decay_ms:5000,muzzy_decay_ms:0,narenas:2";
 }

@@ -12,7 +12,7 @@
 namespace wh {
 namespace {
 
-// Waits for a byte, or for the end of the process that should write it.
+// Waits for a byte, or for the end of the process that should write it. Returns the exit status to use.
 int await_service(int pipe, pid_t child) {
   char byte = 0;
   ssize_t n = 0;
@@ -46,7 +46,7 @@ Daemon::~Daemon() {
 Result<std::optional<int>> Daemon::detach() {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) return Error{std::string("could not make a pipe: ") + std::strerror(errno)};
-  std::fflush(nullptr);  // or both processes write what is buffered
+  std::fflush(nullptr);  // otherwise both processes would write what is buffered
   const pid_t child = ::fork();
   if (child < 0) {
     const int error = errno;
@@ -64,7 +64,7 @@ Result<std::optional<int>> Daemon::detach() {
   ::close(ends[0]);
   told_ = ends[1];
   ::setsid();
-  // Holds no mount back.
+  // So that the process keeps no file system mounted.
   if (::chdir("/") != 0) return Error{std::string("could not change to /: ") + std::strerror(errno)};
   return std::optional<int>();
 }
@@ -76,7 +76,7 @@ void Daemon::serves() {
     for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) (void)::dup2(null, fd);
     ::close(null);
   }
-  // Nobody may be left to read it: SIGPIPE is ignored by then (net/loop.cc).
+  // The reader may be gone: SIGPIPE is ignored by now (net/loop.cc).
   (void)!::write(told_, "s", 1);
   ::close(told_);
   told_ = -1;

@@ -1,6 +1,6 @@
-// Running in the background (`daemonize yes`): forks, and lets the process that was started wait until the one it
-// leaves behind serves or has failed, so that its exit status means what it says. Called by main, before any thread,
-// loop or database exists (HAZARDS C12).
+// Running in the background (`daemonize yes`): forks, and makes the process that was started wait until the process
+// left behind serves or has failed, so that its exit status tells which. Called by main, before any thread, loop or
+// database exists (HAZARDS C12).
 #pragma once
 
 #include <optional>
@@ -9,8 +9,8 @@
 
 namespace wh {
 
-// Opens /dev/null in place of a closed standard descriptor. Otherwise the next file that is opened gets its number, and
-// is written to by whoever means standard error.
+// Opens /dev/null in place of each closed standard descriptor. Otherwise the next file opened would get its number, and
+// code that writes to standard error would write into that file.
 void keep_standard_descriptors();
 
 class Daemon {
@@ -20,12 +20,12 @@ class Daemon {
   Daemon(const Daemon&) = delete;
   Daemon& operator=(const Daemon&) = delete;
 
-  // In the process left behind: nothing. It leads a session of its own, works in `/`, and shares the terminal until
-  // serves(), so that what stops its start can be read there. In the process that was started: its exit status, once
-  // the other serves (0) or has ended (its own, never 0).
+  // In the process left behind, returns nothing. That process leads its own session, works in `/`, and shares the
+  // terminal until serves(), so that a start that fails says so there. In the process that was started, returns its
+  // exit status, once the other process serves (0) or has ended (the other's status, never 0).
   Result<std::optional<int>> detach();
 
-  // Lets the process that was started end, and the terminal go. Does nothing without detach().
+  // Lets the process that was started exit, and releases the terminal. Does nothing without detach().
   void serves();
 
  private:

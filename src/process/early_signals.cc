@@ -12,8 +12,8 @@ namespace {
 
 volatile sig_atomic_t g_child = 0;
 
-// Nothing of a start needs tidying: the directory's lock goes with the process, and what is half written on the disk is
-// what a crash leaves. Without a handler, process 1 of a container would not get these signals at all.
+// A start leaves nothing to tidy: the directory's lock ends with the process, and half-written files are what a crash
+// leaves. Without a handler, process 1 of a container would not get these signals at all.
 void end_start(int) {
   constexpr char kText[] = "wormhole-server: ended by a signal before it served\n";
   pollfd ready{.fd = STDERR_FILENO, .events = POLLOUT, .revents = 0};
@@ -21,8 +21,8 @@ void end_start(int) {
   ::_exit(0);
 }
 
-// Before the constructors of a dozen libraries, and all else that comes before begin(). No more than a system call: a
-// sanitizer is not there yet.
+// Runs before all constructors of libraries, and before begin(). Only a system call: the sanitizers are not initialised
+// yet.
 __attribute__((no_sanitize("address", "thread", "undefined"))) void hold_hangup(int, char**, char**) {
   static const uint64_t hangup = uint64_t{1} << (SIGHUP - 1);  // the kernel's own form of a set
   (void)::syscall(SYS_rt_sigprocmask, SIG_BLOCK, &hangup, nullptr, sizeof hangup);

@@ -19,7 +19,7 @@ std::string plain_text(LogLevel level, int64_t unix_ms, pid_t pid, std::string_v
   localtime_r(&seconds, &local);
   char date[48];
   std::strftime(date, sizeof date, "%d %b %Y %H:%M:%S", &local);
-  static constexpr char kMarks[] = ".-*#";  // debug, verbose, notice, warning: Redis's
+  static constexpr char kMarks[] = ".-*#";  // Redis's marks for debug, verbose, notice, warning
   char head[96];
   const int size = std::snprintf(head, sizeof head, "%d %s.%03d %c ", static_cast<int>(pid), date,
                                  static_cast<int>(unix_ms % 1000), kMarks[static_cast<int>(level)]);
@@ -29,7 +29,7 @@ std::string plain_text(LogLevel level, int64_t unix_ms, pid_t pid, std::string_v
   return text;
 }
 
-// RFC 3339 in UTC; the message always in quotes, in which only '"' and '\\' need escapes: it has no control bytes.
+// RFC 3339 in UTC; the message is always quoted. Only '"' and '\\' need escapes in it, as it has no control bytes.
 std::string logfmt_text(LogLevel level, int64_t unix_ms, pid_t pid, std::string_view message, uint64_t dropped) {
   const time_t seconds = unix_ms / 1000;
   tm utc{};
@@ -70,7 +70,7 @@ LogOutput::File::~File() {
 Result<LogOutput::File> LogOutput::open_file(const std::string& path) {
   const auto failed = [&](const std::string& why) { return Error{"could not open the log file " + path + ": " + why}; };
   if (path == "/dev/stdout" || path == "/dev/stderr") {
-    // To open what they lead to is refused where that is another user's, or a socket.
+    // Opening their target would fail where it is a socket or belongs to another user.
     const int copy = ::fcntl(path == "/dev/stdout" ? STDOUT_FILENO : STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
     if (copy < 0) return failed(std::strerror(errno));
     return File(copy, false);
@@ -80,7 +80,7 @@ Result<LogOutput::File> LogOutput::open_file(const std::string& path) {
   struct stat info {};
   bool unread = false;
   if (fd < 0 && errno == ENXIO && ::stat(path.c_str(), &info) == 0 && S_ISFIFO(info.st_mode)) {
-    // Open for reading as well, a FIFO needs no reader (fifo(7)): it holds what fits until one comes.
+    // Opened for reading too, a FIFO needs no reader (fifo(7)): it holds what fits until a reader comes.
     fd = ::open(path.c_str(), O_RDWR | kFlags, 0600);
     unread = true;
   }
@@ -95,7 +95,7 @@ Result<LogOutput::File> LogOutput::open_file(const std::string& path) {
 Status LogOutput::open(const std::string& path, LogLevel level, bool detaches) {
   path_ = path;
   use(STDOUT_FILENO);
-  // Standard output may be shared: what makes our writes not wait must not change other processes' ones.
+  // Other processes may share standard output: reopened, so that O_NONBLOCK does not apply to their writes.
   const bool pipe_or_terminal = !regular_ && !socket_;
   const int own = path.empty() && !detaches && pipe_or_terminal
                       ? ::open("/proc/self/fd/1", O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
@@ -110,7 +110,7 @@ Status LogOutput::open(const std::string& path, LogLevel level, bool detaches) {
   if (!file) return Error{file.error()};
   set_log_sink([this](LogLevel l, std::string_view line) { write(l, line); });
   if (file->unread()) {
-    // Where it will be seen: the log cannot be.
+    // To standard error, where somebody sees it: nobody reads the log.
     const std::string text = "wormhole-server: nobody reads the log file " + path + ", a FIFO\n";
     pollfd ready{.fd = STDERR_FILENO, .events = POLLOUT, .revents = 0};
     if (::poll(&ready, 1, 0) == 1) (void)!::write(STDERR_FILENO, text.data(), text.size());

@@ -1,7 +1,7 @@
 // Where the log's lines go: a file, or standard output. Writes one line at a time with date, level and process; never
-// waits for a full pipe or a stuck terminal, but drops lines and counts them (HAZARDS K6). A regular file is written on
-// the thread that logs, which waits as long as its file system does: a process that ends in the next moment, by an
-// assertion or a failed disk, has said why.
+// waits for a full pipe or a stuck terminal, but drops lines and counts them (HAZARDS K6). Writes a regular file on the
+// thread that logs, which waits as long as the file system takes: so a process that ends right after, by an assertion
+// or a failed disk, has logged why.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,7 @@
 namespace wh {
 
 // One line of the log, with its newline. `message` is printable (base/log.h); `dropped`: how many lines before this one
-// were lost. `pid` and the times are of the process that logs; plain lines show local time, logfmt UTC.
+// were lost. `pid` and the times are those of the process that logs; plain lines show local time, logfmt UTC.
 std::string log_text(LogFormat format, LogLevel level, int64_t unix_ms, pid_t pid, std::string_view message,
                      uint64_t dropped);
 
@@ -28,7 +28,7 @@ class LogOutput {
   LogOutput(const LogOutput&) = delete;
   LogOutput& operator=(const LogOutput&) = delete;
 
-  // A file that was opened for the log; open until it is adopted or this ends.
+  // A file opened for the log; closed at the end of this object unless it was adopted.
   class File {
    public:
     File(int fd, bool unread) : fd_(fd), unread_(unread) {}
@@ -44,13 +44,13 @@ class LogOutput {
     bool unread_;
   };
 
-  // Opens a file for appending (0600 when new); never waits for a FIFO's reader, and takes files, FIFOs and character
-  // devices only. `/dev/stdout` and `/dev/stderr` are what this process has as such. On any thread.
+  // Opens a file for appending (0600 when new); never waits for a FIFO's reader; accepts only files, FIFOs and
+  // character devices. `/dev/stdout` and `/dev/stderr` mean this process's own descriptors. Runs on any thread.
   static Result<File> open_file(const std::string& path);
-  // Opens the file; empty: standard output, which is let go with descriptor 1 when the process `detaches` later.
+  // Opens the file; empty: standard output, whose descriptor is not kept open when the process `detaches` later.
   // Becomes base/log.h's sink.
   Status open(const std::string& path, LogLevel level, bool detaches = false);
-  // The log goes on in this file, which open_file gave for path() after it was renamed or removed (SIGHUP).
+  // Continues the log in this file, which open_file gave for path() after the old one was renamed or removed (SIGHUP).
   void adopt(File file);
   [[nodiscard]] const std::string& path() const { return path_; }  // empty: standard output
   void set_format(LogFormat format) { format_ = format; }
@@ -67,7 +67,7 @@ class LogOutput {
   bool owned_ = false;
   bool regular_ = false;
   bool socket_ = false;
-  bool cut_ = false;  // the last line went out in part
+  bool cut_ = false;  // the last line was written only in part
   uint64_t dropped_ = 0;
   uint64_t told_ = 0;
 };

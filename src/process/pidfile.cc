@@ -19,12 +19,12 @@
 namespace wh {
 namespace {
 
-constexpr size_t kLongest = 24;  // of what a pidfile holds, its newline included
-constexpr int kTries = 8;        // the file may be removed between opening and locking it
+constexpr size_t kLongest = 24;  // bytes of a pidfile, its newline included
+constexpr int kTries = 8;        // another process may remove the file between our open and our lock
 
 constexpr pid_t kOtherText = -1;
 
-// The process id that is the whole of the text but for blanks; 0 when there is nothing; else kOtherText.
+// The process id, when the text is nothing else but blanks; 0 when it is empty; else kOtherText.
 pid_t parse_pid(std::string_view text) {
   while (!text.empty() && (text.back() == '\n' || text.back() == '\r' || text.back() == ' ')) text.remove_suffix(1);
   while (text.starts_with(' ')) text.remove_prefix(1);
@@ -42,12 +42,12 @@ double seconds_of(clockid_t clock) {
 }
 
 struct ProcessStat {
-  bool ended = false;     // a zombie, which nobody has waited for yet
+  bool ended = false;     // a zombie: its parent has not waited for it yet
   double started_at = 0;  // in seconds since 1970
 };
 
-// None when that cannot be told. Fields 3 and 22 of proc(5)'s stat, the latter in ticks since boot; the name before
-// them, in brackets, may hold anything.
+// Empty when it cannot be read. Fields 3 and 22 of proc(5)'s stat, the latter in ticks since boot; the name before
+// them, in brackets, may hold any bytes.
 std::optional<ProcessStat> stat_of(pid_t pid) {
   const int fd = ::open(("/proc/" + std::to_string(pid) + "/stat").c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return std::nullopt;
@@ -66,8 +66,8 @@ std::optional<ProcessStat> stat_of(pid_t pid) {
   return ProcessStat{ended, seconds_of(CLOCK_REALTIME) - seconds_of(CLOCK_BOOTTIME) + since_boot};
 }
 
-// Whether a process that lives may have written this file: it is older than the file. After a restart of the machine or
-// of a container another process often has the number.
+// Whether a living process may have written this file, that is, whether it is older than the file. After a restart of
+// the machine or the container another process often has the number.
 bool may_be_its_writer(pid_t pid, const struct stat& file) {
   constexpr double kSlack = 2;  // clocks are set, and ticks are coarse
   if (pid == ::getpid() || (::kill(pid, 0) != 0 && errno == ESRCH)) return false;
@@ -95,7 +95,7 @@ Status Pidfile::take(const std::string& path) {
   struct stat info {};
   for (int tries = 0;; ++tries) {
     if (fd_ >= 0) ::close(fd_);
-    // Not a FIFO's other end, nor a terminal, is waited for.
+    // O_NONBLOCK and O_NOCTTY: a FIFO's other end or a terminal must not block the open.
     fd_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0644);
     if (fd_ < 0 && errno == ELOOP) return refusal(path, "it is a symbolic link: name the file itself");
     if (fd_ < 0) return refusal(path, std::strerror(errno));

@@ -1,6 +1,6 @@
-// The file with this process's id, as other programs find it (`pidfile`). Held by a lock for the process's life, so
-// that a second server that is given the same one is refused; a file that is none, or names somebody who lives, is not
-// touched. Owned by the Server.
+// The file that tells other programs this process's id (`pidfile`). Locks it for the process's life, so that a second
+// server with the same pidfile is refused; does not touch a file that is no pidfile or names a living process. Owned by
+// the Server.
 #pragma once
 
 #include <string>
@@ -11,7 +11,7 @@ namespace wh {
 
 class Pidfile {
  public:
-  // Where a process in the background writes its id when no file is named.
+  // Where a process in the background writes its id when the config names no file.
   static constexpr const char* kDefault = "/run/wormhole-server.pid";
 
   Pidfile() = default;
@@ -19,20 +19,20 @@ class Pidfile {
   Pidfile(const Pidfile&) = delete;
   Pidfile& operator=(const Pidfile&) = delete;
 
-  // Readable for everybody. Takes over what a process that is gone left there. An error, and the file as it was, where
-  // it is a link, a directory, a device or a FIFO, belongs to another user, holds something else than a process id, or
-  // the id of a process that lives.
+  // Writes it, readable for everybody, and takes over a file that a process now gone left there. An error, and the file
+  // unchanged, when it is a link, a directory, a device or a FIFO, belongs to another user, or holds something other
+  // than a process id or the id of a living process.
   Status write(const std::string& path);
-  // The default file, which nobody asked for: a notice in place of an error.
+  // Writes the default file, which nobody asked for: logs a notice in place of returning an error.
   void write_default();
-  // Unless it is another process's by now. Also for an end that destroys nothing.
+  // Removes the file unless it is another process's by now. Also for exits that run no destructors.
   void remove();
 
  private:
   Status take(const std::string& path);
 
   std::string path_;
-  int fd_ = -1;  // open and locked while it is ours
+  int fd_ = -1;  // open and locked while the file is ours
 };
 
 }  // namespace wh

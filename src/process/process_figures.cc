@@ -46,7 +46,7 @@ uint64_t open_descriptors() {
   uint64_t entries = 0;
   while (::readdir(directory) != nullptr) ++entries;
   ::closedir(directory);
-  // Less ".", ".." and the one that was open for this.
+  // Without ".", ".." and the descriptor opened to count.
   return entries > 3 ? entries - 3 : 0;
 }
 

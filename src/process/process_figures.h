@@ -1,4 +1,4 @@
-// What the system knows of this process and its machine, for the table of figures. Each reading is one or two system
+// What the system tells about this process and its machine, for the table of figures. Each reading is one or two system
 // calls that do not block; 0 where the system does not tell.
 #pragma once
 
@@ -17,9 +17,9 @@ uint64_t resident_bytes();
 uint64_t virtual_bytes();
 uint64_t open_descriptors();
 uint64_t max_descriptors();
-// Of the system's clock, since 1970.
+// The system's clock, in seconds since 1970.
 int64_t unix_seconds();
-// In microseconds.
+// The same in microseconds.
 uint64_t unix_micros();
 // "12.345678", as Redis shows CPU time.
 std::string seconds_text(int64_t us);

@@ -27,7 +27,7 @@ std::optional<uint64_t> number(std::string_view text) {
   return value;
 }
 
-// The watchdog's patience in microseconds when it is meant for this process (sd_watchdog_enabled(3)); else 0.
+// The watchdog's timeout in microseconds when it is meant for this process (sd_watchdog_enabled(3)); else 0.
 uint64_t watchdog_usec() {
   const std::optional<uint64_t> usec = number(variable("WATCHDOG_USEC"));
   const std::string pid = variable("WATCHDOG_PID");
@@ -56,8 +56,8 @@ void Supervisor::begin(Supervised mode) {
   }
   const uint64_t patience = watchdog_usec();
   if (patience == 0) return;
-  // Half of the patience, as sd_watchdog_enabled(3) advises. From the loop: one that hangs is to be restarted. A disk
-  // that hangs is not told here, as a restart would hang with it; such a node hands over leadership instead.
+  // Every half of the timeout, as sd_watchdog_enabled(3) advises. Sent from the loop, as a loop that hangs is to be
+  // restarted. A hanging disk does not stop it, as a restart would hang too; such a node hands over leadership instead.
   watchdog_ = std::make_unique<net::Timer>(loop_, [this] { (void)socket_.send("WATCHDOG=1"); });
   const uint64_t half_ms = std::max<uint64_t>(1, patience / 2000);
   watchdog_->start(half_ms, half_ms);
@@ -86,7 +86,7 @@ void Supervisor::sweep(std::string status) {
   tell("STATUS=" + status_);
 }
 
-// Messages stay in order, and one that cannot be sent is not lost; they are few. Several in one datagram are allowed.
+// Keeps messages, which are few, in order, and none is lost that cannot be sent now. One datagram may hold several.
 void Supervisor::tell(const std::string& text) {
   if (!waiting_.empty() && !text.empty()) waiting_ += '\n';
   waiting_ += text;

@@ -1,6 +1,6 @@
-// What a service manager is told of this process (`supervised`): that it serves, stops, reads its files anew; how it
-// fares, in one line; and that its loop turns, which is the watchdog. Without a manager all of it does nothing. Owned
-// by the Server; says nothing of itself, and knows of the manager only what stands in the environment.
+// What a service manager learns of this process (`supervised`): that it serves, stops or reads its files anew; a status
+// line; and that its loop runs, for the watchdog. Without a manager all of it does nothing. Owned by the Server, which
+// tells it what to say; knows the manager only from the environment.
 #pragma once
 
 #include <memory>
@@ -20,17 +20,17 @@ class Supervisor {
   // Whether a service manager follows this process, which then must not go into the background.
   static bool expected(Supervised mode);
 
-  // Finds the manager; why there is none is a warning, as the server can do without.
+  // Finds the manager. Only warns when there is none, as the server can run without.
   void begin(Supervised mode);
 
-  // It serves: the storage is open and the ports listen. That does not wait for a cluster, which may need this node.
+  // The server serves: storage open, ports listening. Does not wait for a cluster, which may need this node.
   void ready();
   // Around the work of a SIGHUP.
   void reloading();
   void reloaded() { ready(); }
   void stopping();
-  // Several times a second: the status line, when it has changed, and what the manager could not take before. `status`:
-  // how the node fares, in one line.
+  // Called several times a second: sends the status line if it has changed, and what the manager could not take before.
+  // `status`: how the node is doing, in one line.
   void sweep(std::string status);
 
  private:
@@ -39,8 +39,8 @@ class Supervisor {
   net::Loop& loop_;
   NotifySocket socket_;
   std::unique_ptr<net::Timer> watchdog_;
-  std::string waiting_;  // to be sent
-  std::string status_;   // as last told
+  std::string waiting_;  // not sent yet
+  std::string status_;   // the last one sent
   bool stopping_ = false;
 };
 
