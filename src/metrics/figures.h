@@ -1,6 +1,6 @@
-// What the server knows of itself in figures: one table, of which INFO (info.cc) and /metrics (metrics.cc) are both
-// made, so that the two cannot differ. A row names the figure in either, and how to read it from the parts of the
-// server. A new figure is a row in rows_SECTION.cc and nothing else. Nothing here is kept: every reading is of now.
+// The figures that the server knows about itself: one table, from which INFO (info.cc) and /metrics (metrics.cc) are
+// both made, so that they cannot differ. A row gives the figure's name in each, and how to read it from the parts of
+// the server. A new figure is a row in rows_SECTION.cc and nothing else. Keeps no values: every reading is of now.
 #pragma once
 
 #include <cstdint>
@@ -33,7 +33,7 @@
 
 namespace wh {
 
-// The parts that figures are read from. Made by the server for one INFO or one scrape.
+// The parts that figures are read from. The server makes one for each INFO and each scrape.
 struct Sources {
   const Options& options;
   const node::Node& node;
@@ -58,7 +58,7 @@ struct Sources {
   const net::PeerTransport& transport;
 };
 
-// INFO's sections, in their order. The last two are shown by `INFO everything` and by name only, as in Redis.
+// INFO's sections, in their order. Only `INFO everything`, `INFO all` and their names show the last two, as in Redis.
 enum class InfoSection : uint8_t {
   server,
   clients,
@@ -75,10 +75,10 @@ enum class InfoSection : uint8_t {
 
 enum class MetricType : uint8_t { gauge, counter, histogram };
 
-// What the number of a row counts. INFO shows it as it is; /metrics in Prometheus's base units, seconds and bytes.
+// What the number of a row counts. INFO shows it as it is; /metrics shows Prometheus's base units, seconds and bytes.
 enum class Unit : uint8_t { one, bytes, seconds, milliseconds, microseconds };
 
-// Several fields of INFO, whose names depend on what there is.
+// Several fields of INFO, whose names depend on the data.
 class InfoLines {
  public:
   virtual ~InfoLines() = default;
@@ -90,7 +90,7 @@ struct Label {
   std::string_view value;  // any bytes: escaped where it is written
 };
 
-// Several samples of one metric, told apart by labels. Whoever writes them keeps their number bounded.
+// Several samples of one metric, told apart by labels. The function that writes them bounds their number.
 class Samples {
  public:
   virtual ~Samples() = default;
@@ -98,7 +98,7 @@ class Samples {
   virtual void histogram(std::initializer_list<Label> labels, const Histogram& values) = 0;
 };
 
-// How a figure is read. An empty optional: there is no such figure here and now, and it is shown nowhere.
+// How a figure is read. An empty optional: the figure does not exist here and now, and is shown nowhere.
 using ReadNumber = std::optional<int64_t> (*)(const Sources&);
 using ReadText = std::optional<std::string> (*)(const Sources&);  // INFO only
 using WriteLines = void (*)(const Sources&, InfoLines&);          // INFO only

@@ -1,4 +1,4 @@
-// INFO: what this node says of itself, in Redis's form, section by section; made from the table of figures.
+// INFO: what this node reports of itself, in Redis's form, section by section; made from the table of figures.
 #pragma once
 
 #include <span>
@@ -8,8 +8,8 @@
 
 namespace wh {
 
-// The sections named, whatever the case of the names; none, "default": those that Redis would show; "all",
-// "everything": these too that are shown by name only. One that is not known gives nothing.
+// The named sections, in any case of letters. No names, or "default": the sections that Redis would show; "all" or
+// "everything": also those that are otherwise shown by name only. An unknown name adds nothing.
 std::string info_text(const Sources& sources, std::span<const std::string> sections);
 
 }  // namespace wh

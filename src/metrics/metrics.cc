@@ -8,8 +8,8 @@
 namespace wh {
 namespace {
 
-// Which of a histogram's buckets are shown: what is faster or smaller than the first one, or slower than the last, is
-// seldom told apart, and each is a series of its own in Prometheus.
+// Which of a histogram's buckets are shown. Each is a series of its own in Prometheus, and buckets below the first or
+// above the last shown are seldom of use.
 struct Shown {
   uint64_t first;
   uint64_t last;
@@ -25,7 +25,7 @@ constexpr Shown shown(Unit unit) {
   }
 }
 
-// How many of the unit make one of Prometheus's.
+// How many of the unit make one of Prometheus's base unit.
 constexpr uint64_t divisor(Unit unit) {
   switch (unit) {
     case Unit::milliseconds:
@@ -82,7 +82,7 @@ void MetricWriter::sample(std::string_view suffix, std::initializer_list<Label> 
     separator = ',';
     out_ += name;
     out_ += "=\"";
-    // Valid UTF-8 without control bytes; then the format's own escapes.
+    // printable() gives valid UTF-8 without control bytes; then the format's own escapes.
     for (const char c : printable(text)) {
       if (c == '\\' || c == '"') out_ += '\\';
       out_ += c;

@@ -8,13 +8,13 @@
 
 namespace wh {
 
-// One exposition: the rows that have a metric's name, in their order.
+// One exposition: the rows that have a metric's name, in the table's order.
 std::string metrics_text(const Sources& sources);
 
-// Writes one metric: HELP and TYPE before its first sample, nothing at all without one.
+// Writes one metric: HELP and TYPE before its first sample; nothing without a sample.
 class MetricWriter final : public Samples {
  public:
-  // Both must outlive it.
+  // Both arguments must outlive this object.
   MetricWriter(const Figure& figure, std::string& out) : figure_(figure), out_(out) {}
 
   void plain(int64_t value);
@@ -23,7 +23,7 @@ class MetricWriter final : public Samples {
   void histogram(std::initializer_list<Label> labels, const Histogram& values) override;
 
  private:
-  // `bound`: of a bucket; empty for any other sample.
+  // `bound`: of a bucket; empty for other samples.
   void sample(std::string_view suffix, std::initializer_list<Label> labels, std::string_view bound,
               std::string_view value);
   void head();

@@ -1,5 +1,5 @@
-// For the files of rows, rows_SECTION.cc, each of which holds some sections of INFO with what /metrics has of them.
-// Names in /metrics follow Prometheus's rules: base units, `_total` for counters, the standard names for the process.
+// For the files rows_SECTION.cc, each of which holds the rows of some sections of INFO, with their names in /metrics.
+// These follow Prometheus's rules: base units, `_total` for counters, the standard names for the process.
 #pragma once
 
 #include <optional>
@@ -33,7 +33,7 @@ Number number(T value) {
 }
 
 inline const raft::Raft* raft_of(const S& s) { return s.node.raft(); }
-// A figure of the core; 0 while there is none.
+// A figure of the consensus core; 0 while there is none.
 template <typename Read>
 Number of_raft(const S& s, Read read) {
   return raft_of(s) == nullptr ? number(0) : number(read(*raft_of(s)));

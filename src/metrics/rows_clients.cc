@@ -1,4 +1,4 @@
-// The rows of INFO's sections Clients and Memory: who is connected, and what memory holds.
+// The rows of INFO's sections Clients and Memory: the connected clients, and what memory holds.
 #include "metrics/rows.h"
 #include "process/allocator.h"
 #include "process/process_figures.h"

@@ -1,4 +1,4 @@
-// The rows of INFO's sections CPU and Keyspace: the process, and how much data there is.
+// The rows of INFO's sections CPU and Keyspace: the process, and the amount of data.
 #include <sys/resource.h>
 
 #include "metrics/rows.h"

@@ -1,5 +1,5 @@
-// The rows of INFO's section Raft: role, log, elections, and each member. Labels are bounded: members come from the
-// configuration.
+// The rows of INFO's section Raft: role, log, elections, and each member. The number of labels is bounded: members come
+// from the configuration.
 #include <array>
 #include <cstdio>
 #include <string>
@@ -36,7 +36,7 @@ void step_downs(const S& s, Samples& out) {
 
 constexpr std::array<std::string_view, 3> kProgress{"probe", "replicate", "snapshot"};
 
-// What only a leader knows, of each other member.
+// What only a leader knows about each other member.
 template <typename Write>
 void each_peer(const S& s, Write write) {
   const raft::Raft* raft = raft_of(s);

@@ -14,7 +14,7 @@ namespace {
 
 using namespace rows;
 
-// --- TLS; nothing where it is not spoken
+// --- TLS; no figures where it is not used
 
 template <typename T>
 Number with_tls(const S& s, T value) {

@@ -1,4 +1,4 @@
-// The rows of INFO's sections Stats, Commandstats and Httpstats: what was asked and how it was answered. Labels are
+// The rows of INFO's sections Stats, Commandstats and Httpstats: requests and their answers. The number of labels is
 // bounded: routes and commands come from their tables.
 #include <array>
 #include <cstdio>
@@ -67,7 +67,7 @@ void commands_by_name(const S& s, Samples& out) {
   for (const auto& [name, counters] : s.debug.by_command()) out.number({{"command", name}}, counters.calls);
 }
 
-// Redis's line, but for what there is not here.
+// Redis's line, without the fields that do not exist here.
 void command_lines(const S& s, InfoLines& out) {
   for (const auto& [name, counters] : s.debug.by_command()) {
     char each[32];

@@ -1,5 +1,5 @@
-// A text that many may ask for at once and that takes long to make, such as that of /metrics: made at most once a turn
-// of the loop, and at most so many times a second. Whoever asks meanwhile shares the last one.
+// A text that many clients may ask for at once and that takes long to make, such as that of /metrics. Made at most once
+// a turn of the loop, and at most so many times a second; other requests get the last one.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@ namespace wh {
 
 class SharedText {
  public:
-  // Beyond this many in a second the last one serves until the second is over.
+  // At most this many are made in a second; after that the last one serves until the second is over.
   static constexpr unsigned kPerSecond = 100;
 
   // The text that `make`, a function without arguments, gives for this key; texts of different keys do not share.
@@ -30,7 +30,7 @@ class SharedText {
     text_ = Bytes(make());
     return text_;
   }
-  // What it says is not so any more.
+  // The text is no longer true: the next get() makes a new one.
   void forget() { text_ = {}; }
 
  private:

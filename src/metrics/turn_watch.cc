@@ -51,7 +51,7 @@ void TurnWatch::turn_ended(const net::TurnTimes& times, const TurnWork& counted,
 }
 
 void TurnWatch::reset() {
-  before_ = {};  // the counters it was compared with begin anew too
+  before_ = {};  // the counters it is compared with are reset too
   longest_us_ = too_long_ = 0;
   longest_work_.clear();
 }

@@ -1,6 +1,6 @@
-// The longest turn of the loop, and what it was doing: while a turn works, nobody is answered and no heartbeat leaves.
-// At the end of each turn it compares what was counted with the turn before; a turn beyond the limit gets a line in the
-// log. Made and asked by the server; INFO shows what it remembers.
+// Remembers the longest turn of the loop, and what it did: while a turn works, no client is answered and no heartbeat
+// leaves. At the end of each turn it compares the counters with those of the turn before; a turn beyond the limit is
+// logged. Made and called by the server; INFO shows what it remembers.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@
 
 namespace wh {
 
-// What is done in turns, as counted since the start.
+// The work done in turns, counted since the start.
 struct TurnWork {
   uint64_t peer_messages = 0;
   uint64_t http_requests = 0;
@@ -37,7 +37,7 @@ class TurnWatch {
   void reset();
 
  private:
-  TurnWork before_;  // as counted at the end of the turn before
+  TurnWork before_;  // the counters at the end of the turn before
   uint64_t longest_us_ = 0;
   std::string longest_work_;
   uint64_t too_long_ = 0;
