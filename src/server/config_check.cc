@@ -14,7 +14,7 @@
 namespace wh {
 namespace {
 
-// A file of the directive `name` can be made only in a folder that is there.
+// The directive `name` can make its file only in a folder that exists.
 Status check_folder(std::string_view name, const std::string& file) {
   if (file.empty()) return ok_status();
   std::filesystem::path folder = std::filesystem::path(file).lexically_normal();
@@ -31,7 +31,7 @@ Status check_folder(std::string_view name, const std::string& file) {
 
 Status check_config_files(const Options& given) {
   Options options = given;
-  // At a later start the name on the disk counts, which is not read here.
+  // The name on the disk, which is not read here, counts at a later start.
   if (options.node_id.empty()) options.node_id = default_node_id(machine_name(), options.raft_port);
   net::Loop loop;
   Certificates certificates(options, loop);

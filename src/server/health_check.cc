@@ -18,12 +18,12 @@
 namespace wh {
 namespace {
 
-constexpr Millis kPatienceMs = 5'000;  // for all that is asked
+constexpr Millis kPatienceMs = 5'000;  // for all questions together
 constexpr size_t kMaxAnswer = 16 * 1024;
 
 enum class Protocol { http, https, debug };
 
-// One question to one address: connects, sends, gathers the answer until the other side ends it or it is long enough.
+// One question to one address: connects, sends, and reads the answer until the other side ends it or it is long enough.
 class Question final : public StreamHandler {
  public:
   Question(net::Loop& loop, net::HandshakeGate& gate, const net::Address& address,
@@ -39,7 +39,7 @@ class Question final : public StreamHandler {
                              [this](net::DialResult result) { dialled(std::move(result)); });
   }
 
-  // Runs the loop until the question has an end. The error is empty when the other side ended in an orderly way.
+  // Runs the loop until the question ends. The error is empty when the other side ended in an orderly way.
   std::pair<std::string, std::string> run() {
     loop_.run();
     stream_.reset();
@@ -93,7 +93,7 @@ std::string request_for(Protocol protocol, const Options& options) {
   return request + "*2\r\n" + bulk("INFO") + bulk("raft") + "*1\r\n" + bulk("QUIT");
 }
 
-// What follows `name` up to the end of its line; nothing when no line begins with it.
+// The text after `name` up to the end of its line; nothing when no line begins with `name`.
 std::optional<std::string_view> line_of(std::string_view answer, const std::string& name) {
   const size_t at = answer.find("\r\n" + name);
   if (at == std::string_view::npos) return std::nullopt;
@@ -101,7 +101,7 @@ std::optional<std::string_view> line_of(std::string_view answer, const std::stri
   return answer.substr(0, answer.find("\r\n"));
 }
 
-// The node that answered is the one of this config, and it lives.
+// Checks that the node that answered is alive and is the one of this config.
 Status judge(Protocol protocol, std::string_view answer, const Options& options) {
   const bool debug = protocol == Protocol::debug;
   const std::string first(answer.substr(0, answer.find_first_of("\r\n")));

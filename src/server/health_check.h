@@ -1,5 +1,5 @@
-// `--check-health`: asks the server that runs with the same config whether it lives, so that a container needs no other
-// program for it. Blocks, within a bound; no part of the server itself. Called by main.
+// `--check-health`: asks the server that runs with the same config whether it is alive, so that a container needs no
+// other program for it. Blocks for a bounded time; not part of the running server. Called by main.
 #pragma once
 
 #include <string>
@@ -9,12 +9,12 @@
 
 namespace wh {
 
-// GET /healthz on `port`; with `port 0` on `tls-port`, where the own certificate is shown and none is verified, as
-// nothing secret is said; with neither, and where HTTPS does not answer, INFO on `debug-port`, where a refusal counts
-// as life. Asked are the addresses of `bind` that this machine has, one after the other, five seconds in all. Another
-// node's answer does not count: one that is not called `node-id`, where that is configured; nor any while no process
-// uses `dir`, where that is a data directory that may be looked into. The value says what answered, the error why it is
-// not healthy.
+// Sends GET /healthz to `port`. With `port 0`, sends it to `tls-port`, showing this node's certificate and verifying
+// none, as nothing secret is sent; without either port, or when HTTPS does not answer, sends INFO to `debug-port`,
+// where a refusal counts as alive. Tries the addresses of `bind` that this machine has, one after the other, for five
+// seconds in all. Another node's answer does not count: one whose name is not `node-id`, if that is configured; and
+// none counts while no process uses `dir`, if that can be checked. The value says what answered, the error why the
+// server is not healthy.
 Result<std::string> check_health(const Options& options);
 
 }  // namespace wh

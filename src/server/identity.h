@@ -1,4 +1,4 @@
-// Random values from the system, and the name of the machine: what a node is given at its first start.
+// Random values from the system, and the machine's name: what a node gets at its first start.
 #pragma once
 
 #include <climits>

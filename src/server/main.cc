@@ -38,7 +38,7 @@ int complain(const std::string& message) {
   return 1;
 }
 
-// In the background from here on: nothing; else the exit status of the process that was started.
+// Returns nothing in the process in the background; else the exit status of the process that was started.
 wh::Result<std::optional<int>> go_into_background(wh::Daemon& daemon, wh::Options& options) {
   std::error_code error;
   const std::filesystem::path start = std::filesystem::current_path(error);
@@ -48,11 +48,11 @@ wh::Result<std::optional<int>> go_into_background(wh::Daemon& daemon, wh::Option
 }
 
 int run(wh::LoadedConfig config) {
-  // What it writes is its user's alone (HAZARDS C14).
+  // Files of this process are for its user alone (HAZARDS C14).
   umask(077);
   wh::keep_standard_descriptors();
   wh::Daemon daemon;
-  // A service manager follows the process that it started.
+  // A service manager follows the process it started, so that process must not exit.
   if (wh::Supervisor::expected(config.options.supervised)) config.options.daemonize = false;
   if (config.options.daemonize) {
     const auto detached = go_into_background(daemon, config.options);
@@ -71,7 +71,7 @@ int run(wh::LoadedConfig config) {
   wh::begin_giving_memory_back();
   const bool in_file = !config.options.logfile.empty();
   for (const std::string& notice : config.notices) wh::log_line(wh::LogLevel::warning, notice);
-  // Before the loop, which needs some itself.
+  // Before the loop, which itself needs descriptors.
   wh::net::Descriptors descriptors(wh::net::PeerTransport::kMaxInbound);
   const auto failed = [&](const std::string& error) {
     if (in_file) wh::log_line(wh::LogLevel::warning, error);

@@ -1,5 +1,5 @@
-// What the node is told of the options: all of them at its beginning, and again those that may change at run time. A
-// directive of the node's has its line here and no other in server/.
+// Translates the options for the node: all of them at its beginning, and again those that may change at run time. The
+// only place in server/ that names the node's directives.
 #pragma once
 
 #include <string>
@@ -18,10 +18,10 @@ struct NodeBeginnings {
   uint64_t seed = 0;
 };
 
-// The highest version of the cluster that a node of these takes part in.
+// The highest version of the cluster that a node with these options takes part in.
 ClusterVersion version_limit(const Options& options);
 
-// `options.node_id` is the name that the disk holds on to.
+// `options.node_id` is the name that the disk holds.
 node::NodeOptions node_options(const Options& options, const NodeBeginnings& beginnings);
 
 // Hands over what may change at run time (OptionPart::node).

@@ -21,8 +21,8 @@ std::string numeric(std::string_view item) {
 
 bool is_wildcard(const std::string& host) { return host == "0.0.0.0" || host == "::"; }
 
-// Of no use to other machines; a link-local one (RFC 4291 2.5.6, RFC 3927) not even with a name of an interface in it,
-// as theirs are called otherwise.
+// Whether other machines cannot use the address. A link-local one (RFC 4291 2.5.6, RFC 3927) does not help them even
+// with an interface's name in it, as their interfaces have other names.
 bool is_local_only(const std::string& host) {
   const std::optional<net::Address> address = net::Address::parse(host, 0);
   if (!address) return false;

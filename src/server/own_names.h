@@ -1,5 +1,5 @@
-// By what this node may stand in the `join` of another, or in its own: where its raft port listens, what it announces,
-// what it and its machine are called. Asks the system for its addresses, never a name server.
+// The names and addresses by which the `join` of another node, or its own, may mean this node: where its raft port
+// listens, what it announces, its own name and its machine's. Asks the system for its addresses, never a name server.
 #pragma once
 
 #include <string>

@@ -26,11 +26,11 @@ Millis wall_clock_ms() {
   return static_cast<Millis>(duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count());
 }
 
-// The raft port's, which more often than others takes turns with strangers.
+// Fewer for the raft port, in whose turns strangers mix with members more often.
 constexpr int kPeerAcceptsPerTurn = 16;
 constexpr int kAcceptsPerTurn = 32;
 constexpr Millis kShutdownMs = 4'000;
-// For so long kept connections may still bring a request, which is their last.
+// During this time a kept-alive connection may still bring one last request.
 constexpr Millis kIdleGraceMs = 1'000;
 constexpr Millis kLookEveryMs = 1'000;
 
@@ -83,12 +83,12 @@ Status Server::start() {
   tls_gate_.on_failure([this](net::HandshakeGate::Lane lane, const std::string& peer_address, std::string_view why) {
     handshake_failed(lane, peer_address, why);
   });
-  // The directory before the ports: who is started twice learns of the process that holds it. The node last: it may
-  // found a cluster, which a start that fails must not.
+  // The directory comes before the ports: a second start then learns which process holds it. The node comes last: it
+  // may found a cluster, which a failed start must not do.
   node::RecoveredNode recovered;
   if (Status opened = open_storage(recovered, named); !opened) return opened;
   options_.node_id = recovered.name;
-  // A member's certificate carries its name, which is the disk's where none is configured.
+  // A member's certificate carries its name: the disk's, where none is configured.
   if (!named)
     if (Status tls = certificates_.load(); !tls) return tls;
   if (Status ports = open_ports(); !ports) return ports;
@@ -106,7 +106,7 @@ Status Server::start() {
   loop_.on_deadline([this](Millis) { node_->tick(loop_.now()); });
   for (const int signal : {SIGTERM, SIGINT}) loop_.on_signal(signal, [this] { signalled(); });
   loop_.on_signal(SIGHUP, [this] { reload(); });
-  // Other servers open their log anew on the first of them; none may end this one.
+  // Other servers reopen their log on SIGUSR1; neither signal may end this one.
   for (const int signal : {SIGUSR1, SIGUSR2})
     loop_.on_signal(signal, [] {
       log_line(LogLevel::notice,
@@ -227,8 +227,8 @@ void Server::run() {
        storage_->directory().c_str());
   supervisor_.ready();
   loop_.run();
-  // The order of ending: nobody asks any more, then nobody answers. The storage is idle, or the process ends without
-  // it.
+  // The order of ending: first nobody asks any more, then nobody answers. The storage is freed only when idle; else the
+  // process exits without freeing it.
   http_listener_.reset();
   https_listener_.reset();
   debug_listener_.reset();
@@ -248,14 +248,14 @@ void Server::run() {
   node_.reset();
   storage_.reset();
   logf(LogLevel::notice, "stopped");
-  // A name server or a file system that does not answer would be waited for: nothing of theirs is needed.
+  // Exits, so as not to wait for a name server or a file system that hangs: their results are not needed.
   if (loop_.busy()) {
     pidfile_.remove();
     _exit(0);
   }
 }
 
-// Once a turn of the loop, just before it polls: everything that arrived is one batch.
+// Called once a turn of the loop, just before it polls: everything that arrived is one batch.
 void Server::turn() {
   now_ = loop_.now();
   node_->set_clock(wall_clock_ms(), now_);
@@ -282,7 +282,7 @@ void Server::turn_ended(const net::TurnTimes& times) {
                          .reads = node_->counters().reads,
                          .bytes_received = loop.bytes_received,
                          .bytes_sent = loop.bytes_sent};
-  // Members notice a silence of an election timeout; a quarter of it is time to say something.
+  // Members notice a silence of one election timeout; a turn of a quarter of that is worth a warning.
   turn_watch_.turn_ended(times, counted, options_.raft_election_timeout_ms * 1000 / 4, loop_.now());
 }
 
@@ -440,7 +440,7 @@ void Server::reload() {
 }
 
 void Server::reopen_log() {
-  // One at a time: what is renamed while a file system does not answer is looked at with the next signal.
+  // One at a time: a rename while the file system hangs takes effect at the next SIGHUP.
   if (log_.path().empty() || std::exchange(opening_log_, true)) return;
   auto opened = std::make_shared<std::optional<Result<LogOutput::File>>>();
   loop_.run_job([opened, path = log_.path()] { opened->emplace(LogOutput::open_file(path)); },

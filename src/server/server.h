@@ -1,5 +1,5 @@
-// The whole server, wired together: loop, storage, node, transport, listeners, the two client surfaces. Owns all of
-// them and the order in which they begin and end. main.cc makes one.
+// The whole server, wired together: loop, storage, node, transport, listeners, the two client surfaces. Owns them all
+// and begins and ends them in order. main.cc makes one.
 #pragma once
 
 #include <array>
@@ -46,16 +46,16 @@ class Server final : public net::PeerEvents {
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  // Opens the directory, then the ports. The error is for the operator; the process exits with status 1.
+  // Opens the directory, then the ports. The error is for the operator; main() then exits with status 1.
   Status start();
-  // Until SIGTERM or SIGINT.
+  // Runs until SIGTERM or SIGINT.
   void run();
 
  private:
   class LoopWorker;
 
   // Beginning.
-  // `named`: node-id is configured; else the disk's counts, and on an empty one the default.
+  // `named`: node-id is configured; else the disk's name counts, and on an empty disk the default.
   Status open_storage(node::RecoveredNode& recovered, bool named);
   Status open_ports();
   void make_node(node::RecoveredNode recovered);
@@ -66,19 +66,19 @@ class Server final : public net::PeerEvents {
   void sweep();
   void accept_http(std::unique_ptr<ByteStream> stream);
   void handshake_failed(net::HandshakeGate::Lane lane, const std::string& peer_address, std::string_view why);
-  // For one INFO or one scrape.
+  // Made for one INFO or one scrape.
   [[nodiscard]] Sources sources() const;
-  // Cuts clients that hold too much memory, when it is time to.
+  // Cuts off clients that hold too much memory, when it is time to.
   void relieve_buffers();
   Bytes metrics();
   std::string info(std::span<const std::string> sections);
   // CONFIG RESETSTAT.
   void reset_counters();
-  // CONFIG SET: changes the option, and has the part that its row names take it.
+  // CONFIG SET: changes the option, and applies it to the part that its row names.
   Status configure(const std::string& name, const std::string& value);
   // By part; an error leaves everything as it was.
   using Applier = Status (Server::*)();
-  using Appliers = std::array<std::pair<OptionPart, Applier>, kOptionParts - 2>;  // but `fixed` and `use`
+  using Appliers = std::array<std::pair<OptionPart, Applier>, kOptionParts - 2>;  // all parts except `fixed` and `use`
   static const Appliers kAppliers;
   Status apply_to_log();
   Status apply_to_descriptors();
@@ -124,7 +124,7 @@ class Server final : public net::PeerEvents {
   Millis now_ = 0;
   Millis started_at_ = 0;
   int64_t started_unix_s_ = 0;
-  Millis looked_at_ = 0;  // the disk
+  Millis looked_at_ = 0;  // when the disk was last looked at
   bool opening_log_ = false;
   bool shutting_down_ = false;
   Millis give_up_at_ = 0;

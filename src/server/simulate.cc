@@ -15,17 +15,17 @@
 namespace wh {
 namespace {
 
-constexpr double kProgressSeconds = 0.2;  // on a terminal; elsewhere fifty times that
+constexpr double kProgressSeconds = 0.2;  // on a terminal; elsewhere fifty times as long
 constexpr uint64_t kMaxShrinkRuns = 600;
 
 volatile std::sig_atomic_t interrupted = 0;
 
-// For the handler of SIGABRT: what repeats the run in which an assertion failed.
-std::string repeat_command;  // but for the seed
+// For the handler of SIGABRT: the command that repeats the run in which an assertion failed.
+std::string repeat_command;  // without the seed
 uint64_t running_seed = 0;
 
 void on_abort(int) {
-  // No string is made here: the assertion may have failed in the middle of an allocation.
+  // Makes no string: the assertion may have failed in the middle of an allocation.
   static constexpr char kWhat[] = "This run broke an assertion. Repeat it with: ";
   if (::write(STDERR_FILENO, kWhat, sizeof kWhat - 1) < 0) return;
   if (::write(STDERR_FILENO, repeat_command.data(), repeat_command.size()) < 0) return;
@@ -51,7 +51,7 @@ sim::Options chosen(uint64_t seed, const SimulateArguments& arguments) {
   sim::Options options = sim::draw_options(seed);
   if (arguments.nodes) options.nodes = *arguments.nodes;
   if (!arguments.faults.empty()) sim::choose_faults(options, arguments.faults);
-  // Who is never added only stands by.
+  // Spare nodes would only stand by, as churn never adds them.
   if (arguments.nodes && options.churn_every_ms == 0) options.spares = 0;
   return options;
 }
@@ -62,7 +62,7 @@ int trace_one(uint64_t seed, const SimulateArguments& arguments) {
     std::printf("           | %.*s\n", static_cast<int>(line.size()), line.data());
   });
   running_seed = seed;
-  // An assertion must not take the end of the trace with it.
+  // Line-buffered, so that a failed assertion does not lose the end of the trace.
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
   const sim::Options options = chosen(seed, arguments);
   std::printf("seed %" PRIu64 ": %s\n", seed, sim::describe(options).c_str());
@@ -117,7 +117,7 @@ int simulate(const SimulateArguments& arguments) {
     std::fprintf(stderr, "wormhole-server: '--faults': %s\n", wrong.c_str());
     return 1;
   }
-  // From low numbers, so that they can be typed again.
+  // The first seed is low, so that people can type it again.
   const uint64_t first = arguments.seed ? *arguments.seed : random_value<uint32_t>() % 1'000'000;
   repeat_command = command(arguments);
   std::signal(SIGABRT, on_abort);

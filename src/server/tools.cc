@@ -80,7 +80,7 @@ void print_danger(const storage::Survivor& survivor) {
       place(survivor.node().raft.log.last_index, survivor.last_log_term()).c_str());
 }
 
-// Asks on the terminal; `yes` must be typed in full.
+// Asks on the terminal; the operator must type `yes` in full.
 bool confirmed() {
   std::printf("\nType yes to make a new cluster of this node alone: ");
   std::fflush(stdout);

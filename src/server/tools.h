@@ -1,5 +1,5 @@
-// What the program does besides serving: looks at a backup, founds a cluster of one, makes a cluster of the last node
-// that is left. Each prints what it found and did, and returns the exit status. Called by main; blocking.
+// What the program does besides serving: verifies a backup, restores one as a new cluster of one node, makes a cluster
+// of the last node left. Each prints what it found and did, and returns the exit status. Called by main; blocking.
 #pragma once
 
 #include "config/command_line.h"
