@@ -42,7 +42,7 @@ void append_wrapped(std::string& out, size_t indent, std::string_view text) {
 struct ModeSpec {
   std::string_view name;
   CommandLine::Mode mode;
-  std::string_view value;  // what it takes; empty: nothing
+  std::string_view value;  // what its value is; empty: it takes none
 };
 constexpr ModeSpec kModes[] = {
     {"check-config", CommandLine::Mode::check_config, "config file"},
@@ -53,7 +53,7 @@ constexpr ModeSpec kModes[] = {
     {"simulate", CommandLine::Mode::simulate, ""},
 };
 
-// One whole number, for an argument of --simulate.
+// Reads one whole number, the value of an argument of --simulate.
 template <typename Number>
 Status take_number(const GivenDirective& given, Number& out) {
   const std::string value = given.values.size() == 1 ? given.values[0] : "";
@@ -63,7 +63,7 @@ Status take_number(const GivenDirective& given, Number& out) {
   return Nothing{};
 }
 
-// True when it belongs to --simulate.
+// True when the argument belongs to --simulate.
 Result<bool> take_simulate(const GivenDirective& given, SimulateArguments& simulate) {
   Status status = Nothing{};
   if (given.name == "seed") {
@@ -86,7 +86,7 @@ Result<bool> take_simulate(const GivenDirective& given, SimulateArguments& simul
   return true;
 }
 
-// True when the argument is no directive but says what to do.
+// True when the argument is no directive but chooses what to do or how.
 Result<bool> take_mode(GivenDirective& given, CommandLine& line) {
   if (given.name == "yes" || given.name == "dry-run") {
     if (!given.values.empty()) return Error{"'--" + given.name + "' takes no value"};
@@ -110,7 +110,7 @@ Result<bool> take_mode(GivenDirective& given, CommandLine& line) {
   return false;
 }
 
-// What may stand behind two dashes and is neither a directive nor a mode.
+// The arguments after two dashes that are neither directives nor modes.
 constexpr std::string_view kOtherArguments[] = {"help",  "version", "yes",    "dry-run", "seed",
                                                 "nodes", "seconds", "faults", "trace"};
 
@@ -119,7 +119,7 @@ void consider_arguments(Nearest& nearest) {
   for (const ModeSpec& spec : kModes) nearest.consider(spec.name);
 }
 
-// The argument that an unknown one is most likely meant to be; empty where a directive is nearer, or none is near.
+// The argument most likely meant by an unknown one; empty where a directive is nearer, or none is near.
 std::string_view meant_argument(std::string_view name) {
   Nearest nearest(name);
   for (const OptionSpec& spec : option_table()) nearest.consider(spec.name);

@@ -19,7 +19,7 @@ std::string ConfigError::to_string() const {
 std::string shown_line(std::string_view line) {
   constexpr size_t kShown = 200;
   line = trim_blanks(line);
-  // Not the first word alone: two directives that slipped onto one line hold a secret as well.
+  // Looks at every word, not only the first: two directives joined on one line may hide a secret in the middle.
   size_t end = 0;
   for (bool first = true; end < line.size(); first = false) {
     size_t begin = end;
@@ -32,7 +32,7 @@ std::string shown_line(std::string_view line) {
   }
   if (line.size() <= kShown) return printable(line);
   size_t cut = kShown;
-  while (cut > kShown - 4 && (static_cast<uint8_t>(line[cut]) & 0xc0U) == 0x80) --cut;  // not within a character
+  while (cut > kShown - 4 && (static_cast<uint8_t>(line[cut]) & 0xc0U) == 0x80) --cut;  // do not cut within a character
   return printable(line.substr(0, cut)) + "...";
 }
 

@@ -1,4 +1,4 @@
-// What stops a start: ConfigError, and how a line of a config may be shown without giving a secret away. Made by the
+// ConfigError, which makes a start fail, and how a line of a config is shown without revealing a secret. Made by the
 // config parser, the loader and the command line; printed by main.
 #pragma once
 
@@ -10,16 +10,16 @@ namespace wh {
 
 struct ConfigError {
   std::string source;    // a file's path, "standard input", "environment", "command line"
-  size_t line = 0;       // from 1; 0 when there are no lines
-  std::string text;      // shown_line(); empty when it is about the source as a whole
+  size_t line = 0;       // from 1; 0 when the source has no lines
+  std::string text;      // shown_line(); empty when the error is about the source as a whole
   std::string expected;  // what was expected there; never holds a secret
 
-  // As Redis prints it, over several lines, no newline at the end.
+  // As Redis prints it, on several lines, without a newline at the end.
   [[nodiscard]] std::string to_string() const;
 };
 
-// A line as errors may show it: cut when long, escaped, and nothing after the name of a secret (or what may be one).
-// A line of a file, `--name value` or `WORMHOLE_NAME=value`.
+// A line in the form that errors may show: cut when long, escaped, and without the text after the name of a secret (or
+// a likely misspelling of one). `line`: a line of a file, `--name value` or `WORMHOLE_NAME=value`.
 std::string shown_line(std::string_view line);
 
 }  // namespace wh

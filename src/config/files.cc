@@ -14,7 +14,7 @@
 namespace wh {
 namespace {
 
-// Whether there is something to read, or the end of it, before so long.
+// Whether there is data to read, or the end of the file, within this time.
 bool comes_within(int file, std::chrono::milliseconds patience) {
   using Clock = std::chrono::steady_clock;
   const Clock::time_point deadline = Clock::now() + patience;

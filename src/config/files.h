@@ -1,4 +1,4 @@
-// The config's only way to the file system: reads one file, lists what a pattern matches. Called through ConfigFiles.
+// The config's only way to the file system: reads a file, lists matches of a pattern. Called through ConfigFiles.
 #pragma once
 
 #include <chrono>
@@ -7,9 +7,9 @@
 
 namespace wh {
 
-// Reads files ("-": standard input) up to the size a config may have and one byte more, so that a larger one is noticed
-// and a device without end is not read for ever; a FIFO, such as a shell's <(command), is waited for as long as
-// `fifo_patience` at a time, and is an error then. Blocking: only before the loop runs.
+// Reads files ("-": standard input) up to the largest size of a config plus one byte, so that the parser notices a
+// larger one and a device without end is not read for ever. Waits up to `fifo_patience` at a time for data from a FIFO,
+// such as a shell's <(command); then it is an error. Blocking: only before the loop runs.
 ConfigFiles real_config_files(std::chrono::milliseconds fifo_patience = std::chrono::seconds(30));
 
 // This process's environment, as load_config takes it.

@@ -7,7 +7,7 @@ namespace {
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
-// One element of a pattern that stands for one character: how long it is, and whether `c` is one it stands for.
+// One element of a pattern that stands for one character: its length, and whether it matches the character.
 struct Element {
   size_t length;
   bool matches;
@@ -54,7 +54,7 @@ Element match_one(std::string_view pattern, char c) {
 bool glob_matches(std::string_view pattern, std::string_view text) {
   size_t p = 0;
   size_t t = 0;
-  // Only the last star needs to be tried again with more text: what earlier ones took can stay as it is.
+  // Only the last star needs another try with more text: the text that earlier stars took can stay.
   size_t star = std::string_view::npos;
   size_t star_text = 0;
   while (t < text.size()) {

@@ -16,13 +16,13 @@ namespace wh {
 namespace {
 
 constexpr size_t kMaxIncludeDepth = 8;
-constexpr size_t kMaxIncludedFiles = 256;  // in all: eight levels could otherwise multiply without end
+constexpr size_t kMaxIncludedFiles = 256;  // in all: eight levels alone would allow exponentially many
 constexpr std::string_view kEnvironmentPrefix = "WORMHOLE_";
-constexpr std::string_view kFileSuffix = "_FILE";  // of a variable that names the file of a secret
+constexpr std::string_view kFileSuffix = "_FILE";  // ends the name of a variable that names a secret's file
 
 std::string in_quotes(std::string_view text) { return "'" + printable(text) + "'"; }
 
-// The environment's name of a directive: WORMHOLE_RAFT_PORT.
+// The directive's variable in the environment: WORMHOLE_RAFT_PORT.
 std::string environment_name(std::string_view directive) {
   std::string out(kEnvironmentPrefix);
   for (const char c : directive) {
@@ -54,7 +54,7 @@ class Loader {
   }
 
  private:
-  // Where a directive stands; `text` as it may be shown.
+  // Where a directive was given; `text` in the form that errors may show.
   struct Place {
     std::string source;
     size_t line = 0;
@@ -65,7 +65,7 @@ class Loader {
     error_ = ConfigError{place.source, place.line, place.text, std::move(expected)};
   }
 
-  // `from` is the line that includes it; without a source, it is the config file itself.
+  // `from` is the line that includes the file; its source is empty for the config file itself.
   void apply_file(const std::string& path, const Place& from) {
     const bool included = !from.source.empty();
     const std::string name = path == "-" ? "standard input" : path;
@@ -108,7 +108,7 @@ class Loader {
       loaded_.set_somewhere.insert(spec.name);
       return;
     }
-    // Overriding another source is what sources are for; twice in one file is mostly a slip.
+    // Sources are meant to override each other; the same directive twice in one file is most often a mistake.
     if (place.line != 0 && found->second.source == place.source && found->second.line != place.line) {
       loaded_.notices.push_back(place.source + ":" + std::to_string(place.line) + ": '" + std::string(spec.name) +
                                 "' was already set on line " + std::to_string(found->second.line) +
@@ -120,7 +120,7 @@ class Loader {
   void include(const Place& place, const std::vector<std::string>& words, const std::string& folder) {
     if (words.size() != 1 || words[0].empty()) return fail(place, "'include' takes one path");
     if (words[0].find('\0') != std::string::npos) return fail(place, "'include' must not contain a NUL byte");
-    // operator/ takes an absolute path as it is.
+    // operator/ leaves an absolute path as it is.
     const std::string path = (std::filesystem::path(folder) / words[0]).string();
     if (path == "-") return fail(place, "'include' takes a file, not standard input");
     const bool is_pattern = path.find_first_of("*?[") != std::string::npos;
@@ -144,7 +144,7 @@ class Loader {
     for (const auto& [name, value] : environment) {
       const bool ours = name.starts_with(kEnvironmentPrefix);
       if (!ours && !is_seed_name(name)) continue;
-      // Kubernetes sets such names for a service that is called "wormhole" (or "http-server").
+      // Kubernetes sets such variables for a service named "wormhole" (or "http-server").
       if (value.starts_with("tcp://")) {
         note_ignored(name, "its value is an address of a service (tcp://...), as Kubernetes sets it");
       } else if (value.empty() && is_secret_file_name(name)) {
@@ -176,7 +176,7 @@ class Loader {
     }
   }
 
-  // What a container's platform puts into a file: one line, whose end is no part of the secret.
+  // Reads the file in which a container platform gives a secret: one line, whose line end is not part of the secret.
   void apply_secret_file(std::string_view name, const std::string& path,
                          const std::map<std::string_view, std::string_view>& usable) {
     const std::string_view direct = name.substr(0, name.size() - kFileSuffix.size());
@@ -192,7 +192,7 @@ class Loader {
     apply(place, secret_file_spec(name)->name, {std::string(secret)}, "");
   }
 
-  // The secret whose NAME_FILE this is; null when it is none's.
+  // The secret that the variable NAME_FILE gives a file for; null when NAME is no secret.
   static const OptionSpec* secret_file_spec(std::string_view name) {
     if (!name.ends_with(kFileSuffix)) return nullptr;
     name.remove_suffix(kFileSuffix.size());
@@ -203,8 +203,8 @@ class Loader {
   }
   static bool is_secret_file_name(std::string_view name) { return secret_file_spec(name) != nullptr; }
 
-  // The secret that a name of no directive is near to; empty when it is near none. A server that nobody needs a
-  // password for must not be the answer to a slip in the password's name.
+  // The secret nearest to a name that is no directive; empty when none is near. A misspelt name of the password must
+  // not start a server without a password.
   static std::string_view meant_secret(std::string_view name) {
     if (is_service_name(name)) return {};
     std::string wanted = to_lower(name.substr(kEnvironmentPrefix.size()));
@@ -217,8 +217,8 @@ class Loader {
     if (!hides_value(wanted)) return {};
     return wanted.find("secret") != std::string::npos ? "cluster-secret" : "requirepass";
   }
-  // What Kubernetes sets beside the address: WORMHOLE_SERVICE_PORT_PASS of a port that is called "pass",
-  // WORMHOLE_SECRETS_SERVICE_HOST and WORMHOLE_SECRETS_PORT_80_TCP_ADDR of a service "wormhole-secrets".
+  // Variables that Kubernetes sets beside the address: WORMHOLE_SERVICE_PORT_PASS for a port named "pass",
+  // WORMHOLE_SECRETS_SERVICE_HOST and WORMHOLE_SECRETS_PORT_80_TCP_ADDR for a service named "wormhole-secrets".
   static bool is_service_name(std::string_view name) {
     if (name.find("_SERVICE_HOST") != std::string_view::npos || name.find("_SERVICE_PORT") != std::string_view::npos)
       return true;
@@ -246,7 +246,7 @@ class Loader {
 
   void finish() {
     Options& options = loaded_.options;
-    // A debug port nobody asked for gives way, as it does when another process has taken it.
+    // The default debug port gives way to a directive with the same port, as it does to another process.
     const bool taken = options.debug_port == options.port || options.debug_port == options.tls_port ||
                        options.debug_port == options.raft_port;
     if (options.debug_port != 0 && taken && !loaded_.set_somewhere.contains("debug-port")) {

@@ -1,5 +1,5 @@
-// Puts the options together: defaults, then the config file with what it includes, then the environment, then the
-// command line; checks the result. Touches files only through ConfigFiles. Called by main at the start.
+// Combines the options: defaults, then the config file and its includes, then the environment, then the command line;
+// checks the result. Reads files only through ConfigFiles. Called by main at the start.
 #pragma once
 
 #include <functional>
@@ -16,11 +16,11 @@
 
 namespace wh {
 
-// How the loader reaches the file system; config_files.h has the real one.
+// How the loader reaches the file system; config/files.h has the real functions.
 struct ConfigFiles {
-  // The whole text of a file ("-": standard input). The error says why not, without the path.
+  // Reads the whole text of a file ("-": standard input). The error gives the reason, without the path.
   std::function<Result<std::string>(const std::string& path)> read;
-  // The files that match a pattern with `*`, `?` or `[`, sorted; none is no error.
+  // Lists the files that match a pattern with `*`, `?` or `[`, sorted; no match is not an error.
   std::function<std::vector<std::string>(const std::string& pattern)> expand;
 };
 
@@ -31,7 +31,7 @@ struct GivenDirective {
 };
 
 struct ConfigSources {
-  std::string config;  // a path, "-", or empty: no file
+  std::string config;  // a path, "-" for standard input, or empty: no file
   std::vector<std::pair<std::string, std::string>> environment;
   std::vector<GivenDirective> directives;
 };
@@ -39,11 +39,11 @@ struct ConfigSources {
 struct LoadedConfig {
   Options options;
   std::vector<std::string> notices;          // to be logged, in order
-  std::set<std::string_view> set_somewhere;  // the directives that any source set, if only to their default
+  std::set<std::string_view> set_somewhere;  // the directives that any source set, even to their default
 };
 
-// Relative `include` paths start at the folder of the file that includes them (at the current one for standard input,
-// environment and command line). Includes nest 8 deep at most and never in a circle.
+// Relative `include` paths start at the folder of the including file (at the current folder for standard input,
+// environment and command line). Includes nest at most 8 deep and never in a circle.
 std::variant<LoadedConfig, ConfigError> load_config(const ConfigSources& sources, const ConfigFiles& files);
 
 }  // namespace wh

@@ -43,7 +43,7 @@ void check_tls(const Options& options, std::vector<OptionProblem>& problems) {
           {{"tls-auth-clients"},
            "'tls-auth-clients' needs 'tls-ca-cert-file', the authority whose certificates are accepted"});
     }
-    // Taken for a lock on the door, it must not be silently without effect.
+    // The operator takes it for access control: without effect, it must not be accepted silently.
     if (options.tls_port == 0) {
       problems.push_back(
           {{"tls-auth-clients", "tls-port"},
@@ -53,7 +53,7 @@ void check_tls(const Options& options, std::vector<OptionProblem>& problems) {
 }
 
 void check_raft(const Options& options, std::vector<OptionProblem>& problems) {
-  // With less than two heartbeats in a timeout, one lost packet is an election.
+  // With fewer than two heartbeats per election timeout, one lost packet would start an election.
   if (options.raft_election_timeout_ms < 2 * options.raft_heartbeat_interval_ms) {
     problems.push_back(
         {{"raft-election-timeout", "raft-heartbeat-interval"},
@@ -61,7 +61,7 @@ void check_raft(const Options& options, std::vector<OptionProblem>& problems) {
              std::to_string(options.raft_election_timeout_ms) + " with heartbeats every " +
              std::to_string(options.raft_heartbeat_interval_ms) + " milliseconds"});
   }
-  // An entry is its body and a little more; one that can never be in flight could never be written.
+  // An entry is a body and a little more; one larger than the bytes allowed uncommitted could never be written.
   if (options.raft_max_uncommitted_bytes < 2 * options.http_max_body_bytes) {
     problems.push_back({{"raft-max-uncommitted", "http-max-body"},
                         "'raft-max-uncommitted' must be at least twice 'http-max-body' (" +
@@ -70,7 +70,7 @@ void check_raft(const Options& options, std::vector<OptionProblem>& problems) {
 }
 
 void check_limits(const Options& options, std::vector<OptionProblem>& problems) {
-  // Near the limit large requests wait: some of them, and many small ones, must fit all the same.
+  // Near the limit large requests wait: still, several of them and many small ones must fit.
   if (options.client_buffer_limit_bytes != 0 && options.client_buffer_limit_bytes < 8 * options.http_max_body_bytes) {
     problems.push_back({{"client-buffer-limit", "http-max-body"},
                         "'client-buffer-limit' must be 0 or at least eight times 'http-max-body' (" +
@@ -124,7 +124,7 @@ std::vector<std::string> option_notices(const Options& options) {
   if (options.daemonize && options.logfile.empty() && options.supervised != Supervised::systemd)
     notices.emplace_back(
         "daemonize is 'yes' and there is no 'logfile': once the server is in the background its log is lost");
-  // A listener proves first, so whoever reaches it gets something to try guesses on, as fast as he likes.
+  // The listener proves first, so anybody who can connect gets a proof against which to test guesses at any speed.
   if (!options.cluster_secret.empty() && options.cluster_secret.size() < kShortSecret)
     notices.emplace_back("cluster-secret is short: whoever reaches 'raft-port' can find it by trying; make it " +
                          std::to_string(kShortSecret) + " random characters or more");
@@ -157,7 +157,7 @@ std::vector<std::string> option_notices(const Options& options) {
 }
 
 std::string default_node_id(std::string_view hostname, uint16_t raft_port) {
-  constexpr size_t kMaxHostPart = 120;  // with ":65535" within what a node id may have
+  constexpr size_t kMaxHostPart = 120;  // with ":65535" within the longest node id
   std::string id;
   while (!hostname.empty()) {
     const size_t length = utf8_sequence(hostname);

@@ -1,5 +1,5 @@
-// What single values cannot tell: whether the options make sense together, and what an operator should be told about
-// them. Pure. Called when a config was loaded and by CONFIG SET.
+// Checks of the options together: whether they contradict each other, and what the operator should be told. Pure.
+// Called after a config was loaded and by CONFIG SET.
 #pragma once
 
 #include <string>
@@ -11,17 +11,17 @@
 namespace wh {
 
 struct OptionProblem {
-  std::vector<std::string_view> directives;  // those it is about, the one to blame first
+  std::vector<std::string_view> directives;  // the directives it is about, the first is the one to blame
   std::string message;
 };
 
-// Every contradiction among the options; none: the server may start with them.
+// Every contradiction among the options; empty: the server may start with them.
 std::vector<OptionProblem> check_options(const Options& options);
 
-// What is allowed but should be said in the log at the start: durability traded away, an open door.
+// Warnings for the log about allowed settings: durability traded away, an unprotected port.
 std::vector<std::string> option_notices(const Options& options);
 
-// The name of a node whose config has no `node-id`: "hostname:raft-port", always one that check_node_id accepts.
+// The name of a node whose config has no `node-id`: "hostname:raft-port". check_node_id always accepts it.
 std::string default_node_id(std::string_view hostname, uint16_t raft_port);
 
 }  // namespace wh

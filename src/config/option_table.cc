@@ -14,13 +14,13 @@
 namespace wh {
 namespace {
 
-constexpr size_t kMaxTextSize = 4095;  // PATH_MAX - 1; no other text is as long
+constexpr size_t kMaxTextSize = 4095;  // PATH_MAX - 1; no other text is this long
 constexpr uint64_t kKb = uint64_t{1} << 10;
 constexpr uint64_t kMb = uint64_t{1} << 20;
 constexpr uint64_t kGb = uint64_t{1} << 30;
 constexpr uint64_t kMaxPort = 65535;
 constexpr uint64_t kHourMs = 3'600'000;
-constexpr uint64_t kOff = UINT64_MAX;  // -1, as a field that is signed has it
+constexpr uint64_t kOff = UINT64_MAX;  // -1 once converted to a signed field
 
 template <auto Member>
 constexpr NumberField number() {
@@ -246,7 +246,7 @@ Status assign_text(Options& options, const OptionSpec& spec, const std::string& 
 
 Status assign_list(Options& options, const OptionSpec& spec, std::span<const std::string> words) {
   std::vector<std::string> values;
-  // A word may hold several values: `join "a:1 b:1"` means what it seems to mean.
+  // A word may hold several values, as in `join "a:1 b:1"`.
   for (const std::string& word : words) {
     for (std::string& value : split_blanks(word)) values.push_back(std::move(value));
   }
@@ -256,7 +256,7 @@ Status assign_list(Options& options, const OptionSpec& spec, std::span<const std
   for (size_t i = 0; i < values.size(); ++i) {
     const Status status = spec.check(values[i]);
     if (status) continue;
-    // Not the value itself: it may be a secret that got into the wrong place.
+    // Without the value: it may be a secret in the wrong place.
     std::string which;
     if (values.size() > 1)
       which = "; value " + std::to_string(i + 1) + " of " + std::to_string(values.size()) + " is not";
@@ -291,7 +291,7 @@ std::string shown_name(std::string_view name) {
   const std::string lower = to_lower(name.substr(0, end));
   for (const OptionSpec& spec : kTable)
     if (spec.type == OptionType::secret && lower.starts_with(spec.name)) end = spec.name.size();
-  // What is no name at all is shown, else nobody would find it; behind one that hides its value the value may stand.
+  // Shows a word that is no name at all, so that it can be found; hides what follows a name that hides its value.
   if (end == name.size() || end == 0 || !hides_value(name.substr(0, end))) end = name.size();
   const bool cut = end < name.size();
   return printable(name.substr(0, std::min(end, kShown))) + (cut ? std::string(kSecretMask) : "");

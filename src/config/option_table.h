@@ -1,6 +1,6 @@
-// The one table of directives. From it come: parsing, --help, CONFIG GET and CONFIG SET, and the test that compares
-// conf/wormhole.conf with it. A new directive is a field in options.h, a row here and a paragraph in the conf file.
-// Pure; called by the config loader, the command line and the debug port's CONFIG.
+// The one table of directives. Parsing, --help, CONFIG GET and CONFIG SET come from it, and so does the test that
+// compares conf/wormhole.conf with it. A new directive is a field in options.h, a row here and a paragraph in the conf
+// file. Pure; called by the config loader, the command line and the debug port's CONFIG.
 #pragma once
 
 #include <cstdint>
@@ -22,12 +22,12 @@ enum class OptionType {
   integer,  // `min` to `max`
   memory,   // bytes, with a unit; `min` to `max`
   text,     // one value, any bytes but NUL
-  secret,   // as text; never shown in logs and errors
+  secret,   // like text; never shown in logs and errors
   list,     // up to `max` values, each of which passes `check`
-  include,  // no option: reads another file; the config loader's business
+  include,  // not an option: the config loader reads another file
 };
 
-// How the table reaches a field that is a number in some sense: an integer of any width, a bool, an enum.
+// How the table accesses a field that holds a number: an integer of any width, a bool, an enum.
 struct NumberField {
   void (*set)(Options&, uint64_t);
   uint64_t (*get)(const Options&);
@@ -35,15 +35,15 @@ struct NumberField {
 using TextField = std::string Options::*;
 using ListField = std::vector<std::string> Options::*;
 
-// Which part of the program takes a change at run time (CONFIG SET). The server has a function for each; a part that
-// looks at the options at every use needs none.
+// Which part of the program applies a change at run time (CONFIG SET). The server has a function for each; a part that
+// reads the options at every use needs none.
 enum class OptionPart : uint8_t {
-  fixed,        // none: it cannot be changed
-  use,          // whoever uses it looks at it anew each time
+  fixed,        // none: the option cannot be changed
+  use,          // no part: each use reads the option again
   log,          // level and format
-  descriptors,  // how many are kept for clients; may find that there are too few
-  listeners,    // the sockets of clients
-  buffers,      // what clients may hold
+  descriptors,  // how many are reserved for clients; may find that there are too few
+  listeners,    // the sockets that clients connect to
+  buffers,      // the memory that clients may hold
   node,         // see server/node_options.h
   fronts,       // HTTP and the debug port
 };
@@ -58,60 +58,59 @@ struct OptionSpec {
   std::string_view choices;  // "yes|no|optional", in the order of the enum
   uint64_t min = 0;
   uint64_t max = 0;
-  Status (*check)(std::string_view) = nullptr;  // of a text that is not empty; of every element of a list
-  bool may_be_off = false;                      // a number: whether -1 is one too, beside `min` to `max`
-  bool may_be_empty = true;                     // a text: whether "" is a value
-  OptionPart applied_by = OptionPart::fixed;    // of a change at run time, by CONFIG SET
-  bool is_path = false;                         // a relative one starts at the directory the server is started in
-  std::string_view seed_environment;            // the name that the seeds' environments have for it
+  Status (*check)(std::string_view) = nullptr;  // for a text that is not empty; for each element of a list
+  bool may_be_off = false;                      // a number: whether -1 is allowed besides `min` to `max`
+  bool may_be_empty = true;                     // a text: whether "" is allowed
+  OptionPart applied_by = OptionPart::fixed;    // the part that applies a change by CONFIG SET
+  bool is_path = false;                         // a relative path starts at the directory the server is started in
+  std::string_view seed_environment;  // a second environment variable that sets it (conf/wormhole.conf); empty: none
 
   [[nodiscard]] constexpr bool changeable() const { return applied_by != OptionPart::fixed; }
 };
 
 std::span<const OptionSpec> option_table();
 
-// The directive of this name, in either case; null when there is none.
+// The directive with this name, in either case; null when there is none.
 const OptionSpec* find_option(std::string_view name);
 
-// The known name that `name` is most likely meant to be; empty when none is near.
+// The known name most likely meant by `name`; empty when none is near.
 std::string_view nearest_option(std::string_view name);
 
-// Whether what stands after `name` must not be shown: a secret, or what may be a mistyped name of one.
+// Whether the text after `name` must not be shown: `name` is a secret's, or may be a misspelling of one.
 bool hides_value(std::string_view name);
 
-// Whether a directive's name, or a mistyped one, may hold this character. Any other one ends the name: in
+// Whether a directive's name, or a misspelt one, may hold this character. Any other character ends the name: in
 // `requirepass:hunter2` a value follows.
 bool is_name_character(char c);
 
-// An unknown name as errors may show it: cut when long, escaped, and nothing of a value that stands in one word with
-// it.
+// An unknown name in the form that errors may show: cut when long, escaped, and without a value joined to it.
 std::string shown_name(std::string_view name);
 
-// Sets the option from the words of a directive. The error is a sentence that names the directive and never the value;
-// the options are unchanged then. Not for `include`.
+// Sets the option from the words of a directive. The error is a sentence that names the directive, never the value, and
+// leaves the options unchanged. Not for `include`.
 Status assign_option(Options& options, const OptionSpec& spec, std::span<const std::string> words);
 
-// A value in one string (CONFIG SET, the environment): the words of a list are split at blanks, else it is taken whole.
+// Splits a value given as one string (CONFIG SET, the environment): a list at blanks, any other type not at all.
 std::vector<std::string> option_words(const OptionSpec& spec, std::string_view value);
 
-// What stands for a secret wherever it would be shown; one that is empty is shown as empty.
+// Shown in place of every secret; an empty secret is shown as empty.
 inline constexpr std::string_view kSecretMask = "***";
 
-// The value as CONFIG GET shows it: numbers in their smallest unit, lists with spaces between, kSecretMask for a
+// The value as CONFIG GET shows it: numbers in their smallest unit, lists separated by spaces, kSecretMask for a
 // secret.
 std::string option_text(const Options& options, const OptionSpec& spec);
 
-// The default as the documentation writes it: sizes with units, `""` for an empty one. Empty for `include`.
+// The default as the documentation writes it: sizes with units, `""` for an empty text. Empty for `include`.
 std::string default_text(const OptionSpec& spec);
 
-// Puts `start` before every relative path, for a process that leaves the directory it was started in.
+// Prepends `start` to every relative path, for a process that leaves the directory it was started in.
 void make_paths_absolute(Options& options, const std::string& start);
 
 // CONFIG GET: names and values whose name matches the pattern (glob_pattern.h), in the order of the table.
 std::vector<std::pair<std::string, std::string>> get_options(const Options& options, std::string_view pattern);
 
-// CONFIG SET: refuses what is unknown, not changeable, malformed, or contradicts the other options. The options are
-// unchanged on an error.
+// CONFIG SET: refuses a name that is unknown or not changeable, and a value that is malformed or contradicts other
+// options. An error leaves the options unchanged.
 Status set_option(Options& options, std::string_view name, std::string_view value);
 
 }  // namespace wh

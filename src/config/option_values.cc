@@ -15,7 +15,7 @@ constexpr size_t kMaxInterfaceName = 15;  // IFNAMSIZ - 1
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 
-// The code point of a well-formed sequence (RFC 3629 3).
+// The code point of a well-formed UTF-8 sequence (RFC 3629 3).
 uint32_t decode(std::string_view sequence) {
   const auto first = static_cast<uint8_t>(sequence[0]);
   if (sequence.size() == 1) return first;
@@ -24,8 +24,8 @@ uint32_t decode(std::string_view sequence) {
   return point;
 }
 
-// Whether it shows as a glyph: no control, no white space, nothing invisible or that turns the writing's direction, as
-// such a name could not be told from another one in a log.
+// Whether the character shows as a glyph. Control characters, white space, invisible characters and those that change
+// the direction of writing do not: names with them could look the same in a log.
 bool is_visible(uint32_t point) {
   struct Range {
     uint32_t low;
@@ -41,7 +41,7 @@ bool is_visible(uint32_t point) {
   return true;
 }
 
-// 0.0.0.0 or ::, however it is written.
+// 0.0.0.0 or ::, in any notation.
 bool is_wildcard(std::string_view text) {
   in6_addr v6{};
   return text == "0.0.0.0" ||

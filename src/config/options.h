@@ -1,6 +1,6 @@
 // Options: every directive of the config file as a typed field, with its default (the contract's table, word for word).
-// Plain values: option_table.h reads and writes them by name, option_checks.h says which combinations make sense.
-// Everyone in server/ may hold one; other folders are given the fields they need.
+// Plain values: option_table.h reads and writes them by name, option_checks.h checks their combinations. The folders
+// that know config/ may hold them; others get the fields they need.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@
 
 namespace wh {
 
-// The values of each enum stand in the order of the choices in the option table.
+// The values of each enum are in the order of the choices in the option table.
 enum class TlsAuthClients { no, yes, optional };
 enum class Supervised { no, systemd, automatic };
 enum class AppendFsync { always, everysec, no };
@@ -21,8 +21,8 @@ enum class LogFormat { plain, logfmt };
 enum class GetWrites { loopback, yes, no };
 
 struct Options {
-  // Network. `bind` holds IP literals, `*` (every IPv4 address) or `::*` (every IPv6 address), each perhaps with a `-`
-  // before it: no error where that address is not available.
+  // Network. `bind` holds IP literals, `*` (every IPv4 address) or `::*` (every IPv6 address). A `-` before one means:
+  // no error where that address is not available.
   std::vector<std::string> bind = {"127.0.0.1", "-::1"};
   std::string bind_interface;  // empty: `bind` counts
   uint16_t port = 8080;        // 0: off
@@ -50,11 +50,11 @@ struct Options {
   bool daemonize = false;
   Supervised supervised = Supervised::no;
 
-  // Cluster. Ports of 0 mean: the port that is listened on.
+  // Cluster. A port of 0 means: announce the port that the node listens on.
   std::string node_id;            // empty: default_node_id()
-  std::vector<std::string> join;  // host:raft-port each; parse_host_port() takes them apart
-  uint64_t bootstrap_expect = 0;  // nodes that found a cluster; 0: those of `join`, with this one
-  uint64_t version_limit = 0;     // of the cluster, that this node says it can do; 0: all that this program can
+  std::vector<std::string> join;  // each host:raft-port; parse_host_port() splits them
+  uint64_t bootstrap_expect = 0;  // how many nodes found a cluster; 0: those of `join` and this one
+  uint64_t version_limit = 0;     // the highest cluster version this node offers; 0: all that this program supports
   std::string announce_address;   // empty: from `bind`
   uint16_t announce_port = 0;
   uint16_t announce_tls_port = 0;
@@ -78,12 +78,12 @@ struct Options {
   uint64_t maxclients = 10000;
   uint64_t max_waiting = 10000;
   uint64_t client_buffer_limit_bytes = uint64_t{256} << 20;  // 0: no limit
-  int64_t slowlog_slower_than_us = 10000;                    // 0: everything is slow; -1: nothing is
+  int64_t slowlog_slower_than_us = 10000;                    // 0: logs every command as slow; -1: logs none
   uint64_t slowlog_max_len = 128;
   uint64_t maxmemory_bytes = 0;                       // 0: no limit
   uint64_t min_free_disk_bytes = uint64_t{64} << 20;  // 0: no limit
 
-  // Security. With neither password nor names, see the contract's `protected-mode` and `allowed-hosts`.
+  // Security. Without a password or names, see the contract's `protected-mode` and `allowed-hosts`.
   std::string requirepass;
   std::string cluster_secret;
   bool protected_mode = true;

@@ -9,7 +9,7 @@
 namespace wh {
 namespace {
 
-// Reads one word, which begins at `in`, off its front.
+// Takes one word off the front of `in`, which begins with it.
 class WordReader {
  public:
   explicit WordReader(std::string_view& in) : in_(in) {}

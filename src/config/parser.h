@@ -1,5 +1,5 @@
-// The text of a config file, into lines of words (Redis's format). Opens no file and does not know what directives
-// mean. Called by the config loader.
+// Splits the text of a config file into lines of words (Redis's format). Opens no file and does not know what
+// directives mean. Called by the config loader.
 #pragma once
 
 #include <cstddef>
@@ -18,16 +18,16 @@ constexpr size_t kMaxConfigLineSize = 8192;
 
 struct ConfigLine {
   size_t number = 0;               // from 1
-  std::string text;                // as it stands there, without blanks around it
+  std::string text;                // as it stands in the file, without blanks around it
   std::vector<std::string> words;  // at least one
 };
 
-// The lines that say something. Lines end in LF or CRLF; a byte order mark at the start is skipped. Errors: NUL, a
-// carriage return elsewhere, a line or text that is too long, unbalanced quotes. `source` only goes into the error.
+// The lines that hold a directive. Lines end in LF or CRLF; a byte order mark at the start is skipped. Errors: NUL, a
+// carriage return elsewhere, a line or text that is too long, unbalanced quotes. `source` is used only in the error.
 std::variant<std::vector<ConfigLine>, ConfigError> parse_config(std::string_view source, std::string_view text);
 
-// Words between blanks. "..." with \n \r \t \b \a \xHH, `\` and any other character meaning that character; '...' with
-// \' only. After a closing quote a blank must follow.
+// Splits at blanks. In "...", \n \r \t \b \a \xHH have their usual meanings and `\` before another character means that
+// character; in '...' only \' is an escape. A blank must follow a closing quote.
 Result<std::vector<std::string>> split_words(std::string_view line);
 
 }  // namespace wh

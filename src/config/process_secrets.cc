@@ -10,7 +10,7 @@
 namespace wh {
 namespace {
 
-// Not its length either: what the mask leaves over becomes NUL bytes.
+// Hides the length too: the bytes that the mask does not cover become NUL.
 void overwrite(char* value) {
   const size_t size = std::strlen(value);
   std::memset(value, 0, size);
