@@ -12,7 +12,7 @@ namespace {
 
 constexpr size_t kKeptInput = 4096;
 
-// A body that is in memory, in pieces.
+// Gives a body that is in memory in pieces.
 class BytesSource final : public BodySource {
  public:
   BytesSource(Bytes body, size_t piece_bytes, BufferBudget* buffers)
@@ -142,8 +142,7 @@ void Connection::close_when_answered() {
   if (state_ != State::open || draining_) return;
   draining_ = true;
   if (live_) return end_stream(StreamEnd::ended);
-  // A connection that is idle here may have a request on its way: closed now, its client could not tell what became of
-  // it.
+  // An idle connection may have a request on its way: if it closed now, the client could not tell what became of that.
   if (!request_open_ && (waiting_ || source_ || !slots_.empty())) stop_reading_requests();
   pump();
 }
@@ -164,7 +163,7 @@ void Connection::pump() {
     write_answers();
     if (has_more()) stream_->request_turn();
   }
-  // Outside of its turn it takes up one: who sends one at a time never stands in line behind those who send many.
+  // Until its turn it may take up one more: a client that sends one request at a time never waits behind busy ones.
   taken_ = limits_.requests_at_once - 1;
   regulate_reading();
   count_held();
@@ -183,7 +182,7 @@ void Connection::count_held() {
 bool Connection::advance() {
   if (state_ != State::open) return false;
   write_answers();
-  // Nothing else is taken up meanwhile.
+  // Nothing else is taken up while a source is being sent.
   if (source_) {
     pull();
     if (source_ || state_ != State::open) return false;
@@ -206,10 +205,10 @@ bool Connection::advance() {
     }
     return false;
   }
-  // Between requests a full output stops the reading; once begun, a request is read to its end.
+  // Between requests a full output stops the reading; a request that has begun is read to its end.
   if (!parser_.started() && !has_room()) return false;
   if (continue_due_) {
-    // An interim answer would be taken for that of an earlier request still unanswered.
+    // The client would take an interim answer for that of an earlier request still unanswered.
     if (!slots_.empty()) return false;
     std::string interim;
     append_continue(interim);
@@ -261,7 +260,7 @@ bool Connection::take_headers() {
   }
   refused_ = true;
   parser_.discard_body();
-  // A client that waits for 100 may send its body all the same or not: only the end of the connection is unambiguous.
+  // A client that waits for 100 may or may not still send its body: only closing the connection is unambiguous.
   const bool ambiguous = request.has_body && (request.expects_continue || request.unknown_expectation);
   answer_here(std::move(*refusal));
   if (ambiguous || !request.keep_alive) stop_reading_requests();
@@ -334,7 +333,7 @@ void Connection::pull() {
     }
     if (output_pending() > limits_.output_soft_bytes) return;
     piece_due_ = true;
-    const std::shared_ptr<BodySource> held = source_;  // a piece that comes at once may end it
+    const std::shared_ptr<BodySource> held = source_;  // next() may give a piece at once, which may reset source_
     held->next([this](std::string piece) { take_piece(std::move(piece)); });
   }
 }
@@ -342,7 +341,7 @@ void Connection::pull() {
 void Connection::take_piece(std::string piece) {
   piece_due_ = false;
   if (state_ != State::open) return;
-  // The length was promised: only the end of the connection can say that it does not hold.
+  // The header promised a length: only closing the connection can tell the client that it does not hold.
   if (piece.empty() || piece.size() > source_left_) return abort();
   source_left_ -= piece.size();
   source_taken_ += piece.size();
@@ -350,7 +349,7 @@ void Connection::take_piece(std::string piece) {
   pump();
 }
 
-// Whatever came behind it is given up: the client learns by `Connection: close` that it is not answered.
+// Gives up every request behind it: `Connection: close` tells the client that they are not answered.
 void Connection::begin_stream(Slot& slot) {
   abandon(StreamEnd::cut);
   waiting_.reset();
@@ -384,7 +383,7 @@ void Connection::pull_stream() {
     if (next == Stream::Next::waits) live_has_more_ = false;
     if (next == Stream::Next::ended) return end_stream(StreamEnd::ended);
   }
-  // Who has closed its side has what there was, and gets no more.
+  // A client that has closed its side got what there was, and gets no more.
   if (input_ended_ || draining_) end_stream(input_ended_ ? StreamEnd::left : StreamEnd::ended);
 }
 
@@ -451,10 +450,10 @@ bool Connection::has_room() const {
 
 void Connection::regulate_reading() {
   if (state_ != State::open) return;
-  // Keeping the rest of one read is fine; another one on top is not. Reading goes on while an answer is awaited and
-  // nothing is left over, so that a client that leaves is noticed.
+  // Keeps the rest of one read, but reads no more on top of it. While an answer is awaited and no input is left over,
+  // reading goes on, so that it notices a client that leaves.
   if (input_read_ == input_.size()) {
-    // Ten thousand idle connections must not keep a read's worth of memory each.
+    // Ten thousand idle connections must not each keep the memory of one read.
     if (input_.capacity() > kKeptInput) std::string().swap(input_);
     input_.clear();
     input_read_ = 0;
@@ -479,7 +478,7 @@ void Connection::check_output(Millis now) {
   } else if (now - sent_since_ >= limits_.output_stall_ms) {
     return abort();
   }
-  // Nor may one that takes a few bytes now and then keep a source for ever.
+  // Nor may a client that takes a few bytes now and then keep a source for ever.
   if (source_ &&
       now - source_since_ >= limits_.source_deadline_ms + source_taken_ * 1000 / limits_.source_bytes_per_second)
     abort();
@@ -498,7 +497,7 @@ void Connection::check_deadlines() {
              now_ - idle_since_ >= limits_.idle_timeout_ms) {
     stop_reading_requests();
   }
-  // Behind what its client has not taken, it would be of no use.
+  // Useless while the client has not taken what was sent before.
   if (live_ && stream_->pending_bytes() == 0 && now_ - live_sent_at_ >= limits_.stream_keep_alive_ms)
     send_of_stream(live_->keep_alive());
   if (has_more() || source_) stream_->request_turn();

@@ -35,7 +35,7 @@ std::optional<EntityTags> parse_entity_tags(std::string_view value) {
     skip_blanks();
     return value.empty() ? std::optional(found) : std::nullopt;
   }
-  // RFC 9110 5.6.1.2: empty elements of a list are passed over.
+  // RFC 9110 5.6.1.2: empty elements of a list are skipped.
   for (bool expects_comma = false;; skip_blanks()) {
     if (value.empty()) break;
     if (value.front() == ',') {

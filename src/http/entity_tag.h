@@ -17,7 +17,7 @@ struct EntityTag {
 };
 
 struct EntityTags {
-  bool any = false;  // `*`, and no tags
+  bool any = false;  // `*`; then there are no tags
   std::vector<EntityTag> tags;
 };
 
@@ -27,8 +27,8 @@ struct EntityTags {
 // Nothing when the value is neither `*` nor a list of at least one tag. The tags point into `value`.
 [[nodiscard]] std::optional<EntityTags> parse_entity_tags(std::string_view value);
 
-// Whether a precondition names `current`, the strong tag of what is there; empty: nothing is there. If-Match compares
-// strongly, so that a weak tag matches nothing; If-None-Match weakly (RFC 9110 8.8.3.2).
+// Whether the precondition holds. `current`: the strong tag of the present value; empty: there is no value. If-Match
+// compares strongly, so that a weak tag matches nothing; If-None-Match compares weakly (RFC 9110 8.8.3.2).
 [[nodiscard]] bool if_match_holds(const EntityTags& wanted, std::string_view current);
 [[nodiscard]] bool if_none_match_holds(const EntityTags& unwanted, std::string_view current);
 

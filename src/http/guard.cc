@@ -81,7 +81,7 @@ bool HeaderGuard::take(unsigned char c) {
       }
       return (c > 0x20 && c < 0x7f) || refuse(400, "The request target holds a byte that must be percent-encoded");
     case State::version: {
-      // HTTP/d.d; a well-formed version other than 1.0 and 1.1 is another matter than a malformed line.
+      // HTTP/d.d; a well-formed version other than 1.0 and 1.1 does not make the line malformed.
       const size_t at = version_bytes_++;
       if (at < kVersionPrefix.size())
         return c == static_cast<unsigned char>(kVersionPrefix[at]) || refuse(400, kBadLine);

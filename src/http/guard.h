@@ -1,7 +1,7 @@
 // The guards that read a request's raw bytes before llhttp does. They know only framing: where the header section and a
-// chunked body end, and which bytes may stand in them (RFC 9112, read strictly). They keep no bytes and know no method,
-// field or limit's meaning; RequestParser calls them and gives llhttp nothing that they did not pass, so that a request
-// is taken only where two independent readers agree on its end (HAZARDS 8.2).
+// chunked body end, and which bytes they may hold (RFC 9112, read strictly). They store no bytes and do not know what
+// methods, fields or limits mean. RequestParser calls them and gives llhttp only bytes that they passed, so that a
+// request is accepted only where two independent readers agree on its end (HAZARDS 8.2).
 #pragma once
 
 #include <cstddef>
@@ -15,21 +15,21 @@ namespace wh::http {
 // Follows one header section, from the first byte of a request to its empty line. Refuses: LF without CR, CR without
 // LF, a request line that is not `method SP target SP HTTP/1.0|1.1`, bytes outside 0x21..0x7e in a target, a field line
 // that begins with SP or HT (obs-fold), an empty field name, bytes outside RFC 9110's tchar in a name (so SP before the
-// colon, and bytes above 127), control bytes other than HT in a value, and what is over its limits. One empty line
-// before the request line is passed over (RFC 9112 2.2).
+// colon, and bytes above 127), control bytes other than HT in a value, and input over its limits. Skips one empty line
+// before the request line (RFC 9112 2.2).
 class HeaderGuard {
  public:
   explicit HeaderGuard(const ConnectionLimits& limits) : limits_(limits) {}
 
-  // Reads on, up to the end of the section, a fault or the end of `bytes`, whichever comes first; returns how many
-  // bytes it took. Not called again after a fault.
+  // Reads up to the end of the section, a fault or the end of `bytes`, whichever comes first; returns the number of
+  // bytes read. Must not be called again after a fault.
   size_t accept(std::string_view bytes);
 
   [[nodiscard]] bool complete() const { return state_ == State::complete; }
   [[nodiscard]] const Refusal& refusal() const { return refusal_; }
-  // Whether a byte of a request line was seen; an empty line before it is none.
+  // Whether a byte of a request line was seen; an empty line before it does not count.
   [[nodiscard]] bool started() const { return state_ > State::leading_lf; }
-  // Begins anew with the next request.
+  // Starts over for the next request.
   void reset();
 
  private:
@@ -71,7 +71,7 @@ class ChunkGuard {
  public:
   explicit ChunkGuard(const ConnectionLimits& limits) : limits_(limits) {}
 
-  // As HeaderGuard::accept.
+  // Like HeaderGuard::accept.
   size_t accept(std::string_view bytes);
 
   [[nodiscard]] bool complete() const { return state_ == State::complete; }
@@ -93,7 +93,7 @@ class ChunkGuard {
   Refusal refusal_;
 };
 
-// RFC 9110 5.6.2: a byte that may stand in a token (a method, a field name).
+// RFC 9110 5.6.2: a byte that a token (a method, a field name) may hold.
 [[nodiscard]] bool is_token_byte(unsigned char c);
 
 }  // namespace wh::http

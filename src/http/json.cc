@@ -12,7 +12,7 @@ namespace wh::http {
 
 namespace {
 
-// Above this much the parser's buffers, several times the text's size, are given back after use.
+// Above this size the parser's buffers, several times the size of the text, are freed after use.
 constexpr size_t kKeptCapacity = 64 * 1024;
 
 Error parse_error(simdjson::error_code code) {
@@ -31,7 +31,7 @@ Error parse_error(simdjson::error_code code) {
   }
 }
 
-// The first name that stands twice, or nothing. Sorted rather than compared pairwise: a body may hold 100,000 names.
+// The first name that occurs twice, or nothing. Sorts instead of comparing pairs: a body may hold 100,000 names.
 std::optional<std::string_view> repeated_name(const StringPairs& pairs) {
   std::vector<std::string_view> names;
   names.reserve(pairs.size());
@@ -70,7 +70,7 @@ Result<StringPairs> parse_json_strings(std::string_view text, bool numbers_too) 
     if (parser.allocate(std::max<size_t>(text.size(), 4096), kJsonDepth) != simdjson::SUCCESS)
       return Error{"The JSON is too large"};
   }
-  // simdjson 3.0 refuses a byte order mark, 3.12 passes over it (RFC 8259 8.1 permits both).
+  // simdjson 3.0 refuses a byte order mark, 3.12 skips it (RFC 8259 8.1 permits both).
   if (text.starts_with("\xef\xbb\xbf")) return Error{"The body is not valid JSON"};
   simdjson::dom::element root;
   const simdjson::error_code code = parser.parse(text.data(), text.size()).get(root);
@@ -80,7 +80,7 @@ Result<StringPairs> parse_json_strings(std::string_view text, bool numbers_too) 
   return result;
 }
 
-// Stands for itself in a JSON string.
+// Whether the character needs no escape in a JSON string.
 static bool is_plain(char c) {
   const auto byte = static_cast<unsigned char>(c);
   return byte >= 0x20 && byte != '"' && byte != '\\' && byte != 0x7f;
@@ -92,7 +92,7 @@ std::optional<std::string> json_quote(std::string_view text) {
   std::string out;
   out.reserve(text.size() + 2);
   out += '"';
-  // What needs no escape goes in whole runs: a value may be a megabyte.
+  // Copies what needs no escape in whole runs: a value may be a megabyte.
   const char* const end = text.data() + text.size();
   for (const char* at = text.data(); at != end; ++at) {
     const char* const run = at;

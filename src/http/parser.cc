@@ -15,8 +15,8 @@ constexpr const char* kTooLarge = "The body is too large";
 constexpr const char* kBadTarget = "The request target must be a path";
 constexpr std::array<Method, 6> kMethods{Method::get, Method::head, Method::post,
                                          Method::put, Method::del,  Method::options};
-// Fields that two readers could take differently, were there two of them. Content-Length and Transfer-Encoding twice
-// are refused by llhttp as well.
+// Fields that must not occur twice, as two readers could choose differently. llhttp also refuses Content-Length and
+// Transfer-Encoding twice.
 constexpr std::array<std::string_view, 9> kSingleFields{
     "Host",   "Content-Type",   "Content-Length", "Transfer-Encoding", "Authorization",
     "Origin", "Sec-Fetch-Site", "Expect",         "If-Match"};
@@ -109,7 +109,7 @@ RequestParser::Event RequestParser::read_header(std::string_view& bytes) {
   if (!parse(section, kBadHeader)) return fail(refusal_);
   header_bytes_ = section.size();
   std::string().swap(section_);
-  // Either the message has no body and ended with the section, or llhttp waits for its first byte.
+  // Either the message has no body and ended with the section, or llhttp waits for the body's first byte.
   if (message_done_ == request_.has_body) return fail(400, kBadHeader);
   stage_ = Stage::body;
   return Event::headers;
@@ -132,7 +132,7 @@ RequestParser::Event RequestParser::read_body(std::string_view& bytes) {
   stage_ = Stage::header;
   guard_.reset();
   fresh_ = true;
-  header_bytes_ = 0;  // whoever takes the request counts it
+  header_bytes_ = 0;  // the caller that takes the request counts these bytes
   return Event::complete;
 }
 
@@ -191,7 +191,7 @@ int RequestParser::on_body(llhttp_t* parser, const char* at, size_t size) {
     return -1;
   }
   if (me.discard_) return 0;
-  // As much as will be needed, but never much more than has come.
+  // Reserves what will be needed, but never much more than has come.
   std::string& body = me.request_.body;
   const size_t needed = body.size() + size;
   if (needed > body.capacity())

@@ -1,9 +1,9 @@
-// Bytes to requests: the guards find where a request's parts end, llhttp parses each part, and both must agree. Owns
-// the request being read and nothing else; writes no answer, knows no route and no time. Connection calls it.
+// Turns bytes into requests: the guards find where a request's parts end, llhttp parses each part, and both must agree.
+// Owns the request being read and nothing else; writes no answer, knows no route and no time. Called by Connection.
 //
-// Limits and what they are answered with: see ConnectionLimits. Also refused: a method other than GET HEAD POST PUT
-// DELETE OPTIONS (501, RFC 9110 15.6.2; CONNECT 400), a version other than 1.0 and 1.1 (505), Transfer-Encoding other
-// than exactly `chunked` (501) or on HTTP/1.0 (400), none or two Hosts on HTTP/1.1 (400), a field twice that may stand
+// ConnectionLimits has the limits and their answers. Also refused: a method other than GET HEAD POST PUT DELETE OPTIONS
+// (501, RFC 9110 15.6.2; CONNECT 400), a version other than 1.0 and 1.1 (505), Transfer-Encoding other than exactly
+// `chunked` (501) or on HTTP/1.0 (400), none or two Hosts on HTTP/1.1 (400), a second field of a name that may occur
 // only once (400), any trailer (400). An Upgrade is ignored (RFC 9110 7.8).
 #pragma once
 
@@ -23,9 +23,9 @@ class RequestParser {
  public:
   enum class Event {
     more,      // everything was read; more is needed
-    headers,   // the header section is there: request() lacks only its body
+    headers,   // the header section is complete: request() lacks only its body
     complete,  // request() is whole; the next call begins the next one
-    failed,    // see refusal(); no byte is read any more
+    failed,    // see refusal(); no further byte is read
   };
 
   // `limits` must outlive the parser.
@@ -45,9 +45,9 @@ class RequestParser {
   [[nodiscard]] bool in_body() const { return stage_ == Stage::body; }
   // Decoded bytes of this body so far.
   [[nodiscard]] uint64_t body_received() const { return body_received_; }
-  // Memory that the request being read takes.
+  // Memory held by the request being read.
   [[nodiscard]] size_t held_bytes() const { return section_.capacity() + header_bytes_ + request_.body.capacity(); }
-  // The rest of this request, and all after it, is not read, and what it took is freed.
+  // Stops reading: drops the rest of this request and all after it, and frees the memory.
   void give_up() {
     stage_ = Stage::failed;
     request_ = {};
@@ -67,7 +67,7 @@ class RequestParser {
   bool parse(std::string_view bytes, const char* sentence);
   Event fail(int status, const char* sentence);
   Event fail(const Refusal& refusal) { return fail(refusal.status, refusal.sentence); }
-  // What llhttp does not judge; called once its callbacks gave all fields.
+  // Checks what llhttp does not; called once its callbacks gave all fields.
   Refusal judge_fields();
   Refusal judge_target();
 
@@ -90,7 +90,7 @@ class RequestParser {
   Refusal refusal_;
   std::string section_;      // the header section so far, when it came in parts
   size_t header_bytes_ = 0;  // of the section that became request_
-  std::string field_;        // the field name llhttp is giving
+  std::string field_;        // the field name that llhttp is giving
   bool fresh_ = true;        // the next byte is the first of a request
   bool chunked_ = false;
   bool message_done_ = false;  // llhttp says the request ended

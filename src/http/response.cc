@@ -19,7 +19,7 @@ constexpr std::array<std::string_view, 6> kOwnFields{"Content-Length",    "Conte
 void append_field(std::string& out, std::string_view name, std::string_view value) {
   out += name;
   out += ": ";
-  // A value may hold what a client sent (a name in a Location): no byte of it may end the line (HAZARDS H14).
+  // A value may hold bytes from a client (a name in a Location): none of them may end the line (HAZARDS H14).
   for (const char c : value) {
     const auto byte = static_cast<unsigned char>(c);
     out += (byte < 0x20 && byte != '\t') || byte == 0x7f ? ' ' : c;
@@ -73,7 +73,7 @@ void append_response(std::string& out, const Response& response, const ResponseF
   out += ' ';
   out += reason_phrase(response.status);
   out += "\r\n";
-  // RFC 9110 8.6 and 15.4.5: these two have no body, and a length would describe another answer's.
+  // RFC 9110 8.6 and 15.4.5: these two have no body, and a length would be that of another answer.
   const bool bodiless = response.status == 204 || response.status == 304;
   const uint64_t size = response.source ? response.source->size() : response.body.size();
   WH_ASSERT(!bodiless || size == 0, "204 and 304 have no body");
@@ -86,7 +86,7 @@ void append_response(std::string& out, const Response& response, const ResponseF
   if ((size > 0 || response.unknown_length || response.stream) && !response.content_type.empty())
     append_field(out, "Content-Type", response.content_type);
   append_field(out, "X-Content-Type-Options", "nosniff");
-  // RFC 9111 5.2.2.5. A cache may keep even a 404 by rules of its own, and a GET may be a write.
+  // RFC 9111 5.2.2.5. Without it a cache may keep even a 404 by its own rules, and a GET may be a write.
   append_field(out, "Cache-Control", "no-store");
   for (const Header& field : response.headers) {
     WH_ASSERT(!field.name.empty() && std::all_of(field.name.begin(), field.name.end(),

@@ -15,30 +15,30 @@
 
 namespace wh::http {
 
-// A body too large to hold: it comes in pieces, as the client takes them.
+// A body too large to hold in memory: it comes in pieces, as the client takes them.
 class BodySource {
  public:
-  // Destroying it ends the reading: no `ready` is called any more.
+  // Destroying it ends the reading: `ready` is not called any more.
   virtual ~BodySource() = default;
-  // All pieces together.
+  // The size of all pieces together.
   [[nodiscard]] virtual uint64_t size() const = 0;
-  // Asks for the next piece, when the one before has come. `ready` is called once, on the loop's thread, now or later;
-  // an empty piece says that the rest cannot be had, which ends the connection.
+  // Asks for the next piece, once the one before has come. Calls `ready` once, on the loop's thread, now or later; an
+  // empty piece means that the rest cannot be read, which ends the connection.
   virtual void next(std::function<void(std::string piece)> ready) = 0;
 };
 
 struct Response {
   int status = 200;          // 200 to 599
   std::string content_type;  // sent only with a body; empty: none
-  // Further fields. Names are tokens chosen by the program; in values control bytes become spaces. Content-Length,
-  // Content-Type, Connection, Transfer-Encoding, X-Content-Type-Options and Cache-Control are the writer's own and must
-  // not be here.
+  // Further fields. The program chooses their names, which are tokens; in values control bytes become spaces. The
+  // writer itself adds Content-Length, Content-Type, Connection, Transfer-Encoding, X-Content-Type-Options and
+  // Cache-Control, which must not be here.
   std::vector<Header> headers;
   Bytes body;
-  std::shared_ptr<BodySource> source;  // set: in place of `body`
-  // Set: in place of both. The last answer of its connection.
+  std::shared_ptr<BodySource> source;  // set: sent in place of `body`
+  // Set: sent in place of both, as the last answer of its connection.
   std::shared_ptr<Stream> stream;
-  // For an answer to HEAD only: that to GET has a body whose size is not known yet (RFC 9110 8.6), or a stream.
+  // Only for an answer to HEAD: GET would get a body whose size is not known yet (RFC 9110 8.6), or a stream.
   bool unknown_length = false;
 };
 
@@ -47,22 +47,22 @@ struct ResponseFraming {
   bool head = false;            // the request was HEAD: the same header section, no body
   bool close = false;           // the last answer of its connection
   bool keep_alive_1_0 = false;  // an HTTP/1.0 client asked to keep the connection, and it is kept
-  bool chunked = false;         // of a stream; else the end of the connection is its end (HTTP/1.0)
+  bool chunked = false;         // for a stream; without it the end of the connection ends the stream (HTTP/1.0)
 };
 
 // RFC 9110's phrase; "Unknown" for a status it does not define.
 [[nodiscard]] std::string_view reason_phrase(int status);
 
-// Appends the answer's bytes to `out`; of one with a source or a stream the header section.
+// Appends the answer's bytes to `out`; with a source or a stream only the header section.
 void append_response(std::string& out, const Response& response, const ResponseFraming& framing);
-// Appends a piece of a chunked body (RFC 9112 7.1), which is not empty; and its end.
+// Appends a piece of a chunked body (RFC 9112 7.1), which must not be empty; and the end of the body.
 void append_chunk(std::string& out, std::string_view piece);
 void append_last_chunk(std::string& out);
 // The interim answer that asks for a body.
 void append_continue(std::string& out);
 
-// {"error": "sentence"} as JSON, and a newline. The sentence is UTF-8 (WH_ASSERT): a client's bytes go into it by way
-// of printable().
+// {"error": "sentence"} as JSON, and a newline. The sentence must be UTF-8 (WH_ASSERT): pass a client's bytes through
+// printable().
 [[nodiscard]] Response error_response(int status, std::string_view sentence);
 
 }  // namespace wh::http

@@ -25,7 +25,7 @@ std::string allow_list(MethodMask methods) {
   return list;
 }
 
-// The methods a client may use where a table says `methods`.
+// The methods that a client may use on a route that lists `methods`.
 MethodMask served(MethodMask methods) {
   unsigned mask = methods | bit(Method::options);
   if ((methods & bit(Method::get)) != 0) mask |= bit(Method::head);
@@ -91,7 +91,7 @@ RouteMatch Router::find(Method method, std::string_view path) const {
     if (found == nullptr && (served(route.methods) & bit(method)) != 0) found = &route;
   }
   if (methods == 0 && trailing_slash) {
-    // `/keys/` is `/keys/{key}` with nothing for the name, rather than an unknown path.
+    // `/keys/` means `/keys/{key}` with an empty name, not an unknown path.
     segments.emplace_back();
     for (const Compiled& route : routes_)
       if (fits(route, segments)) return answered(error_response(400, "A name must not be empty"));

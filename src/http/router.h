@@ -1,5 +1,5 @@
-// A table of routes and the one way to look a request up in it. Has no routes of its own: the server's table gives
-// them. Knows methods and paths, nothing of queries, bodies or what a route does.
+// A table of routes, and the one way to look up a request in it. Has no routes itself: the server's table gives them.
+// Knows methods and paths, but not queries, bodies or what a route does.
 #pragma once
 
 #include <cstdint>
@@ -21,13 +21,13 @@ using MethodMask = uint8_t;
 }
 
 struct Route {
-  MethodMask methods;        // GET brings HEAD; OPTIONS is answered here and never stands in a table
-  std::string_view pattern;  // "/keys/{key}": names between braces are parameters; a trailing slash means nothing
-  int id;                    // what the server calls it; not negative
+  MethodMask methods;        // GET implies HEAD; OPTIONS is answered here and never in a table
+  std::string_view pattern;  // "/keys/{key}": names in braces are parameters; a trailing slash does not count
+  int id;                    // the server's number for the route; not negative
 };
 
-// What a path led to: either an answer that is ready (404, 405 with Allow, 400, OPTIONS' 204), or a route with its
-// parameters decoded, in the pattern's order, none of them empty.
+// What a path leads to: either a finished answer (404, 405 with Allow, 400, 204 for OPTIONS), or a route with its
+// decoded parameters in the pattern's order, none of them empty.
 struct RouteMatch {
   std::optional<Response> answer;
   int route = -1;
@@ -36,17 +36,17 @@ struct RouteMatch {
 
 class Router {
  public:
-  // The table is read once; of two patterns that fit, the first counts.
+  // Reads the table once; of two patterns that fit, the first counts.
   explicit Router(std::span<const Route> table);
 
-  // `path` is Request::path: still encoded, decoded once here (a '+' is one, %2F is data). A trailing slash is
-  // optional; an extra slash elsewhere is 404, an invalid escape or an empty name 400.
+  // `path` is Request::path: still encoded, decoded once here (a '+' stays a '+', %2F is data). A trailing slash is
+  // optional; an extra slash elsewhere gives 404, an invalid escape or an empty name 400.
   [[nodiscard]] RouteMatch find(Method method, std::string_view path) const;
 
  private:
   struct Compiled {
     MethodMask methods;
-    std::vector<std::string> segments;  // a parameter is an empty one
+    std::vector<std::string> segments;  // an empty one is a parameter
     int id;
   };
   // Whether a pattern fits; a parameter takes any segment.

@@ -1,5 +1,5 @@
-// A client's bytes as an error's sentence may show them: in quotes, none that could end a line or are not UTF-8, and no
-// more than a sentence bears.
+// A client's bytes as shown in the sentence of an error: quoted, escaped where they could end a line or are not UTF-8,
+// and cut after 120 bytes.
 #pragma once
 
 #include <cstddef>

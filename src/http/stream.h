@@ -1,6 +1,5 @@
-// A body without an end of its own, for as long as its client stays: how an http::Connection asks for it. Implemented
-// by those who have something to tell; each holds a position in what it tells, not bytes for its client, so a client
-// that takes nothing costs no more than its place.
+// A body that lasts as long as its client stays, and how an http::Connection reads it. An implementation holds a
+// position in its source, not bytes for its client, so a client that takes nothing costs no more than that position.
 #pragma once
 
 #include <cstddef>
@@ -12,26 +11,26 @@ namespace wh::http {
 class Stream {
  public:
   enum class Next : uint8_t {
-    more,   // there is more already
-    waits,  // nothing more for now: Connection::stream_has_more() says when there is
-    ended,  // that was the last, in good order
-    lost,   // what comes next is not there any more: the client was too slow, and is cut off
+    more,   // more is there already
+    waits,  // nothing for now: Connection::stream_has_more() tells when there is more
+    ended,  // that was the orderly end
+    lost,   // the next part is no longer there: the client was too slow, and is cut off
   };
 
-  // Destroyed when its connection needs no more of it.
+  // Destroyed when its connection no longer needs it.
   virtual ~Stream() = default;
-  // Appends what comes next to `out`, about `room` bytes at most and one item at least where there is one. Called only
-  // when the client has taken nearly all that came before.
+  // Appends the next part to `out`, at most about `room` bytes, but at least one item if there is one. Called only when
+  // the client has taken nearly all that came before.
   virtual Next next(size_t room, std::string& out) = 0;
-  // What is sent when there was nothing for a while, so that both ends notice when the other is gone.
+  // What is sent after a time without news, so that each end notices when the other is gone.
   [[nodiscard]] virtual std::string keep_alive() const = 0;
 };
 
-// What became of one.
+// How a stream ended.
 enum class StreamEnd : uint8_t {
   left,   // its client closed the connection, or its side of it
-  ended,  // in good order: Stream::Next::ended, or the server's shutdown
-  cut,    // by this side: too slow, or its place was needed
+  ended,  // in an orderly way: Stream::Next::ended, or the server's shutdown
+  cut,    // by this side: the client was too slow, or its place was needed
 };
 
 }  // namespace wh::http

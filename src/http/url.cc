@@ -98,7 +98,7 @@ Result<std::string> canonical_target(std::string_view path, std::string_view que
   if (!segments) return Error{segments.error()};
   std::string out;
   for (const std::string& segment : *segments) out += "/" + percent_encode(segment);
-  // Two slashes in front would be an authority (RFC 3986 4.2): another host.
+  // Two leading slashes would begin an authority (RFC 3986 4.2), that is, name another host.
   if (out.size() > 1 && out[1] == '/') return Error{"A path must not begin with two slashes"};
   const Result<Params> params = parse_form(query);
   if (!params) return Error{params.error()};

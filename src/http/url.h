@@ -1,5 +1,5 @@
-// Percent-encoding (RFC 3986), paths and forms. Everything is decoded exactly once, here (HAZARDS H17); what comes out
-// is bytes, which need not be UTF-8 and may hold '/' and NUL.
+// Percent-encoding (RFC 3986), paths and forms. Everything is decoded exactly once, here (HAZARDS H17); the result is
+// bytes, which need not be UTF-8 and may hold '/' and NUL.
 #pragma once
 
 #include <string>
@@ -11,13 +11,13 @@
 
 namespace wh::http {
 
-// At most so many parameters in a query or a form.
+// The most parameters in a query or a form.
 inline constexpr size_t kMaxParams = 256;
 
-// Decodes %XX; a '+' stays one. An error when a '%' is not followed by two hexadecimal digits.
+// Decodes %XX; a '+' stays a '+'. An error when two hexadecimal digits do not follow a '%'.
 [[nodiscard]] Result<std::string> percent_decode(std::string_view text);
 
-// Everything but RFC 3986's unreserved bytes (letters, digits, - . _ ~) becomes %XX, in capitals.
+// Encodes all but RFC 3986's unreserved bytes (letters, digits, - . _ ~) as %XX, in capitals.
 [[nodiscard]] std::string percent_encode(std::string_view bytes);
 
 // The segments of a raw path between its slashes, decoded; `/a/b/` gives "a", "b", "" and `/` gives "". A %2F is data
@@ -26,15 +26,15 @@ inline constexpr size_t kMaxParams = 256;
 
 using Params = std::vector<std::pair<std::string, std::string>>;
 
-// Reads a query or an application/x-www-form-urlencoded body: pairs in the order sent, '+' is a space, `a` is `a=`,
-// empty pairs (`a=1&&b=2`) are passed over. An error: an invalid escape, an empty name, a name given twice, too many.
+// Reads a query or an application/x-www-form-urlencoded body: pairs in the order sent, '+' is a space, `a` means `a=`,
+// empty pairs (`a=1&&b=2`) are skipped. Errors: an invalid escape, an empty name, a name given twice, too many pairs.
 [[nodiscard]] Result<Params> parse_form(std::string_view text);
 
 // The value of a parameter, or nullptr.
 [[nodiscard]] const std::string* find_param(const Params& params, std::string_view name);
 
-// The same target in canonical encoding, for a Location: decoded, checked, encoded again, so that nothing but
-// unreserved bytes, %XX, '/', '?', '&' and '=' is in it (HAZARDS H14). `query` may be empty; a trailing slash stays.
+// The same target in canonical encoding, for a Location: decoded, checked and encoded again, so that it holds nothing
+// but unreserved bytes, %XX, '/', '?', '&' and '=' (HAZARDS H14). `query` may be empty; a trailing slash stays.
 [[nodiscard]] Result<std::string> canonical_target(std::string_view path, std::string_view query);
 
 // Whether a Content-Type is this media type, whatever its parameters (RFC 9110 8.3.1).
