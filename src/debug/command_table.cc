@@ -10,7 +10,7 @@
 namespace wh::debug {
 namespace {
 
-// Redis shows no more of a client's words than this in an error.
+// Redis shows at most this much of a client's words in an error.
 constexpr size_t kShownBytes = 128;
 
 std::vector<Command> builtin_commands() {
@@ -152,7 +152,7 @@ std::string CommandTable::help_reply(const std::vector<std::string>& arguments) 
 std::string CommandTable::command_reply(const std::vector<std::string>& arguments) const {
   const std::string verb = arguments.size() > 1 ? lower_case(arguments[1]) : "";
   if (verb == "count" && arguments.size() == 2) return integer_reply(std::ssize(commands_));
-  // What redis-cli asks for first. An empty answer is a valid one: it then completes and hints nothing.
+  // redis-cli asks this first. An empty answer is valid: redis-cli then completes and hints nothing.
   if (verb == "docs") return array_header(0);
   std::string reply;
   if (verb == "list" && arguments.size() == 2) {

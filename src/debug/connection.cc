@@ -33,7 +33,7 @@ void Connection::on_data(std::string_view bytes) {
   if (state_ != State::open || no_more_requests_) return;
   last_activity_ = last_received_ = now_;
   parser_.feed(bytes);
-  // A read that there was room for (ClientTurns) may as well be worked on: kCommandsAtOnce bounds it, as in the line.
+  // The stream reads only when there is room (ClientTurns), so this may run now; kCommandsAtOnce bounds it.
   pump();
 }
 
@@ -90,7 +90,7 @@ void Connection::check_deadlines(Millis now) {
   const Millis idle = service_.settings.idle_timeout_ms;
   if (state_ == State::open && idle != 0 && requests_.empty() && pending == 0 && now - last_activity_ >= idle)
     return begin_close();
-  // on_drained follows the stream's water marks, which need not be ours; and memory may not be short any more.
+  // on_drained follows the stream's water marks, which may differ from ours; and memory may no longer be short.
   if (state_ == State::open && (!requests_.empty() || paused_)) stream_->request_turn();
 }
 
@@ -111,14 +111,14 @@ bool Connection::room() const {
   return requests_.size() < kMaxQueuedCommands && queued_bytes_ < kMaxQueuedBytes && output_bytes() <= kOutputSoftBytes;
 }
 
-// Does all that can be done now. Not reentrant: a reply inside on_command is picked up by the loop that is running.
+// Does all that can be done now. Not reentrant: the running loop picks up a reply made inside on_command.
 void Connection::pump() {
   if (pumping_) return;
   pumping_ = true;
   for (size_t run = 0; state_ == State::open;) {
     const bool flushed = flush();
     if (state_ != State::open) break;
-    // In this order: AUTH takes effect, and lifts the parser's limits, before what stands behind it is read.
+    // In this order: AUTH takes effect, and lifts the parser's limits, before the next request is read.
     const bool dispatched = dispatch_one();
     if (!dispatched && !parse_one() && !flushed) break;
     if (!dispatched || ++run < kCommandsAtOnce) continue;
@@ -263,7 +263,7 @@ void Connection::run_builtin(Request& request) {
   }
 }
 
-// As Redis with its one user, `default`: a failure takes nothing away that was granted before.
+// Like Redis with its one user, `default`: a failure does not take away what was granted before.
 std::string Connection::authenticate(const std::vector<std::string>& arguments) {
   if (arguments.size() > 3) return error_reply(ErrorWord::err, "syntax error");
   const std::string user = arguments.size() == 3 ? arguments[1] : "default";
@@ -302,7 +302,7 @@ void Connection::set_answer(Request& request, std::string answer) {
   answers_bytes_ += request.answer.size();
 }
 
-// No answer, also not to what is in flight: what speaks here is not the one these answers are for.
+// Sends no answers, not even to commands in flight: the client that speaks here is not the one they are for.
 void Connection::close_foreign(const std::string& why) {
   ++service_.counters.foreign;
   warn("it speaks another protocol: " + why);

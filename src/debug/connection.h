@@ -1,14 +1,14 @@
-// One client of the debug port: requests in, replies out, in order. Owns its stream, the requests that wait and the
-// replies that wait for their turn; runs the built-in commands and hands all others to the handler, who answers by
-// reply(), at once or later. Must not know what the commands mean, nor the loop. Called by its stream, the handler and
+// One client of the debug port: reads requests, writes replies, in order. Owns its stream, the waiting requests and the
+// replies that wait for their turn; runs the built-in commands and hands all others to the handler, which answers by
+// reply(), at once or later. Does not know what the commands mean, nor the loop. Called by its stream, the handler and
 // the owner, all on the loop's thread.
 //
 // Commands of a connection take effect in the order they were sent (command_table.h: Overlap). Everything is bounded:
 // beyond a limit the connection stops reading, so that the client's own send blocks (HAZARDS I6, H13).
 //
-// Life: the owner makes it around an open stream; CommandHandler::on_closed comes once, last. The owner destroys it
-// after that, or at any time before (which closes the stream without a callback), but never inside a callback of the
-// stream or of the handler.
+// Lifetime: the owner makes it around an open stream; CommandHandler::on_closed is called once, last. The owner
+// destroys it after that, or at any time before (which closes the stream without a callback), but never inside a
+// callback of the stream or of the handler.
 #pragma once
 
 #include <cstdint>
@@ -30,24 +30,24 @@
 
 namespace wh::debug {
 
-// Names one command for the time until its answer. Never used twice (HAZARDS E13).
+// Names one command until its answer. Never used twice (HAZARDS E13).
 struct CommandId {
   uint64_t connection = 0;
   uint64_t sequence = 0;
 };
 
-// Runs the commands that are not built in. The arity was checked; `arguments` include the command's name.
+// Runs the commands that are not built in. Their arity was checked; `arguments` include the command's name.
 class CommandHandler {
  public:
   virtual ~CommandHandler() = default;
-  // To be answered by exactly one Connection::reply(id.sequence), inside the call or later. Calls of one connection
-  // come in the order their commands are to take effect.
+  // The handler answers by exactly one Connection::reply(id.sequence), inside the call or later. Calls of one
+  // connection come in the order in which their commands are to take effect.
   virtual void on_command(CommandId id, const Command& command, std::vector<std::string>&& arguments) = 0;
-  // A command that the connection answers by itself is about to be. For whoever counts.
+  // The connection is about to answer a command itself. For counting.
   virtual void on_builtin(CommandId id, const Command& command, const std::vector<std::string>& arguments) = 0;
-  // Nobody needs a reply any more to the command whose work was named `call` (Connection::name_call).
+  // Nobody needs the reply any more to the command whose work was named `call` (Connection::name_call).
   virtual void on_abandoned(uint64_t /*call*/) {}
-  // The connection is gone, and with it the wish for its answers. What it had in flight may still take effect.
+  // The connection is gone and needs no answers. Commands that it had in flight may still take effect.
   virtual void on_closed(uint64_t connection) = 0;
 };
 
@@ -56,94 +56,94 @@ struct Settings {
   ParserLimits limits;
   Millis idle_timeout_ms = 0;  // Redis's `timeout`; 0: never
   bool password_required = false;
-  // Counts changes of the password: who gave an earlier one must give the new one.
+  // Counts changes of the password: a client that gave an earlier one must give the new one.
   uint64_t password_generation = 0;
-  // Whether the password is right, in constant time. Asked only while one is required; `user` is "default" when none
-  // was given.
+  // Checks the password in constant time. Called only while one is required; `user` is "default" when the client gave
+  // none.
   std::function<bool(std::string_view user, std::string_view password)> check_password;
 };
 
-// For INFO; of all connections since the start.
+// For INFO; sums over all connections since the start.
 struct Counters {
-  uint64_t commands = 0;  // answered or handed on
+  uint64_t commands = 0;  // dispatched: built-in or handed on
   uint64_t error_replies = 0;
   uint64_t connections = 0;
-  uint64_t turned_away = 0;      // of these, for being too many; the owner's count
+  uint64_t turned_away = 0;      // of these, refused as too many; counted by the owner
   uint64_t protocol_errors = 0;  // closed after "-ERR Protocol error"
   uint64_t foreign = 0;          // closed for speaking another protocol
   uint64_t failed_auth = 0;
   uint64_t slow_readers = 0;  // closed for not reading their answers
 };
 
-// What the connections share. The owner keeps it alive beyond all of them.
+// What the connections share. The owner keeps it alive longer than all of them.
 struct Service {
   const CommandTable& commands;
   CommandHandler& handler;
   Settings settings{};
   Counters counters{};
-  BufferBudget* buffers = nullptr;  // that the memory of all of them counts in
+  BufferBudget* buffers = nullptr;  // counts the memory of all of them
   LogLimiter log_limiter{1000};
   LogLimiter password_log_limiter{10'000};
 };
 
 inline constexpr size_t kMaxQueuedCommands = 1024;
-inline constexpr size_t kMaxQueuedBytes = 4 * 1024 * 1024;  // of their arguments; one request may go beyond
+inline constexpr size_t kMaxQueuedBytes = 4 * 1024 * 1024;  // of the queued arguments; one request may exceed it
 inline constexpr size_t kMaxWritesInFlight = 128;
 inline constexpr size_t kCommandsAtOnce = 32;           // then other connections have their turn
-inline constexpr size_t kOutputPieceBytes = 64 * 1024;  // of a longer answer so much at a time, as the client takes it
-inline constexpr size_t kOutputSoftBytes = 64 * 1024;   // above: no more requests are read or run
+inline constexpr size_t kOutputPieceBytes = 64 * 1024;  // a longer answer is sent in pieces, as the client takes them
+inline constexpr size_t kOutputSoftBytes = 64 * 1024;   // above it no more requests are read or run
 inline constexpr size_t kOutputHardBytes = 8 * 1024 * 1024;
 inline constexpr Millis kOutputStallMs = 60'000;
 inline constexpr Millis kStalledMs = 1'000;
 
 class Connection final : public StreamHandler {
  public:
-  // A `refusal` (protected mode: one sentence) is answered as -DENIED, and the connection closed.
+  // With a `refusal` (protected mode: one sentence) it answers -DENIED and closes the connection.
   Connection(uint64_t id, std::unique_ptr<ByteStream> stream, Service& service, Millis now,
              std::string_view refusal = {});
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  // The answer to a command, a whole RESP2 reply. Ignored when the connection is closing. To answer a command twice, or
-  // one that never was, is a bug.
+  // Gives the answer to a command, a whole RESP2 reply. Ignored when the connection is closing. Answering a command
+  // twice, or one that never was, is a bug.
   void reply(uint64_t sequence, std::string resp);
-  // Says how the handler calls its work on a command that waits for its reply, not 0: on_abandoned names it so.
+  // Names the handler's work on a command that waits for its reply; not 0. on_abandoned gives this name.
   void name_call(uint64_t sequence, uint64_t call);
-  // To be called before it is destroyed while it may have commands in progress.
+  // Must be called before the connection is destroyed while it may have commands in progress.
   void abandon() { forget_requests(); }
-  // Closes an idle connection and one whose client reads nothing. Called by the owner about four times a second; the
-  // connection knows the time from it alone.
+  // Closes an idle connection and one whose client reads nothing. The owner calls it about four times a second; the
+  // connection learns the time only from it.
   void check_deadlines(Millis now);
-  // As if it had given the password of now: it has just set it.
+  // Treats the client as if it had given the present password, which it has just set.
   void trust() {
     authenticated_ = true;
     generation_ = service_.settings.password_generation;
   }
-  // Gives up what it holds, as clients together hold too much: one whose answers are all taken is told so and closed,
-  // any other is cut off, one that is closing too.
+  // Gives up what the connection holds, as clients together hold too much: a client that has taken all answers is told
+  // so, and the connection closed; any other connection is cut off, also one that is closing.
   void cut();
-  // Reads no more; answers what it has read, then closes. For a shutdown in good order.
+  // Reads no more; answers what it has read, then closes. For an orderly shutdown.
   void close_when_answered();
 
   [[nodiscard]] uint64_t id() const { return id_; }
   [[nodiscard]] std::string peer_address() const { return stream_->peer_address(); }
-  // Since when it has been idle, as of the last check_deadlines, or has taken nothing of its replies, for kStalledMs at
-  // least; nothing while a command is in progress.
+  // Since when the connection has been idle, as of the last check_deadlines, or its client has taken nothing of its
+  // replies, for at least kStalledMs; nothing while a command is in progress.
   [[nodiscard]] std::optional<Millis> idle_since() const;
-  // A command that is arriving is nothing in progress.
+  // A command that is still arriving does not count as in progress.
   [[nodiscard]] std::optional<Millis> arriving_since() const { return std::nullopt; }
-  // For what it says of the peer.
+  // For what it knows of the peer.
   [[nodiscard]] const ByteStream& stream() const { return *stream_; }
-  // Closing or closed: no further command will be handed on.
+  // Closing or closed: no further command is handed on.
   [[nodiscard]] bool closing() const { return state_ != State::open; }
-  // Memory held for this client, in and out, and since when the client has neither sent nor taken anything, though it
-  // was its turn to.
+  // Memory held for this client, in and out; and since when the client has neither sent nor taken anything though it
+  // was its turn.
   [[nodiscard]] size_t held_bytes() const { return share_.bytes() + stream_->held_bytes(); }
   [[nodiscard]] Millis still_since() const {
     if (stream_->pending_bytes() != 0) return last_progress_;
     return requests_.empty() ? last_received_ : now_;
   }
-  // Whether more waits behind the command in progress, or it has not taken its last answer: others go first.
+  // Whether more waits behind the command in progress, or the client has not taken its last answer: others go first.
   [[nodiscard]] bool asks_much() const { return requests_.size() > 1 || stream_->pending_bytes() != 0; }
 
   void on_data(std::string_view bytes) override;
@@ -157,7 +157,7 @@ class Connection final : public StreamHandler {
   struct Request {
     enum class Stage { waiting, in_flight, answered };
     uint64_t sequence = 0;
-    const Command* command = nullptr;  // nullptr: the answer was known when it was read
+    const Command* command = nullptr;  // nullptr: the answer was known when the request was read
     std::vector<std::string> arguments;
     size_t cost = 0;  // bytes of memory that the arguments take
     Stage stage = Stage::waiting;
@@ -195,18 +195,18 @@ class Connection final : public StreamHandler {
   Parser parser_;
   Refusals refusals_;
   State state_ = State::open;
-  bool authenticated_ = false;  // it gave the password of `generation_`
+  bool authenticated_ = false;  // the client gave the password of `generation_`
   uint64_t generation_ = 0;
   bool no_more_requests_ = false;  // after QUIT, a protocol error or close_when_answered(): close once all is answered
   bool peer_ended_ = false;
   bool paused_ = false;
   bool pumping_ = false;
   std::deque<Request> requests_;  // in order of sequence, without gaps
-  size_t undispatched_ = 0;       // at the back of requests_
+  size_t undispatched_ = 0;       // how many at the back of requests_ are not dispatched
   size_t writes_in_flight_ = 0;
   bool alone_in_flight_ = false;
-  size_t front_sent_ = 0;     // bytes of the first answer that were written
-  size_t queued_bytes_ = 0;   // cost of what is not answered
+  size_t front_sent_ = 0;     // bytes of the first answer already written
+  size_t queued_bytes_ = 0;   // cost of the unanswered requests
   size_t answers_bytes_ = 0;  // answers that wait for an earlier one
   uint64_t next_sequence_ = 1;
   Millis now_;

@@ -15,7 +15,7 @@ bool same_word(std::string_view word, std::string_view upper_case) {
                     [](char a, char b) { return upper(a) == b; });
 }
 
-// The IANA registry of HTTP methods, and those in use outside of it (UPnP, caches, RTSP). None is a command here.
+// The IANA registry of HTTP methods, and others in use (UPnP, caches, RTSP). None is a command here.
 constexpr std::array<std::string_view, 57> kMethods = {"ACL",
                                                        "ANNOUNCE",
                                                        "BASELINE-CONTROL",
@@ -86,7 +86,7 @@ std::string_view foreign_first_byte(char byte) {
 std::string_view foreign_first_word(std::string_view word) {
   if (word.empty()) return {};
   if (word.back() == ':') return "a line begins like an HTTP header";
-  // What is behind it would count as its sender's, though it is passed on for somebody else.
+  // Commands after it would count as the proxy's, though it forwards them for somebody else.
   if (same_word(word, "PROXY")) return "a line begins like the PROXY protocol";
   for (const std::string_view method : kMethods)
     if (same_word(word, method)) return "a line begins with an HTTP method";

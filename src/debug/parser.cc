@@ -16,7 +16,7 @@ constexpr size_t kKeptCapacity = 64 * 1024;
 
 bool is_blank(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
-// As string2ll: one spelling a number, so no plus sign and no leading zeros.
+// Like string2ll: each number has one spelling, so no plus sign and no leading zeros.
 std::optional<int64_t> parse_length(std::string_view text) {
   const std::string_view digits = !text.empty() && text.front() == '-' ? text.substr(1) : text;
   if (digits.empty() || (digits.front() == '0' && text.size() > 1)) return std::nullopt;
@@ -26,8 +26,8 @@ std::optional<int64_t> parse_length(std::string_view text) {
   return value;
 }
 
-// Reads the inside of quotes from `at`, just after the opening one, to just after the closing one. False when it never
-// closes, or when a word goes on behind it.
+// Reads the inside of quotes from `at`, just after the opening quote, to just after the closing one. False when there
+// is no closing quote, or when the word goes on after it.
 bool read_quoted(std::string_view line, size_t& at, char quote, std::string& word) {
   for (; at < line.size(); ++at) {
     const char c = line[at];
@@ -131,7 +131,7 @@ Parser::Step Parser::read_start() {
   return std::nullopt;
 }
 
-// Looks at the first word as soon as something ends it: the guard must not wait for the end of a line that never comes.
+// Looks at the first word as soon as it ends: the guard must not wait for the end of a line that never comes.
 Parser::Step Parser::read_first_word(std::string_view line) {
   for (; !word_done_ && word_searched_ < std::min(line.size(), limits_.inline_bytes); ++word_searched_) {
     const char c = line[word_searched_];
@@ -146,7 +146,7 @@ Parser::Step Parser::read_first_word(std::string_view line) {
   return std::nullopt;
 }
 
-// The order of the checks is that in which a byte-by-byte arrival meets them, so that no split changes the outcome.
+// The checks are in the order in which bytes that arrive one by one meet them, so that no split changes the outcome.
 Parser::Step Parser::read_line(bool trusted) {
   const std::string_view bytes = rest();
   const size_t newline = bytes.find('\n', searched_);
@@ -154,7 +154,7 @@ Parser::Step Parser::read_line(bool trusted) {
   if (Step step = read_first_word(complete ? bytes.substr(0, newline + 1) : bytes)) return step;
   std::string_view line = bytes.substr(0, newline);
   const std::string_view allowed = line.substr(0, limits_.inline_bytes);
-  // Telnet's CR NUL, or a binary protocol. Redis would drop the rest of the line in silence.
+  // Telnet's CR NUL, or a binary protocol. Redis would silently drop the rest of the line.
   if (searched_ < allowed.size() && allowed.find('\0', searched_) != std::string_view::npos)
     return finish(Outcome::error, "NUL byte in an inline request");
   if (line.size() > limits_.inline_bytes) return finish(Outcome::error, "too big inline request");
@@ -179,7 +179,7 @@ Parser::Step Parser::read_line(bool trusted) {
   return Outcome::request;
 }
 
-// Reads a line of one type byte and a length; `value` stays empty when it is no integer.
+// Reads a line of one type byte and a length; `value` stays empty when the length is no integer.
 Parser::Step Parser::read_header(std::string_view what, std::optional<int64_t>& value) {
   const std::string_view head = rest().substr(0, kLongestHeader);
   const size_t newline = head.find('\n');

@@ -1,7 +1,7 @@
-// Bytes to requests: inline lines, split as Redis's sdssplitargs does, and RESP2 arrays of bulk strings. Incremental:
-// bytes may be cut anywhere, the outcome is the same. Owns the bytes not parsed yet and the request being read; knows
-// no command and writes nothing. Called by the connection, one request at a time, so that a request can depend on what
-// the one before it did (AUTH lifts the limits of the next).
+// Turns bytes into requests: inline lines, split as Redis's sdssplitargs does, and RESP2 arrays of bulk strings.
+// Incremental: the outcome does not depend on where the bytes are cut. Owns the bytes not parsed yet and the request
+// being read; knows no command and writes nothing. Called by the connection, one request at a time, so that a request
+// can depend on the effect of the one before (AUTH lifts the limits of the next).
 #pragma once
 
 #include <cstddef>
@@ -13,7 +13,7 @@
 
 namespace wh::debug {
 
-// In bytes and counts; Redis's figures where Redis has one (HAZARDS I2).
+// In bytes and counts; Redis's values where Redis has them (HAZARDS I2).
 struct ParserLimits {
   size_t inline_bytes = 64 * 1024;      // an inline line, without its LF
   size_t bulk_bytes = 1024 * 1024;      // one argument
@@ -26,23 +26,23 @@ struct ParserLimits {
 class Parser {
  public:
   enum class Outcome {
-    need_more,  // nothing complete is left
-    request,    // take_arguments() has it; never empty
-    error,      // not the protocol: reason() is Redis's text. Final: it is returned again for whatever follows
-    foreign,    // another protocol (debug/foreign.h): reason() says why. Final as well
+    need_more,  // no complete request is left
+    request,    // take_arguments() gives it; never empty
+    error,      // not the protocol: reason() is Redis's text. Final: every later call returns it too
+    foreign,    // another protocol (debug/foreign.h): reason() says why. Final too
   };
 
-  // `limits` are read at every step; they must outlive the parser.
+  // `limits` are read at every step and must outlive the parser.
   explicit Parser(const ParserLimits& limits) : limits_(limits) {}
 
   // Adds bytes; parses nothing.
   void feed(std::string_view bytes);
   // Reads up to the end of the next request. `trusted`: the client needs no password, or gave it.
   Outcome next(bool trusted);
-  // The request that next() just told of.
+  // The request that next() has just found.
   [[nodiscard]] std::vector<std::string> take_arguments();
   [[nodiscard]] const std::string& reason() const { return reason_; }
-  // Nothing more will be asked of it: gives its memory back.
+  // Frees the memory: the parser is not asked again.
   void forget() {
     std::string().swap(buffer_);
     position_ = 0;
@@ -52,12 +52,12 @@ class Parser {
   }
   // Bytes fed and not parsed yet.
   [[nodiscard]] size_t unread_bytes() const { return buffer_.size() - position_; }
-  // Memory that these take, with the request being read.
+  // Memory held by these bytes and by the request being read.
   [[nodiscard]] size_t held_bytes() const { return buffer_.capacity() + request_size_; }
 
  private:
   enum class State { start, line, count, bulk_length, bulk_body, finished };
-  using Step = std::optional<Outcome>;  // empty: go on with the next state
+  using Step = std::optional<Outcome>;  // empty: continue with the next state
 
   [[nodiscard]] std::string_view rest() const { return std::string_view(buffer_).substr(position_); }
   Step read_start();
@@ -71,12 +71,12 @@ class Parser {
 
   const ParserLimits& limits_;
   std::string buffer_;
-  size_t position_ = 0;  // where in buffer_ what is not parsed yet begins
+  size_t position_ = 0;  // where the bytes not parsed yet begin in buffer_
   State state_ = State::start;
   Outcome final_ = Outcome::need_more;
   std::string reason_;
   std::vector<std::string> arguments_;
-  // Of a line, relative to its begin: how far it was searched, so that a drip of bytes costs no square.
+  // Offsets in the line: how far it was searched, so that bytes that come one by one do not cost quadratic time.
   size_t searched_ = 0;
   size_t word_searched_ = 0;
   size_t word_begin_ = 0;
@@ -87,9 +87,8 @@ class Parser {
   size_t request_size_ = 0;
 };
 
-// Splits a line as sdssplitargs does: blanks part words; "..." with \n \r \t \b \a \xHH and \c for any other c; '...'
-// with
-// \' only; a closing quote ends its word. Empty when quotes do not match. Stops after `most` + 1 words.
+// Splits a line as sdssplitargs does: blanks separate words; "..." with \n \r \t \b \a \xHH and \c for any other c;
+// '...' with \' only; a closing quote ends its word. Empty when quotes do not match. Stops after `most` + 1 words.
 std::optional<std::vector<std::string>> split_line(std::string_view line, size_t most);
 
 }  // namespace wh::debug

@@ -1,12 +1,12 @@
-// Commands of Redis's that this port does not have and that change what the commands behind them mean: a client that
-// sends several at once must not have the later ones run as if the first had not been there. Follows one connection's
-// commands in their order; runs none. Called by the connection, once for each command.
+// Redis commands that this port lacks and that change the meaning of the commands after them: when a client sends
+// several at once, the later ones must not run as if the first had not been there. Follows one connection's commands in
+// order; runs none. Called by the connection, once for each command.
 //
 //   MULTI                  refused, and so is everything up to EXEC (-EXECABORT) or DISCARD; nothing of it is run
 //   SELECT of 1 and more   refused, and so is everything up to SELECT 0: there is one keyspace
 //   CLIENT REPLY OFF|SKIP  refused, and the connection ends: its client would take answers for those of other commands
 //
-// QUIT and RESET are run at any time, and RESET ends a refusal.
+// QUIT and RESET run at any time, and RESET ends a refusal.
 #pragma once
 
 #include <optional>
@@ -20,9 +20,9 @@ class Refusals {
  public:
   struct Refusal {
     std::string answer;    // a whole RESP2 reply
-    bool is_last = false;  // nothing behind it is to be read
+    bool is_last = false;  // nothing after it is to be read
   };
-  // `arguments` are the command's, its name included. Nothing: it is to be run as ever.
+  // `arguments` are the command's, including its name. Nothing: the command runs as usual.
   std::optional<Refusal> judge(const std::vector<std::string>& arguments);
 
  private:

@@ -1,6 +1,6 @@
 // RESP2, the answering half: builds replies as byte strings. Stateless; called by the connection, the command table and
-// the server's commands. A bulk carries its bytes exactly; a simple string and an error are one line of text, so what
-// could end the line or drive a terminal is escaped in them (HAZARDS I5).
+// the server's commands. A bulk string carries its bytes exactly; a simple string and an error are one line of text, in
+// which bytes that could end the line or control a terminal are escaped (HAZARDS I5).
 #pragma once
 
 #include <cstddef>
@@ -10,7 +10,7 @@
 
 namespace wh::debug {
 
-// The words an error may begin with; each tells the client what to do (CONTRACT "The debug port").
+// The words that begin an error; each tells the client what to do (CONTRACT "The debug port").
 enum class ErrorWord { err, noauth, denied, oom, notapplied, unknown, wrongpass, execabort };
 
 std::string simple_reply(std::string_view text);
@@ -20,7 +20,7 @@ std::string integer_reply(int64_t value);
 std::string bulk_reply(std::string_view bytes);
 std::string null_reply();        // the null bulk: an absent value
 std::string null_array_reply();  // the null array: an absent list
-// The header of an array; its elements, each a whole reply, are appended by the caller.
+// The header of an array; the caller appends its elements, each a whole reply.
 std::string array_header(size_t elements);
 
 }  // namespace wh::debug
