@@ -8,7 +8,7 @@
 namespace wh {
 namespace {
 
-// Goes through the keys and queues that an operation touches, up to the first that the principal may not.
+// Visits the keys and queues that an operation touches, up to the first that the principal may not touch.
 class Touched {
  public:
   explicit Touched(const Principal& principal) : principal_(principal) {}
@@ -41,7 +41,7 @@ class Touched {
   void operator()(const Write& write) { std::visit(*this, write); }
   void operator()(const Read& read) { std::visit(*this, read); }
 
-  // What the principal may not touch, a phrase; empty: nothing.
+  // What the principal may not touch, as a phrase; empty: it may touch everything.
   [[nodiscard]] const std::string& forbidden() const { return forbidden_; }
 
  private:

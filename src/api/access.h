@@ -1,5 +1,5 @@
-// The one place that says whether a principal may have an operation carried out: after a protocol decoded it, before
-// anything is submitted. Judges values; keeps nothing. Called by Calls.
+// The one place that decides whether a principal may carry out an operation: after a protocol decoded it, before
+// anything is submitted. Keeps no state. Called by Calls.
 #pragma once
 
 #include <optional>
@@ -10,7 +10,7 @@
 
 namespace wh {
 
-// `forbidden`, saying what he may not do and to which key or queue; nothing: he may.
+// `forbidden`, saying what the principal may not do and to which key or queue; nothing: it may.
 [[nodiscard]] std::optional<Refusal> check_access(const Principal& principal, const Operation& operation);
 
 }  // namespace wh

@@ -16,21 +16,21 @@ void BufferRelief::relieve(std::vector<BufferHolder> holders, Millis now) {
   const auto is_still = [now](const BufferHolder& holder) { return holder.still_since + kStillMs <= now; };
   const uint64_t before = buffers_.used();
   const uint64_t enough = buffers_.limit() - buffers_.limit() / 4;
-  uint64_t small_bytes = 0;  // of small ones that are still
+  uint64_t small_bytes = 0;  // held by small ones that do not move
   for (const BufferHolder& holder : holders)
     if (holder.bytes <= BufferBudget::kSmallBytes && is_still(holder)) small_bytes += holder.bytes;
   uint64_t cut = 0;
   for (const BufferHolder& holder : holders) {
     if (buffers_.used() <= enough) break;
     const bool small = holder.bytes <= BufferBudget::kSmallBytes;
-    // The rest holds too little for its end to help, but for a crowd's.
+    // The rest holds too little for cutting one to help, unless it is a crowd.
     if (small && (!buffers_.tight() || small_bytes <= buffers_.limit() / 8)) break;
     if (!is_still(holder)) continue;
     if (small) small_bytes -= holder.bytes;
     holder.cut(holder.connection);
     ++cut;
   }
-  // The limit holds, whoever must go for it: first those of an address whose connections hold more than its share.
+  // The limit must hold, whoever is cut: first those of an address whose connections hold more than its share.
   std::stable_partition(holders.begin(), holders.end(),
                         [&](const BufferHolder& holder) { return held[holder.group] > buffers_.limit() / kShares; });
   for (const BufferHolder& holder : holders) {

@@ -107,7 +107,7 @@ void Calls::take_completed() {
   }
 }
 
-// Of four, one is of those who ask much, so that they too go on.
+// One in four goes to clients that ask much, so that they too get on.
 void Calls::hand_out_next(uint64_t handed_out) {
   std::deque<node::Completion>& from = kept_[kept_[0].empty() || (handed_out % 4 == 3 && !kept_[1].empty()) ? 1 : 0];
   node::Completion completion = std::move(from.front());
@@ -146,7 +146,7 @@ bool Calls::cancel_wait(node::Token token) {
   return true;
 }
 
-// The state is looked at now, so what a read sees is as of now, whatever was applied since it was completed.
+// Looks at the state now, so a read also sees what was applied since it was completed.
 OrRefusal<Answer> Calls::answer_to(Begun& begun, node::Completion& completion) {
   if (completion.outcome != node::Outcome::applied) return refusal_of(completion);
   switch (begun.kind) {

@@ -1,6 +1,6 @@
-// The way from an operation to the node and from the node's completion back to the protocol that asked. A call in
-// progress is a token; the protocol keeps what it needs to word the answer. Knows no protocol. What a principal may do
-// and what bounds an operation has is asked here, and here alone a write becomes the bytes of a command.
+// The way from an operation to the node, and from the node's completion back to the protocol that asked. A call in
+// progress is a token; the protocol keeps what it needs to word the answer. Knows no protocol. Checks what a principal
+// may do and the bounds of an operation; only here does a write become the bytes of a command.
 #pragma once
 
 #include <array>
@@ -43,35 +43,35 @@ enum class CallKind : uint8_t {
   read,    // a look at the state, linearizable
   stale,   // a look at the state as this node has it
   admin,   // members and leadership
-  stream,  // told again and again while it goes on; the first time at once
+  stream,  // completed again and again while it lasts, the first time at once
 };
-inline constexpr size_t kCallKinds = 4;     // that are counted: a stream has no duration
+inline constexpr size_t kCallKinds = 4;     // without streams, which have no duration
 inline constexpr size_t kMaxOutcomes = 16;  // of node::Outcome, with room for more
 
-// What became of the calls of one kind, and how long they took from their start to their completion.
+// The outcomes of the calls of one kind, and how long they took from their start to their completion.
 struct CallCounters {
   Histogram took_us;
   std::array<uint64_t, kMaxOutcomes> outcomes{};
 };
 
-// How an operation is to be carried out.
+// How to carry out an operation.
 struct CallOptions {
   node::ReadTerms read{};                              // of a read
-  std::optional<Millis> max_staleness = std::nullopt;  // of a stale read: it is refused where the state is older
-  bool may_forward = true;                             // of a write: false asks for `elsewhere` in place of forwarding
+  std::optional<Millis> max_staleness = std::nullopt;  // of a stale read: refuse it where the state is older
+  bool may_forward = true;                             // of a write: false asks for `elsewhere` instead of forwarding
   std::optional<Idempotency> idempotency{};            // of a write
 };
 
-// A call in progress, or the answer of an operation that needs none.
+// A call in progress, or the answer to an operation that needs none.
 using Started = std::variant<node::Token, Answer>;
 
-// Told of each of its calls exactly once, of a stream until it is refused, on the loop's thread, from Calls::deliver.
+// Told exactly once of each call (of a stream until it is refused), on the loop's thread, from Calls::deliver.
 class CallOwner {
  public:
   virtual ~CallOwner() = default;
-  // Whether whoever asked has more in waiting, or has not taken what it was given: in a crowd the others go first.
+  // Whether the client has more waiting, or has not taken what it was given: in a crowd the others go first.
   [[nodiscard]] virtual bool asks_much(node::Token /*token*/) const { return false; }
-  // What the answer points at is there until this returns.
+  // What the answer points at stays valid until this returns.
   virtual void on_answer(node::Token token, OrRefusal<Answer> answer) = 0;
 };
 
@@ -82,19 +82,19 @@ class Calls {
   Calls(const Calls&) = delete;
   Calls& operator=(const Calls&) = delete;
 
-  // Checks the operation and submits it. On a refusal nothing was submitted, and nothing is told later. The owner must
-  // outlive the call; it is not told inside.
+  // Checks the operation and submits it. After a refusal nothing was submitted, and nothing is told later. The owner
+  // must outlive the call; start() itself does not tell it anything.
   OrRefusal<Started> start(CallOwner& owner, const Principal& principal, Operation operation,
                            const CallOptions& options);
 
-  // Whoever asked is gone. A read, a wait or a stream ends, and its owner hears no more of it: true. A write or a
-  // change of members goes on, and is told of as ever: false.
+  // The client is gone. A read, a wait or a stream ends, and its owner hears no more of it: true. A write or a change
+  // of members goes on, and its owner is told as usual: false.
   bool cancel(node::Token token);
-  // The same of what waits for something to happen, and of nothing else.
+  // The same, but only for a call that waits for something to happen.
   bool cancel_wait(node::Token token);
 
-  // Hands out what the node completed: at least one, and more as long as `has_room`, a function without arguments, says
-  // so; the rest is kept for the next turn. True when there was anything.
+  // Hands out completions of the node: at least one, and more while `has_room`, a function without arguments, is true;
+  // keeps the rest for the next turn. True when there was any.
   template <typename HasRoom>
   bool deliver(const HasRoom& has_room) {
     take_completed();
@@ -102,9 +102,9 @@ class Calls {
     for (; !quiet() && (handed_out == 0 || has_room()); ++handed_out) hand_out_next(handed_out);
     return handed_out > 0;
   }
-  // Nothing that was completed waits to be handed out.
+  // No completion waits to be handed out.
   [[nodiscard]] bool quiet() const { return kept_[0].empty() && kept_[1].empty(); }
-  // Something completed at once and waits for deliver().
+  // A call completed at once and waits for deliver().
   [[nodiscard]] bool ready() const { return !stale_.empty(); }
 
   [[nodiscard]] const ApiContext& context() const { return context_; }
@@ -112,7 +112,7 @@ class Calls {
   void reset_counters() { counters_ = {}; }
 
  private:
-  // What a call in progress is about. Of a write only its kind: its bytes are the node's.
+  // What a call in progress is about. Of a write only its kind: the node has its bytes.
   struct Begun {
     CallOwner* owner;
     CallKind kind;
@@ -139,7 +139,7 @@ class Calls {
   std::unordered_map<node::Token, Begun> begun_;
   std::array<CallCounters, kCallKinds> counters_;
   std::vector<node::Completion> stale_;
-  std::deque<node::Completion> kept_[2];  // not handed out yet; the second of those who ask much
+  std::deque<node::Completion> kept_[2];  // not handed out yet; the second: of clients that ask much
 };
 
 }  // namespace wh

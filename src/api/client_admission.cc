@@ -46,7 +46,7 @@ bool ClientAdmission::end_chosen(bool for_greedy, Millis now) {
   return false;
 }
 
-// Looks at all connections, which for ten thousand of them is not done for each one that comes.
+// Looks at all connections; with ten thousand of them it does not do that for every new one.
 bool ClientAdmission::look(Millis& last, Millis now) {
   if (last != 0 && now < last + open() / kLooksPerMs) return false;
   last = now;

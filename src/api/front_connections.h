@@ -1,5 +1,5 @@
-// A front's open connections, by number: what HTTP and the debug port do alike with them. Owns them. `Connection` is
-// http::Connection or debug::Connection.
+// A front's open connections, by number: what HTTP and the debug port do with them in the same way. Owns them.
+// `Connection` is http::Connection or debug::Connection.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,7 @@ namespace wh {
 template <typename Connection>
 class FrontConnections {
  public:
-  // Makes one of a number that was never used before, and of what else it is made of.
+  // Makes a connection from `parts`, with a number that was never used before.
   template <typename... Parts>
   uint64_t open(Parts&&... parts) {
     const uint64_t id = next_++;
@@ -31,7 +31,7 @@ class FrontConnections {
     return found == open_.end() ? nullptr : found->second.get();
   }
   [[nodiscard]] size_t size() const { return open_.size(); }
-  // For each that is open now; what `use` does may end some.
+  // Calls `use` for each connection that is open now; `use` may end some.
   template <typename Use>
   void each(Use use) {
     std::vector<Connection*> all;
@@ -39,17 +39,17 @@ class FrontConnections {
     for (Connection* connection : all) use(*connection);
   }
 
-  // Destroys it at once, if it is there; never from inside a callback of it.
+  // Destroys the connection at once, if it is there; never call it from inside one of its callbacks.
   void end(uint64_t id) {
     if (const auto found = open_.find(id); found != open_.end()) end(found);
   }
-  // It has closed, and says so from inside itself: destroyed by reap(), which is called once a turn.
+  // The connection has closed, and says so from inside itself: reap(), which is called once a turn, destroys it.
   void closed(uint64_t id) {
     if (auto node = open_.extract(id); !node.empty()) ended_.push_back(std::move(node.mapped()));
   }
   void reap() { ended_.clear(); }
 
-  // ClientFront's part. `may_go` says of one, by its number, whether it may give way at all.
+  // For ClientFront. `may_go` tells for a number whether that connection may give way at all.
   template <typename MayGo>
   void list(std::vector<uint64_t>& groups, std::vector<IdleClient>& idle, MayGo may_go) const {
     for (const auto& [id, connection] : open_) {
@@ -72,7 +72,7 @@ class FrontConnections {
     return true;
   }
 
-  // Adds those that hold memory: also those that are closing, as their last answers may never be taken.
+  // Adds the connections that hold memory: closing ones too, as their last answers may never be taken.
   void add_holders(std::vector<BufferHolder>& holders) const {
     for (const auto& [id, connection] : open_)
       if (connection->held_bytes() != 0)

@@ -18,19 +18,19 @@ struct MemberView {
   bool voter = false;
   std::string status;  // "alive", "failed"; empty: not known here (only the leader knows)
   std::optional<uint64_t> match_index;
-  std::optional<ClusterVersion> version;  // the highest that it can do, as it said to this node
+  std::optional<ClusterVersion> version;  // the highest that it supports, as it told this node
 };
 
 std::vector<MemberView> member_views(const node::Node& node);
 
-// An address as whoever reached this node at `local_address` can use it: a wildcard's host, and a member on this
-// machine that is known by loopback, are at that address too.
+// The address as a client can use it that reached this node at `local_address`: that address replaces the host of a
+// wildcard, and of a member on this machine that is known by loopback.
 std::string as_seen_from(const std::string& local_address, const std::string& address);
 
 // "leader", "follower", "candidate" or "learner".
 const char* role_name(const node::Node& node);
 
-// How a node fares, in one line: `leader of 3 members, term 7`, `waiting: ...`.
+// How a node is doing, in one line: `leader of 3 members, term 7`, `waiting: ...`.
 std::string status_line(const node::Node& node);
 
 }  // namespace wh

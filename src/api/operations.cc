@@ -26,7 +26,7 @@ std::optional<Refusal> bad_queue(std::string_view queue) {
   return std::nullopt;
 }
 
-// For the state machine: views, no bytes.
+// The body for the state machine: views, no copies.
 machine::Body body_of(const Write& write) {
   return std::visit([](const auto& one) { return machine::Body(one); }, write);
 }
@@ -71,7 +71,7 @@ std::optional<Refusal> check_read(const Read& read) {
   return std::nullopt;
 }
 
-// The place of T among the kinds of Write.
+// The position of T among the kinds of Write.
 template <typename T, size_t I = 0>
 constexpr size_t place() {
   if constexpr (std::is_same_v<std::variant_alternative_t<I, Write>, T>)

@@ -1,6 +1,6 @@
-// The operations of the product, each typed once: its arguments, what a principal needs for it (Verb), the keys and
-// queues that it touches, its answer, and its errors in words. The protocols (http/, debug/) decode a request into one
-// of these and word its answer; they know no more of the node. Values and pure functions; calls.h carries them out.
+// The operations of the product, each typed once: its arguments, the right it needs (Verb), the keys and queues it
+// touches, its answer, and its errors in words. The protocols (http/, debug/) decode a request into one of these and
+// word its answer; they know no more of the node. Values and pure functions; calls.h carries them out.
 //
 // A new operation: its struct here, its traits below, a case in access.cc if it touches keys or queues, a case in
 // operations.cc that answers it.
@@ -29,7 +29,7 @@ namespace wh {
 // returns.
 using Write = std::variant<machine::Set, machine::Delete, machine::Enqueue, machine::Dequeue, machine::PutSettings>;
 
-// --- reads: looks at the state, as of a time that the call's consistency says. They own their names.
+// --- reads: of the state, as of a time that the call's consistency decides. They own their names.
 
 struct GetKey {
   std::string key;
@@ -53,7 +53,7 @@ struct ShowSettings {};
 
 using Read = std::variant<GetKey, CountExisting, CountKeys, GetFront, GetLength, MakeBackup, ShowMetrics, ShowSettings>;
 
-// --- streams: told again and again, the first time at once
+// --- streams: completed again and again, the first time at once
 
 // The cluster's own changes (http/cluster_events.h).
 struct WatchCluster {};
@@ -104,12 +104,12 @@ using Local = std::variant<AskAlive, AskReady, ShowCluster, ShowInfo, GetDirecti
 
 using Operation = std::variant<Write, Read, Watch, Change, Local>;
 
-// Whether nothing is left of it when whoever asked is gone.
+// Whether the operation has no effect once its client is gone, so that it can be cancelled.
 [[nodiscard]] inline bool is_cancellable(const Operation& operation) {
   return std::holds_alternative<Read>(operation) || std::holds_alternative<Watch>(operation);
 }
 
-// --- what a principal needs for it
+// --- what a principal needs for an operation
 
 struct OperationTraits {
   std::string_view words;  // "set keys", in a sentence
@@ -190,7 +190,7 @@ struct Dequeued {
   raft::Index id;  // 0: the queue was empty
   Bytes event;
 };
-// Of GetKey. `value` points into the state: for as long as the callback that was given it.
+// Of GetKey. `value` points into the state: valid only during the callback that gets it.
 struct Value {
   std::string key;
   const Bytes* value = nullptr;  // null: there is no such key
@@ -211,17 +211,17 @@ struct SlowRequests {
 };
 
 struct Answer {
-  raft::Index index;  // a write's own, or that of the state a read saw; 0 where the state was not looked at
+  raft::Index index;  // a write's own, or that of the state a read saw; 0 where no state was read
   std::variant<Done, Count, Enqueued, Dequeued, Value, Front, Report, Directives, SlowRequests, machine::Settings> body;
-  bool replayed = false;  // the first answer to a request under this idempotency key, index and all
+  bool replayed = false;  // the first answer to a request under this idempotency key, including its index
 };
 
 // --- how an operation is checked, encoded and answered
 
-// A client's own name for its request: asked again, it gets the first answer (CONTRACT, Asking again).
+// A client's own name for its request: sent again, the request gets the first answer (CONTRACT, Asking again).
 struct Idempotency {
   std::string key;
-  std::string request;  // what tells it from another request beside the command: method and path
+  std::string request;  // what tells it from other requests besides the command: method and path
 };
 
 // The command of a write, for Node::submit_write. The one place where a write becomes bytes.
@@ -230,17 +230,17 @@ struct Idempotency {
 // The bound that an operation breaks, if any.
 [[nodiscard]] std::optional<Refusal> check_bounds(const Operation& operation);
 
-// The answer to a write of this kind (its place in Write) that was applied, or why it changed nothing.
+// The answer to an applied write of this kind (its position in Write), or why it changed nothing.
 [[nodiscard]] OrRefusal<Answer> answer_of_write(size_t kind, raft::Index index, machine::Reply&& reply);
 
-// What a read sees in the state now. MakeBackup is answered Done; ShowMetrics is the caller's.
+// What a read sees in the state now. The answer to MakeBackup is Done; the caller makes that to ShowMetrics.
 [[nodiscard]] Answer look(const machine::Machine& machine, Read&& read);
 
 // Why a call was not applied; `completion.outcome` is not `applied`.
 [[nodiscard]] Refusal refusal_of(const node::Completion& completion);
 
 [[nodiscard]] node::AdminRequest admin_request(Change&& change);
-// What a stream waits on.
+// The topic that a stream waits on.
 [[nodiscard]] node::Topic topic_of(const Watch& watch);
 
 }  // namespace wh

@@ -7,7 +7,7 @@
 namespace wh {
 namespace {
 
-// Redis's.
+// Redis's limits.
 constexpr size_t kMaxArguments = 32;
 constexpr size_t kMaxArgumentBytes = 128;
 
@@ -35,7 +35,7 @@ void SlowLog::add(uint64_t took_us, std::vector<std::string> arguments, std::str
   timespec now{};
   clock_gettime(CLOCK_REALTIME_COARSE, &now);
   entries_.push_front({next_id_++, now.tv_sec, took_us, std::move(arguments), std::move(client), std::move(surface)});
-  // Here and not when the directive changes, as in Redis.
+  // Trimmed here and not when the directive changes, as in Redis.
   while (entries_.size() > options_.slowlog_max_len) entries_.pop_back();
 }
 

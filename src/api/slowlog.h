@@ -1,6 +1,6 @@
-// SLOWLOG: the requests that took long, the newest first, as Redis keeps them (directives slowlog-log-slower-than and
+// SLOWLOG: the slow requests, the newest first, as Redis keeps them (directives slowlog-log-slower-than and
 // slowlog-max-len). Of commands it keeps the words, clipped and without secrets; of HTTP requests method and path,
-// never a query or a body. Bounded in number and in bytes an entry. Filled by the two surfaces, asked by the debug
+// never a query or a body. Bounded in entries and in bytes an entry. Filled by the two surfaces, read by the debug
 // port.
 #pragma once
 
@@ -18,7 +18,7 @@ namespace wh {
 class SlowLog {
  public:
   struct Entry {
-    uint64_t id = 0;  // counts up, never used twice, not even after a reset
+    uint64_t id = 0;  // counts up; never used twice, not even after a reset
     int64_t unix_s = 0;
     uint64_t took_us = 0;
     std::vector<std::string> arguments;
@@ -26,16 +26,16 @@ class SlowLog {
     std::string surface;  // "http", or empty for the debug port
   };
 
-  // The options must outlive it; their two directives count as they are at each call.
+  // `options` must outlive this object; each call reads its two directives anew.
   explicit SlowLog(const Options& options) : options_(options) {}
   SlowLog(const SlowLog&) = delete;
   SlowLog& operator=(const SlowLog&) = delete;
 
-  // Whether a request that took so long is kept: as long as the directive says, or longer.
+  // Whether a request that took this long is kept: at least as long as the directive says.
   [[nodiscard]] bool is_slow(uint64_t took_us) const {
     return on() && took_us >= static_cast<uint64_t>(options_.slowlog_slower_than_us);
   }
-  // What to keep of a request until it is known how long it took; nothing when that will not be asked.
+  // What to keep of a request until its duration is known; empty when the log is off.
   [[nodiscard]] std::string clipped(std::string_view word) const;
   [[nodiscard]] std::vector<std::string> clipped(const std::vector<std::string>& words) const;
 

@@ -28,7 +28,7 @@ std::vector<debug::Command> debug_commands() {
 void hide_secrets(const debug::Command& command, std::vector<std::string>& words) {
   size_t first = words.size();
   if (command.builtin == debug::Builtin::auth) first = 1;
-  // Also of the form with several pairs, which is refused, but was sent.
+  // Also in the form with several pairs, which is refused, but was sent.
   if (command.name == "config" && words.size() > 3 && debug::lower_case(words[1]) == "set")
     for (size_t i = 2; i + 1 < words.size() && first == words.size(); ++i)
       if (hides_value(words[i])) first = i + 1;

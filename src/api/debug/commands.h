@@ -1,6 +1,6 @@
-// The debug port's commands: one table that says how each becomes an operation, or a reply right away, and how the
-// operation's answer becomes the reply. The rows and their functions are in commands_FAMILY.cc. Knows RESP's building
-// blocks, no connection.
+// The debug port's commands: one table that says how each becomes an operation, or an immediate reply, and how the
+// operation's answer becomes the reply. The rows and their functions are in commands_FAMILY.cc. Knows how to build
+// RESP, knows no connection.
 #pragma once
 
 #include <span>
@@ -15,13 +15,13 @@
 
 namespace wh {
 
-// What a command asks for; or the reply, where it asks nothing of the node.
+// The operation that a command asks for; or the reply, where it asks nothing of the node.
 using CommandCall = std::variant<Operation, std::string>;
 using CommandBegun = OrRefusal<CommandCall>;
 
 struct CommandSpec {
   debug::Command command;
-  // `arguments`: the words, the command's own name first, as many as its arity says. The operation may hold views of
+  // `arguments`: the words, the command's own name first, as many as its arity allows. The operation may hold views of
   // them.
   CommandBegun (*begin)(std::vector<std::string>& arguments);
   std::string (*finish)(const ApiContext&, const Answer&);
@@ -30,10 +30,10 @@ struct CommandSpec {
 const std::vector<CommandSpec>& command_specs();
 // The rows of the table for debug::CommandTable; `tag` is the index in command_specs().
 std::vector<debug::Command> debug_commands();
-// Puts `(redacted)` for what must stay unseen among a command's words, the name first: passwords, the values of secret
-// directives.
+// Replaces a command's words that must stay hidden by `(redacted)`: passwords, the values of secret directives. The
+// name is the first word.
 void hide_secrets(const debug::Command& command, std::vector<std::string>& words);
-// The reply to a command that was refused, or whose operation was.
+// The reply to a command that was refused, itself or its operation.
 std::string refusal_reply(const Refusal& refusal, bool write);
 
 // --- for the files of commands

@@ -38,7 +38,7 @@ std::string finish_config(const ApiContext& context, const Answer& answer) {
   return reply;
 }
 
-// Redis's entry of six: id, Unix time, microseconds, words, client, its name.
+// Redis's entry of six: id, Unix time, microseconds, words, client, the client's name.
 std::string slow_entry_reply(const SlowLog::Entry& entry) {
   std::string reply = debug::array_header(6) + debug::integer_reply(static_cast<int64_t>(entry.id)) +
                       debug::integer_reply(entry.unix_s) + debug::integer_reply(static_cast<int64_t>(entry.took_us)) +

@@ -29,7 +29,7 @@ void DebugFront::reconfigure() {
   settings.password_required = !context_.options.requirepass.empty();
   if (password_ != context_.options.requirepass) ++settings.password_generation;
   password_ = context_.options.requirepass;
-  // A value as large as an HTTP body may be must fit here too, with its key and the command's name.
+  // A value of the size of the largest HTTP body must fit here too, with its key and the command's name.
   settings.limits.bulk_bytes = context_.options.http_max_body_bytes;
   settings.limits.request_bytes = context_.options.http_max_body_bytes + (64 << 10);
 }
@@ -88,7 +88,7 @@ void DebugFront::on_command(debug::CommandId id, const debug::Command& command, 
   const bool cancellable = is_cancellable(operation);
   const bool stale = context_.options.read_consistency == ReadConsistency::stale;
   OrRefusal<Started> started = calls_.start(*this, asking(), std::move(operation), {.read = {.stale = stale}});
-  // Who sets the password knows it; all others must give it from now on.
+  // The client that sets the password knows it; all others must give it from now on.
   if (generation != service_.settings.password_generation) connections_.find(id.connection)->trust();
   if (!started) return reply(asked, OrRefusal<Answer>(started.error()));
   if (auto* answer = std::get_if<Answer>(&*started)) return reply(asked, OrRefusal<Answer>(std::move(*answer)));
@@ -97,7 +97,7 @@ void DebugFront::on_command(debug::CommandId id, const debug::Command& command, 
   pending_.emplace(token, std::move(asked));
 }
 
-// The connection lets nobody in who lacks the password where there is one.
+// Where there is a password the connection lets no client in without it.
 const Principal& DebugFront::asking() const {
   return context_.options.requirepass.empty() ? Principal::anonymous() : Principal::password_holder();
 }
@@ -113,7 +113,7 @@ void DebugFront::reply(Asked& asked, const OrRefusal<Answer>& answer) {
                       : refusal_reply(answer.error(), spec.command.overlap == debug::Overlap::write));
 }
 
-// What the connection answers by itself takes no time to speak of.
+// What the connection answers itself takes no time worth counting.
 void DebugFront::on_builtin(debug::CommandId id, const debug::Command& command,
                             const std::vector<std::string>& arguments) {
   std::vector<std::string> shown;
@@ -137,7 +137,7 @@ void DebugFront::note(debug::CommandId id, const debug::Command& command, uint64
   CommandCounters& counters = by_command_[command.name];
   ++counters.calls;
   counters.took_us += took_us;
-  // SLOWLOG itself is not in it, lest looking into it fills it.
+  // Leaves out SLOWLOG itself, so that reading the log does not fill it.
   if (!slow_log_.is_slow(took_us) || command.name == "slowlog") return;
   const debug::Connection* connection = connections_.find(id.connection);
   slow_log_.add(took_us, std::move(shown), connection == nullptr ? "" : connection->peer_address(), "");

@@ -1,5 +1,5 @@
-// The debug port as the server speaks it: the connections, and the way from a command to a call and from its completion
-// to the reply. The commands themselves are in commands.cc.
+// The debug port as the server runs it: the connections, and the way from a command to a call and from its completion
+// to the reply. The commands themselves are in commands*.cc.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,7 @@
 
 namespace wh {
 
-// Of one command.
+// Counts one command.
 struct CommandCounters {
   uint64_t calls = 0;
   uint64_t took_us = 0;  // in all
@@ -26,27 +26,27 @@ struct CommandCounters {
 
 class DebugFront final : public debug::CommandHandler, public CallOwner, public ClientFront {
  public:
-  // All must outlive it; `now` is set by the owner at every turn.
+  // All arguments must outlive this object; the owner sets `now` at every turn.
   DebugFront(Calls& calls, const Millis& now, BufferBudget& buffers);
 
   void accept(std::unique_ptr<ByteStream> stream);
-  // Answers an error and closes: there are `maxclients` already.
+  // Answers with an error and closes: there are `maxclients` already.
   void turn_away(std::unique_ptr<ByteStream> stream);
   void check_deadlines();
   void close_when_answered();
   void reconfigure();
   void reap() { connections_.reap(); }
 
-  // Adds those that hold memory.
+  // Adds the connections that hold memory.
   void add_holders(std::vector<BufferHolder>& holders) const { connections_.add_holders(holders); }
 
   [[nodiscard]] size_t connections() const override { return connections_.size(); }
   void list(std::vector<uint64_t>& groups, std::vector<IdleClient>& idle) const override;
   bool end_idle(const IdleClient& client) override;
   [[nodiscard]] const debug::Counters& counters() const { return service_.counters; }
-  // From a command's turn to its reply; those that the connection answers by itself are not among them.
+  // From a command's turn to its reply, without commands that the connection answers itself.
   [[nodiscard]] const Histogram& took_us() const { return took_us_; }
-  // By name; the names of the table only.
+  // By name; only names of the table.
   [[nodiscard]] const std::map<std::string_view, CommandCounters>& by_command() const { return by_command_; }
   void reset_counters();
 
@@ -80,7 +80,7 @@ class DebugFront final : public debug::CommandHandler, public CallOwner, public 
   std::string password_;  // as of the last reconfigure()
   FrontConnections<debug::Connection> connections_;
   std::unordered_map<node::Token, Asked> pending_;
-  // Those turned away that are still open, the oldest first; it gives way when there are more.
+  // Refused connections that are still open, the oldest first; when there are more, the oldest is closed.
   static constexpr size_t kTurnedAway = 4;
   std::vector<uint64_t> turned_away_;
   Histogram took_us_;

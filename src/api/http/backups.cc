@@ -10,8 +10,8 @@
 namespace wh {
 namespace {
 
-// Left to the log and the snapshots, beside what a backup needs: as much as the state has, between these. A small state
-// on a small disk has its backup; on one that is nearly full, that is when it is wanted.
+// Bytes left free besides a backup's, for the log and the snapshots: the size of the state, between these bounds. So a
+// small state on a small, nearly full disk still gets its backup, which is when it is wanted.
 constexpr uint64_t kLeastKeptFree = uint64_t{4} << 20;
 constexpr uint64_t kMostKeptFree = uint64_t{64} << 20;
 constexpr size_t kPieceBytes = 256 << 10;
@@ -25,7 +25,7 @@ std::string now_utc(const char* format) {
   return {text, std::strftime(text, sizeof text, format, &utc)};
 }
 
-// A name for a file, of what may be in a node-id.
+// A file name made of what a node-id may hold.
 std::string file_name(const std::string& node, raft::Index index) {
   std::string out = "wormhole-";
   for (const char c : node.substr(0, 64)) {
@@ -50,7 +50,7 @@ class FileSource final : public http::BodySource {
     reading_->file = std::move(file);
     reading_->slot = std::move(slot);
   }
-  // To close the last descriptor of a large file takes long: a worker does it.
+  // Closing the last descriptor of a large file takes long: a worker does it.
   ~FileSource() override {
     reading_->ready = nullptr;
     worker_.run([reading = std::move(reading_)]() mutable { reading.reset(); }, [] {});
@@ -68,7 +68,7 @@ class FileSource final : public http::BodySource {
           auto read = reading->file->read(reading->offset, static_cast<size_t>(std::min<uint64_t>(left, kPieceBytes)));
           if (read) *piece = std::move(*read);
         },
-        // Of this object nothing may be left by now.
+        // This object may be gone by now.
         [reading = reading_, piece] {
           reading->offset += piece->size();
           if (const auto to = std::exchange(reading->ready, nullptr)) to(std::move(*piece));
@@ -79,7 +79,7 @@ class FileSource final : public http::BodySource {
   struct Reading {
     std::shared_ptr<backup::BackupFile> file;
     std::shared_ptr<void> slot;
-    uint64_t offset = 0;  // changed between jobs only
+    uint64_t offset = 0;  // changed only between jobs
     std::function<void(std::string)> ready;
   };
   storage::Worker& worker_;
@@ -90,7 +90,7 @@ class FileSource final : public http::BodySource {
 
 struct Backups::Making {
   std::shared_ptr<Slot> slot;
-  std::unique_ptr<backup::BackupWriter> writer;  // the job's while `working`
+  std::unique_ptr<backup::BackupWriter> writer;  // the job uses it while `working`
   raft::Index index;
   Answer answer;
   bool working = false;
@@ -146,7 +146,7 @@ void Backups::begin(Answer answer) {
   run([writer = making_->writer.get(), expected = machine.logical_bytes()] { return writer->begin(expected); });
 }
 
-// The job holds `making`, and so the writer, whatever becomes of this object.
+// The job holds `making`, and so the writer, whatever happens to this object.
 void Backups::run(std::function<Status()> work) {
   making_->working = true;
   worker_.run([making = making_, work = std::move(work)] { making->status = work(); },
@@ -195,7 +195,7 @@ void Backups::fail(RefusalKind kind, const std::string& why) {
   const std::shared_ptr<Making> failed = std::exchange(making_, nullptr);
   ++counters_.failed;
   logf(LogLevel::warning, "the backup at index %lu was given up: %s", failed->index.value, why.c_str());
-  // A job that still runs holds the rest; else one takes it away.
+  // A job that still runs frees the writer when it ends; otherwise another job frees it.
   if (!failed->working)
     worker_.run([writer = std::shared_ptr(std::move(failed->writer))]() mutable { writer.reset(); }, [] {});
   if (const Answer answer = std::exchange(failed->answer, nullptr)) answer(refused(kind, why));

@@ -1,6 +1,6 @@
-// The backup under way: walks the state in slices, one at a time between the turns of the loop, has a worker write them
-// into a file, and gives the file as the body of an answer. One at a time on a node, until its reader has taken it: a
-// slow reader keeps one file open and no memory. Asked by routes_node.cc; Server calls turn().
+// The backup under way: reads the state in slices, one between two turns of the loop, lets a worker write them into a
+// file, and gives the file as the body of an answer. A node makes one at a time, until its reader has taken it: a slow
+// reader keeps one file open and no memory. Called by routes_node.cc; Server calls turn().
 #pragma once
 
 #include <cstdint>
@@ -27,20 +27,20 @@ class Backups {
  public:
   using Answer = std::function<void(http::Response)>;
 
-  // All must outlive it.
+  // All arguments must outlive this object.
   Backups(const Options& options, node::Node& node, storage::Worker& worker, std::string directory);
   ~Backups();
   Backups(const Backups&) = delete;
   Backups& operator=(const Backups&) = delete;
 
-  // A backup of the state as it is now, to be called when a read was granted. `answer` is called once, now or later,
-  // but not after stop(): with the file, 429 when one is under way, 507 without room, or 503.
+  // Makes a backup of the state as it is now; called when a read was granted. Calls `answer` once, now or later, but
+  // not after stop(): with the file, 429 when a backup is under way, 507 without room, or 503.
   void begin(Answer answer);
   // The headers of the answer to GET, without making one.
   [[nodiscard]] http::Response head(raft::Index index) const;
-  // Once a turn of the loop, behind the node's.
+  // Called once a turn of the loop, after the node's.
   void turn();
-  // Gives up what is being made, with 503. What is being read goes on.
+  // Gives up the backup that is being made, with 503. One that is being read goes on.
   void stop();
 
   [[nodiscard]] bool busy() const { return !slot_.expired(); }

@@ -14,7 +14,7 @@ void string_or_null(http::JsonWriter& json, std::string_view value) {
     json.string(value);
 }
 
-// One event as the specification of Server-Sent Events has it; without an id it is not a place to go on from.
+// One event as Server-Sent Events specify it; without an id a client cannot resume after it.
 std::string worded(std::optional<uint64_t> id, std::string_view event, std::string_view data) {
   std::string text;
   if (id) text += "id: " + std::to_string(*id) + '\n';
@@ -73,14 +73,14 @@ struct ClusterEvents::Kept {
   uint64_t last_id = 0;
   std::deque<std::string> events;
   size_t bytes = 0;
-  // Of the first that is kept, or would be.
+  // The id of the first event kept; when none is kept, of the next one.
   [[nodiscard]] uint64_t first_id() const { return last_id + 1 - events.size(); }
 };
 
-// A stream's place in them.
+// A stream's position among the kept events.
 class ClusterEvents::Place final : public http::Stream {
  public:
-  // `opening`: what is given before; the events after `last_id` follow it.
+  // `opening`: sent first; the events after `last_id` follow it.
   Place(std::shared_ptr<const Kept> kept, std::string opening, uint64_t last_id)
       : kept_(std::move(kept)), opening_(std::move(opening)), last_id_(last_id) {}
 
@@ -127,7 +127,7 @@ void ClusterEvents::turn() {
   }
   const bool reconfigured = node_.configuration_seen() != configuration_seen_;
   if (term != seen_.term || leader != leader_seen_ || reconfigured) {
-    // A leader may be heard before it is known by name.
+    // A leader may be heard before its name is known.
     const std::string name = node_.leader() == nullptr ? "" : node_.leader()->name;
     const bool differs = term != seen_.term || name != seen_.leader;
     seen_.term = term;
@@ -139,7 +139,7 @@ void ClusterEvents::turn() {
     seen_.version = version;
     add("version", version_data(version));
   }
-  // Who lives only a leader knows.
+  // Only a leader knows which members are alive.
   if (led && seen_.role != "leader")
     for (auto& [name, member] : seen_.members) member.status.clear();
   if (!reconfigured) return;
@@ -172,8 +172,8 @@ void ClusterEvents::compare_members() {
   seen_.members = std::move(members);
 }
 
-// What a new listener is told of: all that events told before, if it is still so. Only its last event has an id: who
-// has not got all of it begins anew.
+// What a new listener is told: all that earlier events told and that still holds. Only its last event has an id: a
+// client that did not get all of it begins again.
 std::string ClusterEvents::present() const {
   std::string text = worded(std::nullopt, "role", role_data(node_.identity().name, seen_.role, seen_.term));
   for (const auto& [name, member] : seen_.members)

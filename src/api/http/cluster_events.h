@@ -1,7 +1,7 @@
-// The cluster's own changes, as this node sees them, one after the other: elections, members, the cluster's version. It
-// looks at the node once a turn of the loop, words what differs as a Server-Sent Event, keeps the last of them, and
-// wakes those who wait for more (kClusterTopic). Streams of them hold their place in what is kept and no bytes. Owned
-// by the server; opened by the route GET /cluster/events.
+// The cluster's own changes, as this node sees them, one after the other: elections, members, the cluster's version.
+// Once a turn of the loop it looks at the node, words the differences as Server-Sent Events, keeps the last of them,
+// and wakes the streams that wait for more (kClusterTopic). A stream holds its position among the kept events, and no
+// bytes. Owned by the server; opened by the route GET /cluster/events.
 #pragma once
 
 #include <cstdint>
@@ -20,21 +20,21 @@ namespace wh {
 
 class ClusterEvents {
  public:
-  // What is kept for streams that are behind, and for those that are resumed.
+  // Bounds of what is kept for streams that are behind, and for resumed ones.
   static constexpr size_t kKeptEvents = 1'000;
   static constexpr size_t kKeptBytes = 256 << 10;
 
-  // `node` must outlive it. Ids count up from `first_id`, so that no other process life and no other node has the same:
-  // the time in microseconds will do.
+  // `node` must outlive this object. Ids count up from `first_id`, which no other start of a process and no other node
+  // may share: the time in microseconds will do.
   ClusterEvents(node::Node& node, uint64_t first_id);
 
-  // Once a turn of the loop, behind the node's: elections and members.
+  // Called once a turn of the loop, after the node's: elections and members.
   void turn();
-  // A few times a second: on the leader, who lives.
+  // Called a few times a second: on the leader, which members are alive.
   void sweep();
 
-  // From what came after the event of that id, if that is still known; else the present state first. The stream may
-  // outlive this, and then has no more.
+  // Opens a stream that begins after the event of that id, if that is still known; else with the present state. The
+  // stream may outlive this object, and then gets nothing more.
   [[nodiscard]] std::shared_ptr<http::Stream> open(std::optional<uint64_t> last_event_id) const;
 
  private:

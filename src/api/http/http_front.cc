@@ -15,8 +15,8 @@
 namespace wh {
 namespace {
 
-// Of a request line, what is not the target that Location names: method, version, and the authority where a client of
-// the leader's puts it there.
+// Room in a request line for what is not the target that Location names: method, version, and the authority, where a
+// client of the leader puts it there.
 constexpr size_t kRedirectMargin = 512;
 
 std::vector<http::Route> router_table() {
@@ -62,7 +62,7 @@ uint64_t HttpFront::open(std::unique_ptr<ByteStream> stream) {
 void HttpFront::accept_probe(std::unique_ptr<ByteStream> stream) {
   if (probes_.size() >= ClientAdmission::kProbes) {
     ++counters_.turned_away;
-    // The oldest gives way, of an address that holds more than its share if there is one.
+    // The oldest gives way, or the oldest of an address that holds more than its share.
     const auto greedy = std::find_if(probes_.begin(), probes_.end(), [this](const Probe& probe) {
       const auto held = std::count_if(probes_.begin(), probes_.end(),
                                       [&probe](const Probe& other) { return other.group == probe.group; });
@@ -162,7 +162,7 @@ std::optional<http::Response> HttpFront::check_headers(const http::Connection& c
   return finished(route, request.method, std::move(response));
 }
 
-// Whatever it was meant to be, it was not even read to its end.
+// Nothing was applied, whatever the request was: it was not even read to its end.
 void HttpFront::on_refused(http::Response& response) {
   if (response.status == 413)
     response = http::error_response(413, "the body is larger than http-max-body allows: " +
@@ -224,7 +224,7 @@ void HttpFront::ask(Asked asked, const http::Request& request, RouteRequest& rou
   if (route.verb == Verb::write && !may_forward(route, request)) {
     Result<std::string> target = http::canonical_target(request.path, request.query);
     if (!target) return respond(pending.asked, http::error_response(400, target.error()));
-    // Encoding may lengthen it: where the leader would not read it any more, it is forwarded.
+    // Encoding may lengthen the target: if the leader would not read it, the request is forwarded instead.
     options->may_forward = target->size() > limits_.request_line_bytes - kRedirectMargin;
     pending.target = std::move(*target);
     pending.local_address = route_request.stream.local_address();
@@ -250,7 +250,7 @@ http::Response HttpFront::refused(const RouteSpec& route, const http::Request& r
   return refusal_response(refusal, route.changes_state());
 }
 
-// Clients drop credentials and CloudEvents on a redirect: theirs are always forwarded.
+// Clients drop credentials and CloudEvents on a redirect: `follower-writes auto` forwards such requests.
 bool HttpFront::may_forward(const RouteSpec& route, const http::Request& request) const {
   const bool redirects = options_.follower_writes == FollowerWrites::redirect ||
                          (options_.follower_writes == FollowerWrites::automatic && route.redirects);
@@ -285,11 +285,11 @@ void HttpFront::respond(const Pending& pending, http::Response response) {
   respond(pending.asked, std::move(response));
 }
 
-// First that it may begin, then each time that it has more, and at last why it ends.
+// Called first when the stream may begin, then each time that it has more, and at last with the reason for its end.
 void HttpFront::stream_told(node::Token token, Pending& pending, const OrRefusal<Answer>& answer) {
   http::Connection* connection = connections_.find(pending.asked.id.connection);
   if (!answer) {
-    // What the connection says of its end finds nothing any more.
+    // Removed first, so that the connection's report of the stream's end finds nothing.
     auto handle = pending_.extract(token);
     if (!pending.streaming) return respond(pending.asked, refusal_response(answer.error(), false));
     --streams_;
@@ -302,7 +302,7 @@ void HttpFront::stream_told(node::Token token, Pending& pending, const OrRefusal
   respond(pending.asked, pending.asked.route->finish(context_, pending.state, *answer));
 }
 
-// A stream's connection ends it by itself, when its client has what there is.
+// A stream's connection ends the stream itself, when its client has what there is.
 void HttpFront::on_half_closed(uint64_t call) {
   const auto found = pending_.find(call);
   if (found == pending_.end() || found->second.asked.route->stream || !calls_.cancel_wait(call)) return;
@@ -323,7 +323,7 @@ void HttpFront::on_stream_over(uint64_t call, http::StreamEnd end) {
   on_abandoned(call);
 }
 
-// 307 keeps method and body; scheme and authority come from what the leader announces, never from the request (H14).
+// 307 keeps method and body; scheme and authority are the leader's, never the request's (open redirect, HAZARDS H14).
 http::Response HttpFront::redirect(bool tls, const std::string& local_address, const std::string& target) const {
   const raft::Member* leader = node_.leader();
   if (leader == nullptr)
@@ -361,7 +361,7 @@ RouteCounters& HttpFront::counters_of(const RouteSpec* route, std::optional<http
   return counters_.routes[{place, method ? static_cast<int>(*method) : -1}];
 }
 
-// Date: RFC 9110 6.6.1; made anew once a second.
+// Adds Date (RFC 9110 6.6.1); its text is made once a second.
 http::Response HttpFront::finished(const RouteSpec* route, std::optional<http::Method> method,
                                    http::Response response) {
   ++counters_.answers.at(static_cast<size_t>(response.status / 100));
@@ -381,7 +381,7 @@ http::Response HttpFront::finished(const RouteSpec* route, std::optional<http::M
 }
 
 void HttpFront::on_closed(uint64_t connection) {
-  // Freed later: this is called from inside it.
+  // Freed later: the connection itself calls this.
   connections_.closed(connection);
   std::erase_if(probes_, [connection](const Probe& probe) { return probe.connection == connection; });
 }

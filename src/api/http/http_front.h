@@ -1,4 +1,4 @@
-// HTTP as the server speaks it: the connections, who may ask what, and the way from a request to a call and from its
+// HTTP as the server runs it: the connections, the access check, and the way from a request to a call and from its
 // completion to the answer. The routes themselves are in routes*.cc.
 #pragma once
 
@@ -27,57 +27,57 @@
 
 namespace wh {
 
-// Of the requests with one route and one method.
+// Counts the requests with one route and one method.
 struct RouteCounters {
   std::map<int, uint64_t> answers;  // by status
-  Histogram took_us;                // from the whole request to its answer; not of those refused before they were whole
+  Histogram took_us;                // from the whole request to its answer; not of requests refused before that
 };
 
 struct HttpCounters {
   uint64_t connections = 0;  // accepted since the start
-  uint64_t turned_away = 0;  // of these, for maxclients; health checks that were answered are not among them
+  uint64_t turned_away = 0;  // of these, over maxclients; without health checks that were answered
   uint64_t requests = 0;
   std::array<uint64_t, 6> answers{};  // by hundred of the status
   uint64_t foreign = 0;               // connections that began with another protocol
   uint64_t failed_auth = 0;           // wrong passwords
   uint64_t streams = 0;               // begun
-  uint64_t streams_cut = 0;           // of these, ended by this side before their time
-  // By the route's place in the table and the method; -1 for no route, and for a method that was not understood. So the
-  // number of rows is bounded by the table's, whatever clients send.
+  uint64_t streams_cut = 0;           // of these, ended early by this side
+  // By the route's place in the table and the method; -1 for no route, and for an unknown method. So the table bounds
+  // the number of rows, whatever clients send.
   std::map<std::pair<int, int>, RouteCounters> routes;
 };
 
 class HttpFront final : public http::RequestHandler, public CallOwner, public ClientFront {
  public:
-  // All must outlive it; `now` is set by the owner at every turn.
+  // All arguments must outlive this object; the owner sets `now` at every turn.
   HttpFront(Calls& calls, Backups& backups, const ClusterEvents& cluster_events, const Millis& now,
             BufferBudget& buffers);
 
   void accept(std::unique_ptr<ByteStream> stream);
-  // For a client over `maxclients`: one request is read, and answered 503 unless it asks whether this node lives; then
-  // the connection is closed. The oldest of them gives way when there are too many.
+  // For a client over `maxclients`: reads one request, answers 503 unless it asks whether this node is alive, and
+  // closes the connection. The oldest of these connections gives way when there are too many.
   void accept_probe(std::unique_ptr<ByteStream> stream);
-  // What a client is told in plain that does not speak TLS where it is due (TlsStream::PlainAnswer): 400 to HTTP, else
+  // The plain text for a client that does not speak TLS where it should (TlsStream::PlainAnswer): 400 to HTTP, else
   // nothing.
   static std::string plain_answer(std::string_view first_bytes);
-  // About four times a second.
+  // Called about four times a second.
   void check_deadlines();
-  // Answers what is in progress, and on the other connections one more request each, then closes them.
+  // Answers the requests in progress, and one more on each of the other connections, then closes them.
   void close_when_answered();
-  // Closes those on which none came.
+  // Closes those on which no request came.
   void close_idle();
-  // The options changed.
+  // Called when the options changed.
   void reconfigure();
   // Frees connections that ended; called outside of their callbacks, once a turn.
   void reap() { connections_.reap(); }
 
-  // Adds those that hold memory.
+  // Adds the connections that hold memory.
   void add_holders(std::vector<BufferHolder>& holders) const { connections_.add_holders(holders); }
 
   [[nodiscard]] size_t connections() const override { return connections_.size(); }
   void list(std::vector<uint64_t>& groups, std::vector<IdleClient>& idle) const override;
   bool end_idle(const IdleClient& client) override;
-  // Open now.
+  // Streams open now.
   [[nodiscard]] size_t streams() const { return streams_; }
   [[nodiscard]] const HttpCounters& counters() const { return counters_; }
   void reset_counters() { counters_ = {}; }
@@ -107,29 +107,29 @@ class HttpFront final : public http::RequestHandler, public CallOwner, public Cl
     Asked asked;
     RouteState state;
     std::string target;         // for a redirect
-    std::string local_address;  // and where this node was reached
+    std::string local_address;  // and the address at which the client reached this node
     bool tls;
     bool stale = false;      // a read of this node's own state
     bool streaming = false;  // its answer is a stream that has begun
   };
   uint64_t open(std::unique_ptr<ByteStream> stream);
-  // As noted in check_headers; null: none.
+  // The route that check_headers noted; null: none.
   [[nodiscard]] static const RouteSpec* route_of(const http::Request& request);
   void respond(const Asked& asked, http::Response response);
   void respond(const Pending& pending, http::Response response);
   void stream_told(node::Token token, Pending& pending, const OrRefusal<Answer>& answer);
-  // Counts it and dates it: every answer passes here.
+  // Counts the answer and adds the date: every answer passes here.
   [[nodiscard]] http::Response finished(const RouteSpec* route, std::optional<http::Method> method,
                                         http::Response response);
   [[nodiscard]] RouteCounters& counters_of(const RouteSpec* route, std::optional<http::Method> method);
   void log_limited(LogLimiter& limiter, std::string line) const;
   // From a whole request to its call.
   void ask(Asked asked, const http::Request& request, RouteRequest& route_request);
-  // The answer to a refusal of what the request carries; a redirect instead, where the leader is to judge it.
+  // The answer when what the request carries is refused; a redirect instead, where the leader should judge it.
   [[nodiscard]] http::Response refused(const RouteSpec& route, const http::Request& request, const ByteStream& stream,
                                        const Refusal& refusal) const;
   [[nodiscard]] bool may_forward(const RouteSpec& route, const http::Request& request) const;
-  // To the leader, for a request that came under TLS or not, at `local_address`.
+  // A redirect to the leader, for a request that came over TLS or not, at `local_address`.
   [[nodiscard]] http::Response redirect(bool tls, const std::string& local_address, const std::string& target) const;
 
   RouteContext context_;

@@ -36,7 +36,7 @@ std::string unknown_name(const std::string& what, std::string_view names, std::s
   return sentence + "'";
 }
 
-// Whether it may be one: most fields of a request are none, and are passed over by this.
+// Whether the field may be a precondition: a quick check that most fields fail.
 bool looks_like_precondition(std::string_view name) {
   return name.size() > 3 && (name[0] == 'I' || name[0] == 'i') && (name[1] == 'F' || name[1] == 'f') && name[2] == '-';
 }

@@ -1,4 +1,4 @@
-// The header of /healthz by which `--check-health` tells nodes apart.
+// The header of /healthz that lets `--check-health` tell nodes apart.
 #pragma once
 
 #include <string>

@@ -1,4 +1,4 @@
-// What a read asks for in its query, beside what it reads: how fresh it must be, and as of which index. One reading of
+// What a read asks for in its query, besides what it reads: how fresh the state must be, and as of which index. Reads
 // these parameters for all routes that read. Pure; called by HttpFront.
 #pragma once
 
@@ -17,10 +17,10 @@ namespace wh {
 // The parameters that every read takes.
 inline constexpr std::string_view kReadParams = "consistency min_index max_staleness";
 
-// `standard`: what counts where the query does not say. Refused is a value that cannot be understood.
+// `standard`: the consistency when the query names none. Refuses a value that it does not understand.
 OrRefusal<CallOptions> read_params(const http::Params& query, ReadConsistency standard);
 
-// Adds Wormhole-Last-Contact to the answer of a stale read, where the leader was ever heard.
+// Adds Wormhole-Last-Contact to the answer of a stale read, if this node ever heard the leader.
 http::Response with_last_contact(http::Response response, const node::Node& node, Millis now);
 
 }  // namespace wh

@@ -14,7 +14,7 @@
 namespace wh {
 namespace {
 
-// The host of an authority, without port and brackets, and the port as it stands there; both empty when it is none.
+// The host of an authority, without port and brackets, and the port as it is written; both empty when malformed.
 std::pair<std::string_view, std::string_view> split_authority(std::string_view authority) {
   std::string_view host = authority.substr(0, authority.find(':'));
   std::string_view rest = authority.substr(host.size());
@@ -40,7 +40,7 @@ bool same_host(std::string_view a, std::string_view b) {
   return http::equals_ignoring_case(without_final_dot(a), without_final_dot(b));
 }
 
-// A name that a page of another site cannot have made the browser's resolver point here (DNS rebinding, HAZARDS H8).
+// Whether no page of another site can make the browser's resolver point this name here (DNS rebinding, HAZARDS H8).
 bool host_is_known(const Options& options, std::string_view authority, std::string_view announced_host) {
   const std::string_view host = split_authority(authority).first;
   if (is_ipv4_literal(without_final_dot(host)) || is_ipv6_literal(host)) return true;
@@ -49,7 +49,7 @@ bool host_is_known(const Options& options, std::string_view authority, std::stri
          std::any_of(options.allowed_hosts.begin(), options.allowed_hosts.end(), same);
 }
 
-// Whether an Origin names the host and port that was asked.
+// Whether an Origin names the host and port that the request was sent to.
 bool origin_is_here(std::string_view origin, std::string_view authority) {
   const size_t scheme = origin.find("://");
   if (scheme == std::string_view::npos) return false;
@@ -62,7 +62,7 @@ bool origin_is_here(std::string_view origin, std::string_view authority) {
 
 constexpr std::string_view kPassHostOn = "; a proxy in front must pass Host on as it came (docs/proxies.md)";
 
-// Beside those that begin with X-Forwarded-.
+// Besides those that begin with X-Forwarded-.
 constexpr std::array<std::string_view, 12> kProxyFields{"Forwarded",
                                                         "Via",
                                                         "X-Real-IP",

@@ -1,6 +1,6 @@
-// Who is let in over HTTP, before it is known what exactly he asks for: protected mode, the password, the Host that was
-// asked for, other sites' pages, writes by GET. What a principal then may do is api/access.h's. Judges values; keeps
-// nothing.
+// Decides who is let in over HTTP, before it is known what exactly the request asks for: by protected mode, the
+// password, the request's Host, other sites' pages, writes by GET. api/access.h then decides what a principal may do.
+// Keeps no state.
 #pragma once
 
 #include <optional>
@@ -15,25 +15,25 @@
 namespace wh {
 
 // The name of the first field that only a proxy adds (X-Forwarded-For, RFC 7239's Forwarded, RFC 9110's Via, ...);
-// empty: none, which proves nothing. Whoever adds one by himself gives up rights and gains none.
+// empty: none, which proves nothing. A client that adds one itself gives up rights and gains none.
 std::string_view proxy_field(const http::Request& request);
 
-// What a request wants, as far as access goes.
+// What a request needs, as far as access goes.
 struct AccessNeeds {
   bool exempt = false;         // /healthz and /readyz: open to everybody
-  bool costly = false;         // a backup: no other site's page may ask for it, though it changes nothing
+  bool costly = false;         // a backup, a stream: no other site's page may ask for it, though it changes nothing
   bool changes_state = false;  // a write, whatever its method
   bool writes_by_get = false;  // a write whose route also takes GET
 };
 
-// Why the request is not let in: unauthenticated, forbidden or wrong_method; nothing: it is.
+// Why the request is not let in: unauthenticated, forbidden or wrong_method; nothing: it is let in.
 std::optional<Refusal> refuse(const Options& options, const ByteStream& stream, const http::Request& request,
                               const AccessNeeds& needs, std::string_view announced_host);
 
-// Who asks, of a request that refuse() let in.
+// The principal of a request that refuse() let in.
 const Principal& asking(const Options& options);
 
-// The methods, for Allow, by which a request may be made that was refused as `wrong_method`.
+// For Allow: the methods that may be used instead, when refuse() said `wrong_method`.
 std::string_view allowed_instead(const http::Request& request);
 
 }  // namespace wh

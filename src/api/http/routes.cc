@@ -114,7 +114,7 @@ std::optional<Refusal> read_params(RouteRequest& request) {
 }
 
 std::optional<Refusal> read_object(RouteRequest& request) {
-  // curl's -d says form for whatever it is given: what counts is whether it is JSON.
+  // curl's -d says form for any body: what counts is whether the body is JSON.
   const std::string* type = request.http.header("Content-Type");
   if (type != nullptr && !http::is_media_type(*type, "application/json") && !http::is_media_type(*type, "text/json") &&
       !http::is_media_type(*type, "text/plain") && !http::is_media_type(*type, "application/x-www-form-urlencoded"))

@@ -25,7 +25,7 @@ namespace wh {
 class Backups;
 class ClusterEvents;
 
-// What a route may look at when it words an answer.
+// What a route may read when it words an answer.
 struct RouteContext {
   const ApiContext& api;
   Backups& backups;
@@ -44,7 +44,7 @@ struct RouteRequest {
 
 // What a route keeps for its answer.
 struct RouteState {
-  std::string value;     // what was set; of a stream, behind which event it begins
+  std::string value;     // what was set; of a stream, the event after which it begins
   std::string if_match;  // fields, well-formed; empty: none
   std::string if_none_match;
   std::string local_address;  // at which the client reached this node, numeric
@@ -59,14 +59,14 @@ struct RouteCall {
 struct RouteSpec {
   http::MethodMask methods;
   std::string_view pattern;
-  Verb verb;                   // of its operation. open: to everybody, without a password; write, admin: changes state
+  Verb verb;                   // of its operation. open: needs no password; write, admin: changes state
   bool writes_by_get = false;  // a change that GET may do too (directive get-writes)
   bool redirects = false;      // `follower-writes auto` redirects it
-  bool stream = false;         // its answer has no end: finish gives one that is a stream
+  bool stream = false;         // its answer has no end: finish returns a stream
   RouteInputs inputs;          // what a request may carry
   OrRefusal<RouteCall> (*begin)(RouteRequest&);
   http::Response (*finish)(const RouteContext&, const RouteState&, const Answer&) = nullptr;
-  // In place of finish, for an answer that takes longer: `respond` is to be called once.
+  // In place of finish, for an answer that takes longer; it calls `respond` once.
   void (*finish_later)(const RouteContext&, const RouteState&, const Answer&,
                        std::function<void(http::Response)> respond) = nullptr;
 
@@ -77,9 +77,9 @@ std::span<const RouteSpec> route_table();
 // All paths of the table, for a sentence: "/event, /key, /key/{name} and ...".
 const std::string& route_paths();
 
-// The status that a refusal has over HTTP.
+// The HTTP status of a refusal.
 [[nodiscard]] int status_of(RefusalKind kind);
-// The response to it, with Wormhole-Index where it has one. `changes_state`: with Wormhole-Outcome.
+// The response to a refusal, with Wormhole-Index where it has an index. `changes_state`: with Wormhole-Outcome.
 [[nodiscard]] http::Response refusal_response(const Refusal& refusal, bool changes_state);
 
 // --- for the files of routes
@@ -95,16 +95,16 @@ inline constexpr http::MethodMask kPost = http::bit(http::Method::post);
 inline constexpr http::MethodMask kPut = http::bit(http::Method::put);
 inline constexpr http::MethodMask kDelete = http::bit(http::Method::del);
 
-// The JSON text and a newline, so that a terminal's prompt stands on a line of its own.
+// The JSON text and a newline, so that a terminal's prompt begins a new line.
 http::Response json_response(int status, std::string json);
 http::Response empty_response(int status);
 // Adds Wormhole-Index.
 http::Response with_index(http::Response response, raft::Index index);
-// Adds to request.query the fields of a form in the body. Refused when a field stands in both or is not known, and
-// (wrong_type) for another body than a form.
+// Adds the fields of a form in the body to request.query. Refuses a field that is in both or unknown, and (wrong_type)
+// a body that is no form.
 std::optional<Refusal> read_params(RouteRequest& request);
-// Reads the JSON object in the body into request.object. Refused also for a member that is not known, and (wrong_type)
-// for another body.
+// Reads the JSON object in the body into request.object. Also refuses an unknown member, and (wrong_type) another kind
+// of body.
 std::optional<Refusal> read_object(RouteRequest& request);
 
 }  // namespace wh

@@ -1,4 +1,4 @@
-// The cluster's own paths: who is in it, joining, leaving, handing over.
+// The cluster's own paths: its members, joining, leaving, handing over leadership.
 #include <array>
 #include <charconv>
 #include <utility>
@@ -19,7 +19,7 @@
 namespace wh {
 namespace {
 
-// The values of these members of a JSON body, each of which must be there and not empty.
+// The values of these members of a JSON body, each of which must be present and not empty.
 OrRefusal<std::vector<std::string>> named_strings(RouteRequest& request, std::span<const std::string_view> names) {
   if (auto refusal = read_object(request)) return std::move(*refusal);
   std::vector<std::string> values;
@@ -40,7 +40,7 @@ std::optional<Refusal> bad_node_id(const std::string& id) {
 constexpr std::string_view kJoin = "nodeId raftPort host";
 constexpr std::string_view kSettingNames = "dedup_window dedup_max_keys dedup_max_bytes";
 
-// nginx would hold back what comes in pieces.
+// The field tells nginx not to hold back the pieces of the answer.
 http::Response event_stream() {
   return {.status = 200, .content_type = "text/event-stream", .headers = {{"X-Accel-Buffering", "no"}}, .body = {}};
 }
@@ -206,7 +206,7 @@ OrRefusal<RouteCall> begin_cluster_events(RouteRequest& request) {
   return RouteCall{Watch{WatchCluster{}}, {.value = last == nullptr ? "" : *last}};
 }
 
-// An id that cannot be this node's is as good as none.
+// An id that cannot be this node's counts as none.
 http::Response finish_cluster_events(const RouteContext& context, const RouteState& state, const Answer&) {
   http::Response response = event_stream();
   if (state.head)

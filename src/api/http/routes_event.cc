@@ -12,8 +12,8 @@ namespace {
 
 constexpr std::string_view kQueue = "event";
 
-// The id that DELETE's If-Match names: one strong entity tag, "{id}". Whatever no event can have as its tag is no event
-// that is gone (412), but a mistake of the client's or of a proxy's that rewrites tags: 400.
+// The id in DELETE's If-Match: one strong entity tag, "{id}". A value that no event can have as its tag gives 400, not
+// 412 for an event that is gone: the client, or a proxy that rewrites tags, made a mistake.
 OrRefusal<uint64_t> event_id_of(std::string_view field) {
   const auto tags = http::parse_entity_tags(field);
   if (tags && tags->tags.size() == 1) {
@@ -27,7 +27,7 @@ OrRefusal<uint64_t> event_id_of(std::string_view field) {
   return malformed("If-Match takes one event's id in quotes, as ETag gives it");
 }
 
-// An If-Match or If-None-Match of GET, for later; empty without one, nothing for one that is malformed.
+// An If-Match or If-None-Match of GET, for later; empty when absent, nothing when malformed.
 std::optional<std::string> entity_tags_of(const http::Request& request, std::string_view name) {
   std::optional<std::string> field = http::joined_fields(request, name);
   if (!field) return "";
@@ -56,7 +56,7 @@ OrRefusal<RouteCall> begin_get_event(RouteRequest& request) {
                    {.if_match = std::move(*wanted), .if_none_match = std::move(*unwanted)}};
 }
 
-// RFC 9110 13.2.2 has the order.
+// Checks in the order of RFC 9110 13.2.2.
 http::Response finish_get_event(const RouteContext&, const RouteState& state, const Answer& answer) {
   http::Response response{.status = 200, .content_type = "application/octet-stream", .headers = {}, .body = {}};
   const machine::Event* front = std::get<Front>(answer.body).event;

@@ -1,4 +1,4 @@
-// What this node has and how it fares: GET /backup, the state at one index as an SQLite file; /metrics, /healthz,
+// What this node has and how it is doing: GET /backup, the state at one index as an SQLite file; /metrics, /healthz,
 // /readyz.
 #include <array>
 #include <utility>
@@ -21,7 +21,7 @@ void finish_backup(const RouteContext& context, const RouteState& state, const A
   context.backups.begin(std::move(respond));
 }
 
-// Made with the other answers, where those who ask for much come last.
+// A read, so that it waits with the other answers, where clients that ask much come last.
 OrRefusal<RouteCall> begin_metrics(RouteRequest&) { return RouteCall{Read{ShowMetrics{}}}; }
 
 // Prometheus's text format.
