@@ -25,7 +25,7 @@ void ClientTurns::Place::leave() {
   (next_ != nullptr ? next_->previous_ : turns_.last_) = previous_;
 }
 
-// Whoever queues again meanwhile stands at the end, behind all others.
+// A connection that queues again meanwhile goes to the end, behind all others.
 void ClientTurns::run_line() {
   while (first_ != nullptr && has_room(Part::line)) {
     Place& place = *first_;
@@ -50,7 +50,7 @@ bool ClientTurns::has_room(Part part) {
 bool ClientTurns::may_read(uint64_t& round) {
   if (round_turn_ != loop_.turn()) {
     round_turn_ = loop_.turn();
-    // All who had something were read: the next round begins.
+    // All sockets that had something were read: the next round begins.
     if (!short_of_room_) ++round_;
     round_open_ = short_of_room_;
     short_of_room_ = false;

@@ -7,7 +7,7 @@
 
 namespace wh::net {
 
-// One connect in libuv's hands; `dial` is null once it is given up.
+// One connect that libuv runs; `dial` is null once it is given up.
 struct Dial::Attempt {
   uv_connect_t request{};
   TcpSocket* socket = nullptr;
@@ -48,7 +48,7 @@ void Dial::start() {
     lookup_ = 0;
     resolved(error, addresses);
   });
-  // 0: it has called back, which may have been the end of this object.
+  // 0: resolve() has called back already, and may have destroyed this object.
   if (id != 0) lookup_ = id;
 }
 
@@ -94,7 +94,7 @@ void Dial::connected(int status) {
   attempt_ = nullptr;  // libuv's callback frees it
   if (status == 0) {
     auto stream = std::make_unique<TcpStream>(loop_, socket, options_);
-    // A port out of the range that the system picks client ports from can connect to itself when nobody listens there.
+    // A connect to a port outside the range for clients' ports can reach itself when nobody listens there.
     if (stream->peer_port() != stream->local_port() || stream->peer_address() != stream->local_address()) {
       finish(0, std::move(stream));
       return;
@@ -106,7 +106,7 @@ void Dial::connected(int status) {
   failed(status);
 }
 
-// This address did not do, or took too long.
+// The connect to this address failed, or took too long.
 void Dial::failed(int error) {
   drop_attempt();
   if (lookup_ != 0) {

@@ -1,5 +1,5 @@
 // Makes TCP connections: resolves the name, tries its addresses one after the other, within one time limit. Owns a
-// connection only until it hands it over. Called by whoever dials a peer.
+// connection only until it hands it over. Called to dial a peer.
 #pragma once
 
 #include <cstdint>
@@ -14,8 +14,8 @@ namespace wh::net {
 struct DialResult {
   // Null when it failed.
   std::unique_ptr<TcpStream> stream;
-  // 0, or libuv's code. UV_ECONNREFUSED only when every address refused: nobody listens there. UV_ETIMEDOUT: time is
-  // up.
+  // 0, or libuv's code. UV_ECONNREFUSED only when every address refused: nobody listens there. UV_ETIMEDOUT: the time
+  // is up.
   int error = 0;
   // "could not connect to host:port: connection refused"
   std::string message;
@@ -24,7 +24,7 @@ struct DialResult {
 class Dial {
  public:
   using Callback = std::function<void(DialResult)>;
-  // Cancels: the callback will not come. Allowed inside the callback.
+  // Cancels: the callback is not called. Allowed inside the callback.
   ~Dial();
   Dial(const Dial&) = delete;
   Dial& operator=(const Dial&) = delete;
@@ -54,11 +54,11 @@ class Dial {
   Addresses addresses_;
   size_t next_address_ = 0;
   Attempt* attempt_ = nullptr;
-  int error_ = 0;  // the first one that is not a refusal, else the refusal
+  int error_ = 0;  // the first one that is not a refusal, else a refusal
 };
 
 // Connects to `host`, a name or a numeric address without brackets. Calls back exactly once, never from inside this
-// function, unless the Dial is destroyed before. Each address gets an equal share of the time that is left.
+// function, unless the Dial is destroyed before. Each address gets an equal share of the remaining time.
 [[nodiscard]] std::unique_ptr<Dial> tcp_connect(Loop& loop, std::string host, uint16_t port, uint64_t timeout_ms,
                                                 Dial::Callback callback, const TcpOptions& options = {});
 

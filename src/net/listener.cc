@@ -8,8 +8,8 @@
 
 namespace wh::net {
 
-// libuv's own listening handle is not used: when it is out of file descriptors and has lost its reserve, it calls
-// accept without end (uv__server_io). Here accept is ours, and libuv only polls.
+// Does not use libuv's listening handle, which calls accept endlessly once descriptors and its reserve are used up
+// (uv__server_io). Accepts itself; libuv only polls.
 struct Listener::Socket {
   uv_poll_t poll{};
   int fd = -1;
@@ -86,8 +86,8 @@ Result<std::vector<Listener::Target>> Listener::targets(const ListenOptions& opt
   if (!options.bind_interface.empty()) {
     const Result<Addresses> addresses = interface_addresses(options.bind_interface);
     if (!addresses) return Error{addresses.error()};
-    // Not available: an IPv6 address that the kernel still looks for a second owner of (RFC 4862 5.4), as all are for a
-    // second or two after an interface came up. One address at least must do.
+    // Not available: an IPv6 address that the kernel still checks for duplicates (RFC 4862 5.4), as it does for a
+    // second or two after an interface came up. At least one address must work.
     for (const Address& address : *addresses) result.push_back({address, true});
     return result;
   }
@@ -110,7 +110,7 @@ Result<std::unique_ptr<Listener>> Listener::listen(Loop& loop, const ListenOptio
   const Result<std::vector<Target>> wanted = targets(options);
   if (!wanted) return Error{wanted.error()};
   std::unique_ptr<Listener> listener(new Listener(loop, options, std::move(on_accept)));
-  // A port that the system picked for the first address may be taken on the next: then another is picked.
+  // The port that the system picked for the first address may be taken on the next one: then it picks another.
   for (int tries = 16;; --tries) {
     bool in_use = false;
     const Status opened = listener->open_all(*wanted, options, in_use);
@@ -146,7 +146,7 @@ int Listener::open(const Address& address, int backlog) {
   const socklen_t address_size = address.is_ipv6() ? sizeof(sockaddr_in6) : sizeof(sockaddr_in);
   auto socket = std::make_unique<Socket>();
   int error = 0;
-  // SO_REUSEADDR: connections of the process before this one, in TIME_WAIT, are no reason not to start.
+  // SO_REUSEADDR: connections of an earlier process in TIME_WAIT must not prevent the start.
   if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
       (address.is_ipv6() && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) != 0) ||
       ::bind(fd, address.raw(), address_size) != 0 || ::listen(fd, backlog) != 0 ||
@@ -191,9 +191,9 @@ void Listener::resume() {
 }
 
 bool Listener::accept_some(Socket& socket) {
-  // Whoever takes a connection may destroy the listener: the socket, which outlives it, is asked first.
+  // The accept function may destroy the listener; the socket outlives it, so it is asked first.
   for (int left = accepts_per_turn_; left > 0 && socket.listener != nullptr && !paused_; --left) {
-    // Those that come now wait in the kernel's backlog until others have gone.
+    // Connections that come now wait in the kernel's backlog until others have gone.
     if (descriptors_ != nullptr && !descriptors_->room(use_)) {
       rest();
       return false;
@@ -202,13 +202,13 @@ bool Listener::accept_some(Socket& socket) {
     if (fd < 0) {
       if (errno == EAGAIN || errno == EWOULDBLOCK) return false;
       const bool exhausted = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
-      if (!exhausted) continue;  // the connection's own trouble, such as ECONNABORTED
+      if (!exhausted) continue;  // this connection alone failed, such as with ECONNABORTED
       if (out_of_descriptors(socket.fd)) continue;
       rest();
       return false;
     }
     if (descriptors_ != nullptr && descriptors_->is_last(fd)) {
-      // Somebody else has used them up, and the last ones are for files.
+      // Others have used up the descriptors, and the last ones are for files.
       ::close(fd);
       ++refused_;
       warn_exhausted();
@@ -239,13 +239,13 @@ void Listener::rest() {
 }
 
 void Listener::take_waiting() {
-  // Bounded, as a flood of new connections may not keep the process from ending.
+  // Bounded, as a flood of new connections must not keep the process from ending.
   for (Socket* socket : sockets_)
     for (int i = 0; i < 16 && accept_some(*socket);) ++i;
 }
 
-// Gives up the descriptor in reserve for the connection that waits, and closes that: the peer learns at once, and the
-// loop does not spin on a backlog that it cannot take (HAZARDS H19). False when the reserve is gone too.
+// Frees the reserve descriptor to accept the waiting connection and close it: the peer learns at once, and the loop
+// does not spin on a backlog that it cannot accept (HAZARDS H19). False when the reserve is gone too.
 bool Listener::out_of_descriptors(int listening_fd) {
   warn_exhausted();
   bool taken = false;

@@ -56,7 +56,7 @@ Timer::~Timer() {
 }
 
 void Timer::start(uint64_t delay_ms, uint64_t repeat_ms) {
-  // libuv counts from its own copy of the clock, which may be old by now.
+  // libuv counts from its own copy of the clock, which may be stale by now.
   uv_update_time(handle_->uv.loop);
   uv_timer_start(
       &handle_->uv, [](uv_timer_t* timer) { static_cast<Handle*>(timer->data)->function(); }, delay_ms, repeat_ms);
@@ -81,7 +81,7 @@ struct Loop::Signal {
 };
 
 Loop::Loop() : read_buffer_(new char[kReadBufferSize]) {
-  // A write to a connection that the peer closed is an error code, not the end of the process (HAZARDS G13).
+  // Writing to a connection that the peer closed gives an error code and must not end the process (HAZARDS G13).
   std::signal(SIGPIPE, SIG_IGN);
   WH_ASSERT(uv_loop_init(&loop_) == 0, "the event loop could not be made (out of file descriptors?)");
   WH_ASSERT(uv_loop_configure(&loop_, UV_METRICS_IDLE_TIME) == 0, "libuv measures the time it waits");
@@ -143,7 +143,7 @@ void Loop::defer(std::function<void()> function) { deferred_.push_back(std::move
 void Loop::run_tasks(TurnTask::Phase phase) {
   TurnTask::Link& list = tasks_[static_cast<size_t>(phase)];
   if (list.next == &list) return;
-  // Only those queued by now: what they queue again waits for the next turn, else one stream could hold up the poll.
+  // Only tasks queued by now: what they queue waits for the next turn, otherwise one stream could hold up the poll.
   TurnTask::Link batch;
   batch.next = list.next;
   batch.previous = list.previous;
@@ -182,7 +182,7 @@ void Loop::before_poll() {
     uv_idle_stop(&idle_);
 
   note_turn(hook_begun_ns, sends_begun_ns);
-  // The poll's timeout is counted from libuv's copy of the clock: without this it is too long by this turn's length.
+  // The poll's timeout counts from libuv's copy of the clock: without an update it is too long by this turn's length.
   uv_update_time(&loop_);
 }
 
@@ -234,8 +234,8 @@ void Loop::set_deadline(Millis at) {
   deadline_expired();
 }
 
-// Due now: the next poll that begins is the one to wait for. Otherwise the timer, which may run a little early, because
-// libuv rounds.
+// If the deadline is due, waits for the next poll that begins. Otherwise starts the timer again, which may have run a
+// little early, because libuv rounds.
 void Loop::deadline_expired() {
   const Millis time = now();
   if (deadline_ <= time) {
@@ -254,7 +254,7 @@ std::string Loop::provide_workers() {
   constexpr const char* kName = "UV_THREADPOOL_SIZE";
   const char* set = std::getenv(kName);
   const std::string before = set == nullptr ? "" : set;
-  // As libuv reads it.
+  // Reads the value as libuv does.
   if (set != nullptr && std::strtol(set, nullptr, 10) >= static_cast<long>(kWorkers)) return {};
   ::setenv(kName, std::to_string(kWorkers).c_str(), 1);
   return before;
@@ -302,8 +302,8 @@ void Loop::on_signal(int signal, std::function<void()> handler) {
   WH_ASSERT(added, "a signal has one handler");
 }
 
-// Where a signal interrupts the poll, libuv forgets how long it had waited (EINTR): that is no work. What sockets had
-// before the signal in the same turn is not counted then.
+// When a signal interrupts the poll (EINTR), libuv loses the time it had waited: that is not work, so the count begins
+// again. What the same turn did for sockets before the signal is then not counted.
 void Loop::signalled() {
   turn_start_ns_ = uv_hrtime();
   turn_start_idle_ns_ = uv_metrics_idle_time(&loop_);

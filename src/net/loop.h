@@ -1,14 +1,14 @@
 // The event loop of the process: the clock, the order of one turn, timers, signals and jobs for libuv's workers. Owns
-// the uv_loop_t and its own handles; streams, listeners and timers own theirs and must be gone before it. Everything
-// here belongs to one thread, except the `work` of a job. Called by the rest of net/ and by server/, which wires the
-// node to it.
+// the uv_loop_t and its own handles; streams, listeners and timers own theirs and must be destroyed before it.
+// Everything here belongs to one thread, except the `work` of a job. Called by the rest of net/ and by server/, which
+// connects the node to it.
 //
 // One turn, in libuv's order (uv_run):
 //   timers
 //   deferred work, the turn hook, then the streams send what was queued   <- once, just before the poll
 //   poll: sockets, finished jobs, signals
-//   the deadline's handler, when it expired before this poll began (HAZARDS A12)
-// While anything is left over for the next turn the poll does not wait.
+//   the deadline's handler, if the deadline expired before this poll: so heartbeats are read first (HAZARDS A12)
+// While work is left for the next turn the poll does not wait.
 #pragma once
 
 #include <cstddef>
@@ -29,7 +29,7 @@ namespace wh::net {
 class Loop;
 class Resolver;
 
-// What the loop has done; microseconds and milliseconds of the monotonic clock, waiting in the poll not counted as
+// What the loop has done; microseconds and milliseconds of the monotonic clock. Waiting in the poll does not count as
 // work.
 struct LoopStats {
   uint64_t turns = 0;
@@ -40,14 +40,14 @@ struct LoopStats {
   uint64_t longest_lag_ms = 0;
   Histogram turns_us;
   Histogram lags_ms;  // of every run of those timers
-  // Through the sockets of all TCP streams: clients' and peers', as they are on the wire.
+  // Through the sockets of all TCP streams, clients' and peers', as on the wire.
   uint64_t bytes_received = 0;
   uint64_t bytes_sent = 0;
   // Jobs handed to the workers whose `done` has not run.
   size_t jobs = 0;
 };
 
-// Where one turn's time went, in microseconds; waiting in the poll is in none of it.
+// Where one turn's time went, in microseconds, without waiting in the poll.
 struct TurnTimes {
   uint64_t total_us = 0;
   uint64_t arrivals_us = 0;  // timers, what the sockets held, finished jobs, signals
@@ -55,18 +55,18 @@ struct TurnTimes {
   uint64_t sends_us = 0;     // encrypting and sending
 };
 
-// A place in the queue of things to do before the next poll; its owner may queue it any number of times a turn, it runs
-// once. Destroying it takes it out of the queue. A plain function and not a closure, so that it may destroy its owner.
+// A task to run before the next poll; its owner may queue it any number of times in a turn, and it runs once.
+// Destroying it removes it from the queue. A plain function, not a closure, so that it may destroy its owner.
 class TurnTask {
  public:
-  // In this order, all tasks of one phase before those of the next. `encrypt` may queue `send`.
+  // Runs in this order: all tasks of one phase before those of the next. `encrypt` may queue `send`.
   enum class Phase { deferred, encrypt, send };
   using Function = void (*)(void* self);
   TurnTask(Loop& loop, Phase phase, Function function, void* self);
   ~TurnTask() { cancel(); }
   TurnTask(const TurnTask&) = delete;
   TurnTask& operator=(const TurnTask&) = delete;
-  // Runs in this turn when its phase is still to come, else in the next, which then comes at once.
+  // Runs in this turn if its phase is still to come, else in the next turn, which then comes at once.
   void queue();
   void cancel();
 
@@ -90,7 +90,7 @@ class Timer {
   ~Timer();
   Timer(const Timer&) = delete;
   Timer& operator=(const Timer&) = delete;
-  // Runs once, `delay_ms` from now; with `repeat_ms` above 0, then again every so often. Starting anew replaces.
+  // Runs once, `delay_ms` from now; with `repeat_ms` above 0 then at that interval. Replaces an earlier start.
   void start(uint64_t delay_ms, uint64_t repeat_ms = 0);
   void stop();
 
@@ -102,15 +102,15 @@ class Timer {
 class Loop {
  public:
   Loop();
-  // Waits for jobs that run; those not begun and the `done` of all of them are dropped. Every stream, listener, timer
-  // and dial must have been destroyed before.
+  // Waits for running jobs; drops jobs that have not begun, and the `done` of all. Every stream, listener, timer and
+  // dial must have been destroyed before.
   ~Loop();
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
 
-  // The monotonic clock itself, never libuv's copy of it, which stands still through a long callback.
+  // The monotonic clock itself, not libuv's copy, which stands still through a long callback.
   [[nodiscard]] Millis now() const { return uv_hrtime() / 1'000'000; }
-  // The same clock, for measuring.
+  // The same clock in microseconds, for measuring.
   [[nodiscard]] static uint64_t micros() { return uv_hrtime() / 1'000; }
 
   // Counts turns, from 0; never reset.
@@ -120,43 +120,42 @@ class Loop {
   void run();
   void stop() { uv_stop(&loop_); }
 
-  // Runs `function` before the next poll and before the turn hook; called there, in the next turn, which comes at once.
+  // Runs `function` before the next poll and the turn hook; called from there, in the next turn, which comes at once.
   void defer(std::function<void()> function);
-  // Called once a turn, after deferred work and before streams send. It must not be replaced from inside itself.
+  // Called once a turn, after deferred work and before streams send. Must not be replaced from inside itself.
   void set_turn_hook(std::function<void()> hook) { turn_hook_ = std::move(hook); }
-  // Called at the end of every turn, just before the poll. What it takes counts as the next turn's.
+  // Called at the end of every turn, just before the poll. Its own time counts for the next turn.
   void set_turn_watch(std::function<void(const TurnTimes&)> watch) { turn_watch_ = std::move(watch); }
-  // Called about every 250 ms, for time limits that need no more precision.
+  // Called about every 250 ms, for time limits that need no better precision.
   static constexpr uint64_t kSweepMs = 250;
   void set_sweep(std::function<void()> sweep) { sweep_ = std::move(sweep); }
 
-  // How many threads libuv has for jobs and for lookups of names, which take half of them at most: so that the other
-  // half is always there for jobs, of which no more than six are under way at once (two lanes of the storage, a backup,
-  // the end of the one before, certificates, the log file). A name server or a file that does not answer stalls no
-  // disk.
+  // The number of libuv's threads for jobs and name lookups. Lookups take at most half of them, so the other half is
+  // always free for jobs, of which at most six are under way at once (two lanes of the storage, a backup, the end of
+  // the one before, certificates, the log file). So a name server or a file that does not answer never delays the disk.
   static constexpr unsigned kWorkers = 12;
-  // To be called before the first job or lookup of the process, and before it has a second thread. UV_THREADPOOL_SIZE
-  // counts when it is larger; what it said is given back when it is smaller, else an empty text.
+  // Must be called before the process's first job or lookup, and before it has a second thread. A larger
+  // UV_THREADPOOL_SIZE is kept, and the result is empty; a smaller one is replaced and returned.
   static std::string provide_workers();
 
   // Runs `work` on one of libuv's threads, then `done` on the loop. `work` must touch no state that the loop's thread
   // touches meanwhile, and neither may throw (an exception ends the process). Jobs may overlap and end in any order.
   void run_job(std::function<void()> work, std::function<void()> done);
 
-  // Whether a job or a lookup of a name is under way, for which the destructor would wait.
+  // Whether a job or a name lookup is under way, for which the destructor would wait.
   [[nodiscard]] bool busy() const;
 
-  // The one deadline of the node, kNever for none; replaces the one before. When it has passed, the loop polls once
-  // more so that bytes which already wait in sockets are delivered first, then calls the handler, once, with how many
-  // milliseconds late that is. A deadline that is moved into the future meanwhile is not called.
+  // The node's one deadline, kNever for none; replaces the earlier one. Once it has passed, the loop polls once more,
+  // so that bytes which already wait in sockets are delivered first, then calls the handler once, with how many
+  // milliseconds late it is. A deadline moved into the future meanwhile is not called.
   void set_deadline(Millis at);
   void on_deadline(std::function<void(Millis late_ms)> handler) { deadline_handler_ = std::move(handler); }
 
-  // Calls `handler` on the loop each time the process gets this signal. Once a signal.
+  // Calls `handler` on the loop each time the process gets this signal. Only one handler for each signal.
   void on_signal(int signal, std::function<void()> handler);
 
   [[nodiscard]] const LoopStats& stats() const { return stats_; }
-  // Counts from nothing again; jobs in progress stay.
+  // Resets the counters; jobs in progress stay counted.
   void reset_stats() { stats_ = LoopStats{.jobs = stats_.jobs}; }
 
   // For the rest of net/ only.
@@ -164,7 +163,7 @@ class Loop {
   void note_sent(size_t bytes) { stats_.bytes_sent += bytes; }
   [[nodiscard]] uv_loop_t* uv() { return &loop_; }
   [[nodiscard]] Resolver& resolver() { return *resolver_; }
-  // One read buffer for all streams: bytes are handed on before the next read.
+  // One read buffer for all streams: the bytes are handed on before the next read.
   static constexpr size_t kReadBufferSize = 64 * 1024;
   [[nodiscard]] char* read_buffer() { return read_buffer_.get(); }
 
@@ -202,7 +201,7 @@ class Loop {
 
   Millis deadline_ = kNever;
   bool deadline_due_ = false;     // it has passed
-  bool deadline_polled_ = false;  // and a poll has begun since
+  bool deadline_polled_ = false;  // and a poll has begun since then
   Millis sweep_due_ = 0;
   Job* jobs_ = nullptr;
   bool closing_ = false;

@@ -1,6 +1,6 @@
-// One connection between nodes, cut into frames: a stream, the decoder of what comes in, and a time limit for what is
-// awaited. Knows no frame's meaning. Owned by PeerTransport, by shared pointer, so that a link which is dropped by what
-// it delivers lives until that call has returned.
+// One connection between nodes, cut into frames: a stream, the decoder of incoming bytes, and a time limit for what is
+// awaited. Does not know what frames mean. PeerTransport owns it by shared pointer, so that a link dropped during its
+// own callback lives until that callback has returned.
 #pragma once
 
 #include <cstdint>
@@ -19,37 +19,37 @@ class PeerLink final : public StreamHandler, public std::enable_shared_from_this
  public:
   struct End {
     std::string why;
-    std::string foreign = {};  // what the other side seems to speak in place of our protocol
-    bool ours = false;         // this side ended it, for what came or for what did not
+    std::string foreign = {};  // what the other side seems to speak instead of our protocol
+    bool ours = false;         // this side ended it, for what came or failed to come
   };
   struct Handlers {
     std::function<void(const wire::Frame&)> on_frame;
-    // The connection is gone, and the link with it: called once, last, and not after drop().
+    // The connection and the link are gone: called once, last, and not after drop().
     std::function<void(const End&)> on_gone;
   };
 
-  // Takes at most kMaxHelloBytes a frame until accept_large_frames().
+  // Accepts at most kMaxHelloBytes a frame until accept_large_frames().
   static std::shared_ptr<PeerLink> make(Loop& loop, std::unique_ptr<ByteStream> stream, Handlers handlers);
   PeerLink(Loop& loop, std::unique_ptr<ByteStream> stream, Handlers handlers);  // for make()
 
   void accept_large_frames() { decoder_.set_limit(wire::kMaxFrameBytes); }
-  // The link is gone with this reason unless it is set anew or cleared in time.
+  // The link ends with this reason unless the deadline is set again or cleared in time.
   void set_deadline(uint64_t delay_ms, std::string why);
   void clear_deadline() { deadline_.stop(); }
 
-  // Queues whole frames. The first bytes sent are preceded by the magic.
+  // Queues whole frames. The magic goes before the first bytes.
   void send(std::string_view frames);
-  // Bytes that send() took and the kernel has not.
+  // Bytes that send() queued and the kernel has not taken.
   [[nodiscard]] size_t pending_bytes() const { return stream_ ? stream_->pending_bytes() : 0; }
   [[nodiscard]] uint64_t sent_bytes() const { return sent_bytes_; }
-  // Sends what is queued, then closes; no frame is delivered from now on.
+  // Sends what is queued, then closes; delivers no frame from now on.
   void close();
   // Closes at once, without on_gone.
   void drop();
 
-  // Only while the link is there.
+  // Only while the link exists.
   [[nodiscard]] const ByteStream& stream() const { return *stream_; }
-  // Numeric, without port and brackets; kept after the end.
+  // Numeric, without port and brackets; stays valid after the end.
   [[nodiscard]] const std::string& peer_address() const { return peer_address_; }
 
   void on_data(std::string_view bytes) override;

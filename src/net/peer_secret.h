@@ -1,7 +1,7 @@
-// How two nodes prove to each other that both hold the directive `cluster-secret`, without showing it (HAZARDS G6):
-// each answers the other's random challenge with an HMAC-SHA256 over the whole greeting, under another label for each
-// end, so that no answer can be used twice or sent back to its maker. It keeps strangers out; it does not protect what
-// follows on the connection: that takes `tls-cluster`. Called by PeerTransport.
+// How two nodes prove to each other that both hold the directive `cluster-secret`, without revealing it (HAZARDS G6):
+// each answers the other's random challenge with an HMAC-SHA256 over the whole greeting, with a different label for
+// each end, so that no answer can be used twice or sent back to its maker. It keeps strangers out; it does not protect
+// the rest of the connection: `tls-cluster` does. Called by PeerTransport.
 #pragma once
 
 #include <string>
@@ -14,11 +14,11 @@ namespace wh::net {
 // From the system's random source.
 wire::Nonce fresh_nonce();
 
-// `hello` is the Hello's payload as it was on the wire; of the reply, nonce and identity count.
+// `hello` is the Hello's payload as it was on the wire; of the reply, nonce and identity enter the proof.
 wire::Proof listener_proof(const std::string& secret, std::string_view hello, const wire::HelloReply& reply);
 wire::Proof dialler_proof(const std::string& secret, std::string_view hello, const wire::HelloReply& reply);
 
-// Takes the same time wherever they differ.
+// Compares in constant time.
 bool same_proof(const wire::Proof& a, const wire::Proof& b);
 
 }  // namespace wh::net

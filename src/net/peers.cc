@@ -34,7 +34,7 @@ PeerTransport::PeerTransport(Loop& loop, PeerEvents& events, PeerOptions options
 }
 
 PeerTransport::~PeerTransport() {
-  // A link that is delivering now outlives this object by that call; it must not call back any more.
+  // A link that is delivering now outlives this object until that call returns; it must not call back any more.
   for (auto& [id, out] : peers_)
     if (out->link) out->link->drop();
   for (auto& [id, in] : inbound_) in.link->drop();
@@ -104,7 +104,7 @@ Result<wire::HelloReply> PeerTransport::read_reply(const PeerLink& link, const w
 }
 
 std::string PeerTransport::dialled_end_text(const std::string& why) const {
-  // Between members every end is marked by frames: without close_notify it is as good as with it.
+  // Between members frames mark every end: a missing close_notify means nothing.
   if (why == TlsStream::kTruncated) return "the other side closed the connection";
   if (why != TlsStream::kNoTls) return why;
   return why + ": tls-cluster must be the same on every node, and is yes on this one";
@@ -131,8 +131,8 @@ void PeerTransport::log_limited(LogLimiter& limiter, const std::string& line, Lo
   }
 }
 
-// Counts looks rather than time: after this process was stopped for a while, bytes that the peer took meanwhile are
-// seen at the next look, and the peer is not cut for our own pause.
+// Counts looks, not time: after this process was stopped for a while, the next look sees the bytes that the peer took
+// meanwhile, so our own pause does not cut the peer off.
 void PeerTransport::look_for_progress() {
   for (auto& [id, out] : peers_) {
     if (!out->accepted) continue;

@@ -1,9 +1,9 @@
 // The node's Transport over TCP. Owns every connection between this node and others: those it dials (one to each peer,
 // for messages; one for each question) and those that the raft listener accepts (messages come in; questions come in,
 // answers go out). Each node dials every peer it was told of and sends only on connections it dialled, so two nodes
-// hold two one-way connections, and which of two is the right one is never a question. Must not know what messages
-// mean. Made by server/, called by the node (as Transport) and by the listener; tells what happens through PeerEvents.
-// Implemented by idea: peers.cc (the surface, refusals), peers_outbound.cc, peers_inbound.cc, peers_ask.cc.
+// hold two one-way connections and never have to choose between them. Does not know what messages mean. Made by
+// server/, called by the node (as Transport) and by the listener; reports events through PeerEvents. The files:
+// peers.cc (the interface, refusals), peers_outbound.cc, peers_inbound.cc, peers_ask.cc.
 #pragma once
 
 #include <cstddef>
@@ -35,23 +35,23 @@ class PeerEvents {
  public:
   virtual ~PeerEvents() = default;
   virtual void received(raft::NodeId from, node::PeerMessage message) = 0;
-  // Its connection to this node was closed: it sent what is no message, one sentence.
+  // The peer sent something that is no message, and its connection to this node was closed. `what`: one sentence.
   virtual void violated(raft::NodeId from, const std::string& what) = 0;
-  // A connection to this peer stands: messages reach it from now on, those sent before may be lost.
+  // A connection to this peer is established: messages reach it from now on; those sent before may be lost.
   virtual void peer_connected(raft::NodeId id) = 0;
-  // The connection died and nobody listens at the peer's address any more: its process is gone. Once a death.
+  // The connection died and nobody listens at the peer's address: its process is gone. Told once for each death.
   virtual void peer_lost(raft::NodeId id) = 0;
-  // Whoever listens at the peer's address does not take our messages, or is not the peer. Told at each try.
+  // The node that listens at the peer's address refuses our messages, or is not the peer. Told at each try.
   virtual void peer_refused(raft::NodeId id, const std::string& sentence, const node::WhoIAm& theirs) = 0;
-  // A peer of our own cluster says that this node was removed from it. In place of peer_refused, told at each try.
+  // A peer of our own cluster says that this node was removed from it. Told in place of peer_refused, at each try.
   virtual void told_removed(raft::NodeId by, raft::Position as_of) = 0;
-  // This peer connected to us, and says that it is to be reached at these addresses (no empty hosts).
+  // This peer connected to us, and says that it can be reached at these addresses (no empty hosts).
   virtual void peer_identity(raft::NodeId id, const node::Identity& identity) = 0;
-  // To be answered by PeerTransport::answer. `from_address` is numeric, without port and brackets; addresses without a
-  // host within the question are filled in from it.
+  // The node answers by PeerTransport::answer. `from_address` is numeric, without port and brackets; it replaces empty
+  // hosts in the question's addresses.
   virtual void asked(uint64_t question_id, node::Ask question, const std::string& from_address) = 0;
-  // Before `asked`: who asks is of a cluster, and has proved by cluster-secret or certificate that it may say so. Where
-  // neither is set it is never told: anybody could say it.
+  // Told before `asked`: the asker belongs to a cluster, and has proved it by cluster-secret or certificate. Never told
+  // where neither is set, as anybody could claim it.
   virtual void met(const node::Identity& member) = 0;
   virtual void answered(uint64_t request, Result<node::Answer> answer) = 0;
   virtual void resolved(uint64_t request, Result<std::vector<std::string>> addresses) = 0;
@@ -60,20 +60,20 @@ class PeerEvents {
 struct PeerOptions {
   // For the jitter of redials.
   uint64_t seed = 0;
-  // Directive `cluster-secret`: when not empty, nobody who does not prove to hold it is listened to, nor talked to.
+  // Directive `cluster-secret`: when not empty, a node that does not prove to hold it is neither heard nor told.
   std::string secret;
-  // Puts a dialled connection under TLS; `name` is the peer's, empty for a question to whoever is there. Empty: plain.
+  // Puts a dialled connection under TLS; `name` is the peer's, empty for a question to any node there. Empty: plain.
   std::function<std::unique_ptr<ByteStream>(std::unique_ptr<ByteStream> stream, const std::string& name)> secure;
-  // The same for an accepted one; `plain_answer` is what to tell a dialler that does not speak TLS, by the first bytes
-  // that it sent; `from_member`: its address is one of a member's. With one of the two goes the other.
+  // The same for an accepted connection. `plain_answer` gives the answer to a dialler that does not speak TLS, by its
+  // first bytes; `from_member`: it comes from a member's address. Either both functions are set or neither.
   using PlainAnswer = std::function<std::string(std::string_view first_bytes)>;
   std::function<std::unique_ptr<ByteStream>(std::unique_ptr<ByteStream> stream, PlainAnswer plain_answer,
                                             bool from_member)>
       secure_accepted;
-  // Why a caller that says to be `sender` is not let in over this connection (what it shows for itself, where it comes
-  // from), one sentence; nothing when it is. Empty: all are.
+  // Why the caller that says it is `sender` is not let in over this connection (because of its certificate, or of its
+  // address), in one sentence; empty text: it is let in. No function: all are let in.
   std::function<std::string(const ByteStream& stream, const node::Identity& sender)> authorize_dialer;
-  // Why whoever answers on a connection that this node dialled is not believed to be `receiver`; as above.
+  // Why the node that answers on a dialled connection is not believed to be `receiver`; likewise.
   std::function<std::string(const ByteStream& stream, const node::Identity& receiver)> verify_listener;
 };
 
@@ -83,29 +83,29 @@ class PeerTransport final : public node::Transport {
   static constexpr uint64_t kHelloTimeoutMs = 5'000;
   static constexpr uint64_t kMinBackoffMs = 50;
   static constexpr uint64_t kMaxBackoffMs = 2'000;
-  // A connection that stood for less does not earn an immediate redial: two that throw each other out would spin.
+  // A connection that lasted less than this gets no immediate redial: two that throw each other out would spin.
   static constexpr uint64_t kStableMs = 1'000;
-  // No byte of what waits was taken for so long: the peer is cut (HAZARDS G9).
+  // A peer that takes no byte of what waits for this long is cut off (half-open peers, HAZARDS G9).
   static constexpr uint64_t kStallMs = 3'000;
-  static constexpr size_t kMaxPendingBytes = size_t{64} << 20;  // to one peer (HAZARDS G10)
-  // Accepted connections that have not proved who they are. Those from members' addresses are counted apart, so that
-  // strangers take nothing from them; of each kind so many that have not greeted (with TLS: the handshake is part of
-  // it), and so many that have and owe a proof, or are being closed. One more takes the place of the oldest.
+  static constexpr size_t kMaxPendingBytes = size_t{64} << 20;  // to one peer (slow peers, HAZARDS G10)
+  // Accepted connections that have not proved who they are; those from members' addresses count separately, so that
+  // strangers take nothing from them. Of each kind at most so many that have not greeted (TLS handshake included), and
+  // so many that have and owe a proof, or are being closed. One more takes the place of the oldest.
   static constexpr size_t kMaxGreeting = 104;
-  static constexpr size_t kMaxProving = 88;  // more than all questions that may be answered in one turn
-  // Of the raft port's accepted connections, those that carry messages of nodes that this one does not know as members:
-  // it may be behind. One more takes the place of the oldest.
+  static constexpr size_t kMaxProving = 88;  // more than the questions that may be answered in one turn
+  // Accepted connections that carry messages of nodes that this one does not know as members: its knowledge may be old.
+  // One more takes the place of the oldest.
   static constexpr size_t kMaxUnknownPeers = 32;
   static constexpr size_t kMaxQuestionsIn = 64;
-  // What the listener may keep open at once; of known members there is one connection each.
+  // What the listener may keep open at once; each known member has one connection.
   static constexpr size_t kMaxInbound =
       2 * (kMaxGreeting + kMaxProving) + kMaxUnknownPeers + kMaxQuestionsIn + /* members */ 32;
-  static constexpr uint64_t kFirstByteMs = 2'500;  // for a greeting in plain
+  static constexpr uint64_t kFirstByteMs = 2'500;  // for a greeting without TLS
   static constexpr size_t kMaxQuestionsOut = 256;
-  // Inbound questions that the node leaves unanswered are closed after this; askers give up earlier.
+  // Closes questions that the node leaves unanswered after this time; askers give up earlier.
   static constexpr uint64_t kAnswerTimeoutMs = 10'000;
 
-  // `loop` and `events` must outlive it.
+  // `loop` and `events` must outlive this object.
   PeerTransport(Loop& loop, PeerEvents& events, PeerOptions options);
   ~PeerTransport() override;
   PeerTransport(const PeerTransport&) = delete;
@@ -114,60 +114,60 @@ class PeerTransport final : public node::Transport {
   // A connection from the raft listener.
   void accept(std::unique_ptr<ByteStream> stream);
 
-  // The addresses are "host:port", IPv6 in brackets; names are resolved anew at each dial. Nobody is dialled and nobody
-  // is let in before the first set_identity.
+  // The addresses are "host:port", IPv6 in brackets; names are resolved again at each dial. Before the first
+  // set_identity this node dials nobody and lets nobody in.
   void set_peers(std::vector<node::Peer> peers) override;
   void set_membership(node::Membership membership) override;
   void set_identity(const node::Identity& identity, node::Standing standing) override;
-  // False too when the message is over the bounds of wire/frame.h (logged), or finds kMaxPendingBytes before it.
+  // Also false when the message exceeds the bounds of wire/frame.h (logged), or kMaxPendingBytes wait before it.
   bool send(raft::NodeId to, node::PeerMessage message) override;
   void cut_off(raft::NodeId from) override;
-  // `request` must not be one under way. Takes 3 s at most; 5 s for questions that need the other's disk.
+  // `request` must not be under way. Takes 3 s at most; 5 s for questions that need the other's disk.
   void ask(uint64_t request, const std::string& address, node::Ask question) override;
-  // Names go through the loop's Resolver, which keeps answers for a while. Takes 3 s at most.
+  // Names go through the loop's Resolver, which caches answers for a while. Takes 3 s at most.
   void resolve(uint64_t request, const std::string& address) override;
   void answer(uint64_t question_id, node::Answer answer) override;
 
-  // Whether a connection to that peer stands, now.
+  // Whether a connection to that peer is established now.
   [[nodiscard]] bool connected(raft::NodeId id) const;
-  // Accepted connections that lost their place to another, since the start.
+  // Accepted connections that lost their place to another one, since the start.
   [[nodiscard]] uint64_t evicted() const { return evicted_; }
 
  private:
-  // A peer we dial. At any time: it waits for `retry`, or `dial` runs, or `link` is there.
+  // A peer that this node dials. At any time it waits for `retry`, or `dial` runs, or `link` exists.
   struct Outbound {
     Outbound(Loop& loop, node::Peer who, std::function<void()> redial)
         : peer(std::move(who)), retry(loop, std::move(redial)) {}
     node::Peer peer;
     std::unique_ptr<Dial> dial;
     std::shared_ptr<PeerLink> link;
-    std::string hello;                     // what it was greeted with: the payload
-    bool accepted = false;                 // the other side's HelloReply took us in
-    uint16_t version = wire::kMinVersion;  // then: agreed on
-    bool died = false;                     // a connection that stood is gone, and nothing is known of the peer since
+    std::string hello;                     // the payload of the greeting sent
+    bool accepted = false;                 // the other side's HelloReply accepted us
+    uint16_t version = wire::kMinVersion;  // the version agreed on, once accepted
+    bool died = false;                     // an established connection is gone, and nothing is known of the peer since
     Timer retry;
     uint64_t backoff_ms = kMinBackoffMs;
     Millis accepted_at = 0;
-    // The watch over progress: what the kernel had taken when last looked at, and for how many looks.
+    // To watch progress: what the kernel had taken at the last look, and for how many looks it was the same.
     uint64_t taken = 0;
     uint64_t looks_without_progress = 0;
     LogLimiter loss_log{60'000};
     LogLimiter refusal_log{60'000};
     LogLimiter failure_log{60'000};
   };
-  // A connection we accepted.
+  // An accepted connection.
   struct Inbound {
     enum class State { hello, proof, ask, answering, peer, closing };
     std::shared_ptr<PeerLink> link;
     State state = State::hello;
-    wire::Hello hello;                     // proof: what was accepted, if it is proved
-    wire::Proof expected{};                // proof
-    uint16_t version = wire::kMinVersion;  // agreed on
-    raft::NodeId from;                     // peer: whose
+    wire::Hello hello;                     // in state proof: accepted if the proof holds
+    wire::Proof expected{};                // in state proof
+    uint16_t version = wire::kMinVersion;  // the version agreed on
+    raft::NodeId from;                     // in state peer: the sender
     raft::Position member_as_of;
-    bool from_member = false;  // by its address
+    bool from_member = false;  // comes from a member's address
   };
-  // A question of ours.
+  // A question of this node.
   struct Question {
     Question(Loop& loop, std::string where, node::Ask what, std::function<void()> out_of_time)
         : address(std::move(where)), question(std::move(what)), deadline(loop, std::move(out_of_time)) {}
@@ -178,12 +178,12 @@ class PeerTransport final : public node::Transport {
     std::string hello;
     bool accepted = false;
     Timer deadline;
-    std::string failure;  // what to say when the deadline comes
+    std::string failure;  // the error when the deadline passes
   };
-  // A name of ours that is being looked up.
+  // A name that this node looks up.
   struct Lookup {
     Lookup(Loop& loop, std::function<void()> out_of_time) : deadline(loop, std::move(out_of_time)) {}
-    uint64_t id = 0;  // the Resolver's; 0: it has answered
+    uint64_t id = 0;  // the Resolver's id; 0: it has answered
     Result<std::vector<std::string>> result = Error{"no answer from the name server in time"};
     Timer deadline;
   };
@@ -191,16 +191,16 @@ class PeerTransport final : public node::Transport {
 
   // peers.cc
   std::unique_ptr<ByteStream> secured(std::unique_ptr<ByteStream> stream, const std::string& name) const;
-  // Greets; what was sent is kept in `payload`. False when this node's own identity is too long to be told.
+  // Greets; keeps what was sent in `payload`. False when this node's own identity is too long to send.
   bool greet(PeerLink& link, wire::Purpose purpose, raft::NodeId instance, const std::string& name,
              std::string& payload);
-  // The reply to a greeting, its addresses filled in; an error when it is none, or does not prove what it must.
+  // The reply to a greeting, its addresses filled in; an error when it is malformed or does not prove what it must.
   Result<wire::HelloReply> read_reply(const PeerLink& link, const wire::Frame& frame,
                                       const std::string& greeting) const;
-  // Why a connection that this node dialled ended, with what to do where it ended for want of TLS.
+  // Why a dialled connection ended, with advice where the cause is missing TLS.
   [[nodiscard]] std::string dialled_end_text(const std::string& why) const;
   void send_proof(PeerLink& link, const std::string& greeting, const wire::HelloReply& reply);
-  // The next dial of this address asks for its host's name again.
+  // The next dial of this address looks up its host's name again.
   void invalidate(const std::string& address);
   void log_limited(LogLimiter& limiter, const std::string& line, LogLevel level = LogLevel::notice);
   void look_for_progress();
@@ -221,22 +221,22 @@ class PeerTransport final : public node::Transport {
   void inbound_hello(uint64_t id, Inbound& in, const wire::Frame& frame);
   void inbound_gone(uint64_t id, const PeerLink::End& end);
   [[nodiscard]] std::string plain_answer(std::string_view first_bytes) const;
-  // Why not, and the sentence; Refusal::none to let it in.
+  // The reason to refuse, and the sentence; Refusal::none to let the caller in.
   [[nodiscard]] std::pair<wire::Refusal, std::string> judge(const PeerLink& link, const wire::Hello& hello) const;
   [[nodiscard]] std::string version_conflict(const std::string& us, const wire::Hello& hello) const;
   [[nodiscard]] bool was_removed(raft::NodeId id, raft::Position member_as_of) const;
   void admit(uint64_t id, Inbound& in, wire::Hello hello);
-  // Returns what the dialler must prove itself with.
+  // Returns the proof that the dialler must send.
   wire::Proof reply(PeerLink& link, std::string_view greeting, uint16_t version, wire::Refusal refusal,
                     const std::string& sentence);
   void close_inbound(Inbound& in);
   void drop_inbound(uint64_t id);
-  // Drops the oldest for which `which` is true while there are `most` or more of them.
+  // Drops the oldest connection for which `which` is true, if there are `most` or more of them.
   template <typename Which>
   void make_place(size_t most, Which which);
   [[nodiscard]] size_t count(Inbound::State state) const { return counts_[static_cast<size_t>(state)]; }
   void move_to(Inbound& in, Inbound::State state);
-  // Its oldest equal gives way when it is one too many.
+  // When there is one too many, the oldest of the same kind gives way.
   void move_to_unproved(Inbound& in, Inbound::State state);
   [[nodiscard]] bool is_members_address(const std::string& host);
   void note_address(raft::NodeId id, const std::string& host);
@@ -259,19 +259,19 @@ class PeerTransport final : public node::Transport {
   node::Membership membership_;
   InboundMap inbound_;
   size_t counts_[6] = {};                        // of inbound_, by state
-  std::map<raft::NodeId, uint64_t> inbound_of_;  // the one connection of each peer that delivers
+  std::map<raft::NodeId, uint64_t> inbound_of_;  // the one connection of each peer that delivers messages
   std::map<uint64_t, std::unique_ptr<Question>> questions_;
   std::map<uint64_t, std::unique_ptr<Lookup>> lookups_;
   uint64_t next_inbound_ = 1;
   uint64_t evicted_ = 0;
-  // Where members were when they were last connected, and where nodes are that this one asks and that may become some.
+  // Where members last connected from, and where the nodes are that this one asks and that may become members.
   std::map<raft::NodeId, std::string> seen_at_;
   std::vector<std::string> asked_at_;
-  // All of these and what the configuration's addresses are, as of then.
+  // All these addresses and those of the configuration, as of members_addresses_at_.
   std::set<std::string> members_addresses_;
   Millis members_addresses_at_ = 0;
   Timer progress_timer_;
-  std::string buffer_;  // where frames are written before they go to a stream; kept for its capacity
+  std::string buffer_;  // frames are written here before they go to a stream; kept for its capacity
   LogLimiter stranger_log_{60'000};
   LogLimiter evicted_log_{60'000};
   LogLimiter refused_log_{60'000};
@@ -279,8 +279,8 @@ class PeerTransport final : public node::Transport {
   LogLimiter oversize_log_{60'000};
 };
 
-// An address without a host (":1112") gets this one, in brackets when it is IPv6; so does one on loopback that was said
-// from another machine, where it means nothing. Others stay as they are.
+// Gives an address without a host (":1112") this host, in brackets when it is IPv6; likewise an address on loopback
+// that another machine sent, where it means nothing. Other addresses stay as they are.
 void fill_host(std::string& address, const std::string& host);
 void fill_hosts(node::Identity& identity, const std::string& host);
 

@@ -1,4 +1,4 @@
-// PeerTransport's own questions: a connection each, which ends with the answer; and the names that are to be asked.
+// PeerTransport's own questions: a connection for each, which ends with the answer; and name lookups.
 #include <algorithm>
 #include <utility>
 
@@ -12,7 +12,7 @@ namespace wh::net {
 namespace {
 
 constexpr uint64_t kQuestionTimeoutMs = 3'000;
-constexpr uint64_t kSlowQuestionTimeoutMs = 5'000;  // for those whose answer waits for the other's disk
+constexpr uint64_t kSlowQuestionTimeoutMs = 5'000;  // for questions whose answer waits for the other's disk
 
 }  // namespace
 
@@ -45,7 +45,7 @@ void PeerTransport::question_dialled(uint64_t request, DialResult result) {
   Question& q = *questions_.at(request);
   q.dial.reset();
   if (!result.stream) {
-    // Its message names the address already.
+    // The message names the address already.
     finish_question(request, Error{result.message});
     return;
   }
@@ -92,7 +92,7 @@ void PeerTransport::question_frame(uint64_t request, const wire::Frame& frame) {
   } else if (auto* taken = std::get_if<node::TakenIn>(&*answer)) {
     fill_host(taken->leader_address, host);
   }
-  // Somebody is there: if our connection to a peer at this address waits for another try, now is the time.
+  // A node is there: a peer connection to this address that waits for its next try tries now.
   for (auto& [id, out] : peers_)
     if (out->peer.raft_address == q.address && !out->dial && !out->link) retry_now(*out);
   finish_question(request, *std::move(answer));
@@ -134,7 +134,7 @@ void PeerTransport::resolve(uint64_t request, const std::string& address) {
         }
         done.deadline.start(0);
       });
-  // 0: it has called back.
+  // 0: resolve() has called back already.
   lookup->id = id;
 }
 

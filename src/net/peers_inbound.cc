@@ -1,4 +1,4 @@
-// PeerTransport's accepted connections: the handshake as the one that listens, messages and questions coming in.
+// PeerTransport's accepted connections: the listener's side of the handshake, incoming messages and questions.
 #include <algorithm>
 #include <cinttypes>
 #include <cstdio>
@@ -33,7 +33,7 @@ void fill_question(node::Ask& question, const std::string& host) {
 }  // namespace
 
 void PeerTransport::accept(std::unique_ptr<ByteStream> stream) {
-  // Nobody can be told who we are yet: it will dial again.
+  // This node cannot tell anybody who it is yet: the dialler will try again.
   if (!identified_) return;
   const bool from_member = is_members_address(stream->peer_address());
   make_place(kMaxGreeting, [from_member](const Inbound& in) {
@@ -78,7 +78,7 @@ void PeerTransport::move_to_unproved(Inbound& in, Inbound::State state) {
 
 // ---- Members' addresses
 
-// Made anew twice a second at most: names move, and a flood of connections must not make this dear.
+// Computed at most twice a second: names move, and a flood of connections must not make this expensive.
 bool PeerTransport::is_members_address(const std::string& host) {
   constexpr Millis kFreshMs = 500;
   if (const Millis time = loop_.now(); members_addresses_at_ == 0 || time >= members_addresses_at_ + kFreshMs) {
@@ -121,7 +121,7 @@ void PeerTransport::drop_inbound(uint64_t id) {
   inbound_.erase(it);
 }
 
-// Sends what is queued and waits for the other side to see it, for a bounded time.
+// Sends what is queued and waits, for a bounded time, for the other side to see it.
 void PeerTransport::close_inbound(Inbound& in) {
   move_to_unproved(in, Inbound::State::closing);
   in.link->set_deadline(kHelloTimeoutMs, "closed");
@@ -134,7 +134,7 @@ void PeerTransport::inbound_gone(uint64_t id, const PeerLink::End& end) {
     log_line(LogLevel::verbose, "A peer's connection from " + in.link->peer_address() + " ended: " + end.why);
   } else if (end.ours && in.state == Inbound::State::hello) {
     std::string line = "A connection from " + in.link->peer_address() + " to the raft port was closed: " + end.why;
-    // To one of them the other's greeting is noise.
+    // With tls-cluster on one side only, the other side cannot read the greeting.
     if (end.foreign == "TLS" && !options_.secure_accepted)
       line += "; should it be a member: tls-cluster must be the same on every node, and is no on this one";
     log_limited(stranger_log_, line);
@@ -202,7 +202,7 @@ void PeerTransport::inbound_hello(uint64_t id, Inbound& in, const wire::Frame& f
   fill_hosts(hello->sender, in.link->peer_address());
   const auto [refusal, sentence] = judge(*in.link, *hello);
   if (refusal != wire::Refusal::none) {
-    // Whoever wants to take this node in is refused first, and then asks.
+    // A node that wants to take this one in is refused first, and then asks.
     const bool wrong_cluster = refusal == wire::Refusal::cluster;
     log_limited(refused_log_, "A connection from " + in.link->peer_address() + " was refused: " + sentence,
                 wrong_cluster && standing_ != node::Standing::member ? LogLevel::verbose : LogLevel::notice);
@@ -221,7 +221,7 @@ void PeerTransport::inbound_hello(uint64_t id, Inbound& in, const wire::Frame& f
   in.link->set_deadline(kHelloTimeoutMs, "it did not prove who it is in time");
 }
 
-// Which of the two is to be upgraded, in the words of an operator who has to do it.
+// Which of the two to upgrade, in words for the operator who does it.
 std::string PeerTransport::version_conflict(const std::string& us, const wire::Hello& hello) const {
   const node::VersionRange theirs = wire::versions_of(hello);
   const node::VersionRange& mine = identity_.versions;
@@ -240,7 +240,7 @@ std::pair<wire::Refusal, std::string> PeerTransport::judge(const PeerLink& link,
   if (hello.purpose == wire::Purpose::unknown)
     return {Refusal::version, us + " does not know what this connection is for: a newer release may"};
   const std::string them = node_text(sender.name, sender.instance);
-  // One member's certificate or secret is no other member's: whoever has a name speaks for that name alone.
+  // A certificate or the secret does not allow a node to pose as another member's instance.
   if (const auto known = peers_.find(sender.instance); known != peers_.end() && known->second->peer.name != sender.name)
     return {Refusal::sender, them + " is not that instance: it is node " + known->second->peer.name};
   if (std::string why = options_.authorize_dialer ? options_.authorize_dialer(link.stream(), sender) : std::string();
@@ -268,7 +268,7 @@ std::pair<wire::Refusal, std::string> PeerTransport::judge(const PeerLink& link,
 
 void PeerTransport::set_membership(node::Membership membership) {
   membership_ = std::move(membership);
-  // They call again at once, and are told.
+  // They dial again at once, and are told.
   for (const raft::NodeId id : membership_.removed)
     if (const auto open = inbound_of_.find(id);
         open != inbound_of_.end() && was_removed(id, inbound_.at(open->second).member_as_of))
@@ -287,7 +287,7 @@ void PeerTransport::admit(uint64_t id, Inbound& in, wire::Hello hello) {
     if (proved && hello.sender.cluster != node::kNoCluster) events_.met(hello.sender);
     return;
   }
-  // The newest wins, and nothing that the older one still carries is delivered (HAZARDS G8).
+  // The newest wins; nothing that the older one still carries is delivered (HAZARDS G8).
   const raft::NodeId from = hello.sender.instance;
   if (const auto older = inbound_of_.find(from); older != inbound_of_.end()) drop_inbound(older->second);
   if (peers_.contains(from)) {
@@ -303,7 +303,7 @@ void PeerTransport::admit(uint64_t id, Inbound& in, wire::Hello hello) {
   in.link->clear_deadline();
   in.link->accept_large_frames();
   inbound_of_[from] = id;
-  // It lives: if our own connection to it waits for another try, now is the time.
+  // The peer is alive: if our own connection to it waits for its next try, it tries now.
   if (Outbound* const out = find_peer(from); out != nullptr && !out->dial && !out->link) retry_now(*out);
   events_.peer_identity(from, hello.sender);
 }
@@ -312,8 +312,8 @@ void PeerTransport::cut_off(raft::NodeId from) {
   if (const auto open = inbound_of_.find(from); open != inbound_of_.end()) drop_inbound(open->second);
 }
 
-// To one who greets in plain where TLS is spoken: in plain too, so that its log can say what is wrong. No other
-// protocol is answered (HAZARDS G5), and of this node it tells nothing.
+// The answer to a node that greets in plain where TLS is required: in plain too, so that its log can say what is wrong.
+// Reveals nothing of this node, and answers no other protocol (HAZARDS G5).
 std::string PeerTransport::plain_answer(std::string_view first_bytes) const {
   std::string out;
   if (!first_bytes.starts_with(wire::kMagic)) return out;
@@ -350,7 +350,7 @@ wire::Proof PeerTransport::reply(PeerLink& link, std::string_view greeting, uint
 
 void PeerTransport::answer(uint64_t question_id, node::Answer answer) {
   const auto it = inbound_.find(question_id);
-  // The asker may have gone meanwhile.
+  // The asker may have gone by now.
   if (it == inbound_.end() || it->second.state != Inbound::State::answering) return;
   buffer_.clear();
   if (wire::encode(buffer_, answer, it->second.version)) {

@@ -9,7 +9,7 @@
 
 namespace wh::net {
 namespace {
-// Keepalive finds a peer that vanished while nothing was sent; the user timeout one that vanished with data under way.
+// Keepalive detects a peer that vanished while nothing was sent; the user timeout one with data unacknowledged.
 constexpr TcpOptions kPeerTcp{.keepalive_s = 15, .user_timeout_ms = PeerTransport::kStallMs};
 }  // namespace
 
@@ -129,7 +129,7 @@ void PeerTransport::dialled(raft::NodeId id, DialResult result) {
   out->link->set_deadline(kHelloTimeoutMs, "it did not answer the greeting");
 }
 
-// The connection is over, whether it stood or was only being greeted.
+// The connection has ended, whether it was established or still greeting.
 void PeerTransport::peer_gone(Outbound& out, const std::string& why) {
   const bool stood = out.accepted;
   log_limited(stood ? out.loss_log : out.failure_log,
@@ -188,17 +188,17 @@ void PeerTransport::peer_frame(raft::NodeId id, const wire::Frame& frame) {
 void PeerTransport::refused(raft::NodeId id, Outbound& out, const std::string& sentence,
                             const wire::HelloReply& reply) {
   const node::WhoIAm& theirs = reply.receiver;
-  // A node in no cluster, or alone in one, is about to be taken in: nothing an operator must hear of. And what it means
-  // to be removed, the node says itself.
+  // A node in no cluster, or alone in one, is about to be taken in: the operator need not hear of it. And a removed
+  // node itself says what removal means.
   log_limited(out.refusal_log,
               "Node " + out.peer.name + " at " + out.peer.raft_address + " refused the connection: " + sentence,
               theirs.standing == node::Standing::member && reply.refusal != wire::Refusal::removed ? LogLevel::notice
                                                                                                    : LogLevel::verbose);
   disconnect(out);
-  // Somebody listens there, so the peer was not lost in the sense of peer_lost.
+  // A process listens there, so the peer was not lost in the sense of peer_lost.
   out.died = false;
   retry_later(out);
-  // Only the cluster itself can remove one of its own.
+  // Only a node of the same cluster can say that this one was removed.
   if (reply.refusal == wire::Refusal::removed && theirs.identity.cluster == identity_.cluster) {
     events_.told_removed(id, reply.removed_as_of);
   } else {

@@ -9,7 +9,7 @@ namespace wh::net {
 
 struct Resolver::Request {
   uv_getaddrinfo_t uv{};
-  Resolver* resolver = nullptr;  // null once nobody wants the answer
+  Resolver* resolver = nullptr;  // null once nobody needs the answer
   std::string name;
 };
 
@@ -42,7 +42,7 @@ uint64_t Resolver::resolve(const std::string& name, Callback callback) {
   int error = 0;
   if (entry.request == nullptr && (!usable || age >= kFreshMs)) error = start(name, entry);
   if (usable) {
-    const Addresses addresses = entry.addresses;  // the callback may come back here
+    const Addresses addresses = entry.addresses;  // the callback may call resolve() again
     callback(0, addresses);
     return 0;
   }
@@ -112,7 +112,7 @@ void Resolver::finished(Request& request, int error, const addrinfo* found) {
   } else if (entry.addresses.empty()) {
     entries_.erase(request.name);
   } else if (loop_.now() - entry.resolved_at < kUsableMs) {
-    // Nobody knows better than it was known before.
+    // The new lookup failed: the old answer is still usable.
     error = 0;
     addresses = entry.addresses;
   }

@@ -1,6 +1,6 @@
-// Names to addresses, on libuv's workers, so that a name server that is down holds up nobody (HAZARDS G12). One lookup
-// a name at a time, however many ask; answers are kept, and an old one is used at once while a new one is fetched,
-// unless it was invalidated. Called by dial and by the peers' transport, through Loop.
+// Resolves names to addresses on libuv's workers, so that a name server that is down blocks nobody (HAZARDS G12). One
+// lookup for each name at a time, however many ask. Answers are cached; an old one is used at once while a new one is
+// fetched, unless it was invalidated. Called by dial and by the peers' transport, through Loop.
 #pragma once
 
 #include <cstddef>
@@ -24,8 +24,8 @@ class Resolver {
   // `error` is 0 or libuv's code (UV_EAI_*); the addresses carry port 0.
   using Callback = std::function<void(int error, const Addresses& addresses)>;
 
-  static constexpr Millis kFreshMs = 5'000;     // an answer is simply used
-  static constexpr Millis kUsableMs = 300'000;  // it is used, and asked for again
+  static constexpr Millis kFreshMs = 5'000;     // younger answers are simply used
+  static constexpr Millis kUsableMs = 300'000;  // younger ones are used, and looked up again
   static constexpr size_t kMaxNames = 64;
   static constexpr size_t kMaxNameSize = 255;
 
@@ -34,15 +34,15 @@ class Resolver {
   Resolver(const Resolver&) = delete;
   Resolver& operator=(const Resolver&) = delete;
 
-  // Calls back once: before it returns 0 when the answer is known, else later, unless cancelled by the id returned.
+  // Calls back once: when the answer is known before returning 0, else later, unless cancelled by the returned id.
   uint64_t resolve(const std::string& name, Callback callback);
   void cancel(uint64_t id);
-  // What was last found of this name, however old; asks nobody.
+  // The addresses last found for this name, however old; starts no lookup.
   [[nodiscard]] Addresses known(const std::string& name) const;
-  // Whether a lookup is under way, wanted or not.
+  // Whether a lookup is under way, needed or not.
   [[nodiscard]] bool busy() const;
-  // What is known of this name led nowhere: the next to ask waits for a new answer, and gets the old one only if none
-  // comes.
+  // The known addresses of this name did not work: the next resolve() waits for a new answer, and gets the old one only
+  // if none comes.
   void invalidate(const std::string& name);
 
  private:
@@ -55,7 +55,7 @@ class Resolver {
     Addresses addresses;
     Millis resolved_at = 0;
     bool invalidated = false;
-    Request* request = nullptr;  // not null while a lookup runs; it is libuv's
+    Request* request = nullptr;  // not null while a lookup runs; libuv owns it
     std::vector<Waiter> waiters;
   };
   int start(const std::string& name, Entry& entry);
@@ -64,7 +64,7 @@ class Resolver {
 
   Loop& loop_;
   std::map<std::string, Entry> entries_;
-  std::vector<Waiter>* called_ = nullptr;  // those being called now, so that one can cancel the next
+  std::vector<Waiter>* called_ = nullptr;  // those being called now, so that one callback can cancel the next
   uint64_t next_id_ = 1;
 };
 

@@ -14,14 +14,14 @@ namespace wh::net {
 
 namespace {
 
-// A buffer kept for the next turn; a larger one is given back once it is empty.
+// A buffer up to this size is kept for the next turn; a larger one is freed once empty.
 constexpr size_t kKeptCapacity = 4 * 1024;
-// Of what the kernel did not take of a client's output, libuv is given so much: it tells when the kernel takes more.
-// The rest goes in that client's place in the line, lest one poll sends for a thousand of them.
+// When the kernel takes not all of a client's output, libuv gets this much of the rest: it tells when the kernel takes
+// more. The remainder waits for the client's place in the line, so that one poll does not send for a thousand clients.
 constexpr size_t kProbeBytes = 4 * 1024;
 
-// Of a client's output the kernel keeps no more than this beyond what is on its way: left to itself it takes megabytes
-// for each client that reads nothing, which are in no budget of ours, and it would be long before such a one shows.
+// The kernel keeps at most this much of a client's output that is not on its way: by default it takes megabytes for
+// each client that reads nothing, which no budget of ours counts, and such a client would show only late.
 constexpr int kUnsentBytes = 128 * 1024;
 
 Address address_of(const uv_tcp_t& socket, int (*get)(const uv_tcp_t*, sockaddr*, int*)) {
@@ -45,7 +45,7 @@ TcpSocket* TcpSocket::make(Loop& loop) {
 
 void TcpSocket::discard() {
   stream = nullptr;
-  if (uv_is_closing(as_handle())) return;  // the callback of that close deletes it
+  if (uv_is_closing(as_handle())) return;  // that close's callback deletes it
   slot.release();                          // libuv closes the descriptor here, and calls back later
   uv_close(as_handle(), [](uv_handle_t* handle) { delete static_cast<TcpSocket*>(handle->data); });
 }
@@ -66,7 +66,7 @@ TcpStream::TcpStream(Loop& loop, TcpSocket* socket, const TcpOptions& options)
     place_.emplace(
         *clients_, [](void* self) { static_cast<TcpStream*>(self)->take_turn(); }, this);
   socket_->stream = this;
-  // None of these is worth losing the connection for; on one that is broken already the first read tells.
+  // No failure of these is worth losing the connection; on a broken one the first read fails.
   uv_tcp_nodelay(&socket_->uv, 1);
   if (options.keepalive_s != 0) uv_tcp_keepalive(&socket_->uv, 1, options.keepalive_s);
   uv_os_fd_t fd = -1;
@@ -122,7 +122,7 @@ void TcpStream::queue_turn() {
     turn_task_.queue();
 }
 
-// The handler may destroy this stream: each call of it is the last thing done.
+// The handler may destroy this stream: each call of it must be the last action.
 void TcpStream::take_turn() {
   if (state_ == State::closed) return;
   if (std::exchange(flush_due_, false)) {
@@ -146,8 +146,7 @@ void TcpStream::take_turn() {
 
 void TcpStream::update_reading() {
   if (state_ == State::closed) return;
-  // After close() everything is read, and thrown away: a peer that is blocked in its own write would not read our
-  // answer.
+  // After close() everything is read and thrown away: a peer blocked in its own write would not read our answer.
   const bool wanted = !peer_ended_ && !read_held_ && (state_ != State::open || (handler_ != nullptr && !paused_));
   if (wanted == reading_) return;
   reading_ = wanted;
@@ -173,7 +172,7 @@ void TcpStream::update_reading() {
   if (error != 0) finish(uv_strerror(error));
 }
 
-// The handler may destroy this stream: each call of it is the last thing done.
+// The handler may destroy this stream: each call of it must be the last action.
 void TcpStream::received(ssize_t size, const char* bytes) {
   if (size > 0) {
     const auto length = static_cast<size_t>(size);
@@ -218,7 +217,7 @@ void TcpStream::flush() {
     }
     const size_t sent = result > 0 ? static_cast<size_t>(result) : 0;
     if (sent < out_.size()) {
-      // What is not gone yet goes next.
+      // The bytes not sent yet go next.
       const size_t next = clients_ == nullptr ? out_.size() - sent : std::min(out_.size() - sent, kProbeBytes);
       loop_.note_sent(sent + next);
       if (clients_ == nullptr) {
@@ -329,8 +328,8 @@ void TcpStream::read_away(size_t size) {
   if (read_away_ > kLingerBytes) finish("");
 }
 
-// What the peer has not acknowledged. The kernel takes our bytes in steps that a slow peer needs minutes for, so those
-// in the kernel count too.
+// Bytes that the peer has not acknowledged. Those in the kernel count too, as it takes our bytes in steps that a slow
+// peer needs minutes for.
 size_t TcpStream::unacknowledged_bytes() const {
   uv_os_fd_t fd = -1;
   int in_kernel = 0;
@@ -344,7 +343,7 @@ void TcpStream::check_stall() {
   stall_pending_ = pending;
 }
 
-// Every way a connection ends comes here; on_close is called by libuv's own callback and so never from inside a method.
+// Every way of ending a connection comes here; libuv's own callback calls on_close, so never from inside a method.
 void TcpStream::finish(std::string why, bool reset) {
   if (state_ == State::closed) return;
   state_ = State::closed;

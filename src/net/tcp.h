@@ -1,6 +1,6 @@
 // A TCP connection as a ByteStream. Owns one socket; gathers what a turn of the loop writes and sends it in one system
-// call; ends connections so that the peer sees the last answer. Made by listener (accepted) and dial (connected); knows
-// no protocol.
+// call; ends connections in such a way that the peer sees the last answer. Made by listener (accepted) and dial
+// (connected); knows no protocol.
 #pragma once
 
 #include <memory>
@@ -17,30 +17,29 @@
 namespace wh::net {
 
 struct TcpOptions {
-  // SO_KEEPALIVE after this many seconds of silence; 0 for none.
+  // SO_KEEPALIVE after this many seconds of silence; 0: off.
   unsigned keepalive_s = 300;
-  // TCP_USER_TIMEOUT: a connection whose data the peer does not acknowledge for this long is broken; 0 for the
-  // system's.
+  // TCP_USER_TIMEOUT: a connection whose data the peer does not acknowledge for this long is broken; 0: the system's.
   unsigned user_timeout_ms = 0;
-  // After close(): a peer that takes nothing of what is queued for so long is cut off, within twice that.
+  // After close(): a peer that takes nothing of what is queued for this long is cut off, within twice that time.
   uint64_t send_stall_ms = 60'000;
-  // Of clients: reading, and what follows from it, stays within their part of each turn. Must outlive the stream.
+  // For clients: reading, and the work that follows, stays within their part of each turn. Must outlive the stream.
   ClientTurns* clients = nullptr;
 };
 
-// A socket in libuv's hands. It outlives its stream by the moment that uv_close takes, so it lives on the heap and
-// deletes itself; `stream` is null from then on.
+// A socket that libuv uses. It outlives its stream until uv_close has called back, so it lives on the heap and deletes
+// itself; `stream` is null from then on.
 struct TcpSocket {
   uv_tcp_t uv{};
   class TcpStream* stream = nullptr;
   uv_write_t write{};
   uv_shutdown_t shutdown{};
   std::string in_flight;   // what libuv still sends
-  Descriptors::Slot slot;  // of an accepted one, for as long as its descriptor is open
+  Descriptors::Slot slot;  // of an accepted socket, while its descriptor is open
 
-  // A socket without a connection; null when the system has none left.
+  // An unconnected socket; null when the system has none left.
   static TcpSocket* make(Loop& loop);
-  // Closes and deletes, later; a request in flight is told UV_ECANCELED first.
+  // Closes and deletes, later; a request in flight first ends with UV_ECANCELED.
   void discard();
   [[nodiscard]] uv_stream_t* as_stream() { return reinterpret_cast<uv_stream_t*>(&uv); }
   [[nodiscard]] uv_handle_t* as_handle() { return reinterpret_cast<uv_handle_t*>(&uv); }
@@ -48,15 +47,15 @@ struct TcpSocket {
 
 class TcpStream final : public ByteStream {
  public:
-  // Above the high mark the stream counts as full; it then calls on_drained once it falls to the low one.
+  // Above the high mark the stream counts as full; it calls on_drained once it falls to the low one.
   static constexpr size_t kHighWater = 64 * 1024;
   static constexpr size_t kLowWater = 64 * 1024;
-  // A client that sent so much in one read is read again in its place in the line only.
+  // A client that sent this much in one read is read again only at its place in the line.
   static constexpr size_t kLargeRead = 16 * 1024;
-  // After close(), once all is sent and our side has ended, what the peer still sends is read away (RFC 9112 9.6): a
-  // peer that is in the midst of sending reads the answer only then, and a reset would take it away. Ended by the
-  // peer's own end, a silence, or a bound on the time or the bytes. Of whom nothing came since is silent sooner: most
-  // of those are idle, and at a shutdown are waited for.
+  // After close(), once all is sent and our side has ended, what the peer still sends is read and dropped (RFC 9112
+  // 9.6): a peer that is still sending reads the answer only afterwards, and a reset would destroy the answer. This
+  // ends with the peer's own end, a silence, or a bound on the time or the bytes. The silence is shorter for a peer
+  // that has sent nothing since: most of those are idle, and a shutdown waits for them.
   static constexpr uint64_t kLingerIdleMs = 1'000;
   static constexpr uint64_t kLingerSilenceMs = 2'000;
   static constexpr uint64_t kLingerMs = 10'000;
@@ -90,9 +89,9 @@ class TcpStream final : public ByteStream {
  private:
   enum class State {
     open,
-    sending,    // close() was called; what is queued is still sent
-    lingering,  // our side has ended; what comes is read away
-    closed,     // on_close has come or is on its way
+    sending,    // close() was called; queued bytes are still sent
+    lingering,  // our side has ended; incoming bytes are read and dropped
+    closed,     // on_close was called or is about to be
   };
   [[nodiscard]] bool may_read() { return clients_ == nullptr || clients_->may_read(round_); }
   void update_reading();
@@ -120,24 +119,24 @@ class TcpStream final : public ByteStream {
   Address local_;
   std::string out_;
   TurnTask flush_task_;
-  TurnTask turn_task_;                       // of members,
-  std::optional<ClientTurns::Place> place_;  // and of clients
-  bool turn_due_ = false;                    // on_turn
-  bool drained_due_ = false;                 // on_drained, of a client
-  bool flush_due_ = false;                   // the kernel takes more
-  bool read_held_ = false;                   // until its place in the line comes
+  TurnTask turn_task_;                       // for members,
+  std::optional<ClientTurns::Place> place_;  // and for clients
+  bool turn_due_ = false;                    // on_turn is due
+  bool drained_due_ = false;                 // on_drained is due, for a client
+  bool flush_due_ = false;                   // the kernel takes more output
+  bool read_held_ = false;                   // no reading until its place in the line comes
   uint64_t round_ = 0;                       // ClientTurns::may_read
   std::unique_ptr<Timer> close_timer_;
   State state_ = State::open;
   bool paused_ = false;
-  bool reading_ = false;     // libuv reads
+  bool reading_ = false;     // libuv is reading
   bool peer_ended_ = false;  // FIN
-  bool writing_ = false;     // libuv sends in_flight
+  bool writing_ = false;     // libuv is sending in_flight
   bool above_high_ = false;
-  size_t read_away_ = 0;       // bytes, since close()
-  size_t read_away_seen_ = 0;  // when the silence was last checked
+  size_t read_away_ = 0;       // bytes dropped since close()
+  size_t read_away_seen_ = 0;  // as of the last check for silence
   Millis lingering_since_ = 0;
-  size_t stall_pending_ = 0;  // what was queued when the stall was last checked
+  size_t stall_pending_ = 0;  // bytes queued at the last check for a stall
   std::string close_reason_;
 };
 

@@ -18,8 +18,8 @@ struct TlsStream::Session {
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
-  // mbedTLS lets a wildcard or, for want of DNS names, a common name stand for the wanted name. A node's id is neither
-  // (HAZARDS G7): depth 0 is the server's own certificate.
+  // mbedTLS accepts a wildcard, or without DNS names a common name, for the wanted name. A node's id must be listed as
+  // such (HAZARDS G7). Depth 0 is the server's own certificate.
   static int check_name(void* self, mbedtls_x509_crt* cert, int depth, uint32_t* flags) {
     auto& stream = *static_cast<TlsStream*>(self);
     if (depth != 0 || lists_dns_name(*cert, stream.wanted_)) return 0;
@@ -34,7 +34,7 @@ struct TlsStream::Session {
 namespace {
 
 constexpr size_t kRecordSize = 16 * 1024;
-// A buffer kept for the next turn; a larger one is given back once it is empty.
+// A buffer up to this size is kept for the next turn; a larger one is freed once empty.
 constexpr size_t kKeptPlain = 4 * 1024;
 constexpr const char* kNoCertificate = "it shows no certificate";
 constexpr unsigned char kHandshakeRecord = 22;
@@ -44,7 +44,7 @@ struct AlertText {
   int number;
   const char* text;
 };
-// RFC 5246 7.2 and RFC 8446 6, as far as they say something of use.
+// RFC 5246 7.2 and RFC 8446 6, those that tell something useful.
 constexpr AlertText kAlerts[] = {{40, "it found nothing to agree on, or misses our certificate"},
                                  {42, "it finds our certificate bad, or for another name"},
                                  {43, "it cannot use our kind of certificate"},
@@ -104,7 +104,7 @@ TlsStream::TlsStream(Loop& loop, HandshakeGate& gate, HandshakeGate::Lane lane, 
       share_(buffers) {
   inner_->set_handler(this);
   if (accepted_) {
-    // Who is silent costs no more than its place: what mbedTLS needs is made for its first bytes.
+    // A silent connection costs only its place: mbedTLS's state is made when its first bytes come.
     handshake_timer_.start(std::min(gate.first_byte_ms(), gate.handshake_ms()));
   } else if (begin_session()) {
     handshake_timer_.start(handshake_ms_);
@@ -115,7 +115,7 @@ TlsStream::TlsStream(Loop& loop, HandshakeGate& gate, HandshakeGate::Lane lane, 
 bool TlsStream::begin_session() {
   mbedtls_ssl_context& ssl = session_->ssl;
   int code = mbedtls_ssl_setup(&ssl, &context_->state().config);
-  // Always set, if to nothing: what is not set is not checked (CVE-2025-27809).
+  // Always set, if only to nothing: mbedTLS does not check a name that is not set (CVE-2025-27809).
   if (code == 0 && !accepted_) code = mbedtls_ssl_set_hostname(&ssl, wanted_.empty() ? nullptr : wanted_.c_str());
   if (code != 0) {
     fail("could not set up TLS: " + tls_error_text(code), true);
@@ -131,7 +131,7 @@ TlsStream::~TlsStream() {
   if (gone_ != nullptr) *gone_ = true;
 }
 
-// ---- What mbedTLS sends and receives. Sending never blocks: the stream below takes everything.
+// ---- What mbedTLS sends and receives. Sending never blocks: the stream below accepts everything.
 
 int TlsStream::bio_send(void* self, const unsigned char* bytes, size_t size) {
   static_cast<TlsStream*>(self)->inner_->write({reinterpret_cast<const char*>(bytes), size});
@@ -160,7 +160,7 @@ int TlsStream::bio_receive(void* self, unsigned char* bytes, size_t size) {
 
 void TlsStream::update_inner_reading() {
   if (state_ == State::ended) return;
-  // During the handshake the user's pause does not count, but a handshake that waits for its turn takes no more bytes.
+  // During the handshake the user's pause does not count, but a handshake that waits for its turn reads no more bytes.
   const bool wanted = state_ == State::handshaking ? !ticket_.waiting() : closing_ || (handler_ != nullptr && !paused_);
   if (wanted)
     inner_->resume_reading();
@@ -187,8 +187,8 @@ void TlsStream::on_data(std::string_view bytes) {
   pump();
 }
 
-// Under TLS 1.3 a client of mbedTLS 3.6 refuses a certificate by an alert in plain, which its server takes for a broken
-// record. It is the last that the client sends, and proves nothing: for the words only.
+// Under TLS 1.3 a client of mbedTLS 3.6 refuses a certificate by a plaintext alert, which its server takes for a broken
+// record. It is the last record that the client sends, and proves nothing: it serves only for the error text.
 void TlsStream::note_plain_alert(std::string_view bytes) {
   constexpr std::string_view kFatal{"\x15\x03\x03\x00\x02\x02", 6};  // RFC 8446 5.1 and 6
   if (bytes.size() > kFatal.size() && bytes.substr(bytes.size() - kFatal.size() - 1).starts_with(kFatal))
@@ -209,18 +209,18 @@ void TlsStream::on_end() {
   end_when_read();
 }
 
-// The stream below has ended. What came before counts first, where it is not worked on yet: who greets, says all that
-// it has to say and hangs up may do so at once (RFC 8446 2), while its handshake stands in line.
+// The stream below has ended. Bytes that came before and are not processed yet come first: a client may greet, send all
+// it has and hang up at once (RFC 8446 2), while its handshake waits in line.
 void TlsStream::end_when_read() {
   if (!inner_ended_) return;
   if (state_ == State::handshaking && ticket_.waiting()) return;
   if (state_ == State::established && (in_.size() > in_taken_ || pump_due_)) return;
   if (state_ == State::handshaking && accepted_ && !seen_bytes_) {
-    // A probe of the port: nothing that went wrong.
+    // A probe of the port: no error.
     end_session();
     inner_->abort();
   } else if (state_ == State::handshaking) {
-    // A server that is none for TLS hangs up on the first greeting.
+    // A server that does not speak TLS hangs up on the first greeting.
     fail(seen_bytes_ ? "the peer ended the connection during the TLS handshake" : std::string(kNoTls), true);
   } else if (state_ == State::established && !peer_ended_ && !closing_) {
     fail(std::string(kTruncated), true);
@@ -231,7 +231,7 @@ void TlsStream::on_drained() {
   if (pending_bytes() <= kLowWater) tell_drained();
 }
 
-// The handler may destroy this stream: each call of it is the last thing done.
+// The handler may destroy this stream: each call of it must be the last action.
 void TlsStream::on_turn() {
   if (state_ == State::ended) return;
   if ((pump_due_ ? 1 : 0) + (drained_due_ ? 1 : 0) + (turn_due_ ? 1 : 0) > 1) inner_->request_turn();
@@ -268,7 +268,7 @@ void TlsStream::pump() {
   if (state_ == State::established) deliver();
 }
 
-// Goes as far as the bytes at hand allow, but stops before each expensive step until the gate calls.
+// Proceeds as far as the received bytes allow, but stops before each expensive step until the gate calls.
 void TlsStream::handshake(bool step_allowed) {
   mbedtls_ssl_context& ssl = session_->ssl;
   while (!handshake_is_over(ssl)) {
@@ -308,7 +308,7 @@ void TlsStream::handshake_failed(int code) {
   } else {
     why += tls_error_text(code);
   }
-  // In order, so that the alert which says why reaches the peer.
+  // In order, so that the alert with the reason reaches the peer.
   fail(std::move(why), false);
 }
 
@@ -324,8 +324,8 @@ void TlsStream::established() {
   mbedtls_ssl_context& ssl = session_->ssl;
   handshake_timer_.stop();
   ticket_.leave();
-  // That "optional" is never taken for "required" rests on this (HAZARDS J8), and, for clients under TLS 1.3, all
-  // (demand_certificate): otherwise the handshake has checked it itself.
+  // This check keeps "optional" from being taken for "required" (HAZARDS J8), and does all for clients under TLS 1.3
+  // (demand_certificate): in the other cases the handshake has verified the certificate itself.
   verified_ = mbedtls_ssl_get_peer_cert(&ssl) != nullptr && mbedtls_ssl_get_verify_result(&ssl) == 0;
   if (context_->state().must_verify && !verified_) {
     const uint32_t result = mbedtls_ssl_get_verify_result(&ssl);
@@ -337,7 +337,7 @@ void TlsStream::established() {
   }
   state_ = State::established;
   if (!out_.empty() || closing_) flush_task_.queue();
-  if (!closing_) pump_in_turn();  // the last bytes of the handshake may have brought data
+  if (!closing_) pump_in_turn();  // the last read of the handshake may have brought data
   update_inner_reading();
 }
 
@@ -404,7 +404,7 @@ void TlsStream::deliver() {
   }
 }
 
-// Under TLS 1.3 a client is through before the server has judged its certificate: a refusal comes in place of data.
+// Under TLS 1.3 a client finishes before the server has judged its certificate: a refusal comes in place of data.
 std::string TlsStream::why_unread(int code) const {
   if (code != MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE) return "TLS: " + tls_error_text(code);
   return (accepted_ || heard_ ? "TLS: " : "TLS handshake failed: ") + alert_text(received_alert(session_->ssl));
@@ -415,7 +415,7 @@ void TlsStream::write(std::string_view bytes) {
   out_.append(bytes);
   if (pending_bytes() > kHighWater) above_high_ = true;
   if (state_ == State::established) {
-    // Whole records at once, as their time belongs to whoever writes; the rest once a turn.
+    // Encrypts whole records at once, so that the writer pays for them; the rest once a turn.
     if (out_.size() >= kRecordSize && !encrypt(out_.size() / kRecordSize * kRecordSize)) return;
     flush_task_.queue();
   }
@@ -446,7 +446,7 @@ void TlsStream::count_held() {
   share_.set((accepted_ && !seen_bytes_ ? 0 : kSessionBytes) + in_.capacity() + out_.capacity());
 }
 
-// Once a turn, just before the streams below send: everything in records as full as can be.
+// Called once a turn, just before the streams below send: puts everything into records as full as can be.
 void TlsStream::flush() {
   if (state_ != State::established) return;
   if (!encrypt(out_.size())) return;
@@ -501,14 +501,14 @@ void TlsStream::end_session() {
   count_held();
 }
 
-// Of connections we dialled, the dialler tells.
+// For dialled connections the dialler reports the failure.
 void TlsStream::tell_gate(std::string_view why) {
   if (accepted_) ticket_.failed(inner_->peer_address(), why);
 }
 
 void TlsStream::fail(std::string why, bool at_once) {
   if (state_ == State::ended) return;
-  // Nothing went wrong with one that sent nothing.
+  // A connection that sent nothing has not failed.
   if (state_ == State::handshaking && (seen_bytes_ || !accepted_)) tell_gate(why);
   end_session();
   close_reason_ = std::move(why);

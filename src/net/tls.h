@@ -1,5 +1,5 @@
-// TLS as a ByteStream over another ByteStream, for both ends. Owns the stream below it; the handshake begins by itself,
-// and what is written before it is over waits. Made by server/ around what a listener or a dial gives.
+// TLS as a ByteStream over another ByteStream, for both ends. Owns the stream below it; begins the handshake itself,
+// and holds what is written before the handshake ends. Made by server/ around the stream of a listener or a dial.
 #pragma once
 
 #include <cstdint>
@@ -20,25 +20,25 @@ class TlsStream final : public ByteStream, private StreamHandler {
  public:
   static constexpr size_t kHighWater = 64 * 1024;
   static constexpr size_t kLowWater = 64 * 1024;
-  // What one takes beside what is queued: mbedTLS's two record buffers and its state.
+  // Memory of one stream besides what is queued: mbedTLS's two record buffers and its state.
   static constexpr size_t kSessionBytes = 40 * 1024;
-  // The `why` of an end without close_notify: somebody may have cut the stream short (HAZARDS J10).
+  // The `why` of an end without close_notify: an attacker may have truncated the stream (HAZARDS J10).
   static constexpr std::string_view kTruncated = "truncated";
 
-  // The `why` of an end for want of places (tls_gate.h).
+  // The `why` of an end for lack of places (tls_gate.h).
   static constexpr std::string_view kGaveWay = "too many TLS handshakes at once: it gave way to another";
   static constexpr std::string_view kTooMany = "too many TLS handshakes at once";
-  // The `why` of an end where the other side does not speak TLS: it sent something else, or a server hung up unasked.
+  // The `why` of an end where the other side does not speak TLS: it sent something else, or a server hung up at once.
   static constexpr std::string_view kNoTls = "the other side does not speak TLS";
-  // What a client that does not speak TLS is told in plain, by the first bytes it sent; empty: nothing.
+  // Gives the plain answer to a client that does not speak TLS, by its first bytes; empty: none.
   using PlainAnswer = std::function<std::string(std::string_view first_bytes)>;
 
-  // The server's end. `buffers`, of clients, must outlive it.
+  // The server's end. `buffers`, for clients, must outlive the stream.
   static std::unique_ptr<TlsStream> accept(Loop& loop, HandshakeGate& gate, HandshakeGate::Lane lane,
                                            std::shared_ptr<TlsContext> context, std::unique_ptr<ByteStream> inner,
                                            PlainAnswer plain_answer = {}, BufferBudget* buffers = nullptr);
-  // The client's end. The server must show a certificate that lists `name` as a DNS name (see peer_has_name). An empty
-  // name is anybody whom the authority vouches for: ask peer_has_name for who it is.
+  // The client's end. The server must show a certificate that lists `name` as a DNS name (see peer_has_name). With an
+  // empty name any certificate of the authority will do: ask peer_has_name who it is.
   static std::unique_ptr<TlsStream> connect(Loop& loop, HandshakeGate& gate, HandshakeGate::Lane lane,
                                             std::shared_ptr<TlsContext> context, std::unique_ptr<ByteStream> inner,
                                             const std::string& name);
@@ -64,18 +64,18 @@ class TlsStream final : public ByteStream, private StreamHandler {
 
   // Whether the peer's certificate is verified and lists this DNS name: the whole name, in any case, no wildcards.
   [[nodiscard]] bool peer_has_name(std::string_view name) const;
-  // The DNS names that the peer's verified certificate lists, for people; empty when there are none.
+  // The DNS names in the peer's verified certificate, for people; empty when there are none.
   [[nodiscard]] std::string peer_names() const;
-  // When the peer's certificate ends, in seconds since 1970; INT64_MAX when it showed none.
+  // When the peer's certificate expires, in seconds since 1970; INT64_MAX when it showed none.
   [[nodiscard]] int64_t peer_cert_ends() const;
 
  private:
   enum class State {
     handshaking,
     established,
-    ended,  // nothing goes through TLS any more; the stream below closes, and tells when it has
+    ended,  // nothing passes through TLS any more; the stream below closes, and then on_close comes
   };
-  struct Session;  // mbedTLS's side and what it calls
+  struct Session;  // mbedTLS's state and its callbacks
 
   TlsStream(Loop& loop, HandshakeGate& gate, HandshakeGate::Lane lane, std::shared_ptr<TlsContext> context,
             std::unique_ptr<ByteStream> inner, const std::string* name, PlainAnswer plain_answer,
@@ -119,27 +119,27 @@ class TlsStream final : public ByteStream, private StreamHandler {
   const uint64_t handshake_ms_;
 
   const bool accepted_;       // the server's end
-  const std::string wanted_;  // client: the name that must be in the server's certificate; empty: any
+  const std::string wanted_;  // client: the name that the server's certificate must list; empty: any
   PlainAnswer plain_answer_;
   int plain_alert_ = 0;
-  std::string shown_names_;  // client: what the certificate lists instead
+  std::string shown_names_;  // client: the names that the certificate lists instead
 
-  std::string in_;  // ciphertext that mbedTLS has not taken
+  std::string in_;  // ciphertext that mbedTLS has not read
   size_t in_taken_ = 0;
-  std::string out_;  // plaintext of this turn, or of before the handshake's end
+  std::string out_;  // plaintext of this turn, or written before the handshake ended
   State state_ = State::handshaking;
   BufferBudget::Share share_;
-  bool pump_due_ = false;  // what is due in our turn
+  bool pump_due_ = false;  // pump() is due at our turn
   bool drained_due_ = false;
   bool turn_due_ = false;
   bool seen_bytes_ = false;
   bool paused_ = false;
   bool closing_ = false;     // close() was called
-  bool peer_ended_ = false;  // close_notify has come
+  bool peer_ended_ = false;  // close_notify was received
   bool inner_ended_ = false;
   bool above_high_ = false;
   bool verified_ = false;
-  bool heard_ = false;    // data has come
+  bool heard_ = false;    // data was received
   bool* gone_ = nullptr;  // set by the destructor while a handler is being called
   std::string close_reason_;
 };

@@ -23,7 +23,7 @@ constexpr size_t kMaxFileSize = 4 << 20;  // all authorities of a system are a q
 constexpr std::string_view kBegin = "-----BEGIN CERTIFICATE-----";
 constexpr std::string_view kEnd = "-----END CERTIFICATE-----";
 
-// A file that is none could keep the worker that reads it for ever.
+// Opening something other than a file could block the worker for ever.
 Result<std::string> read_file(const std::string& path) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
   if (fd < 0) return Error{std::strerror(errno)};
@@ -47,7 +47,7 @@ Result<std::string> read_file(const std::string& path) {
   return text;
 }
 
-// Notes the first critical extension that mbedTLS does not know, and lets it pass.
+// Notes the first critical extension that mbedTLS does not know, and accepts it.
 struct Extensions {
   std::string unknown;
 };
@@ -66,7 +66,7 @@ int note_extension(void* context, const mbedtls_x509_crt*, const mbedtls_x509_bu
   return 0;
 }
 
-// What can be said of a certificate that mbedTLS refused with `code`: whose it is, where that can be read, and why.
+// What can be said of a certificate that mbedTLS refused with `code`: its subject, if readable, and the reason.
 std::string refusal(std::string_view der, int code) {
   mbedtls_x509_crt cert;
   mbedtls_x509_crt_init(&cert);
@@ -83,7 +83,7 @@ std::string refusal(std::string_view der, int code) {
   return text + tls_error_text(code);
 }
 
-// One certificate between its two lines (RFC 7468 5.1). The number and the line are for the error.
+// Adds the certificate between the two lines (RFC 7468 5.1). The number and the line are for the error.
 Status add_pem(std::string_view body, size_t number, size_t line, mbedtls_x509_crt& into) {
   const std::string where = "certificate " + std::to_string(number) + " of it, at line " + std::to_string(line);
   std::string der(body.size(), '\0');

@@ -1,7 +1,7 @@
-// What TLS connections of one kind have in common: certificate, key, trusted authority, rules. Never changed: new files
-// make a new context, and connections keep the one they began with (HAZARDS J6). TLS 1.3, where the library has it, and
-// 1.2, with ECDHE and an AEAD only.
-// mbedTLS shows in the .cc files and tls_state.h alone, so that its successor can take its place.
+// What TLS connections of one kind share: certificate, key, trusted authority, rules. Never changed: new files make a
+// new context, and connections keep the one they began with (HAZARDS J6). Uses TLS 1.3, where the library has it, and
+// 1.2, only with ECDHE and an AEAD. mbedTLS appears only in the .cc files and tls_state.h, so that another library can
+// replace it.
 #pragma once
 
 #include <memory>
@@ -12,8 +12,8 @@
 
 namespace wh::net {
 
-// Whether a client must show a certificate of `ca_file` (directive `tls-auth-clients`). With `optional` one that cannot
-// be verified is as good as none: ask ByteStream::peer_is_verified.
+// Whether a client must show a certificate of `ca_file` (directive `tls-auth-clients`). With `optional` a certificate
+// that cannot be verified counts as none: ask ByteStream::peer_is_verified.
 enum class TlsClientAuth { no, optional, yes };
 
 struct TlsState;
@@ -22,9 +22,9 @@ class TlsContext {
  public:
   // For accepting. Needs certificate and key, and the authority unless `auth` is `no`.
   static Result<std::shared_ptr<TlsContext>> server(std::shared_ptr<const TlsMaterial> material, TlsClientAuth auth);
-  // For connecting. Needs the authority; certificate and key, where there, are shown to a server that asks.
+  // For connecting. Needs the authority; shows certificate and key, if any, to a server that asks.
   static Result<std::shared_ptr<TlsContext>> client(std::shared_ptr<const TlsMaterial> material);
-  // For asking one's own server whether it lives: shows the certificate to a server that asks, and takes any itself.
+  // For asking one's own server whether it is alive: shows the certificate if asked, and accepts any from the server.
   static Result<std::shared_ptr<TlsContext>> unverified_client(std::shared_ptr<const TlsMaterial> material);
   ~TlsContext();
   TlsContext(const TlsContext&) = delete;

@@ -50,8 +50,8 @@ HandshakeGate::Places& HandshakeGate::places(const Ticket& ticket) {
   return places_[static_cast<size_t>(ticket.lane_)][static_cast<size_t>(ticket.stage_)];
 }
 
-// A new connection always gets a place: of an address that holds more than its share, or else of the one that has been
-// silent longest.
+// A new connection always gets a place: that of an address that holds more than its share, or else of the connection
+// that has been silent longest.
 void HandshakeGate::enter(Ticket& ticket) {
   Places& silent = places(ticket);
   if (silent.full()) {
@@ -66,8 +66,8 @@ void HandshakeGate::enter(Ticket& ticket) {
   silent.add(ticket);
 }
 
-// The greeting has come. Who gets on keeps its place; who has not answered for a while gives it up, and so does an
-// address that holds more than its share, to one that does not.
+// The greeting has come. A handshake that progresses keeps its place; one whose peer has not answered for a while gives
+// it up, and so does an address beyond its share, to one within its share.
 bool HandshakeGate::begin(Ticket& ticket) {
   places(ticket).remove(ticket);
   ticket.stage_ = Ticket::Stage::under_way;
@@ -130,7 +130,7 @@ bool HandshakeGate::Ticket::ask() {
   if (waiting_) return true;
   if (stage_ == Stage::silent && !gate_.begin(*this)) return false;
   waiting_ = true;
-  // Who has come further is through sooner: a crowd that only greets does not hold it up.
+  // A handshake that has come further goes first, so that a crowd that only greets does not delay it.
   std::deque<Ticket*>& queue = gate_.queues_[static_cast<size_t>(lane_)];
   if (stepped_ && !dialled_)
     queue.push_front(this);
@@ -156,7 +156,7 @@ void HandshakeGate::Ticket::failed(const std::string& peer_address, std::string_
 
 // ---- Steps
 
-// Members first, but not for ever; then the two others in turn.
+// Members go first, but not for ever; the other two lanes alternate.
 std::deque<HandshakeGate::Ticket*>* HandshakeGate::next_queue() {
   const auto queue = [this](Lane lane) { return &queues_[static_cast<size_t>(lane)]; };
   auto* const peers = queue(Lane::peer);

@@ -1,12 +1,12 @@
-// Rations TLS handshakes, so that no crowd of them keeps others out or delays heartbeats (HAZARDS J5). Two things are
-// scarce: places, as each handshake holds memory and a descriptor; and steps that compute with a public or private key,
-// of which one a turn of the loop is taken. Knows no TLS. Called by TlsStream; one for the whole process, made by
+// Rations TLS handshakes, so that no crowd of them keeps others out or delays heartbeats (HAZARDS J5). Two resources
+// are scarce: places, as each handshake holds memory and a descriptor; and steps that compute with a public or private
+// key, of which each turn of the loop takes one. Knows no TLS. Called by TlsStream; one for the whole process, made by
 // server/.
 //
-// Who connects has a place among the *silent* ones until its greeting (ClientHello) has come in full: a new one takes
-// the place of the one that has been silent longest. With its greeting it moves to those *under way*, or is refused
-// when all of these get on. So neither silence nor a greeting with nothing behind it keeps anybody out, at whatever
-// rate it comes. Where one address holds more than its share of the places, it gives one up first.
+// A new connection has a place among the *silent* ones until its greeting (ClientHello) has come in full; it takes the
+// place of the one that has been silent longest. With its greeting it moves to those *under way*, or is refused when
+// all of these progress. So neither silence nor a greeting with nothing after it keeps anybody out, at whatever rate it
+// comes. Where one address holds more than its share of the places, it gives up one first.
 #pragma once
 
 #include <array>
@@ -28,30 +28,30 @@ namespace wh::net {
 class HandshakeGate {
  public:
   // `peer`: connections that this node dials, and those from members' addresses; they are served first. `stranger`: all
-  // others to the raft port. A crowd in one lane takes no place in another.
+  // others to the raft port. A crowd in one lane takes no place from another.
   enum class Lane : uint8_t { peer, stranger, client };
   static constexpr size_t kLanes = 3;
 
   // Places of one lane.
   static constexpr size_t kMaxSilent = 128;
   static constexpr size_t kMaxHandshakes = 128;
-  // Of the raft port's lanes, whose connections are fewer.
+  // The same for the raft port's lanes, whose connections are fewer.
   static constexpr size_t kMaxPeersSilent = 48;
   static constexpr size_t kMaxPeersHandshakes = 48;
-  // What one address may hold of a lane's places without giving way before the others: one part of so many.
+  // One address may hold one part in so many of a lane's places without giving way before the others.
   static constexpr size_t kShares = 4;
 
   static constexpr uint64_t kHandshakeMs = 10'000;
-  // Until the first byte.
+  // Time limit for the first byte.
   static constexpr uint64_t kFirstByteMs = 2'500;
-  // A handshake under way that waits for the other side's next word has so long before it may have to give way.
+  // A handshake under way that waits for the other side this long may have to give way.
   static constexpr uint64_t kGraceMs = 250;
   static constexpr uint64_t kPeersGraceMs = 100;
-  // While members' handshakes wait for a step, others get one of so many.
+  // While members' handshakes wait for a step, the others get one step in so many.
   static constexpr uint64_t kPeerSteps = 8;
 
-  // Must outlive its tickets. A handshake that takes longer than `handshake_ms` is given up by who holds its ticket; so
-  // is an accepted connection that has sent nothing for `first_byte_ms`.
+  // Must outlive its tickets. The holder of a ticket gives up a handshake that takes longer than `handshake_ms`, and an
+  // accepted connection that has sent nothing for `first_byte_ms`.
   explicit HandshakeGate(Loop& loop, uint64_t handshake_ms = kHandshakeMs, uint64_t first_byte_ms = kFirstByteMs);
   ~HandshakeGate();
   HandshakeGate(const HandshakeGate&) = delete;
@@ -61,20 +61,20 @@ class HandshakeGate {
   class Ticket {
    public:
     using Function = void (*)(void* self);
-    // `group`: ByteStream::peer_group of an accepted connection. Nothing: one that this node dialled, of which there
-    // are not too many; it is never refused and never gives way. `step` is called when it is this handshake's turn,
-    // `give_way` when it loses its place: it has left by then. Neither from inside a method of this ticket.
+    // `group`: ByteStream::peer_group of an accepted connection. Nothing: a connection that this node dialled; those
+    // are few, are never refused and never give way. Calls `step` at this handshake's turn, and `give_way` when it has
+    // lost its place and left. Calls neither from inside a method of this ticket.
     Ticket(HandshakeGate& gate, Lane lane, std::optional<uint64_t> group, Function step, Function give_way, void* self);
     ~Ticket() { leave(); }
     Ticket(const Ticket&) = delete;
     Ticket& operator=(const Ticket&) = delete;
-    // Calls the step once, later. The first time it says that the greeting has come: false when the handshake is
-    // refused for it, and has left.
+    // Calls the step once, later. The first call means that the greeting has come: false when the handshake is refused
+    // for lack of places, and has left.
     [[nodiscard]] bool ask();
     [[nodiscard]] bool waiting() const { return waiting_; }
     // The handshake is over.
     void leave();
-    // It came to nothing, and the other side, which dialled, had at least begun.
+    // Reports a failed handshake; the other side, which dialled, had at least begun it.
     void failed(const std::string& peer_address, std::string_view why);
 
    private:
@@ -94,7 +94,7 @@ class HandshakeGate {
     std::list<Ticket*>::iterator place_;
   };
 
-  // Called for each handshake that failed, of accepted connections only.
+  // Called for each failed handshake, of accepted connections only.
   using FailureFunction = std::function<void(Lane lane, const std::string& peer_address, std::string_view why)>;
   void on_failure(FailureFunction function) { on_failure_ = std::move(function); }
   [[nodiscard]] uint64_t failures() const { return failures_; }
@@ -102,7 +102,7 @@ class HandshakeGate {
   [[nodiscard]] uint64_t evicted() const { return evicted_; }
   [[nodiscard]] uint64_t refused() const { return refused_; }
 
-  // Of accepted connections, silent ones included.
+  // Accepted connections, including silent ones.
   [[nodiscard]] size_t under_way(Lane lane) const;
   [[nodiscard]] uint64_t handshake_ms() const { return handshake_ms_; }
   [[nodiscard]] uint64_t first_byte_ms() const { return first_byte_ms_; }
@@ -110,7 +110,7 @@ class HandshakeGate {
   [[nodiscard]] uint64_t steps() const { return steps_; }
 
  private:
-  // The places of one lane and stage; who moved last is the last of `tickets`.
+  // The places of one lane and stage; the ticket that moved last is the last of `tickets`.
   struct Places {
     std::list<Ticket*> tickets;
     std::unordered_map<uint64_t, size_t> held;  // by group

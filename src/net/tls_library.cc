@@ -17,7 +17,7 @@ namespace wh::net {
 
 namespace {
 
-// HAZARDS J3: nothing with CBC, nothing without forward secrecy. AES-128 first: the processor does it in hardware.
+// HAZARDS J3 (timing attacks): no CBC, nothing without forward secrecy. AES-128 first: hardware does it.
 constexpr int kCipherSuites[] = {
 #if MBEDTLS_VERSION_MAJOR >= 3
     MBEDTLS_TLS1_3_AES_128_GCM_SHA256,
@@ -37,12 +37,12 @@ constexpr unsigned char kCertificateRequired = 116;  // RFC 8446 6.2
 #if MBEDTLS_VERSION_MAJOR < 3
 bool speaks_1_3(const mbedtls_ssl_context&) { return false; }
 #else
-// On a client also while that is not settled, on a server as of the greeting.
+// On a client also true before the version is settled; on a server known once the greeting has come.
 bool speaks_1_3(const mbedtls_ssl_context& ssl) {
   return mbedtls_ssl_get_version_number(&ssl) == MBEDTLS_SSL_VERSION_TLS1_3;
 }
 
-// Called when the greeting has told which version it will be.
+// Called when the greeting has settled the version.
 int leave_refusal(mbedtls_ssl_context* ssl) {
   if (speaks_1_3(*ssl)) mbedtls_ssl_set_hs_authmode(ssl, MBEDTLS_SSL_VERIFY_OPTIONAL);
   return 0;
@@ -110,7 +110,7 @@ void restrict_versions_and_keys(mbedtls_ssl_config& config) {
                                                      MBEDTLS_ECP_DP_SECP521R1, MBEDTLS_ECP_DP_CURVE25519,
                                                      MBEDTLS_ECP_DP_NONE};
   static constexpr int kHashes[] = {MBEDTLS_MD_SHA256, MBEDTLS_MD_SHA384, MBEDTLS_MD_SHA512, MBEDTLS_MD_NONE};
-  // HAZARDS J4: what Debian's build can do, and must not.
+  // HAZARDS J4: turns off the older versions in Debian's build.
   mbedtls_ssl_conf_min_version(&config, MBEDTLS_SSL_MAJOR_VERSION_3, MBEDTLS_SSL_MINOR_VERSION_3);
   mbedtls_ssl_conf_max_version(&config, MBEDTLS_SSL_MAJOR_VERSION_3, MBEDTLS_SSL_MINOR_VERSION_3);
   mbedtls_ssl_conf_curves(&config, kCurves);
@@ -141,7 +141,7 @@ int received_alert(const mbedtls_ssl_context& ssl) { return ssl.in_msg[1]; }
 
 bool is_session_ticket(int) { return false; }
 
-// RFC 5246 7.4.2: 3 bytes of length before all, 3 before each, behind the message's 4.
+// RFC 5246 7.4.2: after the message's 4 bytes, 3 bytes of length for all, and 3 before each certificate.
 size_t certificate_message_size(size_t certificates, size_t bytes) { return 7 + 3 * certificates + bytes; }
 const size_t kLargestCertificateMessage = MBEDTLS_SSL_OUT_CONTENT_LEN;
 
@@ -150,7 +150,7 @@ const size_t kLargestCertificateMessage = MBEDTLS_SSL_OUT_CONTENT_LEN;
 bool tls_library_gets_fixes() { return true; }
 bool tls_library_has_1_3() { return true; }
 
-// TLS 1.3 is built upon PSA, whose state belongs to the process; it has locks of its own.
+// TLS 1.3 is built on PSA, whose state is the process's; PSA has its own locks.
 int start_tls_library() {
   static const psa_status_t status = psa_crypto_init();
   return status == PSA_SUCCESS ? 0 : MBEDTLS_ERR_CTR_DRBG_ENTROPY_SOURCE_FAILED;
@@ -170,14 +170,14 @@ void restrict_versions_and_keys(mbedtls_ssl_config& config) {
   static constexpr uint16_t kGroups[] = {MBEDTLS_SSL_IANA_TLS_GROUP_SECP256R1, MBEDTLS_SSL_IANA_TLS_GROUP_SECP384R1,
                                          MBEDTLS_SSL_IANA_TLS_GROUP_SECP521R1, MBEDTLS_SSL_IANA_TLS_GROUP_X25519,
                                          MBEDTLS_SSL_IANA_TLS_GROUP_NONE};
-  // RFC 8446 4.2.3: PKCS #1 counts for certificates, and for TLS 1.2.
+  // RFC 8446 4.2.3: PKCS #1 is for certificates, and for TLS 1.2.
   static constexpr uint16_t kSignatures[] = {
       MBEDTLS_TLS1_3_SIG_ECDSA_SECP256R1_SHA256, MBEDTLS_TLS1_3_SIG_ECDSA_SECP384R1_SHA384,
       MBEDTLS_TLS1_3_SIG_ECDSA_SECP521R1_SHA512, MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA256,
       MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA384,    MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA512,
       MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA256,       MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA384,
       MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA512,       MBEDTLS_TLS1_3_SIG_NONE};
-  // HAZARDS J4: what Debian's build can do, and must not.
+  // HAZARDS J4: turns off the older versions in Debian's build.
   mbedtls_ssl_conf_min_tls_version(&config, MBEDTLS_SSL_VERSION_TLS1_2);
   mbedtls_ssl_conf_max_tls_version(&config, MBEDTLS_SSL_VERSION_TLS1_3);
   mbedtls_ssl_conf_groups(&config, kGroups);
@@ -202,7 +202,7 @@ bool is_expensive_step(const mbedtls_ssl_context& ssl, bool server) {
     case MBEDTLS_SSL_CERTIFICATE_VERIFY:
     case MBEDTLS_SSL_CLIENT_CERTIFICATE_VERIFY:
       return true;
-    // In TLS 1.3 the client makes its key first, and the shared secret is there with the server's first word.
+    // In TLS 1.3 the client makes its key first, and has the shared secret with the server's first message.
     case MBEDTLS_SSL_CLIENT_HELLO:
       return is_1_3 && !server;
     case MBEDTLS_SSL_SERVER_HELLO:
@@ -220,8 +220,8 @@ int received_alert(const mbedtls_ssl_context& ssl) { return ssl.MBEDTLS_PRIVATE(
 
 bool is_session_ticket(int code) { return code == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET; }
 
-// RFC 8446 4.4.2, as the longer of the two: 1 byte for the context and 3 of length before all, 3 before each and 2
-// behind it, behind the message's 4. A record is filled up to a multiple, for which mbedTLS leaves no room.
+// RFC 8446 4.4.2, the longer of the two: after the message's 4 bytes, 1 byte for the context, 3 of length, 3 before
+// each certificate and 2 after it. mbedTLS pads a record up to a multiple and leaves no room for that.
 size_t certificate_message_size(size_t certificates, size_t bytes) { return 8 + 5 * certificates + bytes; }
 const size_t kLargestCertificateMessage = MBEDTLS_SSL_OUT_CONTENT_LEN - MBEDTLS_SSL_CID_TLS1_3_PADDING_GRANULARITY;
 

@@ -1,5 +1,5 @@
-// Where mbedTLS 2.28 (Debian 12) and 3.6 (Debian 13) differ: nobody else asks which of them it is. 2.28 speaks TLS 1.2,
-// 3.6 also TLS 1.3. Knows nothing of streams and files. Included by the tls*.cc of this folder only.
+// The differences between mbedTLS 2.28 (Debian 12) and 3.6 (Debian 13): no other file asks for the version. 2.28 speaks
+// TLS 1.2, 3.6 also TLS 1.3. Knows no streams and no files. Included only by the tls*.cc of this folder.
 #pragma once
 
 #include <cstddef>
@@ -11,37 +11,37 @@
 
 namespace wh::net {
 
-// To be called before anything that uses keys, from any thread, as often as one likes: 0 or an error of mbedTLS.
+// Must be called before anything that uses keys, from any thread, any number of times: 0 or an error of mbedTLS.
 [[nodiscard]] int start_tls_library();
 
-// Fills in from the kernel alone, which waits until it has been seeded itself (HAZARDS J9); mbedTLS's f_rng, without a
-// context. 0 or an error of mbedTLS.
+// Fills `out` from the kernel alone, which waits until it is seeded (HAZARDS J9); mbedTLS's f_rng, without a context. 0
+// or an error of mbedTLS.
 int system_random(void*, unsigned char* out, size_t size);
 
 // mbedtls_pk_parse_keyfile and mbedtls_pk_check_pair. `password`: null for none.
 [[nodiscard]] int parse_key_file(mbedtls_pk_context& key, const std::string& file, const char* password);
 [[nodiscard]] int check_key_pair(const mbedtls_pk_context& certificate, const mbedtls_pk_context& key);
 
-// Which versions, cipher suites, groups and signatures are used; renegotiation, session tickets and keys agreed before
-// are not.
+// Sets the versions, cipher suites, groups and signatures to use; turns off renegotiation, session tickets and
+// pre-shared keys.
 void restrict_tls(mbedtls_ssl_config& config);
 
 [[nodiscard]] bool handshake_is_over(mbedtls_ssl_context& ssl);
 // Whether the next step of the handshake signs, verifies or computes a shared secret.
 [[nodiscard]] bool is_expensive_step(const mbedtls_ssl_context& ssl, bool server);
-// The number of the alert that MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE told of.
+// The number of the alert behind MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE.
 [[nodiscard]] int received_alert(const mbedtls_ssl_context& ssl);
-// A server that demands a certificate. Where mbedTLS cannot tell a client of TLS 1.3 that it refuses its certificate
-// (it would do so under keys that the client has given up already), it refuses none: who owns the stream must, at the
-// handshake's end.
+// For a server that demands a certificate. Where mbedTLS cannot tell a TLS 1.3 client that its certificate is refused
+// (it would do so under keys that the client no longer has), the handshake refuses none: the stream's owner must do it
+// at the handshake's end.
 void demand_certificate(mbedtls_ssl_config& config);
-// Tells the client why it is refused, by an alert: with what mbedtls_ssl_get_verify_result gave.
+// Tells the client by an alert why it is refused. `verify_result`: from mbedtls_ssl_get_verify_result.
 void send_certificate_alert(mbedtls_ssl_context& ssl, uint32_t verify_result);
-// Whether a read that ended with this code has only seen a session ticket, and another read goes on.
+// Whether a read that ended with this code only found a session ticket, so that the caller must read again.
 [[nodiscard]] bool is_session_ticket(int code);
 
-// A handshake message of mbedTLS is one record: what is longer is refused at each connection. What a message with so
-// many certificates of so many bytes takes, and the most that can be sent.
+// mbedTLS sends a handshake message as one record: a longer one fails at each connection. The size of a message with
+// that many certificates of that many bytes in all, and the most that can be sent.
 [[nodiscard]] size_t certificate_message_size(size_t certificates, size_t bytes);
 extern const size_t kLargestCertificateMessage;
 

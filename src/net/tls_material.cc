@@ -31,7 +31,7 @@ bool same_name(std::string_view a, std::string_view b) {
   return a.size() == b.size() && strncasecmp(a.data(), b.data(), a.size()) == 0;
 }
 
-// Whether a name in a certificate, perhaps with `*` in place of its first label, is that of this host.
+// Whether a name in a certificate, perhaps with `*` as its first label, is that of this host.
 bool names_host(std::string_view listed, std::string_view host) {
   if (!listed.starts_with("*.")) return !host.empty() && same_name(listed, host);
   const size_t dot = host.find('.');
@@ -73,7 +73,7 @@ Status check_sendable(const std::string& file, const mbedtls_x509_crt& first) {
 
 template <size_t size>
 bool may_be_shown_by(const mbedtls_x509_crt& cert, const char (&oid)[size]) {
-  // 0 also where the certificate says nothing of its use.
+  // 0 also when the certificate says nothing about its use.
   return mbedtls_x509_crt_check_extended_key_usage(&cert, oid, size - 1) == 0;
 }
 
@@ -212,7 +212,7 @@ bool TlsMaterial::carries(const std::string& host) const {
       return true;
   }
   if (address || lists_names) return false;
-  // Without a list of names, clients that are not browsers look at the subject (RFC 6125 6.4.4).
+  // When the certificate lists no names, clients other than browsers look at the subject (RFC 6125 6.4.4).
   for (const mbedtls_x509_name* part = &pem_->cert.subject; part != nullptr; part = part->next)
     if (MBEDTLS_OID_CMP(MBEDTLS_OID_AT_CN, &part->oid) == 0 &&
         names_host({reinterpret_cast<const char*>(part->val.p), part->val.len}, name))

@@ -14,7 +14,7 @@
 
 namespace wh::net {
 
-// Empty where no file was named.
+// Empty when no file was named.
 struct TlsPem {
   TlsPem();
   ~TlsPem();
@@ -35,19 +35,19 @@ struct TlsState {
   std::shared_ptr<const TlsMaterial> material;
   mbedtls_ctr_drbg_context random;
   mbedtls_ssl_config config;
-  bool must_verify = false;  // a connection without a verified peer is none
+  bool must_verify = false;  // a connection without a verified peer is refused
 };
 
-// mbedTLS's own words for one of its codes, and for the first of what was wrong with a certificate.
+// mbedTLS's own text for one of its codes, and for the first fault of a certificate.
 std::string tls_error_text(int code);
 std::string verify_text(uint32_t flags);
 
-// Since 1970.
+// Seconds since 1970.
 int64_t seconds_of(const mbedtls_x509_time& time);
 
 // Whether a certificate lists this DNS name: the whole name, in any case, no wildcards.
 bool lists_dns_name(const mbedtls_x509_crt& cert, std::string_view name);
-// The DNS names it lists, for people: "a, b". Not more than a few.
+// The DNS names that it lists, for people: "a, b". Only a few.
 std::string dns_names_text(const mbedtls_x509_crt& cert);
 
 }  // namespace wh::net
