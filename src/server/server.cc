@@ -26,7 +26,7 @@ Millis wall_clock_ms() {
   return static_cast<Millis>(duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count());
 }
 
-// Fewer for the raft port, in whose turns strangers mix with members more often.
+// The raft port accepts fewer in a turn, so that a crowd of strangers there takes less of it.
 constexpr int kPeerAcceptsPerTurn = 16;
 constexpr int kAcceptsPerTurn = 32;
 constexpr Millis kShutdownMs = 4'000;
