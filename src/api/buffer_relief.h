@@ -27,7 +27,7 @@ class BufferRelief {
   // A client that has not moved for this long goes first; below the limit no other goes. Clients that hold little
   // (BufferBudget::kSmallBytes) go last, while memory is short and they together hold over an eighth of the limit.
   static constexpr Millis kStillMs = 1'000;
-  // An address may hold one part in so many of the limit without being cut first when the limit is reached.
+  // An address may hold 1/kShares of the limit without being cut first when the limit is reached.
   static constexpr uint64_t kShares = 4;
   // How often it looks while memory is short but the limit is not reached.
   static constexpr Millis kLookMs = 100;

@@ -49,7 +49,7 @@ class ClientAdmission {
     probe,       // HTTP: it may ask whether the node is alive, and nothing else
     turned_away  // debug port: told that there are too many clients
   };
-  // An address may hold one part in so many of `maxclients` without giving way before others.
+  // An address may hold 1/kShares of `maxclients` without giving way before others.
   static constexpr size_t kShares = 4;
   // A client of an address within its share gives way to an address beyond its own only after being idle for this long.
   static constexpr Millis kModestIdleMs = 10'000;
@@ -75,7 +75,7 @@ class ClientAdmission {
     ClientFront* front = nullptr;
     bool greedy = false;  // its address holds more than its share
   };
-  // After a look it waits one millisecond for each so many connections before the next.
+  // After a look it waits one millisecond for every kLooksPerMs connections before the next.
   static constexpr uint64_t kLooksPerMs = 100;
   // How many connections one look chooses.
   static constexpr size_t kChosen = 128;

@@ -1,5 +1,5 @@
 // A text that many clients may ask for at once and that takes long to make, such as that of /metrics. Made at most once
-// a turn of the loop, and at most so many times a second; other requests get the last one.
+// a turn of the loop, and at most kPerSecond times a second; other requests get the last one.
 #pragma once
 
 #include <cstdint>

@@ -14,7 +14,8 @@ namespace wh::net {
 // From the system's random source.
 wire::Nonce fresh_nonce();
 
-// `hello` is the Hello's payload as it was on the wire; of the reply, nonce and identity enter the proof.
+// `hello` is the Hello's payload as it was on the wire; the reply's nonce, cluster id, instance, name, refusal and
+// removed_as_of enter the proof too.
 wire::Proof listener_proof(const std::string& secret, std::string_view hello, const wire::HelloReply& reply);
 wire::Proof dialler_proof(const std::string& secret, std::string_view hello, const wire::HelloReply& reply);
 

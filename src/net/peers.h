@@ -60,7 +60,7 @@ class PeerEvents {
 struct PeerOptions {
   // For the jitter of redials.
   uint64_t seed = 0;
-  // Directive `cluster-secret`: when not empty, a node that does not prove to hold it is neither heard nor told.
+  // Directive `cluster-secret`: when not empty, a node that does not prove to hold it is neither heard nor sent to.
   std::string secret;
   // Puts a dialled connection under TLS; `name` is the peer's, empty for a question to any node there. Empty: plain.
   std::function<std::unique_ptr<ByteStream>(std::unique_ptr<ByteStream> stream, const std::string& name)> secure;
@@ -89,8 +89,8 @@ class PeerTransport final : public node::Transport {
   static constexpr uint64_t kStallMs = 3'000;
   static constexpr size_t kMaxPendingBytes = size_t{64} << 20;  // to one peer (slow peers, HAZARDS G10)
   // Accepted connections that have not proved who they are; those from members' addresses count separately, so that
-  // strangers take nothing from them. Of each kind at most so many that have not greeted (TLS handshake included), and
-  // so many that have and owe a proof, or are being closed. One more takes the place of the oldest.
+  // strangers take nothing from them. Of each kind at most kMaxGreeting that have not greeted (TLS handshake included),
+  // and kMaxProving that have and owe a proof, or are being closed. One more takes the place of the oldest.
   static constexpr size_t kMaxGreeting = 104;
   static constexpr size_t kMaxProving = 88;  // more than the questions that may be answered in one turn
   // Accepted connections that carry messages of nodes that this one does not know as members: its knowledge may be old.

@@ -136,7 +136,7 @@ class TcpStream final : public ByteStream {
   size_t read_away_ = 0;       // bytes dropped since close()
   size_t read_away_seen_ = 0;  // as of the last check for silence
   Millis lingering_since_ = 0;
-  size_t stall_pending_ = 0;  // bytes queued at the last check for a stall
+  size_t stall_pending_ = 0;  // bytes unacknowledged at the last check for a stall
   std::string close_reason_;
 };
 

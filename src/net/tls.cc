@@ -18,8 +18,8 @@ struct TlsStream::Session {
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
-  // mbedTLS accepts a wildcard, or without DNS names a common name, for the wanted name. A node's id must be listed as
-  // such (HAZARDS G7). Depth 0 is the server's own certificate.
+  // mbedTLS accepts a wildcard, or without DNS names a common name, for the wanted name. A node's id must be a DNS name
+  // of its certificate, exactly (HAZARDS G7). Depth 0 is the server's own certificate.
   static int check_name(void* self, mbedtls_x509_crt* cert, int depth, uint32_t* flags) {
     auto& stream = *static_cast<TlsStream*>(self);
     if (depth != 0 || lists_dns_name(*cert, stream.wanted_)) return 0;
@@ -308,7 +308,7 @@ void TlsStream::handshake_failed(int code) {
   } else {
     why += tls_error_text(code);
   }
-  // In order, so that the alert with the reason reaches the peer.
+  // Not at once, so that the alert with the reason reaches the peer.
   fail(std::move(why), false);
 }
 
@@ -324,8 +324,8 @@ void TlsStream::established() {
   mbedtls_ssl_context& ssl = session_->ssl;
   handshake_timer_.stop();
   ticket_.leave();
-  // This check keeps "optional" from being taken for "required" (HAZARDS J8), and does all for clients under TLS 1.3
-  // (demand_certificate): in the other cases the handshake has verified the certificate itself.
+  // This check keeps "optional" from being taken for "required" (HAZARDS J8), and is the only one of clients under TLS
+  // 1.3 (demand_certificate): otherwise the handshake has verified the certificate itself.
   verified_ = mbedtls_ssl_get_peer_cert(&ssl) != nullptr && mbedtls_ssl_get_verify_result(&ssl) == 0;
   if (context_->state().must_verify && !verified_) {
     const uint32_t result = mbedtls_ssl_get_verify_result(&ssl);

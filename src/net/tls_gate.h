@@ -3,10 +3,10 @@
 // key, of which each turn of the loop takes one. Knows no TLS. Called by TlsStream; one for the whole process, made by
 // server/.
 //
-// A new connection has a place among the *silent* ones until its greeting (ClientHello) has come in full; it takes the
-// place of the one that has been silent longest. With its greeting it moves to those *under way*, or is refused when
-// all of these progress. So neither silence nor a greeting with nothing after it keeps anybody out, at whatever rate it
-// comes. Where one address holds more than its share of the places, it gives up one first.
+// A new connection has a place among the *silent* ones until its greeting (ClientHello) has come in full; when all
+// places are taken it gets that of the one silent longest. With its greeting it moves to those *under way*, or is
+// refused when all of these progress. So neither silence nor a greeting with nothing after it keeps anybody out, at
+// whatever rate it comes. Where one address holds more than its share of the places, it gives up one first.
 #pragma once
 
 #include <array>
@@ -38,7 +38,7 @@ class HandshakeGate {
   // The same for the raft port's lanes, whose connections are fewer.
   static constexpr size_t kMaxPeersSilent = 48;
   static constexpr size_t kMaxPeersHandshakes = 48;
-  // One address may hold one part in so many of a lane's places without giving way before the others.
+  // An address may hold 1/kShares of a lane's places without giving way before the others.
   static constexpr size_t kShares = 4;
 
   static constexpr uint64_t kHandshakeMs = 10'000;
@@ -47,7 +47,7 @@ class HandshakeGate {
   // A handshake under way that waits for the other side this long may have to give way.
   static constexpr uint64_t kGraceMs = 250;
   static constexpr uint64_t kPeersGraceMs = 100;
-  // While members' handshakes wait for a step, the others get one step in so many.
+  // While members' handshakes wait for a step, the others get one step in kPeerSteps.
   static constexpr uint64_t kPeerSteps = 8;
 
   // Must outlive its tickets. The holder of a ticket gives up a handshake that takes longer than `handshake_ms`, and an

@@ -50,7 +50,7 @@ class TlsMaterial {
   [[nodiscard]] TlsValidity ca_validity() const;
 
   // Whether other members will accept this node's certificate as that of the node called `node_id`: it lists that name,
-  // servers and clients may show it, and the authority signed it. Does not check the time.
+  // servers and clients may show it, and its chain leads to the authority. Does not check the time.
   [[nodiscard]] Status check_for_member(std::string_view node_id) const;
   // Whether a client can connect to a server that shows this node's certificate: servers may show it, and it may sign.
   // Does not check names and time.

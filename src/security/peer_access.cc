@@ -37,9 +37,9 @@ net::PeerOptions PeerAccess::transport_options(uint64_t seed) {
   return options;
 }
 
-// The handshake has verified that the authority signed the certificate and, for a peer dialled by name, that it carries
-// that name. Each side also says who it is, in its greeting or its answer: this checks that against the certificate
-// (HAZARDS G7). Addresses are not compared.
+// The handshake has verified that the certificate comes from the authority and, for a peer dialled by name, that it
+// carries that name. Each side also says who it is, in its greeting or its answer: this checks that against the
+// certificate (HAZARDS G7). Addresses are not compared.
 std::string PeerAccess::name_refusal(const ByteStream& stream, const node::Identity& identity) {
   if (!options_.tls_cluster) return {};
   WH_ASSERT(stream.is_tls(), "with tls-cluster every connection between nodes is under TLS");
