@@ -1,4 +1,4 @@
-# Wormhole. A thin front to meson and ninja; `make help` lists the targets.
+# Wormhole. A thin front end to meson and ninja; `make help` lists the targets.
 #
 # Variables:  PREFIX=/usr/local DESTDIR=   for install          V=1           shows the compiler's command lines
 #             PORT=8080 RAFT_PORT=1112     for run: node 1's    SEED= N=      for sim, mutants: first seed, how many
@@ -13,18 +13,17 @@ TESTS ?=
 SERVER = src/server/wormhole-server
 OPTIONS_build =
 OPTIONS_build-debug = -Dbuildtype=debug
-# Six files of a folder compiled as one take less time: much of it goes into the same headers and templates, file by file.
-# Two files of a folder then cannot give one name to two things. build/ compiles those of src/ each by itself, and sees a
-# missing include.
+# Compiling six files of a folder as one takes less time, as the same headers and templates are compiled once. But then
+# two files of a folder cannot use one name for two things. build/ compiles each file of src/ separately, and finds
+# missing includes.
 OPTIONS_build-asan = -Dunity=on -Dunity_size=6 -Doptimization=0 -Db_sanitize=address,undefined -Db_lundef=false
 OPTIONS_build-tsan = -Db_sanitize=thread -Db_lundef=false
 OPTIONS_build-coverage = -Dbuildtype=debug -Doptimization=0 -Db_coverage=true
 COVERED = $(addprefix tests/,raft/raft_test scenarios/scenarios_test issues/issues sim/sim_plain sim/sim_history \
   $(foreach name,node machine wire,unit/$(name)/unit_$(name)))
 
-# $(call compile,DIRECTORY[,TARGETS]): sets the directory up when it is not, then builds. ninja itself notices when a
-# meson.build changed. On a terminal ninja shows each step, in a log there is a line every half minute; errors are always
-# shown.
+# $(call compile,DIRECTORY[,TARGETS]): sets the directory up if needed, then builds. ninja itself notices changes to a
+# meson.build. On a terminal ninja shows each step; in a log a line appears every half minute. Errors are always shown.
 define compile
 @test -f $(1)/build.ninja || { rm -rf $(1) && echo "Setting up $(1)" && \
   { out=$$(meson setup $(1) $(OPTIONS_$(1)) 2>&1) || { echo "$$out"; rm -f $(1)/build.ninja; exit 1; }; }; }
@@ -32,22 +31,22 @@ define compile
   else echo "Building in $(1)" && utils/ninja-for-logs -C $(1) $(2); fi
 endef
 
-# $(call targets_of_tests,DIRECTORY): what the tests of $(TESTS) need; all when there is no such choice.
+# $(call targets_of_tests,DIRECTORY): the targets that the tests in $(TESTS) need; all targets if TESTS is empty.
 targets_of_tests = $(if $(TESTS),$(SERVER) $$(tests/run --targets $(1) $(TESTS)))
 
-# $(call install_unit,FILE,WHERE): installs a file that names installed files.
+# $(call install_unit,FILE,WHERE): installs a file that contains paths of installed files, and adapts them to PREFIX.
 define install_unit
 @install -D -m 644 /dev/null '$(DESTDIR)$(PREFIX)/$(2)'
 @sed 's#/usr/local/#$(PREFIX)/#g' $(1) >'$(DESTDIR)$(PREFIX)/$(2)'
 endef
 
-# $(call remove_empty,FOLDERS): of $(DESTDIR)$(PREFIX), where they are and hold nothing. What a bare system has is left to it:
-# all of them go only from a prefix of its own or a DESTDIR.
+# $(call remove_empty,FOLDERS): removes these folders of $(DESTDIR)$(PREFIX) if they are empty. Folders of a bare system
+# stay: all are removed only from a private prefix or a DESTDIR.
 define remove_empty
 @for folder in $(1); do rmdir '$(DESTDIR)$(PREFIX)'/"$$folder" 2>/dev/null || true; done
 endef
 
-# ./wormhole-server is what was built last.
+# ./wormhole-server is the server that was built last.
 define link
 @ln -sfn $(1)/$(SERVER) wormhole-server
 endef
@@ -84,7 +83,7 @@ asan: needs-build ## server and tests with AddressSanitizer and UBSan in build-a
 	$(call link,build-asan)
 
 .PHONY: test-asan
-test-asan: needs-build needs-test ## runs every test with them
+test-asan: needs-build needs-test ## runs every test with AddressSanitizer and UBSan
 	$(call compile,build-asan,$(call targets_of_tests,build-asan))
 	$(call link,build-asan)
 	@exec tests/run -j $(JOBS) build-asan $(TESTS)
@@ -95,7 +94,7 @@ tsan: needs-build ## server and tests with ThreadSanitizer in build-tsan/
 	$(call link,build-tsan)
 
 .PHONY: test-tsan
-test-tsan: tsan needs-test ## runs every test with it
+test-tsan: tsan needs-test ## runs every test with ThreadSanitizer
 	@exec tests/run -j $(JOBS) build-tsan $(TESTS)
 
 .PHONY: fuzz
@@ -109,21 +108,21 @@ test-container: ## builds the container's image and runs three nodes of it; need
 	@exec tests/container
 
 .PHONY: test-debian13
-test-debian13: ## builds and tests on Debian 13, in a base of its own; needs root
+test-debian13: ## builds and tests on Debian 13, in its own root file system; needs root
 	@utils/install-deps debian13 || true
 	@JOBS=$(JOBS) exec tests/debian13 $(TESTS)
 
 .PHONY: test-upgrade
-test-upgrade: needs-test ## two releases in one cluster: builds the one before from the repository's history
+test-upgrade: needs-test ## two releases in one cluster: builds the previous release from the repository's history
 	$(call compile,build,$(SERVER) tests/integration/integration_upgrade)
 	@WORMHOLE_OLD_SERVER=$$(tests/old_release build) tests/run -j 1 build integration_upgrade
 
 .PHONY: bench-footprint
-bench-footprint: all needs-run ## memory at rest, the binary's size, how long a start takes
+bench-footprint: all needs-run ## measures memory at rest, the binary's size and the time of a start
 	@exec tests/bench/footprint build/$(SERVER)
 
 .PHONY: sim
-sim: needs-build ## the simulator: N seeds from SEED on; without N that seed alone
+sim: needs-build ## the simulator: N seeds from SEED on; without N, only that seed
 	$(call compile,build,tests/sim/sim)
 	@exec build/tests/sim/sim $(if $(SEED)$(N),$(if $(N),--seeds $(or $(SEED),1) $(N),--seed $(SEED)),--seeds 1 1000)
 
@@ -133,12 +132,12 @@ sim-swarm: needs-build ## N seeds (10,000) from SEED on, on JOBS cores; every si
 	@exec build/tests/sim/sim --seeds $(or $(SEED),1) $(or $(N),10000) --jobs $(JOBS) --progress --all-situations
 
 .PHONY: mutants
-mutants: needs-build ## plants each known defect: how many seeds of the simulator, or which test, catches it; N= seeds at most
+mutants: needs-build ## plants each known defect and says which test, or how many seeds of the simulator, catch it; N= seeds at most
 	$(call compile,build,tests/sim/mutants $(addprefix tests/sim/planted_,scenarios raft machine node issues storage))
 	@exec build/tests/sim/mutants --jobs $(JOBS) --seeds $(or $(N),20000)
 
 .PHONY: coverage
-coverage: needs-build needs-coverage ## which lines of raft, machine, node and wire no test reaches; N seeds of the simulator
+coverage: needs-build needs-coverage ## the lines of raft, machine, node and wire that no test reaches; N seeds of the simulator
 	$(call compile,build-coverage,$(COVERED))
 	@exec tests/coverage build-coverage $(N)
 
@@ -154,13 +153,13 @@ lint: needs-build needs-dev ## the layering, the format, clang-tidy over src/
 	@exec run-clang-tidy -quiet -p build -j $(JOBS) \
 	  -extra-arg=-enable-trivial-auto-var-init-zero-knowing-it-will-be-removed-from-clang '^.*/src/[a-z/]+/[a-z_]+\.cc$$'
 
-# What links lead to among documents, laid out as here, so that they lead there once installed, too.
+# The documents that link to each other, installed in the same layout, so that their links work there too.
 DOCUMENTS = $(wildcard README.md LICENSE* COPYING* conf/wormhole.conf docs/*.md src/README.md deps/README.md \
   tests/README.md tests/HAZARDS.md tests/scenarios/README.md)
 BINARY = build/$(SERVER)
 
 .PHONY: install
-install: all ## into $(DESTDIR)$(PREFIX); an existing configuration stays
+install: all ## installs into $(DESTDIR)$(PREFIX); an existing configuration stays
 	@install -D -m 755 $(BINARY) '$(DESTDIR)$(PREFIX)/bin/wormhole-server'
 	@test -e '$(DESTDIR)$(PREFIX)/etc/wormhole/wormhole.conf' || \
 	  install -D -m 644 conf/wormhole.conf '$(DESTDIR)$(PREFIX)/etc/wormhole/wormhole.conf'
@@ -170,7 +169,7 @@ install: all ## into $(DESTDIR)$(PREFIX); an existing configuration stays
 	@for file in $(DOCUMENTS); do install -D -m 644 "$$file" '$(DESTDIR)$(PREFIX)/share/doc/wormhole'/"$$file" || exit; done
 
 .PHONY: uninstall
-uninstall: ## removes what install put there, but for the configuration
+uninstall: ## removes what install put there, except the configuration
 	@rm -f '$(DESTDIR)$(PREFIX)/bin/wormhole-server' '$(DESTDIR)$(PREFIX)/lib/systemd/system/wormhole.service' \
 	  '$(DESTDIR)$(PREFIX)/lib/sysusers.d/wormhole.conf'
 	@rm -rf '$(DESTDIR)$(PREFIX)/share/doc/wormhole'
@@ -182,7 +181,7 @@ uninstall: ## removes what install put there, but for the configuration
 clean: ## removes what was built; run/ stays
 	@rm -rf build build-debug build-asan build-tsan build-coverage build-fuzz wormhole-server
 
-# Installs the Debian packages that are missing; does nothing when none is.
+# Installs the missing Debian packages, if any.
 .PHONY: needs-build needs-run needs-test needs-coverage needs-dev
 needs-build needs-run needs-test needs-coverage needs-dev: needs-%:
 	@utils/install-deps $*
