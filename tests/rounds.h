@@ -1,4 +1,4 @@
-// How often a randomized test goes round: its count, or the part of it that WORMHOLE_TEST_SCALE (per cent) leaves.
+// How many rounds a randomized test runs: its own count, scaled by WORMHOLE_TEST_SCALE (per cent).
 #pragma once
 
 #include <algorithm>

@@ -1,5 +1,5 @@
-// Whether heavy tests run at full length: WORMHOLE_SOAK=1, as `make test-soak` has it. Without it they do a part of it that
-// takes seconds.
+// Whether heavy tests run at full length: with WORMHOLE_SOAK=1, which `make test-soak` sets. Otherwise they run a part
+// that takes seconds.
 #pragma once
 
 #include <cstdlib>

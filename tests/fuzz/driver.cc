@@ -1,6 +1,6 @@
-// The targets with bytes of this program's own: seeded, so the same each time, in every build. Random ones, and frames
-// of random messages with a few bytes changed, cut or doubled, which get further. WORMHOLE_SOAK=1 runs fifty times as
-// many. With a file's name, that input alone: driver TARGET FILE.
+// Runs the targets with this program's own inputs, seeded and so the same each time, in every build: random bytes, and
+// frames of random messages with a few bytes changed, cut or doubled, which get further. WORMHOLE_SOAK=1 runs fifty
+// times as many. `driver TARGET FILE` runs one input from a file.
 #include <cstdlib>
 #include <cstring>
 #include <fstream>

@@ -1,4 +1,4 @@
-// libFuzzer's entrance; the variable WORMHOLE_FUZZ names the target. Built by tests/fuzz/run.
+// The entry point for libFuzzer; the variable WORMHOLE_FUZZ names the target. Built by tests/fuzz/run.
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>

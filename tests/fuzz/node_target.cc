@@ -1,6 +1,7 @@
-// A real node, brought into a role, and two members of its cluster that say what the bytes choose: each field the
-// values at the edges of what the node holds, or any. In between time passes, the disk finishes, clients ask. What must
-// hold: the process goes on, what was committed stays, and terms and indices stay where arithmetic is safe.
+// A real node in some role, and two members of its cluster whose messages the input bytes choose: each field has a
+// value at the edge of what the node holds, or any value. In between time passes, the disk finishes and clients send
+// requests. The process must go on, committed entries must stay, and terms and indices must stay where arithmetic is
+// safe.
 #include <algorithm>
 #include <cstring>
 #include <map>

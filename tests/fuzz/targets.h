@@ -1,6 +1,6 @@
-// What is fuzzed: bytes in, and a crash, a failed assertion or a broken promise ends the process. Each target takes any
-// bytes, is quick and keeps nothing from one call to the next. driver.cc gives them bytes of its own everywhere;
-// libfuzzer.cc lets libFuzzer search for them.
+// The fuzz targets: each takes any bytes; a crash, a failed assertion or a broken promise ends the process. Each target
+// is fast and keeps no state between calls. driver.cc feeds them its own inputs in every build; with libfuzzer.cc,
+// libFuzzer searches for inputs.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,4 @@
-// The wire: whatever a decoder takes, encoding it again gives a frame that decodes to the same.
+// The wire: if a decoder accepts some bytes, encoding the result gives a frame that decodes to the same value.
 #include <algorithm>
 #include <optional>
 #include <string>

@@ -1,5 +1,5 @@
-// Who is served from where: protected mode, passwords, hosts, writes by GET and client certificates, seen from the
-// machine itself and from another (a network namespace).
+// Who is served from where: protected mode, passwords, hosts, writes by GET and client certificates, seen from this
+// machine and from another one (a network namespace).
 #include <doctest/doctest.h>
 
 #include "authority.h"

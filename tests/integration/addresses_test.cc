@@ -1,4 +1,4 @@
-// Addresses that change, names that resolve anew, port mappings and wildcard binds, between hosts of their own.
+// Addresses that change, names that resolve to new addresses, port mappings and wildcard binds, between separate hosts.
 #include <algorithm>
 
 #include <doctest/doctest.h>

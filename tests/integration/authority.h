@@ -1,4 +1,4 @@
-// An authority that signs certificates, made by the openssl command in a test's directory: NAME.pem and NAME-key.pem.
+// A certificate authority made with the openssl command in a test's directory: NAME.pem and NAME-key.pem.
 #pragma once
 
 #include <string>

@@ -1,4 +1,4 @@
-// Backing up, restoring, recovering: GET /backup from any node while it works, --verify, --restore, --recover.
+// Backup, restore and recovery: GET /backup from any node under load, --verify, --restore, --recover.
 #include <csignal>
 #include <filesystem>
 

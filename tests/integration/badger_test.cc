@@ -1,5 +1,5 @@
-// The badger example's walk-through: three nodes by flags, the second and third join the first, keys by JSON under
-// /key.
+// The badger example's walk-through: three nodes started by flags, the second and third join the first; keys as JSON
+// under /key.
 #include <doctest/doctest.h>
 
 #include "harness.h"

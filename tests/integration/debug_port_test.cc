@@ -1,5 +1,5 @@
-// The debug port with redis-cli and with bytes as a client library sends them: what is refused takes with it what
-// depends on it.
+// The debug port, with redis-cli and with bytes as a client library sends them: if a command is refused, the commands
+// that depend on it are refused too.
 #include <doctest/doctest.h>
 
 #include "harness.h"

@@ -1,4 +1,4 @@
-// The /keys/ example's walk-through: set and get with any node, stop the leader, watch the election, start it again.
+// The /keys/ example's walk-through: set and get through any node, stop the leader, watch the election, start it again.
 #include <algorithm>
 #include <csignal>
 #include <map>

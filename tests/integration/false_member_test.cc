@@ -1,6 +1,6 @@
-// A false member at the raft port of real nodes: it greets as one of the cluster and sends, well framed, what no
-// correct member can send. No process ends, the term stays, nothing is lost, and each such connection is closed,
-// counted and logged.
+// A false member at the raft port of real nodes: it greets as a member of the cluster and sends well-framed messages
+// that no correct member can send. No process ends, the term stays, nothing is lost, and each such connection is
+// closed, counted and logged.
 #include <arpa/inet.h>
 #include <chrono>
 #include <netinet/in.h>

@@ -1,6 +1,6 @@
-// Configs as people write them, with real binaries: each of three nodes in a mount namespace with an /etc/hosts of its
-// own, and, where addresses matter, in network namespaces. From one config comes one cluster of all three, or none and
-// a reason; never two. A line of figures for each combination: how long it took to form, or why not.
+// Real binaries with configs as people write them: each of three nodes has its own /etc/hosts in a mount namespace and,
+// where addresses matter, its own network namespace. Each config gives one cluster of all three, or none and a reason;
+// never two clusters. For each combination the test prints how long the cluster took to form, or why it did not.
 #include <algorithm>
 #include <array>
 #include <chrono>

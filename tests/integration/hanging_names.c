@@ -1,5 +1,5 @@
-// Preloaded into a server: looking up a name that the file $HANGING_NAMES_FILE holds, as the whole of a line, takes as
-// long as it stands there (no such file: none), as with a name server that does not answer.
+// Preloaded into a server. If the file $HANGING_NAMES_FILE has a line with exactly the host name, the lookup of that
+// name hangs while the line is there, as with a name server that does not answer. Without the file no lookup hangs.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <netdb.h>

@@ -1,7 +1,7 @@
-// What the integration tests stand on: real wormhole-server processes on free loopback ports, real curl, nc, redis-cli
-// and openssl beside them. Everything started here ends with the object that started it, and with the test program
-// should that be killed. Nothing sleeps for a fixed time: conditions are polled, with a bound. When a test case fails,
-// the logs of its servers are shown and its directory is kept.
+// The base of the integration tests: real wormhole-server processes on free loopback ports, with real curl, nc,
+// redis-cli and openssl. Everything started here ends with the object that started it, and with the test program if
+// that is killed. Nothing sleeps for a fixed time: conditions are polled, with a time limit. If a test case fails, the
+// logs of its servers are shown and its directory is kept.
 #pragma once
 
 #include <cstdint>

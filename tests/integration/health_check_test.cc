@@ -1,4 +1,4 @@
-// --check-health in every shape that a config may have: what it asks, and whose answer counts.
+// --check-health with every kind of config: which address it asks, and whose answer counts.
 #include <doctest/doctest.h>
 
 #include "authority.h"

@@ -1,4 +1,4 @@
-// The contract's HTTP surface, row by row, on one real node: statuses, bodies, headers, and what bad input gets.
+// The HTTP API, row by row, on one real node: statuses, bodies, headers, and the answers to bad input.
 #include <string>
 
 #include <doctest/doctest.h>

@@ -1,5 +1,5 @@
-// What a request carries besides its path: what a path does not know is refused and named, preconditions are evaluated
-// or refused, and a name that can be written can be read by every surface.
+// What a request carries besides its path: an unknown parameter or field is refused by name, preconditions are
+// evaluated or refused, and every API can read every name that can be written.
 #include <string>
 #include <vector>
 

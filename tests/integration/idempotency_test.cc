@@ -1,5 +1,5 @@
-// Asking again (CONTRACT): the same request under one Idempotency-Key has one effect and gets one answer, whichever
-// node is asked, through any failover; and the cluster's settings that bound what is kept.
+// Retries with an Idempotency-Key: the same request under one key has one effect and gets one answer, whichever node is
+// asked and through any failover. Also the cluster's settings that limit what is kept.
 #include <doctest/doctest.h>
 
 #include "harness.h"

@@ -1,4 +1,4 @@
-// The learn-raft walk-through: three lone nodes set up by environment variables, /join, pump.sh, /get, /remove,
+// The learn-raft walk-through: three lone nodes configured by environment variables, /join, pump.sh, /get, /remove,
 // snapshots.
 #include <doctest/doctest.h>
 

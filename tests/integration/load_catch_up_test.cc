@@ -1,4 +1,4 @@
-// A follower is away while many entries pass: it catches up by a snapshot, and the writes go on as before.
+// A follower is away while many entries are written. It catches up by a snapshot, and writes go on meanwhile.
 #include <algorithm>
 #include <atomic>
 #include <csignal>

@@ -1,6 +1,6 @@
-// The load tests' clients, over plain sockets: one for HTTP that keeps its connections and says whether a request was
-// sent at all, and one that pipelines commands to the debug port. Neither asserts: both may run on threads of their
-// own.
+// The load tests' clients, over plain sockets: an HTTP client that keeps its connections and says whether a request was
+// sent at all, and a client that pipelines commands to the debug port. Neither makes assertions, so both may run on
+// other threads.
 #pragma once
 
 #include <chrono>

@@ -1,6 +1,6 @@
-// What strangers can do with connections alone, to every port and without a password: honest clients are served, the
-// leader stays, no file finds the descriptors used up, and health checks and the operator get in. Figures of honest
-// clients' waits before, during and after are printed; WORMHOLE_SOAK=1 makes it all longer.
+// What strangers without a password can do to each port with connections alone. Honest clients are served, the leader
+// stays, files still get descriptors, and health checks and the operator get in. The test prints honest clients'
+// waiting times before, during and after; WORMHOLE_SOAK=1 makes it longer.
 #include <algorithm>
 #include <arpa/inet.h>
 #include <atomic>

@@ -1,4 +1,4 @@
-// Disks that are held by another process, damaged, or new: each is noticed, and the other two nodes go on.
+// Disks that are in use by another process, damaged or new: the node notices, and the other two nodes go on.
 #include <algorithm>
 #include <csignal>
 #include <filesystem>

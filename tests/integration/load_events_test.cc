@@ -1,4 +1,4 @@
-// Events posted under load while nodes are killed or asked to end: what was acknowledged is there once and in order.
+// Clients post events while nodes are killed or stopped: each acknowledged event is there exactly once, and in order.
 #include <algorithm>
 #include <csignal>
 

@@ -1,4 +1,5 @@
-// The leader's process dies: how long until the next write; a follower that stood still does not disturb.
+// The leader's process dies: how long until the next write succeeds. A follower that was paused does not disturb the
+// leader.
 #include <algorithm>
 #include <csignal>
 #include <thread>

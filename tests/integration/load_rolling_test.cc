@@ -1,5 +1,5 @@
-// Three nodes restarted one after the other, as an upgrade does it, while clients write through all of them: no write
-// fails. A client that finds its node gone goes to one other, and only when not a byte of its request had left.
+// Three nodes are restarted one after the other, as in an upgrade, while clients write through all of them: no write
+// fails. A client whose node is gone tries one other node, and only if no byte of its request had been sent.
 #include <algorithm>
 #include <atomic>
 #include <memory>

@@ -1,5 +1,5 @@
-// Disks that fill, memory that is limited, a directory that is an older copy of itself, and how much room a million
-// writes take. Small disks are file systems in memory that the test mounts, which takes root: else it says so.
+// Full disks, limited memory, a directory replaced by an older copy of itself, and the disk space that a million writes
+// take. Small disks are file systems in memory that the test mounts as root; without root it says that it skips them.
 #include <algorithm>
 #include <atomic>
 #include <csignal>

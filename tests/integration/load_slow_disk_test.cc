@@ -1,5 +1,5 @@
-// Slow disks: an answer waits for those of a majority and for no more; a cluster whose disks are all slow elects and
-// keeps its leader; a leader whose disk stands still gives way.
+// Slow disks: an answer waits for the disks of a majority and for no others; a cluster with only slow disks elects and
+// keeps a leader; a leader whose disk hangs steps down.
 #include <algorithm>
 #include <csignal>
 #include <cstdio>

@@ -1,6 +1,6 @@
-// Strangers without a password who ask for much and take nothing, or send and never end: honest clients beside them are
-// served, the leader stays, and memory keeps to client-buffer-limit and comes back. A hundred strangers here, a
-// thousand at full length.
+// Strangers without a password request much and read nothing, or send requests that never end. Honest clients are
+// served, the leader stays, and memory stays within client-buffer-limit and is freed afterwards. A hundred strangers
+// here, a thousand at full length.
 #include <algorithm>
 #include <atomic>
 #include <fstream>

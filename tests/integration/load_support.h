@@ -1,4 +1,4 @@
-// What the load tests share: three nodes, clients that post events from threads and remember each answer, and the
+// Shared code of the load tests: three nodes, clients that post events from threads and remember each answer, and a
 // check of the queue against those answers.
 #pragma once
 

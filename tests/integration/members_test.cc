@@ -1,5 +1,6 @@
-// Members that go and come: a follower and the leader removed, one removed while it was away, one added again with its
-// data, one whose disk was lost; what is refused, and in which words; what an operator is told of two voters.
+// Membership changes: a follower and the leader are removed, one member is removed while it is away, one is added again
+// with its data, one loses its disk. Also which changes are refused, with which words, and what an operator is told
+// about two voters.
 #include <chrono>
 #include <csignal>
 

@@ -1,4 +1,4 @@
-// Being watched: /metrics by the rules of its format and by promtool, INFO, SLOWLOG, the causes of elections,
+// Monitoring: /metrics, checked by the rules of its format and by promtool, INFO, SLOWLOG, the causes of elections,
 // log-format.
 #include <algorithm>
 #include <cmath>

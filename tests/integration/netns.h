@@ -1,7 +1,7 @@
-// Networks of a test's own: hosts as network namespaces on one switch, so that addresses, names, port mappings, slow
-// and broken links are real ones. A host runs servers (`server.netns = host.netns()`), curl and anything else. All of
-// it is removed with the Network; what a killed test left behind, the next Network of any test removes: names carry the
-// pid.
+// Private networks for tests: each host is a network namespace on one switch, so addresses, names, port mappings, slow
+// and broken links are real. A host runs servers (`server.netns = host.netns()`), curl and other programs. The
+// Network's destructor removes everything; leftovers of a killed test are removed by the next Network of any test, as
+// their names contain the pid.
 //
 //   if (no_namespaces()) return;    // says `skipped: ...` aloud
 //   Network network(dir);

@@ -1,4 +1,4 @@
-// One real node, and rows of requests with what they are to be answered with.
+// One real node, and tables of requests with their expected answers.
 #pragma once
 
 #include <string>

@@ -1,5 +1,5 @@
-// Running the server: the command line, what stops a start, signals, the data directory's lock, the debug port by nc
-// and redis-cli, who is let in.
+// Operating the server: the command line, what prevents a start, signals, the lock of the data directory, the debug
+// port with nc and redis-cli, access.
 #include <csignal>
 
 #include <doctest/doctest.h>

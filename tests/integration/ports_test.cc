@@ -1,6 +1,6 @@
-// Every port against every protocol that is not its own (HAZARDS G5, I1): it closes, or answers an error of its own
-// protocol, in bounded time; the log says what came and from where, and is not flooded; nobody else notices, and no
-// data changes.
+// Every port against every wrong protocol (HAZARDS G5, I1: clients at the wrong port): the port closes, or answers an
+// error of its own protocol, in bounded time. The log names the protocol and the address, and is not flooded. No other
+// client notices, and no data changes.
 #include <arpa/inet.h>
 #include <cerrno>
 #include <chrono>

@@ -1,6 +1,5 @@
-// The configs of docs/proxies.md, as they stand there but for the ports, in front of three real nodes: what goes
-// through arrives as it was sent, what must not be done twice is not, and a killed leader costs nothing that was
-// acknowledged.
+// The configs of docs/proxies.md, with only the ports changed, in front of three real nodes: requests arrive unchanged,
+// a request that must not be repeated is not repeated, and killing the leader loses no acknowledged write.
 #include <algorithm>
 #include <arpa/inet.h>
 #include <atomic>

@@ -1,4 +1,4 @@
-// Running as a service: in the background, under a service manager, with a log that is rotated, asked for its health.
+// Running as a service: in the background, under a service manager, with log rotation and health checks.
 #include <array>
 #include <cctype>
 #include <csignal>

@@ -1,4 +1,4 @@
-// The simulator in the box: `wormhole-server --simulate`.
+// The simulator in the product: `wormhole-server --simulate`.
 #include <string>
 
 #include <doctest/doctest.h>

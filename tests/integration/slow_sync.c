@@ -1,5 +1,5 @@
-// Preloaded into a server: fsync and fdatasync take as many milliseconds longer as the file $SLOW_SYNC_FILE says at that
-// moment (no such file: none). sync_file_range is left alone: it makes nothing durable.
+// Preloaded into a server: fsync and fdatasync take longer, by the number of milliseconds in the file $SLOW_SYNC_FILE
+// at that moment (without the file: none). sync_file_range is unchanged, as it makes nothing durable.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
-// A member far behind, at the other end of a slow link: it is sent a snapshot while writes go on, the link breaks and
-// it is killed in between, and it gets there all the same, without an election and with little sent twice.
+// A member far behind on a slow link: it is sent a snapshot while writes go on. The link breaks and the member is
+// killed in between; it still catches up, without an election and with little data sent twice.
 #include <cstdlib>
 #include <map>
 #include <string>

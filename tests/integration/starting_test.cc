@@ -1,5 +1,5 @@
-// What surrounds a server's life: signals while it starts and after, secrets in sight of other users, the pidfile, a
-// log that nobody reads, files that may not grow, a name server that does not answer.
+// The server's environment: signals during and after the start, secrets visible to other users, the pidfile, a log that
+// nobody reads, files that may not grow, a name server that does not answer.
 #include <csignal>
 #include <cstdint>
 #include <cstdio>

@@ -1,5 +1,5 @@
-// What is promised while members die: nothing acknowledged is lost, no POST becomes two events, each client's events
-// stay in their order. Clients are shell loops around curl that write down what was acknowledged.
+// The promises while members die: no acknowledged write is lost, no POST becomes two events, and each client's events
+// stay in order. Clients are shell loops around curl that record what was acknowledged.
 #include <algorithm>
 #include <csignal>
 #include <map>

@@ -1,5 +1,5 @@
-// Members over mutual TLS (tls-cluster): who is believed, what is said where it does not fit, certificates that are
-// replaced while everything runs, and those that end.
+// Members over mutual TLS (tls-cluster): whose certificate is accepted, what is reported when it does not fit,
+// certificates replaced while everything runs, and certificates that expire.
 #include <atomic>
 #include <csignal>
 #include <future>

@@ -1,4 +1,4 @@
-// HTTPS as its clients see it: what is negotiated, who is let in. Certificates are made by openssl.
+// HTTPS as its clients see it: what is negotiated and who is accepted. The openssl command makes the certificates.
 #include <csignal>
 
 #include <doctest/doctest.h>

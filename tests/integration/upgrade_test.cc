@@ -1,8 +1,8 @@
-// Two releases in one cluster: the one before, which knows no versions of the cluster, and this one. Three nodes are
-// upgraded one by one under load; one is held back by version-limit, and all are rolled back before the version rose.
-// Nothing acknowledged is lost or doubled, and every node that applied the same entries has the same state.
+// Two releases in one cluster: the previous one, which does not know versions of the cluster, and this one. Three nodes
+// are upgraded one by one under load; one is held back by version-limit; and all are rolled back before the version
+// rises. No acknowledged write is lost or doubled, and all nodes that applied the same entries have the same state.
 //
-// `make test-upgrade` builds the other release from the repository's history and names it in WORMHOLE_OLD_SERVER.
+// `make test-upgrade` builds the previous release from the repository's history and names it in WORMHOLE_OLD_SERVER.
 #include <cstdlib>
 #include <map>
 #include <sstream>

@@ -1,5 +1,5 @@
-// Requests that wait, against the real binary: reads for an index on a node that is behind, and streams of the
-// cluster's events, through elections, slow readers, crowds and the server's end.
+// Waiting requests against the real binary: reads for an index on a node that is behind, and streams of cluster events,
+// through elections, slow readers, crowds of clients and the server's end.
 #include <arpa/inet.h>
 #include <array>
 #include <cerrno>

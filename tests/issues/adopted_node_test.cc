@@ -1,5 +1,5 @@
-// A node that was taken into a cluster: it had no configuration yet, dialled nobody, and so could not answer the
-// leader; while it changed clusters it called itself a member of the old one, and the leader took it out again; a
+// Bugs of a node that was taken into a cluster. It had no configuration yet, dialled nobody, and so could not answer
+// the leader. While it changed clusters it claimed to be a member of the old one, and the leader removed it again. A
 // snapshot of the old state that was still being written aborted the process.
 #include <doctest/doctest.h>
 

@@ -1,6 +1,6 @@
-// A change of membership that another leader's entry took the place of was answered "it may still take effect" when its
-// time was up. Only a configuration at its index was looked at, and what stands there is the next leader's first entry,
-// which is none: the change certainly had no effect, and its administrator can be told so at once.
+// A membership change whose entry was replaced by another leader's was answered "it may still take effect" at its
+// timeout. The node only checked for a configuration at the change's index, but the next leader's first entry is a
+// no-op. The change certainly had no effect, and the administrator can be told so at once.
 #include <doctest/doctest.h>
 
 #include "node_bench.h"

@@ -1,5 +1,5 @@
-// A follower that restarted counted its requests from 1 again, so the leader's late reply to a forward of the life
-// before answered another client's request. Found by the simulator.
+// A restarted follower numbered its requests from 1 again, so the leader's late reply to a forward from before the
+// restart answered another client's request. Found by the simulator.
 #include <doctest/doctest.h>
 
 #include "machine/command/command.h"

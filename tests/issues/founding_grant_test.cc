@@ -1,8 +1,8 @@
-// Three ways in which a grant to found went wrong. What a node had been told before it gave a grant ended that grant,
-// so it could give another, and two clusters be founded; a grant that a founder gave itself outlived its process, so
-// that it refused everybody else for ever; and a node that had granted forgot whom it knew, and refused every attempt
-// until all had answered again: where none reaches itself, which takes its time to find out, five nodes never agreed at
-// once.
+// Three bugs of the grant to found a cluster. (1) Information from before the grant ended the grant, so the node could
+// give another one, and two clusters could be founded. (2) A grant that a founder gave itself outlived its process, so
+// that the node refused everybody else for ever. (3) A node that had granted forgot the nodes it knew, and refused
+// every attempt until all had answered again. If nodes cannot reach themselves, which takes time to find out, five
+// nodes then never agreed at the same time.
 #include <doctest/doctest.h>
 
 #include "node_bench.h"

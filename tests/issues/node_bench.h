@@ -1,4 +1,4 @@
-// A Node on a bench: ports that only write down what they were asked, so that a test decides what comes back, and when.
+// A Node on a test bench: its ports only record the calls, so the test decides what comes back, and when.
 #pragma once
 
 #include <deque>

@@ -1,4 +1,4 @@
-// A node in no cluster: its deadline stood in the past while it waited for answers, so that the loop spun; and an
+// Two bugs of a node in no cluster: its deadline was in the past while it waited for answers, so the loop spun; and an
 // administrator's request to it was never answered.
 #include <doctest/doctest.h>
 

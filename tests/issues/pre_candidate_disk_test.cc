@@ -1,5 +1,6 @@
-// A disk that hung while its node asked for pre-votes: those that were granted then made it a candidate all the same
-// (HAZARDS C9). Nobody heard of that until the disk was back; by then another led, and stepped down for its term.
+// A node's disk hung while the node asked for pre-votes, and the granted ones made it a candidate nevertheless (HAZARDS
+// C9: a stalled disk). It could tell nobody until the disk recovered; by then another node led, and stepped down
+// because of the higher term.
 #include <doctest/doctest.h>
 
 #include "raft/raft.h"

@@ -1,5 +1,5 @@
-// Reads were asked of the leader again and again, under new numbers, and their own time limit was never looked at: a
-// leader that does not answer kept a client for ever.
+// A follower asked the leader for reads again and again, under new numbers, and never checked their time limit: if the
+// leader did not answer, the client waited for ever.
 #include <doctest/doctest.h>
 
 #include "node_bench.h"

@@ -1,5 +1,5 @@
-// A leader whose snapshot had rotted on its disk while it was kept for a follower: that refused it, whole, again and
-// again, and was sent the same one for ever, though a newer one was there.
+// A leader's snapshot was damaged on its disk while it was kept for a follower. The follower refused it after receiving
+// all of it, and was sent the same one for ever, although a newer one existed.
 #include <algorithm>
 
 #include <doctest/doctest.h>

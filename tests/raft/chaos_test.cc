@@ -1,5 +1,5 @@
-// Random orders of everything that can happen, under the harness' invariants; then the network heals and the cluster
-// must come to agree. A few hundred steps a seed: the deterministic simulator goes further, with the real node.
+// Random sequences of all events that can happen, under the harness' invariants; then the network heals and the cluster
+// must agree. A few hundred steps per seed; the deterministic simulator goes further, with the real node.
 #include <string>
 
 #include <doctest/doctest.h>

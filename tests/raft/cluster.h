@@ -1,7 +1,8 @@
-// A cluster of pure cores for tests: virtual disks (batches are staged, then synced, and lost when not), a virtual
-// network (each link a queue that the test delivers, drops, doubles or reorders by hand) and virtual time. Every output
-// of a core passes through here and is held against the invariants of Figure 3 and against the promise that nothing
-// leaves before what it speaks for is on the disk. Used by the unit tests of tests/raft and by the scenarios.
+// A cluster of pure cores for tests: virtual disks (batches are staged, then synced; unsynced batches can be lost), a
+// virtual network (each link is a queue that the test delivers, drops, duplicates or reorders by hand) and virtual
+// time. Every output of a core passes through here. It is checked against the invariants of Figure 3, and against the
+// promise that no message leaves before the state it vouches for is on disk. Used by the unit tests of tests/raft and
+// by the scenarios.
 #pragma once
 
 #include <deque>

@@ -1,4 +1,4 @@
-// Rows of tests/HAZARDS.md that no section of the paper names.
+// Rows of tests/HAZARDS.md that belong to no section of the paper.
 #include <doctest/doctest.h>
 
 #include "support.h"

@@ -1,6 +1,6 @@
-// Each message with each field as no correct member fills it in, in every role: it is told who sent it and what was
-// wrong, and nothing else happens: no term, vote, log, commit index or match index moves, nothing is said, and the
-// process goes on. Beside each, the same message with the last value that a correct member may send.
+// Each message, in every role, with each field set to a value that no correct member sends. The core reports who sent
+// it and what was wrong, and nothing else happens: term, vote, log, commit index and match index stay, nothing is sent,
+// and the process goes on. Each case is paired with the last value that a correct member may send.
 #include <functional>
 #include <optional>
 #include <string>

@@ -1,6 +1,6 @@
-// Every message, of an older, the same and a newer term, in every role: what changes and what is said (Figure 2, Figure
-// 13; thesis 3.10, 4.2, 6.4, 9.6; HAZARDS A4, B12). No cell is left out, and each holds over an empty log, over one
-// that ends in an entry of an older term, and over a snapshot.
+// Every message, of an older, the same and a newer term, in every role: what changes and what is sent (Figure 2, Figure
+// 13; thesis 3.10, 4.2, 6.4, 9.6; HAZARDS A4: replies of older terms; B12: heartbeats). No combination is left out, and
+// each is tested with an empty log, with a log that ends in an entry of an older term, and with a snapshot.
 #include <algorithm>
 #include <map>
 #include <sstream>

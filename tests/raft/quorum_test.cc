@@ -1,4 +1,4 @@
-// raft/quorum.h against the plainest way to count, over every small configuration.
+// raft/quorum.h against the simplest way to count, for every small configuration.
 #include "raft/quorum.h"
 
 #include <map>

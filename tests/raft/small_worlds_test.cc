@@ -1,4 +1,4 @@
-// What is small enough to look at all of it, or at a thousand: pairs of logs, links between servers, elections.
+// Cases small enough to test all of them, or a thousand: pairs of logs, links between servers, elections.
 #include <algorithm>
 #include <set>
 #include <string>

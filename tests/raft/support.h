@@ -1,4 +1,4 @@
-// One server under test, with the test itself as all the others: what it says is on the links to them.
+// One server under test; the test plays all the others. The server's messages are on the links to them.
 #pragma once
 
 #include <string>

@@ -1,4 +1,4 @@
-// How stories name messages, and what they may ask about one.
+// How scenarios name messages, and what they can check about a message.
 #pragma once
 
 #include <optional>

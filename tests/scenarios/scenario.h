@@ -1,5 +1,5 @@
-// Runs a story told in a text file, one step a line, against a cluster of pure cores. After every line the invariants
-// of tests/raft/cluster.h must hold. Every error names file and line. The language is described in README.md.
+// Runs a scenario from a text file, one step per line, with a cluster of pure cores. After every line the invariants of
+// tests/raft/cluster.h must hold. Every error names file and line. README.md describes the language.
 #pragma once
 
 #include <string>

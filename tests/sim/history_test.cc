@@ -1,4 +1,5 @@
-// The checker, checked (HAZARDS 7.3): good histories pass, each kind of bad one does not.
+// Tests of the history checker (HAZARDS 7.3: check the checker): it accepts good histories and refuses each kind of bad
+// one.
 #include "sim/history.h"
 
 #include <deque>

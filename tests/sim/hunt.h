@@ -1,5 +1,5 @@
-// The search for the first seed that catches a planted defect. Seeds run in processes of their own, since a defect may
-// well end in an assertion, or not end at all.
+// Searches for the first seed that catches a planted defect. Seeds run in separate processes, since a defect may end in
+// an assertion or never end.
 #pragma once
 
 #include <cstdint>

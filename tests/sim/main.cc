@@ -1,4 +1,4 @@
-// The simulator's program of the tests: it can plant defects, and says what the other one does not (`--help`).
+// The simulator's test program: it can plant defects, and has options that the product's simulator lacks (`--help`).
 #include <cinttypes>
 #include <csignal>
 #include <cstdio>

@@ -1,5 +1,5 @@
-// What is known of the defects of base/mutant.h: how soon the simulator catches them, which directed tests do, and
-// which rows of HAZARDS have none.
+// Facts about the defects of base/mutant.h: how soon the simulator catches each, which directed tests catch it, and
+// which rows of HAZARDS have no defect.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// What a seed draws, and how it is changed: by name, by groups of faults.
+// What a seed draws, and how to override it: by name, or by groups of faults.
 #include "sim/options.h"
 
 #include <set>

@@ -1,4 +1,4 @@
-// The simulator over the product's own objects, in which no defect is planted: what `make coverage` counts.
+// The simulator with the product's own objects, in which no defect is planted: `make coverage` counts these.
 //
 //   sim_plain FROM COUNT
 #include <cstdio>

@@ -1,4 +1,4 @@
-// The defects of base/mutant.h by name. Whatever links this takes the one to plant from the variable WORMHOLE_MUTANT.
+// The defects of base/mutant.h by name. A program that links this plants the one named in the variable WORMHOLE_MUTANT.
 #pragma once
 
 #include <span>

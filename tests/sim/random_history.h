@@ -1,5 +1,5 @@
-// Histories for the checkers' tests: a real machine run through operations one after another, each with an interval
-// around the moment it took effect, so that they overlap and are linearizable; and ways to spoil one.
+// Histories for the checkers' tests: a real machine runs operations one after another, and each gets an interval around
+// the moment it took effect, so the intervals overlap and the history is linearizable. Also ways to spoil a history.
 #pragma once
 
 #include <algorithm>

@@ -1,5 +1,5 @@
-// The checkers that know no index, checked (HAZARDS 7.3): hand-made histories of each kind of wrong, and random ones of
-// a few calls against a reference that tries every order.
+// Tests of the checkers that use no index (HAZARDS 7.3: check the checker): hand-made histories of each kind of error,
+// and random histories of a few calls, compared with a reference that tries every order.
 #include <chrono>
 #include <deque>
 

@@ -1,4 +1,5 @@
-// What a crash at any moment leaves of a directory, as a probe that watches each call that changes a file.
+// A probe that watches each call that changes a file, and builds the directory as a crash at that moment would leave
+// it.
 #pragma once
 
 #include <cstdint>

@@ -1,8 +1,7 @@
-// A crash at every single call that changes a file. The probe keeps, beside the real directory, what of each file is
-// certain to have reached the disk and what may or may not have; at each call it makes images of the directory as a
-// crash could leave it: as a killed process leaves it (everything written is there), as a power cut at its worst does
-// (nothing that was not synced), and with any mixture. Each image must open without a false alarm and hold everything
-// that was reported as durable.
+// A crash at every call that changes a file. Beside the real directory, the probe tracks which bytes of each file are
+// certainly on disk and which may or may not be. At each call it makes images of the directory as a crash could leave
+// it: after a killed process (everything written is there), after the worst power cut (nothing unsynced is there), and
+// mixtures. Each image must open without a false alarm and hold everything that was reported as durable.
 #include <algorithm>
 #include <memory>
 

@@ -1,5 +1,5 @@
-// Damage while the node was down: a flipped bit anywhere, a file cut short or gone. It is found and named, or it
-// changed nothing that counts (HAZARDS 1.1, C2, C4).
+// Damage while the node was down: a flipped bit anywhere, a file cut short or missing. The damage is found and named,
+// or it changed nothing that matters (HAZARDS 1.1, C2, C4: bit flips and missing files).
 #include <cstdio>
 #include <filesystem>
 #include <map>

@@ -1,6 +1,6 @@
-// A process that has no file descriptor left, at every single opening of a file, once or until some are free again:
-// what was begun is tried again or given up and made later, nothing is reported that did not happen, and no disk is
-// called broken for it (HAZARDS H19, C7).
+// The process runs out of file descriptors, at every opening of a file, once or until some are free again. The work is
+// retried or abandoned and done later, nothing is reported that did not happen, and no disk is reported as broken
+// (HAZARDS H19, C7: descriptors and disk space run out).
 #include <algorithm>
 #include <cerrno>
 #include <string>

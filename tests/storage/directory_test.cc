@@ -1,4 +1,4 @@
-// Whose directory a node takes for its own, and what it says of one that it does not.
+// Which directory a node accepts as its own, and what it says about one that it refuses.
 #include "storage/directory.h"
 
 #include <fcntl.h>

@@ -1,5 +1,5 @@
-// --restore: a directory that a server starts from, of a state; all or nothing, whatever moment a crash or a failing
-// disk comes at.
+// --restore: makes a directory from a state, from which a server starts. It is all or nothing, whenever a crash or a
+// disk failure comes.
 #include "backup/restore.h"
 
 #include <cerrno>

@@ -1,5 +1,6 @@
-// A disk that fills: no room at every single call that needs some, once or until it is made; what waits is written
-// then, nothing is reported before, and the state is the same as without (HAZARDS C7, F10).
+// A full disk: each call that needs room fails, once or until room is made. The waiting write is then done, nothing is
+// reported before, and the state is the same as without the failure (HAZARDS C7, F10: no room at any write, or for a
+// snapshot).
 #include <algorithm>
 #include <cerrno>
 #include <csignal>

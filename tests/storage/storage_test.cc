@@ -1,4 +1,5 @@
-// The storage as the node sees it: what goes in comes back, also from another life; order, merging, lanes, failures.
+// The storage as the node sees it: what is written can be read back, also after a restart; order, merging, lanes,
+// failures.
 #include <atomic>
 #include <fcntl.h>
 #include <filesystem>

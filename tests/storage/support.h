@@ -1,5 +1,5 @@
-// What the storage tests share: directories that remove themselves, two workers, a client that collects answers, and a
-// model of what a storage must hold.
+// Shared code of the storage tests: directories that remove themselves, two workers, a client that collects answers,
+// and a model of what a storage must hold.
 #pragma once
 
 #include <condition_variable>

@@ -1,5 +1,5 @@
-// --recover: looks without changing anything, and makes the whole log another cluster's in one transaction, whatever
-// moment a crash comes at.
+// --recover: inspects without changing anything, and gives the whole log to a new cluster in one transaction, whenever
+// a crash comes.
 #include "storage/survivor.h"
 
 #include <filesystem>

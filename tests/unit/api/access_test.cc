@@ -1,4 +1,4 @@
-// The one access check: by verb, key and queue, for every operation there is, and before anything is submitted.
+// The single access check: by verb, key and queue, for every operation, before anything is submitted.
 #include "api/access.h"
 
 #include <string>

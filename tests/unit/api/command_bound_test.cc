@@ -1,5 +1,5 @@
-// How large a write may be: the largest command on every surface, one byte more, and that no directive lets a client
-// come near it.
+// How large a write may be: the largest command on every API, one byte more, and that no directive lets a client come
+// near the limit.
 #include <optional>
 #include <string>
 #include <string_view>

@@ -1,4 +1,4 @@
-// The table of the debug port's commands, row by row, and the words that its errors begin with.
+// The table of the debug port's commands, row by row, and the first words of its errors.
 #include "api/debug/commands.h"
 
 #include <algorithm>

@@ -1,5 +1,5 @@
-// What the tests of the API share: a node that leads a cluster of one, with HTTP and the debug port in front of it,
-// over streams in memory; all on one thread and without a clock of its own.
+// Shared code of the API tests: a node that leads a cluster of one, with HTTP and the debug port in front of it, over
+// streams in memory; on one thread, with a clock that the test moves.
 #pragma once
 
 #include <functional>

@@ -1,5 +1,5 @@
-// Idempotency keys at the API: which header is one, and what tells one request from another under it. What the state
-// makes of them is tested in tests/unit/machine.
+// Idempotency keys at the API: which headers are valid keys, and what makes two requests under one key different.
+// tests/unit/machine tests how the state handles them.
 #include <doctest/doctest.h>
 
 #include "api/http/inputs.h"

@@ -1,4 +1,4 @@
-// Each operation by itself: its bounds, its errors in words, its answer.
+// Each operation alone: its bounds, its error messages, its answer.
 #include "api/operations.h"
 
 #include <string>

@@ -1,4 +1,4 @@
-// That HTTP and the debug port say the same: they see each other's data, and refuse in the same sentence.
+// HTTP and the debug port agree: each sees the other's data, and both refuse with the same sentence.
 #include <string>
 #include <vector>
 

@@ -1,4 +1,4 @@
-// The table of HTTP's routes, row by row: methods, what a request may carry, what an answer says of what became of it.
+// The table of HTTP's routes, row by row: methods, what a request may carry, what an answer says about the outcome.
 #include "api/http/routes.h"
 
 #include <algorithm>

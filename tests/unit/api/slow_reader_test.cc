@@ -1,5 +1,5 @@
-// A stream to a reader that takes nothing, over real sockets: what the kernel takes is bounded, what is held is, and
-// the reader is cut off, with its place known.
+// A stream to a reader that reads nothing, over real sockets: the memory used in the kernel and in the process is
+// bounded, and the reader is disconnected with its position known.
 #include <algorithm>
 #include <memory>
 #include <optional>

@@ -1,4 +1,4 @@
-// The backup file: what goes in comes out, and nothing else is taken for it.
+// The backup file: what is written can be read back, and no other file is accepted as a backup.
 #include <sqlite3.h>
 
 #include "base/prng.h"

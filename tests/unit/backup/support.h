@@ -1,4 +1,4 @@
-// What the tests of backups share: a state to back up, the way from it to a file, directories that remove themselves.
+// Shared code of the backup tests: a state to back up, a way to write it to a file, directories that remove themselves.
 #pragma once
 
 #include <filesystem>

@@ -1,4 +1,4 @@
-// conf/wormhole.conf is the manual: every directive of the table stands in it, once, with its default and its marks.
+// conf/wormhole.conf is the manual: it has every directive of the table, once, with its default and its marks.
 #include <fstream>
 #include <map>
 #include <sstream>

@@ -1,4 +1,4 @@
-// What bounds a connection: queues, output, time; and that no bytes whatever break it.
+// A connection's limits on queues, output and time; and that no input breaks it.
 
 #include <doctest/doctest.h>
 

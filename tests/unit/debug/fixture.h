@@ -1,4 +1,4 @@
-// A debug connection over memory: a stream that records what is written to it, and a handler that answers when told.
+// A debug connection in memory: a stream that records what is written to it, and a handler that answers when told.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// A refused command that changes what the ones behind it mean takes them with it.
+// If a refused command changes the meaning of the commands after it, they are refused too.
 #include "debug/refusals.h"
 
 #include <doctest/doctest.h>

@@ -1,4 +1,4 @@
-// Connection: order, limits, deadlines and ends.
+// Connection: order, limits, deadlines and closing.
 #include "http/connection.h"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// What a connection leaves for later turns of the loop, and what it holds meanwhile.
+// What a connection leaves for later turns of the loop, and what it holds until then.
 #include <string>
 
 #include <doctest/doctest.h>

@@ -1,5 +1,5 @@
-// HAZARDS 8.2: whatever the guards and llhttp take, a strict reference reader takes as the same requests, ending at the
-// same bytes; and how the bytes were cut changes nothing.
+// HAZARDS 8.2 (the guard before llhttp): whatever the guards and llhttp accept, a strict reference reader reads as the
+// same requests, which end at the same bytes; how the bytes are split makes no difference.
 #include <fstream>
 #include <string>
 #include <vector>

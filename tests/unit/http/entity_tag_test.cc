@@ -1,4 +1,4 @@
-// Entity tags and the two preconditions that are made of them.
+// Entity tags and the two preconditions that use them.
 #include "http/entity_tag.h"
 
 #include <string>

@@ -1,4 +1,4 @@
-// JSON: what is taken, what is refused, and what is written.
+// JSON: what is accepted, what is refused, and what is written.
 #include "http/json.h"
 
 #include <string>

@@ -1,5 +1,5 @@
-// The table of HAZARDS 8.1 and its like: each input whole, byte by byte, and cut in two at every place, must come to
-// the same end.
+// The table of HAZARDS 8.1 (what llhttp 8.1 lets through) and similar inputs: each input, whole, byte by byte, and
+// split in two at every place, must have the same result.
 #include <string>
 #include <vector>
 

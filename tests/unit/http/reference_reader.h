@@ -1,5 +1,5 @@
-// A second reader of requests, for comparison only: RFC 9112 in its strictest reading, over a whole buffer, written
-// without a look at the guards or at llhttp. It takes no limits but 64-bit sizes.
+// A second reader of requests, for comparison only: RFC 9112 in its strictest reading, for a whole buffer, written
+// independently of the guards and of llhttp. Its only limit is 64-bit sizes.
 #pragma once
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// The one writer of answers, judged byte for byte and by a strict reader (HAZARDS H20).
+// The only writer of answers, checked byte for byte and by a strict reader (HAZARDS H20: malformed answers).
 #include "http/response.h"
 
 #include <string>

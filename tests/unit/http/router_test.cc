@@ -1,4 +1,4 @@
-// The router, over a table like the server's.
+// The router, with a table like the server's.
 #include "http/router.h"
 
 #include <string>

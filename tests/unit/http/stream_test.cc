@@ -1,4 +1,4 @@
-// Answers that are streams: their framing, their pace, and every way in which they end.
+// Answers that are streams: their framing, their pace, and every way they end.
 #include "http/stream.h"
 
 #include <memory>

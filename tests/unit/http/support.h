@@ -1,4 +1,4 @@
-// What the HTTP tests share: a ByteStream in memory, a handler that records, and a strict reader of answers.
+// Shared code of the HTTP tests: a ByteStream in memory, a handler that records, and a strict reader of answers.
 #pragma once
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// Idempotency keys: what the random model test beside this file does not say in words.
+// Idempotency keys: cases that the random model test beside this file does not spell out.
 #include "machine/dedup/idempotency.h"
 
 #include "machine/machine.h"

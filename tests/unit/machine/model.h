@@ -1,4 +1,4 @@
-// A naive model of the state machine, and a source of random commands, for the tests beside it.
+// A simple model of the state machine, and a source of random commands, for the tests beside it.
 #pragma once
 
 #include <algorithm>

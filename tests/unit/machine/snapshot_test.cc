@@ -1,4 +1,4 @@
-// The snapshot's writer and loader: what the random model test beside this file does not reach on purpose.
+// The snapshot's writer and loader: cases that the random model test beside this file does not reach on purpose.
 #include "base/hash.h"
 #include "machine/snapshot/snapshot_format.h"
 #include "machine/snapshot/snapshot_loader.h"

@@ -1,4 +1,4 @@
-// The table of figures, and how one is written for Prometheus.
+// The table of figures, and how each is written for Prometheus.
 #include "metrics/metrics.h"
 
 #include <functional>

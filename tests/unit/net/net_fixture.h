@@ -1,5 +1,5 @@
-// What the tests of net/ share: running the loop until something is true, a handler that writes down what it is told,
-// and a connected pair of streams over loopback.
+// Shared code of the net tests: running the loop until a condition holds, a handler that records its calls, and a
+// connected pair of streams over loopback.
 #pragma once
 
 #include <functional>

@@ -1,5 +1,5 @@
-// What the tests of PeerTransport share: nodes that write down what they are told, and strangers that say on the wire
-// what a node would not.
+// Shared code of the PeerTransport tests: nodes that record what they are told, and strangers that send bytes that a
+// node would not.
 #pragma once
 
 #include <memory>

@@ -1,4 +1,4 @@
-// PeerTransport against peers that are slow or silent, and its own end at any moment.
+// PeerTransport with slow or silent peers, and its destruction at any moment.
 #include <doctest/doctest.h>
 
 #include "net/peers.h"

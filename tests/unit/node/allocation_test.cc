@@ -1,4 +1,4 @@
-// HAZARDS C20: memory runs out in the middle of a step. Nothing may catch that and go on with half a step done.
+// HAZARDS C20: memory runs out in the middle of a step. No code may catch this and go on with half a step done.
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>

@@ -1,4 +1,4 @@
-// Cluster time at a node: whose clocks count, and what the leader proposes of its own.
+// Cluster time at a node: whose clocks count, and what the leader proposes on its own.
 #include "versioned.h"
 
 using namespace wh;

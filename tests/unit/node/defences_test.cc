@@ -1,5 +1,5 @@
-// Defences of the node that stand alone, each of which a planted defect takes out (tests/sim/mutant_tables.h): about
-// snapshots, disks that stall, answers, joining, and clusters that are not one's own.
+// Single defences of the node, each removed by a planted defect (tests/sim/mutant_tables.h): for snapshots, stalled
+// disks, answers, joining, and foreign clusters.
 #include <algorithm>
 #include <string>
 

@@ -1,4 +1,4 @@
-// A node that is being stopped: whom it hands leadership to, and when it may end.
+// A node that is being stopped: to whom it hands leadership over, and when it may end.
 #include <map>
 #include <utility>
 #include <vector>

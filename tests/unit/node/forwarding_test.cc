@@ -1,4 +1,4 @@
-// What a follower does with writes that its leader refuses: they go to the next leader, in their order, once each.
+// What a follower does with writes that its leader refuses: it sends them to the next leader, in order, once each.
 #include <optional>
 #include <string>
 #include <vector>

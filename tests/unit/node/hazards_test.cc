@@ -1,4 +1,4 @@
-// Rows of tests/HAZARDS.md that show at the node: what leaves it, what it answers, and when.
+// Rows of tests/HAZARDS.md that show at the node: what it sends, what it answers, and when.
 #include <algorithm>
 #include <string>
 #include <utility>

@@ -1,4 +1,4 @@
-// One of three voters on the bench; the test plays the other two.
+// One of three voters on the test bench; the test plays the other two.
 #pragma once
 
 #include <algorithm>

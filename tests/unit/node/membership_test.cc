@@ -1,5 +1,5 @@
-// Membership at the node where it does not go as asked: other answers than expected, others that were quicker, members
-// that moved, and learners that turn out to belong elsewhere.
+// Membership at the node when things go wrong: unexpected answers, other changes that were quicker, members that moved,
+// and learners that belong to another cluster.
 #include <string>
 #include <utility>
 

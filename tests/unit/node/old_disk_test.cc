@@ -1,4 +1,5 @@
-// A leader says that this node acknowledged what its log does not hold: whose word it takes to call a disk old.
+// A leader says that this node acknowledged entries that its log lacks: whose word the node believes before it calls
+// its disk old.
 #include "member.h"
 
 namespace wh::node {

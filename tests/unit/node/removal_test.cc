@@ -1,4 +1,5 @@
-// Removing members at the node: the table of HAZARDS D12, handing over first, requests that travel, being told.
+// Removing members at the node: the cases of HAZARDS D12 (last voter, absent node, added twice), handing over first,
+// forwarded requests, telling the removed node.
 #include <algorithm>
 #include <set>
 #include <string>

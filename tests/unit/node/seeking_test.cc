@@ -1,4 +1,4 @@
-// Whom a list means: by instances, however the entries are spelled and wherever this node stands among them.
+// Which nodes a `join` list means: by instances, however the entries are spelled and wherever this node is among them.
 #include "node/seeking.h"
 
 #include <doctest/doctest.h>

@@ -1,4 +1,4 @@
-// Snapshots and backups at the node: what is abandoned, lost or refused on the way, and who hears of it.
+// Snapshots and backups at the node: which are abandoned, lost or refused, and who is told.
 #include <string>
 #include <utility>
 

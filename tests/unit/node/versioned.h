@@ -1,4 +1,4 @@
-// A member of three whose others say what they can do, for the tests of versions and cluster time.
+// A member of three, whose other members say which version they support; for the tests of versions and cluster time.
 #pragma once
 
 #include <doctest/doctest.h>

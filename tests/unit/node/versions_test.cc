@@ -1,5 +1,5 @@
-// The cluster's version at a node: who raises it and when, what is refused until then, and what is not taken. Whole
-// clusters of two releases are the simulator's.
+// The cluster's version at a node: who raises it and when, what is refused until then, and what is never accepted. The
+// simulator tests whole clusters of two releases.
 #include "versioned.h"
 
 using namespace wh;

@@ -1,5 +1,5 @@
-// What no correct member can send, at the node: nothing of it is done, the connection is closed, it is counted, and
-// logged now and then with who sent it and what was wrong.
+// Messages that no correct member can send, at the node: they are ignored, the connection is closed, and they are
+// counted and sometimes logged with the sender and the reason.
 #include <utility>
 
 #include "base/log.h"

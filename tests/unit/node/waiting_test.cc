@@ -1,4 +1,4 @@
-// Reads that wait for an index, and streams' waits, as the node handles them.
+// Reads that wait for an index, and the waits of streams, at the node.
 #include <algorithm>
 #include <string>
 
