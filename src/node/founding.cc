@@ -1,15 +1,10 @@
-// A node in no cluster yet. Alone, it founds one. With `join`, it asks all that is listed (seeking.h): is one in a
-// cluster, it asks to be taken in; are all there that it expects, and all of them empty and of one mind about who they
-// are, the first of them by name founds, with the durable grant of every one, so that no two do. Who has met a member
-// of a cluster, by dialling it or by being called, founds none, nor grants. Also the other side: granting, and being
-// adopted into a cluster.
+#include "node/founding.h"
+
 #include <algorithm>
 #include <utility>
 
 #include "base/log.h"
 #include "base/mutant.h"
-#include "node/node.h"
-#include "node/seeking.h"
 
 namespace wh::node {
 namespace {
@@ -18,6 +13,7 @@ constexpr Millis kAskEveryMs = 200;
 constexpr Millis kAskSpreadMs = 100;
 constexpr Millis kLookUpEveryMs = 1'000;
 constexpr Millis kSayEveryMs = 1'000;
+constexpr size_t kMaxSaidBytes = 800;  // of what a node waits for, to another that asks
 
 // Whoever met a member of a cluster has granted the founding to that cluster, for ever: an older release on the same
 // disk keeps to that, as this founder never says that its attempt is over.
@@ -31,32 +27,56 @@ std::string list_of(const std::vector<std::string>& items) {
 
 }  // namespace
 
-// --- founding
-
-void Node::found(Millis) {
-  const raft::Configuration configuration({raft::Member{.id = instance_,
-                                                        .name = options_.name,
-                                                        .raft_address = options_.raft_address,
-                                                        .http_address = options_.http_address,
-                                                        .https_address = options_.https_address}});
-  beginning_ = NewBeginning{.cluster = options_.fresh_cluster,
-                            .hard_state = {raft::Term{1}, raft::kNobody},
-                            .first_entry = raft::Entry{.index = raft::Index{1},
-                                                       .term = raft::Term{1},
-                                                       .kind = raft::EntryKind::configuration,
-                                                       .payload = Bytes(configuration.encode())}};
-  storage_.begin_anew(*beginning_);
+Founding::Founding(Context& context, const RecoveredNode& recovered)
+    : ctx_(context),
+      granted_to_(recovered.granted_to),
+      granted_attempt_(recovered.granted_attempt),
+      granted_address_(recovered.granted_address) {
+  // One given to itself was for an attempt of an earlier process life, which is over.
+  if (granted_to_ == ctx_.instance) granted_to_ = raft::kNobody;
 }
 
-void Node::beginning_persisted(Millis now) {
+// A node that granted the founding to another, or met a member of a cluster, keeps to that though nobody tells it now.
+void Founding::begin() {
+  const NodeOptions& options = ctx_.options;
+  if (options.join.empty() && !granted_to_) return found();
+  seeking_ =
+      std::make_unique<Seeking>(options.join, options.own, options.bootstrap_expect, ctx_.instance, options.name);
+}
+
+Millis Founding::next_deadline() const { return seeking_ && !beginning_ ? seeking_->next_due() : kNever; }
+
+// --- founding
+
+void Founding::begin_anew(NewBeginning beginning) {
+  beginning_ = std::move(beginning);
+  ctx_.beginning = true;
+  ctx_.storage.begin_anew(*beginning_);
+}
+
+void Founding::found() {
+  const raft::Configuration configuration({raft::Member{.id = ctx_.instance,
+                                                        .name = ctx_.options.name,
+                                                        .raft_address = ctx_.options.raft_address,
+                                                        .http_address = ctx_.options.http_address,
+                                                        .https_address = ctx_.options.https_address}});
+  begin_anew({.cluster = ctx_.options.fresh_cluster,
+              .hard_state = {raft::Term{1}, raft::kNobody},
+              .first_entry = raft::Entry{.index = raft::Index{1},
+                                         .term = raft::Term{1},
+                                         .kind = raft::EntryKind::configuration,
+                                         .payload = Bytes(configuration.encode())}});
+}
+
+raft::Recovered Founding::beginning_persisted() {
   const NewBeginning beginning = std::move(*std::exchange(beginning_, std::nullopt));
-  cluster_ = beginning.cluster;
-  strangers_.clear();
-  saw_command_ = saw_others_ = false;
+  ctx_.beginning = false;
+  ctx_.cluster = beginning.cluster;
+  ctx_.saw_command = ctx_.saw_others = false;
   granted_to_ = raft::kNobody;
   seeking_.reset();
-  waiting_for_.clear();
-  discarded_ = machine_.replace(machine::State{});
+  ctx_.waiting_for.clear();
+  ctx_.discarded = ctx_.machine.replace(machine::State{});
   raft::Recovered recovered{.hard_state = beginning.hard_state, .log = {}, .snapshot = std::nullopt};
   if (beginning.first_entry) {
     const raft::Entry& entry = *beginning.first_entry;
@@ -64,41 +84,44 @@ void Node::beginning_persisted(Millis now) {
     recovered.log.runs = {{entry.index, entry.term}};
     recovered.log.configurations = {{entry.index, *raft::Configuration::decode(entry.payload.view())}};
     recovered.log.tail = {entry};
-    logf(LogLevel::notice, "founded cluster %s with this node, %s, alone in it", to_hex(cluster_).c_str(),
-         options_.name.c_str());
+    logf(LogLevel::notice, "founded cluster %s with this node, %s, alone in it", to_hex(ctx_.cluster).c_str(),
+         ctx_.options.name.c_str());
   } else {
-    logf(LogLevel::notice, "joined cluster %s as a learner", to_hex(cluster_).c_str());
+    logf(LogLevel::notice, "joined cluster %s as a learner", to_hex(ctx_.cluster).c_str());
   }
-  start_raft(std::move(recovered), now);
-  announce();
-  if (adopt_question_) transport_.answer(*std::exchange(adopt_question_, std::nullopt), Adopted{true, {}});
+  return recovered;
+}
+
+void Founding::started() {
+  ctx_.announce();
+  if (adopt_question_) ctx_.transport.answer(*std::exchange(adopt_question_, std::nullopt), Adopted{true, {}});
 }
 
 // --- seeking
 
-void Node::seek(Millis now) {
-  if (beginning_) return;
+void Founding::seek(Millis now) {
+  if (!seeking_ || beginning_) return;
   Seeking& seeking = *seeking_;
   while (Seeking::Entry* entry = seeking.entry_due(now)) {
-    entry->lookup = next_number_++;
-    transport_.resolve(entry->lookup, entry->key);
+    entry->lookup = ctx_.next_number++;
+    ctx_.transport.resolve(entry->lookup, entry->key);
   }
   while (auto* probe = seeking.probe_due(now)) {
-    probe->second.request = next_number_++;
-    transport_.ask(probe->second.request, probe->first, WhoAreYou{seeking.entry_of(probe->first).key, probe->first});
+    probe->second.request = ctx_.next_number++;
+    ctx_.transport.ask(probe->second.request, probe->first,
+                       WhoAreYou{seeking.entry_of(probe->first).key, probe->first});
   }
-  seek_decide(now);
+  decide(now);
 }
 
-void Node::resolved(uint64_t request, Result<std::vector<std::string>> addresses, Millis now) {
-  wants_turn_ = true;
-  if (looking_up_.erase(request) > 0) return find_at(addresses);
+void Founding::resolved(uint64_t request, const Result<std::vector<std::string>>& addresses, Millis now) {
   if (!seeking_) return;
   if (Seeking::Entry* entry = seeking_->entry_looked_up_by(request))
     seeking_->looked_up(*entry, addresses, now + kLookUpEveryMs);
 }
 
-void Node::seek_answered(uint64_t request, const Result<Answer>& answer, Millis now) {
+void Founding::answered(uint64_t request, const Result<Answer>& answer, Millis now) {
+  if (!seeking_) return;
   Seeking& seeking = *seeking_;
   if (request == seeking.taking_in) return taken_in(answer);
   if (const auto it = seeking.grants_asked.find(request); it != seeking.grants_asked.end()) {
@@ -115,27 +138,27 @@ void Node::seek_answered(uint64_t request, const Result<Answer>& answer, Millis 
   if (probe == nullptr) return;
   const auto* who = answer ? std::get_if<WhoIAm>(&*answer) : nullptr;
   probe->request = 0;
-  probe->next_at = now + kAskEveryMs + prng_.below(kAskSpreadMs);
+  probe->next_at = now + kAskEveryMs + ctx_.prng.below(kAskSpreadMs);
   probe->tried = true;
   probe->who = who != nullptr ? std::optional(*who) : std::nullopt;
   probe->error = who != nullptr ? "" : answer ? "an answer of another kind came" : answer.error();
   if (who == nullptr) return;
-  if (who->identity.cluster != kNoCluster && who->identity.instance != instance_) meet(who->identity);
-  if (granted_to_ && granted_to_ != instance_ &&
+  if (who->identity.cluster != kNoCluster && who->identity.instance != ctx_.instance) meet(who->identity);
+  if (granted_to_ && granted_to_ != ctx_.instance &&
       (who->identity.raft_address == granted_address_ || who->identity.instance == granted_to_))
     release_grant(*who);
 }
 
-void Node::taken_in(const Result<Answer>& answer) {
+void Founding::taken_in(const Result<Answer>& answer) {
   seeking_->taking_in = 0;
   const auto* taken = answer ? std::get_if<TakenIn>(&*answer) : nullptr;
   if (taken == nullptr) {
-    waiting_for_ =
+    ctx_.waiting_for =
         "waiting to be taken in: " + (answer ? std::string("an answer of another kind came") : answer.error());
   } else if (taken->accepted) {
-    waiting_for_ = "being taken into the cluster";
-  } else if (!taken->why.empty() && waiting_for_ != taken->why) {
-    waiting_for_ = taken->why;
+    ctx_.waiting_for = "being taken into the cluster";
+  } else if (!taken->why.empty() && ctx_.waiting_for != taken->why) {
+    ctx_.waiting_for = taken->why;
     logf(LogLevel::notice, "not taken into the cluster yet: %s", taken->why.c_str());
   }
 }
@@ -143,53 +166,58 @@ void Node::taken_in(const Result<Answer>& answer) {
 // One met by being called counts like one that was dialled, where it has proved itself. Without cluster-secret and
 // tls-cluster nobody can, and one greeting of a stranger would keep this node from founding for ever: then only those
 // count that this node finds at the addresses which its operator wrote down.
-void Node::met(const Identity& member) {
-  if (seeking_ && !beginning_ && member.instance != instance_) meet(member);
+void Founding::met(const Identity& member) {
+  if (seeking_ && !beginning_ && member.instance != ctx_.instance) meet(member);
 }
 
 // From here on this node founds no cluster, nor helps to, whatever becomes of that one: it may hold acknowledged data
 // while all of its members are away.
-void Node::meet(const Identity& member) {
+void Founding::meet(const Identity& member) {
   if (granted_to_ == kACluster || WH_MUTANT(founds_after_meeting_a_cluster)) return;
-  granted_to_ = kACluster;
-  granted_attempt_ = 0;
-  granted_address_ = "cluster " + to_hex(member.cluster);
-  storage_.save_grant({granted_to_, granted_attempt_, granted_address_});
+  grant_to(kACluster, 0, "cluster " + to_hex(member.cluster));
+}
+
+void Founding::grant_to(raft::NodeId founder, uint64_t attempt, std::string address) {
+  granted_to_ = founder;
+  granted_attempt_ = attempt;
+  granted_address_ = std::move(address);
+  ctx_.storage.save_grant({granted_to_, granted_attempt_, granted_address_});
 }
 
 // Of those in a cluster each is asked in its turn: one may know a leader that this node cannot reach. A cluster that
 // holds data goes before one of an empty node alone.
-bool Node::ask_to_be_taken_in(Millis now) {
+bool Founding::ask_to_be_taken_in(Millis now) {
   Seeking& seeking = *seeking_;
   std::vector<std::string> data;
   std::vector<std::string> empty;
   for (const auto& [address, probe] : seeking.probes()) {
-    if (!probe.who || probe.who->identity.cluster == kNoCluster || probe.who->identity.instance == instance_) continue;
+    if (!probe.who || probe.who->identity.cluster == kNoCluster || probe.who->identity.instance == ctx_.instance)
+      continue;
     (probe.who->standing == Standing::member ? data : empty)
         .push_back(probe.who->leader_address.empty() ? address : probe.who->leader_address);
   }
   const std::vector<std::string>& members = data.empty() ? empty : data;
   if (members.empty()) return false;
   if (now < seeking.take_again_at) return true;
-  seeking.take_again_at = now + kAskEveryMs + prng_.below(kAskSpreadMs);
-  seeking.taking_in = next_number_++;
-  transport_.ask(seeking.taking_in, members[seeking.take_turn++ % members.size()], TakeMeIn{identity()});
+  seeking.take_again_at = now + kAskEveryMs + ctx_.prng.below(kAskSpreadMs);
+  seeking.taking_in = ctx_.next_number++;
+  ctx_.transport.ask(seeking.taking_in, members[seeking.take_turn++ % members.size()], TakeMeIn{ctx_.identity()});
   return true;
 }
 
 // Said in the log when it changes, at most once a second.
-void Node::say_waiting(std::string text, Millis now) {
-  waiting_for_ = std::move(text);
-  if (waiting_for_ == said_waiting_for_ || now < say_waiting_at_) return;
-  logf(LogLevel::notice, "%s", waiting_for_.c_str());
-  said_waiting_for_ = waiting_for_;
+void Founding::say_waiting(std::string text, Millis now) {
+  ctx_.waiting_for = std::move(text);
+  if (ctx_.waiting_for == said_waiting_for_ || now < say_waiting_at_) return;
+  logf(LogLevel::notice, "%s", ctx_.waiting_for.c_str());
+  said_waiting_for_ = ctx_.waiting_for;
   say_waiting_at_ = now + kSayEveryMs;
 }
 
-void Node::seek_decide(Millis now) {
+void Founding::decide(Millis now) {
   Seeking& seeking = *seeking_;
   if (beginning_ || seeking.taking_in != 0) return;
-  if (seeking.attempt != 0 && granted_to_ == instance_) return gather_grants(now);
+  if (seeking.attempt != 0 && granted_to_ == ctx_.instance) return gather_grants(now);
   seeking.attempt = 0;  // a member of a cluster was met meanwhile
   if (!seeking.grants_asked.empty() || seeking.own_grant_pending()) return;
   if (ask_to_be_taken_in(now)) return seeking.electorate.clear();
@@ -205,22 +233,23 @@ void Node::seek_decide(Millis now) {
                        now);
   if (!view.complete) return say_waiting(expected_text(view), now);
   if (std::string other = who_founds(view); !other.empty()) return say_waiting(std::move(other), now);
-  if (granted_to_ && granted_to_ != instance_)
+  if (granted_to_ && granted_to_ != ctx_.instance)
     return say_waiting("waiting for " + granted_address_ + ", to which this node granted the founding of the cluster",
                        now);
   if (now >= seeking.attempt_again_at) ask_for_grants(view);
 }
 
-std::string Node::missing_text(const SeekingView& view) const {
+std::string Founding::missing_text(const View& view) const {
   return view.missing.empty() ? std::string() : ": " + list_of(view.missing);
 }
 
 // Whom it waits for, what each said, and what would mend it.
-std::string Node::expected_text(const SeekingView& view) const {
+std::string Founding::expected_text(const View& view) const {
   std::string there;
   for (const auto& [id, found] : view.nodes) {
     there += there.empty() ? "" : ", ";
-    there += id == instance_ ? options_.name + " (this node)" : found.who->identity.name + " at " + found.address;
+    there +=
+        id == ctx_.instance ? ctx_.options.name + " (this node)" : found.who->identity.name + " at " + found.address;
   }
   std::string text = view.obstacle.empty()
                          ? "waiting for " + std::to_string(view.expected) + (view.expected == 1 ? " node" : " nodes") +
@@ -232,7 +261,7 @@ std::string Node::expected_text(const SeekingView& view) const {
   if (view.obstacle.empty() && view.missing.empty())
     text += "; join names no more nodes: add to it, or set bootstrap-expect to how many there are to be";
   const bool knows_itself = std::any_of(seeking_->probes().begin(), seeking_->probes().end(), [&](const auto& probe) {
-    return probe.second.who && probe.second.who->identity.instance == instance_;
+    return probe.second.who && probe.second.who->identity.instance == ctx_.instance;
   });
   if (!view.missing.empty() && !knows_itself)
     text +=
@@ -242,14 +271,14 @@ std::string Node::expected_text(const SeekingView& view) const {
 }
 
 // Empty when it is this node. Of those that expect the same nodes, the first by name; who expects more goes before.
-std::string Node::who_founds(const SeekingView& view) const {
+std::string Founding::who_founds(const View& view) const {
   const std::vector<raft::NodeId>& electorate = seeking_->electorate;
   const auto within = [](const std::vector<raft::NodeId>& small, const std::vector<raft::NodeId>& large) {
     return std::includes(large.begin(), large.end(), small.begin(), small.end());
   };
-  std::pair<std::string, raft::NodeId> first{options_.name, instance_};
+  std::pair<std::string, raft::NodeId> first{ctx_.options.name, ctx_.instance};
   for (const auto& [id, found] : view.nodes) {
-    if (id == instance_ || !found.who->view) continue;  // an older release: it grants, and never founds first
+    if (id == ctx_.instance || !found.who->view) continue;  // an older release: it grants, and never founds first
     const Identity& who = found.who->identity;
     const std::vector<raft::NodeId>& theirs = found.who->view->electorate;
     if (theirs.empty())
@@ -258,49 +287,47 @@ std::string Node::who_founds(const SeekingView& view) const {
              (found.who->view->waiting_for.empty() ? "nothing yet" : found.who->view->waiting_for);
     if (theirs != electorate && within(electorate, theirs))
       return "waiting for " + who.name + ", whose join names more nodes, to found the cluster";
-    if (theirs != electorate && !within(theirs, electorate) && options_.bootstrap_expect == 0)
+    if (theirs != electorate && !within(theirs, electorate) && ctx_.options.bootstrap_expect == 0)
       return "the lists differ: join of " + who.name + " at " + found.address +
              " names nodes that join of this node does not: name the same ones on all nodes";
     if (theirs == electorate) first = std::min(first, {who.name, id});
   }
-  if (first.second == instance_) return {};
+  if (first.second == ctx_.instance) return {};
   return "waiting for " + first.first + ", the first by name of the nodes that are there, to found the cluster";
 }
 
-void Node::ask_for_grants(const SeekingView& view) {
+void Founding::ask_for_grants(const View& view) {
   Seeking& seeking = *seeking_;
   // Its own grant binds it like any other, so it is durable too.
-  waiting_for_ = "founding the cluster";
-  seeking.attempt = prng_.next() | 1;
+  ctx_.waiting_for = "founding the cluster";
+  seeking.attempt = ctx_.prng.next() | 1;
   seeking.grants = 1;
   seeking.expect_own_grant();
-  granted_to_ = instance_;
-  granted_attempt_ = seeking.attempt;
-  granted_address_ = options_.raft_address;
-  storage_.save_grant({granted_to_, granted_attempt_, granted_address_});
+  grant_to(ctx_.instance, seeking.attempt, ctx_.options.raft_address);
   for (const auto& [id, found] : view.nodes) {
-    if (id == instance_) continue;
-    seeking.grants_asked[next_number_] = found.who->identity.name + " at " + found.address;
-    transport_.ask(next_number_++, found.address, GrantFounding{identity(), seeking.attempt, seeking.electorate});
+    if (id == ctx_.instance) continue;
+    seeking.grants_asked[ctx_.next_number] = found.who->identity.name + " at " + found.address;
+    ctx_.transport.ask(ctx_.next_number++, found.address,
+                       GrantFounding{ctx_.identity(), seeking.attempt, seeking.electorate});
   }
 }
 
-void Node::gather_grants(Millis now) {
+void Founding::gather_grants(Millis now) {
   Seeking& seeking = *seeking_;
   const size_t needed = WH_MUTANT(founds_without_all) ? 1 : seeking.electorate.size();
   if (seeking.grants >= needed && !seeking.own_grant_pending()) {
-    found(now);
+    found();
   } else if (seeking.grants_asked.empty() && !seeking.own_grant_pending()) {
     // Not this time; those who granted see that it is over.
     seeking.attempt = 0;
-    seeking.attempt_again_at = now + kAskEveryMs + prng_.below(2 * kAskEveryMs);
+    seeking.attempt_again_at = now + kAskEveryMs + ctx_.prng.below(2 * kAskEveryMs);
     granted_to_ = raft::kNobody;
   }
 }
 
 // A grant ends when its founder, still empty, says that the attempt it was given to is over, or was made by a process
 // that is no more: it will never found with it.
-void Node::release_grant(const WhoIAm& founder) {
+void Founding::release_grant(const WhoIAm& founder) {
   if (founder.identity.cluster != kNoCluster) return;
   if (founder.identity.instance == granted_to_ && founder.founding_attempt == granted_attempt_) return;
   granted_to_ = raft::kNobody;
@@ -308,8 +335,10 @@ void Node::release_grant(const WhoIAm& founder) {
 
 // --- asked by others
 
-void Node::answer_grant(uint64_t question_id, const GrantFounding& question, Millis now) {
-  const auto refuse = [&](std::string why) { transport_.answer(question_id, FoundingGranted{false, std::move(why)}); };
+void Founding::answer_grant(uint64_t question_id, const GrantFounding& question, Millis now) {
+  const auto refuse = [&](std::string why) {
+    ctx_.transport.answer(question_id, FoundingGranted{false, std::move(why)});
+  };
   if (!seeking_ || beginning_) return refuse("it is in a cluster, or is about to be");
   if (granted_to_ == kACluster)
     return refuse("it has met a member of " + granted_address_ + " and helps to found no other");
@@ -325,50 +354,51 @@ void Node::answer_grant(uint64_t question_id, const GrantFounding& question, Mil
       !WH_MUTANT(grants_twice))
     return refuse("it granted the founding to " + granted_address_ + " already, and has not heard that that is over");
   if (grant_question_) return refuse("it is busy with another grant");
-  granted_to_ = question.founder.instance;
-  granted_attempt_ = question.attempt;
-  granted_address_ = question.founder.raft_address;
   // What the founder is being asked is older than this grant, and its answer must not end it. Whom this node knows
   // stays: else it would refuse the next attempt, until the last of them has answered again.
   seeking_->ask_anew(now);
   grant_question_ = question_id;
-  storage_.save_grant({granted_to_, granted_attempt_, granted_address_});
+  grant_to(question.founder.instance, question.attempt, question.founder.raft_address);
 }
 
 // In the order in which they were saved: what is asked of this node, or asked by it, is saved first, and that it met a
 // member of a cluster meanwhile after that.
-void Node::grant_persisted() {
+void Founding::grant_persisted() {
   if (grant_question_) {
     const bool met = granted_to_ == kACluster;
-    transport_.answer(*std::exchange(grant_question_, std::nullopt),
-                      met ? FoundingGranted{false, "it has met a member of " + granted_address_ + " meanwhile"}
-                          : FoundingGranted{true, {}});
+    ctx_.transport.answer(*std::exchange(grant_question_, std::nullopt),
+                          met ? FoundingGranted{false, "it has met a member of " + granted_address_ + " meanwhile"}
+                              : FoundingGranted{true, {}});
   }
   if (seeking_) seeking_->own_grant_saved();
 }
 
-void Node::answer_adopt(uint64_t question_id, const Adopt& question, Millis) {
-  const auto answer = [&](bool ok, std::string why) { transport_.answer(question_id, Adopted{ok, std::move(why)}); };
-  if (question.instance != instance_ && !WH_MUTANT(adopted_for_another))
+void Founding::describe(const WhoAreYou& question, WhoIAm& answer) {
+  if (!seeking_) return;
+  seeking_->reached_by(question);
+  answer.founding_attempt = seeking_->attempt;
+  answer.view = FoundingView{seeking_->electorate, ctx_.waiting_for.substr(0, kMaxSaidBytes)};
+}
+
+bool Founding::answer_adopt(uint64_t question_id, const Adopt& question) {
+  const auto answer = [&](bool ok, std::string why) {
+    ctx_.transport.answer(question_id, Adopted{ok, std::move(why)});
+    return false;
+  };
+  if (question.instance != ctx_.instance && !WH_MUTANT(adopted_for_another))
     return answer(false, "this is another instance");
   if (question.cluster == kNoCluster) return answer(false, "that is no cluster");
-  if (cluster_ == question.cluster) return answer(true, {});
+  if (ctx_.cluster == question.cluster) return answer(true, {});
   if (beginning_ || adopt_question_ || grant_question_) return answer(false, "it is busy: try again");
   if (seeking_ && seeking_->attempt != 0) return answer(false, "it is busy: try again");
-  if (standing() == Standing::member && !WH_MUTANT(member_is_adopted))
-    return answer(false, options_.name + " is in cluster " + to_hex(cluster_) + " and holds data or other members");
+  if (ctx_.standing() == Standing::member && !WH_MUTANT(member_is_adopted))
+    return answer(false,
+                  ctx_.options.name + " is in cluster " + to_hex(ctx_.cluster) + " and holds data or other members");
   // From here on nothing more enters the old log; it goes away in one step with its term and vote.
-  raft_.reset();
-  abandon_taking();
-  held_.clear();
-  for (auto& [number, batch] : read_batches_) reads_.insert(reads_.end(), batch.reads.begin(), batch.reads.end());
-  read_batches_.clear();
-  for (ReadsAtIndex& batch : reads_at_index_) reads_.insert(reads_.end(), batch.reads.begin(), batch.reads.end());
-  reads_at_index_.clear();
   adopt_question_ = question_id;
-  beginning_ = NewBeginning{.cluster = question.cluster, .hard_state = {}, .first_entry = std::nullopt};
   logf(LogLevel::notice, "taken into cluster %s by %s", to_hex(question.cluster).c_str(), question.leader_name.c_str());
-  storage_.begin_anew(*beginning_);
+  begin_anew({.cluster = question.cluster, .hard_state = {}, .first_entry = std::nullopt});
+  return true;
 }
 
 }  // namespace wh::node

@@ -1,6 +1,5 @@
 // Whether there is room for more data: the data's logical bytes against maxmemory, the disk's free bytes against
-// min-free-disk. A value with neither clock nor ports; room.cc has what the node makes of it: refusals that are
-// certain, and leadership that goes to a node with room. Raft's safety depends on none of it.
+// min-free-disk. A value with neither clock nor ports; room_watch.h has what the node makes of it.
 #pragma once
 
 #include <cstdint>

@@ -1,13 +1,10 @@
-// Snapshots at the node: taking one of its own in slices while requests go on, keeping the one that is being sent,
-// storing one that the leader sends, and loading one beside the state in use, which it replaces in one step.
+#include "node/snapshots.h"
+
 #include <algorithm>
-#include <utility>
-#include <vector>
 
 #include "base/assert.h"
 #include "base/log.h"
 #include "base/mutant.h"
-#include "node/node.h"
 
 namespace wh::node {
 namespace {
@@ -26,86 +23,93 @@ constexpr uint64_t kSmallState = 16 << 20;
 
 // --- taking one
 
-bool Node::snapshot_due(raft::Index applied) const {
-  const uint64_t entries = applied - last_snapshot_index_;
-  if (entries < options_.snapshot_entries && bytes_since_snapshot_ < options_.snapshot_bytes) return false;
-  const uint64_t state = machine_.logical_bytes();
-  return state <= kSmallState || bytes_since_snapshot_ >= state / kShareOfState ||
-         entries / kLongestLog >= options_.snapshot_entries ||
-         bytes_since_snapshot_ / kLongestLog >= options_.snapshot_bytes;
+void Snapshots::begin_behind(const std::optional<raft::SnapshotMeta>& snapshot) {
+  last_index_ = snapshot ? snapshot->index : raft::Index{};
 }
 
-void Node::maybe_take_snapshot(Millis now) {
-  const raft::Index applied = raft_->applied_index();
-  if (taking_ || loading_ || applied <= last_snapshot_index_ || now < snapshot_not_before_) return;
-  if (!snapshot_due(applied)) return;
+bool Snapshots::due(raft::Index applied) const {
+  const uint64_t entries = applied - last_index_;
+  if (entries < ctx_.options.snapshot_entries && bytes_since_ < ctx_.options.snapshot_bytes) return false;
+  const uint64_t state = ctx_.machine.logical_bytes();
+  return state <= kSmallState || bytes_since_ >= state / kShareOfState ||
+         entries / kLongestLog >= ctx_.options.snapshot_entries ||
+         bytes_since_ / kLongestLog >= ctx_.options.snapshot_bytes;
+}
+
+void Snapshots::maybe_take(Millis now) {
+  const raft::Index applied = ctx_.raft->applied_index();
+  if (taking_ || loading_ || applied <= last_index_ || now < not_before_) return;
+  if (!due(applied)) return;
   // A snapshot must hold no entry that the disk could still lose: it waits until the log is on the disk up to here.
-  if ((applied > raft_->durable_index() && !WH_MUTANT(snapshot_of_unsynced)) || machine_.applied() != applied) return;
-  const raft::Log::ConfigurationAt& configuration =
-      raft_->log().configuration_at(WH_MUTANT(snapshot_with_newest_members) ? raft_->log().last_index() : applied);
-  const raft::Index index = WH_MUTANT(snapshot_of_unapplied) ? raft_->log().last_index() : applied;
+  if ((applied > ctx_.raft->durable_index() && !WH_MUTANT(snapshot_of_unsynced)) || ctx_.machine.applied() != applied)
+    return;
+  const raft::Log::ConfigurationAt& configuration = ctx_.raft->log().configuration_at(
+      WH_MUTANT(snapshot_with_newest_members) ? ctx_.raft->log().last_index() : applied);
+  const raft::Index index = WH_MUTANT(snapshot_of_unapplied) ? ctx_.raft->log().last_index() : applied;
   const raft::SnapshotMeta meta{.index = index,
-                                .term = *raft_->log().term_at(index),
+                                .term = *ctx_.raft->log().term_at(index),
                                 .configuration_index = configuration.index,
                                 .configuration = WH_MUTANT(snapshot_forgets_removed)
                                                      ? raft::Configuration(configuration.configuration.members())
                                                      : configuration.configuration,
-                                .time_ms = machine_.time_ms()};
+                                .time_ms = ctx_.machine.time_ms()};
   taking_.emplace(Taking{});
-  taking_->index_before = last_snapshot_index_;
-  taking_->bytes_before = bytes_since_snapshot_;
-  bytes_since_snapshot_ = 0;
-  last_snapshot_index_ = applied;
-  machine_.begin_snapshot();
-  storage_.begin_snapshot(meta);
+  taking_->index_before = last_index_;
+  taking_->bytes_before = bytes_since_;
+  bytes_since_ = 0;
+  last_index_ = applied;
+  ctx_.machine.begin_snapshot();
+  ctx_.storage.begin_snapshot(meta);
 }
 
-void Node::write_slice() {
+void Snapshots::write_slice() {
   if (!taking_ || taking_->slice_in_flight || taking_->finishing) return;
   std::string slice;
-  const bool more = machine_.next_slice(options_.snapshot_slice_bytes, slice);
+  const bool more = ctx_.machine.next_slice(ctx_.options.snapshot_slice_bytes, slice);
   if (!slice.empty()) {
     taking_->slice_in_flight = true;
-    storage_.write_snapshot_slice(Bytes(std::move(slice)));
+    ctx_.storage.write_snapshot_slice(Bytes(std::move(slice)));
   }
   if (!more) {
     taking_->finishing = true;
-    storage_.finish_snapshot();
+    ctx_.storage.finish_snapshot();
   }
 }
 
-void Node::snapshot_saved(const raft::SnapshotMeta& meta, Millis now) {
+void Snapshots::slice_written() {
+  if (taking_) taking_->slice_in_flight = false;
+}
+
+void Snapshots::saved(const raft::SnapshotMeta& meta, Millis now) {
   const bool abandoned = !taking_ || taking_->abandoned;
   taking_.reset();
   if (abandoned) return;
-  ++counters_.snapshots_taken;
-  snapshot_wait_ms_ = 0;
+  ++ctx_.counters.snapshots_taken;
+  wait_ms_ = 0;
   logf(LogLevel::notice, "took a snapshot at index %lu: %lu bytes", meta.index.value, meta.size);
-  if (raft_) raft_->step(now, raft::SnapshotTaken{meta});
+  if (ctx_.raft) ctx_.raft->step(now, raft::SnapshotTaken{meta});
 }
 
 // No room for it: the node goes on, and tries again later and later (HAZARDS F10).
-void Node::snapshot_failed(const SnapshotFailed& failure, Millis now) {
+void Snapshots::failed(const SnapshotFailed& failure, Millis now) {
   if (!taking_) return;
-  const Taking failed = *std::exchange(taking_, std::nullopt);
-  if (machine_.snapshot_running()) machine_.abandon_snapshot();
-  snapshot_wait_ms_ = std::min(std::max(2 * snapshot_wait_ms_, kSnapshotWaitMs), kMaxSnapshotWaitMs);
-  snapshot_not_before_ = now + snapshot_wait_ms_;
+  const Taking before = *std::exchange(taking_, std::nullopt);
+  if (ctx_.machine.snapshot_running()) ctx_.machine.abandon_snapshot();
+  wait_ms_ = std::min(std::max(2 * wait_ms_, kSnapshotWaitMs), kMaxSnapshotWaitMs);
+  not_before_ = now + wait_ms_;
   if (failure.exhausted)
-    logf(LogLevel::warning, "out of file descriptors or memory for a snapshot: trying again in %lu s",
-         snapshot_wait_ms_ / 1000);
+    logf(LogLevel::warning, "out of file descriptors or memory for a snapshot: trying again in %lu s", wait_ms_ / 1000);
   else
-    logf(LogLevel::warning, "no room on the disk for a snapshot: trying again in %lu s", snapshot_wait_ms_ / 1000);
-  if (failed.abandoned) return;
-  last_snapshot_index_ = failed.index_before;
-  bytes_since_snapshot_ += failed.bytes_before;
+    logf(LogLevel::warning, "no room on the disk for a snapshot: trying again in %lu s", wait_ms_ / 1000);
+  if (before.abandoned) return;
+  last_index_ = before.index_before;
+  bytes_since_ += before.bytes_before;
 }
 
-// Another state takes the place of the one that is being written. What was not finished, the storage throws away when
-// the next one begins.
-void Node::abandon_taking() {
+// The storage throws away what was not finished when the next one begins.
+void Snapshots::abandon() {
   if (!taking_) return;
-  if (machine_.snapshot_running()) machine_.abandon_snapshot();
+  if (ctx_.machine.snapshot_running()) ctx_.machine.abandon_snapshot();
   if (taking_->finishing) {
     taking_->abandoned = true;
   } else {
@@ -116,41 +120,47 @@ void Node::abandon_taking() {
 // --- sending one
 
 // A transfer of minutes outlasts the next snapshots, and must not begin anew with each of them.
-void Node::keep_sent_snapshot(Millis now) {
-  const raft::SnapshotMeta* meta = raft_->snapshot_in_transfer(now);
+void Snapshots::keep_sent(Millis now) {
+  const raft::SnapshotMeta* meta = ctx_.raft->snapshot_in_transfer(now);
   const raft::Index index = meta != nullptr ? meta->index : raft::Index{};
-  if (index == kept_snapshot_) return;
-  kept_snapshot_ = index;
-  storage_.keep_snapshot(meta != nullptr ? std::optional(*meta) : std::nullopt);
+  if (index == kept_) return;
+  kept_ = index;
+  ctx_.storage.keep_snapshot(meta != nullptr ? std::optional(*meta) : std::nullopt);
+}
+
+void Snapshots::send_chunk(const raft::ChunkWanted& wanted) {
+  chunk_requests_[ctx_.next_number] = wanted.to;
+  ctx_.storage.read_snapshot(ctx_.next_number++, wanted.meta, wanted.offset, wanted.max_bytes);
 }
 
 // --- a backup of it
 
-std::optional<Node::BackupPoint> Node::begin_backup() {
-  if (!raft_ || backing_up_ || machine_.applied().value == 0) return std::nullopt;
+std::optional<BackupPoint> Snapshots::begin_backup() {
+  if (!ctx_.raft || backing_up_ || ctx_.machine.applied().value == 0) return std::nullopt;
   backing_up_ = true;
-  machine_.begin_snapshot(machine::Walk::backup);
-  const raft::Index index = machine_.applied();
-  return BackupPoint{index, raft_->log().term_at(index).value_or(raft::Term{}), machine_.time_ms(), machine_.version()};
+  ctx_.machine.begin_snapshot(machine::Walk::backup);
+  const raft::Index index = ctx_.machine.applied();
+  return BackupPoint{index, ctx_.raft->log().term_at(index).value_or(raft::Term{}), ctx_.machine.time_ms(),
+                     ctx_.machine.version()};
 }
 
-Node::BackupSlice Node::next_backup_slice(std::string& out) {
+BackupSlice Snapshots::next_backup_slice(std::string& out) {
   WH_ASSERT(backing_up_, "no backup was begun");
-  if (!machine_.snapshot_running(machine::Walk::backup)) return BackupSlice::lost;
-  if (machine_.next_slice(options_.snapshot_slice_bytes, out, machine::Walk::backup)) return BackupSlice::more;
+  if (!ctx_.machine.snapshot_running(machine::Walk::backup)) return BackupSlice::lost;
+  if (ctx_.machine.next_slice(ctx_.options.snapshot_slice_bytes, out, machine::Walk::backup)) return BackupSlice::more;
   backing_up_ = false;
   return BackupSlice::done;
 }
 
-void Node::end_backup() {
+void Snapshots::end_backup() {
   if (!std::exchange(backing_up_, false)) return;
-  if (machine_.snapshot_running(machine::Walk::backup)) machine_.abandon_snapshot(machine::Walk::backup);
+  if (ctx_.machine.snapshot_running(machine::Walk::backup)) ctx_.machine.abandon_snapshot(machine::Walk::backup);
 }
 
 // --- receiving one
 
-void Node::chunk_written(const IncomingChunkWritten& written, Millis now) {
-  if (!raft_) return;
+void Snapshots::chunk_written(const IncomingChunkWritten& written, Millis now) {
+  if (!ctx_.raft) return;
   if (written.no_room && !WH_MUTANT(no_room_is_damage)) {
     // Without an answer the leader waits for a while, then begins anew (HAZARDS F10).
     if (written.exhausted)
@@ -161,43 +171,46 @@ void Node::chunk_written(const IncomingChunkWritten& written, Millis now) {
       logf(LogLevel::warning,
            "no room on the disk for the leader's snapshot at index %lu (%lu bytes): it was thrown away",
            written.meta.index.value, written.meta.size);
-    raft_->step(now, raft::ChunkStored{written.meta, 0, false, true});
+    ctx_.raft->step(now, raft::ChunkStored{written.meta, 0, false, true});
     return;
   }
   if (!written.ok) logf(LogLevel::warning, "a snapshot from the leader did not verify and was thrown away");
-  raft_->step(now, raft::ChunkStored{written.meta, written.next_offset, written.ok});
+  ctx_.raft->step(now, raft::ChunkStored{written.meta, written.next_offset, written.ok});
   if (written.ok && written.complete) begin_loading(written.meta, false);
 }
 
 // --- loading one
 
-void Node::begin_loading(const raft::SnapshotMeta& meta, bool at_start) {
+void Snapshots::begin_loading(const raft::SnapshotMeta& meta, bool at_start) {
   loaded_state_.reset();
-  loading_.emplace(meta, at_start, options_.version);
+  loading_.emplace(meta, at_start, ctx_.options.version);
 }
 
 // Reads large pieces, feeds small ones: decoding a piece must not hold up the loop.
-void Node::load_more(Millis now) {
-  if (!loading_ || loading_->request != 0) return;
+Snapshots::Loaded Snapshots::load_more(Millis now) {
+  if (!loading_ || loading_->request != 0) return Loaded::no;
   if (loading_->fed < loading_->piece.size()) {
     const std::string_view part = loading_->piece.view().substr(loading_->fed, kFeedBytes);
     loading_->fed += part.size();
-    if (const Status fed = loading_->loader.feed(part); !fed) return give_up_loading(fed.error(), now);
-    wants_turn_ = true;
-    if (loading_->fed == loading_->piece.size() && loading_->last_piece) finish_loading(now);
-    return;
+    if (const Status fed = loading_->loader.feed(part); !fed) {
+      give_up_loading(fed.error(), now);
+      return Loaded::no;
+    }
+    ctx_.wants_turn = true;
+    return loading_->fed == loading_->piece.size() && loading_->last_piece ? finish_loading(now) : Loaded::no;
   }
   if (loading_->last_piece) return finish_loading(now);  // it was empty
-  loading_->request = next_number_++;
-  storage_.read_snapshot(loading_->request, loading_->meta, loading_->offset, options_.snapshot_chunk_bytes);
+  loading_->request = ctx_.next_number++;
+  ctx_.storage.read_snapshot(loading_->request, loading_->meta, loading_->offset, ctx_.options.snapshot_chunk_bytes);
+  return Loaded::no;
 }
 
-void Node::chunk_read(SnapshotChunkRead& read, Millis now) {
+void Snapshots::chunk_read(SnapshotChunkRead& read, Millis now) {
   if (const auto it = chunk_requests_.find(read.request); it != chunk_requests_.end()) {
     const raft::NodeId to = it->second;
     chunk_requests_.erase(it);
-    if (raft_)
-      raft_->step(now, raft::ChunkLoaded{to, read.index, read.offset, std::move(read.data), read.done, read.ok});
+    if (ctx_.raft)
+      ctx_.raft->step(now, raft::ChunkLoaded{to, read.index, read.offset, std::move(read.data), read.done, read.ok});
     return;
   }
   if (!loading_ || loading_->request != read.request) return;
@@ -210,51 +223,52 @@ void Node::chunk_read(SnapshotChunkRead& read, Millis now) {
   loading_->last_piece = read.done;
 }
 
-void Node::give_up_loading(const std::string& why, Millis now) {
+void Snapshots::give_up_loading(const std::string& why, Millis now) {
   WH_ASSERT(!loading_->at_start, "a snapshot that was verified at the start can be loaded");
   logf(LogLevel::warning, "could not load the snapshot at index %lu: %s", loading_->meta.index.value, why.c_str());
   const raft::SnapshotMeta meta = std::move(loading_->meta);
-  discarded_ = loading_->loader.discard();
+  ctx_.discarded = loading_->loader.discard();
   loading_.reset();
   // The leader is told to send it anew.
-  wants_turn_ = true;
-  if (raft_) raft_->step(now, raft::ChunkStored{meta, 0, false});
+  ctx_.wants_turn = true;
+  if (ctx_.raft) ctx_.raft->step(now, raft::ChunkStored{meta, 0, false});
 }
 
-void Node::finish_loading(Millis now) {
+Snapshots::Loaded Snapshots::finish_loading(Millis now) {
   Result<machine::State> state = loading_->loader.finish();
-  if (!state) return give_up_loading(state.error(), now);
-  if (state->applied != loading_->meta.index) return give_up_loading("it was taken at another index than it says", now);
-  const raft::SnapshotMeta meta = std::move(loading_->meta);
+  if (!state || state->applied != loading_->meta.index) {
+    give_up_loading(state ? "it was taken at another index than it says" : state.error(), now);
+    return Loaded::no;
+  }
+  raft::SnapshotMeta meta = std::move(loading_->meta);
   const bool at_start = loading_->at_start;
   loading_.reset();
   if (at_start) {
-    discarded_ = machine_.replace(std::move(*state));
-    start_raft(std::move(*std::exchange(recovered_, std::nullopt)), now);
-  } else if (raft_) {
-    loaded_state_ = std::move(*state);
-    loaded_meta_ = meta;
-    raft_->step(now, raft::SnapshotReceived{meta});
-    // At once, before another snapshot can take the place of this one.
-    run_raft(now);
-    if (loaded_state_) discarded_.emplace(std::move(*std::exchange(loaded_state_, std::nullopt)));
+    ctx_.discarded = ctx_.machine.replace(std::move(*state));
+    return Loaded::at_start;
   }
+  if (!ctx_.raft) return Loaded::no;
+  loaded_state_ = std::move(*state);
+  loaded_meta_ = meta;
+  ctx_.raft->step(now, raft::SnapshotReceived{std::move(meta)});
+  return Loaded::received;
 }
 
-// The core has put the snapshot in the place of its log: from here on the state is the snapshot's.
-void Node::install_loaded(const raft::InstallState& install) {
+void Snapshots::drop_loaded() {
+  if (loaded_state_) ctx_.discarded.emplace(std::move(*std::exchange(loaded_state_, std::nullopt)));
+}
+
+void Snapshots::install(const raft::InstallState& install) {
   WH_ASSERT(loaded_state_ && loaded_meta_ && loaded_meta_->index == install.meta.index,
             "a snapshot is installed only when it is loaded");
-  abandon_taking();
-  discarded_ = machine_.replace(std::move(*loaded_state_));
+  abandon();
+  ctx_.discarded = ctx_.machine.replace(std::move(*loaded_state_));
   loaded_state_.reset();
   loaded_meta_.reset();
-  saw_command_ = true;
-  last_snapshot_index_ = install.meta.index;
-  bytes_since_snapshot_ = 0;
-  ++counters_.snapshots_installed;
-  fail_waiters_up_to(install.meta.index);
-  room_.applied(install.meta.index);
+  ctx_.saw_command = true;
+  last_index_ = install.meta.index;
+  bytes_since_ = 0;
+  ++ctx_.counters.snapshots_installed;
 }
 
 }  // namespace wh::node

@@ -1,11 +1,6 @@
-// How many voters may fail, and what an operator is told about it: a cluster of two voters tolerates none, and is more
-// likely to stand still than one; a larger one tolerates none once enough of its voters are silent. The leader says so,
-// once for each such time, when it has lasted; nothing here decides anything.
-#include <algorithm>
-#include <string>
+#include "node/tolerance.h"
 
 #include "base/log.h"
-#include "node/node.h"
 #include "raft/quorum.h"
 
 namespace wh::node {
@@ -14,76 +9,64 @@ namespace {
 constexpr Millis kToleranceSettleMs = 3'000;
 }  // namespace
 
-std::optional<size_t> Node::tolerates() const {
-  if (!raft_ || removed_) return 0;
-  const raft::Configuration& configuration = raft_->configuration();
+std::optional<size_t> Tolerance::tolerates() const {
+  if (!ctx_.raft || ctx_.removed) return 0;
+  const raft::Configuration& configuration = ctx_.raft->configuration();
   if (raft::may_fail(configuration, configuration.voters()) == 0) return 0;
-  if (raft_->role() != raft::Role::leader) return std::nullopt;
+  if (ctx_.raft->role() != raft::Role::leader) return std::nullopt;
   return raft::may_fail(configuration, raft::count_voters(configuration, [&](const raft::Member& member) {
-                          return member.id == instance_ || !silent(member.id);
+                          return member.id == ctx_.instance || !peers_.silent(member.id, ctx_.turn_at);
                         }));
 }
 
-Node::Tolerance Node::tolerance() const {
-  if (!raft_ || removed_ || raft_->configuration().voters() < 2) return Tolerance::fine;
-  if (raft_->configuration().voters() == 2) return Tolerance::two_voters;
-  return tolerates() == 0 ? Tolerance::voters_silent : Tolerance::fine;
+Tolerance::State Tolerance::state() const {
+  if (!ctx_.raft || ctx_.removed || ctx_.raft->configuration().voters() < 2) return State::fine;
+  if (ctx_.raft->configuration().voters() == 2) return State::two_voters;
+  return tolerates() == 0 ? State::voters_silent : State::fine;
 }
 
-// Names of the voters that do not answer, in the order of the configuration.
-std::string Node::names_of_silent(const raft::Configuration& configuration, Millis now) const {
-  std::string names;
-  for (const raft::Member& member : configuration.members())
-    if (member.suffrage == raft::Suffrage::voter && member.id != instance_ && silent(member.id, now))
-      names += (names.empty() ? "" : ", ") + member.name;
-  return names;
-}
-
-std::string Node::tolerance_warning() const {
-  switch (tolerance()) {
-    case Tolerance::fine:
+std::string Tolerance::warning() const {
+  switch (state()) {
+    case State::fine:
       break;
-    case Tolerance::two_voters:
+    case State::two_voters:
       return "the cluster has two voters and tolerates no failure: when either is gone, the other cannot go on. Add a "
              "third";
-    case Tolerance::voters_silent:
-      return "the cluster tolerates no further failure: " + names_of_silent(raft_->configuration(), turn_at_) +
-             " does not answer, and " + std::to_string(raft_->configuration().quorum()) + " of " +
-             std::to_string(raft_->configuration().voters()) +
+    case State::voters_silent:
+      return "the cluster tolerates no further failure: " +
+             peers_.names_of_silent(ctx_.raft->configuration(), ctx_.turn_at) + " does not answer, and " +
+             std::to_string(ctx_.raft->configuration().quorum()) + " of " +
+             std::to_string(ctx_.raft->configuration().voters()) +
              " voters are needed. Bring it back, or remove it, or put another in its place";
   }
   return {};
 }
 
-void Node::watch_tolerance(Millis now) {
-  if (!raft_->leads_for_certain() || ending_) {
-    tolerance_said_ = tolerance_seen_ = Tolerance::fine;
+void Tolerance::watch(Millis now) {
+  if (!ctx_.raft->leads_for_certain() || ctx_.answer_by) {
+    said_ = seen_ = State::fine;
     return;
   }
-  if (const Tolerance is = tolerance(); is != tolerance_seen_) {
-    tolerance_seen_ = is;
-    tolerance_since_ = now;
+  if (const State is = state(); is != seen_) {
+    seen_ = is;
+    since_ = now;
   }
-  if (tolerance_seen_ == tolerance_said_ || now < tolerance_since_ + kToleranceSettleMs) return;
-  tolerance_said_ = tolerance_seen_;
-  if (tolerance_said_ == Tolerance::fine) {
+  if (seen_ == said_ || now < since_ + kToleranceSettleMs) return;
+  said_ = seen_;
+  if (said_ == State::fine) {
     logf(LogLevel::notice, "the cluster tolerates the failure of %zu of its %zu voters again", *tolerates(),
-         raft_->configuration().voters());
+         ctx_.raft->configuration().voters());
   } else {
-    logf(LogLevel::warning, "%s", tolerance_warning().c_str());
+    logf(LogLevel::warning, "%s", warning().c_str());
   }
 }
 
-// Without a leader: whether the voters that this node heard of lately are too few to have one. A sentence with the
-// numbers and what to do, or nothing.
-std::string Node::quorum_gone(Millis now) const {
-  if (!raft_ || raft_->leader_id() || !raft_->configuration().is_voter(instance_)) return {};
-  const raft::Configuration& configuration = raft_->configuration();
+std::string Tolerance::quorum_gone(Millis now) const {
+  if (!ctx_.raft || ctx_.raft->leader_id() || !ctx_.raft->configuration().is_voter(ctx_.instance)) return {};
+  const raft::Configuration& configuration = ctx_.raft->configuration();
   std::string missing;
   const size_t heard = raft::count_voters(configuration, [&](const raft::Member& member) {
-    const auto it = heard_.find(member.id);
-    if (member.id == instance_ || (it != heard_.end() && now <= it->second + 4 * Millis{options_.election_timeout_ms}))
-      return true;
+    if (member.id == ctx_.instance || peers_.heard_lately(member.id, now)) return true;
     missing += (missing.empty() ? "" : ", ") + member.name;
     return false;
   });

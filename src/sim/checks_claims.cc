@@ -10,7 +10,7 @@
 
 namespace wh::sim {
 namespace {
-// By one node to another (node/requests.cc).
+// By one node to another (node/writes.cc).
 constexpr size_t kMostForwarded = 512;
 }  // namespace
 

@@ -1,0 +1,69 @@
+#include "node/context.h"
+
+#include "base/mutant.h"
+
+namespace wh::node {
+
+std::string to_hex(const ClusterId& id) {
+  static constexpr char kHex[] = "0123456789abcdef";
+  std::string out;
+  for (const uint8_t byte : id) {
+    out += kHex[byte >> 4];
+    out += kHex[byte & 15];
+  }
+  return out;
+}
+
+Context::Context(NodeOptions of, const RecoveredNode& recovered, Storage& disk, Transport& network)
+    : options(std::move(of)),
+      storage(disk),
+      transport(network),
+      prng(options.seed),
+      cluster(recovered.cluster),
+      instance(recovered.instance),
+      epoch(recovered.epoch),
+      saw_command(recovered.saw_command),
+      saw_others(recovered.saw_others) {}
+
+std::string Context::removed_sentence() const {
+  return options.name + " was removed from the cluster: ask a member, or have it added again";
+}
+
+void Context::refuse_wait(Token token) {
+  ++counters.waits_refused;
+  complete(token, Outcome::overloaded, {},
+           "as many requests wait on this node as max-waiting allows: try again, or ask another node");
+}
+
+Standing Context::standing() const {
+  if (cluster == kNoCluster) return Standing::seeking;
+  if (beginning) return Standing::absorbable;  // it is being absorbed
+  // Alone, and never anything else; an adopted node that has not heard from its leader yet has no configuration at all.
+  const bool alone = raft && raft->configuration().members().size() == 1 && raft->configuration().contains(instance);
+  if (WH_MUTANT(removed_starts_anew) && removed) return Standing::absorbable;
+  return alone && !saw_command && !saw_others ? Standing::absorbable : Standing::member;
+}
+
+// From that of its own cluster up to what it can do. A node that may still be absorbed into another cluster leaves its
+// own behind, version and all.
+VersionRange Context::versions() const {
+  const bool bound = cluster != kNoCluster && standing() == Standing::member;
+  return {.lowest = bound ? machine.version() : kFirstVersion, .highest = options.version};
+}
+
+Identity Context::identity() const {
+  return {.cluster = cluster,
+          .instance = instance,
+          .name = options.name,
+          .raft_address = options.raft_address,
+          .http_address = options.http_address,
+          .https_address = options.https_address,
+          .versions = versions()};
+}
+
+void Context::announce() {
+  announced_standing_ = standing();
+  transport.set_identity(identity(), announced_standing_);
+}
+
+}  // namespace wh::node

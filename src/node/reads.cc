@@ -1,0 +1,208 @@
+#include "node/reads.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "base/mutant.h"
+
+namespace wh::node {
+
+void Reads::submit(Token token, ReadTerms terms, bool full, Millis now) {
+  ctx_.wants_turn = true;
+  if (terms.min_index > ctx_.machine.applied()) return wait_for_index(token, terms, now);
+  // A look at what is here asks nothing of anybody, and works on a node that is being stopped, or was removed, too.
+  if (terms.stale) return ctx_.complete(token, Outcome::applied, ctx_.machine.applied(), {});
+  if (!ctx_.takes_requests(now)) return ctx_.complete(token, Outcome::shutting_down, {}, {});
+  if (ctx_.removed) return ctx_.complete(token, Outcome::dropped, {}, ctx_.removed_sentence());
+  if (full) return ctx_.complete(token, Outcome::overloaded, {}, {});
+  reads_.push_back({token, ctx_.request_deadline(now)});
+}
+
+// The leader is asked when the index is applied, not before: that round of messages may be in vain, and costs one round
+// trip later.
+void Reads::wait_for_index(Token token, ReadTerms terms, Millis now) {
+  if (ctx_.answer_by) return ctx_.complete(token, Outcome::shutting_down, {}, {});
+  if (ctx_.removed && !terms.stale) return ctx_.complete(token, Outcome::dropped, {}, ctx_.removed_sentence());
+  const Millis deadline = ctx_.request_deadline(now);
+  if (!waits_.add(token, {.index = terms.min_index, .until = deadline})) return ctx_.refuse_wait(token);
+  waiting_.emplace(token, Waiting{{token, deadline}, terms});
+}
+
+void Reads::cancel(Token token) { cancelled_.insert(token); }
+
+bool Reads::wait_over(const Woken& woken, Millis now) {
+  const auto node = waiting_.extract(woken.token);
+  if (node.empty()) return false;
+  const auto [read, terms] = node.mapped();
+  if (woken.why == WaitEnd::stopped) {
+    ctx_.complete(read.token, Outcome::shutting_down, {}, {});
+  } else if (woken.why != WaitEnd::reached) {
+    ctx_.complete(read.token, Outcome::dropped, {},
+                  "this node has applied index " + std::to_string(ctx_.machine.applied().value) +
+                      ", and has not got to min_index, " + std::to_string(terms.min_index.value) + ", in time");
+  } else if (terms.stale) {
+    ctx_.complete(read.token, Outcome::applied, ctx_.machine.applied(), {});
+  } else {
+    // Now it is a read like others, of which some came later.
+    retry({read}, now);
+    ctx_.wants_turn = true;
+  }
+  return true;
+}
+
+// One pass for all that were cancelled since the last turn. An empty batch must not stay: front() looks into it.
+void Reads::forget_cancelled() {
+  if (cancelled_.empty()) return;
+  const auto cancelled = [&](const Pending& read) { return cancelled_.contains(read.token); };
+  std::erase_if(reads_, cancelled);
+  for (auto& [number, batch] : batches_) std::erase_if(batch.reads, cancelled);
+  std::erase_if(batches_, [](const auto& item) { return item.second.reads.empty(); });
+  for (AtIndex& batch : at_index_) std::erase_if(batch.reads, cancelled);
+  std::erase_if(at_index_, [](const AtIndex& batch) { return batch.reads.empty(); });
+  cancelled_.clear();
+}
+
+void Reads::pump(Millis now) {
+  // No answer, or another leader: ask again, under a new number (HAZARDS E3: a leader that does not answer).
+  for (auto it = batches_.begin(); it != batches_.end();) {
+    const Batch& batch = it->second;
+    if (batch.asked_of == ctx_.raft->leader_id() && now < batch.asked_at + ctx_.options.election_timeout_ms) {
+      ++it;
+      continue;
+    }
+    retry(batch.reads, now);
+    it = batches_.erase(it);
+  }
+  if (reads_.empty() || !ctx_.raft->leader_id() || now < retry_at_) return;
+  const uint64_t number = ctx_.next_number++;
+  ctx_.counters.reads += reads_.size();
+  ++ctx_.counters.read_batches;
+  batches_.emplace(number, Batch{std::exchange(reads_, {}), now, ctx_.raft->leader_id()});
+  // Tokens are unique across restarts too: the number counts within the epoch.
+  ctx_.raft->step(now, raft::ReadIndex{ctx_.unique(number)});
+}
+
+// Those whose time is up are not asked again: a leader that never answers must not keep them for ever.
+void Reads::retry(const std::vector<Pending>& reads, Millis now) {
+  std::vector<Pending> retried;
+  for (const Pending& read : reads) {
+    if (read.deadline <= now) {
+      ctx_.complete(read.token, Outcome::dropped, {}, {});
+    } else {
+      retried.push_back(read);
+    }
+  }
+  // The order of deadlines: what is asked again came before what was not asked yet.
+  const auto older = [](const Pending& a, const Pending& b) { return a.deadline < b.deadline; };
+  const auto middle = static_cast<std::ptrdiff_t>(reads_.size());
+  reads_.insert(reads_.end(), retried.begin(), retried.end());
+  std::inplace_merge(reads_.begin(), reads_.begin() + middle, reads_.end(), older);
+}
+
+void Reads::ready(const raft::ReadReady& ready, Millis now) {
+  const auto it = batches_.find(ready.token - ctx_.unique(0));
+  if (it == batches_.end()) return;
+  std::vector<Pending> reads = std::move(it->second.reads);
+  batches_.erase(it);
+  if (ready.ok) {
+    at_index_.push_back({ready.index, std::move(reads)});
+  } else {
+    retry(reads, now);
+    retry_at_ = now + ctx_.options.heartbeat_interval_ms;
+  }
+}
+
+void Reads::serve() {
+  const raft::Index applied = ctx_.machine.applied();
+  std::erase_if(at_index_, [&](const AtIndex& batch) {
+    if (batch.index > applied && !WH_MUTANT(read_before_applied)) return false;
+    for (const Pending& read : batch.reads) ctx_.complete(read.token, Outcome::applied, applied, {});
+    return true;
+  });
+}
+
+void Reads::ask_anew() {
+  for (auto& [number, batch] : batches_) reads_.insert(reads_.end(), batch.reads.begin(), batch.reads.end());
+  batches_.clear();
+  for (AtIndex& batch : at_index_) reads_.insert(reads_.end(), batch.reads.begin(), batch.reads.end());
+  at_index_.clear();
+}
+
+void Reads::refuse_all() {
+  const auto refuse = [&](const std::vector<Pending>& reads) {
+    for (const Pending& read : reads) ctx_.complete(read.token, Outcome::dropped, {}, ctx_.removed_sentence());
+  };
+  refuse(std::exchange(reads_, {}));
+  for (const auto& [number, batch] : std::exchange(batches_, {})) refuse(batch.reads);
+  std::erase_if(waiting_, [&](const auto& item) {
+    if (item.second.terms.stale || !waits_.cancel(item.first)) return false;
+    ctx_.complete(item.first, Outcome::dropped, {}, ctx_.removed_sentence());
+    return true;
+  });
+}
+
+// --- time-outs
+
+Millis Reads::next_deadline() const {
+  Millis earliest = kNever;
+  if (!reads_.empty()) earliest = reads_.front().deadline + kExpiryStepMs;
+  if (!reads_.empty() && retry_at_ > ctx_.turn_at) earliest = std::min(earliest, retry_at_);
+  if (!batches_.empty())
+    earliest = std::min(earliest, batches_.begin()->second.asked_at + ctx_.options.election_timeout_ms);
+  if (!at_index_.empty()) earliest = std::min(earliest, at_index_.front().reads.front().deadline + kExpiryStepMs);
+  return earliest;
+}
+
+void Reads::bring_deadlines_forward(Millis latest) {
+  const auto bring = [latest](std::vector<Pending>& reads) {
+    for (Pending& read : reads) read.deadline = std::min(read.deadline, latest);
+  };
+  bring(reads_);
+  for (auto& [number, batch] : batches_) bring(batch.reads);
+  for (AtIndex& batch : at_index_) bring(batch.reads);
+}
+
+// As in Writes::expire: the queues are in the order of their deadlines, or nearly so.
+void Reads::expire(Millis now) {
+  const auto expire = [&](std::vector<Pending>& reads) {
+    std::erase_if(reads, [&](const Pending& read) {
+      if (read.deadline > now) return false;
+      ctx_.complete(read.token, Outcome::dropped, {}, {});
+      return true;
+    });
+  };
+  if (!reads_.empty() && reads_.front().deadline <= now) expire(reads_);
+  for (AtIndex& batch : at_index_)
+    if (batch.reads.front().deadline <= now) expire(batch.reads);
+  std::erase_if(at_index_, [](const AtIndex& batch) { return batch.reads.empty(); });
+}
+
+size_t Reads::pending() const {
+  size_t reads = reads_.size();
+  for (const auto& [number, batch] : batches_) reads += batch.reads.size();
+  for (const AtIndex& batch : at_index_) reads += batch.reads.size();
+  return reads;
+}
+
+// --- how old the state may be
+
+void Reads::heard_leader(raft::NodeId from, raft::Term term, std::optional<raft::Index> committed, Millis now) {
+  // After the core's judgement: whoever says so, a follower follows one leader in a term.
+  if (!ctx_.raft || ctx_.raft->leader_id() != from || ctx_.raft->current_term() != term) return;
+  if (committed)
+    contact_.heard(*committed, ctx_.machine.applied(), now);
+  else
+    contact_.heard(now);
+}
+
+std::optional<Millis> Reads::last_contact(Millis now) const {
+  return ctx_.leads() ? Millis{0} : contact_.last_heard(now);
+}
+
+std::optional<Millis> Reads::staleness(Millis now) const {
+  if (ctx_.raft && ctx_.raft->leads_for_certain()) return 0;
+  return contact_.staleness(ctx_.machine.applied(), now);
+}
+
+}  // namespace wh::node
