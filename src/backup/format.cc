@@ -27,7 +27,7 @@ std::vector<std::pair<std::string, MetaValue>> meta_rows(const BackupInfo& info)
   rows.emplace_back("cluster_version", number(info.cluster_version));
   rows.emplace_back("idempotency", number(info.idempotency_keys));
   rows.emplace_back("jumped_ms", number(info.jumped_ms));
-  for (const machine::SettingRow& row : machine::kSettings)
+  for (const machine::SettingRow& row : machine::settings_as_of(info.cluster_version))
     rows.emplace_back("setting_" + std::string(row.name), number(info.settings.*row.value));
   return rows;
 }

@@ -167,7 +167,7 @@ class BackupReader {
       numbers.insert(
           numbers.end(),
           {{"cluster_version", &version}, {"idempotency", &info.idempotency_keys}, {"jumped_ms", &info.jumped_ms}});
-      for (const machine::SettingRow& row : machine::kSettings)
+      for (const machine::SettingRow& row : machine::settings_as_of(info.cluster_version))
         numbers.emplace_back("setting_" + std::string(row.name), &(info.settings.*row.value));
     }
     for (const auto& [name, to] : texts) {
@@ -249,7 +249,7 @@ class BackupReader {
             builder_.begin({info.cluster_version, info.index, info.time_ms, info.keys, info.events, info.sessions}))
       return refuse(why);
     if (info.cluster_version > kFirstVersion) {
-      for (const machine::SettingRow& row : machine::kSettings)
+      for (const machine::SettingRow& row : machine::settings_as_of(info.cluster_version))
         if (info.settings.*row.value < row.min || info.settings.*row.value > row.max)
           return refuse("a setting is out of its range");
       if (const char* why = builder_.cluster({info.jumped_ms, info.idempotency_keys, info.settings}))

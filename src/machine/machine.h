@@ -100,6 +100,7 @@ class Machine {
   void keep_event(std::string_view queue, const Event& old);
   void forget(const IdempotencyKeys::Item& item);
   void remember(std::string_view scope, const IdempotencyKey& key, const Reply& reply);
+  // store/apply.cc, queue/apply.cc, dedup/apply.cc, machine.cc
   Reply run(const Command& command);
   Reply run(const Set& set);
   Reply run(const Delete& del);
@@ -108,6 +109,13 @@ class Machine {
   Reply run(const Due& due);
   Reply run(const AdvanceTime& advance);
   Reply run(const PutSettings& put);
+  [[nodiscard]] uint64_t growth_by(const Set& set) const;
+  [[nodiscard]] uint64_t growth_by(const Enqueue& enqueue) const;
+  template <typename Body>
+  [[nodiscard]] uint64_t growth_by(const Body& /*body*/) const {
+    static_assert(!Body::kTraits.adds_data, "a command that adds data says how much");
+    return 0;
+  }
 
   State state_;
   Effects effects_;

@@ -5,11 +5,13 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "base/cluster_version.h"
 
 namespace wh::machine {
 
@@ -28,26 +30,37 @@ struct SettingRow {
   SettingUnit unit;
   uint64_t min;
   uint64_t max;
+  ClusterVersion since = 2;  // the cluster version that it came with; its range, once given, stays
 };
 
-// Snapshots hold them in this order: append new ones at the end.
+// Snapshots hold them in this order: append new ones at the end, by version.
 inline constexpr std::array kSettings{
     SettingRow{"dedup_window", &Settings::dedup_window, SettingUnit::milliseconds, 1'000, 7 * 86'400'000ULL},
     SettingRow{"dedup_max_keys", &Settings::dedup_max_keys, SettingUnit::count, 1, 100'000'000},
     SettingRow{"dedup_max_bytes", &Settings::dedup_max_bytes, SettingUnit::bytes, 1 << 20, uint64_t{1} << 40},
 };
 
+// Those that a cluster of that version has: in its state's digest, snapshots, backups and answers.
+constexpr std::span<const SettingRow> settings_as_of(ClusterVersion version) {
+  size_t count = 0;
+  while (count < kSettings.size() && kSettings[count].since <= version) ++count;
+  return {kSettings.data(), count};
+}
+
 // The settings as the answer to a change returns them.
-inline std::string encode_settings(const Settings& settings) {
+inline std::string encode_settings(const Settings& settings, ClusterVersion version) {
   std::string out;
   Writer w(out);
-  for (const SettingRow& row : kSettings) w.u64(settings.*row.value);
+  for (const SettingRow& row : settings_as_of(version)) w.u64(settings.*row.value);
   return out;
 }
+// Nothing for bytes that encode_settings() did not write. Those that a cluster of a lower version has not are as they
+// are by default.
 inline std::optional<Settings> decode_settings(std::string_view bytes) {
   Reader r(bytes);
   Settings settings;
-  for (const SettingRow& row : kSettings) settings.*row.value = r.u64();
+  for (const SettingRow& row : kSettings)
+    if (r.left() != 0) settings.*row.value = r.u64();
   return r.complete() ? std::optional(settings) : std::nullopt;
 }
 

@@ -40,7 +40,7 @@ struct State {
     const uint64_t first = mix64(mix64(store.digest(), queues.digest()), sessions.digest());
     if (version == kFirstVersion) return first;
     uint64_t all = mix64(mix64(mix64(first, version), jumped_ms), idempotency.digest());
-    for (const SettingRow& row : kSettings) all = mix64(all, settings.*row.value);
+    for (const SettingRow& row : settings_as_of(version)) all = mix64(all, settings.*row.value);
     return all;
   }
   // What `maxmemory` is compared with.

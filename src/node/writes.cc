@@ -130,7 +130,10 @@ void Writes::propose(Pending& write, Millis now) {
 }
 
 bool Writes::needs_newer_version(std::string_view command) const {
-  return machine::version_needed(command) > ctx_.machine.version() && !WH_MUTANT(program_decides_kinds);
+  const ClusterVersion version = ctx_.machine.version();
+  // At the highest version nothing can need more: no command need be read.
+  if (version >= kLatestVersion || WH_MUTANT(program_decides_kinds)) return false;
+  return machine::version_needed(command) > version;
 }
 
 bool Writes::forward(Pending& write) {

@@ -100,7 +100,7 @@ struct Model {
     } else if (const auto* put = std::get_if<machine::PutSettings>(&body)) {
       for (const auto& [name, value] : put->values) settings.*machine::find_setting(name)->value = value;
       reply.count = put->values.size();
-      reply.event = Bytes(machine::encode_settings(settings));
+      reply.event = Bytes(machine::encode_settings(settings, kLatestVersion));
     } else if (std::holds_alternative<machine::Due>(body)) {
       while (!answers.empty() && oldest()->second.due <= now && reply.count < machine::kDuePerEntry) {
         answers.erase(oldest());

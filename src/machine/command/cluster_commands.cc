@@ -23,10 +23,11 @@ void encode(const PutSettings& put, Writer& out) {
   }
 }
 
-AdvanceTime decode_advance_time(Reader& in) { return {in.u64()}; }
+void decode(Reader& /*in*/, Due& /*due*/) {}
 
-PutSettings decode_put_settings(Reader& in) {
-  PutSettings put;
+void decode(Reader& in, AdvanceTime& advance) { advance.to_ms = in.u64(); }
+
+void decode(Reader& in, PutSettings& put) {
   const uint32_t count = in.count(12);
   if (count > kMaxSettings) in.fail();
   for (uint32_t i = 0; in.ok() && i < count; ++i) {
@@ -34,20 +35,19 @@ PutSettings decode_put_settings(Reader& in) {
     const uint64_t value = in.u64();
     put.values.emplace_back(name, value);
   }
-  return put;
 }
 
-const char* fault(const Due& /*due*/) { return nullptr; }
+const char* fault(const Due& /*due*/, ClusterVersion /*version*/) { return nullptr; }
 
-const char* fault(const AdvanceTime& advance) {
+const char* fault(const AdvanceTime& advance, ClusterVersion /*version*/) {
   return advance.to_ms >= raft::kLimit ? "a time lies beyond all times" : nullptr;
 }
 
-const char* fault(const PutSettings& put) {
+const char* fault(const PutSettings& put, ClusterVersion version) {
   if (put.values.empty() || put.values.size() > kMaxSettings) return "one request changes 1 to 64 settings";
   for (const auto& [name, value] : put.values) {
     const SettingRow* row = find_setting(name);
-    if (row == nullptr) return "there is no such setting";
+    if (row == nullptr || row->since > version) return "there is no such setting";
     if (value < row->min || value > row->max) return "a setting is out of its range";
   }
   return nullptr;

@@ -1,6 +1,7 @@
 #include "machine/command/command.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/bytes.h"
 #include "base/mutant.h"
@@ -12,20 +13,32 @@ namespace {
 constexpr uint8_t kPlain = 1;
 constexpr uint8_t kWithKey = 2;
 
-// Stored in the log, so never renumbered.
-enum class Kind : uint8_t { set = 1, del = 2, enqueue = 3, dequeue = 4, due = 5, advance_time = 6, put_settings = 7 };
-
-Kind kind_of(const Set&) { return Kind::set; }
-Kind kind_of(const Delete&) { return Kind::del; }
-Kind kind_of(const Enqueue&) { return Kind::enqueue; }
-Kind kind_of(const Dequeue&) { return Kind::dequeue; }
-Kind kind_of(const Due&) { return Kind::due; }
-Kind kind_of(const AdvanceTime&) { return Kind::advance_time; }
-Kind kind_of(const PutSettings&) { return Kind::put_settings; }
-
-// The cluster version that introduced a kind.
-ClusterVersion version_of(Kind kind) { return kind <= Kind::dequeue ? kFirstVersion : 2; }
 ClusterVersion version_of_envelope(uint8_t envelope) { return envelope <= kPlain ? kFirstVersion : 2; }
+
+// Calls `look` with one default body of each command, until it says true.
+template <typename Look, size_t... I>
+constexpr bool any_command(const Look& look, std::index_sequence<I...>) {
+  return (look(std::variant_alternative_t<I, Body>{}) || ...);
+}
+template <typename Look>
+constexpr bool any_command(const Look& look) {
+  return any_command(look, std::make_index_sequence<std::variant_size_v<Body>>());
+}
+
+// Nothing for a number that is no command's.
+std::optional<CommandTraits> traits_of(uint8_t kind) {
+  std::optional<CommandTraits> found;
+  any_command([&](const auto& body) {
+    if (body.kTraits.kind != kind) return false;
+    found = body.kTraits;
+    return true;
+  });
+  return found;
+}
+
+CommandTraits traits_of(const Body& body) {
+  return std::visit([](const auto& b) { return b.kTraits; }, body);
+}
 
 size_t body_size(const Body& body) {
   return 1 + std::visit([](const auto& b) { return encoded_size(b); }, body);
@@ -33,38 +46,32 @@ size_t body_size(const Body& body) {
 
 void append_body(const Body& body, std::string& out) {
   Writer w(out);
-  std::visit(
-      [&w](const auto& b) {
-        w.u8(static_cast<uint8_t>(kind_of(b)));
-        encode(b, w);
-      },
-      body);
+  w.u8(traits_of(body).kind);
+  std::visit([&w](const auto& b) { encode(b, w); }, body);
 }
 
-const char* fault_of(const Body& body) {
-  return std::visit([](const auto& b) { return fault(b); }, body);
+const char* fault_of(const Body& body, ClusterVersion version = kLatestVersion) {
+  return std::visit([version](const auto& b) { return fault(b, version); }, body);
+}
+
+// The lowest version whose bounds the body keeps.
+ClusterVersion version_of(const Body& body) {
+  ClusterVersion version = traits_of(body).since;
+  while (version < kLatestVersion && fault_of(body, version) != nullptr) ++version;
+  return version;
 }
 
 // Reads the body of `kind`; an unknown kind fails the reader.
-Body decode_body(Kind kind, Reader& in) {
-  switch (kind) {
-    case Kind::set:
-      return decode_set(in);
-    case Kind::del:
-      return decode_delete(in);
-    case Kind::enqueue:
-      return decode_enqueue(in);
-    case Kind::dequeue:
-      return decode_dequeue(in);
-    case Kind::due:
-      return Due{};
-    case Kind::advance_time:
-      return decode_advance_time(in);
-    case Kind::put_settings:
-      return decode_put_settings(in);
-  }
-  in.fail();
-  return Body{};
+Body decode_body(uint8_t kind, Reader& in) {
+  Body result;
+  const bool known = any_command([&](auto body) {
+    if (body.kTraits.kind != kind) return false;
+    decode(in, body);
+    result = std::move(body);
+    return true;
+  });
+  if (!known) in.fail();
+  return result;
 }
 
 RequestId read_id(Reader& in) {
@@ -83,14 +90,14 @@ IdempotencyKey read_key(Reader& in) {
   return key;
 }
 
-// The body's kind, after either envelope; nothing for bytes that are no envelope.
-std::optional<Kind> kind_in(std::string_view command) {
+// Of the body's kind, after either envelope; nothing for bytes that are no envelope.
+std::optional<CommandTraits> traits_in(std::string_view command) {
   Reader in(command);
   const uint8_t envelope = in.u8();
   (void)read_id(in);
   if (envelope == kWithKey) (void)read_key(in);
-  const auto kind = static_cast<Kind>(in.u8());
-  return in.ok() && (envelope == kPlain || envelope == kWithKey) ? std::optional(kind) : std::nullopt;
+  const uint8_t kind = in.u8();
+  return in.ok() && (envelope == kPlain || envelope == kWithKey) ? traits_of(kind) : std::nullopt;
 }
 
 }  // namespace
@@ -172,19 +179,19 @@ std::string envelope(const RequestId& id, std::string_view body) {
 }
 
 bool adds_data(std::string_view command) {
-  const auto kind = kind_in(command);
-  return kind == Kind::set || kind == Kind::enqueue;
+  const auto traits = traits_in(command);
+  return traits && traits->adds_data;
 }
 
 bool is_leaders_own(std::string_view command) {
-  const auto kind = kind_in(command);
-  return kind == Kind::due || kind == Kind::advance_time;
+  const auto traits = traits_in(command);
+  return traits && traits->leaders_own;
 }
 
 ClusterVersion version_needed(std::string_view command) {
-  const auto kind = kind_in(command);
-  if (!kind) return kFirstVersion;
-  return std::max(version_of(*kind), version_of_envelope(static_cast<uint8_t>(command.front())));
+  const Result<Command> decoded = decode(command);
+  if (!decoded) return kFirstVersion;
+  return std::max(version_of(decoded->body), version_of_envelope(static_cast<uint8_t>(command.front())));
 }
 
 Result<Command> decode(std::string_view command, ClusterVersion version) {
@@ -196,11 +203,12 @@ Result<Command> decode(std::string_view command, ClusterVersion version) {
   result.id = read_id(in);
   if (envelope == kWithKey) result.idempotency = read_key(in);
   if (result.id.sequence != 0 && !result.id.origin) return Error{"a numbered command without an origin"};
-  const auto kind = static_cast<Kind>(in.u8());
-  if (in.ok() && version_of(kind) > version) return Error{"a command above the cluster's version"};
+  const uint8_t kind = in.u8();
+  const auto traits = traits_of(kind);
+  if (in.ok() && traits && traits->since > version) return Error{"a command above the cluster's version"};
   result.body = decode_body(kind, in);
   if (!in.complete()) return Error{"a malformed command"};
-  if (const char* why = fault_of(result.body)) return Error{why};
+  if (const char* why = fault_of(result.body, version)) return Error{why};
   return result;
 }
 

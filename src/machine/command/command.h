@@ -1,4 +1,4 @@
-// A client's command on the state, as bytes in the log: the envelope (version, request id, idempotency key) and one
+// A command on the state, as bytes in the log: the envelope (version, request id, idempotency key) and one
 // body. Owns the formats; each family has a file with its bodies and their bounds. Knows nothing of the state. The API
 // encodes commands, the node fills in the request id, the machine decodes.
 //
@@ -13,7 +13,8 @@
 //     6 advance_time  u64 ms since 1970                               as of version 2
 //     7 put_settings  count, count x (length name, u64 value)         as of version 2
 //
-// A new feature takes a new kind; an existing kind never changes, as old logs hold it. The cluster's version as of the
+// Each body says its number and its version itself (traits.h), and stands in Body. A new feature takes a new kind; an
+// existing kind never changes, as old logs hold it. The cluster's version as of the
 // entry, never the program, decides whether a kind or an envelope is valid: a command above that version is `invalid`
 // on every node alike.
 #pragma once

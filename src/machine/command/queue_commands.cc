@@ -25,25 +25,21 @@ void encode(const Dequeue& dequeue, Writer& out) {
   if (dequeue.only_if_front) out.u64(*dequeue.only_if_front);
 }
 
-Enqueue decode_enqueue(Reader& in) {
-  Enqueue enqueue;
+void decode(Reader& in, Enqueue& enqueue) {
   enqueue.queue = in.bytes();
   enqueue.event = in.bytes();
-  return enqueue;
 }
 
-Dequeue decode_dequeue(Reader& in) {
-  Dequeue dequeue;
+void decode(Reader& in, Dequeue& dequeue) {
   dequeue.queue = in.bytes();
   if (in.boolean()) dequeue.only_if_front = in.u64();
-  return dequeue;
 }
 
-const char* fault(const Enqueue& enqueue) {
+const char* fault(const Enqueue& enqueue, ClusterVersion /*version*/) {
   if (enqueue.event.empty() || enqueue.event.size() > kMaxValueBytes) return "an event has 1 to 4194304 bytes";
   return queue_fault(enqueue.queue);
 }
 
-const char* fault(const Dequeue& dequeue) { return queue_fault(dequeue.queue); }
+const char* fault(const Dequeue& dequeue, ClusterVersion /*version*/) { return queue_fault(dequeue.queue); }
 
 }  // namespace wh::machine

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/bytes.h"
+#include "machine/command/traits.h"
 
 namespace wh::machine {
 
@@ -13,12 +14,14 @@ inline constexpr size_t kMaxQueueNameBytes = 128;
 
 // Puts an event at the back of a queue. The event's id is the log index of this command.
 struct Enqueue {
+  static constexpr CommandTraits kTraits{.kind = 3, .adds_data = true};
   std::string_view queue;
   std::string_view event;
   friend bool operator==(const Enqueue&, const Enqueue&) = default;
 };
 // Removes the front event; with `only_if_front`, only when that is the front event's id.
 struct Dequeue {
+  static constexpr CommandTraits kTraits{.kind = 4};
   std::string_view queue;
   std::optional<uint64_t> only_if_front;
   friend bool operator==(const Dequeue&, const Dequeue&) = default;
@@ -29,9 +32,9 @@ size_t encoded_size(const Enqueue& enqueue);
 size_t encoded_size(const Dequeue& dequeue);
 void encode(const Enqueue& enqueue, Writer& out);
 void encode(const Dequeue& dequeue, Writer& out);
-Enqueue decode_enqueue(Reader& in);
-Dequeue decode_dequeue(Reader& in);
-const char* fault(const Enqueue& enqueue);
-const char* fault(const Dequeue& dequeue);
+void decode(Reader& in, Enqueue& enqueue);
+void decode(Reader& in, Dequeue& dequeue);
+const char* fault(const Enqueue& enqueue, ClusterVersion version);
+const char* fault(const Dequeue& dequeue, ClusterVersion version);
 
 }  // namespace wh::machine

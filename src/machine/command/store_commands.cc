@@ -34,8 +34,7 @@ void encode(const Delete& del, Writer& out) {
   for (const auto key : del.keys) out.bytes(key);
 }
 
-Set decode_set(Reader& in) {
-  Set set;
+void decode(Reader& in, Set& set) {
   const uint32_t count = in.count(9);
   if (count > kMaxItems) in.fail();
   if (in.ok()) set.pairs.reserve(count);
@@ -44,19 +43,16 @@ Set decode_set(Reader& in) {
     const std::string_view value = in.bytes();
     set.pairs.emplace_back(key, value);
   }
-  return set;
 }
 
-Delete decode_delete(Reader& in) {
-  Delete del;
+void decode(Reader& in, Delete& del) {
   const uint32_t count = in.count(5);
   if (count > kMaxItems) in.fail();
   if (in.ok()) del.keys.reserve(count);
   for (uint32_t i = 0; in.ok() && i < count; ++i) del.keys.push_back(in.bytes());
-  return del;
 }
 
-const char* fault(const Set& set) {
+const char* fault(const Set& set, ClusterVersion /*version*/) {
   if (set.pairs.empty() || set.pairs.size() > kMaxItems) return "one request sets 1 to 10000 keys";
   for (const auto& [key, value] : set.pairs) {
     if (const char* why = key_fault(key)) return why;
@@ -65,7 +61,7 @@ const char* fault(const Set& set) {
   return nullptr;
 }
 
-const char* fault(const Delete& del) {
+const char* fault(const Delete& del, ClusterVersion /*version*/) {
   if (del.keys.empty() || del.keys.size() > kMaxItems) return "one request deletes 1 to 10000 keys";
   for (const auto key : del.keys)
     if (const char* why = key_fault(key)) return why;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "machine/command/traits.h"
 
 namespace wh::machine {
 
@@ -15,24 +16,26 @@ inline constexpr size_t kMaxItems = 10'000;                // pairs of a Set, ke
 
 // Sets all pairs in one step; when a key occurs twice, its last value counts.
 struct Set {
+  static constexpr CommandTraits kTraits{.kind = 1, .adds_data = true};
   std::vector<std::pair<std::string_view, std::string_view>> pairs;  // key, value
   friend bool operator==(const Set&, const Set&) = default;
 };
 // Removes the keys that exist.
 struct Delete {
+  static constexpr CommandTraits kTraits{.kind = 2};
   std::vector<std::string_view> keys;
   friend bool operator==(const Delete&, const Delete&) = default;
 };
 
-// Each family of commands has these four: the size of the encoded body after its kind; its encoding; the body decoded
-// from a reader, which fails on bad bytes; and the first bound that the body breaks, or nullptr.
+// Each command has these four: the size of the encoded body after its kind; its encoding; the body decoded from a
+// reader, which fails on bad bytes; and the first bound that the body breaks in a cluster of that version, or nullptr.
 size_t encoded_size(const Set& set);
 size_t encoded_size(const Delete& del);
 void encode(const Set& set, Writer& out);
 void encode(const Delete& del, Writer& out);
-Set decode_set(Reader& in);
-Delete decode_delete(Reader& in);
-const char* fault(const Set& set);
-const char* fault(const Delete& del);
+void decode(Reader& in, Set& set);
+void decode(Reader& in, Delete& del);
+const char* fault(const Set& set, ClusterVersion version);
+const char* fault(const Delete& del, ClusterVersion version);
 
 }  // namespace wh::machine

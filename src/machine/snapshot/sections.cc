@@ -59,8 +59,8 @@ Bytes snapshot_head(const State& state) {
     w.u8(format::kCluster);
     w.u64(state.jumped_ms);
     w.u64(state.idempotency.size());
-    w.u32(static_cast<uint32_t>(kSettings.size()));
-    for (const SettingRow& row : kSettings) w.u64(state.settings.*row.value);
+    w.u32(static_cast<uint32_t>(settings_as_of(state.version).size()));
+    for (const SettingRow& row : settings_as_of(state.version)) w.u64(state.settings.*row.value);
   }
   state.sessions.encode(format::kSession, w);
   return Bytes(std::move(out));

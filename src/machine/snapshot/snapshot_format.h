@@ -30,6 +30,4 @@ inline constexpr uint8_t kEnd = 4;
 inline constexpr uint8_t kCluster = 5;
 inline constexpr uint8_t kIdempotency = 6;
 
-inline constexpr uint32_t kMaxSettingsOfState = 256;
-
 }  // namespace wh::machine::snapshot_format

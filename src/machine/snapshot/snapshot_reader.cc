@@ -158,16 +158,15 @@ size_t SnapshotReader::take_cluster(std::string_view in) {
   cluster.jumped_ms = r.u64();
   cluster.idempotency_keys = r.u64();
   const uint32_t count = r.u32();
-  if (count < kSettings.size() || count > format::kMaxSettingsOfState)
-    return fail("a number of settings out of range in the snapshot");
+  const std::span<const SettingRow> settings = settings_as_of(version_);
+  if (count != settings.size()) return fail("another number of settings in the snapshot than its version has");
   const size_t size = kFixed + size_t{count} * 8;
   if (in.size() < size) return 0;
-  for (const SettingRow& row : kSettings) {
+  for (const SettingRow& row : settings) {
     uint64_t& value = cluster.settings.*row.value;
     value = r.u64();
     if (value < row.min || value > row.max) return fail("a setting out of its range in the snapshot");
   }
-  if (count != kSettings.size()) return fail("more settings in the snapshot than its version has");
   if (const char* why = sink_.cluster(cluster)) return fail(why);
   cluster_due_ = false;
   return size;

@@ -124,7 +124,7 @@ struct Model {
     } else if (const auto* put = std::get_if<PutSettings>(&body)) {
       for (const auto& [name, value] : put->values) settings.*find_setting(name)->value = value;
       reply.count = put->values.size();
-      reply.event = Bytes(encode_settings(settings));
+      reply.event = Bytes(encode_settings(settings, kLatestVersion));
     }
     return reply;
   }
