@@ -10,22 +10,38 @@
 #include <string_view>
 #include <utility>
 
+#include "base/assert.h"
+
 namespace wh {
 
-// An immutable byte string, shared by reference count; copying it does not copy the bytes. An empty one allocates
-// nothing.
+// An immutable byte string, shared by reference count; copying it, or a part of it, does not copy the bytes. An empty
+// one allocates nothing.
 class Bytes {
  public:
   Bytes() = default;
-  explicit Bytes(std::string bytes)
-      : data_(bytes.empty() ? nullptr : std::make_shared<const std::string>(std::move(bytes))) {}
-  [[nodiscard]] std::string_view view() const { return data_ ? std::string_view(*data_) : std::string_view(); }
-  [[nodiscard]] size_t size() const { return data_ ? data_->size() : 0; }
-  [[nodiscard]] bool empty() const { return data_ == nullptr; }
+  explicit Bytes(std::string bytes) {
+    if (bytes.empty()) return;
+    data_ = std::make_shared<const std::string>(std::move(bytes));
+    view_ = *data_;
+  }
+  [[nodiscard]] std::string_view view() const { return view_; }
+  [[nodiscard]] size_t size() const { return view_.size(); }
+  [[nodiscard]] bool empty() const { return view_.empty(); }
+  // The same bytes as `part`, a part of view(). Holds the whole for as long as it lives.
+  [[nodiscard]] Bytes share(std::string_view part) const {
+    WH_ASSERT(part.empty() || (part.data() >= view_.data() && part.data() + part.size() <= view_.data() + view_.size()),
+              "a part lies within its whole");
+    Bytes result;
+    if (part.empty()) return result;
+    result.data_ = data_;
+    result.view_ = part;
+    return result;
+  }
   friend bool operator==(const Bytes& a, const Bytes& b) { return a.view() == b.view(); }
 
  private:
   std::shared_ptr<const std::string> data_;
+  std::string_view view_;  // of it
 };
 
 // Appends little-endian integers and length-prefixed strings to a string it does not own.

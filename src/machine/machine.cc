@@ -8,9 +8,10 @@
 
 namespace wh::machine {
 
-Applied Machine::apply(raft::Index index, Millis time_ms, std::string_view command) {
+Applied Machine::apply(raft::Index index, Millis time_ms, const Bytes& command) {
   advance(index, time_ms);
-  const Result<Command> decoded = decode(command, WH_MUTANT(program_decides_kinds) ? kLatestVersion : state_.version);
+  command_ = command;
+  const Result<Command> decoded = decode(command_.view(), WH_MUTANT(program_decides_kinds) ? kLatestVersion : state_.version);
   WH_ASSERT(decoded || !WH_MUTANT(poison_entry_kills), "an entry is a command");
   if (!decoded) return {{.code = ReplyCode::invalid}, effects_};
   const RequestId& id = decoded->id;

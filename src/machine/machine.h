@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/bytes.h"
 #include "base/clock.h"
@@ -40,7 +41,12 @@ class Machine {
   // Applies the entry at `index`, which must be applied() + 1: no entry counts twice (HAZARDS B16). Total: bytes that
   // are no command of the cluster's version are answered `invalid` and change only applied() and time_ms() (HAZARDS
   // B14).
-  Applied apply(raft::Index index, Millis time_ms, std::string_view command);
+  // The state shares a single event's or value's bytes with the command; of many values in one command it copies each,
+  // as one that stays would hold them all.
+  Applied apply(raft::Index index, Millis time_ms, const Bytes& command);
+  Applied apply(raft::Index index, Millis time_ms, std::string command) {
+    return apply(index, time_ms, Bytes(std::move(command)));
+  }
   // The same for entries that are not the machine's: no-ops and configurations.
   void advance(raft::Index index, Millis time_ms);
   // The same for an entry that raises the cluster's version; a version that is not higher changes nothing.
@@ -118,6 +124,7 @@ class Machine {
   }
 
   State state_;
+  Bytes command_;  // that is applied, or was last: the effects point into it
   Effects effects_;
   uint64_t idempotency_evicted_ = 0;
   std::array<std::optional<SnapshotWriter>, 2> walks_;

@@ -345,7 +345,7 @@ void Node::apply(raft::Entry& entry) {
   machine::Reply reply;
   if (entry.kind == raft::EntryKind::command) {
     const Millis time = WH_MUTANT(time_of_the_apply) ? ctx_.turn_at : entry.time_ms;
-    machine::Applied applied = ctx_.machine.apply(entry.index, time, entry.payload.view());
+    machine::Applied applied = ctx_.machine.apply(entry.index, time, entry.payload);
     reply = std::move(applied.reply);
     waiting_.wake(applied.effects);
     writes_.forwarded_applied(entry, reply);

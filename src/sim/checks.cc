@@ -333,7 +333,7 @@ void Checks::check_completeness(const Host& host, const Shadow& shadow) {
 // Cluster time is brought forward to what a majority's clocks show, never by a wrong clock.
 machine::Reply Checks::apply_command(Host& host, Committed& cluster, const raft::Entry& entry) {
   const Millis before = cluster.model.cluster_time_ms();
-  machine::Applied applied = cluster.model.apply(entry.index, entry.time_ms, entry.payload.view());
+  machine::Applied applied = cluster.model.apply(entry.index, entry.time_ms, entry.payload);
   const auto command = machine::decode(entry.payload.view(), cluster.model.version());
   if (command && std::holds_alternative<machine::Due>(command->body) && applied.reply.count != 0)
     ++world_.seen[Situation::fell_due];
