@@ -38,7 +38,7 @@ std::optional<Refusal> bad_node_id(const std::string& id) {
 }
 
 constexpr std::string_view kJoin = "nodeId raftPort host";
-constexpr std::string_view kSettingNames = "dedup_window dedup_max_keys dedup_max_bytes";
+constexpr std::string_view kSettingNames(machine::kSettingNames.data(), machine::kSettingNames.size());
 
 // The field tells nginx not to hold back the pieces of the answer.
 http::Response event_stream() {
