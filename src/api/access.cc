@@ -5,13 +5,13 @@
 
 #include "base/log.h"
 
-namespace wh {
+namespace wh::api {
 namespace {
 
 // Visits the keys and queues that an operation touches, up to the first that the principal may not touch.
 class Touched {
  public:
-  explicit Touched(const Principal& principal) : principal_(principal) {}
+  explicit Touched(const security::Principal& principal) : principal_(principal) {}
 
   void operator()(const machine::Set& set) {
     for (const auto& [key, value] : set.pairs) touch_key(key);
@@ -52,11 +52,11 @@ class Touched {
     if (forbidden_.empty() && !principal_.may_touch_queue(queue)) forbidden_ = "the queue '" + printable(queue) + "'";
   }
 
-  const Principal& principal_;
+  const security::Principal& principal_;
   std::string forbidden_;
 };
 
-Refusal forbidden(const Principal& principal, const Operation& operation, const std::string& what) {
+Refusal forbidden(const security::Principal& principal, const Operation& operation, const std::string& what) {
   return {RefusalKind::forbidden, "'" + printable(principal.name()) + "' may not " +
                                       std::string(traits_of(operation).words) +
                                       (what.empty() ? "" : ", as it touches " + what)};
@@ -64,7 +64,7 @@ Refusal forbidden(const Principal& principal, const Operation& operation, const 
 
 }  // namespace
 
-std::optional<Refusal> check_access(const Principal& principal, const Operation& operation) {
+std::optional<Refusal> check_access(const security::Principal& principal, const Operation& operation) {
   if (principal.may_everything()) return std::nullopt;
   if (!principal.may(traits_of(operation).verb)) return forbidden(principal, operation, {});
   Touched touched(principal);
@@ -73,4 +73,4 @@ std::optional<Refusal> check_access(const Principal& principal, const Operation&
   return std::nullopt;
 }
 
-}  // namespace wh
+}  // namespace wh::api

@@ -8,9 +8,9 @@
 #include "api/refusal.h"
 #include "security/principal.h"
 
-namespace wh {
+namespace wh::api {
 
 // `forbidden`, saying what the principal may not do and to which key or queue; nothing: it may.
-[[nodiscard]] std::optional<Refusal> check_access(const Principal& principal, const Operation& operation);
+[[nodiscard]] std::optional<Refusal> check_access(const security::Principal& principal, const Operation& operation);
 
-}  // namespace wh
+}  // namespace wh::api

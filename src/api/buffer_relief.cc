@@ -4,7 +4,7 @@
 #include <string>
 #include <unordered_map>
 
-namespace wh {
+namespace wh::api {
 
 void BufferRelief::relieve(std::vector<BufferHolder> holders, Millis now) {
   look_at_ = now + kLookMs;
@@ -48,4 +48,4 @@ void BufferRelief::relieve(std::vector<BufferHolder> holders, Millis now) {
        more == 0 ? "" : (" (and more, " + std::to_string(more) + " times before)").c_str());
 }
 
-}  // namespace wh
+}  // namespace wh::api

@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-namespace wh {
+namespace wh::api {
 
 // A connection that holds memory.
 struct BufferHolder {
@@ -50,4 +50,4 @@ class BufferRelief {
   LogLimiter log_limiter_{10'000};
 };
 
-}  // namespace wh
+}  // namespace wh::api

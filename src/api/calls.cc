@@ -9,13 +9,13 @@
 #include "config/option_table.h"
 #include "net/loop.h"
 
-namespace wh {
+namespace wh::api {
 
 Calls::Begun& Calls::begin(node::Token token, CallOwner& owner, CallKind kind) {
   return begun_.emplace(token, Begun{&owner, kind, net::Loop::micros()}).first->second;
 }
 
-OrRefusal<Started> Calls::start(CallOwner& owner, const Principal& principal, Operation operation,
+OrRefusal<Started> Calls::start(CallOwner& owner, const security::Principal& principal, Operation operation,
                                 const CallOptions& options) {
   if (auto refusal = check_access(principal, operation)) return std::move(*refusal);
   if (auto refusal = check_bounds(operation)) return std::move(*refusal);
@@ -59,39 +59,40 @@ OrRefusal<Started> Calls::start_read(CallOwner& owner, Read read, const CallOpti
 OrRefusal<Answer> Calls::run_here(Local operation) {
   using Answered = OrRefusal<Answer>;
   SlowLog& slow = context_.slow_log;
-  return std::visit(Overloaded{[](const AskAlive&) { return Answered(Answer{}); },
-                               [&](const AskReady&) {
-                                 std::string why;
-                                 if (context_.node.ready(&why)) return Answered(Answer{});
-                                 return Answered(Refusal{RefusalKind::unavailable, printable(why)});
-                               },
-                               [](const ShowCluster&) { return Answered(Answer{}); },
-                               [&](const ShowInfo& show) {
-                                 return Answered(Answer{{}, Report{Bytes(context_.info(show.sections))}});
-                               },
-                               [&](const GetDirectives& get) {
-                                 return Answered(Answer{{}, Directives{get_options(context_.options, get.pattern)}});
-                               },
-                               [&](const SetDirective& set) {
-                                 if (const Status done = context_.configure(set.name, set.value); !done)
-                                   return Answered(Refusal{RefusalKind::malformed, done.error()});
-                                 return Answered(Answer{});
-                               },
-                               [&](const ResetCounters&) {
-                                 context_.reset_counters();
-                                 return Answered(Answer{});
-                               },
-                               [&](const ShowSlowRequests& show) {
-                                 return Answered(Answer{{}, SlowRequests{slow.newest(show.count)}});
-                               },
-                               [&](const CountSlowRequests&) {
-                                 return Answered(Answer{{}, Count{slow.size()}});
-                               },
-                               [&](const ForgetSlowRequests&) {
-                                 slow.reset();
-                                 return Answered(Answer{});
-                               }},
-                    operation);
+  return std::visit(
+      Overloaded{[](const AskAlive&) { return Answered(Answer{}); },
+                 [&](const AskReady&) {
+                   std::string why;
+                   if (context_.node.ready(&why)) return Answered(Answer{});
+                   return Answered(Refusal{RefusalKind::unavailable, printable(why)});
+                 },
+                 [](const ShowCluster&) { return Answered(Answer{}); },
+                 [&](const ShowInfo& show) {
+                   return Answered(Answer{{}, Report{Bytes(context_.info(show.sections))}});
+                 },
+                 [&](const GetDirectives& get) {
+                   return Answered(Answer{{}, Directives{config::get_options(context_.options, get.pattern)}});
+                 },
+                 [&](const SetDirective& set) {
+                   if (const Status done = context_.configure(set.name, set.value); !done)
+                     return Answered(Refusal{RefusalKind::malformed, done.error()});
+                   return Answered(Answer{});
+                 },
+                 [&](const ResetCounters&) {
+                   context_.reset_counters();
+                   return Answered(Answer{});
+                 },
+                 [&](const ShowSlowRequests& show) {
+                   return Answered(Answer{{}, SlowRequests{slow.newest(show.count)}});
+                 },
+                 [&](const CountSlowRequests&) {
+                   return Answered(Answer{{}, Count{slow.size()}});
+                 },
+                 [&](const ForgetSlowRequests&) {
+                   slow.reset();
+                   return Answered(Answer{});
+                 }},
+      operation);
 }
 
 void Calls::take_completed() {
@@ -174,4 +175,4 @@ std::optional<Refusal> Calls::too_stale(Millis allowed) const {
   return Refusal{RefusalKind::unavailable, why + "; max_staleness allows " + std::to_string(allowed) + " ms"};
 }
 
-}  // namespace wh
+}  // namespace wh::api

@@ -23,11 +23,11 @@
 #include "node/node.h"
 #include "security/principal.h"
 
-namespace wh {
+namespace wh::api {
 
 // What operations may look at and change besides the node's requests. All must outlive the calls.
-struct ApiContext {
-  const Options& options;
+struct Context {
+  const config::Options& options;
   node::Node& node;
   SlowLog& slow_log;
   std::function<Bytes()> metrics;  // the text of /metrics, as of this turn
@@ -78,13 +78,13 @@ class CallOwner {
 class Calls {
  public:
   // `clock` gives the time at which a call begins.
-  Calls(ApiContext context, std::function<Millis()> clock) : context_(std::move(context)), clock_(std::move(clock)) {}
+  Calls(Context context, std::function<Millis()> clock) : context_(std::move(context)), clock_(std::move(clock)) {}
   Calls(const Calls&) = delete;
   Calls& operator=(const Calls&) = delete;
 
   // Checks the operation and submits it. After a refusal nothing was submitted, and nothing is told later. The owner
   // must outlive the call; start() itself does not tell it anything.
-  OrRefusal<Started> start(CallOwner& owner, const Principal& principal, Operation operation,
+  OrRefusal<Started> start(CallOwner& owner, const security::Principal& principal, Operation operation,
                            const CallOptions& options);
 
   // The client is gone. A read, a wait or a stream ends, and its owner hears no more of it: true. A write or a change
@@ -107,7 +107,7 @@ class Calls {
   // A call completed at once and waits for deliver().
   [[nodiscard]] bool ready() const { return !stale_.empty(); }
 
-  [[nodiscard]] const ApiContext& context() const { return context_; }
+  [[nodiscard]] const Context& context() const { return context_; }
   [[nodiscard]] const CallCounters& counters(CallKind kind) const { return counters_[static_cast<size_t>(kind)]; }
   void reset_counters() { counters_ = {}; }
 
@@ -133,7 +133,7 @@ class Calls {
   [[nodiscard]] OrRefusal<Answer> answer_to(Begun& begun, node::Completion& completion);
   [[nodiscard]] std::optional<Refusal> too_stale(Millis allowed) const;
 
-  ApiContext context_;
+  Context context_;
   std::function<Millis()> clock_;
   node::Token next_ = 1;
   std::unordered_map<node::Token, Begun> begun_;
@@ -142,4 +142,4 @@ class Calls {
   std::deque<node::Completion> kept_[2];  // not handed out yet; the second: of clients that ask much
 };
 
-}  // namespace wh
+}  // namespace wh::api

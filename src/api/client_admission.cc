@@ -4,7 +4,7 @@
 #include <iterator>
 #include <unordered_map>
 
-namespace wh {
+namespace wh::api {
 
 ClientAdmission::Entry ClientAdmission::admit_http(uint64_t group, Millis now) {
   if (open() < options_.maxclients || make_room(group, now)) return Entry::welcome;
@@ -81,4 +81,4 @@ bool ClientAdmission::look(Millis& last, Millis now) {
   return true;
 }
 
-}  // namespace wh
+}  // namespace wh::api

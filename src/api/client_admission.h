@@ -19,7 +19,7 @@
 #include "config/options.h"
 #include "net/descriptors.h"
 
-namespace wh {
+namespace wh::api {
 
 // A client that may give way.
 struct IdleClient {
@@ -57,7 +57,7 @@ class ClientAdmission {
   static constexpr size_t kProbes = 20;
 
   // All arguments must outlive this object.
-  ClientAdmission(const Options& options, ClientFront& http, ClientFront& debug)
+  ClientAdmission(const config::Options& options, ClientFront& http, ClientFront& debug)
       : options_(options), http_(http), debug_(debug) {}
 
   // `group`: ByteStream::peer_group of the new connection.
@@ -87,7 +87,7 @@ class ClientAdmission {
   // False when it is too early to look again.
   bool look(Millis& last, Millis now);
 
-  const Options& options_;
+  const config::Options& options_;
   ClientFront& http_;
   ClientFront& debug_;
   std::vector<Candidate> chosen_;        // the first to go is last
@@ -100,4 +100,4 @@ class ClientAdmission {
   LogLimiter log_{60'000};
 };
 
-}  // namespace wh
+}  // namespace wh::api

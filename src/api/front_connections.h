@@ -13,7 +13,7 @@
 #include "api/client_admission.h"
 #include "base/clock.h"
 
-namespace wh {
+namespace wh::api {
 
 template <typename Connection>
 class FrontConnections {
@@ -93,4 +93,4 @@ class FrontConnections {
   uint64_t next_ = 1;
 };
 
-}  // namespace wh
+}  // namespace wh::api

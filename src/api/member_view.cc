@@ -5,7 +5,7 @@
 #include "base/log.h"
 #include "net/peers.h"
 
-namespace wh {
+namespace wh::api {
 
 std::vector<MemberView> member_views(const node::Node& node) {
   std::vector<MemberView> views;
@@ -71,4 +71,4 @@ std::string status_line(const node::Node& node) {
   return line + ", term " + std::to_string(raft->current_term().value);
 }
 
-}  // namespace wh
+}  // namespace wh::api

@@ -8,7 +8,7 @@
 
 #include "node/node.h"
 
-namespace wh {
+namespace wh::api {
 
 struct MemberView {
   std::string name;
@@ -33,4 +33,4 @@ const char* role_name(const node::Node& node);
 // How a node is doing, in one line: `leader of 3 members, term 7`, `waiting: ...`.
 std::string status_line(const node::Node& node);
 
-}  // namespace wh
+}  // namespace wh::api

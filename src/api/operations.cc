@@ -9,7 +9,7 @@
 #include "base/overloaded.h"
 #include "security/sha256.h"
 
-namespace wh {
+namespace wh::api {
 namespace {
 
 std::optional<Refusal> bad_key(std::string_view key) {
@@ -86,7 +86,7 @@ std::string encode(const Write& write, const std::optional<Idempotency>& idempot
   if (!idempotency) return machine::encode_command(body_of(write));
   std::string command = machine::encode_command(body_of(write), machine::IdempotencyKey{idempotency->key, {}});
   const std::string_view parts[] = {idempotency->request, machine::body_of(command)};
-  const std::array<uint8_t, 32> digest = sha256(parts);
+  const std::array<uint8_t, 32> digest = security::sha256(parts);
   machine::Fingerprint fingerprint{};
   std::copy_n(digest.begin(), fingerprint.size(), fingerprint.begin());
   machine::set_fingerprint(command, fingerprint);
@@ -203,4 +203,4 @@ node::Topic topic_of(const Watch& watch) {
   return std::visit(Overloaded{[](const WatchCluster&) { return kClusterTopic; }}, watch);
 }
 
-}  // namespace wh
+}  // namespace wh::api

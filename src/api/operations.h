@@ -23,7 +23,7 @@
 #include "raft/types.h"
 #include "security/principal.h"
 
-namespace wh {
+namespace wh::api {
 
 // --- writes: commands for the log. They hold views of what the protocol read, which must live until Calls::start
 // returns.
@@ -113,66 +113,66 @@ using Operation = std::variant<Write, Read, Watch, Change, Local>;
 
 struct OperationTraits {
   std::string_view words;  // "set keys", in a sentence
-  Verb verb;
+  security::Verb verb;
 };
 
 template <typename T>
 inline constexpr OperationTraits kTraits = T::an_operation_without_traits;
 
 template <>
-inline constexpr OperationTraits kTraits<machine::Set>{"set keys", Verb::write};
+inline constexpr OperationTraits kTraits<machine::Set>{"set keys", security::Verb::write};
 template <>
-inline constexpr OperationTraits kTraits<machine::Delete>{"remove keys", Verb::write};
+inline constexpr OperationTraits kTraits<machine::Delete>{"remove keys", security::Verb::write};
 template <>
-inline constexpr OperationTraits kTraits<machine::Enqueue>{"enqueue", Verb::write};
+inline constexpr OperationTraits kTraits<machine::Enqueue>{"enqueue", security::Verb::write};
 template <>
-inline constexpr OperationTraits kTraits<machine::Dequeue>{"dequeue", Verb::write};
+inline constexpr OperationTraits kTraits<machine::Dequeue>{"dequeue", security::Verb::write};
 template <>
-inline constexpr OperationTraits kTraits<machine::PutSettings>{"change the cluster's settings", Verb::admin};
+inline constexpr OperationTraits kTraits<machine::PutSettings>{"change the cluster's settings", security::Verb::admin};
 template <>
-inline constexpr OperationTraits kTraits<ShowSettings>{"see the cluster's settings", Verb::read};
+inline constexpr OperationTraits kTraits<ShowSettings>{"see the cluster's settings", security::Verb::read};
 template <>
-inline constexpr OperationTraits kTraits<GetKey>{"read keys", Verb::read};
+inline constexpr OperationTraits kTraits<GetKey>{"read keys", security::Verb::read};
 template <>
-inline constexpr OperationTraits kTraits<CountExisting>{"read keys", Verb::read};
+inline constexpr OperationTraits kTraits<CountExisting>{"read keys", security::Verb::read};
 template <>
-inline constexpr OperationTraits kTraits<CountKeys>{"count keys", Verb::read};
+inline constexpr OperationTraits kTraits<CountKeys>{"count keys", security::Verb::read};
 template <>
-inline constexpr OperationTraits kTraits<GetFront>{"read queues", Verb::read};
+inline constexpr OperationTraits kTraits<GetFront>{"read queues", security::Verb::read};
 template <>
-inline constexpr OperationTraits kTraits<GetLength>{"read queues", Verb::read};
+inline constexpr OperationTraits kTraits<GetLength>{"read queues", security::Verb::read};
 template <>
-inline constexpr OperationTraits kTraits<MakeBackup>{"make a backup", Verb::read};
+inline constexpr OperationTraits kTraits<MakeBackup>{"make a backup", security::Verb::read};
 template <>
-inline constexpr OperationTraits kTraits<ShowMetrics>{"see the figures", Verb::read};
+inline constexpr OperationTraits kTraits<ShowMetrics>{"see the figures", security::Verb::read};
 template <>
-inline constexpr OperationTraits kTraits<WatchCluster>{"watch the cluster", Verb::read};
+inline constexpr OperationTraits kTraits<WatchCluster>{"watch the cluster", security::Verb::read};
 template <>
-inline constexpr OperationTraits kTraits<AddMember>{"add members", Verb::admin};
+inline constexpr OperationTraits kTraits<AddMember>{"add members", security::Verb::admin};
 template <>
-inline constexpr OperationTraits kTraits<RemoveMember>{"remove members", Verb::admin};
+inline constexpr OperationTraits kTraits<RemoveMember>{"remove members", security::Verb::admin};
 template <>
-inline constexpr OperationTraits kTraits<TransferLeadership>{"hand leadership over", Verb::admin};
+inline constexpr OperationTraits kTraits<TransferLeadership>{"hand leadership over", security::Verb::admin};
 template <>
-inline constexpr OperationTraits kTraits<AskAlive>{"ask whether the node lives", Verb::open};
+inline constexpr OperationTraits kTraits<AskAlive>{"ask whether the node lives", security::Verb::open};
 template <>
-inline constexpr OperationTraits kTraits<AskReady>{"ask whether the node can serve", Verb::open};
+inline constexpr OperationTraits kTraits<AskReady>{"ask whether the node can serve", security::Verb::open};
 template <>
-inline constexpr OperationTraits kTraits<ShowCluster>{"see the members", Verb::read};
+inline constexpr OperationTraits kTraits<ShowCluster>{"see the members", security::Verb::read};
 template <>
-inline constexpr OperationTraits kTraits<ShowInfo>{"see the figures", Verb::read};
+inline constexpr OperationTraits kTraits<ShowInfo>{"see the figures", security::Verb::read};
 template <>
-inline constexpr OperationTraits kTraits<GetDirectives>{"see the directives", Verb::admin};
+inline constexpr OperationTraits kTraits<GetDirectives>{"see the directives", security::Verb::admin};
 template <>
-inline constexpr OperationTraits kTraits<SetDirective>{"change directives", Verb::admin};
+inline constexpr OperationTraits kTraits<SetDirective>{"change directives", security::Verb::admin};
 template <>
-inline constexpr OperationTraits kTraits<ResetCounters>{"reset the counters", Verb::admin};
+inline constexpr OperationTraits kTraits<ResetCounters>{"reset the counters", security::Verb::admin};
 template <>
-inline constexpr OperationTraits kTraits<ShowSlowRequests>{"see others' requests", Verb::admin};
+inline constexpr OperationTraits kTraits<ShowSlowRequests>{"see others' requests", security::Verb::admin};
 template <>
-inline constexpr OperationTraits kTraits<CountSlowRequests>{"see others' requests", Verb::admin};
+inline constexpr OperationTraits kTraits<CountSlowRequests>{"see others' requests", security::Verb::admin};
 template <>
-inline constexpr OperationTraits kTraits<ForgetSlowRequests>{"forget others' requests", Verb::admin};
+inline constexpr OperationTraits kTraits<ForgetSlowRequests>{"forget others' requests", security::Verb::admin};
 
 [[nodiscard]] OperationTraits traits_of(const Operation& operation);
 
@@ -243,4 +243,4 @@ struct Idempotency {
 // The topic that a stream waits on.
 [[nodiscard]] node::Topic topic_of(const Watch& watch);
 
-}  // namespace wh
+}  // namespace wh::api

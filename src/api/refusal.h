@@ -10,7 +10,7 @@
 #include "base/result.h"
 #include "raft/types.h"
 
-namespace wh {
+namespace wh::api {
 
 enum class RefusalKind : uint8_t {
   malformed,        // the request makes no sense, or breaks a bound
@@ -49,4 +49,4 @@ struct Refusal {
 template <typename T>
 using OrRefusal = Result<T, Refusal>;
 
-}  // namespace wh
+}  // namespace wh::api

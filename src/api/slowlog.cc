@@ -4,7 +4,7 @@
 #include <ctime>
 #include <utility>
 
-namespace wh {
+namespace wh::api {
 namespace {
 
 // Redis's limits.
@@ -43,4 +43,4 @@ std::vector<SlowLog::Entry> SlowLog::newest(size_t count) const {
   return {entries_.begin(), entries_.begin() + static_cast<ptrdiff_t>(std::min(count, entries_.size()))};
 }
 
-}  // namespace wh
+}  // namespace wh::api

@@ -13,7 +13,7 @@
 
 #include "config/options.h"
 
-namespace wh {
+namespace wh::api {
 
 class SlowLog {
  public:
@@ -27,7 +27,7 @@ class SlowLog {
   };
 
   // `options` must outlive this object; each call reads its two directives anew.
-  explicit SlowLog(const Options& options) : options_(options) {}
+  explicit SlowLog(const config::Options& options) : options_(options) {}
   SlowLog(const SlowLog&) = delete;
   SlowLog& operator=(const SlowLog&) = delete;
 
@@ -48,9 +48,9 @@ class SlowLog {
  private:
   [[nodiscard]] bool on() const { return options_.slowlog_slower_than_us >= 0 && options_.slowlog_max_len > 0; }
 
-  const Options& options_;
+  const config::Options& options_;
   uint64_t next_id_ = 0;
   std::deque<Entry> entries_;  // the newest in front
 };
 
-}  // namespace wh
+}  // namespace wh::api

@@ -8,7 +8,7 @@
 #include "base/nearest.h"
 #include "config/option_table.h"
 
-namespace wh {
+namespace wh::config {
 namespace {
 
 constexpr size_t kWidth = 79;
@@ -273,4 +273,4 @@ std::string help_text() {
 
 std::string version_text() { return "wormhole-server " WORMHOLE_VERSION "\n"; }
 
-}  // namespace wh
+}  // namespace wh::config

@@ -10,7 +10,7 @@
 #include "base/result.h"
 #include "config/loader.h"
 
-namespace wh {
+namespace wh::config {
 
 // The arguments of --simulate.
 struct SimulateArguments {
@@ -48,4 +48,4 @@ std::string help_text();
 // One line, with its newline.
 std::string version_text();
 
-}  // namespace wh
+}  // namespace wh::config

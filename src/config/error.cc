@@ -7,7 +7,7 @@
 #include "config/option_table.h"
 #include "config/option_values.h"
 
-namespace wh {
+namespace wh::config {
 
 std::string ConfigError::to_string() const {
   std::string out = "*** FATAL CONFIG FILE ERROR ***\n" + printable(source);
@@ -36,4 +36,4 @@ std::string shown_line(std::string_view line) {
   return printable(line.substr(0, cut)) + "...";
 }
 
-}  // namespace wh
+}  // namespace wh::config

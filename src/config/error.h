@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-namespace wh {
+namespace wh::config {
 
 struct ConfigError {
   std::string source;    // a file's path, "standard input", "environment", "command line"
@@ -22,4 +22,4 @@ struct ConfigError {
 // a likely misspelling of one). `line`: a line of a file, `--name value` or `WORMHOLE_NAME=value`.
 std::string shown_line(std::string_view line);
 
-}  // namespace wh
+}  // namespace wh::config

@@ -11,7 +11,7 @@
 
 #include "config/parser.h"
 
-namespace wh {
+namespace wh::config {
 namespace {
 
 // Whether there is data to read, or the end of the file, within this time.
@@ -36,7 +36,7 @@ Result<std::string> read_config_file(const std::string& path, std::chrono::milli
   const bool is_fifo = !is_input && ::fstat(file, &status) == 0 && S_ISFIFO(status.st_mode);
   std::string text;
   int failure = 0;
-  while (text.size() <= kMaxConfigFileSize) {
+  while (text.size() <= kMaxFileSize) {
     if (is_fifo && !comes_within(file, fifo_patience)) {
       ::close(file);
       return Error{"a FIFO to which nobody writes"};
@@ -65,7 +65,7 @@ std::vector<std::string> expand_pattern(const std::string& pattern) {
 
 }  // namespace
 
-ConfigFiles real_config_files(std::chrono::milliseconds fifo_patience) {
+Files real_files(std::chrono::milliseconds fifo_patience) {
   return {[fifo_patience](const std::string& path) { return read_config_file(path, fifo_patience); }, expand_pattern};
 }
 
@@ -79,4 +79,4 @@ std::vector<std::pair<std::string, std::string>> real_environment() {
   return variables;
 }
 
-}  // namespace wh
+}  // namespace wh::config

@@ -2,7 +2,7 @@
 
 #include <cstddef>
 
-namespace wh {
+namespace wh::config {
 namespace {
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
@@ -79,4 +79,4 @@ bool glob_matches(std::string_view pattern, std::string_view text) {
   return p == pattern.size();
 }
 
-}  // namespace wh
+}  // namespace wh::config

@@ -12,7 +12,7 @@
 #include "config/option_values.h"
 #include "config/parser.h"
 
-namespace wh {
+namespace wh::config {
 namespace {
 
 constexpr size_t kMaxIncludeDepth = 8;
@@ -37,9 +37,9 @@ std::string environment_name(std::string_view directive) {
 
 class Loader {
  public:
-  explicit Loader(const ConfigFiles& files) : files_(files) {}
+  explicit Loader(const Files& files) : files_(files) {}
 
-  std::variant<LoadedConfig, ConfigError> load(const ConfigSources& sources) {
+  std::variant<Loaded, ConfigError> load(const Sources& sources) {
     if (!sources.config.empty()) apply_file(sources.config, {"", 0, ""});
     if (!error_) apply_environment(sources.environment);
     for (const GivenDirective& given : sources.directives) {
@@ -74,14 +74,14 @@ class Loader {
       return included ? fail(from, "cannot read " + in_quotes(path) + ": " + text.error())
                       : fail({name, 0, ""}, "cannot read the config file: " + text.error());
     }
-    std::variant<std::vector<ConfigLine>, ConfigError> parsed = parse_config(name, *text);
+    std::variant<std::vector<Line>, ConfigError> parsed = parse(name, *text);
     if (auto* error = std::get_if<ConfigError>(&parsed)) {
       error_ = std::move(*error);
       return;
     }
     open_files_.push_back(std::filesystem::path(path).lexically_normal().string());
     const std::string folder = path == "-" ? "" : std::filesystem::path(path).parent_path().string();
-    for (const ConfigLine& line : std::get<std::vector<ConfigLine>>(parsed)) {
+    for (const Line& line : std::get<std::vector<Line>>(parsed)) {
       apply({name, line.number, shown_line(line.text)}, line.words[0], {line.words.begin() + 1, line.words.end()},
             folder);
       if (error_) return;
@@ -268,8 +268,8 @@ class Loader {
     fail({"defaults", 0, ""}, problem.message);
   }
 
-  const ConfigFiles& files_;
-  LoadedConfig loaded_;
+  const Files& files_;
+  Loaded loaded_;
   std::optional<ConfigError> error_;
   std::map<std::string_view, Place> places_;  // where each directive was set last
   std::vector<std::string> open_files_;       // the chain of includes, outermost first
@@ -278,8 +278,8 @@ class Loader {
 
 }  // namespace
 
-std::variant<LoadedConfig, ConfigError> load_config(const ConfigSources& sources, const ConfigFiles& files) {
+std::variant<Loaded, ConfigError> load(const Sources& sources, const Files& files) {
   return Loader(files).load(sources);
 }
 
-}  // namespace wh
+}  // namespace wh::config

@@ -1,5 +1,5 @@
 // Combines the options: defaults, then the config file and its includes, then the environment, then the command line;
-// checks the result. Reads files only through ConfigFiles. Called by main at the start.
+// checks the result. Reads files only through config::Files. Called by main at the start.
 #pragma once
 
 #include <functional>
@@ -14,10 +14,10 @@
 #include "config/error.h"
 #include "config/options.h"
 
-namespace wh {
+namespace wh::config {
 
 // How the loader reaches the file system; config/files.h has the real functions.
-struct ConfigFiles {
+struct Files {
   // Reads the whole text of a file ("-": standard input). The error gives the reason, without the path.
   std::function<Result<std::string>(const std::string& path)> read;
   // Lists the files that match a pattern with `*`, `?` or `[`, sorted; no match is not an error.
@@ -30,13 +30,13 @@ struct GivenDirective {
   std::vector<std::string> values;
 };
 
-struct ConfigSources {
+struct Sources {
   std::string config;  // a path, "-" for standard input, or empty: no file
   std::vector<std::pair<std::string, std::string>> environment;
   std::vector<GivenDirective> directives;
 };
 
-struct LoadedConfig {
+struct Loaded {
   Options options;
   std::vector<std::string> notices;          // to be logged, in order
   std::set<std::string_view> set_somewhere;  // the directives that any source set, even to their default
@@ -44,6 +44,6 @@ struct LoadedConfig {
 
 // Relative `include` paths start at the folder of the including file (at the current folder for standard input,
 // environment and command line). Includes nest at most 8 deep and never in a circle.
-std::variant<LoadedConfig, ConfigError> load_config(const ConfigSources& sources, const ConfigFiles& files);
+std::variant<Loaded, ConfigError> load(const Sources& sources, const Files& files);
 
-}  // namespace wh
+}  // namespace wh::config

@@ -5,7 +5,7 @@
 #include "base/utf8.h"
 #include "config/option_values.h"
 
-namespace wh {
+namespace wh::config {
 namespace {
 
 void check_ports(const Options& options, std::vector<OptionProblem>& problems) {
@@ -171,4 +171,4 @@ std::string default_node_id(std::string_view hostname, uint16_t raft_port) {
   return id + ":" + std::to_string(raft_port);
 }
 
-}  // namespace wh
+}  // namespace wh::config

@@ -8,7 +8,7 @@
 
 #include "config/options.h"
 
-namespace wh {
+namespace wh::config {
 
 struct OptionProblem {
   std::vector<std::string_view> directives;  // the directives it is about, the first is the one to blame
@@ -24,4 +24,4 @@ std::vector<std::string> option_notices(const Options& options);
 // The name of a node whose config has no `node-id`: "hostname:raft-port". check_node_id always accepts it.
 std::string default_node_id(std::string_view hostname, uint16_t raft_port);
 
-}  // namespace wh
+}  // namespace wh::config

@@ -11,7 +11,7 @@
 #include "config/option_checks.h"
 #include "config/option_values.h"
 
-namespace wh {
+namespace wh::config {
 namespace {
 
 constexpr size_t kMaxTextSize = 4095;  // PATH_MAX - 1; no other text is this long
@@ -400,4 +400,4 @@ Status set_option(Options& options, std::string_view name, std::string_view valu
   return ok_status();
 }
 
-}  // namespace wh
+}  // namespace wh::config

@@ -14,7 +14,7 @@
 #include "base/result.h"
 #include "config/options.h"
 
-namespace wh {
+namespace wh::config {
 
 enum class OptionType {
   flag,     // yes or no
@@ -113,4 +113,4 @@ std::vector<std::pair<std::string, std::string>> get_options(const Options& opti
 // options. An error leaves the options unchanged.
 Status set_option(Options& options, std::string_view name, std::string_view value);
 
-}  // namespace wh
+}  // namespace wh::config

@@ -6,7 +6,7 @@
 
 #include "base/utf8.h"
 
-namespace wh {
+namespace wh::config {
 namespace {
 
 constexpr size_t kMaxNodeId = 128;
@@ -206,4 +206,4 @@ Status check_directory(std::string_view text) {
   return Error{"must be a directory, such as ./ or /var/lib/wormhole"};
 }
 
-}  // namespace wh
+}  // namespace wh::config

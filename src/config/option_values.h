@@ -11,7 +11,7 @@
 #include "base/endpoint.h"
 #include "base/result.h"
 
-namespace wh {
+namespace wh::config {
 
 // ASCII only: directive names and values have no other letters.
 std::string to_lower(std::string_view text);
@@ -50,4 +50,4 @@ Status check_allowed_host(std::string_view text);
 Status check_node_id(std::string_view text);
 Status check_directory(std::string_view text);
 
-}  // namespace wh
+}  // namespace wh::config

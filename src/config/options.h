@@ -9,7 +9,7 @@
 
 #include "base/log.h"
 
-namespace wh {
+namespace wh::config {
 
 // The values of each enum are in the order of the choices in the option table.
 enum class TlsAuthClients { no, yes, optional };
@@ -91,4 +91,4 @@ struct Options {
   GetWrites get_writes = GetWrites::loopback;
 };
 
-}  // namespace wh
+}  // namespace wh::config

@@ -6,7 +6,7 @@
 #include "base/escapes.h"
 #include "config/option_values.h"
 
-namespace wh {
+namespace wh::config {
 namespace {
 
 // Takes one word off the front of `in`, which begins with it.
@@ -63,15 +63,14 @@ Result<std::vector<std::string>> split_words(std::string_view line) {
   }
 }
 
-std::variant<std::vector<ConfigLine>, ConfigError> parse_config(std::string_view source, std::string_view text) {
+std::variant<std::vector<Line>, ConfigError> parse(std::string_view source, std::string_view text) {
   const auto whole = [&](std::string expected) { return ConfigError{std::string(source), 0, "", std::move(expected)}; };
-  if (text.size() > kMaxConfigFileSize)
-    return whole("a config file must not be larger than " + format_memory(kMaxConfigFileSize));
+  if (text.size() > kMaxFileSize) return whole("a config file must not be larger than " + format_memory(kMaxFileSize));
   if (text.starts_with("\xff\xfe") || text.starts_with("\xfe\xff"))
     return whole("this is UTF-16; a config file must be plain text in UTF-8");
   if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);
 
-  std::vector<ConfigLine> lines;
+  std::vector<Line> lines;
   for (size_t number = 1; !text.empty(); ++number) {
     const size_t newline = text.find('\n');
     std::string_view line = text.substr(0, newline);
@@ -81,8 +80,8 @@ std::variant<std::vector<ConfigLine>, ConfigError> parse_config(std::string_view
     const auto wrong = [&](std::string expected) {
       return ConfigError{std::string(source), number, shown_line(line), std::move(expected)};
     };
-    if (line.size() > kMaxConfigLineSize)
-      return wrong("a line must not be longer than " + std::to_string(kMaxConfigLineSize) + " bytes");
+    if (line.size() > kMaxLineSize)
+      return wrong("a line must not be longer than " + std::to_string(kMaxLineSize) + " bytes");
     if (line.find('\0') != std::string_view::npos) return wrong("a config file must not contain NUL bytes");
     if (line.find('\r') != std::string_view::npos)
       return wrong("a carriage return within a line: lines must end in LF or CRLF");
@@ -95,4 +94,4 @@ std::variant<std::vector<ConfigLine>, ConfigError> parse_config(std::string_view
   return lines;
 }
 
-}  // namespace wh
+}  // namespace wh::config

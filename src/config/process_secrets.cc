@@ -7,7 +7,7 @@
 
 #include "config/option_table.h"
 
-namespace wh {
+namespace wh::config {
 namespace {
 
 // Hides the length too: the bytes that the mask does not cover become NUL.
@@ -48,4 +48,4 @@ void hide_environment(char** environment) {
   }
 }
 
-}  // namespace wh
+}  // namespace wh::config

@@ -2,7 +2,7 @@
 // and its environment, which its own user can read. Called by main, once both were copied and before any thread exists.
 #pragma once
 
-namespace wh {
+namespace wh::config {
 
 // Overwrites in place every value after a secret's name (or a likely misspelling of one) in `argv`, so that
 // /proc/PID/cmdline shows kSecretMask. For some milliseconds after the start it can still be read there.
@@ -11,4 +11,4 @@ void hide_arguments(int argc, char** argv);
 // The same for the values of WORMHOLE_ variables, so that /proc/PID/environ no longer holds them.
 void hide_environment(char** environment);
 
-}  // namespace wh
+}  // namespace wh::config

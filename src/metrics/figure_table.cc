@@ -3,7 +3,7 @@
 
 #include "metrics/rows.h"
 
-namespace wh {
+namespace wh::metrics {
 
 std::span<const Figure> figure_table() {
   static const std::vector<Figure> table = [] {
@@ -16,4 +16,4 @@ std::span<const Figure> figure_table() {
   return table;
 }
 
-}  // namespace wh
+}  // namespace wh::metrics

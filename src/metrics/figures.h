@@ -31,30 +31,30 @@
 #include "security/peer_access.h"
 #include "storage/sqlite_storage.h"
 
-namespace wh {
+namespace wh::metrics {
 
 // The parts that figures are read from. The server makes one for each INFO and each scrape.
 struct Sources {
-  const Options& options;
+  const config::Options& options;
   const node::Node& node;
   const net::Loop& loop;
   const storage::SqliteStorage& storage;
-  const HttpFront& http;
-  const DebugFront& debug;
-  const Calls& calls;
+  const api::HttpFront& http;
+  const api::DebugFront& debug;
+  const api::Calls& calls;
   const TurnWatch& turns;
-  const Backups& backups;
+  const api::Backups& backups;
   Millis started_at = 0;
   int64_t started_unix_s = 0;
   uint64_t log_lines_dropped = 0;
-  const Certificates& certificates;
-  const PeerAccess& peer_access;
+  const security::Certificates& certificates;
+  const security::PeerAccess& peer_access;
   const net::HandshakeGate& tls_gate;
   const BufferBudget& buffers;
-  const BufferRelief& relief;
+  const api::BufferRelief& relief;
   const net::ClientTurns& client_turns;
   const net::Descriptors& descriptors;
-  const ClientAdmission& client_admission;
+  const api::ClientAdmission& client_admission;
   const net::PeerTransport& transport;
 };
 
@@ -117,4 +117,4 @@ struct Figure {
 
 std::span<const Figure> figure_table();
 
-}  // namespace wh
+}  // namespace wh::metrics

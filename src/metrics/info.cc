@@ -8,7 +8,7 @@
 
 #include "config/option_values.h"
 
-namespace wh {
+namespace wh::metrics {
 namespace {
 
 // In the order of InfoSection.
@@ -67,7 +67,7 @@ std::string info_text(const Sources& sources, std::span<const std::string> secti
   };
   if (sections.empty()) want_up_to(kFirstByNameOnly);
   for (const std::string& section : sections) {
-    const std::string name = to_lower(section);
+    const std::string name = config::to_lower(section);
     if (name == "default") want_up_to(kFirstByNameOnly);
     if (name == "all" || name == "everything") want_up_to(std::size(kSections));
     const auto* found = std::find_if(std::begin(kSections), std::end(kSections),
@@ -84,4 +84,4 @@ std::string info_text(const Sources& sources, std::span<const std::string> secti
   return text.out;
 }
 
-}  // namespace wh
+}  // namespace wh::metrics

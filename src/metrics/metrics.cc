@@ -5,7 +5,7 @@
 
 #include "base/log.h"
 
-namespace wh {
+namespace wh::metrics {
 namespace {
 
 // Which of a histogram's buckets are shown. Each is a series of its own in Prometheus, and buckets below the first or
@@ -51,13 +51,13 @@ std::string in_base_unit(int64_t value, Unit unit) {
 
 }  // namespace
 
-void MetricWriter::plain(int64_t value) { sample("", {}, {}, in_base_unit(value, figure_.unit)); }
+void Writer::plain(int64_t value) { sample("", {}, {}, in_base_unit(value, figure_.unit)); }
 
-void MetricWriter::number(std::initializer_list<Label> labels, uint64_t value) {
+void Writer::number(std::initializer_list<Label> labels, uint64_t value) {
   sample("", labels, {}, in_base_unit(static_cast<int64_t>(value), figure_.unit));
 }
 
-void MetricWriter::histogram(std::initializer_list<Label> labels, const Histogram& values) {
+void Writer::histogram(std::initializer_list<Label> labels, const Histogram& values) {
   const auto [first, last] = shown(figure_.unit);
   for (size_t i = 0; i < Histogram::kBounds.size(); ++i) {
     const uint64_t bound = Histogram::kBounds[i];
@@ -70,8 +70,8 @@ void MetricWriter::histogram(std::initializer_list<Label> labels, const Histogra
   sample("_count", labels, {}, std::to_string(values.count()));
 }
 
-void MetricWriter::sample(std::string_view suffix, std::initializer_list<Label> labels, std::string_view bound,
-                          std::string_view value) {
+void Writer::sample(std::string_view suffix, std::initializer_list<Label> labels, std::string_view bound,
+                    std::string_view value) {
   if (!begun_) head();
   begun_ = true;
   out_ += figure_.metric;
@@ -97,7 +97,7 @@ void MetricWriter::sample(std::string_view suffix, std::initializer_list<Label> 
   out_ += '\n';
 }
 
-void MetricWriter::head() {
+void Writer::head() {
   static constexpr std::array<std::string_view, 3> kTypes{"gauge", "counter", "histogram"};
   out_ += "# HELP ";
   out_ += figure_.metric;
@@ -114,7 +114,7 @@ std::string metrics_text(const Sources& sources) {
   std::string out;
   for (const Figure& figure : figure_table()) {
     if (figure.metric.empty()) continue;
-    MetricWriter writer(figure, out);
+    Writer writer(figure, out);
     if (const auto* read = std::get_if<ReadNumber>(&figure.read)) {
       if (const std::optional<int64_t> value = (*read)(sources)) writer.plain(*value);
     } else if (const auto* samples = std::get_if<WriteSamples>(&figure.read)) {
@@ -126,4 +126,4 @@ std::string metrics_text(const Sources& sources) {
   return out;
 }
 
-}  // namespace wh
+}  // namespace wh::metrics

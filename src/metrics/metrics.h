@@ -6,16 +6,16 @@
 
 #include "metrics/figures.h"
 
-namespace wh {
+namespace wh::metrics {
 
 // One exposition: the rows that have a metric's name, in the table's order.
 std::string metrics_text(const Sources& sources);
 
 // Writes one metric: HELP and TYPE before its first sample; nothing without a sample.
-class MetricWriter final : public Samples {
+class Writer final : public Samples {
  public:
   // Both arguments must outlive this object.
-  MetricWriter(const Figure& figure, std::string& out) : figure_(figure), out_(out) {}
+  Writer(const Figure& figure, std::string& out) : figure_(figure), out_(out) {}
 
   void plain(int64_t value);
   void number(std::initializer_list<Label> labels, uint64_t value) override;
@@ -33,4 +33,4 @@ class MetricWriter final : public Samples {
   bool begun_ = false;
 };
 
-}  // namespace wh
+}  // namespace wh::metrics

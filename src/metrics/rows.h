@@ -8,7 +8,7 @@
 
 #include "metrics/figures.h"
 
-namespace wh {
+namespace wh::metrics {
 
 std::span<const Figure> server_rows();
 std::span<const Figure> client_rows();
@@ -40,4 +40,4 @@ Number of_raft(const S& s, Read read) {
 }
 
 }  // namespace rows
-}  // namespace wh
+}  // namespace wh::metrics

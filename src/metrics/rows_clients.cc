@@ -3,7 +3,7 @@
 #include "process/allocator.h"
 #include "process/process_figures.h"
 
-namespace wh {
+namespace wh::metrics {
 namespace {
 
 using namespace rows;
@@ -46,8 +46,10 @@ const Figure kClientRows[] = {
   {.section = I::clients, .field = "evicted_strangers", .metric = "wormhole_raft_port_connections_evicted_total",
    .type = M::counter, .help = "Connections to the raft port of nobody known that gave way to new ones",
    .read = [](const S& s) { return number(s.transport.evicted()); }},
-  {.section = I::clients, .field = "descriptors_used", .read = [](const S&) { return number(open_descriptors()); }},
-  {.section = I::clients, .field = "descriptors_limit", .read = [](const S&) { return number(max_descriptors()); }},
+  {.section = I::clients, .field = "descriptors_used",
+   .read = [](const S&) { return number(process::open_descriptors()); }},
+  {.section = I::clients, .field = "descriptors_limit",
+   .read = [](const S&) { return number(process::max_descriptors()); }},
   {.section = I::clients, .field = "descriptors_reserved", .metric = "wormhole_reserved_fds",
    .help = "File descriptors that clients cannot take: for files, members, health checks",
    .read = [](const S& s) { return number(s.descriptors.reserved()); }},
@@ -71,8 +73,8 @@ const Figure kClientRows[] = {
 
   // --- Memory
   {.section = I::memory, .field = "used_memory_rss", .metric = "process_resident_memory_bytes", .unit = U::bytes,
-   .help = "Resident memory size in bytes", .read = [](const S&) { return number(resident_bytes()); }},
-  {.section = I::memory, .field = "mem_allocator", .read = [](const S&) { return Text(allocator_name()); }},
+   .help = "Resident memory size in bytes", .read = [](const S&) { return number(process::resident_bytes()); }},
+  {.section = I::memory, .field = "mem_allocator", .read = [](const S&) { return Text(process::allocator_name()); }},
   {.section = I::memory, .field = "used_memory_dataset", .metric = "wormhole_data_bytes", .unit = U::bytes,
    .help = "Logical size of the data: what maxmemory is compared with",
    .read = [](const S& s) { return number(s.node.machine().logical_bytes()); }},
@@ -92,4 +94,4 @@ const Figure kClientRows[] = {
 
 std::span<const Figure> client_rows() { return kClientRows; }
 
-}  // namespace wh
+}  // namespace wh::metrics

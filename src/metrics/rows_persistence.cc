@@ -7,12 +7,14 @@
 #include "config/option_table.h"
 #include "metrics/rows.h"
 
-namespace wh {
+namespace wh::metrics {
 namespace {
 
 using namespace rows;
 
-std::string option(const S& s, std::string_view name) { return option_text(s.options, *find_option(name)); }
+std::string option(const S& s, std::string_view name) {
+  return config::option_text(s.options, *config::find_option(name));
+}
 
 const Histogram& database_syncs(const S& s) {
   return s.storage.stats().syncs_us[static_cast<size_t>(storage::Lane::database)];
@@ -32,10 +34,12 @@ void syncs_took(const S& s, Samples& out) {
 
 // clang-format off
 const Figure kPersistenceRows[] = {
-  {.section = I::persistence, .field = "dir", .read = [](const S& s) -> Text { return printable(s.storage.directory()); }},
-  {.section = I::persistence, .field = "appendfsync", .read = [](const S& s) -> Text { return option(s, "appendfsync"); }},
+  {.section = I::persistence, .field = "dir",
+   .read = [](const S& s) -> Text { return printable(s.storage.directory()); }},
+  {.section = I::persistence, .field = "appendfsync",
+   .read = [](const S& s) -> Text { return option(s, "appendfsync"); }},
   {.section = I::persistence, .field = "acknowledged_means", .read = [](const S& s) -> Text {
-     return s.options.appendfsync == AppendFsync::always
+     return s.options.appendfsync == config::AppendFsync::always
                 ? "on the disks of a majority"
                 : "received by a majority; a power failure may lose the last moments"; }},
   {.section = I::persistence, .field = "batches_persisted", .metric = "wormhole_storage_batches_total",
@@ -118,4 +122,4 @@ const Figure kPersistenceRows[] = {
 
 std::span<const Figure> persistence_rows() { return kPersistenceRows; }
 
-}  // namespace wh
+}  // namespace wh::metrics

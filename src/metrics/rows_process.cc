@@ -4,7 +4,7 @@
 #include "metrics/rows.h"
 #include "process/process_figures.h"
 
-namespace wh {
+namespace wh::metrics {
 namespace {
 
 using namespace rows;
@@ -12,17 +12,19 @@ using namespace rows;
 // clang-format off
 const Figure kProcessRows[] = {
   // --- CPU and the process
-  {.section = I::cpu, .field = "used_cpu_sys", .read = [](const S&) -> Text { return seconds_text(cpu_times().system_us); }},
-  {.section = I::cpu, .field = "used_cpu_user", .read = [](const S&) -> Text { return seconds_text(cpu_times().user_us); }},
+  {.section = I::cpu, .field = "used_cpu_sys",
+   .read = [](const S&) -> Text { return process::seconds_text(process::cpu_times().system_us); }},
+  {.section = I::cpu, .field = "used_cpu_user",
+   .read = [](const S&) -> Text { return process::seconds_text(process::cpu_times().user_us); }},
   {.metric = "process_cpu_seconds_total", .type = M::counter, .unit = U::microseconds,
    .help = "Total user and system CPU time spent in seconds",
-   .read = [](const S&) { return number(cpu_times().system_us + cpu_times().user_us); }},
+   .read = [](const S&) { return number(process::cpu_times().system_us + process::cpu_times().user_us); }},
   {.metric = "process_virtual_memory_bytes", .unit = U::bytes, .help = "Virtual memory size in bytes",
-   .read = [](const S&) { return number(virtual_bytes()); }},
+   .read = [](const S&) { return number(process::virtual_bytes()); }},
   {.metric = "process_open_fds", .help = "Number of open file descriptors",
-   .read = [](const S&) { return number(open_descriptors()); }},
+   .read = [](const S&) { return number(process::open_descriptors()); }},
   {.metric = "process_max_fds", .help = "Maximum number of open file descriptors",
-   .read = [](const S&) { return number(max_descriptors()); }},
+   .read = [](const S&) { return number(process::max_descriptors()); }},
   {.metric = "process_start_time_seconds", .unit = U::seconds,
    .help = "Start time of the process since unix epoch in seconds",
    .read = [](const S& s) { return number(s.started_unix_s); }},
@@ -41,4 +43,4 @@ const Figure kProcessRows[] = {
 
 std::span<const Figure> process_rows() { return kProcessRows; }
 
-}  // namespace wh
+}  // namespace wh::metrics

@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "metrics/rows.h"
 
-namespace wh {
+namespace wh::metrics {
 namespace {
 
 using namespace rows;
@@ -17,7 +17,7 @@ size_t voters(const S& s) { return raft_of(s) == nullptr ? 0 : raft_of(s)->confi
 
 constexpr std::array<std::string_view, 4> kRoles{"leader", "follower", "candidate", "learner"};
 void roles(const S& s, Samples& out) {
-  for (const std::string_view role : kRoles) out.number({{"role", role}}, role == role_name(s.node) ? 1 : 0);
+  for (const std::string_view role : kRoles) out.number({{"role", role}}, role == api::role_name(s.node) ? 1 : 0);
 }
 
 constexpr std::array<std::string_view, raft::kElectionCauses> kElectionCauses{"start",        "silence",  "leaderless",
@@ -75,7 +75,7 @@ void peers_up(const S& s, Samples& out) {
 
 void member_lines(const S& s, InfoLines& out) {
   size_t number = 0;
-  for (const MemberView& member : member_views(s.node)) {
+  for (const api::MemberView& member : api::member_views(s.node)) {
     std::string text = "id=" + printable(member.name) + ",address=" + printable(member.raft_address) +
                        ",suffrage=" + (member.voter ? "voter" : "learner");
     if (!member.status.empty()) text += ",status=" + member.status;
@@ -113,7 +113,7 @@ const Figure kRaftRows[] = {
      const node::ClusterId cluster = s.node.identity().cluster;
      return cluster == node::kNoCluster ? "" : node::to_hex(cluster); }},
   {.section = I::raft, .field = "node_id", .read = [](const S& s) -> Text { return s.node.identity().name; }},
-  {.section = I::raft, .field = "role", .read = [](const S& s) -> Text { return role_name(s.node); }},
+  {.section = I::raft, .field = "role", .read = [](const S& s) -> Text { return api::role_name(s.node); }},
   {.metric = "wormhole_raft_role", .help = "1 for the role that this node has", .read = roles},
   {.metric = "wormhole_raft_is_leader", .help = "Whether this node leads",
    .read = [](const S& s) { return of_raft(s, [](const raft::Raft& r) { return r.role() == raft::Role::leader; }); }},
@@ -234,4 +234,4 @@ const Figure kRaftRows[] = {
 
 std::span<const Figure> raft_rows() { return kRaftRows; }
 
-}  // namespace wh
+}  // namespace wh::metrics

@@ -9,7 +9,7 @@
 #include "metrics/rows.h"
 #include "net/tls_context.h"
 
-namespace wh {
+namespace wh::metrics {
 namespace {
 
 using namespace rows;
@@ -27,14 +27,16 @@ Number tls_ca_ends(const S& s) {
   const net::TlsMaterial* const material = s.certificates.material();
   return material == nullptr || !material->has_ca() ? std::nullopt : number(material->ca_validity().ends);
 }
-Number days_left(Number ends) { return ends ? number(days_until(*ends, net::seconds_since_1970())) : std::nullopt; }
+Number days_left(Number ends) {
+  return ends ? number(security::days_until(*ends, net::seconds_since_1970())) : std::nullopt;
+}
 Text utc(Number ends) { return ends ? Text(net::utc_text(*ends)) : std::nullopt; }
 // "node2=89,node3=12"
 Text tls_peer_certs(const S& s) {
   std::string text;
   for (const auto& [name, ends] : s.peer_access.cert_ends())
-    text +=
-        (text.empty() ? "" : ",") + printable(name) + "=" + std::to_string(days_until(ends, net::seconds_since_1970()));
+    text += (text.empty() ? "" : ",") + printable(name) + "=" +
+            std::to_string(security::days_until(ends, net::seconds_since_1970()));
   return text.empty() ? std::nullopt : Text(text);
 }
 
@@ -95,4 +97,4 @@ const Figure kServerRows[] = {
 
 std::span<const Figure> server_rows() { return kServerRows; }
 
-}  // namespace wh
+}  // namespace wh::metrics

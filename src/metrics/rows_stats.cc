@@ -8,31 +8,31 @@
 #include "api/http/routes.h"
 #include "metrics/rows.h"
 
-namespace wh {
+namespace wh::metrics {
 namespace {
 
 using namespace rows;
 
-constexpr std::array<std::string_view, kCallKinds> kCallNames{"write", "read", "stale_read", "admin"};
+constexpr std::array<std::string_view, api::kCallKinds> kCallNames{"write", "read", "stale_read", "admin"};
 constexpr std::string_view kOutcomeNames[] = {"applied",    "not_leader",    "dropped",    "unknown",
                                               "overloaded", "shutting_down", "conflict",   "not_found",
                                               "timed_out",  "no_room",       "unsupported"};
 
 void calls_by_outcome(const S& s, Samples& out) {
-  for (size_t kind = 0; kind < kCallKinds; ++kind)
+  for (size_t kind = 0; kind < api::kCallKinds; ++kind)
     for (size_t outcome = 0; outcome < std::size(kOutcomeNames); ++outcome)
-      if (const uint64_t count = s.calls.counters(static_cast<CallKind>(kind)).outcomes[outcome];
+      if (const uint64_t count = s.calls.counters(static_cast<api::CallKind>(kind)).outcomes[outcome];
           count > 0 || outcome == 0)
         out.number({{"kind", kCallNames[kind]}, {"outcome", kOutcomeNames[outcome]}}, count);
 }
 
 void calls_took(const S& s, Samples& out) {
-  for (size_t kind = 0; kind < kCallKinds; ++kind)
-    out.histogram({{"kind", kCallNames[kind]}}, s.calls.counters(static_cast<CallKind>(kind)).took_us);
+  for (size_t kind = 0; kind < api::kCallKinds; ++kind)
+    out.histogram({{"kind", kCallNames[kind]}}, s.calls.counters(static_cast<api::CallKind>(kind)).took_us);
 }
 
 std::string_view route_name(int place) {
-  return place < 0 ? "none" : route_table()[static_cast<size_t>(place)].pattern;
+  return place < 0 ? "none" : api::route_table()[static_cast<size_t>(place)].pattern;
 }
 std::string_view method_of(int method) {
   return method < 0 ? "none" : http::method_name(static_cast<http::Method>(method));
@@ -156,9 +156,9 @@ const Figure kStatsRows[] = {
    .help = "How long the cluster took for a request, by kind: of a write, until it was committed and applied",
    .read = calls_took},
   {.section = I::stats, .field = "write_usec",
-   .read = [](const S& s) -> const Histogram& { return s.calls.counters(CallKind::write).took_us; }},
+   .read = [](const S& s) -> const Histogram& { return s.calls.counters(api::CallKind::write).took_us; }},
   {.section = I::stats, .field = "read_usec",
-   .read = [](const S& s) -> const Histogram& { return s.calls.counters(CallKind::read).took_us; }},
+   .read = [](const S& s) -> const Histogram& { return s.calls.counters(api::CallKind::read).took_us; }},
   {.section = I::stats, .field = "proposals", .metric = "wormhole_raft_proposals_total", .type = M::counter,
    .help = "Entries that this node proposed as leader",
    .read = [](const S& s) { return number(s.node.counters().proposals); }},
@@ -180,7 +180,8 @@ const Figure kStatsRows[] = {
   {.section = I::stats, .field = "loop_longest_turn_us", .metric = "wormhole_loop_longest_turn_seconds",
    .unit = U::microseconds, .help = "The longest turn of the event loop since the start or CONFIG RESETSTAT",
    .read = [](const S& s) { return number(s.loop.stats().longest_turn_us); }},
-  {.section = I::stats, .field = "loop_longest_turn_work", .read = [](const S& s) -> Text { return s.turns.longest_work(); }},
+  {.section = I::stats, .field = "loop_longest_turn_work",
+   .read = [](const S& s) -> Text { return s.turns.longest_work(); }},
   {.section = I::stats, .field = "loop_turns_too_long", .metric = "wormhole_loop_turns_too_long_total",
    .type = M::counter, .help = "Turns of the event loop that took more than a quarter of the election timeout",
    .read = [](const S& s) { return number(s.turns.too_long()); }},
@@ -204,4 +205,4 @@ const Figure kStatsRows[] = {
 
 std::span<const Figure> stats_rows() { return kStatsRows; }
 
-}  // namespace wh
+}  // namespace wh::metrics

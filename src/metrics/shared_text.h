@@ -9,7 +9,7 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 
-namespace wh {
+namespace wh::metrics {
 
 class SharedText {
  public:
@@ -41,4 +41,4 @@ class SharedText {
   unsigned made_in_second_ = 0;
 };
 
-}  // namespace wh
+}  // namespace wh::metrics

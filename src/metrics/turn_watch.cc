@@ -1,6 +1,6 @@
 #include "metrics/turn_watch.h"
 
-namespace wh {
+namespace wh::metrics {
 namespace {
 
 std::string describe(const net::TurnTimes& times, const TurnWork& before, const TurnWork& now) {
@@ -56,4 +56,4 @@ void TurnWatch::reset() {
   longest_work_.clear();
 }
 
-}  // namespace wh
+}  // namespace wh::metrics

@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "net/loop.h"
 
-namespace wh {
+namespace wh::metrics {
 
 // The work done in turns, counted since the start.
 struct TurnWork {
@@ -44,4 +44,4 @@ class TurnWatch {
   LogLimiter limiter_{10'000};
 };
 
-}  // namespace wh
+}  // namespace wh::metrics

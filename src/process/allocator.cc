@@ -14,7 +14,7 @@ extern const char* malloc_conf;
 const char* malloc_conf = "dirty_decay_ms:5000,muzzy_decay_ms:0,narenas:2";
 }
 
-namespace wh {
+namespace wh::process {
 
 void begin_giving_memory_back() {
   if (mallctl == nullptr) return;
@@ -32,4 +32,4 @@ std::string allocator_name() {
   return "jemalloc-" + text.substr(0, text.find('-'));
 }
 
-}  // namespace wh
+}  // namespace wh::process

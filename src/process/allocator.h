@@ -4,7 +4,7 @@
 
 #include <string>
 
-namespace wh {
+namespace wh::process {
 
 // Makes a thread of the allocator return freed pages to the system, some seconds after they were freed. Called once,
 // after the process has gone into the background: a fork ends that thread.
@@ -13,4 +13,4 @@ void begin_giving_memory_back();
 // "jemalloc-5.3.0" or "libc".
 std::string allocator_name();
 
-}  // namespace wh
+}  // namespace wh::process

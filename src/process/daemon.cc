@@ -9,7 +9,7 @@
 
 #include "process/early_signals.h"
 
-namespace wh {
+namespace wh::process {
 namespace {
 
 // Waits for a byte, or for the end of the process that should write it. Returns the exit status to use.
@@ -82,4 +82,4 @@ void Daemon::serves() {
   told_ = -1;
 }
 
-}  // namespace wh
+}  // namespace wh::process

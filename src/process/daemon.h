@@ -7,7 +7,7 @@
 
 #include "base/result.h"
 
-namespace wh {
+namespace wh::process {
 
 // Opens /dev/null in place of each closed standard descriptor. Otherwise the next file opened would get its number, and
 // code that writes to standard error would write into that file.
@@ -32,4 +32,4 @@ class Daemon {
   int told_ = -1;  // the pipe's end to the waiting process
 };
 
-}  // namespace wh
+}  // namespace wh::process

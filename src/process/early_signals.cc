@@ -7,7 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-namespace wh {
+namespace wh::process {
 namespace {
 
 volatile sig_atomic_t g_child = 0;
@@ -68,4 +68,4 @@ void EarlySignals::pass_on_to(pid_t child) {
   handle({SIGTERM, SIGINT}, pass_on);
 }
 
-}  // namespace wh
+}  // namespace wh::process

@@ -4,7 +4,7 @@
 
 #include <sys/types.h>
 
-namespace wh {
+namespace wh::process {
 
 class EarlySignals {
  public:
@@ -23,4 +23,4 @@ class EarlySignals {
   static void pass_on_to(pid_t child);
 };
 
-}  // namespace wh
+}  // namespace wh::process

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-namespace wh {
+namespace wh::process {
 namespace {
 
 std::string plain_text(LogLevel level, int64_t unix_ms, pid_t pid, std::string_view message, uint64_t dropped) {
@@ -53,9 +53,9 @@ std::string logfmt_text(LogLevel level, int64_t unix_ms, pid_t pid, std::string_
 
 }  // namespace
 
-std::string log_text(LogFormat format, LogLevel level, int64_t unix_ms, pid_t pid, std::string_view message,
+std::string log_text(config::LogFormat format, LogLevel level, int64_t unix_ms, pid_t pid, std::string_view message,
                      uint64_t dropped) {
-  return (format == LogFormat::logfmt ? logfmt_text : plain_text)(level, unix_ms, pid, message, dropped) + "\n";
+  return (format == config::LogFormat::logfmt ? logfmt_text : plain_text)(level, unix_ms, pid, message, dropped) + "\n";
 }
 
 LogOutput::~LogOutput() {
@@ -152,7 +152,7 @@ void LogOutput::write(LogLevel level, std::string_view line) {
     // A pipe that is ready takes this much without waiting (POSIX PIPE_BUF).
     if (text.size() > 4096) {
       text.resize(4094);
-      text += format_ == LogFormat::logfmt ? "\"\n" : "\n";
+      text += format_ == config::LogFormat::logfmt ? "\"\n" : "\n";
     }
   }
   const ssize_t written = socket_ ? ::send(fd_, text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL)
@@ -166,4 +166,4 @@ void LogOutput::write(LogLevel level, std::string_view line) {
   if (written > 0) cut_ = true;
 }
 
-}  // namespace wh
+}  // namespace wh::process

@@ -14,11 +14,11 @@
 #include "base/result.h"
 #include "config/options.h"
 
-namespace wh {
+namespace wh::process {
 
 // One line of the log, with its newline. `message` is printable (base/log.h); `dropped`: how many lines before this one
 // were lost. `pid` and the times are those of the process that logs; plain lines show local time, logfmt UTC.
-std::string log_text(LogFormat format, LogLevel level, int64_t unix_ms, pid_t pid, std::string_view message,
+std::string log_text(config::LogFormat format, LogLevel level, int64_t unix_ms, pid_t pid, std::string_view message,
                      uint64_t dropped);
 
 class LogOutput {
@@ -53,7 +53,7 @@ class LogOutput {
   // Continues the log in this file, which open_file gave for path() after the old one was renamed or removed (SIGHUP).
   void adopt(File file);
   [[nodiscard]] const std::string& path() const { return path_; }  // empty: standard output
-  void set_format(LogFormat format) { format_ = format; }
+  void set_format(config::LogFormat format) { format_ = format; }
   [[nodiscard]] uint64_t dropped() const { return dropped_; }
 
  private:
@@ -62,7 +62,7 @@ class LogOutput {
   void use(int fd);
 
   std::string path_;
-  LogFormat format_ = LogFormat::plain;
+  config::LogFormat format_ = config::LogFormat::plain;
   int fd_ = 1;
   bool owned_ = false;
   bool regular_ = false;
@@ -72,4 +72,4 @@ class LogOutput {
   uint64_t told_ = 0;
 };
 
-}  // namespace wh
+}  // namespace wh::process

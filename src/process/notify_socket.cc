@@ -7,7 +7,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-namespace wh {
+namespace wh::process {
 
 NotifySocket::~NotifySocket() {
   if (fd_ >= 0) ::close(fd_);
@@ -37,4 +37,4 @@ bool NotifySocket::send(std::string_view text) const {
   return errno != EAGAIN && errno != ENOBUFS && errno != EINTR;
 }
 
-}  // namespace wh
+}  // namespace wh::process

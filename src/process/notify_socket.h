@@ -7,7 +7,7 @@
 
 #include "base/result.h"
 
-namespace wh {
+namespace wh::process {
 
 class NotifySocket {
  public:
@@ -26,4 +26,4 @@ class NotifySocket {
   int fd_ = -1;
 };
 
-}  // namespace wh
+}  // namespace wh::process

@@ -16,7 +16,7 @@
 
 #include "base/log.h"
 
-namespace wh {
+namespace wh::process {
 namespace {
 
 constexpr size_t kLongest = 24;  // bytes of a pidfile, its newline included
@@ -151,4 +151,4 @@ void Pidfile::remove() {
   ::close(std::exchange(fd_, -1));
 }
 
-}  // namespace wh
+}  // namespace wh::process

@@ -7,7 +7,7 @@
 
 #include "base/result.h"
 
-namespace wh {
+namespace wh::process {
 
 class Pidfile {
  public:
@@ -35,4 +35,4 @@ class Pidfile {
   int fd_ = -1;  // open and locked while the file is ours
 };
 
-}  // namespace wh
+}  // namespace wh::process

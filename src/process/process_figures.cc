@@ -11,7 +11,7 @@
 
 #include <uv.h>
 
-namespace wh {
+namespace wh::process {
 namespace {
 
 int64_t microseconds(const timeval& time) { return int64_t{time.tv_sec} * 1'000'000 + time.tv_usec; }
@@ -73,4 +73,4 @@ std::string seconds_text(int64_t us) {
   return text;
 }
 
-}  // namespace wh
+}  // namespace wh::process

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <string>
 
-namespace wh {
+namespace wh::process {
 
 struct CpuTimes {
   int64_t user_us = 0;
@@ -24,4 +24,4 @@ uint64_t unix_micros();
 // "12.345678", as Redis shows CPU time.
 std::string seconds_text(int64_t us);
 
-}  // namespace wh
+}  // namespace wh::process

@@ -12,7 +12,7 @@
 
 #include "base/log.h"
 
-namespace wh {
+namespace wh::process {
 namespace {
 
 std::string variable(const char* name) {
@@ -37,11 +37,12 @@ uint64_t watchdog_usec() {
 
 }  // namespace
 
-bool Supervisor::expected(Supervised mode) {
-  return mode == Supervised::systemd || (mode == Supervised::automatic && !variable("NOTIFY_SOCKET").empty());
+bool Supervisor::expected(config::Supervised mode) {
+  return mode == config::Supervised::systemd ||
+         (mode == config::Supervised::automatic && !variable("NOTIFY_SOCKET").empty());
 }
 
-void Supervisor::begin(Supervised mode) {
+void Supervisor::begin(config::Supervised mode) {
   if (!expected(mode)) return;
   const std::string address = variable("NOTIFY_SOCKET");
   if (address.empty()) {
@@ -93,4 +94,4 @@ void Supervisor::tell(const std::string& text) {
   if (socket_.send(waiting_)) waiting_.clear();
 }
 
-}  // namespace wh
+}  // namespace wh::process

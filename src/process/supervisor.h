@@ -11,17 +11,17 @@
 #include "net/loop.h"
 #include "process/notify_socket.h"
 
-namespace wh {
+namespace wh::process {
 
 class Supervisor {
  public:
   explicit Supervisor(net::Loop& loop) : loop_(loop) {}
 
   // Whether a service manager follows this process, which then must not go into the background.
-  static bool expected(Supervised mode);
+  static bool expected(config::Supervised mode);
 
   // Finds the manager. Only warns when there is none, as the server can run without.
-  void begin(Supervised mode);
+  void begin(config::Supervised mode);
 
   // The server serves: storage open, ports listening. Does not wait for a cluster, which may need this node.
   void ready();
@@ -44,4 +44,4 @@ class Supervisor {
   bool stopping_ = false;
 };
 
-}  // namespace wh
+}  // namespace wh::process

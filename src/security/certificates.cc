@@ -5,7 +5,7 @@
 
 #include "base/log.h"
 
-namespace wh {
+namespace wh::security {
 namespace {
 
 constexpr int64_t kDay = 24 * 60 * 60;
@@ -29,7 +29,7 @@ int64_t days_until(int64_t ends, int64_t now) {
   return left >= 0 ? left / kDay : (left - kDay + 1) / kDay;
 }
 
-Certificates::Certificates(const Options& options, net::Loop& loop) : options_(options), loop_(loop) {}
+Certificates::Certificates(const config::Options& options, net::Loop& loop) : options_(options), loop_(loop) {}
 
 Certificates::Wanted Certificates::wanted(bool in_time) const {
   static constexpr net::TlsClientAuth kAuth[] = {net::TlsClientAuth::no, net::TlsClientAuth::yes,
@@ -95,7 +95,7 @@ void Certificates::check_address(std::string host) {
 
 // Other nodes redirect clients to that host; a client that checks certificates refuses one that does not carry it.
 void Certificates::warn_of_address() const {
-  if (!https_host_ || !set_.clients || options_.follower_writes == FollowerWrites::forward) return;
+  if (!https_host_ || !set_.clients || options_.follower_writes == config::FollowerWrites::forward) return;
   const net::TlsMaterial& material = *set_.material;
   const std::string cert = "tls-cert-file " + material.files().cert_file;
   const std::string way_out =
@@ -167,4 +167,4 @@ void Certificates::warn_of_expiry() const {
                "when no certificate needs it, and send SIGHUP each time");
 }
 
-}  // namespace wh
+}  // namespace wh::security

@@ -15,14 +15,14 @@
 #include "net/loop.h"
 #include "net/tls_context.h"
 
-namespace wh {
+namespace wh::security {
 
 class Certificates {
  public:
   static constexpr int64_t kWarnDays = 30;
 
   // Both arguments must outlive this object.
-  Certificates(const Options& options, net::Loop& loop);
+  Certificates(const config::Options& options, net::Loop& loop);
 
   // Called at the start, once node-id is known. Reads nothing, and succeeds, when no directive asks for TLS. An expired
   // or not yet valid certificate is only a warning: the clock may be wrong.
@@ -68,7 +68,7 @@ class Certificates {
   void warn_of_expiry() const;
   void warn_of_address() const;
 
-  const Options& options_;
+  const config::Options& options_;
   net::Loop& loop_;
   Set set_;
   std::optional<std::string> https_host_;  // none: not known yet
@@ -82,4 +82,4 @@ class Certificates {
 // Whole days until `ends`, below 0 once it has passed.
 int64_t days_until(int64_t ends, int64_t now);
 
-}  // namespace wh
+}  // namespace wh::security

@@ -10,7 +10,7 @@
 
 #include "base/assert.h"
 
-namespace wh {
+namespace wh::security {
 namespace {
 
 std::array<unsigned char, 32> sha256(std::string_view text) {
@@ -55,4 +55,4 @@ bool authorization_has(std::string_view field, std::string_view wanted) {
   return colon != std::string::npos && same_secret(std::string_view(decoded).substr(colon + 1), wanted);
 }
 
-}  // namespace wh
+}  // namespace wh::security

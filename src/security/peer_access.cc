@@ -6,11 +6,11 @@
 #include "base/log.h"
 #include "net/tls.h"
 
-namespace wh {
+namespace wh::security {
 
 using Lane = net::HandshakeGate::Lane;
 
-PeerAccess::PeerAccess(const Options& options, net::Loop& loop, net::HandshakeGate& gate,
+PeerAccess::PeerAccess(const config::Options& options, net::Loop& loop, net::HandshakeGate& gate,
                        const Certificates& certificates)
     : options_(options), loop_(loop), gate_(gate), certificates_(certificates) {}
 
@@ -62,4 +62,4 @@ std::string PeerAccess::protected_mode_refusal(const ByteStream& stream) const {
          "a network you trust, protected-mode no on every node";
 }
 
-}  // namespace wh
+}  // namespace wh::security

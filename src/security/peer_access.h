@@ -15,12 +15,13 @@
 #include "net/tls_gate.h"
 #include "security/certificates.h"
 
-namespace wh {
+namespace wh::security {
 
 class PeerAccess {
  public:
   // All arguments must outlive this object.
-  PeerAccess(const Options& options, net::Loop& loop, net::HandshakeGate& gate, const Certificates& certificates);
+  PeerAccess(const config::Options& options, net::Loop& loop, net::HandshakeGate& gate,
+             const Certificates& certificates);
 
   // The transport's options with these checks in them; this object must outlive the transport.
   [[nodiscard]] net::PeerOptions transport_options(uint64_t seed);
@@ -34,11 +35,11 @@ class PeerAccess {
   std::string name_refusal(const ByteStream& stream, const node::Identity& identity);
   [[nodiscard]] std::string protected_mode_refusal(const ByteStream& stream) const;
 
-  const Options& options_;
+  const config::Options& options_;
   net::Loop& loop_;
   net::HandshakeGate& gate_;
   const Certificates& certificates_;
   std::map<std::string, int64_t> cert_ends_;
 };
 
-}  // namespace wh
+}  // namespace wh::security

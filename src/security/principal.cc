@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-namespace wh {
+namespace wh::security {
 namespace {
 
 Rights all_rights() { return {.read = true, .write = true, .admin = true, .keys = {"*"}, .queues = {"*"}}; }
@@ -52,4 +52,4 @@ bool Principal::covers(const std::vector<std::string>& names, std::string_view n
   });
 }
 
-}  // namespace wh
+}  // namespace wh::security

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-namespace wh {
+namespace wh::security {
 
 // What an operation does, as far as rights go.
 enum class Verb : uint8_t {
@@ -53,4 +53,4 @@ class Principal {
   bool everything_;
 };
 
-}  // namespace wh
+}  // namespace wh::security

@@ -7,7 +7,7 @@
 #include "base/assert.h"
 #include "base/bytes.h"
 
-namespace wh {
+namespace wh::security {
 
 std::array<uint8_t, 32> sha256(std::span<const std::string_view> parts) {
   mbedtls_md_context_t context;
@@ -31,4 +31,4 @@ std::array<uint8_t, 32> sha256(std::span<const std::string_view> parts) {
   return digest;
 }
 
-}  // namespace wh
+}  // namespace wh::security

@@ -6,9 +6,9 @@
 #include <span>
 #include <string_view>
 
-namespace wh {
+namespace wh::security {
 
 // Hashes all parts, each after its length, so that the division into parts counts too.
 std::array<uint8_t, 32> sha256(std::span<const std::string_view> parts);
 
-}  // namespace wh
+}  // namespace wh::security

@@ -11,7 +11,7 @@
 #include "security/certificates.h"
 #include "server/identity.h"
 
-namespace wh {
+namespace wh::server {
 namespace {
 
 // The directive `name` can make its file only in a folder that exists.
@@ -29,12 +29,12 @@ Status check_folder(std::string_view name, const std::string& file) {
 
 }  // namespace
 
-Status check_config_files(const Options& given) {
-  Options options = given;
+Status check_config_files(const config::Options& given) {
+  config::Options options = given;
   // The name on the disk, which is not read here, counts at a later start.
-  if (options.node_id.empty()) options.node_id = default_node_id(machine_name(), options.raft_port);
+  if (options.node_id.empty()) options.node_id = config::default_node_id(machine_name(), options.raft_port);
   net::Loop loop;
-  Certificates certificates(options, loop);
+  security::Certificates certificates(options, loop);
   if (Status loaded = certificates.load(); !loaded) return loaded;
   std::error_code ignored;
   if (!std::filesystem::is_directory(options.dir, ignored))
@@ -47,4 +47,4 @@ Status check_config_files(const Options& given) {
   return ok_status();
 }
 
-}  // namespace wh
+}  // namespace wh::server

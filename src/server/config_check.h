@@ -5,11 +5,11 @@
 #include "base/result.h"
 #include "config/options.h"
 
-namespace wh {
+namespace wh::server {
 
 // The error is what would make a start fail: a certificate, key or authority that is missing, unreadable or does not
 // fit; a folder for `dir`, `logfile` or `pidfile` or an interface that does not exist. Warnings that the start would
 // give go to the log, which is standard error where none was opened.
-Status check_config_files(const Options& options);
+Status check_config_files(const config::Options& options);
 
-}  // namespace wh
+}  // namespace wh::server

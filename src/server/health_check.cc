@@ -15,7 +15,7 @@
 #include "server/own_addresses.h"
 #include "storage/directory.h"
 
-namespace wh {
+namespace wh::server {
 namespace {
 
 constexpr Millis kPatienceMs = 5'000;  // for all questions together
@@ -86,7 +86,7 @@ std::string bulk(std::string_view text) {
   return "$" + std::to_string(text.size()) + "\r\n" + std::string(text) + "\r\n";
 }
 
-std::string request_for(Protocol protocol, const Options& options) {
+std::string request_for(Protocol protocol, const config::Options& options) {
   if (protocol != Protocol::debug) return "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
   std::string request;
   if (!options.requirepass.empty()) request += "*2\r\n" + bulk("AUTH") + bulk(options.requirepass);
@@ -102,21 +102,21 @@ std::optional<std::string_view> line_of(std::string_view answer, const std::stri
 }
 
 // Checks that the node that answered is alive and is the one of this config.
-Status judge(Protocol protocol, std::string_view answer, const Options& options) {
+Status judge(Protocol protocol, std::string_view answer, const config::Options& options) {
   const bool debug = protocol == Protocol::debug;
   const std::string first(answer.substr(0, answer.find_first_of("\r\n")));
   const bool alive = debug ? first.starts_with('+') || first.starts_with('-') || first.starts_with('$')
                            : first.starts_with("HTTP/1.1 200 ");
   if (!alive) return Error{" answered: " + (first.empty() ? "nothing" : printable(first))};
   const std::optional<std::string_view> who =
-      debug ? line_of(answer, "node_id:") : line_of(answer, std::string(kNodeDigestHeader) + ": ");
-  const std::string expected = debug ? options.node_id : node_digest(options.node_id);
+      debug ? line_of(answer, "node_id:") : line_of(answer, std::string(api::kNodeDigestHeader) + ": ");
+  const std::string expected = debug ? options.node_id : api::node_digest(options.node_id);
   if (!options.node_id.empty() && who && *who != expected)
     return Error{" is another node, not " + printable(options.node_id)};
   return ok_status();
 }
 
-Result<std::shared_ptr<net::TlsContext>> tls_context(const Options& options) {
+Result<std::shared_ptr<net::TlsContext>> tls_context(const config::Options& options) {
   const auto material = net::TlsMaterial::read({.cert_file = options.tls_cert_file,
                                                 .key_file = options.tls_key_file,
                                                 .key_pass = options.tls_key_file_pass,
@@ -127,7 +127,7 @@ Result<std::shared_ptr<net::TlsContext>> tls_context(const Options& options) {
 
 }  // namespace
 
-Result<std::string> check_health(const Options& options) {
+Result<std::string> check_health(const config::Options& options) {
   std::vector<std::pair<Protocol, uint16_t>> ports;
   if (options.port != 0) {
     ports = {{Protocol::http, options.port}};
@@ -171,4 +171,4 @@ Result<std::string> check_health(const Options& options) {
   return Error{problems};
 }
 
-}  // namespace wh
+}  // namespace wh::server

@@ -7,7 +7,7 @@
 #include "base/result.h"
 #include "config/options.h"
 
-namespace wh {
+namespace wh::server {
 
 // Sends GET /healthz to `port`. With `port 0`, sends it to `tls-port`, showing this node's certificate and verifying
 // none, as nothing secret is sent; without either port, or when HTTPS does not answer, sends INFO to `debug-port`,
@@ -15,6 +15,6 @@ namespace wh {
 // seconds in all. Another node's answer does not count: one whose name is not `node-id`, if that is configured; and
 // none counts while no process uses `dir`, if that can be checked. The value says what answered, the error why the
 // server is not healthy.
-Result<std::string> check_health(const Options& options);
+Result<std::string> check_health(const config::Options& options);
 
-}  // namespace wh
+}  // namespace wh::server

@@ -8,7 +8,7 @@
 
 #include "base/assert.h"
 
-namespace wh {
+namespace wh::server {
 
 template <typename T>
 T random_value() {
@@ -22,4 +22,4 @@ inline std::string machine_name() {
   return gethostname(name, sizeof name - 1) == 0 ? name : "localhost";
 }
 
-}  // namespace wh
+}  // namespace wh::server

@@ -4,13 +4,13 @@
 #include "server/own_addresses.h"
 #include "server/own_names.h"
 
-namespace wh {
+namespace wh::server {
 
-ClusterVersion version_limit(const Options& options) {
+ClusterVersion version_limit(const config::Options& options) {
   return options.version_limit == 0 ? kLatestVersion : static_cast<ClusterVersion>(options.version_limit);
 }
 
-node::NodeOptions node_options(const Options& options, const NodeBeginnings& beginnings) {
+node::NodeOptions node_options(const config::Options& options, const NodeBeginnings& beginnings) {
   const std::string host = announced_host(options, beginnings.listening);
   const auto announced = [&](uint16_t announce, uint16_t port) {
     return port == 0 ? std::string() : endpoint_text(host, announce != 0 ? announce : port);
@@ -41,7 +41,7 @@ node::NodeOptions node_options(const Options& options, const NodeBeginnings& beg
   };
 }
 
-void reconfigure(node::Node& node, const Options& options) {
+void reconfigure(node::Node& node, const config::Options& options) {
   node.set_request_timeout(static_cast<uint32_t>(options.request_timeout_ms));
   node.set_snapshot_limits(options.raft_snapshot_entries, options.raft_snapshot_bytes, options.raft_snapshot_rate);
   node.set_max_uncommitted(options.raft_max_uncommitted_bytes);
@@ -49,4 +49,4 @@ void reconfigure(node::Node& node, const Options& options) {
   node.set_room(options.maxmemory_bytes, options.min_free_disk_bytes);
 }
 
-}  // namespace wh
+}  // namespace wh::server

@@ -8,7 +8,7 @@
 #include "config/options.h"
 #include "node/node.h"
 
-namespace wh {
+namespace wh::server {
 
 // What a node needs besides the options.
 struct NodeBeginnings {
@@ -19,12 +19,12 @@ struct NodeBeginnings {
 };
 
 // The highest version of the cluster that a node with these options takes part in.
-ClusterVersion version_limit(const Options& options);
+ClusterVersion version_limit(const config::Options& options);
 
 // `options.node_id` is the name that the disk holds.
-node::NodeOptions node_options(const Options& options, const NodeBeginnings& beginnings);
+node::NodeOptions node_options(const config::Options& options, const NodeBeginnings& beginnings);
 
 // Hands over what may change at run time (OptionPart::node).
-void reconfigure(node::Node& node, const Options& options);
+void reconfigure(node::Node& node, const config::Options& options);
 
-}  // namespace wh
+}  // namespace wh::server

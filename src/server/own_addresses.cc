@@ -8,7 +8,7 @@
 #include "config/option_values.h"
 #include "net/listener.h"
 
-namespace wh {
+namespace wh::server {
 namespace {
 
 std::string numeric(std::string_view item) {
@@ -33,7 +33,7 @@ bool is_local_only(const std::string& host) {
 
 }  // namespace
 
-std::string announced_host(const Options& options, const std::vector<std::string>& listening) {
+std::string announced_host(const config::Options& options, const std::vector<std::string>& listening) {
   if (!options.announce_address.empty()) return options.announce_address;
   const auto optional = [&](const std::string& host) {
     return options.bind_interface.empty() &&
@@ -43,7 +43,7 @@ std::string announced_host(const Options& options, const std::vector<std::string
   std::string best;
   std::pair<bool, bool> best_rank;  // lower is better
   for (const std::string& text : listening) {
-    const std::optional<Endpoint> at = parse_host_port(text);
+    const std::optional<Endpoint> at = config::parse_host_port(text);
     if (!at) continue;
     const std::pair<bool, bool> rank{is_local_only(at->host), optional(at->host)};
     if (!best.empty() && rank >= best_rank) continue;
@@ -53,7 +53,7 @@ std::string announced_host(const Options& options, const std::vector<std::string
   return is_wildcard(best) ? std::string() : best;
 }
 
-Result<net::Addresses> reachable_addresses(const Options& options) {
+Result<net::Addresses> reachable_addresses(const config::Options& options) {
   if (!options.bind_interface.empty()) return net::interface_addresses(options.bind_interface);
   net::Addresses result;
   for (const std::string& item : options.bind) {
@@ -68,4 +68,4 @@ Result<net::Addresses> reachable_addresses(const Options& options) {
   return result;
 }
 
-}  // namespace wh
+}  // namespace wh::server

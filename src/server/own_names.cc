@@ -4,7 +4,7 @@
 #include "net/listener.h"
 #include "net/peers.h"
 
-namespace wh {
+namespace wh::server {
 namespace {
 
 std::optional<net::Address> parsed(const std::string& text) {
@@ -16,7 +16,8 @@ bool is_wildcard(const net::Address& address) { return address.host() == "0.0.0.
 
 }  // namespace
 
-node::OwnNames own_names(const Options& options, const std::vector<std::string>& bound, const std::string& machine) {
+node::OwnNames own_names(const config::Options& options, const std::vector<std::string>& bound,
+                         const std::string& machine) {
   node::OwnNames own;
   const uint16_t announced = options.announce_raft_port != 0 ? options.announce_raft_port : options.raft_port;
   own.loopback_port = options.raft_port;
@@ -46,4 +47,4 @@ node::OwnNames own_names(const Options& options, const std::vector<std::string>&
   return own;
 }
 
-}  // namespace wh
+}  // namespace wh::server

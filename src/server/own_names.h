@@ -8,9 +8,10 @@
 #include "config/options.h"
 #include "node/seeking.h"
 
-namespace wh {
+namespace wh::server {
 
 // `bound`: the addresses that the raft port listens on, ip:port.
-node::OwnNames own_names(const Options& options, const std::vector<std::string>& bound, const std::string& machine);
+node::OwnNames own_names(const config::Options& options, const std::vector<std::string>& bound,
+                         const std::string& machine);
 
-}  // namespace wh
+}  // namespace wh::server

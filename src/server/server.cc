@@ -18,7 +18,7 @@
 #include "server/node_options.h"
 #include "server/own_addresses.h"
 
-namespace wh {
+namespace wh::server {
 namespace {
 
 Millis wall_clock_ms() {
@@ -34,13 +34,13 @@ constexpr Millis kShutdownMs = 4'000;
 constexpr Millis kIdleGraceMs = 1'000;
 constexpr Millis kLookEveryMs = 1'000;
 
-storage::AppendFsync fsync_mode(AppendFsync mode) {
+storage::AppendFsync fsync_mode(config::AppendFsync mode) {
   switch (mode) {
-    case AppendFsync::always:
+    case config::AppendFsync::always:
       return storage::AppendFsync::always;
-    case AppendFsync::everysec:
+    case config::AppendFsync::everysec:
       return storage::AppendFsync::everysec;
-    case AppendFsync::no:
+    case config::AppendFsync::no:
       return storage::AppendFsync::no;
   }
   return storage::AppendFsync::always;
@@ -59,14 +59,14 @@ class Server::LoopWorker final : public storage::Worker {
   net::Loop& loop_;
 };
 
-Server::Server(LoadedConfig config, LogOutput& log, net::Descriptors& descriptors)
+Server::Server(config::Loaded config, process::LogOutput& log, net::Descriptors& descriptors)
     : config_(std::move(config)),
       options_(config_.options),
       log_(log),
       descriptors_(descriptors),
       seed_(random_value<uint64_t>()) {
   now_ = started_at_ = loop_.now();
-  started_unix_s_ = unix_seconds();
+  started_unix_s_ = process::unix_seconds();
   worker_ = std::make_unique<LoopWorker>(loop_);
 }
 
@@ -76,7 +76,7 @@ Server::~Server() = default;
 
 Status Server::start() {
   const bool named = !options_.node_id.empty();
-  if (!named) options_.node_id = default_node_id(machine_name(), options_.raft_port);
+  if (!named) options_.node_id = config::default_node_id(machine_name(), options_.raft_port);
   buffers_.set_limit(options_.client_buffer_limit_bytes);
   if (named)
     if (Status tls = certificates_.load(); !tls) return tls;
@@ -149,8 +149,8 @@ void Server::make_node(node::RecoveredNode recovered) {
   });
   node_ = std::make_unique<node::Node>(options, std::move(recovered), *storage_, *transport_, loop_.now());
   node_->storage_done(storage_->space(), loop_.now());
-  calls_ = std::make_unique<Calls>(
-      ApiContext{
+  calls_ = std::make_unique<api::Calls>(
+      api::Context{
           .options = options_,
           .node = *node_,
           .slow_log = slow_log_,
@@ -159,11 +159,11 @@ void Server::make_node(node::RecoveredNode recovered) {
           .configure = [this](const std::string& name, const std::string& value) { return configure(name, value); },
           .reset_counters = [this] { reset_counters(); }},
       [this] { return loop_.now(); });
-  cluster_events_ = std::make_unique<ClusterEvents>(*node_, unix_micros());
-  backups_ = std::make_unique<Backups>(options_, *node_, *worker_, storage_->directory());
-  http_ = std::make_unique<HttpFront>(*calls_, *backups_, *cluster_events_, now_, buffers_);
-  debug_ = std::make_unique<DebugFront>(*calls_, now_, buffers_);
-  client_admission_ = std::make_unique<ClientAdmission>(options_, *http_, *debug_);
+  cluster_events_ = std::make_unique<api::ClusterEvents>(*node_, process::unix_micros());
+  backups_ = std::make_unique<api::Backups>(options_, *node_, *worker_, storage_->directory());
+  http_ = std::make_unique<api::HttpFront>(*calls_, *backups_, *cluster_events_, now_, buffers_);
+  debug_ = std::make_unique<api::DebugFront>(*calls_, now_, buffers_);
+  client_admission_ = std::make_unique<api::ClientAdmission>(options_, *http_, *debug_);
 }
 
 Status Server::open_ports() {
@@ -201,13 +201,13 @@ Status Server::open_ports() {
   if (!http) return http;
   Status https = open("HTTPS", options_.tls_port, https_listener_, [this](std::unique_ptr<ByteStream> stream) {
     accept_http(net::TlsStream::accept(loop_, tls_gate_, net::HandshakeGate::Lane::client, certificates_.clients(),
-                                       std::move(stream), HttpFront::plain_answer, &buffers_));
+                                       std::move(stream), api::HttpFront::plain_answer, &buffers_));
   });
   if (!https) return https;
   Status debug =
       open("debug protocol", options_.debug_port, debug_listener_, [this](std::unique_ptr<ByteStream> stream) {
         if (client_admission_->admit_debug(stream->peer_group(), stream->peer_is_loopback(), loop_.now()) ==
-            ClientAdmission::Entry::welcome)
+            api::ClientAdmission::Entry::welcome)
           debug_->accept(std::move(stream));
         else
           debug_->turn_away(std::move(stream));
@@ -273,15 +273,15 @@ void Server::turn() {
 
 void Server::turn_ended(const net::TurnTimes& times) {
   const net::LoopStats& loop = loop_.stats();
-  const TurnWork counted{.peer_messages = peer_messages_,
-                         .http_requests = http_->counters().requests,
-                         .commands = debug_->counters().commands,
-                         .connections = http_->counters().connections + debug_->counters().connections,
-                         .entries_applied = node_->counters().entries_applied,
-                         .storage_results = storage_results_,
-                         .reads = node_->counters().reads,
-                         .bytes_received = loop.bytes_received,
-                         .bytes_sent = loop.bytes_sent};
+  const metrics::TurnWork counted{.peer_messages = peer_messages_,
+                                  .http_requests = http_->counters().requests,
+                                  .commands = debug_->counters().commands,
+                                  .connections = http_->counters().connections + debug_->counters().connections,
+                                  .entries_applied = node_->counters().entries_applied,
+                                  .storage_results = storage_results_,
+                                  .reads = node_->counters().reads,
+                                  .bytes_received = loop.bytes_received,
+                                  .bytes_sent = loop.bytes_sent};
   // Members notice a silence of one election timeout; a turn of a quarter of that is worth a warning.
   turn_watch_.turn_ended(times, counted, options_.raft_election_timeout_ms * 1000 / 4, loop_.now());
 }
@@ -292,15 +292,15 @@ void Server::sweep() {
   http_->check_deadlines();
   debug_->check_deadlines();
   certificates_.check_expiry(now_);
-  supervisor_.sweep(status_line(*node_));
+  supervisor_.sweep(api::status_line(*node_));
   if (now_ < looked_at_ + kLookEveryMs) return;
   looked_at_ = now_;
-  if (options_.appendfsync == AppendFsync::everysec) storage_->sync_soon();
+  if (options_.appendfsync == config::AppendFsync::everysec) storage_->sync_soon();
   storage_->look_at_space();
 }
 
 void Server::accept_http(std::unique_ptr<ByteStream> stream) {
-  if (client_admission_->admit_http(stream->peer_group(), loop_.now()) == ClientAdmission::Entry::welcome)
+  if (client_admission_->admit_http(stream->peer_group(), loop_.now()) == api::ClientAdmission::Entry::welcome)
     http_->accept(std::move(stream));
   else
     http_->accept_probe(std::move(stream));
@@ -316,7 +316,7 @@ void Server::handshake_failed(net::HandshakeGate::Lane lane, const std::string& 
   log_line(LogLevel::notice, line);
 }
 
-Sources Server::sources() const {
+metrics::Sources Server::sources() const {
   return {.options = options_,
           .node = *node_,
           .loop = loop_,
@@ -342,20 +342,21 @@ Sources Server::sources() const {
 
 void Server::relieve_buffers() {
   if (!relief_.due(now_)) return;
-  std::vector<BufferHolder> holders;
+  std::vector<api::BufferHolder> holders;
   http_->add_holders(holders);
   debug_->add_holders(holders);
   relief_.relieve(std::move(holders), now_);
 }
 
 Bytes Server::metrics() {
-  return metrics_.get("", loop_.turn(), loop_.now(), [this] { return metrics_text(sources()); });
+  return metrics_.get("", loop_.turn(), loop_.now(), [this] { return metrics::metrics_text(sources()); });
 }
 
 std::string Server::info(std::span<const std::string> sections) {
   std::string key;
-  for (const std::string& section : sections) key += to_lower(section) + " ";
-  return std::string(info_.get(key, loop_.turn(), loop_.now(), [&] { return info_text(sources(), sections); }).view());
+  for (const std::string& section : sections) key += config::to_lower(section) + " ";
+  return std::string(
+      info_.get(key, loop_.turn(), loop_.now(), [&] { return metrics::info_text(sources(), sections); }).view());
 }
 
 void Server::reset_counters() {
@@ -375,18 +376,18 @@ void Server::reset_counters() {
 }
 
 const Server::Appliers Server::kAppliers = {{
-    {OptionPart::log, &Server::apply_to_log},
-    {OptionPart::descriptors, &Server::apply_to_descriptors},
-    {OptionPart::listeners, &Server::apply_to_listeners},
-    {OptionPart::buffers, &Server::apply_to_buffers},
-    {OptionPart::node, &Server::apply_to_node},
-    {OptionPart::fronts, &Server::apply_to_fronts},
+    {config::OptionPart::log, &Server::apply_to_log},
+    {config::OptionPart::descriptors, &Server::apply_to_descriptors},
+    {config::OptionPart::listeners, &Server::apply_to_listeners},
+    {config::OptionPart::buffers, &Server::apply_to_buffers},
+    {config::OptionPart::node, &Server::apply_to_node},
+    {config::OptionPart::fronts, &Server::apply_to_fronts},
 }};
 
 Status Server::configure(const std::string& name, const std::string& value) {
-  const Options before = options_;
-  if (Status set = set_option(options_, name, value); !set) return set;
-  const OptionSpec& spec = *find_option(name);
+  const config::Options before = options_;
+  if (Status set = config::set_option(options_, name, value); !set) return set;
+  const config::OptionSpec& spec = *config::find_option(name);
   for (const auto& [part, apply] : kAppliers) {
     if (part != spec.applied_by) continue;
     if (Status applied = (this->*apply)(); !applied) {
@@ -397,7 +398,7 @@ Status Server::configure(const std::string& name, const std::string& value) {
   info_.forget();
   metrics_.forget();
   logf(LogLevel::notice, "%s was changed by CONFIG SET%s", spec.name.data(),
-       hides_value(name) ? "" : (": " + value).c_str());
+       config::hides_value(name) ? "" : (": " + value).c_str());
   return ok_status();
 }
 
@@ -442,11 +443,11 @@ void Server::reload() {
 void Server::reopen_log() {
   // One at a time: a rename while the file system hangs takes effect at the next SIGHUP.
   if (log_.path().empty() || std::exchange(opening_log_, true)) return;
-  auto opened = std::make_shared<std::optional<Result<LogOutput::File>>>();
-  loop_.run_job([opened, path = log_.path()] { opened->emplace(LogOutput::open_file(path)); },
+  auto opened = std::make_shared<std::optional<Result<process::LogOutput::File>>>();
+  loop_.run_job([opened, path = log_.path()] { opened->emplace(process::LogOutput::open_file(path)); },
                 [this, opened] {
                   opening_log_ = false;
-                  Result<LogOutput::File>& file = **opened;
+                  Result<process::LogOutput::File>& file = **opened;
                   if (!file)
                     return logf(LogLevel::warning, "%s: the log goes on in the file that is open",
                                 file.error().c_str());
@@ -512,4 +513,4 @@ void Server::resolved(uint64_t request, Result<std::vector<std::string>> address
   node_->resolved(request, std::move(addresses), loop_.now());
 }
 
-}  // namespace wh
+}  // namespace wh::server

@@ -36,12 +36,12 @@
 #include "security/peer_access.h"
 #include "storage/sqlite_storage.h"
 
-namespace wh {
+namespace wh::server {
 
 class Server final : public net::PeerEvents {
  public:
   // `log` and `descriptors`, reserved for the config's maxclients, must outlive it.
-  Server(LoadedConfig config, LogOutput& log, net::Descriptors& descriptors);
+  Server(config::Loaded config, process::LogOutput& log, net::Descriptors& descriptors);
   ~Server() override;
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
@@ -67,7 +67,7 @@ class Server final : public net::PeerEvents {
   void accept_http(std::unique_ptr<ByteStream> stream);
   void handshake_failed(net::HandshakeGate::Lane lane, const std::string& peer_address, std::string_view why);
   // Made for one INFO or one scrape.
-  [[nodiscard]] Sources sources() const;
+  [[nodiscard]] metrics::Sources sources() const;
   // Cuts off clients that hold too much memory, when it is time to.
   void relieve_buffers();
   Bytes metrics();
@@ -76,9 +76,9 @@ class Server final : public net::PeerEvents {
   void reset_counters();
   // CONFIG SET: changes the option, and applies it to the part that its row names.
   Status configure(const std::string& name, const std::string& value);
-  // By part; an error leaves everything as it was.
+  // By part, all except `fixed` and `use`; an error leaves everything as it was.
   using Applier = Status (Server::*)();
-  using Appliers = std::array<std::pair<OptionPart, Applier>, kOptionParts - 2>;  // all parts except `fixed` and `use`
+  using Appliers = std::array<std::pair<config::OptionPart, Applier>, config::kOptionParts - 2>;
   static const Appliers kAppliers;
   Status apply_to_log();
   Status apply_to_descriptors();
@@ -107,20 +107,20 @@ class Server final : public net::PeerEvents {
   void answered(uint64_t request, Result<node::Answer> answer) override;
   void resolved(uint64_t request, Result<std::vector<std::string>> addresses) override;
 
-  LoadedConfig config_;
-  Options& options_;
-  LogOutput& log_;
+  config::Loaded config_;
+  config::Options& options_;
+  process::LogOutput& log_;
   net::Descriptors& descriptors_;
   uint64_t seed_;
-  Pidfile pidfile_;
+  process::Pidfile pidfile_;
 
   net::Loop loop_;
   BufferBudget buffers_;
-  BufferRelief relief_{buffers_};
+  api::BufferRelief relief_{buffers_};
   net::ClientTurns client_turns_{loop_, buffers_};
-  SharedText metrics_;
-  SharedText info_;
-  Supervisor supervisor_{loop_};
+  metrics::SharedText metrics_;
+  metrics::SharedText info_;
+  process::Supervisor supervisor_{loop_};
   Millis now_ = 0;
   Millis started_at_ = 0;
   int64_t started_unix_s_ = 0;
@@ -132,27 +132,27 @@ class Server final : public net::PeerEvents {
 
   std::unique_ptr<LoopWorker> worker_;
   std::unique_ptr<storage::SqliteStorage> storage_;
-  Certificates certificates_{options_, loop_};
+  security::Certificates certificates_{options_, loop_};
   net::HandshakeGate tls_gate_{loop_};
-  PeerAccess peer_access_{options_, loop_, tls_gate_, certificates_};
+  security::PeerAccess peer_access_{options_, loop_, tls_gate_, certificates_};
   LogLimiter peer_handshake_log_{10'000};
   LogLimiter client_handshake_log_{10'000};
   std::unique_ptr<net::PeerTransport> transport_;
   std::unique_ptr<node::Node> node_;
-  std::unique_ptr<Calls> calls_;
-  std::unique_ptr<Backups> backups_;
-  std::unique_ptr<ClusterEvents> cluster_events_;
-  SlowLog slow_log_{options_};
-  TurnWatch turn_watch_;
+  std::unique_ptr<api::Calls> calls_;
+  std::unique_ptr<api::Backups> backups_;
+  std::unique_ptr<api::ClusterEvents> cluster_events_;
+  api::SlowLog slow_log_{options_};
+  metrics::TurnWatch turn_watch_;
   uint64_t peer_messages_ = 0;  // received
   uint64_t storage_results_ = 0;
-  std::unique_ptr<HttpFront> http_;
-  std::unique_ptr<DebugFront> debug_;
-  std::unique_ptr<ClientAdmission> client_admission_;
+  std::unique_ptr<api::HttpFront> http_;
+  std::unique_ptr<api::DebugFront> debug_;
+  std::unique_ptr<api::ClientAdmission> client_admission_;
   std::unique_ptr<net::Listener> raft_listener_;
   std::unique_ptr<net::Listener> http_listener_;
   std::unique_ptr<net::Listener> https_listener_;
   std::unique_ptr<net::Listener> debug_listener_;
 };
 
-}  // namespace wh
+}  // namespace wh::server

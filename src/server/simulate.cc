@@ -12,7 +12,7 @@
 #include "sim/fault_groups.h"
 #include "sim/shrink.h"
 
-namespace wh {
+namespace wh::server {
 namespace {
 
 constexpr double kProgressSeconds = 0.2;  // on a terminal; elsewhere fifty times as long
@@ -40,14 +40,14 @@ void on_abort(int) {
   if (::write(STDERR_FILENO, digits + at, sizeof digits - at) < 0) return;
 }
 
-std::string command(const SimulateArguments& arguments) {
+std::string command(const config::SimulateArguments& arguments) {
   std::string out = "wormhole-server --simulate --trace";
   if (arguments.nodes) out += " --nodes " + std::to_string(*arguments.nodes);
   if (!arguments.faults.empty()) out += " --faults " + arguments.faults;
   return out + " --seed ";
 }
 
-sim::Options chosen(uint64_t seed, const SimulateArguments& arguments) {
+sim::Options chosen(uint64_t seed, const config::SimulateArguments& arguments) {
   sim::Options options = sim::draw_options(seed);
   if (arguments.nodes) options.nodes = *arguments.nodes;
   if (!arguments.faults.empty()) sim::choose_faults(options, arguments.faults);
@@ -56,7 +56,7 @@ sim::Options chosen(uint64_t seed, const SimulateArguments& arguments) {
   return options;
 }
 
-int trace_one(uint64_t seed, const SimulateArguments& arguments) {
+int trace_one(uint64_t seed, const config::SimulateArguments& arguments) {
   set_log_level(LogLevel::notice);
   set_log_sink([](LogLevel, std::string_view line) {
     std::printf("           | %.*s\n", static_cast<int>(line.size()), line.data());
@@ -83,7 +83,7 @@ void print_progress(const sim::Totals& totals, uint64_t seed, bool terminal) {
 }
 
 void report(uint64_t seed, const sim::Options& options, const sim::RunResult& result,
-            const SimulateArguments& arguments) {
+            const config::SimulateArguments& arguments) {
   std::printf("\nseed %" PRIu64 " FAILED after %.1f virtual seconds: %s\n  repeat: %s%" PRIu64 "\n", seed,
               static_cast<double>(result.virtual_ms) / 1000.0, result.failure.c_str(), command(arguments).c_str(),
               seed);
@@ -110,7 +110,7 @@ void print_summary(const sim::Totals& totals) {
 
 }  // namespace
 
-int simulate(const SimulateArguments& arguments) {
+int simulate(const config::SimulateArguments& arguments) {
   sim::Options any;
   if (const std::string wrong = arguments.faults.empty() ? "" : sim::choose_faults(any, arguments.faults);
       !wrong.empty()) {
@@ -153,4 +153,4 @@ int simulate(const SimulateArguments& arguments) {
   return totals.failed == 0 ? 0 : 1;
 }
 
-}  // namespace wh
+}  // namespace wh::server

@@ -5,9 +5,9 @@
 
 #include "config/command_line.h"
 
-namespace wh {
+namespace wh::server {
 
 // The exit status: 0 when all invariants held, 1 when one did not, or when a given fault does not exist.
-int simulate(const SimulateArguments& arguments);
+int simulate(const config::SimulateArguments& arguments);
 
-}  // namespace wh
+}  // namespace wh::server

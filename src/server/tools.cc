@@ -14,7 +14,7 @@
 #include "server/identity.h"
 #include "storage/survivor.h"
 
-namespace wh {
+namespace wh::server {
 namespace {
 
 int complain(const std::string& message) {
@@ -90,7 +90,7 @@ bool confirmed() {
 
 }  // namespace
 
-int verify_backup(const CommandLine& line) {
+int verify_backup(const config::CommandLine& line) {
   const Result<backup::Backup> backup = backup::read_backup(line.file);
   if (!backup) return complain(backup.error());
   const backup::BackupInfo& info = backup->info;
@@ -104,12 +104,13 @@ int verify_backup(const CommandLine& line) {
   return 0;
 }
 
-int restore_backup(const CommandLine& line, const Options& options) {
+int restore_backup(const config::CommandLine& line, const config::Options& options) {
   Result<backup::Backup> backup = backup::read_backup(line.file);
   if (!backup) return complain(backup.error() + "; nothing was touched");
   const backup::BackupInfo info = backup->info;
   const std::string holds = contents(*backup);
-  const std::string id = options.node_id.empty() ? default_node_id(machine_name(), options.raft_port) : options.node_id;
+  const std::string id =
+      options.node_id.empty() ? config::default_node_id(machine_name(), options.raft_port) : options.node_id;
   const backup::Founder founder{.name = id,
                                 .instance = raft::NodeId{random_value<uint64_t>() | 1},
                                 .cluster = random_value<node::ClusterId>(),
@@ -131,7 +132,7 @@ int restore_backup(const CommandLine& line, const Options& options) {
   return 0;
 }
 
-int recover_node(const CommandLine& line, const Options& options) {
+int recover_node(const config::CommandLine& line, const config::Options& options) {
   const Result<std::unique_ptr<storage::Survivor>> opened = storage::Survivor::examine(options.dir, options.node_id);
   if (!opened) return complain(opened.error());
   storage::Survivor& survivor = **opened;
@@ -165,4 +166,4 @@ int recover_node(const CommandLine& line, const Options& options) {
   return 0;
 }
 
-}  // namespace wh
+}  // namespace wh::server

@@ -5,13 +5,13 @@
 #include "config/command_line.h"
 #include "config/options.h"
 
-namespace wh {
+namespace wh::server {
 
 // --verify FILE
-int verify_backup(const CommandLine& line);
+int verify_backup(const config::CommandLine& line);
 // --restore FILE
-int restore_backup(const CommandLine& line, const Options& options);
+int restore_backup(const config::CommandLine& line, const config::Options& options);
 // --recover
-int recover_node(const CommandLine& line, const Options& options);
+int recover_node(const config::CommandLine& line, const config::Options& options);
 
-}  // namespace wh
+}  // namespace wh::server

@@ -4,7 +4,7 @@
 #include "config/option_table.h"
 #include "debug/resp.h"
 
-namespace wh {
+namespace wh::api {
 
 const std::vector<CommandSpec>& command_specs() {
   static const std::vector<CommandSpec> specs = [] {
@@ -31,7 +31,7 @@ void hide_secrets(const debug::Command& command, std::vector<std::string>& words
   // Also in the form with several pairs, which is refused, but was sent.
   if (command.name == "config" && words.size() > 3 && debug::lower_case(words[1]) == "set")
     for (size_t i = 2; i + 1 < words.size() && first == words.size(); ++i)
-      if (hides_value(words[i])) first = i + 1;
+      if (config::hides_value(words[i])) first = i + 1;
   for (size_t i = first; i < words.size(); ++i) words[i] = "(redacted)";
 }
 
@@ -57,10 +57,10 @@ std::string refusal_reply(const Refusal& refusal, bool write) {
   return debug::error_reply(word(), refusal.sentence);
 }
 
-std::string finish_done(const ApiContext&, const Answer&) { return debug::simple_reply("OK"); }
+std::string finish_done(const Context&, const Answer&) { return debug::simple_reply("OK"); }
 
-std::string finish_count(const ApiContext&, const Answer& answer) {
+std::string finish_count(const Context&, const Answer& answer) {
   return debug::integer_reply(static_cast<int64_t>(std::get<Count>(answer.body).count));
 }
 
-}  // namespace wh
+}  // namespace wh::api

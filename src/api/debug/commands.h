@@ -13,7 +13,7 @@
 #include "api/operations.h"
 #include "debug/command_table.h"
 
-namespace wh {
+namespace wh::api {
 
 // The operation that a command asks for; or the reply, where it asks nothing of the node.
 using CommandCall = std::variant<Operation, std::string>;
@@ -24,7 +24,7 @@ struct CommandSpec {
   // `arguments`: the words, the command's own name first, as many as its arity allows. The operation may hold views of
   // them.
   CommandBegun (*begin)(std::vector<std::string>& arguments);
-  std::string (*finish)(const ApiContext&, const Answer&);
+  std::string (*finish)(const Context&, const Answer&);
 };
 
 const std::vector<CommandSpec>& command_specs();
@@ -45,8 +45,8 @@ std::span<const CommandSpec> server_commands();
 
 inline CommandBegun begun(Operation operation) { return CommandCall(std::move(operation)); }
 // +OK
-std::string finish_done(const ApiContext&, const Answer&);
+std::string finish_done(const Context&, const Answer&);
 // The number of a Count.
-std::string finish_count(const ApiContext&, const Answer&);
+std::string finish_count(const Context&, const Answer&);
 
-}  // namespace wh
+}  // namespace wh::api

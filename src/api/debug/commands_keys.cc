@@ -4,14 +4,14 @@
 #include "api/debug/commands.h"
 #include "debug/resp.h"
 
-namespace wh {
+namespace wh::api {
 namespace {
 
 using debug::Overlap;
 using Arguments = std::vector<std::string>;
 
 CommandBegun begin_get(Arguments& a) { return begun(Read{GetKey{std::move(a[1])}}); }
-std::string finish_get(const ApiContext&, const Answer& answer) {
+std::string finish_get(const Context&, const Answer& answer) {
   const Bytes* value = std::get<Value>(answer.body).value;
   return value == nullptr ? debug::null_reply() : debug::bulk_reply(value->view());
 }
@@ -100,4 +100,4 @@ const CommandSpec kCommandsOfKeys[] = {
 
 std::span<const CommandSpec> key_commands() { return kCommandsOfKeys; }
 
-}  // namespace wh
+}  // namespace wh::api

@@ -4,19 +4,19 @@
 #include "api/debug/commands.h"
 #include "debug/resp.h"
 
-namespace wh {
+namespace wh::api {
 namespace {
 
 using debug::Overlap;
 using Arguments = std::vector<std::string>;
 
 CommandBegun begin_rpush(Arguments& a) { return begun(Write{machine::Enqueue{a[1], a[2]}}); }
-std::string finish_rpush(const ApiContext&, const Answer& answer) {
+std::string finish_rpush(const Context&, const Answer& answer) {
   return debug::integer_reply(static_cast<int64_t>(std::get<Enqueued>(answer.body).queue_length));
 }
 
 CommandBegun begin_lpop(Arguments& a) { return begun(Write{machine::Dequeue{a[1], std::nullopt}}); }
-std::string finish_lpop(const ApiContext&, const Answer& answer) {
+std::string finish_lpop(const Context&, const Answer& answer) {
   const auto& [id, event] = std::get<Dequeued>(answer.body);
   return id.value == 0 ? debug::null_reply() : debug::bulk_reply(event.view());
 }
@@ -25,7 +25,7 @@ CommandBegun begin_lindex(Arguments& a) {
   if (a[2] != "0") return malformed("only the front of a queue can be looked at: LINDEX queue 0");
   return begun(Read{GetFront{std::move(a[1])}});
 }
-std::string finish_lindex(const ApiContext&, const Answer& answer) {
+std::string finish_lindex(const Context&, const Answer& answer) {
   const machine::Event* front = std::get<Front>(answer.body).event;
   return front == nullptr ? debug::null_reply() : debug::bulk_reply(front->bytes.view());
 }
@@ -81,4 +81,4 @@ const CommandSpec kCommandsOfQueues[] = {
 
 std::span<const CommandSpec> queue_commands() { return kCommandsOfQueues; }
 
-}  // namespace wh
+}  // namespace wh::api

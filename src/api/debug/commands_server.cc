@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "debug/resp.h"
 
-namespace wh {
+namespace wh::api {
 namespace {
 
 using debug::Overlap;
@@ -19,7 +19,7 @@ CommandBegun begin_info(Arguments& a) {
   a.erase(a.begin());
   return begun(Local{ShowInfo{std::move(a)}});
 }
-std::string finish_info(const ApiContext&, const Answer& answer) {
+std::string finish_info(const Context&, const Answer& answer) {
   return debug::bulk_reply(std::get<Report>(answer.body).text.view());
 }
 
@@ -30,7 +30,7 @@ CommandBegun begin_config(Arguments& a) {
   if (verb == "resetstat" && a.size() == 2) return begun(Local{ResetCounters{}});
   return malformed("CONFIG GET pattern, CONFIG SET directive value, or CONFIG RESETSTAT");
 }
-std::string finish_config(const ApiContext& context, const Answer& answer) {
+std::string finish_config(const Context& context, const Answer& answer) {
   const auto* found = std::get_if<Directives>(&answer.body);
   if (found == nullptr) return finish_done(context, answer);
   std::string reply = debug::array_header(2 * found->values.size());
@@ -83,7 +83,7 @@ CommandBegun begin_slowlog(Arguments& a) {
   if (verb == "help" && a.size() == 2) return CommandCall(slow_help());
   return malformed("unknown subcommand or wrong number of arguments: try SLOWLOG HELP");
 }
-std::string finish_slowlog(const ApiContext& context, const Answer& answer) {
+std::string finish_slowlog(const Context& context, const Answer& answer) {
   if (std::holds_alternative<Count>(answer.body)) return finish_count(context, answer);
   const auto* slow = std::get_if<SlowRequests>(&answer.body);
   if (slow == nullptr) return finish_done(context, answer);
@@ -93,7 +93,7 @@ std::string finish_slowlog(const ApiContext& context, const Answer& answer) {
 }
 
 CommandBegun begin_cluster(Arguments&) { return begun(Local{ShowCluster{}}); }
-std::string finish_cluster(const ApiContext& context, const Answer&) {
+std::string finish_cluster(const Context& context, const Answer&) {
   std::string text;
   for (const MemberView& member : member_views(context.node)) {
     const bool leads = context.node.leader() != nullptr && context.node.leader()->name == member.name;
@@ -137,4 +137,4 @@ const CommandSpec kCommandsOfServer[] = {
 
 std::span<const CommandSpec> server_commands() { return kCommandsOfServer; }
 
-}  // namespace wh
+}  // namespace wh::api

@@ -7,7 +7,7 @@
 #include "security/password.h"
 #include "security/protected_mode.h"
 
-namespace wh {
+namespace wh::api {
 
 DebugFront::DebugFront(Calls& calls, const Millis& now, BufferBudget& buffers)
     : calls_(calls),
@@ -18,7 +18,7 @@ DebugFront::DebugFront(Calls& calls, const Millis& now, BufferBudget& buffers)
       service_{.commands = table_, .handler = *this} {
   service_.buffers = &buffers;
   service_.settings.check_password = [this](std::string_view user, std::string_view password) {
-    return user == "default" && same_secret(password, context_.options.requirepass);
+    return user == "default" && security::same_secret(password, context_.options.requirepass);
   };
   reconfigure();
 }
@@ -35,7 +35,7 @@ void DebugFront::reconfigure() {
 }
 
 void DebugFront::accept(std::unique_ptr<ByteStream> stream) {
-  const std::string refusal = protected_mode_refusal(context_.options, *stream);
+  const std::string refusal = security::protected_mode_refusal(context_.options, *stream);
   connections_.open(std::move(stream), service_, now_, refusal);
 }
 
@@ -86,7 +86,7 @@ void DebugFront::on_command(debug::CommandId id, const debug::Command& command, 
   if (auto* text = std::get_if<std::string>(&*begun)) return reply(asked, std::move(*text));
   auto& operation = std::get<Operation>(*begun);
   const bool cancellable = is_cancellable(operation);
-  const bool stale = context_.options.read_consistency == ReadConsistency::stale;
+  const bool stale = context_.options.read_consistency == config::ReadConsistency::stale;
   OrRefusal<Started> started = calls_.start(*this, asking(), std::move(operation), {.read = {.stale = stale}});
   // The client that sets the password knows it; all others must give it from now on.
   if (generation != service_.settings.password_generation) connections_.find(id.connection)->trust();
@@ -98,8 +98,9 @@ void DebugFront::on_command(debug::CommandId id, const debug::Command& command, 
 }
 
 // Where there is a password the connection lets no client in without it.
-const Principal& DebugFront::asking() const {
-  return context_.options.requirepass.empty() ? Principal::anonymous() : Principal::password_holder();
+const security::Principal& DebugFront::asking() const {
+  return context_.options.requirepass.empty() ? security::Principal::anonymous()
+                                              : security::Principal::password_holder();
 }
 
 void DebugFront::on_answer(node::Token token, OrRefusal<Answer> answer) {
@@ -158,4 +159,4 @@ void DebugFront::on_closed(uint64_t connection) {
   std::erase(turned_away_, connection);
 }
 
-}  // namespace wh
+}  // namespace wh::api

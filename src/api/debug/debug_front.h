@@ -16,7 +16,7 @@
 #include "base/byte_stream.h"
 #include "debug/connection.h"
 
-namespace wh {
+namespace wh::api {
 
 // Counts one command.
 struct CommandCounters {
@@ -66,13 +66,13 @@ class DebugFront final : public debug::CommandHandler, public CallOwner, public 
     uint64_t at_us;
     std::vector<std::string> shown;  // for SLOWLOG
   };
-  [[nodiscard]] const Principal& asking() const;
+  [[nodiscard]] const security::Principal& asking() const;
   void reply(Asked& asked, std::string resp);
   void reply(Asked& asked, const OrRefusal<Answer>& answer);
   void note(debug::CommandId id, const debug::Command& command, uint64_t took_us, std::vector<std::string>&& shown);
 
   Calls& calls_;
-  const ApiContext& context_;
+  const Context& context_;
   SlowLog& slow_log_;
   const Millis& now_;
   debug::CommandTable table_;
@@ -87,4 +87,4 @@ class DebugFront final : public debug::CommandHandler, public CallOwner, public 
   std::map<std::string_view, CommandCounters> by_command_;
 };
 
-}  // namespace wh
+}  // namespace wh::api

@@ -7,7 +7,7 @@
 #include "api/http/routes.h"
 #include "base/log.h"
 
-namespace wh {
+namespace wh::api {
 namespace {
 
 // Bytes left free besides a backup's, for the log and the snapshots: the size of the state, between these bounds. So a
@@ -99,7 +99,7 @@ struct Backups::Making {
   Status status = ok_status();
 };
 
-Backups::Backups(const Options& options, node::Node& node, storage::Worker& worker, std::string directory)
+Backups::Backups(const config::Options& options, node::Node& node, storage::Worker& worker, std::string directory)
     : options_(options), node_(node), worker_(worker), directory_(std::move(directory)) {}
 
 Backups::~Backups() {
@@ -205,4 +205,4 @@ void Backups::stop() {
   if (making_) fail(RefusalKind::unavailable, "this node is shutting down");
 }
 
-}  // namespace wh
+}  // namespace wh::api

@@ -16,7 +16,7 @@
 #include "node/node.h"
 #include "storage/sqlite_storage.h"
 
-namespace wh {
+namespace wh::api {
 
 struct BackupCounters {
   uint64_t made = 0;
@@ -28,7 +28,7 @@ class Backups {
   using Answer = std::function<void(http::Response)>;
 
   // All arguments must outlive this object.
-  Backups(const Options& options, node::Node& node, storage::Worker& worker, std::string directory);
+  Backups(const config::Options& options, node::Node& node, storage::Worker& worker, std::string directory);
   ~Backups();
   Backups(const Backups&) = delete;
   Backups& operator=(const Backups&) = delete;
@@ -55,7 +55,7 @@ class Backups {
   void fail(RefusalKind kind, const std::string& why);
   [[nodiscard]] http::Response described(raft::Index index, const std::string& name) const;
 
-  const Options& options_;
+  const config::Options& options_;
   node::Node& node_;
   storage::Worker& worker_;
   const std::string directory_;
@@ -64,4 +64,4 @@ class Backups {
   BackupCounters counters_;
 };
 
-}  // namespace wh
+}  // namespace wh::api

@@ -4,7 +4,7 @@
 #include "api/operations.h"
 #include "http/json.h"
 
-namespace wh {
+namespace wh::api {
 namespace {
 
 void string_or_null(http::JsonWriter& json, std::string_view value) {
@@ -188,4 +188,4 @@ std::shared_ptr<http::Stream> ClusterEvents::open(std::optional<uint64_t> last_e
   return std::make_shared<Place>(kept_, known ? "" : present(), known ? *last_event_id : kept_->last_id);
 }
 
-}  // namespace wh
+}  // namespace wh::api

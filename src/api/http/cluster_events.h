@@ -16,7 +16,7 @@
 #include "http/stream.h"
 #include "node/node.h"
 
-namespace wh {
+namespace wh::api {
 
 class ClusterEvents {
  public:
@@ -64,4 +64,4 @@ class ClusterEvents {
   std::shared_ptr<Kept> kept_;
 };
 
-}  // namespace wh
+}  // namespace wh::api

@@ -12,7 +12,7 @@
 #include "http/url.h"
 #include "net/loop.h"
 
-namespace wh {
+namespace wh::api {
 namespace {
 
 // Room in a request line for what is not the target that Location names: method, version, and the authority, where a
@@ -130,7 +130,7 @@ std::optional<http::Response> HttpFront::check_headers(const http::Connection& c
   const RouteSpec* route = route_of(request);
   AccessNeeds needs;
   if (route != nullptr) {
-    needs = {.exempt = route->verb == Verb::open,
+    needs = {.exempt = route->verb == security::Verb::open,
              .costly = route->finish_later != nullptr || route->stream,
              .changes_state = route->changes_state(),
              .writes_by_get = route->writes_by_get};
@@ -187,7 +187,7 @@ void HttpFront::log_limited(LogLimiter& limiter, std::string line) const {
 
 http::Overlap HttpFront::classify(const http::Request& request) {
   const RouteSpec* route = route_of(request);
-  return route != nullptr && route->verb == Verb::write ? http::Overlap::write : http::Overlap::alone;
+  return route != nullptr && route->verb == security::Verb::write ? http::Overlap::write : http::Overlap::alone;
 }
 
 void HttpFront::on_request(http::RequestId id, http::Request&& request) {
@@ -221,7 +221,7 @@ void HttpFront::ask(Asked asked, const http::Request& request, RouteRequest& rou
   Pending pending{std::move(asked), std::move(call->state), {}, {}, route_request.stream.is_tls()};
   pending.stale = options->read.stale && std::holds_alternative<Read>(call->operation) && !route.inputs.anything;
   const bool cancellable = is_cancellable(call->operation);
-  if (route.verb == Verb::write && !may_forward(route, request)) {
+  if (route.verb == security::Verb::write && !may_forward(route, request)) {
     Result<std::string> target = http::canonical_target(request.path, request.query);
     if (!target) return respond(pending.asked, http::error_response(400, target.error()));
     // Encoding may lengthen the target: if the leader would not read it, the request is forwarded instead.
@@ -242,7 +242,7 @@ void HttpFront::ask(Asked asked, const http::Request& request, RouteRequest& rou
 http::Response HttpFront::refused(const RouteSpec& route, const http::Request& request, const ByteStream& stream,
                                   const Refusal& refusal) const {
   const raft::Member* leader = node_.leader();
-  if (route.verb == Verb::write && !may_forward(route, request) && leader != nullptr &&
+  if (route.verb == security::Verb::write && !may_forward(route, request) && leader != nullptr &&
       leader->name != node_.identity().name) {
     if (const Result<std::string> target = http::canonical_target(request.path, request.query))
       return redirect(stream.is_tls(), stream.local_address(), *target);
@@ -252,10 +252,10 @@ http::Response HttpFront::refused(const RouteSpec& route, const http::Request& r
 
 // Clients drop credentials and CloudEvents on a redirect: `follower-writes auto` forwards such requests.
 bool HttpFront::may_forward(const RouteSpec& route, const http::Request& request) const {
-  const bool redirects = options_.follower_writes == FollowerWrites::redirect ||
-                         (options_.follower_writes == FollowerWrites::automatic && route.redirects);
+  const bool redirects = options_.follower_writes == config::FollowerWrites::redirect ||
+                         (options_.follower_writes == config::FollowerWrites::automatic && route.redirects);
   if (!redirects) return true;
-  if (options_.follower_writes != FollowerWrites::automatic) return false;
+  if (options_.follower_writes != config::FollowerWrites::automatic) return false;
   const std::string* type = request.header("Content-Type");
   const bool cloud_event = request.header("ce-specversion") != nullptr ||
                            (type != nullptr && http::is_media_type(*type, "application/cloudevents+json"));
@@ -386,4 +386,4 @@ void HttpFront::on_closed(uint64_t connection) {
   std::erase_if(probes_, [connection](const Probe& probe) { return probe.connection == connection; });
 }
 
-}  // namespace wh
+}  // namespace wh::api

@@ -25,7 +25,7 @@
 #include "http/connection.h"
 #include "http/router.h"
 
-namespace wh {
+namespace wh::api {
 
 // Counts the requests with one route and one method.
 struct RouteCounters {
@@ -133,7 +133,7 @@ class HttpFront final : public http::RequestHandler, public CallOwner, public Cl
   [[nodiscard]] http::Response redirect(bool tls, const std::string& local_address, const std::string& target) const;
 
   RouteContext context_;
-  const Options& options_;
+  const config::Options& options_;
   const node::Node& node_;
   Calls& calls_;
   SlowLog& slow_log_;
@@ -159,4 +159,4 @@ class HttpFront final : public http::RequestHandler, public CallOwner, public Cl
   std::string date_;
 };
 
-}  // namespace wh
+}  // namespace wh::api

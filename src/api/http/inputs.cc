@@ -11,7 +11,7 @@
 #include "http/shown.h"
 #include "machine/command/command.h"
 
-namespace wh {
+namespace wh::api {
 namespace {
 
 bool knows(std::string_view names, std::string_view name) {
@@ -26,7 +26,7 @@ bool knows(std::string_view names, std::string_view name) {
 // `what`: "parameter".
 std::string unknown_name(const std::string& what, std::string_view names, std::string_view name) {
   std::string sentence = "the " + what + " " + http::shown(name) + " is not known here";
-  const std::vector<std::string> known = split_blanks(names);
+  const std::vector<std::string> known = config::split_blanks(names);
   if (known.empty()) return sentence + ": this path takes none";
   Nearest nearest(name);
   for (const std::string& candidate : known) nearest.consider(candidate);
@@ -103,4 +103,4 @@ std::optional<Refusal> refuse_preconditions(const RouteInputs& inputs, const htt
   return std::nullopt;
 }
 
-}  // namespace wh
+}  // namespace wh::api

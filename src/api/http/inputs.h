@@ -12,7 +12,7 @@
 #include "http/request.h"
 #include "http/url.h"
 
-namespace wh {
+namespace wh::api {
 
 // Names are separated by spaces: "key value". They are literals.
 struct RouteInputs {
@@ -40,4 +40,4 @@ std::optional<Refusal> refuse_preconditions(const RouteInputs& inputs, const htt
 // key on a path that keeps no answer.
 OrRefusal<std::optional<std::string>> idempotency_key_of(const RouteInputs& inputs, const http::Request& request);
 
-}  // namespace wh
+}  // namespace wh::api

@@ -2,7 +2,7 @@
 
 #include "base/hash.h"
 
-namespace wh {
+namespace wh::api {
 
 std::string node_digest(std::string_view node_id) {
   char text[9];
@@ -10,4 +10,4 @@ std::string node_digest(std::string_view node_id) {
   return text;
 }
 
-}  // namespace wh
+}  // namespace wh::api

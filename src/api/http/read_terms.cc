@@ -6,16 +6,16 @@
 #include "base/duration.h"
 #include "config/option_values.h"
 
-namespace wh {
+namespace wh::api {
 
-OrRefusal<CallOptions> read_params(const http::Params& query, ReadConsistency standard) {
-  CallOptions params{.read = {.stale = standard == ReadConsistency::stale}};
+OrRefusal<CallOptions> read_params(const http::Params& query, config::ReadConsistency standard) {
+  CallOptions params{.read = {.stale = standard == config::ReadConsistency::stale}};
   if (const std::string* wanted = http::find_param(query, "consistency")) {
     if (*wanted != "linearizable" && *wanted != "stale") return malformed("consistency is linearizable or stale");
     params.read.stale = *wanted == "stale";
   }
   if (const std::string* wanted = http::find_param(query, "min_index")) {
-    const std::optional<uint64_t> index = parse_unsigned(*wanted);
+    const std::optional<uint64_t> index = config::parse_unsigned(*wanted);
     if (!index) return malformed("min_index is a number: the Wormhole-Index of an answer");
     params.read.min_index = raft::Index{*index};
   }
@@ -32,4 +32,4 @@ http::Response with_last_contact(http::Response response, const node::Node& node
   return response;
 }
 
-}  // namespace wh
+}  // namespace wh::api

@@ -12,15 +12,15 @@
 #include "http/url.h"
 #include "node/node.h"
 
-namespace wh {
+namespace wh::api {
 
 // The parameters that every read takes.
 inline constexpr std::string_view kReadParams = "consistency min_index max_staleness";
 
 // `standard`: the consistency when the query names none. Refuses a value that it does not understand.
-OrRefusal<CallOptions> read_params(const http::Params& query, ReadConsistency standard);
+OrRefusal<CallOptions> read_params(const http::Params& query, config::ReadConsistency standard);
 
 // Adds Wormhole-Last-Contact to the answer of a stale read, if this node ever heard the leader.
 http::Response with_last_contact(http::Response response, const node::Node& node, Millis now);
 
-}  // namespace wh
+}  // namespace wh::api

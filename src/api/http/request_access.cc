@@ -11,7 +11,7 @@
 #include "security/password.h"
 #include "security/protected_mode.h"
 
-namespace wh {
+namespace wh::api {
 namespace {
 
 // The host of an authority, without port and brackets, and the port as it is written; both empty when malformed.
@@ -41,9 +41,9 @@ bool same_host(std::string_view a, std::string_view b) {
 }
 
 // Whether no page of another site can make the browser's resolver point this name here (DNS rebinding, HAZARDS H8).
-bool host_is_known(const Options& options, std::string_view authority, std::string_view announced_host) {
+bool host_is_known(const config::Options& options, std::string_view authority, std::string_view announced_host) {
   const std::string_view host = split_authority(authority).first;
-  if (is_ipv4_literal(without_final_dot(host)) || is_ipv6_literal(host)) return true;
+  if (config::is_ipv4_literal(without_final_dot(host)) || config::is_ipv6_literal(host)) return true;
   const auto same = [&](std::string_view name) { return same_host(host, name); };
   return same("localhost") || (!announced_host.empty() && same(announced_host)) ||
          std::any_of(options.allowed_hosts.begin(), options.allowed_hosts.end(), same);
@@ -92,16 +92,17 @@ std::string_view proxy_field(const http::Request& request) {
   return {};
 }
 
-std::optional<Refusal> refuse(const Options& options, const ByteStream& stream, const http::Request& request,
+std::optional<Refusal> refuse(const config::Options& options, const ByteStream& stream, const http::Request& request,
                               const AccessNeeds& needs, std::string_view announced_host) {
   if (needs.exempt) return std::nullopt;
   const std::string_view proxy = proxy_field(request);
-  if (const std::string why = protected_mode_refusal(options, stream, proxy); !why.empty()) return not_let_in(why);
+  if (const std::string why = security::protected_mode_refusal(options, stream, proxy); !why.empty())
+    return not_let_in(why);
   if (!options.requirepass.empty()) {
     const std::string* authorization = request.header("Authorization");
     if (authorization == nullptr)
       return Refusal{RefusalKind::unauthenticated, "a password is needed: Authorization: Bearer PASSWORD"};
-    if (!authorization_has(*authorization, options.requirepass))
+    if (!security::authorization_has(*authorization, options.requirepass))
       return Refusal{RefusalKind::unauthenticated, "the password is wrong"};
   } else if ((request.minor_version > 0 || !request.host.empty()) &&
              !host_is_known(options, request.host, announced_host)) {
@@ -119,8 +120,8 @@ std::optional<Refusal> refuse(const Options& options, const ByteStream& stream, 
                       ", the Host that was asked is " + http::shown(request.host) + std::string(kPassHostOn));
   if (!needs.writes_by_get) return std::nullopt;
   if (request.method == http::Method::head) return Refusal{RefusalKind::wrong_method, "HEAD changes nothing: use POST"};
-  if (request.method != http::Method::get || options.get_writes == GetWrites::yes) return std::nullopt;
-  if (options.get_writes == GetWrites::no)
+  if (request.method != http::Method::get || options.get_writes == config::GetWrites::yes) return std::nullopt;
+  if (options.get_writes == config::GetWrites::no)
     return Refusal{RefusalKind::wrong_method, "GET may not write here: use POST"};
   if (!stream.peer_is_loopback() || !proxy.empty())
     return not_let_in("GET may write from this machine only" +
@@ -129,12 +130,12 @@ std::optional<Refusal> refuse(const Options& options, const ByteStream& stream, 
   return std::nullopt;
 }
 
-const Principal& asking(const Options& options) {
-  return options.requirepass.empty() ? Principal::anonymous() : Principal::password_holder();
+const security::Principal& asking(const config::Options& options) {
+  return options.requirepass.empty() ? security::Principal::anonymous() : security::Principal::password_holder();
 }
 
 std::string_view allowed_instead(const http::Request& request) {
   return request.method == http::Method::head ? "GET, POST, OPTIONS" : "POST, OPTIONS";
 }
 
-}  // namespace wh
+}  // namespace wh::api

@@ -12,7 +12,7 @@
 #include "http/request.h"
 #include "security/principal.h"
 
-namespace wh {
+namespace wh::api {
 
 // The name of the first field that only a proxy adds (X-Forwarded-For, RFC 7239's Forwarded, RFC 9110's Via, ...);
 // empty: none, which proves nothing. A client that adds one itself gives up rights and gains none.
@@ -27,13 +27,13 @@ struct AccessNeeds {
 };
 
 // Why the request is not let in: unauthenticated, forbidden or wrong_method; nothing: it is let in.
-std::optional<Refusal> refuse(const Options& options, const ByteStream& stream, const http::Request& request,
+std::optional<Refusal> refuse(const config::Options& options, const ByteStream& stream, const http::Request& request,
                               const AccessNeeds& needs, std::string_view announced_host);
 
 // The principal of a request that refuse() let in.
-const Principal& asking(const Options& options);
+const security::Principal& asking(const config::Options& options);
 
 // For Allow: the methods that may be used instead, when refuse() said `wrong_method`.
 std::string_view allowed_instead(const http::Request& request);
 
-}  // namespace wh
+}  // namespace wh::api

@@ -7,7 +7,7 @@
 #include "base/log.h"
 #include "http/json.h"
 
-namespace wh {
+namespace wh::api {
 
 std::span<const RouteSpec> route_table() {
   static const std::vector<RouteSpec> table = [] {
@@ -126,4 +126,4 @@ std::optional<Refusal> read_object(RouteRequest& request) {
   return std::nullopt;
 }
 
-}  // namespace wh
+}  // namespace wh::api

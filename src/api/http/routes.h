@@ -20,14 +20,14 @@
 #include "http/router.h"
 #include "http/url.h"
 
-namespace wh {
+namespace wh::api {
 
 class Backups;
 class ClusterEvents;
 
 // What a route may read when it words an answer.
 struct RouteContext {
-  const ApiContext& api;
+  const Context& api;
   Backups& backups;
   const ClusterEvents& cluster_events;
 };
@@ -59,7 +59,7 @@ struct RouteCall {
 struct RouteSpec {
   http::MethodMask methods;
   std::string_view pattern;
-  Verb verb;                   // of its operation. open: needs no password; write, admin: changes state
+  security::Verb verb;         // of its operation. open: needs no password; write, admin: changes state
   bool writes_by_get = false;  // a change that GET may do too (directive get-writes)
   bool redirects = false;      // `follower-writes auto` redirects it
   bool stream = false;         // its answer has no end: finish returns a stream
@@ -70,7 +70,9 @@ struct RouteSpec {
   void (*finish_later)(const RouteContext&, const RouteState&, const Answer&,
                        std::function<void(http::Response)> respond) = nullptr;
 
-  [[nodiscard]] constexpr bool changes_state() const { return verb == Verb::write || verb == Verb::admin; }
+  [[nodiscard]] constexpr bool changes_state() const {
+    return verb == security::Verb::write || verb == security::Verb::admin;
+  }
 };
 
 std::span<const RouteSpec> route_table();
@@ -107,4 +109,4 @@ std::optional<Refusal> read_params(RouteRequest& request);
 // of body.
 std::optional<Refusal> read_object(RouteRequest& request);
 
-}  // namespace wh
+}  // namespace wh::api

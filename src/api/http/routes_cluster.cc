@@ -16,7 +16,7 @@
 #include "http/shown.h"
 #include "machine/settings.h"
 
-namespace wh {
+namespace wh::api {
 namespace {
 
 // The values of these members of a JSON body, each of which must be present and not empty.
@@ -33,7 +33,7 @@ OrRefusal<std::vector<std::string>> named_strings(RouteRequest& request, std::sp
 }
 
 std::optional<Refusal> bad_node_id(const std::string& id) {
-  if (const Status good = check_node_id(id); !good) return malformed(printable("a node's id " + good.error()));
+  if (const Status good = config::check_node_id(id); !good) return malformed(printable("a node's id " + good.error()));
   return std::nullopt;
 }
 
@@ -71,8 +71,8 @@ OrRefusal<RouteCall> begin_join(RouteRequest& request) {
         "needed");
   std::string where = host != nullptr ? *host : request.stream.peer_address();
   if (where.starts_with('[') && where.ends_with(']')) where = where.substr(1, where.size() - 2);
-  const bool numeric = is_ipv4_literal(where) || is_ipv6_literal(where);
-  if (!numeric && !is_host_name(where)) return malformed("host is an address or a host name");
+  const bool numeric = config::is_ipv4_literal(where) || config::is_ipv6_literal(where);
+  if (!numeric && !config::is_host_name(where)) return malformed("host is an address or a host name");
   where = bracketed(where);
   return RouteCall{Change{AddMember{*id, where + ":" + std::to_string(number)}}};
 }
@@ -83,7 +83,7 @@ OrRefusal<RouteCall> begin_add_member(RouteRequest& request) {
   if (!values) return values.error();
   auto& strings = *values;
   if (auto refusal = bad_node_id(strings[0])) return std::move(*refusal);
-  if (!parse_host_port(strings[1])) return malformed("raft_address is host:port");
+  if (!config::parse_host_port(strings[1])) return malformed("raft_address is host:port");
   return RouteCall{Change{AddMember{std::move(strings[0]), std::move(strings[1])}}};
 }
 
@@ -157,11 +157,11 @@ std::optional<uint64_t> parse_setting(const machine::SettingRow& row, std::strin
     case machine::SettingUnit::milliseconds:
       return parse_duration(text);
     case machine::SettingUnit::bytes:
-      return parse_memory(text);
+      return config::parse_memory(text);
     case machine::SettingUnit::count:
       break;
   }
-  return parse_unsigned(text);
+  return config::parse_unsigned(text);
 }
 
 std::string format_setting(const machine::SettingRow& row, uint64_t value) {
@@ -212,52 +212,55 @@ http::Response finish_cluster_events(const RouteContext& context, const RouteSta
   if (state.head)
     response.unknown_length = true;
   else
-    response.stream = context.cluster_events.open(parse_unsigned(state.value));
+    response.stream = context.cluster_events.open(config::parse_unsigned(state.value));
   return response;
 }
 
 constexpr std::array kRoutesOfCluster{
     RouteSpec{.methods = kGet | kPost,
               .pattern = "/join",
-              .verb = Verb::admin,
+              .verb = security::Verb::admin,
               .writes_by_get = true,
               .inputs = {.query = kJoin, .form = kJoin},
               .begin = begin_join,
               .finish = finish_change},
-    RouteSpec{
-        .methods = kGet, .pattern = "/cluster", .verb = Verb::read, .begin = begin_cluster, .finish = finish_cluster},
+    RouteSpec{.methods = kGet,
+              .pattern = "/cluster",
+              .verb = security::Verb::read,
+              .begin = begin_cluster,
+              .finish = finish_cluster},
     RouteSpec{.methods = kGet,
               .pattern = "/cluster/settings",
-              .verb = Verb::read,
+              .verb = security::Verb::read,
               .inputs = {.query = kReadParams},
               .begin = begin_get_settings,
               .finish = finish_settings},
     RouteSpec{.methods = kPut,
               .pattern = "/cluster/settings",
-              .verb = Verb::admin,
+              .verb = security::Verb::admin,
               .inputs = {.json = kSettingNames, .numbers = true},
               .begin = begin_put_settings,
               .finish = finish_settings},
     RouteSpec{.methods = kGet,
               .pattern = "/cluster/events",
-              .verb = Verb::read,
+              .verb = security::Verb::read,
               .stream = true,
               .begin = begin_cluster_events,
               .finish = finish_cluster_events},
     RouteSpec{.methods = kPost,
               .pattern = "/cluster/members",
-              .verb = Verb::admin,
+              .verb = security::Verb::admin,
               .inputs = {.json = "id raft_address"},
               .begin = begin_add_member,
               .finish = finish_change},
     RouteSpec{.methods = kDelete,
               .pattern = "/cluster/members/{id}",
-              .verb = Verb::admin,
+              .verb = security::Verb::admin,
               .begin = begin_remove_member,
               .finish = finish_change},
     RouteSpec{.methods = kPost,
               .pattern = "/cluster/transfer",
-              .verb = Verb::admin,
+              .verb = security::Verb::admin,
               .inputs = {.json = "id"},
               .begin = begin_transfer,
               .finish = finish_change},
@@ -267,4 +270,4 @@ constexpr std::array kRoutesOfCluster{
 
 std::span<const RouteSpec> cluster_routes() { return kRoutesOfCluster; }
 
-}  // namespace wh
+}  // namespace wh::api

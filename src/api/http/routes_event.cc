@@ -7,7 +7,7 @@
 #include "config/option_values.h"
 #include "http/entity_tag.h"
 
-namespace wh {
+namespace wh::api {
 namespace {
 
 constexpr std::string_view kQueue = "event";
@@ -22,7 +22,7 @@ OrRefusal<uint64_t> event_id_of(std::string_view field) {
       return malformed(
           "If-Match holds a weak tag, which matches no event: something on the way changed "
           "the ETag (nginx does when it compresses)");
-    if (const auto id = parse_unsigned(tag.opaque)) return *id;
+    if (const auto id = config::parse_unsigned(tag.opaque)) return *id;
   }
   return malformed("If-Match takes one event's id in quotes, as ETag gives it");
 }
@@ -95,20 +95,20 @@ http::Response finish_delete_event(const RouteContext&, const RouteState&, const
 constexpr std::array kRoutesOfEvents{
     RouteSpec{.methods = kPost,
               .pattern = "/event",
-              .verb = Verb::write,
+              .verb = security::Verb::write,
               .redirects = true,
               .inputs = {.form = "event", .idempotency = true},
               .begin = begin_post_event,
               .finish = finish_post_event},
     RouteSpec{.methods = kGet,
               .pattern = "/event",
-              .verb = Verb::read,
+              .verb = security::Verb::read,
               .inputs = {.query = kReadParams, .entity_tags = true, .not_entity_tags = true},
               .begin = begin_get_event,
               .finish = finish_get_event},
     RouteSpec{.methods = kDelete,
               .pattern = "/event",
-              .verb = Verb::write,
+              .verb = security::Verb::write,
               .redirects = true,
               .inputs = {.entity_tags = true, .idempotency = true},
               .begin = begin_delete_event,
@@ -119,4 +119,4 @@ constexpr std::array kRoutesOfEvents{
 
 std::span<const RouteSpec> event_routes() { return kRoutesOfEvents; }
 
-}  // namespace wh
+}  // namespace wh::api

@@ -6,7 +6,7 @@
 #include "api/http/routes.h"
 #include "http/json.h"
 
-namespace wh {
+namespace wh::api {
 namespace {
 
 http::Response not_json(raft::Index index) {
@@ -111,50 +111,50 @@ OrRefusal<RouteCall> begin_remove(RouteRequest& request) {
 constexpr std::array kRoutesOfKeys{
     RouteSpec{.methods = kPost,
               .pattern = "/key",
-              .verb = Verb::write,
+              .verb = security::Verb::write,
               .inputs = {.json = "*", .idempotency = true},
               .begin = begin_post_key,
               .finish = finish_plain_write},
     RouteSpec{.methods = kGet,
               .pattern = "/key/{name}",
-              .verb = Verb::read,
+              .verb = security::Verb::read,
               .inputs = {.query = kReadParams},
               .begin = begin_named_key,
               .finish = finish_get_key},
     RouteSpec{.methods = kDelete,
               .pattern = "/key/{name}",
-              .verb = Verb::write,
+              .verb = security::Verb::write,
               .inputs = {.idempotency = true},
               .begin = begin_delete_key,
               .finish = finish_delete_key},
     RouteSpec{.methods = kPost,
               .pattern = "/keys/{key}",
-              .verb = Verb::write,
+              .verb = security::Verb::write,
               .inputs = {.json = "value", .idempotency = true},
               .begin = begin_post_keys,
               .finish = finish_post_keys},
     RouteSpec{.methods = kGet,
               .pattern = "/keys/{key}",
-              .verb = Verb::read,
+              .verb = security::Verb::read,
               .inputs = {.query = kReadParams},
               .begin = begin_named_key,
               .finish = finish_get_keys},
     RouteSpec{.methods = kGet | kPost,
               .pattern = "/set",
-              .verb = Verb::write,
+              .verb = security::Verb::write,
               .writes_by_get = true,
               .inputs = {.query = "key value", .form = "key value", .idempotency = true},
               .begin = begin_set,
               .finish = finish_plain_write},
     RouteSpec{.methods = kGet,
               .pattern = "/get",
-              .verb = Verb::read,
+              .verb = security::Verb::read,
               .inputs = {.query = "key consistency min_index max_staleness"},
               .begin = begin_get,
               .finish = finish_get},
     RouteSpec{.methods = kGet | kPost,
               .pattern = "/remove",
-              .verb = Verb::write,
+              .verb = security::Verb::write,
               .writes_by_get = true,
               .inputs = {.query = "key", .form = "key", .idempotency = true},
               .begin = begin_remove,
@@ -165,4 +165,4 @@ constexpr std::array kRoutesOfKeys{
 
 std::span<const RouteSpec> key_routes() { return kRoutesOfKeys; }
 
-}  // namespace wh
+}  // namespace wh::api

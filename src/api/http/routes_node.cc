@@ -8,7 +8,7 @@
 #include "api/http/read_terms.h"
 #include "api/http/routes.h"
 
-namespace wh {
+namespace wh::api {
 namespace {
 
 OrRefusal<RouteCall> begin_backup(RouteRequest& request) {
@@ -49,25 +49,25 @@ http::Response finish_readyz(const RouteContext&, const RouteState&, const Answe
 constexpr std::array kRoutesOfNode{
     RouteSpec{.methods = kGet,
               .pattern = "/backup",
-              .verb = Verb::read,
+              .verb = security::Verb::read,
               .inputs = {.query = kReadParams},
               .begin = begin_backup,
               .finish_later = finish_backup},
     RouteSpec{.methods = kGet,
               .pattern = "/metrics",
-              .verb = Verb::read,
+              .verb = security::Verb::read,
               .inputs = {.anything = true},
               .begin = begin_metrics,
               .finish = finish_metrics},
     RouteSpec{.methods = kGet,
               .pattern = "/healthz",
-              .verb = Verb::open,
+              .verb = security::Verb::open,
               .inputs = {.anything = true},
               .begin = begin_healthz,
               .finish = finish_healthz},
     RouteSpec{.methods = kGet,
               .pattern = "/readyz",
-              .verb = Verb::open,
+              .verb = security::Verb::open,
               .inputs = {.anything = true},
               .begin = begin_readyz,
               .finish = finish_readyz},
@@ -77,4 +77,4 @@ constexpr std::array kRoutesOfNode{
 
 std::span<const RouteSpec> node_routes() { return kRoutesOfNode; }
 
-}  // namespace wh
+}  // namespace wh::api

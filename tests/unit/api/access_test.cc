@@ -8,7 +8,7 @@
 
 #include "fixture.h"
 
-namespace wh {
+namespace wh::api {
 namespace {
 
 // One of each, on the key `orders-1` and the queue `mail`. A new operation needs a line here, or the count below fails.
@@ -42,13 +42,14 @@ std::vector<Operation> one_of_each() {
           Local{ForgetSlowRequests{}}};
 }
 
-const Principal kNobody("nobody", {});
-const Principal kReader("reader", {.read = true, .keys = {"*"}, .queues = {"*"}});
-const Principal kWriter("writer", {.write = true, .keys = {"*"}, .queues = {"*"}});
-const Principal kOperator("operator", {.admin = true});
-const Principal kShop("shop", {.read = true, .write = true, .keys = {"orders-*", "stock"}, .queues = {"mail"}});
+const security::Principal kNobody("nobody", {});
+const security::Principal kReader("reader", {.read = true, .keys = {"*"}, .queues = {"*"}});
+const security::Principal kWriter("writer", {.write = true, .keys = {"*"}, .queues = {"*"}});
+const security::Principal kOperator("operator", {.admin = true});
+const security::Principal kShop("shop",
+                                {.read = true, .write = true, .keys = {"orders-*", "stock"}, .queues = {"mail"}});
 
-std::string refused(const Principal& principal, const Operation& operation) {
+std::string refused(const security::Principal& principal, const Operation& operation) {
   const std::optional<Refusal> refusal = check_access(principal, operation);
   if (!refusal) return "";
   CHECK(refusal->kind == RefusalKind::forbidden);
@@ -69,7 +70,8 @@ TEST_CASE("the list of operations is whole") {
 }
 
 TEST_CASE("whoever is let in today may do everything, by whatever name") {
-  for (const Principal* principal : {&Principal::anonymous(), &Principal::password_holder()}) {
+  for (const security::Principal* principal :
+       {&security::Principal::anonymous(), &security::Principal::password_holder()}) {
     CHECK(principal->may_everything());
     for (const Operation& operation : one_of_each()) CHECK(refused(*principal, operation).empty());
   }
@@ -77,12 +79,12 @@ TEST_CASE("whoever is let in today may do everything, by whatever name") {
 
 TEST_CASE("a principal may do what its verbs are, and what is open to all") {
   for (const Operation& operation : one_of_each()) {
-    const Verb verb = traits_of(operation).verb;
+    const security::Verb verb = traits_of(operation).verb;
     CAPTURE(traits_of(operation).words);
-    CHECK(refused(kNobody, operation).empty() == (verb == Verb::open));
-    CHECK(refused(kReader, operation).empty() == (verb == Verb::open || verb == Verb::read));
-    CHECK(refused(kWriter, operation).empty() == (verb == Verb::open || verb == Verb::write));
-    CHECK(refused(kOperator, operation).empty() == (verb == Verb::open || verb == Verb::admin));
+    CHECK(refused(kNobody, operation).empty() == (verb == security::Verb::open));
+    CHECK(refused(kReader, operation).empty() == (verb == security::Verb::open || verb == security::Verb::read));
+    CHECK(refused(kWriter, operation).empty() == (verb == security::Verb::open || verb == security::Verb::write));
+    CHECK(refused(kOperator, operation).empty() == (verb == security::Verb::open || verb == security::Verb::admin));
   }
   CHECK(refused(kNobody, Write{machine::Enqueue{"mail", "e"}}) == "'nobody' may not enqueue");
   CHECK(refused(kReader, Local{SetDirective{"a", "b"}}) == "'reader' may not change directives");
@@ -119,10 +121,10 @@ TEST_CASE("a backup holds everything: who may not read all may not make one") {
 
 TEST_CASE("what a principal may not do is not submitted") {
   test::Lone lone;
-  Options options;
+  config::Options options;
   SlowLog slow_log(options);
   int configured = 0;
-  ApiContext context = test::context_of(options, lone.node, slow_log);
+  Context context = test::context_of(options, lone.node, slow_log);
   context.configure = [&](const std::string&, const std::string&) {
     ++configured;
     return ok_status();
@@ -132,7 +134,7 @@ TEST_CASE("what a principal may not do is not submitted") {
   Silent silent;
   const raft::Index before = lone.node.raft()->log().last_index();
   for (const Operation& operation : one_of_each()) {
-    if (traits_of(operation).verb == Verb::open) continue;
+    if (traits_of(operation).verb == security::Verb::open) continue;
     const OrRefusal<Started> started = calls.start(silent, kNobody, operation, {});
     REQUIRE_FALSE(started.ok());
     CHECK(started.error().kind == RefusalKind::forbidden);
@@ -158,7 +160,7 @@ TEST_CASE("what a principal may not do is not submitted") {
 // A principal without a right is told so, whatever else is wrong with what it asks.
 TEST_CASE("access is asked before bounds are") {
   test::Lone lone;
-  const Options options;
+  const config::Options options;
   SlowLog slow_log(options);
   Calls calls(test::context_of(options, lone.node, slow_log), [&] { return lone.now; });
   Silent silent;
@@ -167,4 +169,4 @@ TEST_CASE("access is asked before bounds are") {
   CHECK(calls.start(silent, kWriter, empty_key, {}).error().kind == RefusalKind::malformed);
 }
 
-}  // namespace wh
+}  // namespace wh::api

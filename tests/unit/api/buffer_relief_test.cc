@@ -6,6 +6,7 @@
 #include <doctest/doctest.h>
 
 using namespace wh;
+using namespace wh::api;
 
 namespace {
 

@@ -9,6 +9,7 @@
 #include "fixture.h"
 
 using namespace wh;
+using namespace wh::api;
 
 namespace {
 
@@ -31,11 +32,11 @@ struct Asker final : CallOwner {
 
 struct Asked : test::Lone {
   node::Token start(Operation operation, const CallOptions& how = {}) {
-    const OrRefusal<Started> started = calls.start(asker, Principal::anonymous(), std::move(operation), how);
+    const OrRefusal<Started> started = calls.start(asker, security::Principal::anonymous(), std::move(operation), how);
     REQUIRE(started.ok());
     return std::get<node::Token>(*started);
   }
-  Options options;
+  config::Options options;
   SlowLog slow_log{options};
   Calls calls{test::context_of(options, node, slow_log), [this] { return now; }};
   Asker asker{node};

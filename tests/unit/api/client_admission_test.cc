@@ -7,6 +7,7 @@
 #include <doctest/doctest.h>
 
 using namespace wh;
+using namespace wh::api;
 using Entry = ClientAdmission::Entry;
 
 namespace {
@@ -44,7 +45,7 @@ struct Front final : ClientFront {
 
 struct DoorHouse {
   explicit DoorHouse(uint64_t maxclients) { options.maxclients = maxclients; }
-  Options options;
+  config::Options options;
   Front http;
   Front debug;
   ClientAdmission admission{options, http, debug};

@@ -9,6 +9,7 @@
 #include "../node/member.h"
 
 using namespace wh;
+using namespace wh::api;
 using namespace wh::node;
 
 namespace {

@@ -13,7 +13,7 @@
 #include "machine/command/command.h"
 #include "wire/frame.h"
 
-namespace wh {
+namespace wh::api {
 namespace {
 
 // A second value that makes MSET a VALUE b THIS a command of kMaxCommandBytes: beside the values there are the kind,
@@ -57,11 +57,11 @@ TEST_CASE("the largest command is taken, and one byte more is 413 over HTTP and 
 }
 
 TEST_CASE("what http-max-body allows at its largest is no command over the bound") {
-  const OptionSpec* option = find_option("http-max-body");
+  const config::OptionSpec* option = config::find_option("http-max-body");
   REQUIRE(option != nullptr);
   // In JSON a pair takes six bytes beside its texts, `"":"",`, which no escape makes longer when it is read; on the
   // debug port, which takes 64 KiB more than a body, at least as many. Encoded it takes eight, its two lengths.
   CHECK(option->max + (64 << 10) + machine::kMaxItems * 8 + machine::kEnvelopeBytes + 5 <= machine::kMaxCommandBytes);
 }
 
-}  // namespace wh
+}  // namespace wh::api

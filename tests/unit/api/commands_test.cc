@@ -10,7 +10,7 @@
 
 #include "fixture.h"
 
-namespace wh {
+namespace wh::api {
 namespace {
 
 using Words = std::vector<std::string>;
@@ -67,7 +67,7 @@ TEST_CASE("each command makes an operation whose verb fits the flags and the ove
     CHECK(writes == (spec.command.overlap == debug::Overlap::write));
     CHECK(writes == has_flag(spec.command, "write"));
     CHECK(std::holds_alternative<Read>(*operation) == has_flag(spec.command, "readonly"));
-    CHECK((traits_of(*operation).verb == Verb::admin) == has_flag(spec.command, "admin"));
+    CHECK((traits_of(*operation).verb == security::Verb::admin) == has_flag(spec.command, "admin"));
   });
   CHECK(command_specs().size() == samples().size());
 }
@@ -166,4 +166,4 @@ TEST_CASE("each kind of refusal begins with a word that says what to do") {
   CHECK(word(RefusalKind::overloaded, false) == "-ERR");
 }
 
-}  // namespace wh
+}  // namespace wh::api

@@ -23,7 +23,7 @@
 #include "base/buffer_budget.h"
 #include "config/option_table.h"
 
-namespace wh::test {
+namespace wh::api::test {
 
 struct Lone : node::Bench {
   Lone() : Bench(node::bench_options(), node::empty_disk()) {
@@ -49,7 +49,7 @@ struct LaterWorker final : storage::Worker {
 
 inline const std::string kForm = "Content-Type: application/x-www-form-urlencoded\r\n";
 
-inline ApiContext context_of(const Options& options, node::Node& node, SlowLog& slow_log) {
+inline Context context_of(const config::Options& options, node::Node& node, SlowLog& slow_log) {
   return {.options = options,
           .node = node,
           .slow_log = slow_log,
@@ -111,14 +111,14 @@ struct Fronts : Lone {
     return delivered || worked;
   }
 
-  Options options;
+  config::Options options;
   SlowLog slow_log{options};
   BufferBudget buffers;
   LaterWorker worker;
-  ApiContext context = [this] {
-    ApiContext made = context_of(options, node, slow_log);
+  Context context = [this] {
+    Context made = context_of(options, node, slow_log);
     made.configure = [this](const std::string& name, const std::string& value) {
-      return set_option(options, name, value);
+      return config::set_option(options, name, value);
     };
     return made;
   }();
@@ -164,4 +164,4 @@ inline std::string sentence_of(const std::string& reply) {
   return reply.substr(space + 1, reply.size() - space - 3);
 }
 
-}  // namespace wh::test
+}  // namespace wh::api::test

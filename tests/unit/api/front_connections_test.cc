@@ -4,7 +4,7 @@
 
 #include <doctest/doctest.h>
 
-namespace wh {
+namespace wh::api {
 namespace {
 
 struct FakeStream {
@@ -128,4 +128,4 @@ TEST_CASE("who holds memory is named with the way to cut it, also while it is cl
   CHECK(holders.size() == 1);
 }
 
-}  // namespace wh
+}  // namespace wh::api

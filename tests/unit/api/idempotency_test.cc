@@ -7,6 +7,7 @@
 #include "security/sha256.h"
 
 using namespace wh;
+using namespace wh::api;
 
 namespace {
 
@@ -30,8 +31,8 @@ http::Request with_keys(const std::vector<std::string>& keys) {
 TEST_CASE("SHA-256 of parts: how the bytes are cut counts") {
   const std::string_view one[] = {"ab", "c"};
   const std::string_view other[] = {"a", "bc"};
-  CHECK(sha256(one) == sha256(one));
-  CHECK(sha256(one) != sha256(other));
+  CHECK(security::sha256(one) == security::sha256(one));
+  CHECK(security::sha256(one) != security::sha256(other));
 }
 
 TEST_CASE("a fingerprint is of all that gives a request its meaning") {

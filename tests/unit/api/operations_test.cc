@@ -8,7 +8,7 @@
 
 #include "fixture.h"
 
-namespace wh {
+namespace wh::api {
 namespace {
 
 // Whoever starts calls and reads their answers.
@@ -22,7 +22,7 @@ struct Starter final : CallOwner {
 struct LoneCalls : test::Lone {
   // The answer of an operation that is carried out.
   Answer run(Operation operation, CallOptions how = {}) {
-    OrRefusal<Started> started = calls.start(starter, Principal::anonymous(), std::move(operation), how);
+    OrRefusal<Started> started = calls.start(starter, security::Principal::anonymous(), std::move(operation), how);
     REQUIRE(started.ok());
     if (auto* answer = std::get_if<Answer>(&*started)) return std::move(*answer);
     for (int turn = 0; turn < 100 && starter.answers.empty(); ++turn) {
@@ -44,7 +44,7 @@ struct LoneCalls : test::Lone {
     return std::get<T>(run(std::move(operation)).body);
   }
 
-  Options options;
+  config::Options options;
   SlowLog slow_log{options};
   Calls calls{test::context_of(options, node, slow_log), [this] { return now; }};
   Starter starter;
@@ -174,7 +174,7 @@ TEST_CASE("the machine's other replies are refusals") {
 TEST_CASE("what asks this node alone is answered at once") {
   LoneCalls lone;
   const auto at_once = [&](Local local) {
-    return lone.calls.start(lone.starter, Principal::anonymous(), std::move(local), {});
+    return lone.calls.start(lone.starter, security::Principal::anonymous(), std::move(local), {});
   };
   CHECK(at_once(AskAlive{}).ok());
   CHECK(at_once(AskReady{}).ok());
@@ -195,19 +195,19 @@ TEST_CASE("what asks this node alone is answered at once") {
 TEST_CASE("without a state of its own a node refuses stale reads, and still shows its figures") {
   node::Bench empty(node::listed(), node::empty_disk());
   REQUIRE(empty.node.raft() == nullptr);
-  const Options options;
+  const config::Options options;
   SlowLog slow_log(options);
   Calls calls(test::context_of(options, empty.node, slow_log), [&] { return empty.now; });
   Starter starter;
   const OrRefusal<Started> refused =
-      calls.start(starter, Principal::anonymous(), Read{GetKey{"k"}}, {.read = {.stale = true}});
+      calls.start(starter, security::Principal::anonymous(), Read{GetKey{"k"}}, {.read = {.stale = true}});
   REQUIRE_FALSE(refused.ok());
   CHECK(refused.error().kind == RefusalKind::unavailable);
   CHECK(refused.error().sentence == "this node has no state to show yet");
-  CHECK(calls.start(starter, Principal::anonymous(), Read{ShowMetrics{}}, {}).ok());
+  CHECK(calls.start(starter, security::Principal::anonymous(), Read{ShowMetrics{}}, {}).ok());
   CHECK(calls.deliver([] { return true; }));
   REQUIRE(starter.answers.size() == 1);
   CHECK(std::get<Report>(starter.answers[0].second->body).text.view() == "# HELP one\n");
 }
 
-}  // namespace wh
+}  // namespace wh::api

@@ -6,7 +6,7 @@
 
 #include "fixture.h"
 
-namespace wh {
+namespace wh::api {
 namespace {
 
 using Words = std::vector<std::string>;
@@ -112,7 +112,7 @@ TEST_CASE("what a node cannot do now is refused in one sentence") {
 
 TEST_CASE("one directive is the default of both: stale reads") {
   test::Fronts fronts;
-  fronts.options.read_consistency = ReadConsistency::stale;
+  fronts.options.read_consistency = config::ReadConsistency::stale;
   const uint64_t before = fronts.node.counters().reads;
   CHECK(fronts.ask("GET", "/event").status == 200);
   CHECK(fronts.command({"llen", "event"}) == ":0\r\n");
@@ -121,4 +121,4 @@ TEST_CASE("one directive is the default of both: stale reads") {
   CHECK(fronts.node.counters().reads == before + 1);
 }
 
-}  // namespace wh
+}  // namespace wh::api

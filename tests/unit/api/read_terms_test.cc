@@ -10,10 +10,11 @@
 #include "fixture.h"
 
 using namespace wh;
+using namespace wh::api;
 
 namespace {
 
-CallOptions good(const http::Params& query, ReadConsistency standard = ReadConsistency::linearizable) {
+CallOptions good(const http::Params& query, config::ReadConsistency standard = config::ReadConsistency::linearizable) {
   const OrRefusal<CallOptions> options = read_params(query, standard);
   REQUIRE(options.ok());
   return *options;
@@ -28,8 +29,8 @@ struct Asker final : CallOwner {
 
 TEST_CASE("a read's terms come from its query, and its consistency from the directive where that says nothing") {
   CHECK_FALSE(good({}).read.stale);
-  CHECK(good({}, ReadConsistency::stale).read.stale);
-  CHECK_FALSE(good({{"consistency", "linearizable"}}, ReadConsistency::stale).read.stale);
+  CHECK(good({}, config::ReadConsistency::stale).read.stale);
+  CHECK_FALSE(good({{"consistency", "linearizable"}}, config::ReadConsistency::stale).read.stale);
   const CallOptions all = good({{"consistency", "stale"}, {"min_index", "17"}, {"max_staleness", "1500ms"}});
   CHECK(all.read.stale);
   CHECK(all.read.min_index == raft::Index{17});
@@ -43,7 +44,7 @@ TEST_CASE("what is no number, no duration and no consistency is refused") {
         http::Params{{"min_index", "1x"}}, http::Params{{"min_index", "18446744073709551616"}},
         http::Params{{"max_staleness", ""}}, http::Params{{"max_staleness", "soon"}},
         http::Params{{"max_staleness", "1.5s"}}}) {
-    const OrRefusal<CallOptions> result = read_params(query, ReadConsistency::linearizable);
+    const OrRefusal<CallOptions> result = read_params(query, config::ReadConsistency::linearizable);
     REQUIRE_FALSE(result.ok());
     CHECK(result.error().kind == RefusalKind::malformed);
   }
@@ -51,16 +52,16 @@ TEST_CASE("what is no number, no duration and no consistency is refused") {
 
 TEST_CASE("max_staleness refuses a stale read of an older state, and a linearizable one never") {
   node::Member bench;
-  Options options;
+  config::Options options;
   SlowLog slow_log(options);
   Millis later = 0;
   Calls calls(test::context_of(options, bench.node, slow_log), [&] { return bench.now + later; });
   Asker asker;
   // The refusal of a read with these parameters, asked `ms` from now; empty: it is answered.
   const auto refused = [&](const http::Params& query, Millis ms,
-                           ReadConsistency standard = ReadConsistency::linearizable) {
+                           config::ReadConsistency standard = config::ReadConsistency::linearizable) {
     later = ms;
-    REQUIRE(calls.start(asker, Principal::anonymous(), Read{CountKeys{}}, good(query, standard)).ok());
+    REQUIRE(calls.start(asker, security::Principal::anonymous(), Read{CountKeys{}}, good(query, standard)).ok());
     REQUIRE(calls.deliver([] { return true; }));
     const OrRefusal<Answer> answer = std::move(asker.answers.back());
     if (answer.ok()) return std::string();
@@ -73,7 +74,7 @@ TEST_CASE("max_staleness refuses a stale read of an older state, and a lineariza
   bench.led(node::kOther, 2, raft::Index{1}, {}, 1);
   CHECK(refused(stale, 100).empty());
   CHECK(refused(stale, 101) == "this node's state may be 101 ms old; max_staleness allows 100 ms");
-  CHECK_FALSE(refused({{"max_staleness", "100ms"}}, 101, ReadConsistency::stale).empty());
+  CHECK_FALSE(refused({{"max_staleness", "100ms"}}, 101, config::ReadConsistency::stale).empty());
   CHECK(refused({{"consistency", "stale"}}, 101).empty());
   CHECK_FALSE(good({{"max_staleness", "0"}}).read.stale);
   const http::Response answer = with_last_contact({}, bench.node, bench.now + 30);
@@ -84,11 +85,11 @@ TEST_CASE("max_staleness refuses a stale read of an older state, and a lineariza
 
 TEST_CASE("a linearizable read is as fresh as can be, whatever max_staleness says") {
   test::Lone lone;
-  Options options;
+  config::Options options;
   SlowLog slow_log(options);
   Calls calls(test::context_of(options, lone.node, slow_log), [&] { return lone.now + 1'000'000; });
   Asker asker;
-  REQUIRE(calls.start(asker, Principal::anonymous(), Read{CountKeys{}}, good({{"max_staleness", "0"}})).ok());
+  REQUIRE(calls.start(asker, security::Principal::anonymous(), Read{CountKeys{}}, good({{"max_staleness", "0"}})).ok());
   for (int turn = 0; turn < 100 && asker.answers.empty(); ++turn) {
     lone.persist();
     calls.deliver([] { return true; });

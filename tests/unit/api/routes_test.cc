@@ -11,7 +11,7 @@
 
 #include "fixture.h"
 
-namespace wh {
+namespace wh::api {
 namespace {
 
 using http::Method;
@@ -118,7 +118,8 @@ TEST_CASE("each route: the sample is taken, and says what a write became") {
         fronts.ask(std::string(http::method_name(method)), with_query(route.pattern, sample.query), sample.body,
                    std::string(sample.fields));
     CHECK((answer.status / 100 == 2 || answer.status == 404));
-    const bool data = route.verb == Verb::write || route.inputs.query.find("consistency") != std::string_view::npos;
+    const bool data =
+        route.verb == security::Verb::write || route.inputs.query.find("consistency") != std::string_view::npos;
     CHECK((answer.header("Wormhole-Index") != nullptr) == data);
     CHECK(answer.header("Date") != nullptr);
     CHECK(answer.header("Wormhole-Outcome") == nullptr);
@@ -221,8 +222,8 @@ TEST_CASE("each route: without the password 401 and not applied, but what is ope
     const http::test::Answer answer =
         fronts.ask(std::string(http::method_name(method)), with_query(route.pattern, sample.query), sample.body,
                    std::string(sample.fields));
-    CHECK((answer.status == 401) == (route.verb != Verb::open));
-    CHECK((answer.header("WWW-Authenticate") != nullptr) == (route.verb != Verb::open));
+    CHECK((answer.status == 401) == (route.verb != security::Verb::open));
+    CHECK((answer.header("WWW-Authenticate") != nullptr) == (route.verb != security::Verb::open));
     CHECK((answer.header("Wormhole-Outcome") != nullptr) == route.changes_state());
   });
   CHECK(fronts.node.raft()->log().last_index() == before);
@@ -248,9 +249,9 @@ TEST_CASE("writes by GET: only the routes that have them, not by HEAD, and not w
     CHECK(route.writes_by_get == route.changes_state());
     if (!route.writes_by_get) return;
     const std::string target = with_query(route.pattern, sample.query);
-    fronts.options.get_writes = GetWrites::loopback;
+    fronts.options.get_writes = config::GetWrites::loopback;
     CHECK(fronts.ask("HEAD", target).status == 405);
-    fronts.options.get_writes = GetWrites::no;
+    fronts.options.get_writes = config::GetWrites::no;
     const http::test::Answer answer = fronts.ask("GET", target);
     CHECK(answer.status == 405);
     CHECK(*answer.header("Allow") == "POST, OPTIONS");
@@ -324,4 +325,4 @@ TEST_CASE("a stream begins with what is so, is ended with its client, and HEAD b
   CHECK(fronts.node.waiting() == 0);
 }
 
-}  // namespace wh
+}  // namespace wh::api

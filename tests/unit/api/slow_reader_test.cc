@@ -12,6 +12,7 @@
 #include "http/connection.h"
 
 using namespace wh;
+using namespace wh::api;
 
 namespace {
 

@@ -4,10 +4,10 @@
 
 #include "api/debug/commands.h"
 
-namespace wh {
+namespace wh::api {
 
 TEST_CASE("what is slow: as much as the directive says; 0: everything, -1: nothing") {
-  Options options;
+  config::Options options;
   SlowLog log(options);
   CHECK_FALSE(log.is_slow(9'999));
   CHECK(log.is_slow(10'000));
@@ -21,7 +21,7 @@ TEST_CASE("what is slow: as much as the directive says; 0: everything, -1: nothi
 }
 
 TEST_CASE("the newest first, no more than the directive says, ids that are never used twice") {
-  Options options;
+  config::Options options;
   options.slowlog_max_len = 3;
   SlowLog log(options);
   for (int i = 0; i < 5; ++i) log.add(20'000, {"get", std::to_string(i)}, "127.0.0.1", "");
@@ -39,7 +39,7 @@ TEST_CASE("the newest first, no more than the directive says, ids that are never
 }
 
 TEST_CASE("words are clipped as Redis clips them") {
-  Options options;
+  config::Options options;
   SlowLog log(options);
   std::vector<std::string> words(40, "w");
   words[1] = std::string(200, 'x');
@@ -70,4 +70,4 @@ TEST_CASE("passwords and secret directives are not shown") {
   CHECK(shown({.name = "get"}, {"get", "secret"}).back() == "secret");
 }
 
-}  // namespace wh
+}  // namespace wh::api

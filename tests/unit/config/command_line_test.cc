@@ -10,6 +10,7 @@
 #include "config/option_table.h"
 
 using namespace wh;
+using namespace wh::config;
 
 namespace {
 using Words = std::vector<std::string>;
@@ -120,9 +121,9 @@ TEST_CASE("command line: what is wrong, without repeating values") {
 
 TEST_CASE("command line: it reaches the options") {
   const CommandLine line = good({"--bind", "127.0.0.1", "-::1", "--join=a:1 b:2", "--dir=/x", "--requirepass=--y"});
-  const auto loaded = load_config({line.config, {}, line.directives}, {});
-  REQUIRE(std::holds_alternative<LoadedConfig>(loaded));
-  const Options& options = std::get<LoadedConfig>(loaded).options;
+  const auto loaded = load({line.config, {}, line.directives}, {});
+  REQUIRE(std::holds_alternative<Loaded>(loaded));
+  const Options& options = std::get<Loaded>(loaded).options;
   CHECK(options.bind == Words{"127.0.0.1", "-::1"});
   CHECK(options.join == Words{"a:1", "b:2"});
   CHECK(options.dir == "/x");

@@ -12,6 +12,7 @@
 #include "config/parser.h"
 
 using namespace wh;
+using namespace wh::config;
 
 namespace {
 
@@ -61,10 +62,10 @@ std::vector<Documented> documented() {
 
 bool has(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 
-std::variant<LoadedConfig, ConfigError> load_text(const std::string& text) {
-  ConfigSources sources;
+std::variant<Loaded, ConfigError> load_text(const std::string& text) {
+  Sources sources;
   sources.config = "wormhole.conf";
-  return load_config(sources, {[&](const std::string&) { return Result<std::string>(text); }, {}});
+  return load(sources, {[&](const std::string&) { return Result<std::string>(text); }, {}});
 }
 
 }  // namespace
@@ -94,7 +95,7 @@ TEST_CASE("wormhole.conf: as it is, and with every default switched on, it loads
   for (const std::string& text : {conf_text(), switched_on}) {
     const auto loaded = load_text(text);
     if (const auto* error = std::get_if<ConfigError>(&loaded)) FAIL(error->to_string());
-    const auto& config = std::get<LoadedConfig>(loaded);
+    const auto& config = std::get<Loaded>(loaded);
     CHECK(get_options(config.options, "*") == get_options(Options(), "*"));
     CHECK(config.notices.empty());
   }

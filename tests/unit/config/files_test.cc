@@ -15,6 +15,7 @@
 #include "config/parser.h"
 
 using namespace wh;
+using namespace wh::config;
 
 namespace {
 class TemporaryFolder {
@@ -43,7 +44,7 @@ class TemporaryFolder {
 
 TEST_CASE("config files: read whole, up to the bound, with the system's reason when not") {
   const TemporaryFolder folder;
-  const ConfigFiles files = real_config_files();
+  const Files files = real_files();
   const std::string text("port 80\r\n\0x", 11);
   const auto read = files.read(folder.write("a.conf", text));
   REQUIRE(read.ok());
@@ -52,15 +53,15 @@ TEST_CASE("config files: read whole, up to the bound, with the system's reason w
   CHECK(files.read(folder.path("")).error() == "Is a directory");
   const auto endless = files.read("/dev/zero");
   REQUIRE(endless.ok());
-  CHECK(endless->size() > kMaxConfigFileSize);
-  CHECK(endless->size() < kMaxConfigFileSize + 65536);
+  CHECK(endless->size() > kMaxFileSize);
+  CHECK(endless->size() < kMaxFileSize + 65536);
 }
 
 TEST_CASE("config files: a FIFO is waited for while somebody may write to it, and no longer") {
   const TemporaryFolder folder;
   const std::string fifo = folder.path("fifo");
   REQUIRE(::mkfifo(fifo.c_str(), 0600) == 0);
-  CHECK(real_config_files(std::chrono::milliseconds(50)).read(fifo).error() == "a FIFO to which nobody writes");
+  CHECK(real_files(std::chrono::milliseconds(50)).read(fifo).error() == "a FIFO to which nobody writes");
   std::thread writer([&] {
     const int file = ::open(fifo.c_str(), O_WRONLY | O_CLOEXEC);
     for (const std::string_view part : {"port 1", "000\n"}) {
@@ -69,7 +70,7 @@ TEST_CASE("config files: a FIFO is waited for while somebody may write to it, an
     }
     ::close(file);
   });
-  const auto read = real_config_files().read(fifo);
+  const auto read = real_files().read(fifo);
   writer.join();
   REQUIRE(read.ok());
   CHECK(*read == "port 1000\n");
@@ -84,11 +85,11 @@ TEST_CASE("config files: a tree of includes, relative to each file, patterns in 
   folder.write("conf.d/3.other", "timeout 3\n");
   const std::string main =
       folder.write("main.conf", "include sub/common.conf\ninclude conf.d/*.conf\ninclude none/*.conf\n");
-  ConfigSources sources;
+  Sources sources;
   sources.config = main;
-  const auto loaded = load_config(sources, real_config_files());
-  REQUIRE(std::holds_alternative<LoadedConfig>(loaded));
-  const Options& options = std::get<LoadedConfig>(loaded).options;
+  const auto loaded = load(sources, real_files());
+  REQUIRE(std::holds_alternative<Loaded>(loaded));
+  const Options& options = std::get<Loaded>(loaded).options;
   CHECK(options.port == 1000);
   CHECK(options.raft_port == 2000);
   CHECK(options.timeout_s == 2);
@@ -99,9 +100,9 @@ TEST_CASE("config files: a circle through a symbolic link ends at the depth limi
   const TemporaryFolder folder;
   folder.write("a.conf", "include link/a.conf\n");
   std::filesystem::create_directory_symlink(folder.path(""), folder.path("link"));
-  ConfigSources sources;
+  Sources sources;
   sources.config = folder.path("a.conf");
-  const auto loaded = load_config(sources, real_config_files());
+  const auto loaded = load(sources, real_files());
   REQUIRE(std::holds_alternative<ConfigError>(loaded));
   CHECK(std::get<ConfigError>(loaded).expected.find("8 deep") != std::string::npos);
 }

@@ -7,7 +7,7 @@
 #include "../../rounds.h"
 #include "base/prng.h"
 
-using wh::glob_matches;
+using wh::config::glob_matches;
 
 TEST_CASE("glob: as Redis has them") {
   struct Case {

@@ -10,6 +10,7 @@
 #include "config/option_table.h"
 
 using namespace wh;
+using namespace wh::config;
 using namespace std::string_literals;
 
 namespace {
@@ -17,9 +18,9 @@ using Texts = std::map<std::string, std::string>;
 using Environment = std::vector<std::pair<std::string, std::string>>;
 using Given = std::vector<GivenDirective>;
 
-std::variant<LoadedConfig, ConfigError> load(const Texts& texts, const Environment& environment = {},
+std::variant<Loaded, ConfigError> load_texts(const Texts& texts, const Environment& environment = {},
                                              const Given& directives = {}) {
-  ConfigFiles files;
+  Files files;
   files.read = [&](const std::string& path) -> Result<std::string> {
     const auto found = texts.find(path);
     if (found == texts.end()) return Error{"No such file or directory"};
@@ -33,21 +34,21 @@ std::variant<LoadedConfig, ConfigError> load(const Texts& texts, const Environme
     }
     return paths;
   };
-  ConfigSources sources;
+  Sources sources;
   sources.config = texts.contains("-") ? "-" : texts.contains("w.conf") ? "w.conf" : "";
   sources.environment = environment;
   sources.directives = directives;
-  return load_config(sources, files);
+  return config::load(sources, files);
 }
 
-LoadedConfig good(const Texts& texts, const Environment& environment = {}, const Given& directives = {}) {
-  auto loaded = load(texts, environment, directives);
+Loaded good(const Texts& texts, const Environment& environment = {}, const Given& directives = {}) {
+  auto loaded = load_texts(texts, environment, directives);
   if (const auto* error = std::get_if<ConfigError>(&loaded)) FAIL(error->to_string());
-  return std::get<LoadedConfig>(std::move(loaded));
+  return std::get<Loaded>(std::move(loaded));
 }
 
 std::string bad(const Texts& texts, const Environment& environment = {}, const Given& directives = {}) {
-  const auto loaded = load(texts, environment, directives);
+  const auto loaded = load_texts(texts, environment, directives);
   REQUIRE(std::holds_alternative<ConfigError>(loaded));
   const std::string text = std::get<ConfigError>(loaded).to_string();
   const std::string head = "*** FATAL CONFIG FILE ERROR ***\n";
@@ -58,7 +59,7 @@ bool has(const std::string& text, std::string_view part) { return text.find(part
 }  // namespace
 
 TEST_CASE("load: nothing given is all defaults, without a notice") {
-  const LoadedConfig loaded = good({});
+  const Loaded loaded = good({});
   CHECK(loaded.options.port == 8080);
   CHECK(loaded.notices.empty());
   CHECK(loaded.set_somewhere.empty());
@@ -67,7 +68,7 @@ TEST_CASE("load: nothing given is all defaults, without a notice") {
 TEST_CASE("load: file, then environment, then command line") {
   const Texts file = {{"w.conf", "port 1\nraft-port 2\ntimeout 3\nbind 127.0.0.2\n"}};
   const Environment environment = {{"WORMHOLE_RAFT_PORT", "20"}, {"WORMHOLE_TIMEOUT", "30"}, {"PATH", "/bin"}};
-  const LoadedConfig loaded = good(file, environment, {{"timeout", {"300"}}, {"join", {"a:1", "b:2"}}});
+  const Loaded loaded = good(file, environment, {{"timeout", {"300"}}, {"join", {"a:1", "b:2"}}});
   CHECK(loaded.options.port == 1);
   CHECK(loaded.options.raft_port == 20);
   CHECK(loaded.options.timeout_s == 300);
@@ -96,15 +97,16 @@ TEST_CASE("load: a bad line stops, with file, number, line and what was expected
   CHECK(has(bad({{"w.conf", "cluster-secret hunter2 hunter3"}}), "w.conf:1: 'cluster-secret ***"));
   CHECK(has(bad({{"w.conf", "\"a\\nb\" 1"}}), "unknown directive 'a\\x0ab'"));
 
-  ConfigSources missing;
+  Sources missing;
   missing.config = "none.conf";
-  const auto loaded = load_config(missing, {[](const std::string&) { return Result<std::string>(Error{"gone"}); }, {}});
+  const auto loaded =
+      config::load(missing, {[](const std::string&) { return Result<std::string>(Error{"gone"}); }, {}});
   REQUIRE(std::holds_alternative<ConfigError>(loaded));
   CHECK(has(std::get<ConfigError>(loaded).to_string(), "none.conf\ncannot read the config file: gone"));
 }
 
 TEST_CASE("HAZARDS K7: a directive given twice counts as given last, and is pointed out") {
-  const LoadedConfig loaded = good({{"w.conf", "port 1\nbind ::1 127.0.0.1\nport 2\nbind 127.0.0.2\n"}});
+  const Loaded loaded = good({{"w.conf", "port 1\nbind ::1 127.0.0.1\nport 2\nbind 127.0.0.2\n"}});
   CHECK(loaded.options.port == 2);
   CHECK(loaded.options.bind == std::vector<std::string>{"127.0.0.2"});
   REQUIRE(loaded.notices.size() == 2);
@@ -116,7 +118,7 @@ TEST_CASE("load: include, where it stands") {
   const Texts texts = {{"w.conf", "port 1\ninclude sub/a.conf\ntimeout 9\n"},
                        {"sub/a.conf", "port 2\ntimeout 2\ninclude b.conf"},
                        {"sub/b.conf", "raft-port 3"}};
-  const LoadedConfig loaded = good(texts);
+  const Loaded loaded = good(texts);
   CHECK(loaded.options.port == 2);
   CHECK(loaded.options.timeout_s == 9);
   CHECK(loaded.options.raft_port == 3);
@@ -187,7 +189,7 @@ TEST_CASE("environment: what is not meant for us is ignored with a notice") {
                                   {"wormhole_port", "1"},
                                   {"WORMHOLE_port", "1"},
                                   {"OTHER", ""}};
-  const LoadedConfig loaded = good({{"w.conf", "requirepass hunter2"}}, kubernetes);
+  const Loaded loaded = good({{"w.conf", "requirepass hunter2"}}, kubernetes);
   CHECK(loaded.options.port == 8080);
   CHECK(loaded.options.requirepass == "hunter2");
   REQUIRE(loaded.notices.size() == 7);
@@ -313,7 +315,7 @@ TEST_CASE("load: contradictions are reported where they were written") {
 }
 
 TEST_CASE("load: a default debug port gives way, one that was asked for does not") {
-  const LoadedConfig loaded = good({{"w.conf", "raft-port 1113"}});
+  const Loaded loaded = good({{"w.conf", "raft-port 1113"}});
   CHECK(loaded.options.debug_port == 0);
   REQUIRE(loaded.notices.size() == 1);
   CHECK(has(loaded.notices[0], "runs without a debug port"));
@@ -337,7 +339,7 @@ TEST_CASE("load: random lines of known names never crash") {
       for (uint64_t n = prng.below(12); n > 0; --n) text += alphabet[prng.below(alphabet.size())];
       text += "\n";
     }
-    const auto loaded = load({{"w.conf", text}}, {{"WORMHOLE_DIR", text}}, {{"node-id", {text}}});
+    const auto loaded = load_texts({{"w.conf", text}}, {{"WORMHOLE_DIR", text}}, {{"node-id", {text}}});
     if (const auto* error = std::get_if<ConfigError>(&loaded)) CHECK_FALSE(error->expected.empty());
   }
 }

@@ -8,6 +8,7 @@
 #include "config/option_values.h"
 
 using namespace wh;
+using namespace wh::config;
 
 namespace {
 // The messages of all problems after a change to the defaults, joined.

@@ -11,6 +11,7 @@
 #include "config/option_values.h"
 
 using namespace wh;
+using namespace wh::config;
 using namespace std::string_literals;
 
 namespace {

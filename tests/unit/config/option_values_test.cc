@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 
 using namespace wh;
+using namespace wh::config;
 
 TEST_CASE("values: whole numbers") {
   CHECK(parse_unsigned("0") == 0U);

@@ -9,19 +9,20 @@
 #include "base/prng.h"
 
 using namespace wh;
+using namespace wh::config;
 using namespace std::string_literals;
 
 namespace {
 using Words = std::vector<std::string>;
 
-std::vector<ConfigLine> good(std::string_view text) {
-  auto parsed = parse_config("test.conf", text);
+std::vector<Line> good(std::string_view text) {
+  auto parsed = parse("test.conf", text);
   if (const auto* error = std::get_if<ConfigError>(&parsed)) FAIL(error->to_string());
-  return std::get<std::vector<ConfigLine>>(parsed);
+  return std::get<std::vector<Line>>(parsed);
 }
 
 ConfigError bad(std::string_view text) {
-  auto parsed = parse_config("test.conf", text);
+  auto parsed = parse("test.conf", text);
   REQUIRE(std::holds_alternative<ConfigError>(parsed));
   return std::get<ConfigError>(parsed);
 }
@@ -97,7 +98,7 @@ TEST_CASE("HAZARDS K7: NUL, lone carriage returns, long lines and long files are
   CHECK(has(bad("# all one comment\rport 80\r").expected, "carriage return"));
   CHECK(good("port 80\r").at(0).words == Words{"port", "80"});
 
-  const std::string longest = "dir " + std::string(kMaxConfigLineSize - 4, 'x');
+  const std::string longest = "dir " + std::string(kMaxLineSize - 4, 'x');
   CHECK(good(longest + "\n").size() == 1);
   const ConfigError too_long = bad("\n" + longest + "x\n");
   CHECK(too_long.line == 2);
@@ -105,7 +106,7 @@ TEST_CASE("HAZARDS K7: NUL, lone carriage returns, long lines and long files are
   CHECK(has(too_long.expected, "8192"));
 
   std::string file;
-  while (file.size() < kMaxConfigFileSize) file += "#23456789abcdef\n";
+  while (file.size() < kMaxFileSize) file += "#23456789abcdef\n";
   CHECK(good(file).empty());
   const ConfigError too_large = bad(file + "\n");
   CHECK(too_large.line == 0);
@@ -152,10 +153,10 @@ TEST_CASE("config text: random bytes never crash, and what parses is bounded by 
     for (uint64_t n = prng.below(60); n > 0; --n) {
       text += prng.below(4) == 0 ? static_cast<char>(prng.below(256)) : alphabet[prng.below(alphabet.size())];
     }
-    const auto parsed = parse_config("random", text);
-    if (const auto* lines = std::get_if<std::vector<ConfigLine>>(&parsed)) {
+    const auto parsed = parse("random", text);
+    if (const auto* lines = std::get_if<std::vector<Line>>(&parsed)) {
       size_t size = 0;
-      for (const ConfigLine& line : *lines) {
+      for (const Line& line : *lines) {
         CHECK_FALSE(line.words.empty());
         for (const std::string& word : line.words) size += word.size();
       }

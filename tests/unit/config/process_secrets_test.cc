@@ -6,6 +6,7 @@
 #include <doctest/doctest.h>
 
 using namespace wh;
+using namespace wh::config;
 
 namespace {
 // What stands in memory afterwards, each as long as it was.

@@ -7,12 +7,12 @@
 
 #include <doctest/doctest.h>
 
-namespace wh {
+namespace wh::metrics {
 namespace {
 
-std::string written(const Figure& figure, const std::function<void(MetricWriter&)>& write) {
+std::string written(const Figure& figure, const std::function<void(Writer&)>& write) {
   std::string out;
-  MetricWriter writer(figure, out);
+  Writer writer(figure, out);
   write(writer);
   return out;
 }
@@ -22,7 +22,7 @@ std::string written(const Figure& figure, const std::function<void(MetricWriter&
 TEST_CASE("a number in base units, exact") {
   const auto one = [](Unit unit, int64_t value) {
     return written({.metric = "m", .type = MetricType::gauge, .unit = unit, .help = "What it is"},
-                   [&](MetricWriter& writer) { writer.plain(value); });
+                   [&](Writer& writer) { writer.plain(value); });
   };
   CHECK(one(Unit::one, 5) == "# HELP m What it is\n# TYPE m gauge\nm 5\n");
   CHECK(one(Unit::bytes, 4096).ends_with("\nm 4096\n"));
@@ -35,9 +35,9 @@ TEST_CASE("a number in base units, exact") {
 
 TEST_CASE("HELP and TYPE stand once, before the first sample, and not without one") {
   const Figure figure{.metric = "m_total", .type = MetricType::counter, .help = "What it is"};
-  CHECK(written(figure, [](MetricWriter&) {}).empty());
+  CHECK(written(figure, [](Writer&) {}).empty());
   CHECK(written(figure,
-                [](MetricWriter& writer) {
+                [](Writer& writer) {
                   writer.number({{"a", "1"}, {"b", "x"}}, 1);
                   writer.number({{"a", "2"}, {"b", "y"}}, 2);
                 }) ==
@@ -46,7 +46,7 @@ TEST_CASE("HELP and TYPE stand once, before the first sample, and not without on
 
 TEST_CASE("a label's value cannot end its quotes, its line or the encoding") {
   const Figure figure{.metric = "m", .help = "What it is"};
-  CHECK(written(figure, [](MetricWriter& writer) {
+  CHECK(written(figure, [](Writer& writer) {
           writer.number({{"a", "x\" y\\ z\n \xff"}}, 1);
         }).ends_with("\nm{a=\"x\\\" y\\\\ z\\\\x0a \\\\xff\"} 1\n"));
 }
@@ -56,7 +56,7 @@ TEST_CASE("a histogram: cumulative buckets, +Inf equal to the count") {
   for (const uint64_t us : {50, 150, 1'000, 20'000'000}) values.add(us);
   const std::string text =
       written({.metric = "m_seconds", .type = MetricType::histogram, .unit = Unit::microseconds, .help = "What it is"},
-              [&](MetricWriter& writer) {
+              [&](Writer& writer) {
                 writer.histogram({{"a", "b"}}, values);
               });
   CAPTURE(text);
@@ -105,4 +105,4 @@ TEST_CASE("every row of the table is well formed") {
   }
 }
 
-}  // namespace wh
+}  // namespace wh::metrics

@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 
 using namespace wh;
+using namespace wh::metrics;
 
 TEST_CASE("a text is made once a turn, and for each key anew") {
   SharedText text;

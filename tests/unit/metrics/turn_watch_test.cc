@@ -4,7 +4,7 @@
 
 #include <doctest/doctest.h>
 
-namespace wh {
+namespace wh::metrics {
 namespace {
 
 struct Lines {
@@ -51,4 +51,4 @@ TEST_CASE("a turn beyond the limit is logged, repeated ones are counted") {
   CHECK(lines.all[1].find("(and 1 more)") != std::string::npos);
 }
 
-}  // namespace wh
+}  // namespace wh::metrics

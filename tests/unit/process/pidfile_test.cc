@@ -15,6 +15,7 @@
 #include <doctest/doctest.h>
 
 using namespace wh;
+using namespace wh::process;
 
 namespace {
 

@@ -6,6 +6,7 @@
 #include "../net/tls_fixture.h"
 
 using namespace wh;
+using namespace wh::security;
 using namespace wh::net;
 using namespace wh::net::test;
 
@@ -31,8 +32,8 @@ struct DoorNode {
   }
   void knows(const DoorNode& other) { node.transport->set_peers({other.node.as_peer()}); }
 
-  Options options;
-  wh::Certificates certificates;
+  config::Options options;
+  security::Certificates certificates;
   PeerAccess door;
   HandshakeGate gate;
   TestNode node;

@@ -2,11 +2,11 @@
 
 #include <doctest/doctest.h>
 
-namespace wh {
+namespace wh::server {
 namespace {
 
-Options bound_to(std::vector<std::string> bind) {
-  Options options;
+config::Options bound_to(std::vector<std::string> bind) {
+  config::Options options;
   options.bind = std::move(bind);
   return options;
 }
@@ -14,7 +14,7 @@ Options bound_to(std::vector<std::string> bind) {
 }  // namespace
 
 TEST_CASE("the announced host is the first that is there and that others can reach") {
-  const Options any =
+  const config::Options any =
       bound_to({"127.0.0.1", "-::1", "-169.254.1.1", "-10.0.0.1", "192.0.2.1", "-fe80::1", "2001:db8::1"});
   CHECK(announced_host(any, {"127.0.0.1:1", "[::1]:1"}) == "127.0.0.1");
   CHECK(announced_host(any, {"[::1]:1", "127.0.0.1:1"}) == "127.0.0.1");  // it must be there, ::1 may
@@ -26,7 +26,7 @@ TEST_CASE("the announced host is the first that is there and that others can rea
   CHECK(announced_host(bound_to({"*", "-::*"}), {"0.0.0.0:1", "[::]:1"}).empty());
   CHECK(announced_host(bound_to({"127.0.0.1", "::*"}), {"127.0.0.1:1", "[::]:1"}).empty());
 
-  Options options = any;
+  config::Options options = any;
   options.bind_interface = "eth0";  // whose addresses come in any order
   CHECK(announced_host(options, {"[fe80::1]:1", "[2001:db8::1]:1", "10.0.0.1:1"}) == "2001:db8::1");
   options.announce_address = "node1.example.com";
@@ -34,7 +34,7 @@ TEST_CASE("the announced host is the first that is there and that others can rea
 }
 
 TEST_CASE("reachable are the addresses of `bind` that this machine has, each once, loopback for a wildcard") {
-  const auto hosts = [](const Options& options) {
+  const auto hosts = [](const config::Options& options) {
     std::string text;
     const Result<net::Addresses> addresses = reachable_addresses(options);
     if (!addresses) return addresses.error();
@@ -44,9 +44,9 @@ TEST_CASE("reachable are the addresses of `bind` that this machine has, each onc
   CHECK(hosts(bound_to({"-192.0.2.77", "127.0.0.3", "127.0.0.1"})) == "127.0.0.3 127.0.0.1 ");
   CHECK(hosts(bound_to({"*", "127.0.0.1"})) == "127.0.0.1 ");
   CHECK(hosts(bound_to({"-192.0.2.77"})) == "this machine has none of the addresses of 'bind'");
-  Options options = bound_to({"127.0.0.1"});
+  config::Options options = bound_to({"127.0.0.1"});
   options.bind_interface = "nosuch0";
   CHECK(hosts(options).find("network interface nosuch0") == 0);
 }
 
-}  // namespace wh
+}  // namespace wh::server

@@ -6,13 +6,13 @@
 
 #include "net/listener.h"
 
-namespace wh {
+namespace wh::server {
 namespace {
 
 using Texts = std::vector<std::string>;
 
-Options at_port(uint16_t raft_port) {
-  Options options;
+config::Options at_port(uint16_t raft_port) {
+  config::Options options;
   options.raft_port = raft_port;
   return options;
 }
@@ -24,7 +24,7 @@ bool contains(const Texts& texts, const std::string& text) {
 }  // namespace
 
 TEST_CASE("a node is named by where it listens, by its node-id, its machine and localhost, each with its raft port") {
-  Options options = at_port(1112);
+  config::Options options = at_port(1112);
   options.node_id = "Node-1";
   const node::OwnNames own = own_names(options, {"192.0.2.1:1112", "[2001:db8::1]:1112"}, "DB1.example.");
   CHECK(own.addresses == Texts{"192.0.2.1:1112", "[2001:db8::1]:1112"});
@@ -58,7 +58,7 @@ TEST_CASE("a wildcard stands for what the machine has of that family, at the por
 }
 
 TEST_CASE("what is announced counts with the port that is announced; a literal is an address, all else a name") {
-  Options options = at_port(1112);
+  config::Options options = at_port(1112);
   options.announce_raft_port = 31'112;
   options.announce_address = "Public.example.COM";
   node::OwnNames own = own_names(options, {"192.0.2.1:1112"}, "");
@@ -89,4 +89,4 @@ TEST_CASE("what is no address is left out") {
   CHECK(own_names(at_port(1112), {"nonsense"}, "").loopback_port == 1112);
 }
 
-}  // namespace wh
+}  // namespace wh::server
