@@ -167,6 +167,9 @@ extern Mutant planted_mutant;
 
 #else
 
-#define WH_MUTANT(name) false
+namespace wh {
+inline constexpr bool kNoMutant = false;
+}  // namespace wh
+#define WH_MUTANT(name) (::wh::kNoMutant)
 
 #endif

@@ -106,9 +106,9 @@ void Raft::on_tick(Millis now) {
 // The one entry point of every message; it checks the term before anything else (HAZARDS A4, B12).
 void Raft::on_receive(Millis now, NodeId from, MessageBody& body) {
   if (from == options_.self || !from) return;
-  if (auto* beat = std::get_if<AppendEntries>(&body);
-      WH_MUTANT(heartbeat_skips_the_term) && beat && beat->entries.empty())
-    return on_append_entries(now, from, *beat);
+  if (WH_MUTANT(heartbeat_skips_the_term))
+    if (auto* beat = std::get_if<AppendEntries>(&body); beat && beat->entries.empty())
+      return on_append_entries(now, from, *beat);
   const Term term = term_of(body);
   const Term current = hard_state_.current_term;
   if (std::string why = impossible(from, body); !why.empty()) return report_violation(from, std::move(why));
