@@ -25,9 +25,9 @@ struct Founder {
   std::string raft_address;   // host:port; an empty host: the node determines it at its start
 };
 
-// Touches nothing unless `directory` is missing or empty; otherwise the error names its contents. Returns the index
+// Touches nothing unless `path` is missing or empty; otherwise the error names its contents. Returns the index
 // from which the new cluster continues.
-Result<raft::Index> restore_backup(Backup backup, const std::string& directory, const Founder& founder,
+Result<raft::Index> restore_backup(Backup backup, const std::string& path, const Founder& founder,
                                    storage::DiskProbe* probe = nullptr);
 
 }  // namespace wh::backup

@@ -197,7 +197,7 @@ void Connection::take(std::vector<std::string> arguments) {
 
 void Connection::enqueue(const Command* command, std::vector<std::string> arguments, std::string answer) {
   Request request{.sequence = next_sequence_++, .command = command, .arguments = std::move(arguments)};
-  for (const std::string& argument : request.arguments) request.cost += sizeof argument + argument.size();
+  for (const std::string& argument : request.arguments) request.cost += sizeof(std::string) + argument.size();
   queued_bytes_ += request.cost;
   request.answer = std::move(answer);
   requests_.push_back(std::move(request));

@@ -185,8 +185,7 @@ bool Connection::advance() {
   // Nothing else is taken up while a source is being sent.
   if (source_) {
     pull();
-    if (source_ || state_ != State::open) return false;
-    return true;
+    return !source_ && state_ == State::open;
   }
   if (live_) {
     pull_stream();
@@ -334,11 +333,11 @@ void Connection::pull() {
     if (output_pending() > limits_.output_soft_bytes) return;
     piece_due_ = true;
     const std::shared_ptr<BodySource> held = source_;  // next() may give a piece at once, which may reset source_
-    held->next([this](std::string piece) { take_piece(std::move(piece)); });
+    held->next([this](const std::string& piece) { take_piece(piece); });
   }
 }
 
-void Connection::take_piece(std::string piece) {
+void Connection::take_piece(const std::string& piece) {
   piece_due_ = false;
   if (state_ != State::open) return;
   // The header promised a length: only closing the connection can tell the client that it does not hold.

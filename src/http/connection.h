@@ -167,7 +167,7 @@ class Connection : public StreamHandler {
   void tell_half_closed();
   // Asks for the next piece of an answer that comes in pieces, while there is room.
   void pull();
-  void take_piece(std::string piece);
+  void take_piece(const std::string& piece);
   void send(std::string_view bytes);
   void begin_stream(Slot& slot);
   // Sends what the stream has, as far as the client takes it.

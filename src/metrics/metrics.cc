@@ -18,8 +18,6 @@ constexpr Shown shown(Unit unit) {
   switch (unit) {
     case Unit::microseconds:
       return {100, 10'000'000};
-    case Unit::milliseconds:
-      return {1, 10'000};
     default:
       return {1, 10'000};
   }

@@ -253,7 +253,7 @@ void Loop::deadline_expired() {
 std::string Loop::provide_workers() {
   constexpr const char* kName = "UV_THREADPOOL_SIZE";
   const char* set = std::getenv(kName);
-  const std::string before = set == nullptr ? "" : set;
+  std::string before = set == nullptr ? "" : set;
   // Reads the value as libuv does.
   if (set != nullptr && std::strtol(set, nullptr, 10) >= static_cast<long>(kWorkers)) return {};
   ::setenv(kName, std::to_string(kWorkers).c_str(), 1);

@@ -225,7 +225,7 @@ class PeerTransport final : public node::Transport {
   [[nodiscard]] std::pair<wire::Refusal, std::string> judge(const PeerLink& link, const wire::Hello& hello) const;
   [[nodiscard]] std::string version_conflict(const std::string& us, const wire::Hello& hello) const;
   [[nodiscard]] bool was_removed(raft::NodeId id, raft::Position member_as_of) const;
-  void admit(uint64_t id, Inbound& in, wire::Hello hello);
+  void admit(uint64_t id, Inbound& in, const wire::Hello& hello);
   // Returns the proof that the dialler must send.
   wire::Proof reply(PeerLink& link, std::string_view greeting, uint16_t version, wire::Refusal refusal,
                     const std::string& sentence);

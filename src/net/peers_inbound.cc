@@ -157,7 +157,8 @@ void PeerTransport::inbound_frame(uint64_t id, const wire::Frame& frame) {
         drop_inbound(id);
         return;
       }
-      admit(id, in, std::move(in.hello));
+      const wire::Hello hello = std::move(in.hello);
+      admit(id, in, hello);
       return;
     }
     case Inbound::State::ask:
@@ -213,7 +214,7 @@ void PeerTransport::inbound_hello(uint64_t id, Inbound& in, const wire::Frame& f
   in.version = wire::common_version(*hello, identity_.versions);
   in.expected = reply(*in.link, frame.payload, in.version, wire::Refusal::none, {});
   if (options_.secret.empty()) {
-    admit(id, in, *std::move(hello));
+    admit(id, in, *hello);
     return;
   }
   in.hello = *std::move(hello);
@@ -280,7 +281,7 @@ bool PeerTransport::was_removed(raft::NodeId id, raft::Position member_as_of) co
   return member_as_of < membership_.removed_as_of && std::find(removed.begin(), removed.end(), id) != removed.end();
 }
 
-void PeerTransport::admit(uint64_t id, Inbound& in, wire::Hello hello) {
+void PeerTransport::admit(uint64_t id, Inbound& in, const wire::Hello& hello) {
   if (hello.purpose == wire::Purpose::ask) {
     move_to(in, Inbound::State::ask);
     const bool proved = !options_.secret.empty() || options_.secure;

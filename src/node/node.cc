@@ -156,7 +156,7 @@ void Node::asked(uint64_t question_id, Ask question, Millis now) {
              question);
 }
 
-void Node::answered(uint64_t request, Result<Answer> answer, Millis now) {
+void Node::answered(uint64_t request, const Result<Answer>& answer, Millis now) {
   ctx_.wants_turn = true;
   if (old_disk_.answered(request, answer, now) || addresses_.answered(request, answer) ||
       membership_.answered(request, answer, now))
@@ -164,7 +164,7 @@ void Node::answered(uint64_t request, Result<Answer> answer, Millis now) {
   founding_.answered(request, answer, now);
 }
 
-void Node::resolved(uint64_t request, Result<std::vector<std::string>> addresses, Millis now) {
+void Node::resolved(uint64_t request, const Result<std::vector<std::string>>& addresses, Millis now) {
   ctx_.wants_turn = true;
   if (!addresses_.resolved(request, addresses)) founding_.resolved(request, addresses, now);
 }

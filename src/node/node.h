@@ -82,8 +82,8 @@ class Node {
   void asked(uint64_t question_id, Ask question, Millis now);
   // A node of a cluster is about to ask something, and has proved that it may say so.
   void met(const Identity& member) { founding_.met(member); }
-  void answered(uint64_t request, Result<Answer> answer, Millis now);
-  void resolved(uint64_t request, Result<std::vector<std::string>> addresses, Millis now);
+  void answered(uint64_t request, const Result<Answer>& answer, Millis now);
+  void resolved(uint64_t request, const Result<std::vector<std::string>>& addresses, Millis now);
 
   // --- the disk
   void storage_done(StorageDone done, Millis now);

@@ -215,7 +215,7 @@ void Snapshots::chunk_read(SnapshotChunkRead& read, Millis now) {
   }
   if (!loading_ || loading_->request != read.request) return;
   loading_->request = 0;
-  const bool nothing = read.data.size() == 0 && !read.done;
+  const bool nothing = read.data.empty() && !read.done;
   if (!read.ok || nothing) return give_up_loading("it is no longer there", now);
   loading_->offset += read.data.size();
   loading_->piece = std::move(read.data);

@@ -294,7 +294,8 @@ void Writes::applied(const raft::Entry& entry, machine::Reply reply) {
     auto node = waiters_.extract(waiters_.begin());
     const Waiter& waiter = node.mapped();
     if (node.key() == entry.index && (waiter.term == entry.term || WH_MUTANT(waiter_by_index_only))) {
-      answer_applied(waiter, entry.index, std::move(reply));
+      // One waiter at most has this index.
+      answer_applied(waiter, entry.index, std::move(reply));  // NOLINT(bugprone-use-after-move)
     } else {
       answer(waiter, Outcome::dropped, {});
     }

@@ -510,7 +510,7 @@ void Server::answered(uint64_t request, Result<node::Answer> answer) {
   node_->answered(request, std::move(answer), loop_.now());
 }
 void Server::resolved(uint64_t request, Result<std::vector<std::string>> addresses) {
-  node_->resolved(request, std::move(addresses), loop_.now());
+  node_->resolved(request, addresses, loop_.now());
 }
 
 }  // namespace wh::server

@@ -503,6 +503,7 @@ std::string Clients::second_opinion(const std::vector<const Op*>& all) {
   if (!keys_last()) return {};
   const std::vector<Op> seen = as_clients_saw_them(all);
   std::vector<const Op*> ops;
+  ops.reserve(seen.size());
   for (const Op& op : seen) ops.push_back(&op);
   std::string wrong = check_stale_values(ops, certain());
   const auto queues = calls_by_queue(ops, certain(), wrong);

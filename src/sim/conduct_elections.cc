@@ -114,8 +114,8 @@ void Conduct::look_at_causes(const Host& host, Record& record) {
   const raft::ElectionFigures& figures = raft.election_figures();
   const Millis now = world_.now(host);
   const Millis timeout = world_.options.election_timeout_ms;
-  const auto news = [](const auto& then, const auto& now_, auto cause) {
-    return now_[static_cast<size_t>(cause)] > then[static_cast<size_t>(cause)];
+  const auto news = [](const auto& before, const auto& after, auto cause) {
+    return after[static_cast<size_t>(cause)] > before[static_cast<size_t>(cause)];
   };
   if (figures.begun != record.begun) {
     using raft::ElectionCause;

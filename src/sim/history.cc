@@ -61,7 +61,7 @@ struct Model {
         return again;
       }
     }
-    const machine::Reply reply = apply(index, now, command.body);
+    machine::Reply reply = apply(index, now, command.body);
     if (reply.code != machine::ReplyCode::ok) return reply;
     machine::Reply kept = reply;
     kept.event = Bytes();

@@ -261,10 +261,10 @@ class Search {
     std::vector<Way> work;
     for (Way way : ways) {
       settle(way);
-      work.push_back(std::move(way));
+      work.push_back(way);
     }
     while (!work.empty() && steps_ <= max_steps_) {
-      const Way way = std::move(work.back());
+      const Way way = work.back();
       work.pop_back();
       if (way.done.has(call.slot)) {
         result.push_back(way);
@@ -281,7 +281,7 @@ class Search {
       const auto next = [&](std::optional<size_t> slot) {
         if (!slot) return;
         Way then = way;
-        if (leave(then, *slot)) work.push_back(std::move(then));
+        if (leave(then, *slot)) work.push_back(then);
       };
       if (call.kind != Kind::read) {
         next(call.slot);

@@ -568,7 +568,7 @@ void SimTransport::resolve(uint64_t request, const std::string& address) {
         if (!known) ++world_.seen[Situation::name_unknown];
         found = known ? Result(name->second) : Error{"no such name"};
       }
-      host_.process->node().resolved(request, std::move(found), world_.now(host_));
+      host_.process->node().resolved(request, found, world_.now(host_));
     });
   });
 }

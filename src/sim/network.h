@@ -102,7 +102,7 @@ class Network {
   void answer(Host& from, uint64_t question_id, node::Answer answer);
 
  private:
-  void deliver(const std::shared_ptr<Connection>& connection, const Message& message);
+  void deliver(const std::shared_ptr<Connection>& connection, const Message& sent);
   void send_off(const std::shared_ptr<Connection>& connection, const Message& message);
   // How long a frame of this size waits for a slow link and occupies it.
   uint64_t occupy_us(size_t from, size_t to, size_t bytes);

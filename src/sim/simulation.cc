@@ -261,9 +261,8 @@ class Simulation {
       const bool well = healthy_.contains(host.number);
       for (const Host& other : world_.hosts) {
         if (host.number == other.number) continue;
-        if (well && healthy_.contains(other.number)) {
-          world_.network->mend(host.number, other.number);
-        } else if (others == 0 || (others >= 2 && world_.prng.below(2) == 0)) {
+        const bool healthy = well && healthy_.contains(other.number);
+        if (!healthy && (others == 0 || (others >= 2 && world_.prng.below(2) == 0))) {
           world_.network->cut(host.number, other.number);
         } else {
           world_.network->mend(host.number, other.number);

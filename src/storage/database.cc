@@ -80,7 +80,7 @@ Status Database::write(std::vector<Write>& writes) {
                       std::any_of(writes.begin(), writes.end(), holds_configuration);
   if (!written_) {
     if (Status status = set_synchronous(synced); !status) return status;
-    const Status committed = undoing([&]() -> Status {
+    Status committed = undoing([&]() -> Status {
       if (Status status = begin(); !status) return status;
       for (Write& write : writes)
         if (Status status = std::visit([&](auto& w) { return apply(w); }, write); !status) return status;

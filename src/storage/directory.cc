@@ -91,21 +91,21 @@ Status check_owner(const std::string& path, int fd, const struct stat& info) {
 
 }  // namespace
 
-Result<Directory> Directory::open(const std::string& wanted) {
+Result<Directory> Directory::open(const std::string& path) {
   const mode_t mode = WH_MUTANT(directory_open_to_all) ? 0755 : 0700;
-  if (::mkdir(wanted.c_str(), mode) != 0 && errno != EEXIST) {
+  if (::mkdir(path.c_str(), mode) != 0 && errno != EEXIST) {
     // Parents are not created: below an unmounted file system, that would make a new, empty node.
     if (errno == ENOENT)
-      return Error{disk_error("make directory", wanted, errno) +
+      return Error{disk_error("make directory", path, errno) +
                    ": the directory it is to be in is not there either; is its file system mounted? (directive dir)"};
-    return Error{disk_error("make directory", wanted, errno)};
+    return Error{disk_error("make directory", path, errno)};
   }
   char resolved[PATH_MAX];
-  if (::realpath(wanted.c_str(), resolved) == nullptr) return Error{disk_error("open directory", wanted, errno)};
-  std::string path = resolved;
-  const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  if (fd < 0) return Error{disk_error("open directory", path, errno)};
-  Directory directory(std::move(path), fd, -1);
+  if (::realpath(path.c_str(), resolved) == nullptr) return Error{disk_error("open directory", path, errno)};
+  std::string real = resolved;
+  const int fd = ::open(real.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (fd < 0) return Error{disk_error("open directory", real, errno)};
+  Directory directory(std::move(real), fd, -1);
   struct stat info {};
   if (::fstat(fd, &info) != 0) return Error{disk_error("open directory", directory.path_, errno)};
   if (Status owned = check_owner(directory.path_, fd, info); !owned) return Error{owned.error()};

@@ -59,7 +59,7 @@ Status Database::begin_use() {
     if (Status status = write_witness(claim_, Witness::Durability::now); !status) return status;
   ++meta_.epoch;
   meta_changed_ = true;
-  const Status counted = undoing([&]() -> Status {
+  Status counted = undoing([&]() -> Status {
     if (Status status = begin(); !status) return status;
     return commit(true);
   });

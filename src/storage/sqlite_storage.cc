@@ -441,7 +441,7 @@ void SqliteStorage::write_snapshot_slice(Bytes slice) {
   auto failed = std::make_shared<std::optional<std::string>>();
   queue_files(
       [this, slice = std::move(slice), failed]() -> Status {
-        const Status status = own_failed_ ? ok_status() : own_or_room(own_.write(slice.view()));
+        Status status = own_failed_ ? ok_status() : own_or_room(own_.write(slice.view()));
         if (own_failed_) *failed = own_failure_;
         return status;
       },
@@ -532,11 +532,11 @@ void SqliteStorage::read_snapshot(uint64_t request, const raft::SnapshotMeta& me
   result->index = meta.index;
   result->offset = offset;
   result->done = result->ok = false;
-  read_part(result, std::move(found), max_bytes);
+  read_part(result, found, max_bytes);
 }
 
-void SqliteStorage::read_part(const std::shared_ptr<node::SnapshotChunkRead>& result, std::optional<SnapshotFile> file,
-                              uint64_t max_bytes) {
+void SqliteStorage::read_part(const std::shared_ptr<node::SnapshotChunkRead>& result,
+                              const std::optional<SnapshotFile>& file, uint64_t max_bytes) {
   auto exhausted = std::make_shared<bool>(false);
   queue_files(
       [this, result, file, max_bytes, exhausted]() -> Status {

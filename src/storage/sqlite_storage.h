@@ -150,7 +150,7 @@ class SqliteStorage final : public node::Storage {
   void own_failed(const std::string& why);
   void drop_received();
   void remove_file(const std::string& file);
-  void read_part(const std::shared_ptr<node::SnapshotChunkRead>& result, std::optional<SnapshotFile> file,
+  void read_part(const std::shared_ptr<node::SnapshotChunkRead>& result, const std::optional<SnapshotFile>& file,
                  uint64_t max_bytes);
   void queue_files(FilesWork work, FilesDone done);
   void pump_files();

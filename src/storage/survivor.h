@@ -16,7 +16,7 @@ namespace wh::storage {
 class Survivor {
  public:
   // Locks the directory and verifies it as a start does. `name`: the node-id it must have; empty: any.
-  static Result<std::unique_ptr<Survivor>> examine(const std::string& directory, std::string name,
+  static Result<std::unique_ptr<Survivor>> examine(const std::string& path, std::string name,
                                                    DiskProbe* probe = nullptr);
   ~Survivor();
   Survivor(const Survivor&) = delete;

@@ -105,7 +105,7 @@ ClusterEvents::ClusterEvents(node::Node& node, uint64_t first_id) : node_(node),
   seen_.role = role_name(node_);
 }
 
-void ClusterEvents::add(std::string_view event, std::string data) {
+void ClusterEvents::add(std::string_view event, std::string_view data) {
   std::string text = worded(++kept_->last_id, event, data);
   kept_->bytes += text.size();
   kept_->events.push_back(std::move(text));

@@ -54,7 +54,7 @@ class ClusterEvents {
   };
 
   void compare_members();
-  void add(std::string_view event, std::string data);
+  void add(std::string_view event, std::string_view data);
   [[nodiscard]] std::string present() const;
 
   node::Node& node_;
