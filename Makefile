@@ -147,11 +147,7 @@ format: needs-dev ## clang-format over all sources
 
 .PHONY: lint
 lint: needs-build needs-dev ## the layering, the format, clang-tidy over src/
-	@tests/check_layers
-	@find src tests -name '*.h' -o -name '*.cc' | xargs clang-format --dry-run --Werror
-	$(call compile,build,$(SERVER))
-	@exec run-clang-tidy -quiet -p build -j $(JOBS) \
-	  -extra-arg=-enable-trivial-auto-var-init-zero-knowing-it-will-be-removed-from-clang '^.*/src/[a-z/]+/[a-z_]+\.cc$$'
+	@exec utils/lint -j $(JOBS)
 
 # The documents that link to each other, installed in the same layout, so that their links work there too.
 DOCUMENTS = $(wildcard README.md LICENSE* COPYING* conf/wormhole.conf docs/*.md src/README.md deps/README.md \
@@ -179,7 +175,7 @@ uninstall: ## removes what install put there, except the configuration
 
 .PHONY: clean
 clean: ## removes what was built; run/ stays
-	@rm -rf build build-debug build-asan build-tsan build-coverage build-fuzz wormhole-server
+	@rm -rf build build-debug build-asan build-tsan build-coverage build-fuzz build-lint wormhole-server
 
 # Installs the missing Debian packages, if any.
 .PHONY: needs-build needs-run needs-test needs-coverage needs-dev
