@@ -17,7 +17,7 @@ OPTIONS_build-debug = -Dbuildtype=debug
 # two files of a folder cannot use one name for two things. build/ compiles each file of src/ separately, and finds
 # missing includes.
 OPTIONS_build-asan = -Dunity=on -Dunity_size=6 -Doptimization=0 -Db_sanitize=address,undefined -Db_lundef=false
-OPTIONS_build-tsan = -Db_sanitize=thread -Db_lundef=false
+OPTIONS_build-tsan = -Dunity=on -Dunity_size=6 -Db_sanitize=thread -Db_lundef=false
 OPTIONS_build-coverage = -Dbuildtype=debug -Doptimization=0 -Db_coverage=true
 COVERED = $(addprefix tests/,raft/raft_test scenarios/scenarios_test issues/issues sim/sim_plain sim/sim_history \
   $(foreach name,node machine wire,unit/$(name)/unit_$(name)))
