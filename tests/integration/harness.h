@@ -14,10 +14,16 @@
 #include <utility>
 #include <vector>
 
+#include "../sanitized.h"
+
 namespace wh::testing {
 
 // Generous, as sanitizer builds on a busy machine must make it too; a test that works never waits so long.
 inline constexpr int kPatienceMs = 40'000;
+
+// raft-election-timeout where a test asks whether the leader stays: the default, and more where a sanitizer makes a
+// turn several times as long.
+inline constexpr const char* kSteadyElectionTimeout = kSanitized ? "4000" : "500";
 
 // A port that nothing listens on, nor at these distances from it; outside the range the kernel gives to outgoing
 // connections.

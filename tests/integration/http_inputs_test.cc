@@ -250,7 +250,8 @@ TEST_CASE("a redirect keeps path and query, and the leader judges them; what wou
 // bounds are what refuses, and the largest request goes the whole way.
 TEST_CASE("the largest request is replicated, from the leader and through a follower; one byte more is refused") {
   constexpr size_t kMost = size_t{4} << 20;
-  const ThreeNodes nodes({"--http-max-body", "4mb", "--follower-writes", "forward"});
+  const ThreeNodes nodes(
+      {"--http-max-body", "4mb", "--follower-writes", "forward", "--raft-election-timeout", kSteadyElectionTimeout});
   Server& leader = await_leader(nodes.all);
   // A body of exactly so many bytes, with two keys.
   const auto body_of = [&](size_t bytes, const std::string& key) {

@@ -65,7 +65,8 @@ void check_written(const Written& written) {
 }
 
 void catch_up(const Plan& plan) {
-  Trio nodes({"--raft-snapshot-entries", std::to_string(plan.snapshot_entries)});
+  Trio nodes({"--raft-snapshot-entries", std::to_string(plan.snapshot_entries), "--raft-election-timeout",
+              kSteadyElectionTimeout});
   Server& leader = await_leader(nodes.all);
   Server& follower = *others(nodes.all, leader)[0];
   plan.away(follower);

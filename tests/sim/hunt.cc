@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../sanitized.h"
 #include "sim/simulation.h"
 
 namespace wh::sim {
@@ -18,7 +19,7 @@ namespace {
 constexpr uint64_t kSeedsOfOneProcess = 50;
 // A seed takes a hundredth of a second or two; a defect may make one go round for ever, or eat all memory.
 constexpr unsigned kSecondsOfOneSeed = 120;
-[[maybe_unused]] constexpr rlim_t kMostMemory = rlim_t{4} << 30;
+constexpr rlim_t kMostMemory = rlim_t{4} << 30;
 
 // In the child: says each seed before it runs, so that the last one said is the one that ended the process.
 [[noreturn]] void run_batch(uint64_t from, uint64_t until, const OptionsOf& options_of, int out) {
@@ -26,10 +27,8 @@ constexpr unsigned kSecondsOfOneSeed = 120;
   ::dup2(out, STDERR_FILENO);
   const rlimit no_core{0, 0};
   (void)::setrlimit(RLIMIT_CORE, &no_core);
-#ifndef __SANITIZE_ADDRESS__
   const rlimit memory{kMostMemory, kMostMemory};
-  (void)::setrlimit(RLIMIT_AS, &memory);
-#endif
+  if (!testing::kSanitized) (void)::setrlimit(RLIMIT_AS, &memory);
   std::signal(SIGABRT, SIG_DFL);
   for (uint64_t seed = from; seed < until; ++seed) {
     std::fprintf(stderr, "\nseed %lu\n", seed);
