@@ -1,10 +1,12 @@
-# Wormhole in a container: built by the first stage, whose compilers stay behind; the second has the server, the six
-# libraries it needs, and a user of its own. tests/container builds it and runs it.
+# Wormhole in a container. The first stage compiles it, and its compilers are not part of the image; the second has the
+# server, the six libraries that it needs, and a user for it. tests/container builds and runs it.
 #
 #   docker build -t wormhole .
-#   docker run -p 127.0.0.1:8080:8080 -e WORMHOLE_REQUIREPASS="$(openssl rand -hex 32)" -v wormhole:/var/lib/wormhole wormhole
+#   docker run -p 127.0.0.1:8080:8080 -e WORMHOLE_REQUIREPASS="$(openssl rand -hex 32)" \
+#     -v wormhole:/var/lib/wormhole wormhole
 #
-# Every directive can be given as WORMHOLE_ and its name in capitals. compose.yaml has three nodes.
+# Every directive can be given as an environment variable: WORMHOLE_ and its name in capitals. compose.yaml starts three
+# nodes.
 ARG BASE=debian:trixie-slim
 
 FROM ${BASE} AS build
@@ -12,7 +14,7 @@ ARG MESON_OPTIONS="-Dbuildtype=release -Db_lto=true"
 COPY utils/install-deps /source/utils/
 RUN apt-get update && apt-get install -y --no-install-recommends make && /source/utils/install-deps build
 COPY . /source
-# The server alone: the tests ran elsewhere.
+# Builds only the server: the tests run elsewhere.
 RUN cd /source && meson setup build ${MESON_OPTIONS} && ninja -C build src/server/wormhole-server \
   && install -D -s build/src/server/wormhole-server /out/usr/local/bin/wormhole-server \
   && install -D -m 644 conf/wormhole.conf /out/usr/local/share/doc/wormhole/wormhole.conf
@@ -26,15 +28,16 @@ RUN apt-get update \
   && useradd --system --uid 1112 --gid wormhole --home-dir /var/lib/wormhole --shell /usr/sbin/nologin wormhole \
   && install -d -o wormhole -g wormhole -m 700 /var/lib/wormhole
 COPY --from=build /out/ /
-# Numbers, so that it can be seen not to be root without a look into the image.
+# Numeric ids show that the user is not root without a look into the image.
 USER 1112:1112
 WORKDIR /var/lib/wormhole
 VOLUME /var/lib/wormhole
-# All interfaces of the container: who may come in is said by what is published, and by protected-mode, which lets nobody in
-# from outside without a password. The debug port is for this container only, by `docker exec`.
+# Listens on all interfaces of the container: published ports decide which clients reach it, and protected-mode refuses
+# clients from outside unless there is a password. The debug port is off.
 ENV WORMHOLE_DIR=/var/lib/wormhole WORMHOLE_BIND="* -::*" WORMHOLE_DEBUG_PORT=0
 EXPOSE 8080 1112
 STOPSIGNAL SIGTERM
-# Alive, not ready: a node that waits for its cluster must not be restarted for it.
+# Checks that the server is alive, not that it is ready: a node that waits for its cluster must not be restarted for
+# that.
 HEALTHCHECK --interval=10s --timeout=6s --start-period=60s --retries=3 CMD ["wormhole-server", "--check-health"]
 ENTRYPOINT ["wormhole-server"]

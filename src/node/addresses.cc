@@ -27,7 +27,7 @@ void Addresses::refresh(Millis now) {
   }
 }
 
-// One member at a time, this node included.
+// Changes one member at a time, perhaps this node itself.
 void Addresses::write_down(Millis now) {
   const auto& members = ctx_.raft->configuration().members();
   const bool one_machine = std::all_of(members.begin(), members.end(), [&](const raft::Member& member) {
@@ -36,8 +36,8 @@ void Addresses::write_down(Millis now) {
   });
   for (const raft::Member& member : members) {
     raft::Member said = peers_.addresses_of(member);
-    if (said.raft_address.starts_with(':')) said.raft_address = member.raft_address;  // its own, of a wildcard bind
-    // A member with a loopback address is on this machine; on another machine that address leads elsewhere.
+    if (said.raft_address.starts_with(':')) said.raft_address = member.raft_address;  // its own, with a wildcard bind
+    // A loopback address is written down only if all members are on one machine: on another machine it leads elsewhere.
     if (said == member || (is_loopback(said.raft_address) && !one_machine)) continue;
     logf(LogLevel::notice, "%s is now at %s", member.name.c_str(), said.raft_address.c_str());
     ctx_.raft->step(now, raft::ProposeConfiguration{ctx_.next_number++, ctx_.raft->configuration().with(said)});
@@ -51,7 +51,7 @@ void Addresses::ask_who_is_at(const std::string& address) {
   ctx_.transport.ask(ctx_.next_number++, address, WhoAreYou{});
 }
 
-// All addresses of a name are asked: one of them may be this node's, or nobody's any more.
+// Asks at all addresses of a name: one of them may be this node's own, or no longer in use.
 bool Addresses::resolved(uint64_t request, const Result<std::vector<std::string>>& addresses) {
   if (looking_up_.erase(request) == 0) return false;
   if (!addresses || !ctx_.raft || ctx_.raft->leader_id()) return true;
@@ -60,8 +60,9 @@ bool Addresses::resolved(uint64_t request, const Result<std::vector<std::string>
   return true;
 }
 
-// A node in no cluster where a member was: its disk is another's, or empty now. It may not believe a refusal; it does
-// believe a question, and so it founds no second cluster while this one is away. What it answers tells nothing.
+// A node in no cluster answers at a member's address: its disk was replaced or emptied. That node may not believe a
+// refusal of its hello, but it believes a question; so this node asks one, and the other founds no second cluster while
+// this one is away. The answer does not matter.
 void Addresses::peer_refused(raft::NodeId id, const WhoIAm& theirs) {
   if (!ctx_.raft || ctx_.removed || !ctx_.options.members_prove_themselves) return;
   if (theirs.identity.cluster != kNoCluster || finding_.size() >= Seeking::kMaxAddresses) return;

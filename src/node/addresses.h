@@ -1,5 +1,6 @@
-// Members whose addresses changed: the leader writes what they announce into the configuration; a node without a leader
-// asks the addresses of `join` whether one of its members moved there.
+// Follows members whose addresses change: the leader writes the addresses that they announce into the configuration; a
+// node without a leader asks at the addresses of `join` whether a member of its cluster moved there. Peers holds what
+// members announced. Called by Node.
 #pragma once
 
 #include <cstdint>
@@ -18,9 +19,9 @@ class Addresses {
 
   // Once a turn.
   void refresh(Millis now);
-  // The node at a member's address refused our hello; `theirs` says who it is.
+  // The node at a member's address refused this node's hello; `theirs` says which node it is.
   void peer_refused(raft::NodeId id, const WhoIAm& theirs);
-  // Whether what was resolved, or answered, was asked for this.
+  // Whether the lookup, or the question, was one of these.
   bool resolved(uint64_t request, const Result<std::vector<std::string>>& addresses);
   bool answered(uint64_t request, const Result<Answer>& answer);
 
@@ -30,8 +31,8 @@ class Addresses {
 
   Context& ctx_;
   Peers& peers_;
-  std::set<uint64_t> looking_up_;  // names of `join`
-  std::set<uint64_t> finding_;     // WhoAreYou to their addresses
+  std::set<uint64_t> looking_up_;  // lookups of the names of `join` in progress
+  std::set<uint64_t> finding_;     // WhoAreYou in progress, at their addresses
   Millis refreshed_at_ = 0;
 };
 

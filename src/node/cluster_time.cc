@@ -9,7 +9,7 @@
 namespace wh::node {
 namespace {
 
-constexpr Millis kBehindMs = 1'000;  // so far cluster time may be behind the clocks
+constexpr Millis kBehindMs = 1'000;  // cluster time may be this far behind the clocks
 constexpr Millis kSayTimeMs = 1'000;
 constexpr Millis kLookMs = 250;
 
@@ -20,23 +20,23 @@ void ClusterTime::set_clock(Millis wall_ms, Millis now) {
   clock_ = {wall_ms, now};
 }
 
-// What a follower's answer says of its clock counts for as long as it is not silent.
+// A follower's clock counts until the follower is silent.
 void ClusterTime::note(raft::NodeId from, const PeerMessage& message, Millis now) {
   const auto* reply = std::get_if<raft::AppendEntriesReply>(&message);
   if (reply != nullptr && reply->clock_ms != 0 && ctx_.raft && ctx_.raft->configuration().is_voter(from))
     clocks_[from] = {reply->clock_ms, now};
 }
 
-// The highest time that a quorum of all voters' clocks have reached; 0 when too few are known. A lone voter has only
-// its own, and believes that as of its start: set wrong later, it does nothing.
+// The highest time that a quorum of all voters' clocks have reached; 0 if too few clocks are known. A lone voter has
+// only its own clock, and uses it as it was at the start: setting it wrong later has no effect.
 Millis ClusterTime::clock_of_majority(Millis now) {
   const raft::Configuration& configuration = ctx_.raft->configuration();
   std::erase_if(clocks_, [&](const auto& item) { return !configuration.is_voter(item.first); });
   const bool lone = configuration.voters() == 1;
   return raft::reached_by_quorum(configuration, [&](const raft::Member& member) {
     if (member.id == ctx_.instance) return (lone ? first_clock_ : clock_).at(now);
-    // By its age and not by peers_.silent(): this node's own clock may have leapt since, as that of a suspended
-    // machine.
+    // Judged by the age of the reply and not by peers_.silent(): this node's own clock may have jumped since, as on a
+    // suspended machine.
     const auto said = clocks_.find(member.id);
     const bool fresh =
         said != clocks_.end() && now - said->second.as_of <= 2 * Millis{ctx_.options.election_timeout_ms};
@@ -44,7 +44,8 @@ Millis ClusterTime::clock_of_majority(Millis now) {
   });
 }
 
-// The stamp that an entry would get now, and the cluster's time; of a follower as of the last entry that it applied.
+// The leader uses the stamp that an entry would get now, a follower that of the last entry that it applied; both add
+// the jumps of cluster time.
 Millis ClusterTime::now_ms(Millis now) const {
   return (ctx_.leads() ? std::max(ctx_.raft->stamp(now), ctx_.machine.time_ms()) : ctx_.machine.time_ms()) +
          ctx_.machine.jumped_ms();
@@ -55,8 +56,8 @@ bool ClusterTime::keeps_time() const {
          !ctx_.raft->transferring();
 }
 
-// Before the writes, so that the first write of a new cluster is stamped right. While a node may still be absorbed into
-// another cluster nothing of its own stands in its log.
+// Runs before the writes, so that the first write of a new cluster gets the right stamp. While this node may still be
+// absorbed into another cluster, it proposes no command of its own without a client's write.
 void ClusterTime::watch(bool writes_wait, Millis now) {
   if (own_ && own_->index != raft::Index{} && own_->term != ctx_.raft->current_term()) own_.reset();
   if (!keeps_time() || own_ || now < propose_at_) return;
@@ -80,7 +81,7 @@ void ClusterTime::propose(const machine::Body& body, Millis now) {
   ctx_.raft->step(now, raft::Propose{own_->number, Bytes(machine::encode_command(body))});
 }
 
-// True: it was one of this leader's own.
+// True: it was this leader's own proposal.
 bool ClusterTime::proposed(const raft::Proposed& result, Millis now) {
   if (!own_ || own_->number != result.token) return false;
   if (result.refusal == raft::Refusal::none) {
@@ -93,7 +94,7 @@ bool ClusterTime::proposed(const raft::Proposed& result, Millis now) {
   return true;
 }
 
-// Another may follow once it is applied, or can never be.
+// The next command may be proposed once this one is applied, or can no longer be.
 void ClusterTime::applied(raft::Index index) {
   if (own_ && own_->index != raft::Index{} && index >= own_->index) own_.reset();
 }

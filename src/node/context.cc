@@ -37,15 +37,16 @@ void Context::refuse_wait(Token token) {
 
 Standing Context::standing() const {
   if (cluster == kNoCluster) return Standing::seeking;
-  if (beginning) return Standing::absorbable;  // it is being absorbed
-  // Alone, and never anything else; an adopted node that has not heard from its leader yet has no configuration at all.
+  if (beginning) return Standing::absorbable;  // it is being absorbed into another cluster
+  // Alone, and never anything else. An adopted node that has not heard from its leader yet has an empty configuration,
+  // so it does not count as alone.
   const bool alone = raft && raft->configuration().members().size() == 1 && raft->configuration().contains(instance);
   if (WH_MUTANT(removed_starts_anew) && removed) return Standing::absorbable;
   return alone && !saw_command && !saw_others ? Standing::absorbable : Standing::member;
 }
 
-// From that of its own cluster up to what it can do. A node that may still be absorbed into another cluster leaves its
-// own behind, version and all.
+// From the version of its own cluster to the highest that it supports. A node that may still be absorbed into another
+// cluster will drop its own cluster, with its version, so that version does not bind it.
 VersionRange Context::versions() const {
   const bool bound = cluster != kNoCluster && standing() == Standing::member;
   return {.lowest = bound ? machine.version() : kFirstVersion, .highest = options.version};

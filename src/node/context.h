@@ -1,6 +1,7 @@
-// What every part of a node shares: who it is, the ports, the consensus core and the state machine, and how a request
-// is answered. Owned by Node, which outlives its parts. A part owns what is its own; what another part must know of it
-// stands here or is asked of it through Node.
+// What all parts of a node share: its identity, the ports, the consensus core and the state machine, and the answer to
+// a request. Node owns the Context, which outlives the parts. It holds only what several parts need and runs no
+// protocol: what one part alone needs stays private in that part, and other parts reach it through Node or through a
+// reference to that part.
 #pragma once
 
 #include <algorithm>
@@ -21,14 +22,14 @@
 
 namespace wh::node {
 
-// What a read asks for beside the state.
+// What a read demands of the state that it sees.
 struct ReadTerms {
-  bool stale = false;       // the state as this node has it, without asking the leader
-  raft::Index min_index{};  // only once this is applied here
+  bool stale = false;       // this node's own state, without asking the leader
+  raft::Index min_index{};  // answer only once this index is applied here
 };
 
-// What became of a client's request. `sentence`: why it did not succeed, or empty. `reply`: of a write that was
-// applied. For a read, the state may be looked at, now, as of `index`.
+// The result of a client's request. `sentence`: why it failed, or empty. `reply`: of an applied write. After a
+// completed read the caller may look at the state now, as of `index`.
 struct Completion {
   Token token;
   Outcome outcome;
@@ -37,7 +38,7 @@ struct Completion {
   machine::Reply reply = {};
 };
 
-// Where a request in progress stands, for INFO.
+// What the node counted since its start, or since Node::reset_counters(), for INFO.
 struct NodeCounters {
   uint64_t proposals = 0;
   uint64_t forwarded = 0;
@@ -48,12 +49,12 @@ struct NodeCounters {
   uint64_t snapshots_taken = 0;
   uint64_t snapshots_installed = 0;
   uint64_t leader_changes = 0;
-  uint64_t waits_refused = 0;    // for max_waiting
-  uint64_t calls_cancelled = 0;  // reads and waits whose asker went away
-  uint64_t violations = 0;       // connections of members that were closed, as they sent what no correct member can
+  uint64_t waits_refused = 0;    // because max_waiting requests waited already
+  uint64_t calls_cancelled = 0;  // reads and waits whose client went away
+  uint64_t violations = 0;       // connections closed because a member sent what no correct member can
 };
 
-inline constexpr Millis kExpiryStepMs = 50;  // how late a time-out may be noticed
+inline constexpr Millis kExpiryStepMs = 50;  // a time-out may be noticed this late
 
 struct Context {
   Context(NodeOptions of, const RecoveredNode& recovered, Storage& disk, Transport& network);
@@ -68,22 +69,22 @@ struct Context {
   raft::NodeId instance;
   uint64_t epoch;  // of this process life
   machine::Machine machine;
-  std::optional<machine::Discarded> discarded;  // a replaced state, freed in slices
-  std::optional<raft::Raft> raft;               // null in no cluster, and while the snapshot at the start is loaded
-  bool saw_command;                             // its log held a command
-  bool saw_others;                              // or another member
-  bool beginning = false;                       // another log is on its way to the disk (founded, or adopted)
-  bool removed = false;                         // from its cluster, for certain
-  std::optional<Millis> answer_by;              // it is being stopped: by then every request is answered
-  std::string waiting_for;                      // what a node in no cluster waits for, one sentence
+  std::optional<machine::Discarded> discarded;  // a replaced state, freed a few items a turn
+  std::optional<raft::Raft> raft;               // null in no cluster, and while a snapshot is loaded at the start
+  bool saw_command;                             // a command was ever in this log
+  bool saw_others;                              // another member was ever in this log
+  bool beginning = false;                       // a new log is being written to the disk (founded, or adopted)
+  bool removed = false;                         // from its cluster; it knows that for certain
+  std::optional<Millis> answer_by;              // being stopped: every request is answered by then
+  std::string waiting_for;                      // what a node in no cluster waits for, in one sentence
 
-  Millis turn_at = 0;        // the last drain
-  bool wants_turn = false;   // more is ready to be done: drain again in the next turn
+  Millis turn_at = 0;        // when drain() last ran
+  bool wants_turn = false;   // more work is ready: drain again in the next turn
   uint64_t next_number = 1;  // of proposals, reads, asks, forwards: never reused in this process life
   NodeCounters counters;
   std::vector<Completion> completions;
 
-  // A number of this process life as one that no other life of this node uses.
+  // Makes a number of this process life differ from those of every other life of this node.
   [[nodiscard]] uint64_t unique(uint64_t number) const { return (epoch << 40) + number; }
   [[nodiscard]] bool leads() const { return raft && raft->role() == raft::Role::leader; }
   // The member that leads, as this node knows it, or null.
@@ -91,29 +92,29 @@ struct Context {
     return raft && raft->leader_id() ? raft->configuration().find(raft->leader_id()) : nullptr;
   }
 
-  // Answers a client's request: once for each token, but for a lasting wait.
+  // Answers a client's request: once for each token, except for a lasting wait.
   void complete(Token token, Outcome outcome, raft::Index index, std::string sentence, machine::Reply reply = {}) {
     completions.push_back({token, outcome, index, std::move(sentence), std::move(reply)});
   }
-  // `Waits` took it not: as many wait as there may be.
+  // `Waits` did not accept this request, as max_waiting requests wait already: answers `overloaded`.
   void refuse_wait(Token token);
-  // By when a request that comes now is answered.
+  // When a request that comes now must be answered.
   [[nodiscard]] Millis request_deadline(Millis now) const {
     const Millis deadline = now + options.request_timeout_ms;
     return answer_by ? std::min(deadline, *answer_by) : deadline;
   }
-  // A node that is being stopped takes requests for a while, as those of kept connections still come.
+  // A node that is being stopped still accepts requests for a while, as kept connections still send them.
   [[nodiscard]] bool takes_requests(Millis now) const { return !answer_by || now < *answer_by; }
-  // Why a removed node answers nothing but stale reads.
+  // Why a removed node answers only stale reads.
   [[nodiscard]] std::string removed_sentence() const;
 
   [[nodiscard]] Standing standing() const;
-  // The versions of the cluster that this node takes part in.
+  // The cluster versions that this node takes part in.
   [[nodiscard]] VersionRange versions() const;
   [[nodiscard]] Identity identity() const;
   // Tells the transport who this node is, for every hello from now on.
   void announce();
-  // Whether that has changed since it was last announced.
+  // Whether the standing has changed since it was last announced.
   [[nodiscard]] bool announced_is_stale() const { return standing() != announced_standing_; }
 
  private:

@@ -7,7 +7,7 @@
 
 namespace wh::node {
 namespace {
-// Requests that are in progress when the stop begins, and those that come after, are answered within this time.
+// Requests in progress when the stop begins, and requests that come later, are answered within this time.
 constexpr Millis kAnswerMs = 3'000;
 }  // namespace
 
@@ -40,10 +40,10 @@ void Ending::pump(Millis now) {
   }
   nobody_ = !to;
   led_ = !nobody_;
-  // Not more often than this, whatever comes of it.
+  // At most one attempt in a heartbeat interval, whatever its result.
   retry_at_ = now + ctx_.options.heartbeat_interval_ms;
   if (!to || ctx_.raft->change_pending()) return;
-  // A second try only where it can end in time.
+  // A second attempt only if it can end in time.
   if (number_ != 0 && now + ctx_.options.election_timeout_ms > *ctx_.answer_by) return;
   to_ = to;
   number_ = ctx_.next_number++;
@@ -62,7 +62,7 @@ void Ending::transferred(const raft::TransferDone& transfer) {
   tried_.insert(to_);
   const raft::Member* member = ctx_.raft->configuration().find(to_);
   if (member == nullptr) return;
-  // Where all are stopped together nobody is left to lead, as is to be expected.
+  // If all nodes are stopped together, no node is left to lead: that is expected.
   if (peers_.gone(to_))
     logf(LogLevel::notice, "%s is stopped, too: it takes no leadership over", member->name.c_str());
   else if (ctx_.raft->role() != raft::Role::leader)

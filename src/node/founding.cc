@@ -13,10 +13,11 @@ constexpr Millis kAskEveryMs = 200;
 constexpr Millis kAskSpreadMs = 100;
 constexpr Millis kLookUpEveryMs = 1'000;
 constexpr Millis kSayEveryMs = 1'000;
-constexpr size_t kMaxSaidBytes = 800;  // of what a node waits for, to another that asks
+constexpr size_t kMaxSaidBytes = 800;  // of FoundingView::waiting_for, the sentence for other nodes
 
-// Whoever met a member of a cluster has granted the founding to that cluster, for ever: an older release on the same
-// disk keeps to that, as this founder never says that its attempt is over.
+// A node that met a member of a cluster grants the founding to this pseudo-instance, which stands for that cluster, for
+// ever. An older release on the same disk respects that, as no founder with this instance ever says that its attempt is
+// over.
 constexpr raft::NodeId kACluster{~uint64_t{0}};
 
 std::string list_of(const std::vector<std::string>& items) {
@@ -32,11 +33,12 @@ Founding::Founding(Context& context, const RecoveredNode& recovered)
       granted_to_(recovered.granted_to),
       granted_attempt_(recovered.granted_attempt),
       granted_address_(recovered.granted_address) {
-  // One given to itself was for an attempt of an earlier process life, which is over.
+  // A grant to itself was for an attempt of an earlier process life, which is over.
   if (granted_to_ == ctx_.instance) granted_to_ = raft::kNobody;
 }
 
-// A node that granted the founding to another, or met a member of a cluster, keeps to that though nobody tells it now.
+// A node that granted the founding to another, or met a member of a cluster, is bound by that in this process life too,
+// even with an empty `join`.
 void Founding::begin() {
   const NodeOptions& options = ctx_.options;
   if (options.join.empty() && !granted_to_) return found();
@@ -163,15 +165,15 @@ void Founding::taken_in(const Result<Answer>& answer) {
   }
 }
 
-// One met by being called counts like one that was dialled, where it has proved itself. Without cluster-secret and
-// tls-cluster nobody can, and one greeting of a stranger would keep this node from founding for ever: then only those
-// count that this node finds at the addresses which its operator wrote down.
+// A member that calls this node counts like one that this node dialled, if it has proved itself. Without cluster-secret
+// and tls-cluster no caller can prove itself, and one hello of a stranger would keep this node from founding for ever;
+// then only members count that this node finds at the addresses which its operator configured.
 void Founding::met(const Identity& member) {
   if (seeking_ && !beginning_ && member.instance != ctx_.instance) meet(member);
 }
 
-// From here on this node founds no cluster, nor helps to, whatever becomes of that one: it may hold acknowledged data
-// while all of its members are away.
+// From now on this node neither founds a cluster nor grants, whatever happens to the cluster that it met: that cluster
+// may hold acknowledged data while all of its members are away.
 void Founding::meet(const Identity& member) {
   if (granted_to_ == kACluster || WH_MUTANT(founds_after_meeting_a_cluster)) return;
   grant_to(kACluster, 0, "cluster " + to_hex(member.cluster));
@@ -184,8 +186,8 @@ void Founding::grant_to(raft::NodeId founder, uint64_t attempt, std::string addr
   ctx_.storage.save_grant({granted_to_, granted_attempt_, granted_address_});
 }
 
-// Of those in a cluster each is asked in its turn: one may know a leader that this node cannot reach. A cluster that
-// holds data goes before one of an empty node alone.
+// The nodes in a cluster are asked one after the other: one may know a leader that this node cannot reach. A cluster
+// that holds data is preferred to the cluster of a single empty node.
 bool Founding::ask_to_be_taken_in(Millis now) {
   Seeking& seeking = *seeking_;
   std::vector<std::string> data;
@@ -205,7 +207,7 @@ bool Founding::ask_to_be_taken_in(Millis now) {
   return true;
 }
 
-// Said in the log when it changes, at most once a second.
+// Logs the sentence when it changes, at most once a second.
 void Founding::say_waiting(std::string text, Millis now) {
   ctx_.waiting_for = std::move(text);
   if (ctx_.waiting_for == said_waiting_for_ || now < say_waiting_at_) return;
@@ -218,7 +220,7 @@ void Founding::decide(Millis now) {
   Seeking& seeking = *seeking_;
   if (beginning_ || seeking.taking_in != 0) return;
   if (seeking.attempt != 0 && granted_to_ == ctx_.instance) return gather_grants(now);
-  seeking.attempt = 0;  // a member of a cluster was met meanwhile
+  seeking.attempt = 0;  // the attempt is over: a member of a cluster was met meanwhile
   if (!seeking.grants_asked.empty() || seeking.own_grant_pending()) return;
   if (ask_to_be_taken_in(now)) return seeking.electorate.clear();
   const Seeking::View view = seeking.view();
@@ -243,7 +245,7 @@ std::string Founding::missing_text(const View& view) const {
   return view.missing.empty() ? std::string() : ": " + list_of(view.missing);
 }
 
-// Whom it waits for, what each said, and what would mend it.
+// The nodes that this node waits for, what each answered, and what would help.
 std::string Founding::expected_text(const View& view) const {
   std::string there;
   for (const auto& [id, found] : view.nodes) {
@@ -270,7 +272,8 @@ std::string Founding::expected_text(const View& view) const {
   return text;
 }
 
-// Empty when it is this node. Of those that expect the same nodes, the first by name; who expects more goes before.
+// The reason to wait for another founder; empty: this node founds. Of nodes that expect the same nodes, the first by
+// name founds; a node that expects more nodes comes before one that expects fewer.
 std::string Founding::who_founds(const View& view) const {
   const std::vector<raft::NodeId>& electorate = seeking_->electorate;
   const auto within = [](const std::vector<raft::NodeId>& small, const std::vector<raft::NodeId>& large) {
@@ -278,7 +281,7 @@ std::string Founding::who_founds(const View& view) const {
   };
   std::pair<std::string, raft::NodeId> first{ctx_.options.name, ctx_.instance};
   for (const auto& [id, found] : view.nodes) {
-    if (id == ctx_.instance || !found.who->view) continue;  // an older release: it grants, and never founds first
+    if (id == ctx_.instance || !found.who->view) continue;  // an older release: it grants, but never founds first
     const Identity& who = found.who->identity;
     const std::vector<raft::NodeId>& theirs = found.who->view->electorate;
     if (theirs.empty())
@@ -298,7 +301,7 @@ std::string Founding::who_founds(const View& view) const {
 
 void Founding::ask_for_grants(const View& view) {
   Seeking& seeking = *seeking_;
-  // Its own grant binds it like any other, so it is durable too.
+  // This node's own grant binds it like any other, so it must be durable too.
   ctx_.waiting_for = "founding the cluster";
   seeking.attempt = ctx_.prng.next() | 1;
   seeking.grants = 1;
@@ -318,15 +321,15 @@ void Founding::gather_grants(Millis now) {
   if (seeking.grants >= needed && !seeking.own_grant_pending()) {
     found();
   } else if (seeking.grants_asked.empty() && !seeking.own_grant_pending()) {
-    // Not this time; those who granted see that it is over.
+    // This attempt failed; the nodes that granted will see that it is over.
     seeking.attempt = 0;
     seeking.attempt_again_at = now + kAskEveryMs + ctx_.prng.below(2 * kAskEveryMs);
     granted_to_ = raft::kNobody;
   }
 }
 
-// A grant ends when its founder, still empty, says that the attempt it was given to is over, or was made by a process
-// that is no more: it will never found with it.
+// A grant ends when an empty node answers as the founder, or at its address, without naming this attempt: the attempt
+// is over, or another process or disk took the founder's place. Nobody will found with that grant.
 void Founding::release_grant(const WhoIAm& founder) {
   if (founder.identity.cluster != kNoCluster) return;
   if (founder.identity.instance == granted_to_ && founder.founding_attempt == granted_attempt_) return;
@@ -348,21 +351,22 @@ void Founding::answer_grant(uint64_t question_id, const GrantFounding& question,
   const Seeking::View view = seeking_->view();
   if (!seeking_->agrees(view, question.electorate))
     return refuse(view.complete ? "its join names nodes that the founder's does not" : expected_text(view));
-  // One attempt at a time, of the same founder too: a question that comes late must not replace the grant of a later
+  // One attempt at a time, even of the same founder: a question that arrives late must not replace the grant of a later
   // attempt.
   if (granted_to_ && (granted_to_ != question.founder.instance || granted_attempt_ != question.attempt) &&
       !WH_MUTANT(grants_twice))
     return refuse("it granted the founding to " + granted_address_ + " already, and has not heard that that is over");
   if (grant_question_) return refuse("it is busy with another grant");
-  // What the founder is being asked is older than this grant, and its answer must not end it. Whom this node knows
-  // stays: else it would refuse the next attempt, until the last of them has answered again.
+  // Questions to the founder that are in progress now were asked before this grant, so their answers must not end it.
+  // Answers that came before stay valid: otherwise this node would refuse the next attempt until every node has
+  // answered again.
   seeking_->ask_anew(now);
   grant_question_ = question_id;
   grant_to(question.founder.instance, question.attempt, question.founder.raft_address);
 }
 
-// In the order in which they were saved: what is asked of this node, or asked by it, is saved first, and that it met a
-// member of a cluster meanwhile after that.
+// Grants become durable in the order in which they were saved: a grant to the asker or to this node itself comes first,
+// and one that notes a cluster met meanwhile comes after it.
 void Founding::grant_persisted() {
   if (grant_question_) {
     const bool met = granted_to_ == kACluster;
@@ -394,7 +398,7 @@ bool Founding::answer_adopt(uint64_t question_id, const Adopt& question) {
   if (ctx_.standing() == Standing::member && !WH_MUTANT(member_is_adopted))
     return answer(false,
                   ctx_.options.name + " is in cluster " + to_hex(ctx_.cluster) + " and holds data or other members");
-  // From here on nothing more enters the old log; it goes away in one step with its term and vote.
+  // From now on nothing is added to the old log; it is replaced in one step, with its term and vote.
   adopt_question_ = question_id;
   logf(LogLevel::notice, "taken into cluster %s by %s", to_hex(question.cluster).c_str(), question.leader_name.c_str());
   begin_anew({.cluster = question.cluster, .hard_state = {}, .first_entry = std::nullopt});

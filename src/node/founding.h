@@ -1,8 +1,9 @@
-// A node in no cluster yet. Alone, it founds one. With `join`, it asks all addresses that are listed (seeking.h): if
-// one is in a cluster, it asks to be taken in; if all that it expects are there, all of them empty and agreed about who
-// they are, the first of them by name founds, with the durable grant of every one, so that no two do. A node that has
-// met a member of a cluster, by dialling it or by being called, founds none, nor grants. Also the other side: granting,
-// and being adopted into a cluster.
+// Brings a node that is in no cluster into one. Without `join` it founds a cluster alone. With `join` it asks at all
+// addresses of the list (seeking.h). If a node there is in a cluster, it asks to be taken in. If all expected nodes are
+// there, all empty and agreed on which nodes they are, the first of them by name founds, with a durable grant of every
+// one, so that no two found. A node that met a member of a cluster, by dialling it or by being called, neither founds
+// nor grants. Also answers the other side: granting to a founder, and being adopted into a cluster. Writes to the disk
+// only through Storage; Node starts the core. Called by Node.
 #pragma once
 
 #include <cstdint>
@@ -20,33 +21,33 @@ class Founding {
  public:
   Founding(Context& context, const RecoveredNode& recovered);
 
-  // In no cluster: founds one, or begins to seek.
+  // This node is in no cluster: founds one, or begins to seek.
   void begin();
   // Once a turn, while this node seeks.
   void seek(Millis now);
   [[nodiscard]] bool seeking() const { return seeking_ != nullptr; }
   [[nodiscard]] Millis next_deadline() const;
-  // A grant is to be answered once it is durable.
+  // A grant is being made durable and will then be answered.
   [[nodiscard]] bool answer_due() const { return grant_question_.has_value(); }
 
-  // Answers to what was asked. answered(): while this node seeks.
+  // Answers to this node's questions and lookups. answered(): only while this node seeks.
   void answered(uint64_t request, const Result<Answer>& answer, Millis now);
   void resolved(uint64_t request, const Result<std::vector<std::string>>& addresses, Millis now);
-  // A node of a cluster is about to ask something, and has proved that it may say so.
+  // A member of a cluster is about to ask something, and has proved that it is one.
   void met(const Identity& member);
 
   // --- asked by others
 
-  // Adds to the answer what another that seeks must know of this node's seeking.
+  // Adds to the answer what a seeking node must know about this node's seeking.
   void describe(const WhoAreYou& question, WhoIAm& answer);
   void answer_grant(uint64_t question_id, const GrantFounding& question, Millis now);
-  // True: this node leaves its log, and all that was begun with it, behind.
+  // True: this node leaves its log, and everything begun with it, behind.
   [[nodiscard]] bool answer_adopt(uint64_t question_id, const Adopt& question);
 
   // --- on the disk
 
   void grant_persisted();
-  // The new log stands: what the core starts with. Then started().
+  // The new log is durable: returns what the core starts with. The caller then calls started().
   [[nodiscard]] raft::Recovered beginning_persisted();
   void started();
 
@@ -69,14 +70,14 @@ class Founding {
 
   Context& ctx_;
   std::unique_ptr<Seeking> seeking_;
-  std::string said_waiting_for_;  // in the log, last
-  Millis say_waiting_at_ = 0;     // not before
+  std::string said_waiting_for_;  // the last sentence that was logged
+  Millis say_waiting_at_ = 0;     // not again before this time
   raft::NodeId granted_to_;
   uint64_t granted_attempt_ = 0;
   std::string granted_address_;
-  std::optional<uint64_t> grant_question_;  // to be answered once the grant is durable
-  std::optional<uint64_t> adopt_question_;  // to be answered once the beginning is durable
-  std::optional<NewBeginning> beginning_;   // on its way to the disk
+  std::optional<uint64_t> grant_question_;  // answered once the grant is durable
+  std::optional<uint64_t> adopt_question_;  // answered once the beginning is durable
+  std::optional<NewBeginning> beginning_;   // being written to the disk
 };
 
 }  // namespace wh::node

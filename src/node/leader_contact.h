@@ -1,6 +1,6 @@
-// How far this node's state may be behind: when the leader was last heard, and as of when all is applied that the
-// leader had committed then. The two differ on a node that hears its leader well and still catches up. Values only;
-// told by Node, asked for stale reads.
+// How old this node's state may be: when the leader was last heard, and the time as of which everything that the leader
+// had committed is applied here. The two differ on a node that hears its leader well but is still catching up. Plain
+// values, without a clock. Owned and called by Reads.
 #pragma once
 
 #include <optional>
@@ -12,15 +12,15 @@ namespace wh::node {
 
 class LeaderContact {
  public:
-  // The leader said that it has committed so far. `applied`: what is applied here by now.
+  // The leader said that it has committed up to here. `applied`: up to where this node has applied now.
   void heard(raft::Index committed, raft::Index applied, Millis now) {
     heard_at_ = now;
     settle(applied);
     if (!said_ || committed <= said_->committed) said_ = Said{committed, now};
   }
-  // It was heard, and said nothing about that.
+  // The leader was heard, but said nothing of its commit index.
   void heard(Millis now) { heard_at_ = now; }
-  // This node leads, and has applied all that it committed before.
+  // This node leads, and has applied everything committed before it led.
   void leads(Millis now) {
     heard_at_ = fresh_at_ = now;
     said_.reset();
@@ -28,7 +28,7 @@ class LeaderContact {
 
   // Nothing: never, in this process life.
   [[nodiscard]] std::optional<Millis> last_heard(Millis now) const { return since(heard_at_, now); }
-  // The age that the state has at most.
+  // An upper bound of the age of the state.
   [[nodiscard]] std::optional<Millis> staleness(raft::Index applied, Millis now) const {
     return since(said_ && said_->committed <= applied ? said_->at : fresh_at_, now);
   }
@@ -49,7 +49,7 @@ class LeaderContact {
 
   std::optional<Millis> heard_at_;
   std::optional<Millis> fresh_at_;
-  std::optional<Said> said_;  // the oldest that is not applied yet: those behind it wait for it
+  std::optional<Said> said_;  // the oldest commit index that is not applied yet; newer ones are noted after it
 };
 
 }  // namespace wh::node

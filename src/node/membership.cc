@@ -12,15 +12,15 @@ namespace wh::node {
 namespace {
 
 constexpr Millis kRetryMs = 50;
-// A node that is to be added may be just starting: who asked hears no sooner than this that nobody answers.
+// A node that is to be added may be just starting: the client hears no sooner than this that no node answers there.
 constexpr Millis kStartingMs = 300;
 constexpr Millis kAdoptEveryMs = 250;
 constexpr size_t kMaxAdmin = 256;
 constexpr size_t kMaxRefusals = 64;
-// A node that nobody waits for any more is still added; a node that asks to be taken in asks again before this.
+// A node that asked to be taken in is added in the background for so long; it asks again before this time is over.
 constexpr Millis kBackgroundMs = 30'000;
 
-// The host of `raft_address` for an address that has none (a wildcard bind behind an observed address).
+// Gives an address without a host (a wildcard bind) the host of `raft_address`.
 std::string beside(const std::string& raft_address, const std::string& address) {
   return address.starts_with(':') ? with_host(address, host_part(raft_address)) : address;
 }
@@ -61,7 +61,7 @@ void MembershipChanges::on_forward_reply(raft::NodeId from, ForwardAdminReply& r
     if (admin.step != Pending::Step::forwarded || admin.number != reply.request) continue;
     if (admin.to != from)
       return peers_.violated(from, "an answer to a request about members that another was sent", now);
-    // Given back before anything was done: it goes to whoever leads now.
+    // The member refused it before it did anything: the request goes to the present leader.
     if (reply.outcome == Outcome::not_leader) {
       wait_turn(admin, ctx_.turn_at);
     } else {
@@ -70,7 +70,8 @@ void MembershipChanges::on_forward_reply(raft::NodeId from, ForwardAdminReply& r
   }
 }
 
-// This node does not lead any more. Who asked it asks the next leader; nobody passes on what was passed on.
+// This node no longer leads. The client must ask again; a member that forwarded a request asks the next leader. This
+// node never forwards a forwarded request.
 void MembershipChanges::give_back(Pending& admin) {
   finish(admin, admin.from ? Outcome::not_leader : Outcome::dropped, "the leader changed: try again");
 }
@@ -91,7 +92,8 @@ void MembershipChanges::finish(Pending& admin, Outcome outcome, std::string text
   }
 }
 
-// A leader knows what was committed before it led once it has committed an entry of its own term (HAZARDS D1).
+// A leader knows everything committed before it led only once it has committed an entry of its own term (HAZARDS D1:
+// concurrent changes across terms with disjoint quorums).
 bool MembershipChanges::may_change_members() const {
   return WH_MUTANT(change_before_noop) ? ctx_.raft->role() == raft::Role::leader : ctx_.raft->leads_for_certain();
 }
@@ -129,7 +131,7 @@ void MembershipChanges::start_or_forward(Pending& admin, bool leads, Millis now)
   if (ctx_.transport.send(admin.to, ForwardAdmin{admin.number, admin.admin})) admin.step = Pending::Step::forwarded;
 }
 
-// One that was begun: whether it is fulfilled, or cannot be.
+// Looks at a request that was begun: whether it succeeded, or no longer can.
 void MembershipChanges::go_on(Pending& admin, Millis now) {
   using Step = Pending::Step;
   switch (admin.step) {
@@ -154,7 +156,7 @@ void MembershipChanges::go_on(Pending& admin, Millis now) {
       break;
     case Step::transferring:
     case Step::forwarded: {
-      // Another member leads now: the request is fulfilled, even if the answer to a forwarded one is lost.
+      // The named member leads now: the request succeeded, even if the answer to a forwarded request is lost.
       if (admin.admin.kind != AdminKind::transfer || !ctx_.raft->leader_id()) break;
       const raft::Member* leader = ctx_.leader();
       if (leader != nullptr && leader->name == admin.admin.name) {
@@ -205,7 +207,7 @@ void MembershipChanges::start(Pending& admin, Millis now) {
   switch (admin.admin.kind) {
     case AdminKind::add:
       if (admin.probed_at == 0) admin.probed_at = now;
-      // Well before whoever passed the request on gives up.
+      // Well before the member that forwarded the request gives up.
       admin.give_up_at = now + ctx_.options.request_timeout_ms / 2;
       admin.number = ctx_.next_number++;
       admin.step = Pending::Step::probing;
@@ -229,7 +231,7 @@ void MembershipChanges::wait_turn(Pending& admin, Millis now) {
 
 // --- adding
 
-// A node asked for it by itself, and nobody waits for the answer.
+// A node asked to be taken in, and no client or member waits for the answer.
 bool MembershipChanges::in_background(const Pending& admin) { return admin.token == 0 && !admin.from; }
 
 void MembershipChanges::nobody_answers(Pending& admin, const std::string& why) {
@@ -237,8 +239,8 @@ void MembershipChanges::nobody_answers(Pending& admin, const std::string& why) {
          "no node answers at " + admin.admin.raft_address + (why.empty() ? "" : ": " + why) + "; nothing was changed");
 }
 
-// Who is there is asked before anything is committed: a wrong address, a wrong name and a node that belongs elsewhere
-// do no harm.
+// The leader asks which node is there before it commits anything: so a wrong address, a wrong name or a node of another
+// cluster does no harm.
 void MembershipChanges::probed(Pending& admin, const Result<Answer>& answer, Millis now) {
   const auto* who = answer ? std::get_if<WhoIAm>(&*answer) : nullptr;
   if (who == nullptr) {
@@ -274,8 +276,8 @@ void MembershipChanges::add_member(Pending& admin, Millis now) {
   raft::Configuration next = ctx_.raft->configuration();
   bool as_voter = WH_MUTANT(added_as_voter);
   if (const raft::Member* old = next.find_name(admin.admin.name)) {
-    // The same name on another disk: taken back only while the old one is silent, or two machines with one name would
-    // push each other out.
+    // The same name on another disk: it may replace the old member only while that is silent. Otherwise two machines
+    // with one name would keep replacing each other.
     if (old->id == ctx_.instance || !peers_.silent(old->id, now))
       return finish(admin, Outcome::conflict,
                     "another node named " + admin.admin.name + " is alive at " + old->raft_address +
@@ -322,7 +324,7 @@ void MembershipChanges::proposed(const raft::Proposed& result, Millis now) {
   }
 }
 
-// A transfer that succeeds shows itself: another leads.
+// A successful transfer is noticed in go_on(): another member leads.
 void MembershipChanges::transferred(const raft::TransferDone& transfer) {
   for (Pending& admin : admin_) {
     if (admin.step != Pending::Step::transferring || admin.number != transfer.token || transfer.ok) continue;
@@ -334,7 +336,7 @@ void MembershipChanges::transferred(const raft::TransferDone& transfer) {
   }
 }
 
-// The change an administrator waits for was applied, or another entry stands in its place.
+// The change that a request waits for was applied, or another entry is in its place.
 void MembershipChanges::applied(const raft::Entry& entry) {
   if (admin_.empty()) return;
   for (Pending& admin : admin_) {
@@ -351,8 +353,8 @@ void MembershipChanges::applied(const raft::Entry& entry) {
   if (entry.kind == raft::EntryKind::configuration) forwarded_removal_applied(entry);
 }
 
-// A member's address is held by a node of another cluster, or of none: if it is the learner that was just committed, it
-// is invited to swap clusters.
+// A node of another cluster, or of none, answers at a member's address. If it is the learner that was just committed,
+// this leader invites it into the cluster.
 void MembershipChanges::peer_refused(raft::NodeId id, const std::string& why, const WhoIAm& theirs, Millis now) {
   if (!ctx_.leads() || ctx_.raft->change_pending()) return;
   const raft::Member* member = ctx_.raft->configuration().find(id);
@@ -378,7 +380,7 @@ void MembershipChanges::adopted(uint64_t request, const Result<Answer>& answer) 
   if (reply != nullptr && reply->ok) adopt_tried_.erase(id);
 }
 
-// A learner that turned out to belong elsewhere goes again; it never had a vote.
+// Removes a learner that turned out to belong to another cluster; it never had a vote.
 void MembershipChanges::drop_refusing_learners(Millis now) {
   if (refused_to_adopt_.empty() || ctx_.raft->change_pending()) return;
   const auto [id, why] = *refused_to_adopt_.begin();
@@ -403,7 +405,7 @@ void MembershipChanges::answer_take_me_in(uint64_t question_id, const TakeMeIn& 
     answer.why = ctx_.options.name + " is not the leader";
   } else if (const auto it = last_refusal_.find(who.name); it != last_refusal_.end()) {
     answer.why = it->second;
-    last_refusal_.erase(it);  // asked again, tried again
+    last_refusal_.erase(it);  // the next time it asks, the addition is tried again
   } else {
     answer.accepted = true;
     const bool known =

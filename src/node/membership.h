@@ -1,7 +1,8 @@
-// Changes of the membership, asked for by clients and by nodes themselves: adding (probe, learner, adoption,
-// promotion), removing, handing leadership over; one change at a time, each waiting its turn. Works on the leader;
-// other nodes pass requests on, once. A removed node keeps its files, whatever anybody says (HAZARDS D13), and may be
-// added again with them. In removal.cc: removing.
+// Owns the requests to change the membership, from clients and from nodes themselves: adding a member (probe, learner,
+// adoption, promotion), removing one (removal.cc), handing leadership over. One change at a time; the others wait their
+// turn. The leader carries them out; another node forwards a request to the leader, once. A removed node keeps its
+// files, whatever anybody says (HAZARDS D13: a removed node deletes or reuses its data), and may be added again with
+// them. The core decides whether a change is in force. Called by Node.
 #pragma once
 
 #include <cstdint>
@@ -21,34 +22,34 @@ class MembershipChanges {
       : ctx_(context), peers_(peers), tolerance_(tolerance) {}
 
   void submit(Token token, AdminRequest request, Millis now);
-  // A member passes one on, and answers one that this node passed on.
+  // A member forwards a request, or answers one that this node forwarded.
   void on_forward(raft::NodeId from, ForwardAdmin& forward, Millis now);
   void on_forward_reply(raft::NodeId from, ForwardAdminReply& reply, Millis now);
-  // A node asks to be taken in.
+  // A node asks to be taken into the cluster.
   void answer_take_me_in(uint64_t question_id, const TakeMeIn& question, Millis now);
-  // The node at a member's address refused our hello; `theirs` says who it is.
+  // The node at a member's address refused this node's hello; `theirs` says which node it is.
   void peer_refused(raft::NodeId id, const std::string& why, const WhoIAm& theirs, Millis now);
-  // Whether the answer was to a question of these.
+  // Whether the question was one of these.
   bool answered(uint64_t request, const Result<Answer>& answer, Millis now);
 
   // Once a turn.
   void pump(Millis now);
-  // The core's answers: to a change, and to a transfer that failed.
+  // The core's answers: to a change, and to a transfer.
   void proposed(const raft::Proposed& result, Millis now);
   void transferred(const raft::TransferDone& transfer);
-  // An entry was applied, of whatever kind: one that is none of a change may stand where one was.
+  // An entry of any kind was applied: it may be a change, or may stand at the index where a change was appended.
   void applied(const raft::Entry& entry);
-  // This node was removed: nothing is changed by it any more.
+  // This node was removed: it changes no membership any more.
   void refuse_all();
 
-  // While the core does not run: those whose time is up.
+  // While the core does not run: ends the requests whose deadline has passed.
   void expire(Millis now);
   [[nodiscard]] Millis next_deadline(Millis now) const;
   void bring_deadlines_forward(Millis latest);
 
  private:
   struct Pending {
-    Token token;  // or, for a forwarded one, from and request
+    Token token;  // a client's; a forwarded request has `from` and `request` instead
     raft::NodeId from;
     uint64_t request = 0;
     AdminRequest admin;
@@ -62,16 +63,16 @@ class MembershipChanges {
       handing_over,  // leadership, before this node is removed
       forwarded
     } step = Step::waiting;
-    uint64_t number = 0;    // of the probe, the proposal, the forward or the transfer
-    raft::NodeId to;        // forwarded: to whom
-    raft::NodeId target;    // the instance it is about, once known
+    uint64_t number = 0;    // of the probe, the proposal, the forwarded request or the transfer
+    raft::NodeId to;        // the member that it was forwarded to
+    raft::NodeId target;    // the instance that the request is about, once known
     Identity identity;      // what the probe found
     std::string why;        // the probe's error
-    Millis probed_at = 0;   // first
-    Millis give_up_at = 0;  // the probe
+    Millis probed_at = 0;   // when it was probed first
+    Millis give_up_at = 0;  // when the probe counts as failed
     raft::Term term;        // of the proposed change
     raft::Index index;
-    bool handed_over = false;  // or tried to
+    bool handed_over = false;  // this node handed leadership over, or tried to
     bool done = false;
   };
   [[nodiscard]] bool may_change_members() const;
@@ -100,10 +101,10 @@ class MembershipChanges {
   Peers& peers_;
   const Tolerance& tolerance_;
   std::deque<Pending> admin_;
-  std::map<uint64_t, raft::NodeId> adopting_;             // Adopt asked, by request
-  std::map<raft::NodeId, Millis> adopt_tried_;            // when last
-  std::map<raft::NodeId, std::string> refused_to_adopt_;  // learners to be removed again, and why
-  std::map<std::string, std::string> last_refusal_;       // of an add nobody waits for, by name
+  std::map<uint64_t, raft::NodeId> adopting_;             // who was asked to be adopted, by request
+  std::map<raft::NodeId, Millis> adopt_tried_;            // when a learner was last asked
+  std::map<raft::NodeId, std::string> refused_to_adopt_;  // learners that will be removed again, and why
+  std::map<std::string, std::string> last_refusal_;       // why a background addition was refused, by name
   Millis retry_at_ = 0;
 };
 

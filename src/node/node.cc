@@ -1,6 +1,6 @@
-// The turn of a node and the order of effects within it: messages that depend on nothing unsynced leave first, then the
-// batch goes to the disk, then committed entries are applied and answered; what depends on the batch leaves when it is
-// on the disk.
+// The turn of a node and the order of effects within it: messages that depend on nothing unsynced are sent first, then
+// the batch goes to the disk, then committed entries are applied and answered. Messages that depend on the batch are
+// sent once it is on the disk.
 #include "node/node.h"
 
 #include <algorithm>
@@ -15,9 +15,9 @@ namespace {
 
 // How many items of a replaced state are freed in one turn.
 constexpr size_t kDiscardPerTurn = 2'000;
-constexpr uint64_t kMaxLoadBytes = 4 << 20;  // of entries that the core asks back from the disk, at a time
+constexpr uint64_t kMaxLoadBytes = 4 << 20;  // bytes of entries that the core loads from the disk at a time
 
-// More would outlast the next snapshot.
+// More entries would still be there when the next snapshot is due.
 uint64_t trailing_entries(const NodeOptions& options) {
   return std::min(options.trailing_entries, options.snapshot_entries / 2);
 }
@@ -174,7 +174,7 @@ void Node::storage_done(StorageDone done, Millis now) {
   std::visit(Overloaded{
                  [&](BatchPersisted& d) {
                    ++ctx_.counters.batches_persisted;
-                   if (!ctx_.raft) return;  // of the log before an adoption
+                   if (!ctx_.raft) return;  // the batch belongs to the log before an adoption
                    release_held(d.ticket);
                    ctx_.raft->step(now, raft::Persisted{d.ticket});
                  },
@@ -193,7 +193,7 @@ void Node::storage_done(StorageDone done, Millis now) {
              done);
 }
 
-// This node is taken into another cluster: its log, and all that was begun with it, goes.
+// This node is taken into another cluster: its log, and everything begun with it, is dropped.
 void Node::leave_log() {
   ctx_.raft.reset();
   snapshots_.abandon();
@@ -219,7 +219,7 @@ void Node::drain(Millis now) {
   ctx_.wants_turn = false;
   reads_.forget_cancelled();
   founding_.seek(now);
-  // Before the reads: an installed snapshot must not come between a read's index and its answer.
+  // Before the reads: a snapshot must not be installed between taking a read's index and answering it.
   load_snapshot(now);
   if (ctx_.raft) {
     watch_disk(now);
@@ -258,7 +258,7 @@ void Node::load_snapshot(Millis now) {
     case Snapshots::Loaded::at_start:
       return start_raft(std::move(*std::exchange(recovered_, std::nullopt)), now);
     case Snapshots::Loaded::received:
-      // At once, before another snapshot can take the place of this one.
+      // At once, before another snapshot can replace this one.
       run_raft(now);
       return snapshots_.drop_loaded();
   }
@@ -304,7 +304,7 @@ void Node::carry_out(raft::Output output, Millis now) {
   follow_leader();
 }
 
-// Of the parts that propose, each knows its own by their numbers.
+// Each part that proposes knows its own proposals by their numbers.
 void Node::proposed(const raft::Proposed& result, Millis now) {
   if (versions_.proposed(result) || time_.proposed(result, now) || writes_.proposed(result)) return;
   membership_.proposed(result, now);
@@ -366,13 +366,14 @@ void Node::release_held(uint64_t ticket) {
   }
 }
 
-// An answer to the leader says what time it is here (cluster_time.h).
+// Every answer to AppendEntries carries this node's wall clock (cluster_time.h).
 bool Node::send(raft::NodeId to, PeerMessage message) {
   if (auto* reply = std::get_if<raft::AppendEntriesReply>(&message)) reply->clock_ms = time_.wall_ms(ctx_.turn_at);
   return ctx_.transport.send(to, std::move(message));
 }
 
-// A sync that takes longer than an election timeout: the node must not lead, nor try to (HAZARDS C9).
+// While a sync takes longer than an election timeout, the node must neither lead nor try to (HAZARDS C9: a leader whose
+// disk stalls keeps heartbeating).
 void Node::watch_disk(Millis now) {
   const bool stalled = ctx_.storage.sync_age() > ctx_.options.election_timeout_ms;
   if (stalled == disk_stalled_ || WH_MUTANT(stalled_disk_unnoticed)) return;
@@ -395,8 +396,8 @@ void Node::free_discarded() {
   }
 }
 
-// Of the core's deadline, and of each part's that must be looked at by itself. What is under way is answered, or times
-// out, and wakes the node.
+// The earliest of the core's deadline and those of the parts. What is in progress needs none: its answer or its
+// time-out wakes the node.
 void Node::update_deadline(Millis now) {
   if (!ctx_.raft) next_deadline_ = kNever;
   next_deadline_ = std::min({next_deadline_, writes_.next_deadline(), reads_.next_deadline(), waits_.next_deadline(),

@@ -1,9 +1,10 @@
 // One node: drives the consensus core and the state machine, and owns the order of their effects: what is persisted,
 // sent, applied and answered, and when. Pure like the core: time comes in as a value, the disk and the network are
-// ports, nothing blocks. Everything that arrives is only queued or stepped; drain(), once a turn of the loop, carries
-// out one batch. What a node does besides is in its parts, each a class of its own over one Context: Peers, Versions,
+// ports, nothing blocks. Inputs are only queued or stepped; drain(), called once a turn of the loop, carries out one
+// batch. Everything else that a node does is in its parts, each a class over one shared Context: Peers, Versions,
 // RoomWatch, Writes, Waits, Reads, Waiting, Snapshots, Tolerance, MembershipChanges, Addresses, Founding, OldDisk,
-// ClusterTime, Ending. A part calls another only where its constructor names it; all else goes through Node.
+// ClusterTime, Ending. A part calls another only if its constructor takes that part; everything else goes through Node.
+// Called by api/ and server/, and by sim/ in the simulator.
 #pragma once
 
 #include <cstdint>
@@ -42,24 +43,28 @@ namespace wh::node {
 
 class Node {
  public:
-  // Both ports must outlive the node. With a snapshot on the disk the node first reads it; until then it takes no part.
+  // Both ports must outlive the node. A node with a snapshot on its disk loads that first; until then it takes no part
+  // in the cluster.
   Node(NodeOptions options, RecoveredNode recovered, Storage& storage, Transport& transport, Millis now);
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
 
   // --- clients: each token gets exactly one Completion, at the latest after request_timeout_ms
-  // `command`: of machine::encode_command(). Without may_forward another leader means `not_leader`.
+  // `command`: from machine::encode_command(). Without may_forward, a node that does not lead answers `not_leader`.
   void submit_write(Token token, std::string command, bool may_forward, Millis now);
   void submit_read(Token token, Millis now, ReadTerms terms = {});
-  // Completed as `applied` when it is its turn; a `lasting` one at once, and each time until it is cancelled. As
-  // `timed_out` at its `until`, which bounds it in the place of request_timeout_ms.
+  // Completed as `applied` when this wait has its turn at the effect. A `lasting` wait is completed at once, and again
+  // at each effect until it is cancelled. At its `until`, which replaces request_timeout_ms, a wait is completed as
+  // `timed_out`.
   void submit_wait(Token token, Wait wait, Millis now) { waiting_.submit(token, std::move(wait), now); }
-  // Whoever asked a read or a wait is gone: it ends, and what is not completed yet never will be. Not for a write,
-  // which goes on.
+  // The client that asked for a read or a wait is gone: the request ends, and is not completed any more. Not for a
+  // write: a write goes on.
   void cancel(Token token);
-  // The same, only if it waits: true then. False for a read that is asked of the leader, or that is completed.
+  // The same, but only for a request that waits; true if it did. False for a read that the leader is already asked
+  // about, and for a completed one.
   bool cancel_wait(Token token) { return waiting_.cancel(token); }
-  // Something happened on a topic that is not the state machine's: all who wait there are told in the next turn.
+  // Something happened on a topic that the state machine does not report: every request that waits there is answered in
+  // the next turn.
   void wake(const Topic& topic) { waiting_.wake(topic); }
   void submit_admin(Token token, AdminRequest request, Millis now) {
     membership_.submit(token, std::move(request), now);
@@ -68,19 +73,19 @@ class Node {
 
   // --- the network
   void receive(raft::NodeId from, PeerMessage message, Millis now);
-  // A member sent what no correct member can: its connection is closed, which is counted and logged. `what`: a phrase.
+  // A member sent what no correct member can send: closes its connection, counts and logs it. `what`: a phrase.
   void violated(raft::NodeId from, const std::string& what, Millis now) { peers_.violated(from, what, now); }
   void peer_connected(raft::NodeId id, Millis now);
-  // The connection died and the address refuses another: the process is gone.
+  // The connection died and the address refuses new ones: the process is gone.
   void peer_lost(raft::NodeId id, Millis now);
-  // The node at a member's address refused our hello; `theirs` says who it is.
+  // The node at a member's address refused this node's hello; `theirs` says which node it is.
   void peer_refused(raft::NodeId id, const std::string& why, const WhoIAm& theirs, Millis now);
   // A member says that this node was removed from the cluster, as of a committed entry.
   void told_removed(raft::NodeId by, raft::Position as_of, Millis now) { peers_.told_removed(by, as_of, now); }
-  // The identity a connected peer announced: its addresses as of now.
+  // A connected peer announced its identity: its addresses as of now.
   void peer_identity(raft::NodeId id, const Identity& identity) { peers_.announced(id, identity); }
   void asked(uint64_t question_id, Ask question, Millis now);
-  // A node of a cluster is about to ask something, and has proved that it may say so.
+  // A member of a cluster is about to ask something, and has proved that it is one.
   void met(const Identity& member) { founding_.met(member); }
   void answered(uint64_t request, const Result<Answer>& answer, Millis now);
   void resolved(uint64_t request, const Result<std::vector<std::string>>& addresses, Millis now);
@@ -89,25 +94,26 @@ class Node {
   void storage_done(StorageDone done, Millis now);
 
   // --- time
-  // The time next_deadline() named has come, and what the sockets held by then was handed in (HAZARDS A12).
+  // The time of next_deadline() has come, and everything that the sockets held by then has been handed in (HAZARDS A12:
+  // a stall makes the timer fire before queued heartbeats are read).
   void tick(Millis now);
-  // This machine's wall clock, in ms since 1970; before each drain. Nothing but cluster time follows it.
+  // This machine's wall clock, in ms since 1970; called before each drain. Only cluster time depends on it.
   void set_clock(Millis wall_ms, Millis now) { time_.set_clock(wall_ms, now); }
-  // Carries out everything that was handed in: once a turn of the loop.
+  // Carries out everything that was handed in; called once a turn of the loop.
   void drain(Millis now);
   [[nodiscard]] Millis next_deadline() const { return next_deadline_; }
-  // More is ready to be done than one turn should: drain again in the next turn, without waiting.
+  // One turn did not do all the work that is ready: drain again in the next turn, without waiting.
   [[nodiscard]] bool wants_turn() const { return ctx_.wants_turn; }
 
-  // Hands leadership over when it has it. Requests are taken on for a while, as those of kept connections still come,
-  // and all are answered soon; `quiet()` once nothing is in progress any more.
+  // Begins to stop: a leader hands leadership over. The node still accepts requests for a while, as kept connections
+  // still send them, and answers all of them soon. `quiet()`: nothing is in progress any more.
   void begin_shutdown(Millis now);
   [[nodiscard]] bool quiet() const;
 
-  // --- a backup: the state as it is now, in slices, while requests go on; one at a time
+  // --- a backup: the state as it is now, given in slices while requests go on; one backup at a time
   using BackupPoint = wh::node::BackupPoint;
   using BackupSlice = wh::node::BackupSlice;
-  // Nothing: there is no state yet, or a backup is under way.
+  // Nothing: there is no state yet, or a backup is already running.
   std::optional<BackupPoint> begin_backup() { return snapshots_.begin_backup(); }
   BackupSlice next_backup_slice(std::string& out) { return snapshots_.next_backup_slice(out); }
   void end_backup() { snapshots_.end_backup(); }
@@ -121,55 +127,56 @@ class Node {
   [[nodiscard]] Standing standing() const { return ctx_.standing(); }
   // The member that leads, as this node knows it, or null.
   [[nodiscard]] const raft::Member* leader() const { return ctx_.leader(); }
-  // Names the configuration in force, as of the last turn: it changes with it.
+  // Identifies the configuration in force as of the last turn: differs whenever the configuration differs.
   [[nodiscard]] std::pair<raft::Index, raft::Term> configuration_seen() const { return peers_.configuration_seen(); }
-  // A member's addresses: what it last announced, else what the configuration says.
+  // A member's addresses: those that it announced last; if it announced none, those in the configuration.
   [[nodiscard]] raft::Member addresses_of(const raft::Member& member) const { return peers_.addresses_of(member); }
-  // Whether it can serve linearizable requests now; otherwise `why` says what is missing.
+  // Whether this node can serve linearizable requests now; if not, `why` says what is missing.
   [[nodiscard]] bool ready(std::string* why) const;
-  // What a node in no cluster waits for, one sentence; empty otherwise.
+  // What a node in no cluster waits for, in one sentence; empty otherwise.
   [[nodiscard]] const std::string& waiting_for() const { return ctx_.waiting_for; }
   [[nodiscard]] const NodeCounters& counters() const { return ctx_.counters; }
   void reset_counters() { ctx_.counters = {}; }
   [[nodiscard]] const Room& room() const { return room_; }
   [[nodiscard]] const NodeOptions& options() const { return ctx_.options; }
-  // How many requests are in progress, but for those that wait.
+  // How many requests are in progress, without those that wait.
   [[nodiscard]] size_t pending() const { return writes_.pending() + reads_.pending(); }
-  // How many requests wait, streams among them.
+  // How many requests wait, including streams.
   [[nodiscard]] size_t waiting() const { return waits_.size(); }
-  // When the leader was last heard, in milliseconds before now: 0 on the leader. Nothing: never in this process life.
+  // How many milliseconds ago this node last heard its leader: 0 on the leader. Nothing: never in this process life.
   [[nodiscard]] std::optional<Millis> last_contact(Millis now) const { return reads_.last_contact(now); }
-  // The age that this node's state has at most, in milliseconds: all that was committed then is applied here. 0 on a
-  // leader that leads for certain. Nothing: not known.
+  // An upper bound of the age of this node's state, in milliseconds: all that was committed that long ago is applied
+  // here. 0 on a leader that leads for certain. Nothing: not known.
   [[nodiscard]] std::optional<Millis> staleness(Millis now) const { return reads_.staleness(now); }
-  // On the leader: whether nothing was heard from a member for two election timeouts, as of the last turn.
+  // On the leader: whether a member has been silent for two election timeouts, as of the last turn.
   [[nodiscard]] bool silent(raft::NodeId id) const { return silent(id, ctx_.turn_at); }
   [[nodiscard]] bool silent(raft::NodeId id, Millis now) const { return peers_.silent(id, now); }
   [[nodiscard]] bool snapshot_in_progress() const { return snapshots_.taking(); }
-  // Whether this node was removed from its cluster, and knows it for certain. It serves stale reads only.
+  // Whether this node was removed from its cluster and knows that for certain. It then serves stale reads only.
   [[nodiscard]] bool removed() const { return ctx_.removed; }
-  // A leader says that this node acknowledged what its log lacks, and too few answered to tell: it votes for nobody.
+  // A leader says that this node acknowledged entries that its log lacks, and too few voters answered to confirm or
+  // deny it: this node votes for nobody.
   [[nodiscard]] bool doubts_its_disk() const { return old_disk_.doubted(); }
-  // Others are asked about that, or will be.
+  // The other voters are being asked about that, or will be.
   [[nodiscard]] bool disk_is_looked_into() const { return old_disk_.looked_into(); }
-  // A member that said so in this process life, and that a quorum did not follow.
+  // That member said so in this process life, and a quorum denied it.
   [[nodiscard]] bool disbelieves(raft::NodeId id) const { return old_disk_.disbelieves(id); }
-  // How many voters more may fail before nothing is committed any more. The leader counts those that answer; others
-  // know it only where it is 0 whoever answers, and in no cluster. Else nothing: not known.
+  // How many more voters may fail before nothing can be committed. The leader counts the voters that answer. Other
+  // nodes know it only if it is 0 even when every voter answers, or if they are in no cluster. Nothing: not known.
   [[nodiscard]] std::optional<size_t> tolerates() const { return tolerance_.tolerates(); }
-  // Why an operator should worry about that, one sentence; empty when there is no reason.
+  // Why an operator should worry about that, in one sentence; empty if there is no reason to.
   [[nodiscard]] std::string tolerance_warning() const { return tolerance_.warning(); }
 
   // Cluster time in ms since 1970.
   [[nodiscard]] Millis cluster_time_ms(Millis now) const { return time_.now_ms(now); }
-  // The version of the cluster, as far as this node has applied its log.
+  // The cluster's version, as far as this node has applied its log.
   [[nodiscard]] ClusterVersion cluster_version() const { return ctx_.machine.version(); }
-  // What a member can do at most, as it said in its last hello; nothing when it said none to this process.
+  // The highest version that a member supports, from its last hello; nothing if it sent none to this process.
   [[nodiscard]] std::optional<ClusterVersion> version_of(raft::NodeId member) const {
     return peers_.version_of(member);
   }
 
-  // Directives that may change at run time.
+  // Directives that can change at run time.
   void set_request_timeout(uint32_t ms) { ctx_.options.request_timeout_ms = ms; }
   void set_snapshot_limits(uint64_t entries, uint64_t bytes, uint64_t rate);
   void set_max_uncommitted(uint64_t bytes);
@@ -218,8 +225,8 @@ class Node {
   ClusterTime time_{ctx_};
   Ending ending_{ctx_, peers_};
 
-  std::optional<raft::Recovered> recovered_;  // until the snapshot at the start is loaded
-  std::deque<HeldMessage> held_;              // until a batch is on the disk
+  std::optional<raft::Recovered> recovered_;  // until the snapshot on the disk is loaded at the start
+  std::deque<HeldMessage> held_;              // until their batch is on the disk
   bool disk_stalled_ = false;
   raft::NodeId last_leader_;
   Millis next_deadline_ = 0;

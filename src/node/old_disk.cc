@@ -9,7 +9,7 @@ namespace wh::node {
 void OldDisk::look_into(raft::Index acknowledged, bool fresh, Millis now) {
   const raft::NodeId by = ctx_.raft->leader_id();
   if (disbelieved_.contains(by)) return ctx_.raft->step(now, raft::LossJudged{});
-  if (loss_ && loss_->leader == by) return;  // asked already
+  if (loss_ && loss_->leader == by) return;  // the voters are already being asked
   loss_.emplace(Loss{});
   loss_->leader = by;
   loss_->acknowledged = acknowledged;
@@ -34,8 +34,8 @@ void OldDisk::ask_who_leads(Millis now) {
   if (loss_->asked.empty()) denied(now);
 }
 
-// Between two rounds: whether there is anything to ask still, and whether it is time. A round that is under way ends
-// first: a disk that a quorum calls old is one, also when what it lacked has come meanwhile.
+// Between two rounds: checks whether there is still something to ask, and whether it is time. A round in progress ends
+// first: if a quorum says that a disk is old, it is old, even if the missing entries have arrived meanwhile.
 void OldDisk::pump(Millis now) {
   if (!loss_ || !loss_->asked.empty()) return;
   if (!ctx_.raft->looks_into_loss()) {
@@ -86,7 +86,7 @@ void OldDisk::denied(Millis now) {
        "%s, which leads, says that this node acknowledged entries up to %lu, and its log ends at %lu; %zu other voters "
        "do not follow that leader. It is not believed, and what is missing is taken from whoever leads",
        leader_name().c_str(), loss_->acknowledged.value, loss_->last.value, loss_->denying.size());
-  // Members only: of others there is no end.
+  // Remembers members only: the number of other nodes has no bound.
   if (ctx_.raft->configuration().contains(loss_->leader)) disbelieved_.insert(loss_->leader);
   loss_.reset();
   ctx_.raft->step(now, raft::LossJudged{});

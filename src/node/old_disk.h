@@ -1,25 +1,30 @@
-// A disk that is said to be an older copy of itself. A copy of a whole directory fits together, so nothing in it tells;
-// but the leader knows how far its follower acknowledged in this term (HAZARDS C5), and a node that keeps a log shorter
-// than its promises may elect a leader that lacks what was committed. So it stops, but not on one member's word: that
-// could lie, or be anybody who says to be that member, and the operator would throw a sound disk away. The other voters
-// are asked whom they follow:
-// - As many name that leader, itself among them and this node not, as elect one: it is believed, and the node stops.
-//   Once it acknowledged anything in this process life, which it remembers, it only waits as below: what an earlier
-//   life acknowledged may reach the leader after that, and still nobody's word is to stop nodes that run.
-// - As many deny it as are a quorum together with this node: it is not, and that member's word on this counts for
-//   nothing any more. The node goes on, and is sent what it lacks.
-// - Neither, as others are away: they are asked again, every election timeout. Until it is known, the node neither
-//   votes nor campaigns, unless it holds again what it is said to have acknowledged, which its leader sends it, or an
-//   entry of a later leader's, who was elected without it. What is committed may be with that leader alone, and this
-//   node's vote would elect one that lacks it.
-// Whoever names another leader denies it; whoever names nobody does so from the second time on, as it may just have
-// started.
+// Judges the word of a leader that this node's disk is an older copy of itself. A copy of a whole directory is
+// consistent, so nothing in it shows its age. But the leader knows how far its follower acknowledged in this term
+// (HAZARDS C5: a directory restored from an old backup), and a node whose log is shorter than it promised may elect a
+// leader that lacks committed entries. So the node must stop, but not on one member's word: that member may lie, or
+// another node may pose as it, and the operator would throw a sound disk away. The node asks the other voters which
+// leader they follow:
+// - If the voters that name that leader are enough to elect one, counting that leader but not this node, it is believed
+//   and the node stops. But once this node has acknowledged anything in this process life, which it remembers, it only
+//   waits, as in the third case: acknowledgements of an earlier life may reach the leader late, and nobody's word may
+//   stop running nodes.
+// - If the voters that deny it form a quorum together with this node, it is not believed, and this member's word on
+//   this counts for nothing from then on. The node goes on and receives the entries that it lacks.
+// - Otherwise too few answered, and the node asks again every election timeout. Until it knows, it neither votes nor
+//   campaigns, unless its log again holds the acknowledged entries, which its leader sends it, or an entry of a later
+//   leader, which was elected without this node. Committed entries may exist on that leader alone, and this node's vote
+//   would elect one that lacks them.
+// A voter that names another leader denies it. One that names no leader denies it only from the second round on, as it
+// may just have started.
 //
-// One liar blocks no cluster of whole disks for ever: where the voters that are there and do not lie are a quorum, this
-// node among them, they all deny it; where they are none, nobody could be elected anyway. The price is paid by a true
-// leader that falls silent before it has sent what is missing, while others come back that never heard of it: nothing
-// tells it from a liar. What else remains: a leader that a quorum follows can lie to a node that has just started, and
-// an old disk whose node is restarted once more forgets what it was told.
+// One liar cannot block a cluster of sound disks for ever: if the voters that answer and do not lie are a quorum, this
+// node included, they all deny it; if they are no quorum, nobody could be elected anyway. The price: a true leader may
+// fall silent before it has sent the missing entries, while voters come back that never heard of it; nothing tells it
+// from a liar. Two weaknesses remain: a leader that a quorum follows can lie to a node that has just started, and a
+// node with an old disk forgets what it was told when it restarts once more.
+//
+// The core says when to look (Output::acknowledged_lost, acknowledged_missing) and keeps the node from voting; this
+// class only asks, and gives the core the verdict. Called by Node.
 #pragma once
 
 #include <cstdint>
@@ -36,34 +41,34 @@ class OldDisk {
  public:
   OldDisk(Context& context, const Peers& peers) : ctx_(context), peers_(peers) {}
 
-  // The core: its leader says that this node acknowledged entries up to there, and the log ends before. `fresh`: this
-  // process life acknowledged nothing before.
+  // The core reports a leader's claim: this node acknowledged entries up to `acknowledged`, but its log ends before.
+  // `fresh`: this process life had not acknowledged anything before.
   void look_into(raft::Index acknowledged, bool fresh, Millis now);
-  // Whether the answer was to a question of these.
+  // Whether the question was one of these.
   bool answered(uint64_t request, const Result<Answer>& answer, Millis now);
   // Once a turn.
   void pump(Millis now);
   [[nodiscard]] Millis next_deadline() const;
 
-  // Too few answered to tell: this node votes for nobody.
+  // Too few voters answered to confirm or deny it: this node votes for nobody.
   [[nodiscard]] bool doubted() const { return loss_ && loss_->again_at != 0; }
-  // Others are asked, or will be.
+  // The other voters are being asked, or will be.
   [[nodiscard]] bool looked_into() const { return loss_.has_value(); }
-  // A member that said so in this process life, and that a quorum did not follow.
+  // That member said so in this process life, and a quorum denied it.
   [[nodiscard]] bool disbelieves(raft::NodeId id) const { return disbelieved_.contains(id); }
 
  private:
-  struct Loss {  // an acknowledgement that the log does not hold, by a leader's word
+  struct Loss {  // a leader says that this node acknowledged entries that its log lacks
     raft::NodeId leader;
     raft::Index acknowledged;
-    raft::Index last;                        // of the log, when it was said
-    bool fresh = false;                      // this process had acknowledged nothing before
-    std::set<std::string> leader_addresses;  // where that leader is reached
-    std::set<uint64_t> asked;                // voters, without an answer yet
-    std::set<raft::NodeId> backing;          // of them, those that name it as their leader
-    std::set<raft::NodeId> denying;          // and those that do not
-    uint32_t rounds = 0;                     // of asking
-    Millis again_at = 0;                     // the next, when none is under way
+    raft::Index last;                        // the log's last index when the leader said so
+    bool fresh = false;                      // this process life had not acknowledged anything before
+    std::set<std::string> leader_addresses;  // the addresses of that leader
+    std::set<uint64_t> asked;                // questions to voters that are not answered yet
+    std::set<raft::NodeId> backing;          // voters that name it as their leader
+    std::set<raft::NodeId> denying;          // voters that deny it
+    uint32_t rounds = 0;                     // rounds of questions so far
+    Millis again_at = 0;                     // when the next round begins, if none is in progress
   };
   void ask_who_leads(Millis now);
   void denied(Millis now);
@@ -73,7 +78,7 @@ class OldDisk {
   Context& ctx_;
   const Peers& peers_;
   std::optional<Loss> loss_;
-  std::set<raft::NodeId> disbelieved_;  // members that said so in this process life, against a quorum
+  std::set<raft::NodeId> disbelieved_;  // members that said so in this process life and that a quorum denied
 };
 
 }  // namespace wh::node

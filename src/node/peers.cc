@@ -7,7 +7,7 @@
 namespace wh::node {
 namespace {
 
-// Nodes outside its configuration that a node answers.
+// Limit of the nodes outside the configuration that this node answers.
 constexpr size_t kMaxStrangers = 16;
 
 }  // namespace
@@ -19,8 +19,8 @@ void Peers::heard(raft::NodeId from, Millis now) {
   gone_.erase(from);
 }
 
-// A leader or candidate may be in no configuration that this node holds (yet), as this node was just adopted, or was
-// away: it is dialled all the same.
+// This node's configuration may not contain a leader or candidate, because this node was just adopted or was away: it
+// dials that node all the same.
 void Peers::prepare_to_answer(raft::NodeId from) {
   if (!ctx_.raft || ctx_.raft->configuration().contains(from) || strangers_.contains(from)) return;
   const auto it = announced_.find(from);
@@ -41,13 +41,13 @@ void Peers::announced(raft::NodeId id, const Identity& identity) {
   if (ctx_.raft) configuration_changed();
 }
 
-// A node that was taken in and heard nothing since knows nobody: it dials whoever of its cluster answers, and is told
-// there should it have been removed meanwhile.
+// A node that was taken in and has heard nothing since knows no member. It dials every node of its cluster that
+// answers; if it was removed meanwhile, it learns that there.
 void Peers::found(const Identity& identity) {
   if (!ctx_.raft || identity.cluster != ctx_.cluster || identity.instance == ctx_.instance) return;
   const bool knows_nobody = ctx_.raft->configuration().empty();
   if (!knows_nobody && !ctx_.raft->configuration().contains(identity.instance)) return;
-  // Of its version an answer says nothing: only its hello does.
+  // An answer does not contain a version: only a hello does.
   const auto known = announced_.find(identity.instance);
   const VersionRange said = known == announced_.end() ? kVersionsNotSaid : known->second.versions;
   Identity& announced = announced_[identity.instance];
@@ -70,8 +70,8 @@ void Peers::violated(raft::NodeId from, const std::string& what, Millis now) {
 void Peers::told_removed(raft::NodeId by, raft::Position as_of, Millis now) {
   ctx_.wants_turn = true;
   if (!ctx_.raft) return;
-  // By a member that this node knows; whatever else calls itself so is not believed. A node that was taken in and heard
-  // nothing since knows none, and has only those of its cluster that it met.
+  // Believed only from a member that this node knows. A node that was taken in and has heard nothing since knows no
+  // member, so it believes the nodes of its cluster that it met.
   const raft::Raft& raft = *ctx_.raft;
   const raft::Member* member = raft.configuration().find(by);
   if (member == nullptr) member = raft.log().configuration_at(raft.commit_index()).configuration.find(by);
@@ -89,7 +89,8 @@ void Peers::remember_stranger(Peer peer) {
   strangers_[peer.id] = std::move(peer);
 }
 
-// Names the configuration in force: another one may come to stand at the same index, in another term.
+// Identifies the configuration in force by index and term: another one may replace it at the same index, in another
+// term.
 std::pair<raft::Index, raft::Term> Peers::configuration_now() const {
   const raft::Index index = ctx_.raft->log().configuration_index();
   return {index, ctx_.raft->log().term_at(index).value_or(raft::Term{})};
@@ -101,8 +102,9 @@ void Peers::follow_configuration() {
     configuration_changed();
 }
 
-// Committed as removed, and not added again since. A removal that is not committed may go back, and the member that it
-// is about may be needed to commit it (HAZARDS D8): that one is let in and answered.
+// Instances whose removal is committed and that were not added again since. An uncommitted removal may be truncated,
+// and the member that it removes may be needed to commit it (HAZARDS D8: a leader removes itself), so that member is
+// still let in and answered.
 std::vector<raft::NodeId> Peers::removed_for_certain() const {
   std::vector<raft::NodeId> removed;
   for (const raft::NodeId id : ctx_.raft->log().configuration_at(ctx_.raft->commit_index()).configuration.removed())
@@ -120,7 +122,7 @@ void Peers::configuration_changed() {
   // The node sends nothing to a member whose removal is committed.
   if (std::exchange(committed_configuration_seen_, committed.index) != committed.index)
     for (const raft::NodeId id : membership.removed) strangers_.erase(id);
-  // It still talks to a member that is being removed: a leader commits its own removal by those answers.
+  // It still talks to a member that is being removed: a leader needs those answers to commit its own removal.
   for (const raft::Member& member : committed.configuration.members())
     if (member.id != ctx_.instance && !raft.configuration().contains(member.id))
       remember_stranger({member.id, member.name, addresses_of(member).raft_address});
@@ -130,7 +132,8 @@ void Peers::configuration_changed() {
     ctx_.saw_others = true;
     peers.push_back({member.id, member.name, addresses_of(member).raft_address});
   }
-  // A removed member may come back on the connection that it still has to this node.
+  // Identities of a few other nodes are kept: a removed member may be added again on a connection that it still has to
+  // this node.
   if (announced_.size() > raft.configuration().members().size() + kMaxStrangers)
     std::erase_if(announced_, [&](const auto& item) { return !raft.configuration().contains(item.first); });
   std::erase_if(strangers_, [&](const auto& item) { return raft.configuration().contains(item.first); });
@@ -174,7 +177,8 @@ raft::Member Peers::addresses_of(const raft::Member& member) const {
   } else {
     return result;
   }
-  // Of itself a node bound to every address knows no host; what the configuration says may be where it was before.
+  // A node bound to every address does not know its own host. Its own address stays without one, as the configuration's
+  // may be outdated; another node keeps the configuration's address.
   if (!said.raft_address.empty() && (said.raft_address.front() != ':' || member.id == ctx_.instance))
     result.raft_address = said.raft_address;
   result.http_address = said.http_address;
@@ -219,7 +223,7 @@ raft::NodeId Peers::best_successor(const std::set<raft::NodeId>& but, Millis now
   for (const raft::PeerStatus& peer : ctx_.raft->peers()) {
     if (but.contains(peer.id) || gone_.contains(peer.id)) continue;
     if (!ctx_.raft->configuration().is_voter(peer.id) || silent(peer.id, now)) continue;
-    // One whose disk has room before one that could take no data.
+    // A voter whose disk has room comes before one that could take no data.
     const bool better = best.no_room != peer.no_room ? best.no_room : peer.match_index > best.match_index;
     if (!best.id || better) best = peer;
   }

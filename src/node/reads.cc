@@ -11,7 +11,7 @@ namespace wh::node {
 void Reads::submit(Token token, ReadTerms terms, bool full, Millis now) {
   ctx_.wants_turn = true;
   if (terms.min_index > ctx_.machine.applied()) return wait_for_index(token, terms, now);
-  // A look at what is here asks nothing of anybody, and works on a node that is being stopped, or was removed, too.
+  // A stale read needs no other node, so it also works on a node that is being stopped or was removed.
   if (terms.stale) return ctx_.complete(token, Outcome::applied, ctx_.machine.applied(), {});
   if (!ctx_.takes_requests(now)) return ctx_.complete(token, Outcome::shutting_down, {}, {});
   if (ctx_.removed) return ctx_.complete(token, Outcome::dropped, {}, ctx_.removed_sentence());
@@ -19,8 +19,8 @@ void Reads::submit(Token token, ReadTerms terms, bool full, Millis now) {
   reads_.push_back({token, ctx_.request_deadline(now)});
 }
 
-// The leader is asked when the index is applied, not before: that round of messages may be in vain, and costs one round
-// trip later.
+// The leader is asked only once the index is applied: asking before could be in vain, and asking later costs one round
+// trip.
 void Reads::wait_for_index(Token token, ReadTerms terms, Millis now) {
   if (ctx_.answer_by) return ctx_.complete(token, Outcome::shutting_down, {}, {});
   if (ctx_.removed && !terms.stale) return ctx_.complete(token, Outcome::dropped, {}, ctx_.removed_sentence());
@@ -44,14 +44,14 @@ bool Reads::wait_over(const Woken& woken, Millis now) {
   } else if (terms.stale) {
     ctx_.complete(read.token, Outcome::applied, ctx_.machine.applied(), {});
   } else {
-    // Now it is a read like others, of which some came later.
+    // From now on it is a read like any other; some of the others came later.
     retry({read}, now);
     ctx_.wants_turn = true;
   }
   return true;
 }
 
-// One pass for all that were cancelled since the last turn. An empty batch must not stay: front() looks into it.
+// One pass for all reads cancelled since the last turn. An empty batch must not stay: other code calls front() on it.
 void Reads::forget_cancelled() {
   if (cancelled_.empty()) return;
   const auto cancelled = [&](const Pending& read) { return cancelled_.contains(read.token); };
@@ -64,7 +64,8 @@ void Reads::forget_cancelled() {
 }
 
 void Reads::pump(Millis now) {
-  // No answer, or another leader: ask again, under a new number (HAZARDS E3: a leader that does not answer).
+  // If the leader did not answer, or another node leads: ask again, with a new number (HAZARDS E3: late heartbeat
+  // replies of an earlier round confirm a later read).
   for (auto it = batches_.begin(); it != batches_.end();) {
     const Batch& batch = it->second;
     if (batch.asked_of == ctx_.raft->leader_id() && now < batch.asked_at + ctx_.options.election_timeout_ms) {
@@ -79,11 +80,11 @@ void Reads::pump(Millis now) {
   ctx_.counters.reads += reads_.size();
   ++ctx_.counters.read_batches;
   batches_.emplace(number, Batch{std::exchange(reads_, {}), now, ctx_.raft->leader_id()});
-  // Tokens are unique across restarts too: the number counts within the epoch.
+  // The token must be unique across restarts too: the number counts within the epoch.
   ctx_.raft->step(now, raft::ReadIndex{ctx_.unique(number)});
 }
 
-// Those whose time is up are not asked again: a leader that never answers must not keep them for ever.
+// Reads whose deadline has passed are not asked again: a leader that never answers must not keep them for ever.
 void Reads::retry(const std::vector<Pending>& reads, Millis now) {
   std::vector<Pending> retried;
   for (const Pending& read : reads) {
@@ -93,7 +94,7 @@ void Reads::retry(const std::vector<Pending>& reads, Millis now) {
       retried.push_back(read);
     }
   }
-  // The order of deadlines: what is asked again came before what was not asked yet.
+  // Keeps reads_ sorted by deadline: a read that is asked again came before those not asked yet.
   const auto older = [](const Pending& a, const Pending& b) { return a.deadline < b.deadline; };
   const auto middle = static_cast<std::ptrdiff_t>(reads_.size());
   reads_.insert(reads_.end(), retried.begin(), retried.end());
@@ -163,7 +164,7 @@ void Reads::bring_deadlines_forward(Millis latest) {
   for (AtIndex& batch : at_index_) bring(batch.reads);
 }
 
-// As in Writes::expire: the queues are in the order of their deadlines, or nearly so.
+// As in Writes::expire: the queues are sorted by deadline, or nearly so.
 void Reads::expire(Millis now) {
   const auto expire = [&](std::vector<Pending>& reads) {
     std::erase_if(reads, [&](const Pending& read) {
@@ -188,7 +189,7 @@ size_t Reads::pending() const {
 // --- how old the state may be
 
 void Reads::heard_leader(raft::NodeId from, raft::Term term, std::optional<raft::Index> committed, Millis now) {
-  // After the core's judgement: whoever says so, a follower follows one leader in a term.
+  // Counts only after the core accepted the sender as leader: a follower follows one leader in a term.
   if (!ctx_.raft || ctx_.raft->leader_id() != from || ctx_.raft->current_term() != term) return;
   if (committed)
     contact_.heard(*committed, ctx_.machine.applied(), now);

@@ -1,5 +1,7 @@
-// Linearizable and stale reads: those of one turn share one read index, asked of the leader; a read that is to see an
-// index waits until it is applied here. Also how old this node's state may be. Each token is answered once.
+// Owns the reads in progress, linearizable and stale, and knows how old this node's state may be. The reads of one turn
+// share one read index, which the leader is asked for; a read with a min_index first waits until that index is applied
+// here. Each token is answered once. Does not look at the state: the caller does, when the read is completed. Called by
+// Node; Waiting reports the end of waits.
 #pragma once
 
 #include <cstdint>
@@ -19,24 +21,25 @@ class Reads {
  public:
   Reads(Context& context, Waits& waits) : ctx_(context), waits_(waits) {}
 
-  // `full`: as many requests as there may be are in progress.
+  // `full`: max_pending requests are in progress already.
   void submit(Token token, ReadTerms terms, bool full, Millis now);
-  // Its asker is gone. cancel_waiting: only if it waits for an index; true then.
+  // The client is gone. cancel_waiting: only if the read waits for an index; returns true then.
   void cancel(Token token);
   bool cancel_waiting(Token token) { return waiting_.erase(token) > 0; }
-  // A wait ended: false when it was none of a read's.
+  // A wait ended; false if it was not the wait of a read.
   bool wait_over(const Woken& woken, Millis now);
 
-  // Once a turn: what was cancelled is forgotten; what has no answer yet is asked again, what is new is asked.
+  // Once a turn. forget_cancelled drops cancelled reads. pump asks again for reads that got no answer, and asks for new
+  // ones.
   void forget_cancelled();
   void pump(Millis now);
-  // The core's answer to one batch; and those batches answered whose index is applied.
+  // ready: the core's answer to one batch. serve: answers the batches whose index is applied.
   void ready(const raft::ReadReady& ready, Millis now);
   void serve();
   void leader_changed() { retry_at_ = 0; }
-  // The log goes away with what was asked of it: all is asked anew of the next one.
+  // This node leaves its log, and the questions asked about it are void: all reads are asked again with the next log.
   void ask_anew();
-  // This node was removed: nothing is asked any more.
+  // This node was removed: refuses the reads that the leader would have to answer.
   void refuse_all();
 
   void expire(Millis now);
@@ -46,7 +49,7 @@ class Reads {
 
   // --- how old the state may be
 
-  // The leader's message was stepped: it has committed so far, or says nothing about that.
+  // The core handled a message of the leader. `committed`: the commit index in it, or nothing if it has none.
   void heard_leader(raft::NodeId from, raft::Term term, std::optional<raft::Index> committed, Millis now);
   void leads(Millis now) { contact_.leads(now); }
   [[nodiscard]] std::optional<Millis> last_contact(Millis now) const;
@@ -66,7 +69,7 @@ class Reads {
     raft::Index index;
     std::vector<Pending> reads;
   };
-  struct Waiting {  // for its min_index
+  struct Waiting {  // waits for its min_index
     Pending read;
     ReadTerms terms;
   };

@@ -1,4 +1,4 @@
-// Removing a member, on the leader; and a removal that this node passed on.
+// Part of MembershipChanges: removing a member, on the leader, and the end of a removal that this node forwarded.
 #include <algorithm>
 #include <utility>
 
@@ -10,7 +10,7 @@ namespace wh::node {
 
 // --- on the leader
 
-// Judged by what is committed: of two requests about one member the second finds it gone.
+// Judged by the committed configuration: of two requests to remove one member, the second finds it gone.
 void MembershipChanges::remove_member(Pending& admin, Millis now) {
   if ((ctx_.raft->change_pending() && !WH_MUTANT(second_change_at_once)) || ctx_.raft->transferring())
     return wait_turn(admin, now);
@@ -35,16 +35,16 @@ void MembershipChanges::remove_member(Pending& admin, Millis now) {
   propose(admin, std::move(next), now);
 }
 
-// A leader that goes hands over before it does, so that no request of a client meets its going; the next leader removes
-// it. When that does not work it removes itself, and leads until that is committed (thesis 4.2.2).
+// A leader that is to be removed first hands leadership over, so that no client's request is disturbed; the next leader
+// removes it. If nobody takes over, it removes itself, and leads until that is committed (thesis 4.2.2).
 void MembershipChanges::hand_over_first(Pending& admin, raft::NodeId heir, Millis now) {
   admin.handed_over = true;
   admin.step = Pending::Step::handing_over;
   ctx_.raft->step(now, raft::TransferLeadership{ctx_.next_number++, heir});
 }
 
-// The member that a removal was forwarded for is gone: that is the answer, should the leader's not come, as its last
-// act may have been to remove itself, or this node.
+// A removal that this node forwarded was applied: that counts as the answer. The leader's own answer may never come, as
+// the leader may have removed itself, or this node.
 void MembershipChanges::forwarded_removal_applied(const raft::Entry& entry) {
   const raft::Configuration& now_members = ctx_.raft->log().configuration_at(entry.index).configuration;
   for (Pending& admin : admin_)
@@ -55,7 +55,8 @@ void MembershipChanges::forwarded_removal_applied(const raft::Entry& entry) {
 
 // --- on the removed node
 
-// Requests that wait for a leader wait in vain. One that was sent keeps its time: it may have taken effect.
+// No leader will take the requests that still wait, so they are refused. A forwarded request may have taken effect, so
+// it waits for its answer or its deadline.
 void MembershipChanges::refuse_all() {
   for (Pending& admin : admin_) {
     using Step = Pending::Step;

@@ -13,7 +13,7 @@ void Room::set_limits(uint64_t maxmemory_bytes, uint64_t min_free_bytes) {
   judge();
 }
 
-// An eighth between the two edges, so that it does not flap.
+// The two thresholds differ by an eighth, so that the state does not flap.
 void Room::judge() {
   const uint64_t edge = low_ ? min_free_ + min_free_ / 8 : min_free_;
   low_ = space_.full || space_.free_bytes < edge;

@@ -11,7 +11,7 @@
 
 namespace wh::node {
 
-// The disk was measured, or a limit was changed.
+// Reacts to a new measurement of the disk or a changed limit.
 bool RoomWatch::watch(Millis now) {
   bool again = false;
   if (room_.low() != ctx_.raft->disk_low()) {
@@ -33,12 +33,13 @@ bool RoomWatch::watch(Millis now) {
     return again;
   raft::PeerStatus best{};
   for (const raft::PeerStatus& peer : ctx_.raft->peers())
-    // In `replicate` it answered in this term, and its log follows.
+    // A voter in `replicate` has answered in this term, and its log follows.
     if (ctx_.raft->configuration().is_voter(peer.id) && peer.state == raft::ProgressState::replicate && !peer.no_room &&
         !peers_.silent(peer.id, now) && (!best.id || peer.match_index > best.match_index))
       best = peer;
   if (!best.id) return again;
-  // One that cannot take it is asked again later: meanwhile this node leads, and refuses what adds data.
+  // If the voter does not take over, the next attempt comes later: meanwhile this node leads, and refuses writes that
+  // add data.
   hand_over_at_ = now + 10 * Millis{ctx_.options.election_timeout_ms};
   logf(LogLevel::notice, "handing leadership to %s, whose disk has room",
        ctx_.raft->configuration().find(best.id)->name.c_str());

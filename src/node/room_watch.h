@@ -1,6 +1,6 @@
-// What the node does about room (room.h): the leader refuses writes that would add data where there is none, before it
-// proposes them and never when it applies; and it hands over to a voter whose disk has room. Raft's safety depends on
-// none of it.
+// Acts on the room that is left (room.h): the leader refuses writes that add data where there is no room, before it
+// proposes them and never when it applies them; and it hands leadership to a voter whose disk has room. Raft's safety
+// depends on none of it. Called by Node, and by Writes before each proposal.
 #pragma once
 
 #include <cstdint>
@@ -17,16 +17,16 @@ class RoomWatch {
  public:
   RoomWatch(Context& context, const Peers& peers, const Room& room) : ctx_(context), peers_(peers), room_(room) {}
 
-  // Once a turn: tells the core and the log of a change, and hands over. True: the disk has room again.
+  // Once a turn: reports a change to the core and in the log, and hands leadership over. True: the disk has room again.
   bool watch(Millis now);
-  // Why this leader does not propose a command (in its envelope) that grows the data by `growth`; empty: it does.
+  // Why this leader refuses a command (in its envelope) that grows the data by `growth` bytes; empty: it proposes it.
   [[nodiscard]] std::string lack(std::string_view command, uint64_t growth) const;
 
  private:
   Context& ctx_;
   const Peers& peers_;
   const Room& room_;
-  Millis hand_over_at_ = 0;  // not before
+  Millis hand_over_at_ = 0;  // no handover before this time
 };
 
 }  // namespace wh::node

@@ -10,7 +10,7 @@ namespace {
 
 bool is_ipv6(std::string_view address) { return address.starts_with('['); }
 
-// As an IP address, not as a name.
+// Whether it is an IP address, not a name.
 bool is_literal(std::string_view address) { return is_literal_host(host_part(address)); }
 
 template <typename T>
@@ -26,21 +26,21 @@ std::string joined(const std::vector<std::string>& items, const char* between) {
 
 }  // namespace
 
-// Entries that share an address, as one node's names do, and as those of all nodes together.
+// Entries that share an address: names of one node do, and so do several names that all lead to all nodes.
 struct Seeking::Group {
   std::vector<const Entry*> entries;
   std::set<std::string> addresses;
-  std::set<raft::NodeId> nodes;  // that are at one of them
-  size_t unknown = 0;            // addresses at which nobody is known to be
+  std::set<raft::NodeId> nodes;  // nodes that are at one of these addresses
+  size_t unknown = 0;            // addresses at which no node is known
   bool named_own = false;        // one of its names is this node's
-  bool found_own = false;        // nobody answers, and it is this node's
-  bool surely_own = false;       // all of it is this node's, whoever answers there
+  bool found_own = false;        // no node is known there, but one of its names is this node's
+  bool surely_own = false;       // every entry is surely this node's, whoever answers there
   [[nodiscard]] std::string text() const {
     std::vector<std::string> texts;
     for (const Entry* entry : entries) texts.push_back(entry->text);
     return joined(texts, " and ");
   }
-  // A node has at most one address of each family; what more there is may be other nodes'.
+  // One node has at most one address of each family; further addresses may be other nodes'.
   [[nodiscard]] size_t most_of_a_family() const {
     const auto v6 = static_cast<size_t>(std::count_if(addresses.begin(), addresses.end(), is_ipv6));
     return std::max(v6, addresses.size() - v6);
@@ -254,11 +254,12 @@ void Seeking::expect_by_list(View& view, const std::vector<Group>& groups) const
   for (const auto& [id, texts] : named)
     if (texts.size() > 1) view.remark = joined(texts, " and ") + " are the same node, " + name_of(id, view);
   view.complete = missing == 0 && view.obstacle.empty() && members.size() >= view.expected;
-  // A name that leads to several addresses says nothing about the node at one of them.
+  // A node found at one address of a name with several addresses does not count as expected.
   std::erase_if(view.nodes, [&](const auto& node) { return !members.contains(node.first); });
 }
 
-// At least a majority of all that may be there, so that of two foundings one node would have to take part in both.
+// Expects at least a majority of all nodes that may exist, so that one node would have to take part in any two
+// foundings.
 void Seeking::expect_by_number(View& view, const std::vector<Group>& groups) const {
   size_t possible = view.nodes.size();
   for (const Group& group : groups) {

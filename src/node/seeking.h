@@ -1,10 +1,12 @@
-// A node that is in no cluster: the addresses that the entries of `join` lead to, what was said there, and what follows
-// of which nodes the list means. Decides nothing: founding.cc acts on it. Owned by the Node.
+// What a node in no cluster found: the addresses that the entries of `join` lead to, the answers from there, and which
+// nodes the list means according to them. Sends nothing and decides nothing: Founding (founding.cc), which owns and
+// calls it, does.
 //
-// An entry means a node, and the same node may stand there twice, or be this one. Which node an entry means is told by
-// who answers there, by its instance. This node itself may not be able to dial itself: an entry means it, too, when it
-// is where this node listens or what it announces, or when others say that they reached this node by it. Nothing is
-// ever concluded from how two addresses are spelled but that equal ones are equal.
+// An entry means one node, but two entries may mean the same node, and an entry may mean this node itself. The node
+// that answers at an entry's address says by its instance which node the entry means. This node may be unable to dial
+// itself: an entry also means this node if it is an address where this node listens or that it announces, or if other
+// nodes say that they reached this node by it. Two addresses are never compared beyond equality: equal ones are equal,
+// and nothing follows from how different ones are spelled.
 #pragma once
 
 #include <cstdint>
@@ -21,53 +23,54 @@
 
 namespace wh::node {
 
-// How this node may be named in somebody's `join`.
+// How a `join` may name this node.
 struct OwnNames {
-  std::vector<std::string> addresses;  // numeric, ip:port: where it listens, and what it announces
-  std::vector<std::string> names;      // host:port in lower case: what it announces, its machine's name, its node-id
-  // Its port: at a loopback address it is this node's, as no other node of this machine listens on loopback; 0: others
-  // may.
+  std::vector<std::string> addresses;  // numeric, ip:port: where it listens and what it announces
+  std::vector<std::string> names;      // host:port in lower case: of what it announces, its machine's name, its node-id
+  // This node's port, if no other node of this machine can listen on it at loopback: a loopback address with this port
+  // then means this node. 0: another node may.
   uint16_t loopback_port = 0;
 };
 
 class Seeking {
  public:
-  static constexpr size_t kMaxAddresses = 128;  // dialled in all
+  static constexpr size_t kMaxAddresses = 128;  // dialled, for all entries together
 
   Seeking(const std::vector<std::string>& join, OwnNames own, uint32_t bootstrap_expect, raft::NodeId self,
           std::string self_name);
 
-  // One address that is dialled.
+  // One address that this node dials.
   struct Probe {
-    uint64_t request = 0;  // under way; 0: none
+    uint64_t request = 0;  // the question in progress; 0: none
     Millis next_at = 0;
-    bool tried = false;  // was answered, or failed
+    bool tried = false;  // it was answered or failed at least once
     std::optional<WhoIAm> who;
-    std::string error;  // why `who` is not there
+    std::string error;  // why there is no `who`
   };
   struct Entry {
-    std::string text;  // as in `join`
+    std::string text;  // as written in `join`
     std::string key;
-    uint64_t lookup = 0;  // under way; 0: none
+    uint64_t lookup = 0;  // the lookup in progress; 0: none
     Millis next_at = 0;
     bool looked_up = false;
     std::vector<std::string> addresses;
-    std::string error;  // why there are none
+    std::string error;  // why there are no addresses
   };
 
   [[nodiscard]] const std::vector<Entry>& entries() const { return entries_; }
   [[nodiscard]] const std::map<std::string, Probe>& probes() const { return probes_; }
-  // Which is to be looked up, or asked, now; marked as under way by `request`.
+  // The next entry to look up, or address to ask, now; null: none. The caller marks it as in progress with `request` or
+  // `lookup`.
   Entry* entry_due(Millis now);
   std::pair<const std::string, Probe>* probe_due(Millis now);
-  // The entry that leads to this address.
+  // An entry that leads to this address.
   [[nodiscard]] const Entry& entry_of(const std::string& address) const;
   void looked_up(Entry& entry, const Result<std::vector<std::string>>& addresses, Millis again_at);
   Entry* entry_looked_up_by(uint64_t request);
   Probe* probe_asked_by(uint64_t request);
-  // Questions under way no longer count: they are asked again.
+  // The answers to questions in progress no longer count: the questions are asked again.
   void ask_anew(Millis now);
-  // Another node says by which entry of its own, and at which address, it reached this one.
+  // Another node says by which of its entries, and at which address, it reached this node.
   void reached_by(const WhoAreYou& question);
   [[nodiscard]] Millis next_due() const;
 
@@ -78,26 +81,26 @@ class Seeking {
   };
   // The nodes that the list means, as far as is known now.
   struct View {
-    bool settled = false;   // every address was tried once
-    bool complete = false;  // all that are expected are there
+    bool settled = false;   // every address was tried at least once
+    bool complete = false;  // all expected nodes are there
     std::map<raft::NodeId, Found> nodes;
-    size_t expected = 0;               // at least so many
-    std::vector<std::string> missing;  // entries that nobody answers at, and why
-    std::string obstacle;              // what the operator must mend, when it is that; one sentence
-    std::string remark;                // what else there is to say of the list
+    size_t expected = 0;               // at least this many nodes
+    std::vector<std::string> missing;  // entries at which no node answers, and why
+    std::string obstacle;              // what the operator must correct in the configuration, in one sentence; or empty
+    std::string remark;                // what else the operator should know about the list
   };
   [[nodiscard]] View view() const;
-  // Whether a founder that asks these may have this node's grant.
+  // Whether this node may give its grant to a founder that asks these nodes.
   [[nodiscard]] bool agrees(const View& view, const std::vector<raft::NodeId>& asked) const;
 
-  // Gathering grants to found. An attempt's number is never used again; 0 while there is none.
+  // State of gathering grants to found. An attempt's number is never used again; 0: no attempt.
   uint64_t attempt = 0;
   Millis attempt_again_at = 0;
   std::map<uint64_t, std::string> grants_asked;
   size_t grants = 0;
-  std::vector<raft::NodeId> electorate;  // as last seen complete: what this node says of whom it expects
+  std::vector<raft::NodeId> electorate;  // the expected nodes, when last seen complete; told to other nodes
 
-  // TakeMeIn under way.
+  // The TakeMeIn in progress.
   uint64_t taking_in = 0;
   Millis take_again_at = 0;
   size_t take_turn = 0;
@@ -122,7 +125,7 @@ class Seeking {
   uint32_t bootstrap_expect_;
   std::vector<Entry> entries_;
   std::map<std::string, Probe> probes_;
-  std::set<std::string> reached_by_;  // names and addresses, of `entries_` only
+  std::set<std::string> reached_by_;  // names and addresses, only those of `entries_`
   bool own_grant_pending_ = false;
 };
 

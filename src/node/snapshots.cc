@@ -9,13 +9,13 @@
 namespace wh::node {
 namespace {
 constexpr size_t kFeedBytes = 16 << 10;
-// After a snapshot that found no room: until the next try, doubled each time.
+// The wait after a snapshot that found no room, doubled each time.
 constexpr Millis kSnapshotWaitMs = 5'000;
 constexpr Millis kMaxSnapshotWaitMs = 300'000;
 
-// A snapshot writes the whole state, so it waits until the log behind the last one is worth it: this share of the
-// state. At the latest it is due at so many times what the directives say, so that a restart and a follower that
-// catches up have a bound; and a small state is written as often as they say.
+// A snapshot writes the whole state, so it waits until the log since the last one has reached this share of the state's
+// size. At the latest it is due at kLongestLog times the limits of the directives, which bounds the work of a restart
+// and of a follower that catches up. A small state is written as often as the directives say.
 constexpr uint64_t kShareOfState = 2;
 constexpr uint64_t kLongestLog = 8;
 constexpr uint64_t kSmallState = 16 << 20;
@@ -40,7 +40,7 @@ void Snapshots::maybe_take(Millis now) {
   const raft::Index applied = ctx_.raft->applied_index();
   if (taking_ || loading_ || applied <= last_index_ || now < not_before_) return;
   if (!due(applied)) return;
-  // A snapshot must hold no entry that the disk could still lose: it waits until the log is on the disk up to here.
+  // A snapshot must not contain entries that the disk could still lose: it waits until the log is durable up to here.
   if ((applied > ctx_.raft->durable_index() && !WH_MUTANT(snapshot_of_unsynced)) || ctx_.machine.applied() != applied)
     return;
   const raft::Log::ConfigurationAt& configuration = ctx_.raft->log().configuration_at(
@@ -90,7 +90,8 @@ void Snapshots::saved(const raft::SnapshotMeta& meta, Millis now) {
   if (ctx_.raft) ctx_.raft->step(now, raft::SnapshotTaken{meta});
 }
 
-// No room for it: the node goes on, and tries again later and later (HAZARDS F10).
+// The snapshot found no room: the node goes on, and tries again after ever longer waits (HAZARDS F10: a snapshot larger
+// than the disk).
 void Snapshots::failed(const SnapshotFailed& failure, Millis now) {
   if (!taking_) return;
   const Taking before = *std::exchange(taking_, std::nullopt);
@@ -106,7 +107,7 @@ void Snapshots::failed(const SnapshotFailed& failure, Millis now) {
   bytes_since_ += before.bytes_before;
 }
 
-// The storage throws away what was not finished when the next one begins.
+// When the next snapshot begins, the storage throws away one that was not finished.
 void Snapshots::abandon() {
   if (!taking_) return;
   if (ctx_.machine.snapshot_running()) ctx_.machine.abandon_snapshot();
@@ -119,7 +120,7 @@ void Snapshots::abandon() {
 
 // --- sending one
 
-// A transfer of minutes outlasts the next snapshots, and must not begin anew with each of them.
+// A transfer may take minutes while this node takes new snapshots, and must not start again with each of them.
 void Snapshots::keep_sent(Millis now) {
   const raft::SnapshotMeta* meta = ctx_.raft->snapshot_in_transfer(now);
   const raft::Index index = meta != nullptr ? meta->index : raft::Index{};
@@ -162,7 +163,7 @@ void Snapshots::end_backup() {
 void Snapshots::chunk_written(const IncomingChunkWritten& written, Millis now) {
   if (!ctx_.raft) return;
   if (written.no_room && !WH_MUTANT(no_room_is_damage)) {
-    // Without an answer the leader waits for a while, then begins anew (HAZARDS F10).
+    // The leader gets no answer, waits for a while, then begins again (HAZARDS F10: a snapshot larger than the disk).
     if (written.exhausted)
       logf(LogLevel::warning,
            "out of file descriptors or memory for the leader's snapshot at index %lu (%lu bytes): it was thrown away",
@@ -186,7 +187,7 @@ void Snapshots::begin_loading(const raft::SnapshotMeta& meta, bool at_start) {
   loading_.emplace(meta, at_start, ctx_.options.version);
 }
 
-// Reads large pieces, feeds small ones: decoding a piece must not hold up the loop.
+// Reads large pieces but decodes small ones: decoding must not hold up the loop.
 Snapshots::Loaded Snapshots::load_more(Millis now) {
   if (!loading_ || loading_->request != 0) return Loaded::no;
   if (loading_->fed < loading_->piece.size()) {
@@ -199,7 +200,7 @@ Snapshots::Loaded Snapshots::load_more(Millis now) {
     ctx_.wants_turn = true;
     return loading_->fed == loading_->piece.size() && loading_->last_piece ? finish_loading(now) : Loaded::no;
   }
-  if (loading_->last_piece) return finish_loading(now);  // it was empty
+  if (loading_->last_piece) return finish_loading(now);  // the last piece was empty
   loading_->request = ctx_.next_number++;
   ctx_.storage.read_snapshot(loading_->request, loading_->meta, loading_->offset, ctx_.options.snapshot_chunk_bytes);
   return Loaded::no;
@@ -229,7 +230,7 @@ void Snapshots::give_up_loading(const std::string& why, Millis now) {
   const raft::SnapshotMeta meta = std::move(loading_->meta);
   ctx_.discarded = loading_->loader.discard();
   loading_.reset();
-  // The leader is told to send it anew.
+  // The core tells the leader to send it again.
   ctx_.wants_turn = true;
   if (ctx_.raft) ctx_.raft->step(now, raft::ChunkStored{meta, 0, false});
 }

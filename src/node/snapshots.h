@@ -1,6 +1,7 @@
-// Snapshots at the node: taking one of its own in slices while requests go on, keeping the one that is being sent,
-// storing one that the leader sends, and loading one beside the state in use, which it replaces in one step. Also the
-// walk of the state for a backup.
+// Owns the snapshots in progress: takes this node's own in slices while requests go on; keeps on the disk the one that
+// is being sent; stores the one that the leader sends; and loads one beside the state in use, then replaces the state
+// in one step. Also walks the state for a backup. Does not compact the log and does not decide what to send or install:
+// the core does. Called by Node.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +15,7 @@
 
 namespace wh::node {
 
-// The state of a backup, as of one entry.
+// What a backup contains: the state as of one entry.
 struct BackupPoint {
   raft::Index index;
   raft::Term term;
@@ -23,8 +24,8 @@ struct BackupPoint {
 };
 enum class BackupSlice : uint8_t {
   more,  // `out` holds the next slice, which may be empty
-  done,  // all was given
-  lost,  // another state, from the leader, took the place of the one that was walked
+  done,  // everything was given
+  lost,  // a state from the leader replaced the one that was being walked
 };
 
 class Snapshots {
@@ -33,19 +34,19 @@ class Snapshots {
 
   // --- taking one
 
-  // The log begins behind this one.
+  // The log begins after this snapshot.
   void begin_behind(const std::optional<raft::SnapshotMeta>& snapshot);
-  // An entry was applied: of so many bytes, which count towards the next one.
+  // An entry of this size was applied; its bytes count towards the next snapshot.
   void applied(uint64_t bytes) { bytes_since_ += bytes; }
-  // Once a turn: begins one when it is due, and writes the next slice.
+  // Once a turn: maybe_take begins a snapshot when one is due, write_slice writes its next slice.
   void maybe_take(Millis now);
   void write_slice();
   void slice_written();
   void saved(const raft::SnapshotMeta& meta, Millis now);
   void failed(const SnapshotFailed& failure, Millis now);
-  // Another state takes the place of the one that is being written.
+  // Another state replaces the one that is being written.
   void abandon();
-  // The disk has room again: the next one need not wait.
+  // The disk has room again: the next snapshot need not wait.
   void try_again() { not_before_ = 0; }
   [[nodiscard]] bool taking() const { return taking_.has_value(); }
 
@@ -60,29 +61,29 @@ class Snapshots {
   void chunk_read(SnapshotChunkRead& read, Millis now);
   void begin_loading(const raft::SnapshotMeta& meta, bool at_start);
   enum class Loaded : uint8_t {
-    no,        // not yet, or none is being loaded
-    at_start,  // the state is the snapshot's: the core can start
-    received,  // the core was told: it installs it at once, or never
+    no,        // not loaded yet, or nothing to load
+    at_start,  // the state is now the snapshot's: the core can start
+    received,  // the core was told: it installs the snapshot at once, or never
   };
-  // Once a turn, a piece of it.
+  // Once a turn: loads one piece.
   Loaded load_more(Millis now);
-  // The core has put the snapshot in the place of its log: from here on the state is the snapshot's.
+  // The core replaced its log with the snapshot: from now on the state is the snapshot's.
   void install(const raft::InstallState& install);
-  // What was received and not installed goes.
+  // Drops a received snapshot that was not installed.
   void drop_loaded();
 
-  // --- a backup, one at a time: as Node::begin_backup and those after it
+  // --- a backup, one at a time: as the functions of Node with these names
 
   std::optional<BackupPoint> begin_backup();
   BackupSlice next_backup_slice(std::string& out);
   void end_backup();
 
  private:
-  struct Taking {  // a snapshot of our own
+  struct Taking {  // a snapshot of this node's own state
     bool slice_in_flight = false;
     bool finishing = false;
-    bool abandoned = false;    // its state was replaced meanwhile; SnapshotSaved is still to come
-    raft::Index index_before;  // what counted towards the next one when it began
+    bool abandoned = false;    // its state was replaced meanwhile; SnapshotSaved has not come yet
+    raft::Index index_before;  // last_index_ and bytes_since_ when this snapshot began
     uint64_t bytes_before = 0;
   };
   struct Loading {  // a snapshot being read into a fresh state, beside the one in use
@@ -91,9 +92,9 @@ class Snapshots {
     raft::SnapshotMeta meta;
     machine::SnapshotLoader loader;
     uint64_t offset = 0;
-    uint64_t request = 0;  // of the read under way, or 0
+    uint64_t request = 0;  // of the read in progress, or 0
     bool at_start = false;
-    Bytes piece;  // what was read last, and how much of it was fed
+    Bytes piece;  // the last piece read, and how many of its bytes were fed to the loader
     size_t fed = 0;
     bool last_piece = false;
   };
@@ -106,12 +107,12 @@ class Snapshots {
   std::optional<Loading> loading_;
   std::optional<machine::State> loaded_state_;
   std::optional<raft::SnapshotMeta> loaded_meta_;
-  raft::Index last_index_;  // of the last one, and what was applied since:
+  raft::Index last_index_;  // index of the last snapshot, and the bytes applied since then:
   uint64_t bytes_since_ = 0;
-  Millis not_before_ = 0;  // there was no room for the last one
+  Millis not_before_ = 0;  // no snapshot before this time, as the last one found no room
   Millis wait_ms_ = 0;
   std::map<uint64_t, raft::NodeId> chunk_requests_;  // read_snapshot requests for followers
-  raft::Index kept_;                                 // that the storage was told to keep; 0: none
+  raft::Index kept_;                                 // the snapshot that the storage was told to keep; 0: none
   bool backing_up_ = false;
 };
 

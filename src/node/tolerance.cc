@@ -5,7 +5,8 @@
 
 namespace wh::node {
 namespace {
-// A cluster that grows passes through two voters, and a node that restarts is silent for a moment.
+// A state counts after it has lasted this long: a growing cluster passes through two voters, and a restarting node is
+// silent for a moment.
 constexpr Millis kToleranceSettleMs = 3'000;
 }  // namespace
 

@@ -1,6 +1,7 @@
-// How many voters may fail, and what an operator is told about it: a cluster of two voters tolerates none, and is more
-// likely to stand still than one; a larger one tolerates none once enough of its voters are silent. The leader says so,
-// once for each such time, when it has lasted; nothing here decides anything.
+// Knows how many voters may fail, and what to tell an operator about it: a cluster of two voters tolerates no failure
+// and is more likely to stop than one of a single voter; a larger cluster tolerates none once enough of its voters are
+// silent. The leader logs such a state once, after it has lasted for a while. Decides nothing and changes nothing.
+// Called by Node; MembershipChanges asks for quorum_gone().
 #pragma once
 
 #include <cstdint>
@@ -19,10 +20,10 @@ class Tolerance {
   // As Node::tolerates and Node::tolerance_warning.
   [[nodiscard]] std::optional<size_t> tolerates() const;
   [[nodiscard]] std::string warning() const;
-  // Once a turn: the leader says what has changed.
+  // Once a turn: the leader logs a change that has lasted.
   void watch(Millis now);
-  // Without a leader: whether the voters that this node heard of lately are too few to have one. A sentence with the
-  // numbers and what to do, or nothing.
+  // If there is no leader: whether too few voters were heard lately to elect one. Returns a sentence with the numbers
+  // and what to do, or nothing.
   [[nodiscard]] std::string quorum_gone(Millis now) const;
 
  private:
@@ -31,8 +32,8 @@ class Tolerance {
 
   const Context& ctx_;
   const Peers& peers_;
-  State said_ = State::fine;  // by the leader, last
-  State seen_ = State::fine;  // since:
+  State said_ = State::fine;  // what the leader logged last
+  State seen_ = State::fine;  // the state seen last, and since when:
   Millis since_ = 0;
 };
 

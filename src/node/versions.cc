@@ -11,7 +11,8 @@ std::string number(ClusterVersion version) { return std::to_string(version); }
 
 }  // namespace
 
-// Members that did not say what they can do, or do not answer now, can do no more than the cluster does.
+// A member that did not say what it supports, or does not answer now, counts as supporting only the cluster's present
+// version.
 ClusterVersion Versions::common(Millis now) const {
   ClusterVersion common = ctx_.options.version;
   for (const raft::Member& member : ctx_.raft->configuration().members()) {
@@ -22,7 +23,8 @@ ClusterVersion Versions::common(Millis now) const {
   return common;
 }
 
-// Leader: one entry, when nothing of the membership is under way, so that nobody comes in who did not say what it can.
+// The leader proposes one entry, and only while no membership change is in progress, so that no node joins that did not
+// say what it supports.
 void Versions::watch(Millis now) {
   if (ctx_.options.version <= ctx_.machine.version() || !ctx_.raft->leads_for_certain() || ctx_.raft->transferring() ||
       ctx_.raft->change_pending() || raised_in_ == ctx_.raft->current_term())
@@ -36,7 +38,7 @@ void Versions::watch(Millis now) {
   ctx_.raft->step(now, raft::Propose{raising_, Bytes(encode_version(next)), raft::EntryKind::version});
 }
 
-// What needs it waits for it, as that is a matter of one commit.
+// Requests that need the higher version wait for it, as one commit brings it.
 bool Versions::rising() const {
   return ctx_.raft->role() == raft::Role::leader && raised_in_ == ctx_.raft->current_term() &&
          ctx_.machine.version() < raised_to_;
@@ -62,8 +64,8 @@ void Versions::applied(const raft::Entry& entry) {
   logf(LogLevel::notice, "the cluster's version is %u now: releases before it cannot take part any more", *version);
 }
 
-// Whether a member's message brings an entry that this node cannot do. It is not appended: what cannot be applied as
-// every other member applies it must not be acknowledged either.
+// Looks for an entry above this node's version. Such an entry is not appended: this node must not acknowledge an entry
+// that it cannot apply as every other member does.
 bool Versions::above_ours(raft::NodeId from, const PeerMessage& message, Millis now) {
   const auto* append = std::get_if<raft::AppendEntries>(&message);
   if (append == nullptr || WH_MUTANT(unknown_version_taken)) return false;
@@ -80,8 +82,8 @@ bool Versions::above_ours(raft::NodeId from, const PeerMessage& message, Millis 
   return false;
 }
 
-// One member's word holds only while that member leads and the log ends before the entry it sent: where another leads,
-// or the log goes on without it, the word was false, or that entry was never committed.
+// The word of one member counts only while that member leads and the log ends before the entry that it sent. If another
+// node leads, or the log has grown to that index without it, the member was wrong or the entry was never committed.
 void Versions::watch_refused() {
   if (!refused_ || !ctx_.raft) return;
   const raft::NodeId leader = ctx_.raft->leader_id();

@@ -1,6 +1,7 @@
-// The cluster's version at a node (base/cluster_version.h): the leader raises it once every member says, in its hello,
-// that it can do more, and answers now; a request that needs more is refused before it is proposed or forwarded; an
-// entry or a snapshot above what this node can do is not taken.
+// Follows the cluster's version (base/cluster_version.h). The leader raises it once every member answers and has said
+// in its hello that it supports more. A request that needs a higher version is refused before it is proposed or
+// forwarded (Writes asks for that). A message with an entry above this node's version is not handed to the core.
+// Machine holds the version itself. Called by Node and Writes.
 #pragma once
 
 #include <optional>
@@ -16,22 +17,22 @@ class Versions {
  public:
   Versions(Context& context, const Peers& peers) : ctx_(context), peers_(peers) {}
 
-  // Leader, once a turn: proposes one entry that raises the version as far as every member can.
+  // Leader, once a turn: proposes one entry that raises the version to the highest that every member supports.
   void watch(Millis now);
-  // The core's answer to that proposal; false when it is another's.
+  // The core's answer to that proposal; false if the proposal was another part's.
   bool proposed(const raft::Proposed& result);
   void applied(const raft::Entry& entry);
-  // The leader proposed a higher version, which is not committed yet: what needs it waits.
+  // This leader proposed a higher version that is not applied yet: requests that need it wait.
   [[nodiscard]] bool rising() const;
-  // One sentence for a request that needs more than the cluster's version: it names the members to upgrade.
+  // One sentence to refuse a request that needs more than the cluster's version; it names the members to upgrade.
   [[nodiscard]] std::string unsupported_text(ClusterVersion needed) const;
 
-  // Whether a member's message brings an entry that this node cannot do: then its connection is closed, and the message
-  // must not be taken.
+  // Whether a member's message contains an entry above this node's version: then this closes its connection, and the
+  // caller must drop the message.
   bool above_ours(raft::NodeId from, const PeerMessage& message, Millis now);
-  // Once a turn: whether that still holds.
+  // Once a turn: forgets the refused entry when it no longer counts.
   void watch_refused();
-  // Why this node is not ready, as it took no such entry; empty: it met none.
+  // Why this node is not ready, if it refused such an entry; empty: it did not.
   [[nodiscard]] std::string above_ours_text() const;
 
  private:
@@ -39,10 +40,10 @@ class Versions {
 
   Context& ctx_;
   const Peers& peers_;
-  uint64_t raising_ = 0;  // the proposal of a higher version, until the core says where it stands
-  raft::Term raised_in_;  // it was appended in this term, and raises it to:
+  uint64_t raising_ = 0;  // the number of the proposal, until the core answers it
+  raft::Term raised_in_;  // the term of that proposal, and the version that it raises to:
   ClusterVersion raised_to_ = 0;
-  struct Refused {  // an entry that a leader sent and this node cannot do
+  struct Refused {  // an entry above this node's version that a member sent
     raft::NodeId by;
     raft::Index index;
     ClusterVersion version;

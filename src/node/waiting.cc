@@ -25,7 +25,7 @@ void Waiting::wake(const Topic& topic) {
   if (waits_.has_woken()) ctx_.wants_turn = true;
 }
 
-// Of a queue the first in its line is woken, as one event is for one of them; of a key all.
+// For a queue only the first request in the line is woken, as only one can take the event; for a key, all are.
 void Waiting::wake(const machine::Effects& effects) {
   if (waits_.size() == 0) return;
   for (const std::string_view queue : effects.ready_queues) waits_.wake({Topic::Kind::queue, std::string(queue)}, 1);

@@ -1,5 +1,6 @@
-// Requests that wait for something other than the cluster's agreement, in `Waits`: reads for their min_index, long
-// polls and streams for an effect. They cost a turn nothing while nothing of theirs happens.
+// Ends the requests that wait in `Waits`: reads for their min_index, long polls and streams for an effect; says what
+// each end of a wait means for its request. A waiting request costs a turn nothing until something happens that it
+// waits for. Waits holds the requests; Reads takes over a read whose wait ended. Called by Node.
 #pragma once
 
 #include "node/context.h"
@@ -16,9 +17,9 @@ class Waiting {
   void submit(Token token, Wait wait, Millis now);
   bool cancel(Token token);
   void wake(const Topic& topic);
-  // What one command changed.
+  // Wakes what waits for the effects of one command.
   void wake(const machine::Effects& effects);
-  // Once a turn: those that woke, or whose time is up, are answered.
+  // Once a turn: answers the requests that were woken or whose time is up.
   void pump(Millis now);
 
  private:

@@ -45,7 +45,7 @@ void Waits::wake(const Topic& topic, size_t count) {
   const auto found = by_topic_.find(topic);
   if (found == by_topic_.end()) return;
   for (const Token token : found->second.lasting) wake_token(token, WaitEnd::reached);
-  // Waking the last one ends the line.
+  // Waking the last request deletes the line.
   for (size_t left = std::min(count, found->second.waiting.size()); left > 0; --left) {
     const bool last = left == 1;
     wake_token(*found->second.waiting.begin(), WaitEnd::reached);
@@ -71,7 +71,7 @@ void Waits::wake_entry(Entries::iterator entry, WaitEnd why) {
   auto& [token, waiting] = *entry;
   const bool ends = !waiting.wait.lasting || why != WaitEnd::reached;
   if (!waiting.woken) woken_.push_back(token);
-  // Of a stream that has news and then ends before they are taken, the end counts.
+  // If a stream has news and ends before take() returns them, the end counts.
   if (!waiting.woken || (waiting.wait.lasting && ends)) waiting.why = why;
   waiting.woken = true;
   if (ends) unlist(token, waiting.wait);

@@ -1,11 +1,11 @@
-// The registry of requests that wait for something to happen on this node: an index that is applied, an effect on a
-// topic (a queue that has something ready, a key that changed, the cluster's own changes), or a time. Long polls,
-// watches and streams are entries in it. Bounded; knows no clock, no connection and no state machine: whoever sees
-// something happen says so, and takes those that it woke. Owned by Node, and called by it alone.
+// The registry of requests that wait for something on this node: an applied index, an effect on a topic (a queue has an
+// event ready, a key changed, the cluster changed), or a time. Long polls, watches and streams are entries in it.
+// Bounded; knows no clock, no connection and no state machine: its callers say what happened, and take the requests
+// that this woke. Owned by Node; called by Node, Waiting and Reads.
 //
-// Nothing that happens costs anything for those that wait for something else: a topic leads to its own line, indexes
-// and deadlines are in order. In a line the first come are woken first. Tokens grow, so their order is that of coming:
-// one that was woken in vain and waits again under its token has its old place.
+// What happens costs nothing for requests that wait for something else: each topic has its own line; indexes and
+// deadlines are sorted. In a line, the first request to come is woken first. Tokens grow, so their order is the order
+// of arrival: a request that was woken in vain and waits again under its token gets its old place.
 #pragma once
 
 #include <cstdint>
@@ -21,23 +21,23 @@
 
 namespace wh::node {
 
-using Token = uint64_t;  // names a client's request; they grow
+using Token = uint64_t;  // names a client's request; later requests have higher tokens
 
-// What an effect is about.
+// The thing that an effect changed.
 struct Topic {
   enum class Kind : uint8_t { cluster, queue, key };
   Kind kind = Kind::cluster;
-  std::string name;  // of the queue or the key; empty for the cluster
+  std::string name;  // the name of the queue or the key; empty for the cluster
   friend auto operator<=>(const Topic&, const Topic&) = default;
 };
 
-// What a request waits for: whichever of these comes first.
+// What a request waits for; the first of these ends the wait.
 struct Wait {
-  raft::Index index{};            // until this is applied; 0: none
-  std::optional<Topic> topic{};   // until it is its turn there
-  Millis until = kNever;          // at the latest
-  bool ends_with_leader = false;  // and until the leader changes
-  // A stream: told each time, and behind no line; stays until it is cancelled, or one of the other ends comes.
+  raft::Index index{};            // until this index is applied; 0: none
+  std::optional<Topic> topic{};   // until an effect there, when the request's turn in the line has come
+  Millis until = kNever;          // until this time at the latest
+  bool ends_with_leader = false;  // also until the leader changes
+  // A stream: woken at each effect, whatever the line; stays until it is cancelled or one of the other ends comes.
   bool lasting = false;
 };
 
@@ -54,25 +54,26 @@ class Waits {
 
   explicit Waits(size_t max) : max_(max) {}
 
-  // Takes one on, under a token that does not wait. False: there are as many as there may be, or it was stopped.
+  // Adds a request under a token that does not wait yet. False: max_waiting requests wait already, or stop() was
+  // called.
   [[nodiscard]] bool add(Token token, Wait wait);
-  // Whoever asked is gone: it is not told any more. If it was woken from a line and not taken yet, the next one is
-  // woken in its place. False: it does not wait here.
+  // The client is gone: the request is not woken any more. If a topic woke it and take() has not returned it yet, the
+  // next request in that line is woken in its place. False: it does not wait here.
   bool cancel(Token token);
 
-  // Things that happen.
+  // Something happened.
   void applied(raft::Index index);
-  // The first `count` in the topic's line, and all its streams.
+  // Wakes the first `count` requests in the topic's line, and all its streams.
   void wake(const Topic& topic, size_t count = kAll);
   void leader_changed();
   void expire(Millis now);
-  // Nobody waits any more, nor will.
+  // Ends all waits, and refuses new ones from now on.
   void stop();
 
-  // Those woken since the last time, each once, in the order in which it happened.
+  // The requests woken since the last call, each once, in the order in which they were woken.
   [[nodiscard]] std::vector<Woken> take();
 
-  // May be lowered below what waits now: those stay.
+  // May be lower than the number of requests that wait now: these stay.
   void set_max(size_t max) { max_ = max; }
   [[nodiscard]] size_t size() const { return entries_.size(); }
   [[nodiscard]] bool has_woken() const { return !woken_.empty(); }
@@ -82,10 +83,10 @@ class Waits {
  private:
   struct Entry {
     Wait wait;
-    bool woken = false;  // and not taken yet
+    bool woken = false;  // woken, but take() has not returned it yet
     WaitEnd why = WaitEnd::reached;
   };
-  // Those of one topic, by token.
+  // The requests that wait for one topic.
   struct Line {
     std::set<Token> waiting;
     std::set<Token> lasting;
@@ -94,7 +95,7 @@ class Waits {
 
   void wake_entry(Entries::iterator entry, WaitEnd why);
   void wake_token(Token token, WaitEnd why) { wake_entry(entries_.find(token), why); }
-  // Takes it out of all orders, so that nothing finds it any more.
+  // Removes it from all indexes, so that nothing finds it any more.
   void unlist(Token token, const Wait& wait);
 
   size_t max_;

@@ -11,7 +11,7 @@ namespace wh::node {
 namespace {
 constexpr size_t kMaxForwarded = 512;
 
-// The outcomes that an answer to a write can have; the others are about members.
+// Whether an answer to a write can have this outcome; the others are about members and waits.
 bool is_outcome_of_write(Outcome outcome) {
   return outcome != Outcome::conflict && outcome != Outcome::not_found && outcome != Outcome::timed_out;
 }
@@ -28,7 +28,8 @@ void Writes::submit(Token token, std::string command, bool may_forward, bool ful
   if (ctx_.removed) return ctx_.complete(token, Outcome::dropped, {}, ctx_.removed_sentence());
   if (full || waiting_bytes_ > ctx_.options.max_uncommitted_bytes)
     return ctx_.complete(token, Outcome::overloaded, {}, {});
-  // Behind what every front checks with better words: no follower could ever be sent it.
+  // A last check, after those of the protocols, which word it better: a larger command fits into no message to a
+  // follower.
   if (command.size() > machine::kMaxCommandBytes)
     return ctx_.complete(token, Outcome::dropped, {}, too_large_sentence());
   push({.token = token,
@@ -39,11 +40,12 @@ void Writes::submit(Token token, std::string command, bool may_forward, bool ful
 }
 
 void Writes::on_forward(raft::NodeId from, Forward& forward, bool full, Millis now) {
-  // A member numbers its own requests: under another's numbers it could have that one's dropped as copies.
+  // A member numbers its own requests: with the numbers of another member it could make the state machine drop that
+  // member's requests as copies.
   const auto id = machine::request_id_of(forward.command.view());
   if (id && id->origin && id->origin != from)
     return peers_.violated(from, "a forwarded write that is not numbered as its own", now);
-  // By an AdvanceTime a single member could end every window and lease of the cluster.
+  // With AdvanceTime a single member could end every window and lease of the cluster.
   if (machine::is_leaders_own(forward.command.view()))
     return peers_.violated(from, "a forwarded write that only a leader proposes, of its own accord", now);
   const Waiter refused{.term = {}, .token = 0, .from = from, .request = forward.request, .deadline = 0};
@@ -57,9 +59,9 @@ void Writes::on_forward(raft::NodeId from, Forward& forward, bool full, Millis n
                 .from = from,
                 .request = forward.request,
                 .term = forward.term};
-  // One hop and no further (HAZARDS E14: a forwarded write that goes round). A node that does not lead refuses at once,
-  // and has certainly not applied it. So does one that leads a later term than the write was sent in: what was sent
-  // after it may have been applied since.
+  // A write is forwarded once and no further (HAZARDS E14: a forwarding loop). A node that does not lead refuses at
+  // once, so it certainly has not applied the write. A leader in a later term than the one that the write was sent in
+  // refuses too: writes that were sent after it may have been applied since.
   if ((!ctx_.leads() || ctx_.raft->current_term() != forward.term) && !WH_MUTANT(forwards_on)) {
     answer(refused, Outcome::not_leader, {});
   } else {
@@ -78,14 +80,15 @@ void Writes::pop() {
   writes_.pop_front();
 }
 
-// First come, first proposed: what must wait holds up what came after it, so the requests of one connection keep their
-// order.
+// Writes go in the order in which they came: one that must wait holds up those after it, so that requests of one
+// connection keep their order.
 void Writes::pump(Millis now) {
   if (writes_.empty() || awaits_refusals(now)) return;
   for (; !writes_.empty(); pop()) {
     Pending& write = writes_.front();
     const bool leads = ctx_.leads();
-    // Neither proposed nor forwarded: a member that does not know it would not refuse it (HAZARDS B17).
+    // Neither proposed nor forwarded: a member of an older release would not refuse it (HAZARDS B17: mixed versions
+    // apply an entry differently).
     if (needs_newer_version(write.command)) {
       if (versions_.rising()) return;
       answer(waiter_of(write), Outcome::unsupported,
@@ -93,7 +96,7 @@ void Writes::pump(Millis now) {
     } else if (WH_MUTANT(forwards_on) && write.from && !leads && ctx_.raft->leader_id()) {
       if (!forward(write)) return;
     } else if (write.from && (!leads || write.term != ctx_.raft->current_term())) {
-      // A forwarded one counts in the term it was sent in: its sender sends what comes after it to the next leader.
+      // A forwarded write counts only in the term it was sent in: its sender sends later writes to the next leader.
       answer(waiter_of(write), Outcome::not_leader, {});
     } else if (leads && !ctx_.raft->transferring()) {
       propose(write, now);
@@ -124,24 +127,25 @@ void Writes::propose(Pending& write, Millis now) {
   ctx_.saw_command = true;
   ++ctx_.counters.proposals;
   ctx_.raft->step(now, raft::Propose{number, Bytes(std::exchange(write.command, {}))});
-  // What is left of it at the front is popped.
+  // The moved-from write is still at the front, and pop() counts its bytes.
   Pending& kept = proposing_.emplace(number, std::move(write)).first->second;
   write.bytes = kept.bytes;
 }
 
 bool Writes::needs_newer_version(std::string_view command) const {
   const ClusterVersion version = ctx_.machine.version();
-  // At the highest version nothing can need more: no command need be read.
+  // At the highest version no command can need more, so none is read.
   if (version >= kLatestVersion || WH_MUTANT(program_decides_kinds)) return false;
   return machine::version_needed(command) > version;
 }
 
 bool Writes::forward(Pending& write) {
-  // The state machine tells copies apart within a window of sequences: no more than fit may be under way.
+  // The state machine recognises copies within a window of sequences: at most that many writes may be in flight.
   if (forwarded_.size() >= kMaxForwarded || ctx_.raft->current_term() <= refused_term_) return false;
   const uint64_t sequence = write.sequence != 0 ? write.sequence : next_sequence_;
   const machine::RequestId id{.origin = ctx_.instance, .epoch = ctx_.epoch, .sequence = sequence};
-  // A reply to an earlier process life, or to an earlier sending, must not answer for this one (HAZARDS E13).
+  // A reply to an earlier process life, or to an earlier sending, must not answer this one (HAZARDS E13: a reply for
+  // another request).
   const uint64_t request = WH_MUTANT(forward_without_epoch) ? ctx_.next_number++ : ctx_.unique(ctx_.next_number++);
   machine::set_request_id(write.command, id);
   const Bytes command(std::move(write.command));
@@ -164,9 +168,9 @@ bool Writes::forward(Pending& write) {
   return true;
 }
 
-// Whether the leader before may still say that it did not take what was forwarded to it. That goes again then, and
-// before all that waits, so that the requests of one connection keep their order. It has two heartbeats from when
-// another leads.
+// Whether the previous leader may still refuse writes that were forwarded to it. Those must be forwarded again before
+// all writes that wait, so that requests of one connection keep their order. Waits at most two heartbeats once another
+// leader is known.
 bool Writes::awaits_refusals(Millis now) {
   const raft::Term term = ctx_.raft->current_term();
   if (!ctx_.raft->leader_id() || (awaited_term_ == term && now >= await_until_)) return false;
@@ -192,8 +196,8 @@ bool Writes::proposed(const raft::Proposed& result) {
         answer_applied(waiter, result.index, {.count = 1});
         break;
       }
-      // An entry of an older term that stood at this index has been replaced for good only once another one is applied;
-      // but here the new entry is this leader's own, and what it replaced was truncated before.
+      // A request may still wait at this index for an entry of an older term. That entry was truncated, but only an
+      // applied entry in its place proves that it never takes effect; so its request ends as `unknown`.
       if (const auto old = waiters_.find(result.index); old != waiters_.end()) {
         answer(old->second, Outcome::unknown, {});
         waiters_.erase(old);
@@ -211,7 +215,8 @@ bool Writes::proposed(const raft::Proposed& result) {
   return true;
 }
 
-// A lost answer becomes `unknown` at the asker, which is what it is. A reply is encoded only to be sent.
+// If the answer is lost, the forwarding member reports `unknown`, which is true there. A reply is encoded only to be
+// sent.
 void Writes::answer_applied(const Waiter& waiter, raft::Index index, machine::Reply reply) {
   if (waiter.from)
     (void)ctx_.transport.send(waiter.from,
@@ -229,7 +234,7 @@ void Writes::answer(const Waiter& waiter, Outcome outcome, std::string sentence)
 
 void Writes::on_forward_reply(raft::NodeId from, ForwardReply& reply, Millis now) {
   const auto it = forward_requests_.find(reply.request);
-  if (it == forward_requests_.end()) return;  // timed out before: answered already
+  if (it == forward_requests_.end()) return;  // it was answered before: it timed out, or was applied here
   const uint64_t sequence = it->second;
   if (forwarded_.at(sequence).to != from)
     return peers_.violated(from, "an answer to a write that another member was sent", now);
@@ -260,8 +265,8 @@ Writes::Forwarded Writes::take_forwarded(uint64_t sequence) {
   return std::move(node.mapped());
 }
 
-// It had no effect, and its client has not been told so: it goes to the next leader, in its old place before all that
-// came later. Under its old sequence: were the refusal wrong, the state machine would still know the second copy.
+// The write had no effect, and its client has not been told so: it goes to the next leader, in its old place before all
+// later writes. It keeps its sequence: if the refusal was wrong, the state machine still recognises the second copy.
 void Writes::forward_again(uint64_t sequence) {
   const Forwarded refused = take_forwarded(sequence);
   Pending write{.token = refused.token,
@@ -287,14 +292,14 @@ void Writes::forwarded_applied(const raft::Entry& entry, const machine::Reply& r
   ctx_.complete(take_forwarded(id->sequence).token, Outcome::applied, entry.index, {}, reply);
 }
 
-// In the order of the log. Only the very entry that was appended answers for its request; another one in its place
-// proves that it never will be applied (HAZARDS B8: an index that was taken by another entry).
+// Goes through the waiting requests in the order of the log. Only the entry that was appended for a request answers it;
+// another entry at its index proves that it will never be applied (HAZARDS B8: a new leader reuses an index).
 void Writes::applied(const raft::Entry& entry, machine::Reply reply) {
   while (!waiters_.empty() && waiters_.begin()->first <= entry.index) {
     auto node = waiters_.extract(waiters_.begin());
     const Waiter& waiter = node.mapped();
     if (node.key() == entry.index && (waiter.term == entry.term || WH_MUTANT(waiter_by_index_only))) {
-      // One waiter at most has this index.
+      // At most one waiter has this index.
       answer_applied(waiter, entry.index, std::move(reply));  // NOLINT(bugprone-use-after-move)
     } else {
       answer(waiter, Outcome::dropped, {});
@@ -313,7 +318,7 @@ void Writes::peer_lost(raft::NodeId id) {
   for (auto& [sequence, write] : forwarded_) write.lost |= write.to == id;
 }
 
-// What was sent keeps its time, and its bytes: it may have taken effect.
+// A forwarded write stays, with its deadline and its bytes: it may have taken effect.
 void Writes::refuse_all() {
   for (; !writes_.empty(); pop()) {
     const Pending& write = writes_.front();
@@ -345,8 +350,8 @@ void Writes::bring_deadlines_forward(Millis latest) {
   for (auto& [number, write] : forwarded_) bring(write);
 }
 
-// Each queue is in the order of its deadlines, or nearly so: only its front is looked at, and an early one behind it
-// waits for the front at most.
+// Each queue is sorted by deadline, or nearly so: only its front is checked, and a request with an earlier deadline
+// waits for the one at the front at most.
 void Writes::expire(Millis now) {
   for (; !writes_.empty() && writes_.front().deadline <= now; pop()) {
     const Waiter waiter = waiter_of(writes_.front());

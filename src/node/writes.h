@@ -1,6 +1,6 @@
-// Writes, in the order in which they came: proposed on the leader, forwarded to it by the others, and to the next one
-// only when the first certainly did not take it. Each token is answered once, with an outcome that never says more than
-// is known.
+// Owns the writes in progress, in the order in which they came. The leader proposes them; other nodes forward them to
+// it, and forward a write again, to the next leader, only if the first one certainly did not take it. Each token is
+// answered once, and the outcome never claims more than is known. Does not judge what a command means. Called by Node.
 #pragma once
 
 #include <cstdint>
@@ -22,24 +22,24 @@ class Writes {
   Writes(Context& context, Peers& peers, const Versions& versions, Room& room, const RoomWatch& room_watch)
       : ctx_(context), peers_(peers), versions_(versions), room_(room), room_watch_(room_watch) {}
 
-  // As Node::submit_write. `full`: as many requests as there may be are in progress.
+  // As Node::submit_write. `full`: max_pending requests are in progress already.
   void submit(Token token, std::string command, bool may_forward, bool full, Millis now);
-  // A member forwards one, and answers one that this node forwarded.
+  // A member forwards a write, or answers one that this node forwarded.
   void on_forward(raft::NodeId from, Forward& forward, bool full, Millis now);
   void on_forward_reply(raft::NodeId from, ForwardReply& reply, Millis now);
-  // A member's process is gone: what was forwarded to it gets no answer.
+  // A member's process is gone: writes forwarded to it get no answer.
   void peer_lost(raft::NodeId id);
 
-  // Once a turn: proposes or forwards what waits.
+  // Once a turn: proposes or forwards the writes that wait.
   void pump(Millis now);
-  // The core's answer to a proposal; false when it is none of these.
+  // The core's answer to a proposal; false if the proposal was not a write.
   bool proposed(const raft::Proposed& result);
-  // A committed entry: who waits for it, here or on the member that forwarded it, is answered.
+  // A committed entry: answers the request that waits for it, here or on the member that forwarded it.
   void forwarded_applied(const raft::Entry& entry, const machine::Reply& reply);
   void applied(const raft::Entry& entry, machine::Reply reply);
-  // A snapshot took the place of the entries up to `index`: whether they are in it cannot be told.
+  // A snapshot replaced the entries up to `index`: nobody can tell whether the snapshot contains the awaited ones.
   void replaced_by_snapshot(raft::Index index);
-  // This node was removed: nothing that waits will be taken.
+  // This node was removed: refuses every write that still waits to be proposed or forwarded.
   void refuse_all();
 
   void expire(Millis now);
@@ -57,14 +57,14 @@ class Writes {
     bool may_forward;
     Millis deadline;
     raft::NodeId from;     // a follower that forwarded it, or nobody
-    uint64_t request = 0;  // its number there
-    raft::Term term{};     // in which it was
-    size_t bytes = 0;      // of the command, while it waits
-    // Not 0: it was forwarded under this number before, and refused: it goes again under the same one.
+    uint64_t request = 0;  // its number on that follower
+    raft::Term term{};     // in which that follower sent it
+    size_t bytes = 0;      // of the command; counted while the write waits
+    // Not 0: it was forwarded under this number and refused; it is sent again under the same number.
     uint64_t sequence = 0;
-    uint64_t growth = 0;  // of the data, once it is proposed
+    uint64_t growth = 0;  // by how many bytes it grows the data; known once it is proposed
   };
-  struct Waiter {  // an entry of ours on its way through the log
+  struct Waiter {  // a request that waits for its entry to be applied
     raft::Term term;
     Token token;
     raft::NodeId from;
@@ -74,10 +74,10 @@ class Writes {
   struct Forwarded {
     Token token;
     Millis deadline;
-    Bytes command;  // with its envelope
+    Bytes command;  // including its envelope
     raft::NodeId to;
-    raft::Term term;   // in which `to` was to take it
-    uint64_t request;  // of this sending
+    raft::Term term;   // the term in which `to` leads
+    uint64_t request;  // changes each time the write is sent
     bool lost;         // the process at `to` is gone: no answer will come
   };
 
@@ -99,15 +99,15 @@ class Writes {
   Room& room_;
   const RoomWatch& room_watch_;
   std::deque<Pending> writes_;
-  uint64_t waiting_bytes_ = 0;             // of their commands, and of those forwarded
-  std::map<uint64_t, Pending> proposing_;  // by number, until Proposed says where
+  uint64_t waiting_bytes_ = 0;             // bytes of the commands in writes_ and forwarded_
+  std::map<uint64_t, Pending> proposing_;  // by number, until Proposed says at which index
   std::map<raft::Index, Waiter> waiters_;
   std::map<uint64_t, Forwarded> forwarded_;        // by sequence
-  std::map<uint64_t, uint64_t> forward_requests_;  // the sequence of each, by request
-  uint64_t next_sequence_ = 1;                     // of forwarded writes, within the epoch
-  raft::Term sent_term_;                           // in which a client's write was last forwarded or proposed
-  raft::Term refused_term_;                        // its leader said that it left this term
-  raft::Term awaited_term_;                        // awaits_refusals: since which term, and how long
+  std::map<uint64_t, uint64_t> forward_requests_;  // the sequence of a forwarded write, by request
+  uint64_t next_sequence_ = 1;                     // for forwarded writes; unique within the epoch
+  raft::Term sent_term_;                           // the term in which a client's write was last forwarded or proposed
+  raft::Term refused_term_;                        // the highest term whose leader said that it left that term
+  raft::Term awaited_term_;                        // awaits_refusals(): for which term it waits, and until when
   Millis await_until_ = 0;
 };
 
