@@ -175,7 +175,7 @@ uninstall: ## removes what install put there, except the configuration
 
 .PHONY: clean
 clean: ## removes what was built; run/ stays
-	@rm -rf build build-debug build-asan build-tsan build-coverage build-fuzz build-lint wormhole-server
+	@rm -rf build build-debug build-asan build-tsan build-coverage build-fuzz build-lint build-alone wormhole-server
 
 # Installs the missing Debian packages, if any.
 .PHONY: needs-build needs-run needs-test needs-coverage needs-dev

@@ -24,6 +24,15 @@ class Bytes {
     data_ = std::make_shared<const std::string>(std::move(bytes));
     view_ = *data_;
   }
+  Bytes(const Bytes&) = default;
+  Bytes& operator=(const Bytes&) = default;
+  // What was moved from is empty.
+  Bytes(Bytes&& other) noexcept : data_(std::move(other.data_)), view_(std::exchange(other.view_, {})) {}
+  Bytes& operator=(Bytes&& other) noexcept {
+    data_ = std::move(other.data_);
+    view_ = std::exchange(other.view_, {});
+    return *this;
+  }
   [[nodiscard]] std::string_view view() const { return view_; }
   [[nodiscard]] size_t size() const { return view_.size(); }
   [[nodiscard]] bool empty() const { return view_.empty(); }

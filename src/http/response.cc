@@ -126,6 +126,8 @@ Response error_response(int status, std::string_view sentence) {
   response.status = status;
   response.content_type = "application/json";
   response.body = Bytes("{\"error\": " + *quoted + "}\n");
+  // In seconds. Most of these pass by themselves, and soon (RFC 9110 10.2.3, RFC 6585 4).
+  if (status == 503 || status == 429) response.headers.push_back({"Retry-After", "1"});
   return response;
 }
 

@@ -11,13 +11,22 @@ namespace wh::machine {
 Applied Machine::apply(raft::Index index, Millis time_ms, const Bytes& command) {
   advance(index, time_ms);
   command_ = command;
-  const Result<Command> decoded = decode(command_.view(), WH_MUTANT(program_decides_kinds) ? kLatestVersion : state_.version);
+  const Result<Command> decoded =
+      decode(command_.view(), WH_MUTANT(program_decides_kinds) ? kLatestVersion : state_.version);
   WH_ASSERT(decoded || !WH_MUTANT(poison_entry_kills), "an entry is a command");
   if (!decoded) return {{.code = ReplyCode::invalid}, effects_};
   const RequestId& id = decoded->id;
   if (id.sequence != 0 && !state_.sessions.admit(id, index) && !WH_MUTANT(forward_not_deduplicated))
     return {{.code = ReplyCode::duplicate}, effects_};
   return {run(*decoded), effects_};
+}
+
+// What is shared holds the whole command, with its names and its idempotency key, for as long as it stays; memory is
+// counted by the part alone (State::logical_bytes).
+Bytes Machine::kept(std::string_view part) const {
+  constexpr size_t kLarge = 1'024;
+  const bool shares = part.size() >= kLarge && command_.size() - part.size() <= part.size() / 8;
+  return shares ? command_.share(part) : Bytes(std::string(part));
 }
 
 void Machine::advance(raft::Index index, Millis time_ms) {

@@ -41,8 +41,7 @@ class Machine {
   // Applies the entry at `index`, which must be applied() + 1: no entry counts twice (HAZARDS B16). Total: bytes that
   // are no command of the cluster's version are answered `invalid` and change only applied() and time_ms() (HAZARDS
   // B14).
-  // The state shares a single event's or value's bytes with the command; of many values in one command it copies each,
-  // as one that stays would hold them all.
+  // The state shares a large event's or value's bytes with the command, and copies a small one's.
   Applied apply(raft::Index index, Millis time_ms, const Bytes& command);
   Applied apply(raft::Index index, Millis time_ms, std::string command) {
     return apply(index, time_ms, Bytes(std::move(command)));
@@ -102,6 +101,8 @@ class Machine {
 
  private:
   std::optional<SnapshotWriter>& walk_of(Walk walk) { return walks_[static_cast<size_t>(walk)]; }
+  // A part of command_'s bytes, for the state to keep.
+  [[nodiscard]] Bytes kept(std::string_view part) const;
   void keep_key(std::string_view key, const Store::Item& old);
   void keep_event(std::string_view queue, const Event& old);
   void forget(const IdempotencyKeys::Item& item);

@@ -2,6 +2,7 @@
 // (CONTRACT, Versions). One table holds their names, ranges and defaults for commands, snapshots and the API.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <optional>
@@ -30,14 +31,14 @@ struct SettingRow {
   SettingUnit unit;
   uint64_t min;
   uint64_t max;
-  ClusterVersion since = 2;  // the cluster version that it came with; its range, once given, stays
+  ClusterVersion since;  // the cluster version that it came with; its range, once given, stays
 };
 
 // Snapshots hold them in this order: append new ones at the end, by version.
 inline constexpr std::array kSettings{
-    SettingRow{"dedup_window", &Settings::dedup_window, SettingUnit::milliseconds, 1'000, 7 * 86'400'000ULL},
-    SettingRow{"dedup_max_keys", &Settings::dedup_max_keys, SettingUnit::count, 1, 100'000'000},
-    SettingRow{"dedup_max_bytes", &Settings::dedup_max_bytes, SettingUnit::bytes, 1 << 20, uint64_t{1} << 40},
+    SettingRow{"dedup_window", &Settings::dedup_window, SettingUnit::milliseconds, 1'000, 7 * 86'400'000ULL, 2},
+    SettingRow{"dedup_max_keys", &Settings::dedup_max_keys, SettingUnit::count, 1, 100'000'000, 2},
+    SettingRow{"dedup_max_bytes", &Settings::dedup_max_bytes, SettingUnit::bytes, 1 << 20, uint64_t{1} << 40, 2},
 };
 
 // Those that a cluster of that version has: in its state's digest, snapshots, backups and answers.
@@ -46,6 +47,12 @@ constexpr std::span<const SettingRow> settings_as_of(ClusterVersion version) {
   while (count < kSettings.size() && kSettings[count].since <= version) ++count;
   return {kSettings.data(), count};
 }
+
+static_assert(std::is_sorted(kSettings.begin(), kSettings.end(),
+                             [](const SettingRow& a, const SettingRow& b) { return a.since < b.since; }),
+              "a new setting comes behind those of earlier versions");
+static_assert(settings_as_of(2).size() == 3,
+              "a cluster of version 2 has three settings: later ones name a later version");
 
 // The settings as the answer to a change returns them.
 inline std::string encode_settings(const Settings& settings, ClusterVersion version) {

@@ -25,7 +25,6 @@ class Founding {
   void begin();
   // Once a turn, while this node seeks.
   void seek(Millis now);
-  [[nodiscard]] bool seeking() const { return seeking_ != nullptr; }
   [[nodiscard]] Millis next_deadline() const;
   // A grant is being made durable and will then be answered.
   [[nodiscard]] bool answer_due() const { return grant_question_.has_value(); }

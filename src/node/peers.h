@@ -43,8 +43,7 @@ class Peers {
   // The configuration in force or its committed part may have changed.
   void follow_configuration();
   void configuration_changed();
-  // This node got another cluster or another log: it knows nothing of the configuration that it had before.
-  void forget_configuration() { configuration_seen_ = {}; }
+  // This node got another cluster: it knows none of that one's nodes yet.
   void forget_strangers() { strangers_.clear(); }
   // Identifies the configuration in force as of the last turn: differs whenever the configuration differs.
   [[nodiscard]] std::pair<raft::Index, raft::Term> configuration_seen() const { return configuration_seen_; }

@@ -73,7 +73,8 @@ bool Versions::above_ours(raft::NodeId from, const PeerMessage& message, Millis 
     if (entry.kind != raft::EntryKind::version) continue;
     const std::optional<ClusterVersion> version = decode_version(entry.payload.view());
     if (!version || *version <= ctx_.options.version) continue;
-    refused_ = {.by = from, .index = entry.index, .version = *version};
+    // The leader's word stays, whoever else says something.
+    if (!refused_ || from == ctx_.raft->leader_id()) refused_ = {.by = from, .index = entry.index, .version = *version};
     if (version_log_.allow(now))
       logf(LogLevel::warning, "%s; it takes nothing more from there until then", above_ours_text().c_str());
     ctx_.transport.cut_off(from);
@@ -82,12 +83,12 @@ bool Versions::above_ours(raft::NodeId from, const PeerMessage& message, Millis 
   return false;
 }
 
-// The word of one member counts only while that member leads and the log ends before the entry that it sent. If another
-// node leads, or the log has grown to that index without it, the member was wrong or the entry was never committed.
+// The word of one member counts only while that member leads and nothing is committed at the index of the entry that it
+// sent. If another node leads, or another entry is committed there, the member was wrong or its entry is gone.
 void Versions::watch_refused() {
   if (!refused_ || !ctx_.raft) return;
   const raft::NodeId leader = ctx_.raft->leader_id();
-  if ((leader && leader != refused_->by) || ctx_.raft->log().last_index() >= refused_->index) refused_.reset();
+  if ((leader && leader != refused_->by) || ctx_.raft->commit_index() >= refused_->index) refused_.reset();
 }
 
 std::string Versions::above_ours_text() const {

@@ -1,6 +1,5 @@
-// openat for builds with ThreadSanitizer, which does not see glibc's. libuv closes descriptors by the bare system call,
-// unseen too: a file that a worker opens under such a number, it would take for the loop's connection, and report a
-// data race. It does see open.
+// openat for builds with ThreadSanitizer, which sees open but neither glibc's openat nor libuv's close, a bare system call.
+// When a worker opens a file under the number of a connection that the loop closed, it would report a data race.
 #include <cstdarg>
 #include <fcntl.h>
 #include <string>

@@ -37,9 +37,7 @@ std::string file_name(const std::string& node, raft::Index index) {
 }
 
 http::Response refused(RefusalKind kind, const std::string& why) {
-  http::Response response = refusal_response({kind, printable(why)}, false);
-  if (kind != RefusalKind::no_room) response.headers.push_back({"Retry-After", "1"});
-  return response;
+  return refusal_response({kind, printable(why)}, false);
 }
 
 // The finished file, read by the worker as its client takes it.

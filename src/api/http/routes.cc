@@ -79,9 +79,6 @@ http::Response refusal_response(const Refusal& refusal, bool changes_state) {
   http::Response response = http::error_response(status_of(refusal.kind), refusal.sentence);
   if (refusal.kind == RefusalKind::unauthenticated)
     response.headers.push_back({"WWW-Authenticate", "Basic realm=\"wormhole\""});
-  // Seconds; both pass by themselves (RFC 9110 10.2.3).
-  if (refusal.kind == RefusalKind::overloaded || refusal.kind == RefusalKind::unavailable)
-    response.headers.push_back({"Retry-After", "1"});
   if (refusal.index) response = with_index(std::move(response), *refusal.index);
   if (changes_state) response.headers.push_back({"Wormhole-Outcome", refusal.not_applied ? "not-applied" : "unknown"});
   return response;

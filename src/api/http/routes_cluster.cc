@@ -185,11 +185,11 @@ OrRefusal<RouteCall> begin_put_settings(RouteRequest& request) {
   return RouteCall{Write{std::move(put)}};
 }
 
-http::Response finish_settings(const RouteContext& context, const RouteState&, const Answer& answer) {
+http::Response finish_settings(const RouteContext&, const RouteState&, const Answer& answer) {
   const auto& settings = std::get<machine::Settings>(answer.body);
   http::JsonWriter json;
   json.begin_object();
-  for (const machine::SettingRow& row : machine::settings_as_of(context.api.node.cluster_version())) {
+  for (const machine::SettingRow& row : machine::kSettings) {
     json.key(row.name);
     if (row.unit == machine::SettingUnit::milliseconds)
       json.string(format_setting(row, settings.*row.value));

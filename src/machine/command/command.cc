@@ -25,6 +25,12 @@ constexpr bool any_command(const Look& look) {
   return any_command(look, std::make_index_sequence<std::variant_size_v<Body>>());
 }
 
+constexpr bool kinds_are_unique() {
+  std::array<bool, 256> taken{};
+  return !any_command([&](const auto& body) { return std::exchange(taken[body.kTraits.kind], true); });
+}
+static_assert(kinds_are_unique(), "a kind is given once");
+
 // Nothing for a number that is no command's.
 std::optional<CommandTraits> traits_of(uint8_t kind) {
   std::optional<CommandTraits> found;
@@ -90,14 +96,19 @@ IdempotencyKey read_key(Reader& in) {
   return key;
 }
 
-// Of the body's kind, after either envelope; nothing for bytes that are no envelope.
-std::optional<CommandTraits> traits_in(std::string_view command) {
+// The body's kind, after either envelope; nothing for bytes that are no envelope.
+std::optional<uint8_t> kind_in(std::string_view command) {
   Reader in(command);
   const uint8_t envelope = in.u8();
   (void)read_id(in);
   if (envelope == kWithKey) (void)read_key(in);
   const uint8_t kind = in.u8();
-  return in.ok() && (envelope == kPlain || envelope == kWithKey) ? traits_of(kind) : std::nullopt;
+  return in.ok() && (envelope == kPlain || envelope == kWithKey) ? std::optional(kind) : std::nullopt;
+}
+
+std::optional<CommandTraits> traits_in(std::string_view command) {
+  const auto kind = kind_in(command);
+  return kind ? traits_of(*kind) : std::nullopt;
 }
 
 }  // namespace
@@ -189,9 +200,14 @@ bool is_leaders_own(std::string_view command) {
 }
 
 ClusterVersion version_needed(std::string_view command) {
+  const auto kind = kind_in(command);
+  if (!kind) return kFirstVersion;
+  const auto traits = traits_of(*kind);
+  // It came with a later version than any that this program knows.
+  if (!traits) return kLatestVersion;
   const Result<Command> decoded = decode(command);
-  if (!decoded) return kFirstVersion;
-  return std::max(version_of(decoded->body), version_of_envelope(static_cast<uint8_t>(command.front())));
+  return std::max(decoded ? version_of(decoded->body) : traits->since,
+                  version_of_envelope(static_cast<uint8_t>(command.front())));
 }
 
 Result<Command> decode(std::string_view command, ClusterVersion version) {

@@ -14,14 +14,14 @@ inline constexpr size_t kMaxQueueNameBytes = 128;
 
 // Puts an event at the back of a queue. The event's id is the log index of this command.
 struct Enqueue {
-  static constexpr CommandTraits kTraits{.kind = 3, .adds_data = true};
+  static constexpr CommandTraits kTraits{.kind = 3, .since = 1, .adds_data = true};
   std::string_view queue;
   std::string_view event;
   friend bool operator==(const Enqueue&, const Enqueue&) = default;
 };
 // Removes the front event; with `only_if_front`, only when that is the front event's id.
 struct Dequeue {
-  static constexpr CommandTraits kTraits{.kind = 4};
+  static constexpr CommandTraits kTraits{.kind = 4, .since = 1};
   std::string_view queue;
   std::optional<uint64_t> only_if_front;
   friend bool operator==(const Dequeue&, const Dequeue&) = default;

@@ -16,13 +16,13 @@ inline constexpr size_t kMaxItems = 10'000;                // pairs of a Set, ke
 
 // Sets all pairs in one step; when a key occurs twice, its last value counts.
 struct Set {
-  static constexpr CommandTraits kTraits{.kind = 1, .adds_data = true};
+  static constexpr CommandTraits kTraits{.kind = 1, .since = 1, .adds_data = true};
   std::vector<std::pair<std::string_view, std::string_view>> pairs;  // key, value
   friend bool operator==(const Set&, const Set&) = default;
 };
 // Removes the keys that exist.
 struct Delete {
-  static constexpr CommandTraits kTraits{.kind = 2};
+  static constexpr CommandTraits kTraits{.kind = 2, .since = 1};
   std::vector<std::string_view> keys;
   friend bool operator==(const Delete&, const Delete&) = default;
 };

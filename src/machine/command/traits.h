@@ -10,7 +10,7 @@ namespace wh::machine {
 
 struct CommandTraits {
   uint8_t kind;  // stored in the log: never renumbered, never given twice
-  ClusterVersion since = kFirstVersion;
+  ClusterVersion since;
   bool adds_data = false;    // may make the state larger: refused when there is no room
   bool leaders_own = false;  // proposed by a leader of its own accord: no client can ask for it
 };

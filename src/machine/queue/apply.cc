@@ -5,7 +5,7 @@ namespace wh::machine {
 
 Reply Machine::run(const Enqueue& enqueue) {
   const raft::Index id = state_.applied;
-  const uint64_t length = state_.queues.push(enqueue.queue, Event{id, command_.share(enqueue.event)});
+  const uint64_t length = state_.queues.push(enqueue.queue, Event{id, kept(enqueue.event)});
   effects_.ready_queues.push_back(enqueue.queue);
   return Reply{.event_id = id, .count = 1, .queue_length = length};
 }

@@ -1,16 +1,12 @@
 // What the commands on the key-value store do to the state.
-#include <utility>
-
 #include "base/mutant.h"
 #include "machine/machine.h"
 
 namespace wh::machine {
 
 Reply Machine::run(const Set& set) {
-  const bool alone = set.pairs.size() == 1;
   for (const auto& [key, value] : set.pairs) {
-    Bytes bytes = alone ? command_.share(value) : Bytes(std::string(value));
-    const auto old = state_.store.set(key, std::move(bytes), state_.applied);
+    const auto old = state_.store.set(key, kept(value), state_.applied);
     if (old) keep_key(key, *old);
     effects_.changed_keys.push_back(key);
   }

@@ -281,7 +281,7 @@ TEST_CASE("each kind of refusal has its status, and says whether a write was not
       };
       CHECK(has("Wormhole-Outcome", not_applied ? "not-applied" : "unknown"));
       CHECK(has("Wormhole-Index", "7"));
-      CHECK(has("Retry-After", "1") == (kind == RefusalKind::overloaded || kind == RefusalKind::unavailable));
+      CHECK(has("Retry-After", "1") == (status == 503 || status == 429));
     }
     const http::Response read = refusal_response({.kind = kind, .sentence = "why"}, false);
     for (const http::Header& field : read.headers) CHECK(field.name != "Wormhole-Outcome");
