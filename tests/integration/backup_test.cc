@@ -191,8 +191,10 @@ TEST_CASE("--restore: a new cluster with all keys, the queue in its order, ids t
   CHECK(server.get("/get?key=a").body == "1");
   CHECK(server.get("/key/caf%C3%A9").status == 200);
   CHECK(sh(dir, "curl -s '" + server.url("/get?key=bin%00%FF") + "' | od -An -tx1").out == " 00 01\n");
-  CHECK(has(server.redis("INFO"),
-            "state_digest:" + query(dir, "b.db", "select value from meta where name='state_digest'")));
+  // Not state_digest, which cluster time is a part of: a start more than a second after the backup brings it forward.
+  back_up(dir, server, "again.db");
+  const std::string rows = "select value from meta where name='rows_crc32c'";
+  CHECK(query(dir, "again.db", rows) == query(dir, "b.db", rows));
   CHECK(server.get("/event").body == "second");
   CHECK(std::stoul(server.get("/event").header("wormhole-index")) > std::stoul(taken.header("wormhole-index")));
   const Answer more = curl(dir, "-d event=fourth " + server.url("/event"));
