@@ -127,9 +127,8 @@ void Writes::propose(Pending& write, Millis now) {
   ctx_.saw_command = true;
   ++ctx_.counters.proposals;
   ctx_.raft->step(now, raft::Propose{number, Bytes(std::exchange(write.command, {}))});
-  // The moved-from write is still at the front, and pop() counts its bytes.
-  Pending& kept = proposing_.emplace(number, std::move(write)).first->second;
-  write.bytes = kept.bytes;
+  // A copy: the command is taken out, and pop() still looks at the front.
+  proposing_.emplace(number, write);
 }
 
 bool Writes::needs_newer_version(std::string_view command) const {
