@@ -1,5 +1,5 @@
-// openat for builds with ThreadSanitizer, which sees open but neither glibc's openat nor libuv's close, a bare system call.
-// When a worker opens a file under the number of a connection that the loop closed, it would report a data race.
+// openat for builds with ThreadSanitizer, which sees open but neither glibc's openat nor libuv's close, a bare system
+// call. When a worker opens a file under the number of a connection that the loop closed, it would report a data race.
 #include <cstdarg>
 #include <fcntl.h>
 #include <string>
