@@ -2,16 +2,10 @@
 
 #include "base/bytes.h"
 #include "base/hash.h"
+#include "base/hex.h"
 #include "base/utf8.h"
 
 namespace wh::backup {
-
-std::string hex(uint64_t value) {
-  constexpr char kDigits[] = "0123456789abcdef";
-  std::string out;
-  for (int shift = 60; shift >= 0; shift -= 4) out += kDigits[value >> shift & 15];
-  return out;
-}
 
 std::vector<std::pair<std::string, MetaValue>> meta_rows(const BackupInfo& info) {
   const auto number = [](uint64_t value) { return MetaValue(static_cast<int64_t>(value)); };
@@ -20,7 +14,7 @@ std::vector<std::pair<std::string, MetaValue>> meta_rows(const BackupInfo& info)
       {"events", number(info.events)},     {"index", number(info.index.value)},
       {"keys", number(info.keys)},         {"made_at", info.made_at},
       {"node_id", info.node_id},           {"rows_crc32c", number(info.rows_crc)},
-      {"sessions", number(info.sessions)}, {"state_digest", hex(info.digest)},
+      {"sessions", number(info.sessions)}, {"state_digest", to_hex(info.digest)},
       {"term", number(info.term.value)},   {"wormhole_version", info.version},
   };
   if (info.cluster_version == kFirstVersion) return rows;

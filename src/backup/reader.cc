@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "backup/writer.h"
+#include "base/hex.h"
 #include "machine/command/command.h"
 #include "machine/dedup/sessions.h"
 #include "machine/snapshot/state_builder.h"
@@ -188,7 +189,7 @@ class BackupReader {
     if (version != info.cluster_version || info.jumped_ms > info.time_ms)
       return damaged("its version or its times are out of range");
     info.time_ms -= info.jumped_ms;
-    if (digest.size() != 16 || std::sscanf(digest.c_str(), "%16lx", &info.digest) != 1 || hex(info.digest) != digest)
+    if (digest.size() != 16 || std::sscanf(digest.c_str(), "%16lx", &info.digest) != 1 || to_hex(info.digest) != digest)
       return damaged("row state_digest of meta is none");
     if (rows_crc != info.rows_crc || checksum != meta_checksum(info))
       return damaged("the checksum of its table meta does not match");

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <utility>
 
+#include "base/hex.h"
 #include "base/utf8.h"
 
 namespace wh {
@@ -26,10 +27,8 @@ std::string printable(std::string_view text) {
     const size_t length = utf8_sequence(text);
     const auto first = static_cast<uint8_t>(text.front());
     if (length == 0 || first < 0x20 || first == 0x7f) {
-      static constexpr char kHex[] = "0123456789abcdef";
       out += "\\x";
-      out += kHex[first >> 4];
-      out += kHex[first & 15];
+      append_hex(out, first);
       text.remove_prefix(1);
     } else {
       out.append(text.substr(0, length));

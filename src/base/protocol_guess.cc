@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/hex.h"
+
 namespace wh {
 namespace {
 
@@ -43,13 +45,10 @@ bool is_resp(std::string_view bytes) {
 }
 
 std::string hex(std::string_view bytes) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
   std::string text;
   for (const char c : bytes) {
-    const auto value = static_cast<unsigned char>(c);
     text += "\\x";
-    text += kDigits[value >> 4];
-    text += kDigits[value & 15];
+    append_hex(text, static_cast<uint8_t>(c));
   }
   return text;
 }

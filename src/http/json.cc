@@ -5,6 +5,7 @@
 #include <simdjson.h>
 
 #include "base/assert.h"
+#include "base/hex.h"
 #include "base/utf8.h"
 #include "http/shown.h"
 
@@ -88,7 +89,6 @@ static bool is_plain(char c) {
 
 std::optional<std::string> json_quote(std::string_view text) {
   if (!is_utf8(text)) return std::nullopt;
-  constexpr char kHex[] = "0123456789abcdef";
   std::string out;
   out.reserve(text.size() + 2);
   out += '"';
@@ -112,8 +112,7 @@ std::optional<std::string> json_quote(std::string_view text) {
       out += "\\t";
     } else {
       out += "\\u00";
-      out += kHex[byte >> 4];
-      out += kHex[byte & 15];
+      append_hex(out, byte);
     }
   }
   out += '"';

@@ -1,16 +1,13 @@
 #include "node/context.h"
 
+#include "base/hex.h"
 #include "base/mutant.h"
 
 namespace wh::node {
 
 std::string to_hex(const ClusterId& id) {
-  static constexpr char kHex[] = "0123456789abcdef";
   std::string out;
-  for (const uint8_t byte : id) {
-    out += kHex[byte >> 4];
-    out += kHex[byte & 15];
-  }
+  for (const uint8_t byte : id) append_hex(out, byte);
   return out;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 
+#include "base/hex.h"
 #include "base/log.h"
 #include "base/mutant.h"
 #include "raft/quorum.h"
@@ -25,10 +26,7 @@ void Raft::reset_election_timer(Millis now) {
 // A member's name for the log; the id of a server that is in no configuration here.
 std::string Raft::name_of(NodeId id) const {
   if (const Member* member = configuration().find(id)) return member->name;
-  static constexpr char kHex[] = "0123456789abcdef";
-  std::string text = "node ";
-  for (int shift = 60; shift >= 0; shift -= 4) text += kHex[(id.value >> static_cast<unsigned>(shift)) & 15];
-  return text;
+  return "node " + to_hex(id.value);
 }
 
 // Logs the line for an election's beginning, with its cause. Asking again is not another election.

@@ -9,6 +9,7 @@
 
 #include "backup/reader.h"
 #include "backup/restore.h"
+#include "base/hex.h"
 #include "base/log.h"
 #include "config/option_checks.h"
 #include "server/identity.h"
@@ -100,7 +101,7 @@ int verify_backup(const config::CommandLine& line) {
   std::printf("  made     %s by node %s, wormhole %s\n", printable(info.made_at).c_str(),
               printable(info.node_id).c_str(), printable(info.version).c_str());
   std::printf("  holds    %s\n", contents(*backup).c_str());
-  std::printf("  digest   %s, state_digest in INFO of every node at that index\n", backup::hex(info.digest).c_str());
+  std::printf("  digest   %s, state_digest in INFO of every node at that index\n", to_hex(info.digest).c_str());
   return 0;
 }
 
