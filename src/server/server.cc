@@ -506,9 +506,7 @@ void Server::asked(uint64_t question_id, node::Ask question, const std::string&)
   node_->asked(question_id, std::move(question), loop_.now());
 }
 void Server::met(const node::Identity& member) { node_->met(member); }
-void Server::answered(uint64_t request, Result<node::Answer> answer) {
-  node_->answered(request, std::move(answer), loop_.now());
-}
+void Server::answered(uint64_t request, Result<node::Answer> answer) { node_->answered(request, answer, loop_.now()); }
 void Server::resolved(uint64_t request, Result<std::vector<std::string>> addresses) {
   node_->resolved(request, addresses, loop_.now());
 }

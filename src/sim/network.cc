@@ -451,9 +451,9 @@ void Network::finish_question(uint64_t id, Result<node::Answer> answer) {
   if (std::exchange(q.over, true)) return;
   Host& from = world_.hosts[q.from];
   if (!from.process || from.incarnation != q.from_life) return;
-  from.process->input([this, &from, request = q.request, value = std::move(answer)]() mutable {
+  from.process->input([this, &from, request = q.request, value = std::move(answer)]() {
     if (value) world_.conduct->answered(from, *value);
-    from.process->node().answered(request, std::move(value), world_.now(from));
+    from.process->node().answered(request, value, world_.now(from));
   });
 }
 
