@@ -91,5 +91,4 @@ bool is_text(std::string_view bytes);
 uint32_t add_number(uint32_t crc, uint64_t value);
 uint32_t add_bytes(uint32_t crc, std::string_view value);
 
-
 }  // namespace wh::backup
