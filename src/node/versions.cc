@@ -73,10 +73,11 @@ bool Versions::above_ours(raft::NodeId from, const PeerMessage& message, Millis 
     if (entry.kind != raft::EntryKind::version) continue;
     const std::optional<ClusterVersion> version = decode_version(entry.payload.view());
     if (!version || *version <= ctx_.options.version) continue;
+    const Refused refused{.by = from, .index = entry.index, .version = *version};
     // The leader's word stays, whoever else says something.
-    if (!refused_ || from == ctx_.raft->leader_id()) refused_ = {.by = from, .index = entry.index, .version = *version};
+    if (!refused_ || (ctx_.raft && from == ctx_.raft->leader_id())) refused_ = refused;
     if (version_log_.allow(now))
-      logf(LogLevel::warning, "%s; it takes nothing more from there until then", above_ours_text().c_str());
+      logf(LogLevel::warning, "%s; it takes nothing more from there until then", text_of(refused).c_str());
     ctx_.transport.cut_off(from);
     return true;
   }
@@ -91,9 +92,10 @@ void Versions::watch_refused() {
   if ((leader && leader != refused_->by) || ctx_.raft->commit_index() >= refused_->index) refused_.reset();
 }
 
-std::string Versions::above_ours_text() const {
-  if (!refused_) return {};
-  return peers_.name_of(refused_->by) + " says that the cluster is of version " + number(refused_->version) +
+std::string Versions::above_ours_text() const { return refused_ ? text_of(*refused_) : std::string(); }
+
+std::string Versions::text_of(const Refused& refused) const {
+  return peers_.name_of(refused.by) + " says that the cluster is of version " + number(refused.version) +
          ", and this node, " + ctx_.options.name + ", can do version " + number(ctx_.options.version) +
          " at most: install a newer release on it, or raise its version-limit";
 }

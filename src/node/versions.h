@@ -36,18 +36,19 @@ class Versions {
   [[nodiscard]] std::string above_ours_text() const;
 
  private:
+  struct Refused {  // an entry above this node's version that a member sent
+    raft::NodeId by;
+    raft::Index index;
+    ClusterVersion version;
+  };
   [[nodiscard]] ClusterVersion common(Millis now) const;
+  [[nodiscard]] std::string text_of(const Refused& refused) const;
 
   Context& ctx_;
   const Peers& peers_;
   uint64_t raising_ = 0;  // the number of the proposal, until the core answers it
   raft::Term raised_in_;  // the term of that proposal, and the version that it raises to:
   ClusterVersion raised_to_ = 0;
-  struct Refused {  // an entry above this node's version that a member sent
-    raft::NodeId by;
-    raft::Index index;
-    ClusterVersion version;
-  };
   std::optional<Refused> refused_;
   LogLimiter version_log_{60'000};
 };

@@ -195,6 +195,8 @@ TEST_CASE("--restore: a new cluster with all keys, the queue in its order, ids t
   back_up(dir, server, "again.db");
   const std::string rows = "select value from meta where name='rows_crc32c'";
   CHECK(query(dir, "again.db", rows) == query(dir, "b.db", rows));
+  const std::string settings = "select group_concat(name || value) from meta where name like 'setting_%'";
+  CHECK(query(dir, "again.db", settings) == query(dir, "b.db", settings));
   CHECK(server.get("/event").body == "second");
   CHECK(std::stoul(server.get("/event").header("wormhole-index")) > std::stoul(taken.header("wormhole-index")));
   const Answer more = curl(dir, "-d event=fourth " + server.url("/event"));

@@ -32,9 +32,6 @@ uint64_t resident_mb(const Server& server) {
   return 0;
 }
 
-// Without jemalloc, and so with every sanitizer, the resident memory says little about how much is in use.
-bool resident_is_used(const Server& server) { return info(server, "mem_allocator") != "libc"; }
-
 void raise_descriptors() {
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
@@ -183,7 +180,7 @@ TEST_CASE("strangers who pipeline large answers and read nothing: honest clients
   // A turn that passes the limit does a step more in each of its parts; here a step makes one answer of 1 MB.
   CHECK(peak_mb <= 64 + 6);
   // Beside what they hold of input and answers, each costs some 16 kB.
-  if (resident_is_used(leader)) CHECK(during.peak_mb < before.peak_mb + 64 * 3 / 2 + 32 + count / 64);
+  if (!kSanitized) CHECK(during.peak_mb < before.peak_mb + 64 * 3 / 2 + 32 + count / 64);
   CHECK(eventually([&] { return info_number(leader, "client_buffer_bytes") < kMb; }));
 }
 
@@ -235,7 +232,7 @@ TEST_CASE("bodies of which the end never comes: within the limit, the largest ar
   crowd.clear();
   CHECK(eventually([&] { return info_number(node, "client_buffer_bytes") < kMb; }));
   uint64_t back_mb = resident_mb(node);
-  if (resident_is_used(node))
+  if (!kSanitized)
     CHECK(eventually(
         [&] {
           back_mb = resident_mb(node);
@@ -252,7 +249,7 @@ TEST_CASE("bodies of which the end never comes: within the limit, the largest ar
   CHECK(before.failed + during.failed + after.failed == 0);
   CHECK(during.p99 < std::max(5 * before.p99, kLeastBoundMs));
   CHECK(peak_mb <= limit_mb + 8);  // what one turn may add
-  if (resident_is_used(node)) CHECK(during.peak_mb < before.peak_mb + limit_mb * 3 / 2 + 16);
+  if (!kSanitized) CHECK(during.peak_mb < before.peak_mb + limit_mb * 3 / 2 + 16);
   CHECK(cuts > 0);
   CHECK(told > 0);
 }
@@ -263,7 +260,7 @@ TEST_CASE("a long queue that was drained: its memory comes back within a minute"
   Server node(dir, "n1");
   node.more = {"--appendfsync", "no", "--raft-snapshot-entries", "20000", "--raft-log-cache", "8mb"};
   node.start_ready();
-  if (!resident_is_used(node)) {
+  if (info(node, "mem_allocator") == "libc") {
     MESSAGE("skipped: without jemalloc memory goes back when the C library's allocator sees fit");
     return;
   }

@@ -77,6 +77,20 @@ TEST_CASE("HAZARDS B17: an entry above this node's version is not taken, and the
   CHECK(why.find("install a newer release") != std::string::npos);
 }
 
+TEST_CASE("an entry above this node's version ends no node that has no log yet, however often it comes") {
+  NodeOptions options = newer();
+  options.join = {"a:1", "a:2"};
+  Bench bench(std::move(options), empty_disk());
+  REQUIRE(bench.node.raft() == nullptr);
+  raft::AppendEntries message{.term = raft::Term{2}};
+  message.entries.push_back({.index = raft::Index{1},
+                             .term = raft::Term{2},
+                             .kind = raft::EntryKind::version,
+                             .payload = Bytes(encode_version(kLatestVersion + 1))});
+  for (int i = 0; i < 3; ++i) bench.node.receive(kOther, message, bench.now);
+  CHECK(bench.transport.cut == std::vector{kOther, kOther, kOther});
+}
+
 TEST_CASE("one member's word of a version makes no node unready for ever") {
   Versioned bench;
   bench.led(kOther, 2, raft::Index{1}, {"a"}, 1);
