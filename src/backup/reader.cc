@@ -207,13 +207,13 @@ class BackupReader {
     return row.is(column, is_text(row.bytes(column)) ? SQLITE_TEXT : SQLITE_BLOB);
   }
 
-  const char* take_row(size_t table, const storage::Statement& row) {
+  Status take_row(size_t table, const storage::Statement& row) {
     switch (table) {
       case kKeys:
-        if (!well_stored(row, 0) || !well_stored(row, 1)) return "a value is of another type";
+        if (!well_stored(row, 0) || !well_stored(row, 1)) return Error{"a value is of another type"};
         return builder_.key(row.bytes(0), row.bytes(1));
       case kEvents:
-        if (!well_stored(row, 1) || !well_stored(row, 2)) return "a value is of another type";
+        if (!well_stored(row, 1) || !well_stored(row, 2)) return Error{"a value is of another type"};
         return builder_.event(row.bytes(1), raft::Index{row.number(0)}, row.bytes(2));
       case kIdempotency:
         return take_idempotency(row);
@@ -221,22 +221,22 @@ class BackupReader {
         std::string record;
         Writer w(record);
         for (int column = 0; column < 4; ++column) {
-          if (!row.is(column, SQLITE_INTEGER)) return "a value is of another type";
+          if (!row.is(column, SQLITE_INTEGER)) return Error{"a value is of another type"};
           w.u64(row.number(column));
         }
-        if (!row.is(4, SQLITE_BLOB)) return "a value is of another type";
+        if (!row.is(4, SQLITE_BLOB)) return Error{"a value is of another type"};
         w.raw(row.bytes(4));
         return builder_.session(record);
       }
     }
   }
 
-  const char* take_idempotency(const storage::Statement& row) {
+  Status take_idempotency(const storage::Statement& row) {
     machine::IdempotencyKeys::Answer answer;
     const std::string_view fingerprint = row.bytes(2);
     if (!well_stored(row, 0) || !well_stored(row, 1) || !row.is(2, SQLITE_BLOB) || !row.is(5, SQLITE_BLOB) ||
         !row.is(3, SQLITE_INTEGER) || !row.is(4, SQLITE_INTEGER) || fingerprint.size() != answer.fingerprint.size())
-      return "a value is of another type";
+      return Error{"a value is of another type"};
     std::copy(fingerprint.begin(), fingerprint.end(), answer.fingerprint.begin());
     answer.index.value = row.number(3);
     answer.due = row.number(4);
@@ -245,16 +245,17 @@ class BackupReader {
 
   Status read_rows() {
     const BackupInfo& info = backup_.info;
-    const auto refuse = [&](const char* why) { return damaged(std::string("its rows make no state: ") + why); };
-    if (const char* why =
-            builder_.begin({info.cluster_version, info.index, info.time_ms, info.keys, info.events, info.sessions}))
-      return refuse(why);
+    const auto refuse = [&](const std::string& why) { return damaged("its rows make no state: " + why); };
+    if (const Status begun =
+            builder_.begin({info.cluster_version, info.index, info.time_ms, info.keys, info.events, info.sessions});
+        !begun)
+      return refuse(begun.error());
     if (info.cluster_version > kFirstVersion) {
       for (const machine::SettingRow& row : machine::settings_as_of(info.cluster_version))
         if (info.settings.*row.value < row.min || info.settings.*row.value > row.max)
           return refuse("a setting is out of its range");
-      if (const char* why = builder_.cluster({info.jumped_ms, info.idempotency_keys, info.settings}))
-        return refuse(why);
+      if (const Status taken = builder_.cluster({info.jumped_ms, info.idempotency_keys, info.settings}); !taken)
+        return refuse(taken.error());
     }
     uint32_t crc = 0;
     for (size_t table = 0; table < row_tables(info.cluster_version); ++table) {
@@ -262,13 +263,13 @@ class BackupReader {
       if (rows.prepare(db_, kSelectRows[table]) != SQLITE_OK) return sql_error();
       int code = SQLITE_ROW;
       while ((code = rows.step()) == SQLITE_ROW) {
-        if (const char* why = take_row(table, rows)) return refuse(why);
+        if (const Status taken = take_row(table, rows); !taken) return refuse(taken.error());
         crc = add_row(crc, table, rows);
       }
       if (code != SQLITE_DONE) return sql_error();
     }
     if (crc != info.rows_crc) return damaged("the checksum of its rows does not match");
-    if (const char* why = builder_.end(info.digest)) return refuse(why);
+    if (const Status taken = builder_.end(info.digest); !taken) return refuse(taken.error());
     backup_.state = builder_.take();
     return ok_status();
   }

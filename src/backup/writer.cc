@@ -153,48 +153,50 @@ Status BackupWriter::feed(std::string_view snapshot) {
   return status;
 }
 
-const char* BackupWriter::inserted(storage::Statement& statement) {
-  return statement.run() == SQLITE_OK ? nullptr : "a row could not be inserted into the backup";
+Status BackupWriter::inserted(storage::Statement& statement) {
+  if (statement.run() != SQLITE_OK) return Error{"a row could not be inserted into the backup"};
+  return ok_status();
 }
 
-const char* BackupWriter::begin(const machine::SnapshotHead& head) {
+Status BackupWriter::begin(const machine::SnapshotHead& head) {
   info_.keys = head.keys;
   info_.events = head.events;
   info_.sessions = head.sessions;
   const bool as_announced =
       head.applied == info_.index && head.time_ms == info_.time_ms && head.version == info_.cluster_version;
-  return as_announced ? nullptr : "another state than was announced";
+  if (!as_announced) return Error{"another state than was announced"};
+  return ok_status();
 }
 
-const char* BackupWriter::key(std::string_view key, std::string_view value) {
+Status BackupWriter::key(std::string_view key, std::string_view value) {
   bind_bytes(insert_key_, 1, key);
   bind_bytes(insert_key_, 2, value);
   return inserted(insert_key_);
 }
 
-const char* BackupWriter::event(std::string_view queue, raft::Index id, std::string_view event) {
+Status BackupWriter::event(std::string_view queue, raft::Index id, std::string_view event) {
   insert_event_.bind(1, id.value);
   bind_bytes(insert_event_, 2, queue);
   bind_bytes(insert_event_, 3, event);
   return inserted(insert_event_);
 }
 
-const char* BackupWriter::session(std::string_view record) {
+Status BackupWriter::session(std::string_view record) {
   Reader r(record);
   for (int at = 1; at <= 4; ++at) insert_session_.bind(at, r.u64());
   insert_session_.blob(5, r.raw(r.left()));
   return inserted(insert_session_);
 }
 
-const char* BackupWriter::cluster(const machine::SnapshotCluster& cluster) {
+Status BackupWriter::cluster(const machine::SnapshotCluster& cluster) {
   info_.jumped_ms = cluster.jumped_ms;
   info_.settings = cluster.settings;
   info_.idempotency_keys = cluster.idempotency_keys;
-  return nullptr;
+  return ok_status();
 }
 
-const char* BackupWriter::idempotency(std::string_view name, const machine::IdempotencyKeys::Answer& answer,
-                                      std::string_view reply) {
+Status BackupWriter::idempotency(std::string_view name, const machine::IdempotencyKeys::Answer& answer,
+                                 std::string_view reply) {
   Reader in(name);
   bind_bytes(insert_idempotency_, 1, in.bytes());
   bind_bytes(insert_idempotency_, 2, in.raw(in.left()));
@@ -204,9 +206,9 @@ const char* BackupWriter::idempotency(std::string_view name, const machine::Idem
   return inserted(insert_idempotency_);
 }
 
-const char* BackupWriter::end(uint64_t digest) {
+Status BackupWriter::end(uint64_t digest) {
   info_.digest = digest;
-  return nullptr;
+  return ok_status();
 }
 
 Result<bool> BackupWriter::finish_some() {

@@ -57,19 +57,19 @@ class BackupWriter final : private machine::SnapshotSink {
   [[nodiscard]] bool no_room() const { return no_room_; }
 
  private:
-  const char* begin(const machine::SnapshotHead& head) override;
-  const char* key(std::string_view key, std::string_view value) override;
-  const char* event(std::string_view queue, raft::Index id, std::string_view event) override;
-  const char* session(std::string_view record) override;
-  const char* cluster(const machine::SnapshotCluster& cluster) override;
-  const char* idempotency(std::string_view name, const machine::IdempotencyKeys::Answer& answer,
-                          std::string_view reply) override;
-  const char* end(uint64_t digest) override;
+  Status begin(const machine::SnapshotHead& head) override;
+  Status key(std::string_view key, std::string_view value) override;
+  Status event(std::string_view queue, raft::Index id, std::string_view event) override;
+  Status session(std::string_view record) override;
+  Status cluster(const machine::SnapshotCluster& cluster) override;
+  Status idempotency(std::string_view name, const machine::IdempotencyKeys::Answer& answer,
+                     std::string_view reply) override;
+  Status end(uint64_t digest) override;
 
   Status check_room(uint64_t needed);
   Status write_meta();
   Error sql_error(std::string_view what);
-  const char* inserted(storage::Statement& statement);
+  Status inserted(storage::Statement& statement);
 
   std::string directory_;
   BackupInfo info_;

@@ -91,8 +91,8 @@ Result<wire::HelloReply> PeerTransport::read_reply(const PeerLink& link, const w
     return Error{"it speaks TLS only: tls-cluster must be the same on every node, and is " +
                  std::string(options_.secure ? "yes" : "no") + " on this one"};
   if (options_.verify_listener)
-    if (const std::string why = options_.verify_listener(link.stream(), reply->receiver.identity); !why.empty())
-      return Error{why};
+    if (const Status verified = options_.verify_listener(link.stream(), reply->receiver.identity); !verified)
+      return Error{verified.error()};
   if (!options_.secret.empty() &&
       (!reply->demands_proof || !same_proof(reply->proof, listener_proof(options_.secret, greeting, *reply))))
     return Error{"it does not prove that it holds the same cluster-secret"};

@@ -70,11 +70,11 @@ struct PeerOptions {
   std::function<std::unique_ptr<ByteStream>(std::unique_ptr<ByteStream> stream, PlainAnswer plain_answer,
                                             bool from_member)>
       secure_accepted;
-  // Why the caller that says it is `sender` is not let in over this connection (because of its certificate, or of its
-  // address), in one sentence; empty text: it is let in. No function: all are let in.
-  std::function<std::string(const ByteStream& stream, const node::Identity& sender)> authorize_dialer;
-  // Why the node that answers on a dialled connection is not believed to be `receiver`; likewise.
-  std::function<std::string(const ByteStream& stream, const node::Identity& receiver)> verify_listener;
+  // An error: the caller that says it is `sender` is not let in over this connection, because of its certificate or its
+  // address. No function: all are let in.
+  std::function<Status(const ByteStream& stream, const node::Identity& sender)> authorize_dialer;
+  // An error: the node that answers on a dialled connection is not believed to be `receiver`; likewise.
+  std::function<Status(const ByteStream& stream, const node::Identity& receiver)> verify_listener;
 };
 
 class PeerTransport final : public node::Transport {

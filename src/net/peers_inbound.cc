@@ -244,9 +244,9 @@ std::pair<wire::Refusal, std::string> PeerTransport::judge(const PeerLink& link,
   // A certificate or the secret does not allow a node to pose as another member's instance.
   if (const auto known = peers_.find(sender.instance); known != peers_.end() && known->second->peer.name != sender.name)
     return {Refusal::sender, them + " is not that instance: it is node " + known->second->peer.name};
-  if (std::string why = options_.authorize_dialer ? options_.authorize_dialer(link.stream(), sender) : std::string();
-      !why.empty())
-    return {Refusal::sender, std::move(why)};
+  if (options_.authorize_dialer)
+    if (const Status authorized = options_.authorize_dialer(link.stream(), sender); !authorized)
+      return {Refusal::sender, authorized.error()};
   if (hello.intended_instance && hello.intended_instance != identity_.instance)
     return {Refusal::instance, us + " listens here, not " + node_text(hello.intended_name, hello.intended_instance) +
                                    " whom " + them + " looks for"};

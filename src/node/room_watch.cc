@@ -47,22 +47,24 @@ bool RoomWatch::watch(Millis now) {
   return again;
 }
 
-std::string RoomWatch::lack(std::string_view command, uint64_t growth) const {
+Status RoomWatch::check(std::string_view command, uint64_t growth) const {
   if (!room_.fits(ctx_.machine.logical_bytes(), growth))
-    return "the data is at maxmemory on the leader, " + ctx_.options.name + " (" +
-           std::to_string(ctx_.machine.logical_bytes()) + " of " + std::to_string(room_.maxmemory()) +
-           " bytes): remove keys or take events off the queue, or raise maxmemory there";
+    return Error{"the data is at maxmemory on the leader, " + ctx_.options.name + " (" +
+                 std::to_string(ctx_.machine.logical_bytes()) + " of " + std::to_string(room_.maxmemory()) +
+                 " bytes): remove keys or take events off the queue, or raise maxmemory there"};
   const raft::Configuration& configuration = ctx_.raft->configuration();
   const std::vector<raft::PeerStatus> peers = ctx_.raft->peers();
   const bool majority_full = !raft::quorum_of(configuration, [&](const raft::Member& member) {
     return std::none_of(peers.begin(), peers.end(),
                         [&](const raft::PeerStatus& peer) { return peer.id == member.id && peer.no_room; });
   });
-  if ((!room_.low() && !majority_full) || WH_MUTANT(full_disk_takes_writes) || !machine::adds_data(command)) return {};
+  if ((!room_.low() && !majority_full) || WH_MUTANT(full_disk_takes_writes) || !machine::adds_data(command))
+    return ok_status();
   if (room_.low())
-    return "the disk of the leader, " + ctx_.options.name + ", has too little room (" +
-           std::to_string(room_.space().free_bytes) + " bytes free): make room on it, or see directive min-free-disk";
-  return "the disks of too many nodes have too little room: make room on those whose INFO says disk_low:1";
+    return Error{"the disk of the leader, " + ctx_.options.name + ", has too little room (" +
+                 std::to_string(room_.space().free_bytes) +
+                 " bytes free): make room on it, or see directive min-free-disk"};
+  return Error{"the disks of too many nodes have too little room: make room on those whose INFO says disk_low:1"};
 }
 
 }  // namespace wh::node

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/result.h"
 #include "node/context.h"
 #include "node/peers.h"
 #include "node/room.h"
@@ -19,8 +20,8 @@ class RoomWatch {
 
   // Once a turn: reports a change to the core and in the log, and hands leadership over. True: the disk has room again.
   bool watch(Millis now);
-  // Why this leader refuses a command (in its envelope) that grows the data by `growth` bytes; empty: it proposes it.
-  [[nodiscard]] std::string lack(std::string_view command, uint64_t growth) const;
+  // An error: this leader refuses a command (in its envelope) that grows the data by `growth` bytes.
+  [[nodiscard]] Status check(std::string_view command, uint64_t growth) const;
 
  private:
   Context& ctx_;

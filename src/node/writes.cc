@@ -119,8 +119,8 @@ void Writes::propose(Pending& write, Millis now) {
     machine::set_request_id(write.command, id);
   }
   if (room_.maxmemory() != 0) write.growth = ctx_.machine.growth(write.command);
-  if (std::string why = room_watch_.lack(write.command, write.growth); !why.empty())
-    return answer(waiter_of(write), Outcome::no_room, std::move(why));
+  if (const Status room = room_watch_.check(write.command, write.growth); !room)
+    return answer(waiter_of(write), Outcome::no_room, room.error());
   const uint64_t number = ctx_.next_number++;
   if (!write.from) sent_term_ = ctx_.raft->current_term();
   room_.propose(write.growth);

@@ -19,8 +19,8 @@ net::PeerOptions PeerAccess::transport_options(uint64_t seed) {
   options.seed = seed;
   options.secret = options_.cluster_secret;
   options.authorize_dialer = [this](const ByteStream& stream, const node::Identity& sender) {
-    std::string why = protected_mode_refusal(stream);
-    return why.empty() ? name_refusal(stream, sender) : why;
+    Status mode = check_protected_mode(stream);
+    return mode ? check_name(stream, sender) : mode;
   };
   if (!options_.tls_cluster) return options;
   options.secure = [this](std::unique_ptr<ByteStream> stream, const std::string& name) {
@@ -32,7 +32,7 @@ net::PeerOptions PeerAccess::transport_options(uint64_t seed) {
                                   std::move(stream), std::move(plain_answer));
   };
   options.verify_listener = [this](const ByteStream& stream, const node::Identity& receiver) {
-    return name_refusal(stream, receiver);
+    return check_name(stream, receiver);
   };
   return options;
 }
@@ -40,26 +40,27 @@ net::PeerOptions PeerAccess::transport_options(uint64_t seed) {
 // The handshake has verified that the certificate comes from the authority and, for a peer dialled by name, that it
 // carries that name. Each side also says who it is, in its greeting or its answer: this checks that against the
 // certificate (HAZARDS G7). Addresses are not compared.
-std::string PeerAccess::name_refusal(const ByteStream& stream, const node::Identity& identity) {
-  if (!options_.tls_cluster) return {};
+Status PeerAccess::check_name(const ByteStream& stream, const node::Identity& identity) {
+  if (!options_.tls_cluster) return ok_status();
   WH_ASSERT(stream.is_tls(), "with tls-cluster every connection between nodes is under TLS");
   const auto& tls = static_cast<const net::TlsStream&>(stream);
   if (tls.peer_has_name(identity.name)) {
     if (cert_ends_.size() >= kMaxRemembered && !cert_ends_.contains(identity.name)) cert_ends_.clear();
     cert_ends_[identity.name] = tls.peer_cert_ends();
-    return {};
+    return ok_status();
   }
   const std::string names = tls.peer_names();
-  return "whoever calls itself node " + printable(identity.name) + " shows a certificate " +
-         (names.empty() ? std::string("without a DNS name") : "for " + names) +
-         ": a member's must carry its node-id as a DNS name (subjectAltName)";
+  return Error{"whoever calls itself node " + printable(identity.name) + " shows a certificate " +
+               (names.empty() ? std::string("without a DNS name") : "for " + names) +
+               ": a member's must carry its node-id as a DNS name (subjectAltName)"};
 }
 
-std::string PeerAccess::protected_mode_refusal(const ByteStream& stream) const {
+Status PeerAccess::check_protected_mode(const ByteStream& stream) const {
   if (!options_.protected_mode || !options_.cluster_secret.empty() || options_.tls_cluster || stream.peer_is_loopback())
-    return {};
-  return "protected mode: peers on other machines need cluster-secret, the same on every node, or tls-cluster, or, on "
-         "a network you trust, protected-mode no on every node";
+    return ok_status();
+  return Error{
+      "protected mode: peers on other machines need cluster-secret, the same on every node, or tls-cluster, or, on "
+      "a network you trust, protected-mode no on every node"};
 }
 
 }  // namespace wh::security

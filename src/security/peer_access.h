@@ -9,6 +9,7 @@
 #include <string>
 
 #include "base/byte_stream.h"
+#include "base/result.h"
 #include "config/options.h"
 #include "net/loop.h"
 #include "net/peers.h"
@@ -31,9 +32,9 @@ class PeerAccess {
 
  private:
   static constexpr size_t kMaxRemembered = 64;
-  // One sentence when the connection's certificate is not that of `identity`; else empty.
-  std::string name_refusal(const ByteStream& stream, const node::Identity& identity);
-  [[nodiscard]] std::string protected_mode_refusal(const ByteStream& stream) const;
+  // An error: the connection's certificate is not that of `identity`.
+  Status check_name(const ByteStream& stream, const node::Identity& identity);
+  [[nodiscard]] Status check_protected_mode(const ByteStream& stream) const;
 
   const config::Options& options_;
   net::Loop& loop_;

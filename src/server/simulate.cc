@@ -47,10 +47,14 @@ std::string command(const config::SimulateArguments& arguments) {
   return out + " --seed ";
 }
 
+Status choose_faults(sim::Options& options, const config::SimulateArguments& arguments) {
+  return arguments.faults.empty() ? ok_status() : sim::choose_faults(options, arguments.faults);
+}
+
 sim::Options chosen(uint64_t seed, const config::SimulateArguments& arguments) {
   sim::Options options = sim::draw_options(seed);
   if (arguments.nodes) options.nodes = *arguments.nodes;
-  if (!arguments.faults.empty()) sim::choose_faults(options, arguments.faults);
+  WH_ASSERT(choose_faults(options, arguments).ok(), "the faults were checked at the start");
   // Spare nodes would only stand by, as churn never adds them.
   if (arguments.nodes && options.churn_every_ms == 0) options.spares = 0;
   return options;
@@ -112,9 +116,8 @@ void print_summary(const sim::Totals& totals) {
 
 int simulate(const config::SimulateArguments& arguments) {
   sim::Options any;
-  if (const std::string wrong = arguments.faults.empty() ? "" : sim::choose_faults(any, arguments.faults);
-      !wrong.empty()) {
-    std::fprintf(stderr, "wormhole-server: '--faults': %s\n", wrong.c_str());
+  if (const Status chosen = choose_faults(any, arguments); !chosen) {
+    std::fprintf(stderr, "wormhole-server: '--faults': %s\n", chosen.error().c_str());
     return 1;
   }
   // The first seed is low, so that people can type it again.

@@ -85,14 +85,15 @@ std::string_view fault_group(std::string_view option) {
   return {};
 }
 
-std::string choose_faults(Options& options, std::string_view list) {
-  if (list == "all") return {};
+Status choose_faults(Options& options, std::string_view list) {
+  if (list == "all") return ok_status();
   std::vector<std::string_view> wanted;
   for (std::string_view rest = list; list != "none";) {
     const size_t comma = rest.find(',');
     const std::string_view name = rest.substr(0, comma);
     if (std::none_of(kGroups.begin(), kGroups.end(), [&](const Group& group) { return group.name == name; }))
-      return "no such faults: \"" + std::string(name) + "\"; there are " + fault_group_names() + ", all and none";
+      return Error{"no such faults: \"" + std::string(name) + "\"; there are " + fault_group_names() +
+                   ", all and none"};
     wanted.push_back(name);
     if (comma == std::string_view::npos) break;
     rest.remove_prefix(comma + 1);
@@ -110,8 +111,8 @@ std::string choose_faults(Options& options, std::string_view list) {
   for (const Group& group : kGroups)
     if (std::find(wanted.begin(), wanted.end(), group.name) != wanted.end() &&
         std::find(drawn.begin(), drawn.end(), group.name) == drawn.end())
-      set_option(options, group.usual);
-  return {};
+      WH_ASSERT(set_option(options, group.usual).ok(), "the usual fault of a group is an option");
+  return ok_status();
 }
 
 }  // namespace wh::sim

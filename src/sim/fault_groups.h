@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/result.h"
 #include "sim/options.h"
 
 namespace wh::sim {
@@ -15,7 +16,7 @@ std::string fault_group_names();
 std::string_view fault_group(std::string_view option);
 
 // Keeps only faults of the groups in `list` ("crashes,partitions"; "none"; "all" keeps everything as drawn). A group
-// without a drawn fault gets its most usual one. Returns what is wrong with the list, or an empty string.
-std::string choose_faults(Options& options, std::string_view list);
+// without a drawn fault gets its most usual one. An error says what is wrong with the list.
+Status choose_faults(Options& options, std::string_view list);
 
 }  // namespace wh::sim

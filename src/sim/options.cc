@@ -218,29 +218,29 @@ std::string difference(const Options& from, const Options& options) {
   return out;
 }
 
-std::string set_option(Options& options, std::string_view assignment) {
+Status set_option(Options& options, std::string_view assignment) {
   const size_t equals = assignment.find('=');
-  if (equals == std::string_view::npos) return "not of the form name=value: " + std::string(assignment);
+  if (equals == std::string_view::npos) return Error{"not of the form name=value: " + std::string(assignment)};
   const std::string_view name = assignment.substr(0, equals);
   const std::string_view value = assignment.substr(equals + 1);
   if (name == "story") {
     for (size_t i = 0; i < std::size(kStories); ++i) {
       if (value != kStories[i]) continue;
       options.story = static_cast<Story>(i);
-      return {};
+      return ok_status();
     }
-    return "no such story: " + std::string(value) + " (formed, listed or lone)";
+    return Error{"no such story: " + std::string(value) + " (formed, listed or lone)"};
   }
-  std::string wrong = "no such option: " + std::string(name);
+  Status set = Error{"no such option: " + std::string(name)};
   each_option(options, [&](std::string_view known, auto& field, OptionKind) {
     if (known != name) return;
     std::remove_reference_t<decltype(field)> number = 0;
     const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
     const bool whole = error == std::errc{} && end == value.data() + value.size() && !value.empty();
-    wrong = whole ? "" : std::string(name) + " wants a number, not \"" + std::string(value) + "\"";
     if (whole) field = number;
+    set = whole ? ok_status() : Error{std::string(name) + " wants a number, not \"" + std::string(value) + "\""};
   });
-  return wrong;
+  return set;
 }
 
 }  // namespace wh::sim

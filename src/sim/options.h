@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/result.h"
+
 namespace wh::sim {
 
 // How the cluster is formed.
@@ -144,8 +146,8 @@ void each_option(O& options, Visit visit) {
 Options draw_options(uint64_t seed);
 // "name=value", one after another, without those at zero.
 std::string describe(const Options& options);
-// Sets an option by "name=value". Returns what is wrong with it, or an empty string.
-std::string set_option(Options& options, std::string_view assignment);
+// Sets an option by "name=value". An error says what is wrong with it.
+Status set_option(Options& options, std::string_view assignment);
 // The assignments that turn `from` into `options`.
 std::string difference(const Options& from, const Options& options);
 

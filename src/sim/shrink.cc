@@ -67,7 +67,7 @@ class Shrinker {
       for (size_t part = 0; part < parts; ++part) {
         Options candidate = best_.options;
         for (size_t i = on.size() * part / parts; i < on.size() * (part + 1) / parts; ++i)
-          set_option(candidate, on[i] + "=0");
+          (void)set_option(candidate, on[i] + "=0");
         any |= accept(candidate);
       }
       if (parts >= on.size()) return any;
@@ -121,11 +121,11 @@ class Shrinker {
         assignments.push_back(std::string(name) + "=" + std::to_string(value));
     });
     Options all = best_.options;
-    for (const std::string& assignment : assignments) set_option(all, assignment);
+    for (const std::string& assignment : assignments) (void)set_option(all, assignment);
     if (accept(all)) return true;
     for (const std::string& assignment : assignments) {
       Options candidate = best_.options;
-      set_option(candidate, assignment);
+      (void)set_option(candidate, assignment);
       any |= accept(candidate, 4);
     }
     return any;

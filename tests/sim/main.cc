@@ -50,8 +50,8 @@ std::vector<std::string> assignments;  // of --set
 Options options_of(uint64_t seed) {
   Options options = wh::sim::draw_options(seed);
   for (const std::string& assignment : assignments)
-    if (const std::string wrong = set_option(options, assignment); !wrong.empty()) {
-      std::fprintf(stderr, "sim: %s\n", wrong.c_str());
+    if (const wh::Status set = set_option(options, assignment); !set) {
+      std::fprintf(stderr, "sim: %s\n", set.error().c_str());
       std::exit(2);
     }
   current_seed = seed;

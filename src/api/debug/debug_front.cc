@@ -35,8 +35,8 @@ void DebugFront::reconfigure() {
 }
 
 void DebugFront::accept(std::unique_ptr<ByteStream> stream) {
-  const std::string refusal = security::protected_mode_refusal(context_.options, *stream);
-  connections_.open(std::move(stream), service_, now_, refusal);
+  const Status mode = security::check_protected_mode(context_.options, *stream);
+  connections_.open(std::move(stream), service_, now_, mode ? std::string() : mode.error());
 }
 
 void DebugFront::turn_away(std::unique_ptr<ByteStream> stream) {

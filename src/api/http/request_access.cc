@@ -96,8 +96,8 @@ std::optional<Refusal> refuse(const config::Options& options, const ByteStream& 
                               const AccessNeeds& needs, std::string_view announced_host) {
   if (needs.exempt) return std::nullopt;
   const std::string_view proxy = proxy_field(request);
-  if (const std::string why = security::protected_mode_refusal(options, stream, proxy); !why.empty())
-    return not_let_in(why);
+  if (const Status mode = security::check_protected_mode(options, stream, proxy); !mode)
+    return not_let_in(mode.error());
   if (!options.requirepass.empty()) {
     const std::string* authorization = request.header("Authorization");
     if (authorization == nullptr)

@@ -37,20 +37,21 @@ void decode(Reader& in, PutSettings& put) {
   }
 }
 
-const char* fault(const Due& /*due*/, ClusterVersion /*version*/) { return nullptr; }
+Status check_bounds(const Due& /*due*/, ClusterVersion /*version*/) { return ok_status(); }
 
-const char* fault(const AdvanceTime& advance, ClusterVersion /*version*/) {
-  return advance.to_ms >= raft::kLimit ? "a time lies beyond all times" : nullptr;
+Status check_bounds(const AdvanceTime& advance, ClusterVersion /*version*/) {
+  if (advance.to_ms >= raft::kLimit) return Error{"a time lies beyond all times"};
+  return ok_status();
 }
 
-const char* fault(const PutSettings& put, ClusterVersion version) {
-  if (put.values.empty() || put.values.size() > kMaxSettings) return "one request changes 1 to 64 settings";
+Status check_bounds(const PutSettings& put, ClusterVersion version) {
+  if (put.values.empty() || put.values.size() > kMaxSettings) return Error{"one request changes 1 to 64 settings"};
   for (const auto& [name, value] : put.values) {
     const SettingRow* row = find_setting(name);
-    if (row == nullptr || row->since > version) return "there is no such setting";
-    if (value < row->min || value > row->max) return "a setting is out of its range";
+    if (row == nullptr || row->since > version) return Error{"there is no such setting"};
+    if (value < row->min || value > row->max) return Error{"a setting is out of its range"};
   }
-  return nullptr;
+  return ok_status();
 }
 
 }  // namespace wh::machine

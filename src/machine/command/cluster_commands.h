@@ -9,6 +9,7 @@
 
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "base/result.h"
 #include "machine/command/traits.h"
 
 namespace wh::machine {
@@ -45,8 +46,8 @@ void encode(const PutSettings& put, Writer& out);
 void decode(Reader& in, Due& due);
 void decode(Reader& in, AdvanceTime& advance);
 void decode(Reader& in, PutSettings& put);
-const char* fault(const Due& due, ClusterVersion version);
-const char* fault(const AdvanceTime& advance, ClusterVersion version);
-const char* fault(const PutSettings& put, ClusterVersion version);
+Status check_bounds(const Due& due, ClusterVersion version);
+Status check_bounds(const AdvanceTime& advance, ClusterVersion version);
+Status check_bounds(const PutSettings& put, ClusterVersion version);
 
 }  // namespace wh::machine

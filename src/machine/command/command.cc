@@ -56,14 +56,14 @@ void append_body(const Body& body, std::string& out) {
   std::visit([&w](const auto& b) { encode(b, w); }, body);
 }
 
-const char* fault_of(const Body& body, ClusterVersion version = kLatestVersion) {
-  return std::visit([version](const auto& b) { return fault(b, version); }, body);
+Status bounds_of(const Body& body, ClusterVersion version = kLatestVersion) {
+  return std::visit([version](const auto& b) { return check_bounds(b, version); }, body);
 }
 
 // The lowest version whose bounds the body keeps.
 ClusterVersion version_of(const Body& body) {
   ClusterVersion version = traits_of(body).since;
-  while (version < kLatestVersion && fault_of(body, version) != nullptr) ++version;
+  while (version < kLatestVersion && !bounds_of(body, version)) ++version;
   return version;
 }
 
@@ -117,7 +117,7 @@ bool is_too_large(const Body& body) { return kEnvelopeBytes + body_size(body) > 
 
 // decode() does not check the whole command's size: the log of a lone node may hold larger ones.
 Status check(const Body& body) {
-  if (const char* why = fault_of(body)) return Error{why};
+  if (Status bad = bounds_of(body); !bad) return bad;
   if (is_too_large(body))
     return Error{"one request has at most " + std::to_string(kMaxCommandBytes - kEnvelopeBytes) +
                  " bytes, keys, values and lengths together: send it in parts"};
@@ -125,7 +125,7 @@ Status check(const Body& body) {
 }
 
 std::string encode_body(const Body& body) {
-  WH_ASSERT(fault_of(body) == nullptr, "a body out of bounds was not refused before it was encoded");
+  WH_ASSERT(bounds_of(body).ok(), "a body out of bounds was not refused before it was encoded");
   std::string out;
   out.reserve(body_size(body));
   append_body(body, out);
@@ -133,7 +133,7 @@ std::string encode_body(const Body& body) {
 }
 
 std::string encode_command(const Body& body, const std::optional<IdempotencyKey>& idempotency) {
-  WH_ASSERT(fault_of(body) == nullptr, "a body out of bounds was not refused before it was encoded");
+  WH_ASSERT(bounds_of(body).ok(), "a body out of bounds was not refused before it was encoded");
   std::string out;
   const size_t key = idempotency ? 4 + idempotency->key.size() + sizeof(Fingerprint) : 0;
   out.reserve(kEnvelopeBytes + key + body_size(body));
@@ -224,7 +224,7 @@ Result<Command> decode(std::string_view command, ClusterVersion version) {
   if (in.ok() && traits && traits->since > version) return Error{"a command above the cluster's version"};
   result.body = decode_body(kind, in);
   if (!in.complete()) return Error{"a malformed command"};
-  if (const char* why = fault_of(result.body, version)) return Error{why};
+  if (Status bad = bounds_of(result.body, version); !bad) return Error{bad.error()};
   return result;
 }
 

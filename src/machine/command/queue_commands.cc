@@ -5,8 +5,9 @@
 namespace wh::machine {
 namespace {
 
-const char* queue_fault(std::string_view queue) {
-  return queue.empty() || queue.size() > kMaxQueueNameBytes ? "a queue's name has 1 to 128 bytes" : nullptr;
+Status check_queue(std::string_view queue) {
+  if (queue.empty() || queue.size() > kMaxQueueNameBytes) return Error{"a queue's name has 1 to 128 bytes"};
+  return ok_status();
 }
 
 }  // namespace
@@ -35,11 +36,11 @@ void decode(Reader& in, Dequeue& dequeue) {
   if (in.boolean()) dequeue.only_if_front = in.u64();
 }
 
-const char* fault(const Enqueue& enqueue, ClusterVersion /*version*/) {
-  if (enqueue.event.empty() || enqueue.event.size() > kMaxValueBytes) return "an event has 1 to 4194304 bytes";
-  return queue_fault(enqueue.queue);
+Status check_bounds(const Enqueue& enqueue, ClusterVersion /*version*/) {
+  if (enqueue.event.empty() || enqueue.event.size() > kMaxValueBytes) return Error{"an event has 1 to 4194304 bytes"};
+  return check_queue(enqueue.queue);
 }
 
-const char* fault(const Dequeue& dequeue, ClusterVersion /*version*/) { return queue_fault(dequeue.queue); }
+Status check_bounds(const Dequeue& dequeue, ClusterVersion /*version*/) { return check_queue(dequeue.queue); }
 
 }  // namespace wh::machine

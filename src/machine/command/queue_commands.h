@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/bytes.h"
+#include "base/result.h"
 #include "machine/command/traits.h"
 
 namespace wh::machine {
@@ -34,7 +35,7 @@ void encode(const Enqueue& enqueue, Writer& out);
 void encode(const Dequeue& dequeue, Writer& out);
 void decode(Reader& in, Enqueue& enqueue);
 void decode(Reader& in, Dequeue& dequeue);
-const char* fault(const Enqueue& enqueue, ClusterVersion version);
-const char* fault(const Dequeue& dequeue, ClusterVersion version);
+Status check_bounds(const Enqueue& enqueue, ClusterVersion version);
+Status check_bounds(const Dequeue& dequeue, ClusterVersion version);
 
 }  // namespace wh::machine

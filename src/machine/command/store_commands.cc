@@ -3,8 +3,9 @@
 namespace wh::machine {
 namespace {
 
-const char* key_fault(std::string_view key) {
-  return key.empty() || key.size() > kMaxKeyBytes ? "a key has 1 to 4096 bytes" : nullptr;
+Status check_key(std::string_view key) {
+  if (key.empty() || key.size() > kMaxKeyBytes) return Error{"a key has 1 to 4096 bytes"};
+  return ok_status();
 }
 
 }  // namespace
@@ -52,20 +53,20 @@ void decode(Reader& in, Delete& del) {
   for (uint32_t i = 0; in.ok() && i < count; ++i) del.keys.push_back(in.bytes());
 }
 
-const char* fault(const Set& set, ClusterVersion /*version*/) {
-  if (set.pairs.empty() || set.pairs.size() > kMaxItems) return "one request sets 1 to 10000 keys";
+Status check_bounds(const Set& set, ClusterVersion /*version*/) {
+  if (set.pairs.empty() || set.pairs.size() > kMaxItems) return Error{"one request sets 1 to 10000 keys"};
   for (const auto& [key, value] : set.pairs) {
-    if (const char* why = key_fault(key)) return why;
-    if (value.size() > kMaxValueBytes) return "a value has at most 4194304 bytes";
+    if (Status bad = check_key(key); !bad) return bad;
+    if (value.size() > kMaxValueBytes) return Error{"a value has at most 4194304 bytes"};
   }
-  return nullptr;
+  return ok_status();
 }
 
-const char* fault(const Delete& del, ClusterVersion /*version*/) {
-  if (del.keys.empty() || del.keys.size() > kMaxItems) return "one request deletes 1 to 10000 keys";
+Status check_bounds(const Delete& del, ClusterVersion /*version*/) {
+  if (del.keys.empty() || del.keys.size() > kMaxItems) return Error{"one request deletes 1 to 10000 keys"};
   for (const auto key : del.keys)
-    if (const char* why = key_fault(key)) return why;
-  return nullptr;
+    if (Status bad = check_key(key); !bad) return bad;
+  return ok_status();
 }
 
 }  // namespace wh::machine

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/result.h"
 #include "machine/command/traits.h"
 
 namespace wh::machine {
@@ -28,14 +29,14 @@ struct Delete {
 };
 
 // Each command has these four: the size of the encoded body after its kind; its encoding; the body decoded from a
-// reader, which fails on bad bytes; and the first bound that the body breaks in a cluster of that version, or nullptr.
+// reader, which fails on bad bytes; and the first bound that the body breaks in a cluster of that version.
 size_t encoded_size(const Set& set);
 size_t encoded_size(const Delete& del);
 void encode(const Set& set, Writer& out);
 void encode(const Delete& del, Writer& out);
 void decode(Reader& in, Set& set);
 void decode(Reader& in, Delete& del);
-const char* fault(const Set& set, ClusterVersion version);
-const char* fault(const Delete& del, ClusterVersion version);
+Status check_bounds(const Set& set, ClusterVersion version);
+Status check_bounds(const Delete& del, ClusterVersion version);
 
 }  // namespace wh::machine

@@ -7,8 +7,8 @@
 namespace wh::machine {
 
 Result<State> SnapshotLoader::finish() {
-  if (reader_.error() == nullptr && !reader_.ended()) reader_.fail("the snapshot ends too early");
-  if (reader_.error() != nullptr) return Error{reader_.error()};
+  if (!reader_.ended()) reader_.fail("the snapshot ends too early");
+  if (!reader_.status()) return Error{reader_.status().error()};
   reader_.fail("the snapshot was taken already");
   State state = builder_.take();
   if (WH_MUTANT(snapshot_forgets_sessions)) state.sessions = Sessions{};

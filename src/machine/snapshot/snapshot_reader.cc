@@ -30,19 +30,20 @@ Found read_sized(std::string_view in, size_t& at, size_t min, size_t max, std::s
 }  // namespace
 
 Status SnapshotReader::feed(std::string_view bytes) {
-  if (error_ != nullptr) return Error{error_};
+  if (!status_) return status_;
   const bool joined = !partial_.empty();
   if (joined) partial_.append(bytes);
   const std::string_view in = joined ? std::string_view(partial_) : bytes;
   size_t used = 0;
   while (used < in.size()) {
-    const size_t size = take(in.substr(used));
-    if (size == 0) break;
-    used += size;
-  }
-  if (error_ != nullptr) {
-    partial_ = std::string();
-    return Error{error_};
+    const Result<size_t> size = take(in.substr(used));
+    if (!size) {
+      partial_ = std::string();
+      fail(size.error());
+      return status_;
+    }
+    if (*size == 0) break;
+    used += *size;
   }
   if (joined)
     partial_.erase(0, used);
@@ -51,20 +52,19 @@ Status SnapshotReader::feed(std::string_view bytes) {
   return ok_status();
 }
 
-size_t SnapshotReader::fail(const char* why) {
-  error_ = why;
-  return 0;
+void SnapshotReader::fail(std::string why) {
+  if (status_) status_ = Error{std::move(why)};
 }
 
-size_t SnapshotReader::take(std::string_view in) {
-  size_t size = 0;
-  if (stage_ == Stage::ended) return fail("bytes after the snapshot's end");
+Result<size_t> SnapshotReader::take(std::string_view in) {
+  Result<size_t> size = 0;
+  if (stage_ == Stage::ended) return Error{"bytes after the snapshot's end"};
   if (stage_ == Stage::header) {
     size = take_header(in);
   } else {
     const auto tag = static_cast<uint8_t>(in.front());
     if (cluster_due_ != (tag == format::kCluster) || (tag == format::kIdempotency && version_ == kFirstVersion))
-      return fail("a record out of place in the snapshot");
+      return Error{"a record out of place in the snapshot"};
     switch (tag) {
       case format::kKey:
         size = take_key(in);
@@ -85,72 +85,72 @@ size_t SnapshotReader::take(std::string_view in) {
         size = take_trailer(in);
         break;
       default:
-        return fail("a record of unknown kind in the snapshot");
+        return Error{"a record of unknown kind in the snapshot"};
     }
   }
-  crc_ = crc32c(in.substr(0, size), crc_);
+  if (size) crc_ = crc32c(in.substr(0, *size), crc_);
   return size;
 }
 
-size_t SnapshotReader::take_header(std::string_view in) {
+Result<size_t> SnapshotReader::take_header(std::string_view in) {
   const size_t known = std::min(in.size(), format::kMagic.size());
-  if (in.substr(0, known) != format::kMagic.substr(0, known)) return fail("not a snapshot of the state");
+  if (in.substr(0, known) != format::kMagic.substr(0, known)) return Error{"not a snapshot of the state"};
   if (in.size() < format::kHeaderBytes) return 0;
   Reader r(in.substr(format::kMagic.size()));
   SnapshotHead head;
   head.version = r.u32();
   if (head.version < kFirstVersion || head.version > max_version_)
-    return fail(
+    return Error{
         "it is of a version of the cluster that this node cannot do: install a newer release, or raise "
-        "version-limit");
+        "version-limit"};
   head.applied.value = r.u64();
   head.time_ms = r.u64();
   head.keys = r.u64();
   head.events = r.u64();
   head.sessions = r.u32();
-  if (const char* why = sink_.begin(head)) return fail(why);
+  if (Status bad = sink_.begin(head); !bad) return Error{bad.error()};
   version_ = head.version;
   cluster_due_ = version_ > kFirstVersion;
   stage_ = Stage::records;
   return format::kHeaderBytes;
 }
 
-size_t SnapshotReader::take_key(std::string_view in) {
+Result<size_t> SnapshotReader::take_key(std::string_view in) {
   size_t at = 1;
   std::string_view key;
   std::string_view value;
   Found found = read_sized(in, at, 1, kMaxKeyBytes, key);
   if (found == Found::whole) found = read_sized(in, at, 0, kMaxValueBytes, value);
-  if (found == Found::out_of_bounds) return fail("a key or value out of bounds in the snapshot");
+  if (found == Found::out_of_bounds) return Error{"a key or value out of bounds in the snapshot"};
   if (found == Found::partial) return 0;
-  if (const char* why = sink_.key(key, value)) return fail(why);
+  if (Status bad = sink_.key(key, value); !bad) return Error{bad.error()};
   return at;
 }
 
-size_t SnapshotReader::take_event(std::string_view in) {
+Result<size_t> SnapshotReader::take_event(std::string_view in) {
   size_t at = 1;
   std::string_view queue;
   Found found = read_sized(in, at, 1, kMaxQueueNameBytes, queue);
-  if (found == Found::out_of_bounds) return fail("a queue's name out of bounds in the snapshot");
+  if (found == Found::out_of_bounds) return Error{"a queue's name out of bounds in the snapshot"};
   if (found == Found::partial || in.size() - at < 8) return 0;
   const raft::Index id{Reader(in.substr(at, 8)).u64()};
   at += 8;
   std::string_view event;
   found = read_sized(in, at, 1, kMaxValueBytes, event);
-  if (found == Found::out_of_bounds) return fail("an event out of bounds in the snapshot");
+  if (found == Found::out_of_bounds) return Error{"an event out of bounds in the snapshot"};
   if (found == Found::partial) return 0;
-  if (const char* why = sink_.event(queue, id, event)) return fail(why);
+  if (Status bad = sink_.event(queue, id, event); !bad) return Error{bad.error()};
   return at;
 }
 
-size_t SnapshotReader::take_session(std::string_view in) {
+Result<size_t> SnapshotReader::take_session(std::string_view in) {
   constexpr size_t kSize = 1 + Sessions::kRecordBytes;
   if (in.size() < kSize) return 0;
-  if (const char* why = sink_.session(in.substr(1, Sessions::kRecordBytes))) return fail(why);
+  if (Status bad = sink_.session(in.substr(1, Sessions::kRecordBytes)); !bad) return Error{bad.error()};
   return kSize;
 }
 
-size_t SnapshotReader::take_cluster(std::string_view in) {
+Result<size_t> SnapshotReader::take_cluster(std::string_view in) {
   constexpr size_t kFixed = 1 + 8 + 8 + 4;
   if (in.size() < kFixed) return 0;
   Reader r(in.substr(1));
@@ -159,24 +159,24 @@ size_t SnapshotReader::take_cluster(std::string_view in) {
   cluster.idempotency_keys = r.u64();
   const uint32_t count = r.u32();
   const std::span<const SettingRow> settings = settings_as_of(version_);
-  if (count != settings.size()) return fail("another number of settings in the snapshot than its version has");
+  if (count != settings.size()) return Error{"another number of settings in the snapshot than its version has"};
   const size_t size = kFixed + size_t{count} * 8;
   if (in.size() < size) return 0;
   for (const SettingRow& row : settings) {
     uint64_t& value = cluster.settings.*row.value;
     value = r.u64();
-    if (value < row.min || value > row.max) return fail("a setting out of its range in the snapshot");
+    if (value < row.min || value > row.max) return Error{"a setting out of its range in the snapshot"};
   }
-  if (const char* why = sink_.cluster(cluster)) return fail(why);
+  if (Status bad = sink_.cluster(cluster); !bad) return Error{bad.error()};
   cluster_due_ = false;
   return size;
 }
 
-size_t SnapshotReader::take_idempotency(std::string_view in) {
+Result<size_t> SnapshotReader::take_idempotency(std::string_view in) {
   size_t at = 1;
   std::string_view name;
   Found found = read_sized(in, at, 5, 4 + IdempotencyKeys::kMaxScopeBytes + kMaxIdempotencyKeyBytes, name);
-  if (found == Found::out_of_bounds) return fail("an idempotency key out of bounds in the snapshot");
+  if (found == Found::out_of_bounds) return Error{"an idempotency key out of bounds in the snapshot"};
   IdempotencyKeys::Answer answer;
   constexpr size_t kFixed = sizeof answer.fingerprint + 16;
   if (found == Found::partial || in.size() - at < kFixed) return 0;
@@ -187,20 +187,20 @@ size_t SnapshotReader::take_idempotency(std::string_view in) {
   at += kFixed;
   std::string_view reply;
   found = read_sized(in, at, 1, IdempotencyKeys::kMaxReplyBytes, reply);
-  if (found == Found::out_of_bounds) return fail("an answer out of bounds in the snapshot");
+  if (found == Found::out_of_bounds) return Error{"an answer out of bounds in the snapshot"};
   if (found == Found::partial) return 0;
-  if (const char* why = sink_.idempotency(name, answer, reply)) return fail(why);
+  if (Status bad = sink_.idempotency(name, answer, reply); !bad) return Error{bad.error()};
   return at;
 }
 
-size_t SnapshotReader::take_trailer(std::string_view in) {
+Result<size_t> SnapshotReader::take_trailer(std::string_view in) {
   if (in.size() < format::kTrailerBytes) return 0;
   Reader r(in.substr(1));
   const uint64_t digest = r.u64();
   const uint32_t crc = r.u32();
   if (crc != crc32c(in.substr(0, format::kTrailerBytes - 4), crc_) && !WH_MUTANT(snapshot_checksum_ignored))
-    return fail("the snapshot's checksum does not match");
-  if (const char* why = sink_.end(digest)) return fail(why);
+    return Error{"the snapshot's checksum does not match"};
+  if (Status bad = sink_.end(digest); !bad) return Error{bad.error()};
   stage_ = Stage::ended;
   return format::kTrailerBytes;
 }

@@ -35,21 +35,20 @@ struct SnapshotCluster {
 };
 
 // Takes a state item by item: begin, the items in any order but each queue's events from front to back, end. Each call
-// returns nullptr, or why the item is impossible: then no further call comes. Views are valid during the call.
+// says why the item is impossible, if it is: then no further call comes. Views are valid during the call.
 class SnapshotSink {
  public:
   virtual ~SnapshotSink() = default;
-  virtual const char* begin(const SnapshotHead& head) = 0;
-  virtual const char* key(std::string_view key, std::string_view value) = 0;
-  virtual const char* event(std::string_view queue, raft::Index id, std::string_view event) = 0;
+  virtual Status begin(const SnapshotHead& head) = 0;
+  virtual Status key(std::string_view key, std::string_view value) = 0;
+  virtual Status event(std::string_view queue, raft::Index id, std::string_view event) = 0;
   // A record of Sessions::kRecordBytes.
-  virtual const char* session(std::string_view record) = 0;
+  virtual Status session(std::string_view record) = 0;
   // Comes before all other items; never for a state of the first version.
-  virtual const char* cluster(const SnapshotCluster& cluster) = 0;
+  virtual Status cluster(const SnapshotCluster& cluster) = 0;
   // `name` as in IdempotencyKeys::ByName; `answer.reply` is empty, `reply` holds its bytes.
-  virtual const char* idempotency(std::string_view name, const IdempotencyKeys::Answer& answer,
-                                  std::string_view reply) = 0;
-  virtual const char* end(uint64_t digest) = 0;
+  virtual Status idempotency(std::string_view name, const IdempotencyKeys::Answer& answer, std::string_view reply) = 0;
+  virtual Status end(uint64_t digest) = 0;
 };
 
 class SnapshotReader {
@@ -62,20 +61,21 @@ class SnapshotReader {
   Status feed(std::string_view bytes);
   // The whole snapshot was read.
   [[nodiscard]] bool ended() const { return stage_ == Stage::ended; }
-  // Makes every further call fail with `why`, a literal.
-  size_t fail(const char* why);
-  [[nodiscard]] const char* error() const { return error_; }
+  // Makes every further call fail with `why`, unless one failed before.
+  void fail(std::string why);
+  // The first failure.
+  [[nodiscard]] const Status& status() const { return status_; }
 
  private:
-  // Reads the record at the start of `in` and returns its size; 0 when the record is incomplete or fail() was called.
-  size_t take(std::string_view in);
-  size_t take_header(std::string_view in);
-  size_t take_key(std::string_view in);
-  size_t take_event(std::string_view in);
-  size_t take_session(std::string_view in);
-  size_t take_cluster(std::string_view in);
-  size_t take_idempotency(std::string_view in);
-  size_t take_trailer(std::string_view in);
+  // Reads the record at the start of `in` and returns its size; 0 when the record is incomplete.
+  Result<size_t> take(std::string_view in);
+  Result<size_t> take_header(std::string_view in);
+  Result<size_t> take_key(std::string_view in);
+  Result<size_t> take_event(std::string_view in);
+  Result<size_t> take_session(std::string_view in);
+  Result<size_t> take_cluster(std::string_view in);
+  Result<size_t> take_idempotency(std::string_view in);
+  Result<size_t> take_trailer(std::string_view in);
 
   enum class Stage { header, records, ended };
   SnapshotSink& sink_;
@@ -85,7 +85,7 @@ class SnapshotReader {
   Stage stage_ = Stage::header;
   std::string partial_;  // of one record: at most 4.2 MB, and the last bytes fed
   uint32_t crc_ = 0;     // of the bytes read
-  const char* error_ = nullptr;
+  Status status_ = ok_status();
 };
 
 }  // namespace wh::machine

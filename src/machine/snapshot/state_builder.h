@@ -12,14 +12,13 @@ namespace wh::machine {
 
 class StateBuilder final : public SnapshotSink {
  public:
-  const char* begin(const SnapshotHead& head) override;
-  const char* key(std::string_view key, std::string_view value) override;
-  const char* event(std::string_view queue, raft::Index id, std::string_view event) override;
-  const char* session(std::string_view record) override;
-  const char* cluster(const SnapshotCluster& cluster) override;
-  const char* idempotency(std::string_view name, const IdempotencyKeys::Answer& answer,
-                          std::string_view reply) override;
-  const char* end(uint64_t digest) override;
+  Status begin(const SnapshotHead& head) override;
+  Status key(std::string_view key, std::string_view value) override;
+  Status event(std::string_view queue, raft::Index id, std::string_view event) override;
+  Status session(std::string_view record) override;
+  Status cluster(const SnapshotCluster& cluster) override;
+  Status idempotency(std::string_view name, const IdempotencyKeys::Answer& answer, std::string_view reply) override;
+  Status end(uint64_t digest) override;
 
   // The state, after end() accepted it. Call it once.
   State take() { return std::exchange(state_, State{}); }

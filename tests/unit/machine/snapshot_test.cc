@@ -186,9 +186,9 @@ TEST_CASE("HAZARDS F9: one flipped bit anywhere is refused") {
 
 TEST_CASE("HAZARDS F9: a state is built within its bounds, whoever brings the items") {
   const std::string most(kMaxKeyBytes, 'k');
-  const auto refused = [](const char* why) { return why != nullptr && std::string_view(why).find("bounds") < 100; };
+  const auto refused = [](const wh::Status& status) { return !status && status.error().find("bounds") < 100; };
   StateBuilder builder;
-  REQUIRE(builder.begin({.applied = Index{9}, .keys = 1}) == nullptr);
+  REQUIRE(builder.begin({.applied = Index{9}, .keys = 1}).ok());
   CHECK(refused(builder.key("", "v")));
   CHECK(refused(builder.key(most + "k", "v")));
   CHECK(refused(builder.key("k", std::string(kMaxValueBytes + 1, 'v'))));

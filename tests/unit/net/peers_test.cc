@@ -194,8 +194,9 @@ TEST_CASE("connections are secured and callers objected to as the options say") 
     names.push_back(name);
     return stream;
   };
-  options.authorize_dialer = [&](const ByteStream& stream, const node::Identity& sender) {
-    return strict ? sender.name + " from " + stream.peer_address() + " shows no certificate" : std::string();
+  options.authorize_dialer = [&](const ByteStream& stream, const node::Identity& sender) -> Status {
+    if (strict) return Error{sender.name + " from " + stream.peer_address() + " shows no certificate"};
+    return ok_status();
   };
   a.transport = std::make_unique<PeerTransport>(loop, a, options);
   a.identify(7);
