@@ -103,14 +103,14 @@ void Node::receive(raft::NodeId from, PeerMessage message, Millis now) {
                  [&](ForwardAdmin& m) { membership_.on_forward(from, m, now); },
                  [&](ForwardAdminReply& m) { membership_.on_forward_reply(from, m, now); },
                  [&](raft::AppendEntries& m) {
-                   const auto [term, committed] = std::pair(m.term, m.leader_commit);
+                   const Reads::Heard heard{.term = m.term, .committed = m.leader_commit, .sent_at = m.sent_at};
                    if (ctx_.raft) ctx_.raft->step(now, raft::Receive{from, std::move(m)});
-                   reads_.heard_leader(from, term, committed, now);
+                   reads_.heard_leader(from, heard, now);
                  },
                  [&](raft::InstallSnapshot& m) {
-                   const raft::Term term = m.term;
+                   const Reads::Heard heard{.term = m.term};
                    if (ctx_.raft) ctx_.raft->step(now, raft::Receive{from, std::move(m)});
-                   reads_.heard_leader(from, term, std::nullopt, now);
+                   reads_.heard_leader(from, heard, now);
                  },
                  [&](auto& m) {
                    if (ctx_.raft) ctx_.raft->step(now, raft::Receive{from, std::move(m)});
@@ -269,7 +269,7 @@ void Node::run_raft(Millis now) {
   const Millis deadline = output.next_deadline;
   if (output.more) ctx_.wants_turn = true;
   carry_out(std::move(output), now);
-  if (ctx_.raft->leads_for_certain()) reads_.leads(now);
+  reads_.watch_own_lead(now);
   next_deadline_ = deadline;
 }
 

@@ -128,6 +128,7 @@ void Reads::ask_anew() {
   batches_.clear();
   for (AtIndex& batch : at_index_) reads_.insert(reads_.end(), batch.reads.begin(), batch.reads.end());
   at_index_.clear();
+  contact_ = {};
 }
 
 void Reads::refuse_all() {
@@ -188,13 +189,20 @@ size_t Reads::pending() const {
 
 // --- how old the state may be
 
-void Reads::heard_leader(raft::NodeId from, raft::Term term, std::optional<raft::Index> committed, Millis now) {
+void Reads::heard_leader(raft::NodeId from, const Heard& heard, Millis now) {
   // Counts only after the core accepted the sender as leader: a follower follows one leader in a term.
-  if (!ctx_.raft || ctx_.raft->leader_id() != from || ctx_.raft->current_term() != term) return;
-  if (committed)
-    contact_.heard(*committed, ctx_.machine.applied(), now);
-  else
-    contact_.heard(now);
+  if (!ctx_.raft || ctx_.raft->leader_id() != from || ctx_.raft->current_term() != heard.term) return;
+  contact_.heard(now);
+  if (heard.committed)
+    contact_.heard({heard.term, *heard.committed}, applied(), contact_.sent(from, heard.term, heard.sent_at, now));
+}
+
+// A leader's state is as old as the newest message that a quorum has answered: since then, it may lead no longer.
+void Reads::watch_own_lead(Millis now) {
+  const std::optional<Millis> followed = ctx_.raft->followed_at(now);
+  if (!followed) return;
+  contact_.heard(now);
+  contact_.heard({ctx_.raft->current_term(), ctx_.raft->commit_index()}, applied(), *followed);
 }
 
 std::optional<Millis> Reads::last_contact(Millis now) const {
@@ -202,8 +210,16 @@ std::optional<Millis> Reads::last_contact(Millis now) const {
 }
 
 std::optional<Millis> Reads::staleness(Millis now) const {
-  if (ctx_.raft && ctx_.raft->leads_for_certain()) return 0;
-  return contact_.staleness(ctx_.machine.applied(), now);
+  // Between two turns, too: a server that alone is the quorum is followed at any time.
+  if (ctx_.raft && ctx_.raft->leads_for_certain() && ctx_.raft->commit_index() == ctx_.machine.applied())
+    if (const std::optional<Millis> followed = ctx_.raft->followed_at(now)) return now - std::min(now, *followed);
+  return contact_.staleness(applied(), now);
+}
+
+raft::Position Reads::applied() const {
+  const raft::Index index = ctx_.machine.applied();
+  const std::optional<raft::Term> term = ctx_.raft ? ctx_.raft->log().term_at(index) : std::nullopt;
+  return {term.value_or(raft::Term{}), index};
 }
 
 }  // namespace wh::node

@@ -49,9 +49,15 @@ class Reads {
 
   // --- how old the state may be
 
-  // The core handled a message of the leader. `committed`: the commit index in it, or nothing if it has none.
-  void heard_leader(raft::NodeId from, raft::Term term, std::optional<raft::Index> committed, Millis now);
-  void leads(Millis now) { contact_.leads(now); }
+  struct Heard {
+    raft::Term term;
+    std::optional<raft::Index> committed = std::nullopt;  // nothing: the message has no commit index
+    Millis sent_at = 0;                                   // by the sender's clock
+  };
+  // The core handled a message of the leader.
+  void heard_leader(raft::NodeId from, const Heard& heard, Millis now);
+  // Once a turn, after the core's: what this node knows if it leads.
+  void watch_own_lead(Millis now);
   [[nodiscard]] std::optional<Millis> last_contact(Millis now) const;
   [[nodiscard]] std::optional<Millis> staleness(Millis now) const;
 
@@ -75,6 +81,7 @@ class Reads {
   };
   void wait_for_index(Token token, ReadTerms terms, Millis now);
   void retry(const std::vector<Pending>& reads, Millis now);
+  [[nodiscard]] raft::Position applied() const;
 
   Context& ctx_;
   Waits& waits_;

@@ -25,6 +25,7 @@ struct Progress {
   Index probe_last;               // the last entry the probe carried (or its prev_log_index)
   Millis last_sent = 0;           // when anything was sent; heartbeats fill the gaps
   Millis last_contact = 0;        // when a reply of this term arrived
+  Millis answered = 0;            // when the newest message that it has answered was sent; in this term, by our clock
   uint64_t read_round = 0;        // the highest round it echoed in this term
   uint64_t round_sent = 0;        // the highest round sent to it
   Index commit_sent;              // the commit index it was last told

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mutant.h"
 #include "base/overloaded.h"
+#include "raft/quorum.h"
 
 namespace wh::raft {
 namespace {
@@ -380,6 +381,16 @@ std::vector<PeerStatus> Raft::peers() const {
 std::optional<Millis> Raft::last_contact(NodeId id) const {
   const auto found = progress_.find(id);
   return found == progress_.end() ? std::nullopt : std::optional(found->second.last_contact);
+}
+
+std::optional<Millis> Raft::followed_at(Millis now) const {
+  if (role_ != Role::leader || configuration().voters() == 0) return std::nullopt;
+  const Millis at = reached_by_quorum(configuration(), [&](const Member& member) {
+    if (member.id == options_.self) return now;
+    const auto it = progress_.find(member.id);
+    return it == progress_.end() ? Millis{0} : it->second.answered;
+  });
+  return at == 0 ? std::nullopt : std::optional(at);
 }
 
 bool Raft::leads_for_certain() const { return role_ == Role::leader && commit_index_ >= term_start_index_; }

@@ -278,6 +278,9 @@ class Raft {
   [[nodiscard]] std::vector<PeerStatus> peers() const;
   // When a follower was last heard (leader only); nothing for any other server.
   [[nodiscard]] std::optional<Millis> last_contact(NodeId id) const;
+  // Leader only: until then, at least, nobody led a later term, as a quorum has answered what was sent then. Nothing:
+  // no quorum has answered yet.
+  [[nodiscard]] std::optional<Millis> followed_at(Millis now) const;
   // Leader only: an entry of its own term is committed, so it knows everything committed before (thesis 6.4).
   [[nodiscard]] bool leads_for_certain() const;
   [[nodiscard]] bool change_pending() const { return log_.configuration_index() > commit_index_; }

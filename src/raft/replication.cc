@@ -116,6 +116,7 @@ void Raft::on_append_entries_reply(Millis now, NodeId from, const AppendEntriesR
   Progress* p = role_ == Role::leader ? progress_of(from) : nullptr;
   if (p == nullptr) return;
   p->last_contact = now;
+  p->answered = std::max(p->answered, std::min(reply.sent_at, now));
   p->pace.answered(now, reply.sent_at, options_.election_timeout_ms / 4, options_.max_in_flight_bytes);
   p->no_room = reply.no_room;
   if (WH_MUTANT(read_confirmed_by_any_reply)) p->read_round = read_round_;

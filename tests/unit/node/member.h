@@ -38,8 +38,10 @@ struct Member : Bench {
   }
   [[nodiscard]] raft::Index last() const { return node.raft()->log().last_index(); }
   void holds(raft::NodeId who, raft::Index index) {
-    node.receive(
-        who, raft::AppendEntriesReply{.term = node.raft()->current_term(), .success = true, .match_index = index}, now);
+    node.receive(who,
+                 raft::AppendEntriesReply{
+                     .term = node.raft()->current_term(), .success = true, .match_index = index, .sent_at = now},
+                 now);
     persist();
     collect();
   }

@@ -160,26 +160,50 @@ TEST_CASE("there are as many as there may be, and room again when one is over") 
 }
 
 TEST_CASE("what is applied tells how old the state is; that the leader is heard does not") {
+  const auto at = [](uint64_t index, uint64_t term = 1) {
+    return raft::Position{raft::Term{term}, raft::Index{index}};
+  };
   LeaderContact contact;
   CHECK_FALSE(contact.last_heard(100));
-  CHECK_FALSE(contact.staleness(raft::Index{5}, 100));
-  contact.heard(raft::Index{7}, raft::Index{5}, 100);
+  CHECK_FALSE(contact.staleness(at(5), 100));
+  contact.heard(100);
+  contact.heard(at(7), at(5), 100);
   CHECK(contact.last_heard(130) == 30u);
-  CHECK_FALSE(contact.staleness(raft::Index{5}, 130));
-  CHECK(contact.staleness(raft::Index{7}, 130) == 30u);
+  CHECK_FALSE(contact.staleness(at(5), 130));
+  CHECK(contact.staleness(at(7), 130) == 30u);
   // It catches up slower than the leader goes on.
-  contact.heard(raft::Index{9}, raft::Index{6}, 200);
-  CHECK(contact.last_heard(210) == 10u);
-  CHECK(contact.staleness(raft::Index{7}, 210) == 110u);
-  contact.heard(raft::Index{12}, raft::Index{8}, 300);
-  CHECK(contact.staleness(raft::Index{8}, 300) == 200u);
+  contact.heard(at(9), at(6), 200);
+  CHECK(contact.staleness(at(7), 210) == 110u);
+  contact.heard(at(12), at(8), 300);
+  CHECK(contact.staleness(at(8), 300) == 200u);
   contact.heard(400);
   CHECK(contact.last_heard(400) == 0u);
-  contact.heard(raft::Index{12}, raft::Index{12}, 500);
-  CHECK(contact.staleness(raft::Index{12}, 500) == 0u);
-  contact.leads(600);
-  CHECK(contact.last_heard(650) == 50u);
-  CHECK(contact.staleness(raft::Index{12}, 650) == 50u);
+  contact.heard(at(12), at(12), 500);
+  CHECK(contact.staleness(at(12), 500) == 0u);
+  // A new leader's index counts once an entry of its term is applied.
+  contact.heard(at(12, 2), at(12), 600);
+  CHECK(contact.staleness(at(12), 650) == 150u);
+  contact.heard(at(13, 2), at(12), 660);
+  CHECK(contact.staleness(at(13, 2), 670) == 70u);
+}
+
+TEST_CASE("a message that lay somewhere for long is as old as it is, whatever the clocks show") {
+  constexpr raft::NodeId kLeader{7};
+  constexpr raft::Term kTerm{3};
+  LeaderContact contact;
+  CHECK(contact.sent(kLeader, kTerm, 0, 5'000) == 5'000);  // it does not say when
+  CHECK(contact.sent(kLeader, kTerm, 90'000, 5'000) == 5'000);
+  CHECK(contact.sent(kLeader, kTerm, 90'100, 5'103) == 5'101);
+  CHECK(contact.sent(kLeader, kTerm, 90'200, 9'200) <= 5'210);
+  // The clocks drift apart, slowly.
+  Millis sent_at = 90'200;
+  for (Millis now = 10'000; now < 1'000'000; now += 1'000) {
+    sent_at = 90'000 + (now - 5'000) * 9'995 / 10'000;
+    CHECK(now - contact.sent(kLeader, kTerm, sent_at, now) <= 4);
+  }
+  // Another leader has another clock.
+  CHECK(contact.sent(raft::NodeId{8}, kTerm, 10, 2'000'000) == 2'000'000);
+  CHECK(contact.sent(raft::NodeId{8}, raft::next(kTerm), 10, 3'000'000) == 3'000'000);
 }
 
 }  // namespace wh::node
