@@ -32,8 +32,12 @@ struct Model {
     return {};
   }
 
-  // What is forgotten first: ordered by time, then by the scope's length, as in the state.
   auto oldest() {
+    return std::min_element(answers.begin(), answers.end(),
+                            [](const auto& a, const auto& b) { return a.second.index < b.second.index; });
+  }
+  // What expires first: ordered by time, then by the scope's length, as in the state.
+  auto next_due() {
     const auto order = [](const auto& item) {
       const auto& [scope, key] = item.first;
       return std::tuple(item.second.due, machine::IdempotencyKeys::name_of(scope, key));
@@ -102,8 +106,8 @@ struct Model {
       reply.count = put->values.size();
       reply.event = Bytes(machine::encode_settings(settings, kLatestVersion));
     } else if (std::holds_alternative<machine::Due>(body)) {
-      while (!answers.empty() && oldest()->second.due <= now && reply.count < machine::kDuePerEntry) {
-        answers.erase(oldest());
+      while (!answers.empty() && next_due()->second.due <= now && reply.count < machine::kDuePerEntry) {
+        answers.erase(next_due());
         ++reply.count;
       }
     }

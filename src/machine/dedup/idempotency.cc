@@ -40,6 +40,7 @@ void IdempotencyKeys::add(std::string name, Answer answer) {
   const auto [at, added] = by_name_.emplace(std::move(name), std::move(answer));
   WH_ASSERT(added, "an answer is kept once");
   by_due_.emplace(at->second.due, &*at);
+  by_age_.emplace(at->second.index, &*at);
   logical_bytes_ += size_of(*at);
   digest_ += digest_of(*at);
 }
@@ -50,19 +51,24 @@ const IdempotencyKeys::Item* IdempotencyKeys::next_due(Millis now) const {
 
 const IdempotencyKeys::Item* IdempotencyKeys::next_too_many(const Settings& settings) const {
   if (by_name_.size() <= settings.dedup_max_keys && logical_bytes_ <= settings.dedup_max_bytes) return nullptr;
-  return by_due_.empty() ? nullptr : by_due_.begin()->second;
+  return by_age_.empty() ? nullptr : by_age_.begin()->second;
 }
 
 void IdempotencyKeys::remove(const Item& item) {
   logical_bytes_ -= size_of(item);
   digest_ -= digest_of(item);
   by_due_.erase({item.second.due, &item});
+  by_age_.erase({item.second.index, &item});
   by_name_.erase(by_name_.find(item.first));
 }
 
 std::optional<size_t> IdempotencyKeys::free_one() {
   if (!by_due_.empty()) {
     by_due_.erase(by_due_.begin());
+    return 0;
+  }
+  if (!by_age_.empty()) {
+    by_age_.erase(by_age_.begin());
     return 0;
   }
   if (by_name_.empty()) return std::nullopt;

@@ -43,7 +43,8 @@ class IdempotencyKeys {
   void add(std::string name, Answer answer);
   static std::string name_of(std::string_view scope, std::string_view key);
 
-  // The next answer to forget: its time has come by `now`, or `settings` allow fewer answers; nullptr: none.
+  // The next answer to forget: its time has come by `now`, or `settings` allow fewer answers and it is the oldest;
+  // nullptr: none. The oldest need not be the next to expire, as the window may have been changed.
   [[nodiscard]] const Item* next_due(Millis now) const;
   [[nodiscard]] const Item* next_too_many(const Settings& settings) const;
   void remove(const Item& item);
@@ -59,12 +60,16 @@ class IdempotencyKeys {
   std::optional<size_t> free_one();
 
  private:
+  // Then by name: the same order everywhere.
+  struct InOrder {
+    template <class Rank>
+    bool operator()(const std::pair<Rank, const Item*>& a, const std::pair<Rank, const Item*>& b) const {
+      return a.first != b.first ? a.first < b.first : a.second->first < b.second->first;
+    }
+  };
   ByName by_name_;
-  std::set<std::pair<Millis, const Item*>,
-           bool (*)(const std::pair<Millis, const Item*>&, const std::pair<Millis, const Item*>&)>
-      by_due_{[](const auto& a, const auto& b) {
-        return a.first != b.first ? a.first < b.first : a.second->first < b.second->first;
-      }};
+  std::set<std::pair<Millis, const Item*>, InOrder> by_due_;
+  std::set<std::pair<raft::Index, const Item*>, InOrder> by_age_;
   uint64_t logical_bytes_ = 0;
   uint64_t digest_ = 0;  // the sum of each answer's hash
 };

@@ -116,6 +116,27 @@ TEST_CASE("beyond what the settings allow the oldest go first, and are counted")
   CHECK(bench.ask(Set{{{"a", "1"}}}, "k0").replayed_from == Index{});
 }
 
+TEST_CASE("the oldest are those answered first, also where the window was shortened since") {
+  Bench bench;
+  bench.run(PutSettings{{{"dedup_max_keys", 3}, {"dedup_window", 600'000}}});
+  for (int i = 0; i < 3; ++i) bench.ask(Set{{{"a", "1"}}}, "old" + std::to_string(i));
+  bench.run(PutSettings{{{"dedup_window", 1'000}}});
+  bench.ask(Enqueue{"event", "one"}, "new1");
+  bench.ask(Enqueue{"event", "two"}, "new2");
+  SUBCASE("at once") {}
+  SUBCASE("after a snapshot") {
+    auto loaded = load(snapshot_of(bench.machine));
+    REQUIRE(loaded.ok());
+    bench.machine.replace(std::move(*loaded));
+  }
+  CHECK(bench.ask(Enqueue{"event", "one"}, "new1").replayed_from != Index{});
+  CHECK(bench.ask(Enqueue{"event", "two"}, "new2").replayed_from != Index{});
+  bench.ask(Enqueue{"event", "three"}, "new3");
+  bench.ask(Enqueue{"event", "four"}, "new4");
+  CHECK(bench.ask(Enqueue{"event", "two"}, "new2").replayed_from != Index{});
+  CHECK(bench.ask(Enqueue{"event", "one"}, "new1").replayed_from == Index{});
+}
+
 TEST_CASE("the window follows the log's stamps, not the jumps of cluster time") {
   Bench bench;
   bench.ask(Enqueue{"event", "e"}, "k");

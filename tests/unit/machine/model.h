@@ -46,10 +46,14 @@ struct Model {
     if (const auto* dequeue = std::get_if<Dequeue>(&body)) return "q" + std::string(dequeue->queue);
     return {};
   }
-  [[nodiscard]] auto oldest() {
+  [[nodiscard]] auto next_due() {
     return std::min_element(answers.begin(), answers.end(), [](const auto& a, const auto& b) {
       return std::tie(a.second.due, a.first) < std::tie(b.second.due, b.first);
     });
+  }
+  [[nodiscard]] auto oldest() {
+    return std::min_element(answers.begin(), answers.end(),
+                            [](const auto& a, const auto& b) { return a.second.index < b.second.index; });
   }
 
   Reply apply(Millis time, const RequestId& id, const Body& body, const std::optional<IdempotencyKey>& key) {
@@ -112,8 +116,8 @@ struct Model {
       }
       reply.queue_length = queue.size();
     } else if (std::holds_alternative<Due>(body)) {
-      while (!answers.empty() && oldest()->second.due <= time_ms && reply.count < kDuePerEntry) {
-        answers.erase(oldest());
+      while (!answers.empty() && next_due()->second.due <= time_ms && reply.count < kDuePerEntry) {
+        answers.erase(next_due());
         ++reply.count;
       }
     } else if (const auto* advance = std::get_if<AdvanceTime>(&body)) {
