@@ -79,6 +79,8 @@ class Machine {
   // By how much a command, applied now, would grow logical_bytes() at most; what it shrinks is not subtracted. For the
   // leader, before it proposes.
   [[nodiscard]] uint64_t growth(std::string_view command) const;
+  // Whether a command, applied at `time_ms`, is the same request again, and so would change nothing.
+  [[nodiscard]] bool is_repeat(std::string_view command, Millis time_ms) const;
 
   // A snapshot of the state as it is now, for compaction or for a backup; one of each at a time. Then call next_slice()
   // until it returns false; later entries have no part in it. See SnapshotWriter::next_slice.

@@ -119,8 +119,11 @@ void Writes::propose(Pending& write, Millis now) {
     machine::set_request_id(write.command, id);
   }
   if (room_.maxmemory() != 0) write.growth = ctx_.machine.growth(write.command);
-  if (const Status room = room_watch_.check(write.command, write.growth); !room)
-    return answer(waiter_of(write), Outcome::no_room, room.error());
+  if (const Status room = room_watch_.check(write.command, write.growth); !room) {
+    if (!ctx_.machine.is_repeat(write.command, ctx_.raft->stamp(now)))
+      return answer(waiter_of(write), Outcome::no_room, room.error());
+    write.growth = 0;
+  }
   const uint64_t number = ctx_.next_number++;
   if (!write.from) sent_term_ = ctx_.raft->current_term();
   room_.propose(write.growth);

@@ -37,6 +37,13 @@ Reply Machine::run(const Command& command) {
   return reply;
 }
 
+bool Machine::is_repeat(std::string_view command, Millis time_ms) const {
+  const Result<Command> decoded = decode(command);
+  if (!decoded || !decoded->idempotency) return false;
+  const auto* answer = state_.idempotency.find(scope_of(decoded->body), decoded->idempotency->key);
+  return answer != nullptr && answer->due > time_ms && answer->fingerprint == decoded->idempotency->fingerprint;
+}
+
 // The event that a Dequeue returned is not kept: its answer names the event.
 void Machine::remember(std::string_view scope, const IdempotencyKey& key, const Reply& reply) {
   std::string name = IdempotencyKeys::name_of(scope, key.key);

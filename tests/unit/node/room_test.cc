@@ -1,6 +1,7 @@
 #include "node/room.h"
 
 #include <string>
+#include <utility>
 
 #include <doctest/doctest.h>
 
@@ -25,7 +26,8 @@ std::string dequeue() { return machine::encode_command(machine::Dequeue{"event",
 
 // A cluster of one, which leads.
 struct Alone : Bench {
-  explicit Alone(uint64_t maxmemory, uint64_t min_free) : Bench(with(maxmemory, min_free), empty_disk()) {
+  explicit Alone(uint64_t maxmemory, uint64_t min_free) : Alone(with(maxmemory, min_free)) {}
+  explicit Alone(NodeOptions options) : Bench(std::move(options), empty_disk()) {
     persist();
     wait(2'000);
     persist();
@@ -132,6 +134,33 @@ TEST_CASE("maxmemory: beyond it what grows the data is refused before it is prop
   CHECK(n.node.machine().logical_bytes() <= 2'000);
   n.node.set_room(0, 0);
   CHECK(n.write(set("c", std::string(5'000, 'x'))).outcome == Outcome::applied);
+}
+
+TEST_CASE("no room: a request under a known idempotency key gets its first answer all the same") {
+  NodeOptions options = Alone::with(3'000, 10'000);
+  options.version = kLatestVersion;
+  Alone n(options);
+  const auto keyed = [](const std::string& key, uint8_t fingerprint) {
+    return machine::encode_command(machine::Enqueue{"event", std::string(2'000, 'e')},
+                                   machine::IdempotencyKey{key, {fingerprint}});
+  };
+  const Completion first = n.write(keyed("k", 1));
+  REQUIRE(first.outcome == Outcome::applied);
+  SUBCASE("the data is at maxmemory") {}
+  SUBCASE("the disk is low") {
+    n.node.set_room(0, 10'000);
+    n.node.storage_done(free_space(9'999), n.now);
+  }
+  n.persist();
+  const Completion again = n.write(keyed("k", 1));
+  REQUIRE(again.outcome == Outcome::applied);
+  CHECK(again.reply.replayed_from == first.index);
+  CHECK(n.node.machine().event_count() == 1);
+  CHECK(n.write(keyed("k", 2)).outcome == Outcome::no_room);
+  CHECK(n.write(keyed("other", 1)).outcome == Outcome::no_room);
+  // An answer that has expired is none.
+  n.wait(20 * 60'000);
+  CHECK(n.write(keyed("k", 1)).outcome == Outcome::no_room);
 }
 
 TEST_CASE("HAZARDS C7: a leader alone on a low disk refuses what adds data, and takes the rest") {
