@@ -27,9 +27,10 @@ void Waiting::wake(const Topic& topic) {
 
 // For a queue only the first request in the line is woken, as only one can take the event; for a key, all are.
 void Waiting::wake(const machine::Effects& effects) {
-  if (waits_.size() == 0) return;
-  for (const std::string_view queue : effects.ready_queues) waits_.wake({Topic::Kind::queue, std::string(queue)}, 1);
-  for (const std::string_view key : effects.changed_keys) waits_.wake({Topic::Kind::key, std::string(key)});
+  if (waits_.any(Topic::Kind::queue))
+    for (const std::string_view queue : effects.ready_queues) waits_.wake({Topic::Kind::queue, std::string(queue)}, 1);
+  if (waits_.any(Topic::Kind::key))
+    for (const std::string_view key : effects.changed_keys) waits_.wake({Topic::Kind::key, std::string(key)});
   if (waits_.has_woken()) ctx_.wants_turn = true;
 }
 

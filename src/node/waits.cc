@@ -13,8 +13,9 @@ bool Waits::add(Token token, Wait wait) {
   const Wait& listed = entry->second.wait;
   if (listed.index.value != 0) by_index_.emplace(listed.index, token);
   if (listed.topic) {
-    Line& line = by_topic_[*listed.topic];
-    (listed.lasting ? line.lasting : line.waiting).insert(token);
+    const auto [line, is_new] = by_topic_.try_emplace(*listed.topic);
+    if (is_new) ++lines_.at(static_cast<size_t>(listed.topic->kind));
+    (listed.lasting ? line->second.lasting : line->second.waiting).insert(token);
   }
   if (listed.until != kNever) by_deadline_.emplace(listed.until, token);
   if (listed.ends_with_leader) by_leader_.insert(token);
@@ -86,7 +87,9 @@ void Waits::unlist(Token token, const Wait& wait) {
   if (found == by_topic_.end()) return;
   found->second.waiting.erase(token);
   found->second.lasting.erase(token);
-  if (found->second.waiting.empty() && found->second.lasting.empty()) by_topic_.erase(found);
+  if (!found->second.waiting.empty() || !found->second.lasting.empty()) return;
+  --lines_.at(static_cast<size_t>(wait.topic->kind));
+  by_topic_.erase(found);
 }
 
 std::vector<Woken> Waits::take() {

@@ -8,6 +8,7 @@
 // of arrival: a request that was woken in vain and waits again under its token gets its old place.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -76,6 +77,8 @@ class Waits {
   // May be lower than the number of requests that wait now: these stay.
   void set_max(size_t max) { max_ = max; }
   [[nodiscard]] size_t size() const { return entries_.size(); }
+  // Whether any request waits for a topic of this kind.
+  [[nodiscard]] bool any(Topic::Kind kind) const { return lines_.at(static_cast<size_t>(kind)) != 0; }
   [[nodiscard]] bool has_woken() const { return !woken_.empty(); }
   // The earliest `until`, or kNever.
   [[nodiscard]] Millis next_deadline() const { return by_deadline_.empty() ? kNever : by_deadline_.begin()->first; }
@@ -102,6 +105,7 @@ class Waits {
   bool stopped_ = false;
   Entries entries_;
   std::map<Topic, Line> by_topic_;
+  std::array<size_t, 3> lines_{};  // how many there are of each kind
   std::set<std::pair<raft::Index, Token>> by_index_;
   std::set<std::pair<Millis, Token>> by_deadline_;
   std::set<Token> by_leader_;

@@ -159,6 +159,22 @@ TEST_CASE("there are as many as there may be, and room again when one is over") 
   CHECK_FALSE(waits.add(4, {.topic = kQueue}));
 }
 
+TEST_CASE("it is known whether anybody waits for any queue, or any key") {
+  Waits waits(9);
+  const Topic key{Topic::Kind::key, "k"};
+  REQUIRE(waits.add(1, {.topic = key}));
+  REQUIRE(waits.add(2, {.topic = key, .lasting = true}));
+  REQUIRE(waits.add(3, {.topic = Topic{Topic::Kind::key, "other"}}));
+  CHECK(waits.any(Topic::Kind::key));
+  CHECK_FALSE(waits.any(Topic::Kind::queue));
+  waits.cancel(3);
+  waits.wake(key);
+  (void)waits.take();
+  CHECK(waits.any(Topic::Kind::key));
+  waits.cancel(2);
+  CHECK_FALSE(waits.any(Topic::Kind::key));
+}
+
 TEST_CASE("what is applied tells how old the state is; that the leader is heard does not") {
   const auto at = [](uint64_t index, uint64_t term = 1) {
     return raft::Position{raft::Term{term}, raft::Index{index}};
