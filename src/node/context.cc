@@ -61,6 +61,7 @@ Identity Context::identity() const {
 
 void Context::announce() {
   announced_standing_ = standing();
+  announced_versions_ = versions();
   transport.set_identity(identity(), announced_standing_);
 }
 

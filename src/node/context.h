@@ -114,11 +114,14 @@ struct Context {
   [[nodiscard]] Identity identity() const;
   // Tells the transport who this node is, for every hello from now on.
   void announce();
-  // Whether the standing has changed since it was last announced.
-  [[nodiscard]] bool announced_is_stale() const { return standing() != announced_standing_; }
+  // Whether the standing or the versions have changed since they were last announced.
+  [[nodiscard]] bool announced_is_stale() const {
+    return standing() != announced_standing_ || versions() != announced_versions_;
+  }
 
  private:
   Standing announced_standing_ = Standing::seeking;
+  VersionRange announced_versions_;
 };
 
 }  // namespace wh::node

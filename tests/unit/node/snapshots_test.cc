@@ -16,9 +16,10 @@ struct Picture {
   raft::SnapshotMeta meta;
   std::string bytes;
 };
-Picture picture(uint64_t index, size_t keys = 3) {
+Picture picture(uint64_t index, size_t keys = 3, ClusterVersion version = kFirstVersion) {
   machine::Machine machine;
-  for (uint64_t i = 1; i <= index; ++i) {
+  if (version > kFirstVersion) machine.raise_version(raft::Index{1}, 1, version);
+  for (uint64_t i = machine.applied().value + 1; i <= index; ++i) {
     const std::string key = "key" + std::to_string(i % keys);
     const machine::Set set{{{key, "snapshot"}}};
     machine.apply(raft::Index{i}, i, machine::envelope({}, machine::encode_body(set)));
@@ -77,6 +78,19 @@ TEST_CASE("HAZARDS B8, E12: those who wait for entries that a snapshot took the 
   REQUIRE(bench.answer(1) != nullptr);
   CHECK(bench.answer(1)->outcome == Outcome::unknown);
   CHECK(bench.node.counters().snapshots_installed == 1);
+}
+
+TEST_CASE("HAZARDS B17: a version learnt from a snapshot is announced, so that older releases are refused") {
+  NodeOptions options = bench_options();
+  options.version = kLatestVersion;
+  Receiver bench(options);
+  bench.heartbeat(raft::Term{2});
+  CHECK(bench.transport.identity.versions.lowest == kFirstVersion);
+  const Picture sent = picture(9, 3, kLatestVersion);
+  bench.receive(sent);
+  bench.read(sent.bytes);
+  REQUIRE(bench.node.cluster_version() == kLatestVersion);
+  CHECK(bench.transport.identity.versions.lowest == kLatestVersion);
 }
 
 TEST_CASE("HAZARDS F9: a snapshot that cannot be read, or is not what it says, is given up and asked for anew") {
