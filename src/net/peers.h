@@ -177,6 +177,7 @@ class PeerTransport final : public node::Transport {
     std::shared_ptr<PeerLink> link;
     std::string hello;
     bool accepted = false;
+    uint16_t version = wire::kMinVersion;  // the version agreed on, once accepted
     Timer deadline;
     std::string failure;  // the error when the deadline passes
   };

@@ -70,6 +70,7 @@ void PeerTransport::question_frame(uint64_t request, const wire::Frame& frame) {
       return;
     }
     q.accepted = true;
+    q.version = reply->version;
     send_proof(*q.link, q.hello, *reply);
     buffer_.clear();
     if (!wire::encode(buffer_, q.question, reply->version)) {
@@ -89,6 +90,7 @@ void PeerTransport::question_frame(uint64_t request, const wire::Frame& frame) {
   if (auto* who = std::get_if<node::WhoIAm>(&*answer)) {
     fill_hosts(who->identity, host);
     fill_host(who->leader_address, host);
+    who->identity.versions.highest = wire::cluster_version(q.version);
   } else if (auto* taken = std::get_if<node::TakenIn>(&*answer)) {
     fill_host(taken->leader_address, host);
   }

@@ -269,6 +269,12 @@ void MembershipChanges::probed(Pending& admin, const Result<Answer>& answer, Mil
     return finish(admin, Outcome::conflict,
                   who->identity.name + " holds data of cluster " + to_hex(who->identity.cluster) +
                       ", or has other members; this is " + ctx_.options.name + " of cluster " + to_hex(ctx_.cluster));
+  // A new cluster's founder demands no version yet of those it asks (Context::versions).
+  if (const ClusterVersion can = who->identity.versions.highest; can < versions_.demanded())
+    return finish(admin, Outcome::conflict,
+                  ctx_.options.name + " is in a cluster of version " + std::to_string(versions_.demanded()) + ", and " +
+                      who->identity.name + " can do version " + std::to_string(can) +
+                      " at most: install a newer release there, or raise its version-limit");
   add_member(admin, now);
 }
 

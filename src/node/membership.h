@@ -13,13 +13,14 @@
 #include "node/context.h"
 #include "node/peers.h"
 #include "node/tolerance.h"
+#include "node/versions.h"
 
 namespace wh::node {
 
 class MembershipChanges {
  public:
-  MembershipChanges(Context& context, Peers& peers, const Tolerance& tolerance)
-      : ctx_(context), peers_(peers), tolerance_(tolerance) {}
+  MembershipChanges(Context& context, Peers& peers, const Tolerance& tolerance, const Versions& versions)
+      : ctx_(context), peers_(peers), tolerance_(tolerance), versions_(versions) {}
 
   void submit(Token token, AdminRequest request, Millis now);
   // A member forwards a request, or answers one that this node forwarded.
@@ -100,6 +101,7 @@ class MembershipChanges {
   Context& ctx_;
   Peers& peers_;
   const Tolerance& tolerance_;
+  const Versions& versions_;
   std::deque<Pending> admin_;
   std::map<uint64_t, raft::NodeId> adopting_;             // who was asked to be adopted, by request
   std::map<raft::NodeId, Millis> adopt_tried_;            // when a learner was last asked

@@ -107,7 +107,9 @@ struct Identity {
   std::string raft_address;  // where it says it can be reached; an empty host means the address of the connection
   std::string http_address;
   std::string https_address;
-  VersionRange versions;  // in hellos only, beside the versions of the protocol
+  // On the wire in hellos only, as the versions of the protocol. Of a node that answered a question: what both it and
+  // the asker support, as the transport agreed on.
+  VersionRange versions;
   friend bool operator==(const Identity&, const Identity&) = default;
 };
 

@@ -218,7 +218,7 @@ class Node {
   Waiting waiting_{ctx_, waits_, reads_};
   Snapshots snapshots_{ctx_};
   Tolerance tolerance_{ctx_, peers_};
-  MembershipChanges membership_{ctx_, peers_, tolerance_};
+  MembershipChanges membership_{ctx_, peers_, tolerance_, versions_};
   Addresses addresses_{ctx_, peers_};
   Founding founding_;
   OldDisk old_disk_{ctx_, peers_};

@@ -100,7 +100,8 @@ std::string Versions::text_of(const Refused& refused) const {
          " at most: install a newer release on it, or raise its version-limit";
 }
 
-std::string Versions::unsupported_text(ClusterVersion needed) const {
+// The members to upgrade or to start, for people; empty when there are none.
+std::string Versions::who_cannot(ClusterVersion needed) const {
   std::string who;
   for (const raft::Member& member : ctx_.raft ? ctx_.raft->configuration().members() : std::vector<raft::Member>{}) {
     const std::optional<ClusterVersion> can = peers_.version_of(member.id);
@@ -112,6 +113,11 @@ std::string Versions::unsupported_text(ClusterVersion needed) const {
                           : silent_now ? " (does not answer)"
                                        : " (can do " + number(*can) + ")");
   }
+  return who;
+}
+
+std::string Versions::unsupported_text(ClusterVersion needed) const {
+  const std::string who = who_cannot(needed);
   const std::string what = "this needs version " + number(needed) + " of the cluster, which is at version " +
                            number(ctx_.machine.version()) + ": ";
   if (who.empty()) return what + "try again in a moment, every member can do it";

@@ -24,6 +24,10 @@ class Versions {
   void applied(const raft::Entry& entry);
   // This leader proposed a higher version that is not applied yet: requests that need it wait.
   [[nodiscard]] bool rising() const;
+  // What a node must support to become a member.
+  [[nodiscard]] ClusterVersion demanded() const { return rising() ? raised_to_ : ctx_.machine.version(); }
+  // Whether every member is known to support `needed`, so that the cluster's version is about to get there.
+  [[nodiscard]] bool expected(ClusterVersion needed) const { return who_cannot(needed).empty(); }
   // One sentence to refuse a request that needs more than the cluster's version; it names the members to upgrade.
   [[nodiscard]] std::string unsupported_text(ClusterVersion needed) const;
 
@@ -43,6 +47,7 @@ class Versions {
   };
   [[nodiscard]] ClusterVersion common(Millis now) const;
   [[nodiscard]] std::string text_of(const Refused& refused) const;
+  [[nodiscard]] std::string who_cannot(ClusterVersion needed) const;
 
   Context& ctx_;
   const Peers& peers_;

@@ -440,9 +440,13 @@ void Network::answer(Host& from, uint64_t question_id, node::Answer answer) {
     world_.fail(from.name + " leaves its cluster for another");
   if (adopted != nullptr && adopted->ok) world_.conduct->adopted(from, q.adopts);
   if (q.over || !both_ways(q.from, q.to)) return;
-  world_.after(latency_us(from.number, q.from), [this, question_id, frame = encoded(answer)] {
+  const ClusterVersion can = from.process->transport().identity().versions.highest;
+  world_.after(latency_us(from.number, q.from), [this, question_id, can, frame = encoded(answer)] {
     const Question& asked = questions_.at(question_id);
-    if (both_ways(asked.from, asked.to)) finish_question(question_id, decoded(frame, wire::decode_answer));
+    if (!both_ways(asked.from, asked.to)) return;
+    node::Answer arrived = decoded(frame, wire::decode_answer);
+    if (auto* who = std::get_if<node::WhoIAm>(&arrived)) who->identity.versions.highest = can;
+    finish_question(question_id, std::move(arrived));
   });
 }
 

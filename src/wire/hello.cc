@@ -50,10 +50,11 @@ std::optional<Hello> decode_hello(std::string_view payload) {
   return hello;
 }
 
+ClusterVersion cluster_version(uint16_t protocol) {
+  return protocol <= highest_protocol(kFirstVersion) ? kFirstVersion : ClusterVersion{protocol} - 2u;
+}
+
 node::VersionRange versions_of(const Hello& hello) {
-  const auto cluster_version = [](uint16_t protocol) {
-    return protocol <= highest_protocol(kFirstVersion) ? kFirstVersion : ClusterVersion{protocol} - 2u;
-  };
   return {.lowest = cluster_version(hello.min_version), .highest = cluster_version(hello.max_version)};
 }
 

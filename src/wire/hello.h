@@ -44,6 +44,7 @@ struct Hello {
 [[nodiscard]] inline uint16_t highest_protocol(const node::VersionRange& range) {
   return highest_protocol(range.highest);
 }
+[[nodiscard]] ClusterVersion cluster_version(uint16_t protocol);
 [[nodiscard]] node::VersionRange versions_of(const Hello& hello);
 
 // Whether both speak a version in common; `mine` is the receiver's.

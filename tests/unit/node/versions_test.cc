@@ -56,6 +56,62 @@ TEST_CASE("HAZARDS B17: what needs a newer version is neither proposed nor forwa
   REQUIRE(follower.answer(2) != nullptr);
   CHECK(follower.answer(2)->outcome == Outcome::unsupported);
   for (const auto& sent : follower.transport.sent) CHECK_FALSE(std::holds_alternative<Forward>(sent.message));
+  // Every member can do it: the entry that says so is on its way.
+  follower.says(kOther, 2);
+  follower.says(kThird, 2);
+  follower.node.submit_write(3, keyed(), true, follower.now);
+  follower.turn();
+  REQUIRE(follower.answer(3) != nullptr);
+  CHECK(follower.answer(3)->outcome == Outcome::dropped);
+  CHECK(follower.answer(3)->sentence.find("try again") != std::string::npos);
+}
+
+TEST_CASE("HAZARDS B17: a node that cannot do the cluster's version is not added, whatever it was asked with") {
+  constexpr raft::NodeId kFourth{44};
+  Versioned bench;
+  bench.lead();
+  bench.says(kOther, 2);
+  bench.says(kThird, 2);
+  bench.settle();
+  WhoIAm who = empty_node(kFourth, "b:4");
+  who.identity.name = "fourth";
+  const auto add = [&](Token token) {
+    bench.admin(token, AdminKind::add, "fourth", "b:4");
+    REQUIRE(bench.transport.asked.size() == token);
+    bench.node.answered(bench.transport.asked.back().request, Answer(who), bench.now);
+    bench.persist();
+  };
+  who.identity.versions.highest = 1;
+  REQUIRE(bench.node.cluster_version() == 2);
+  const raft::Index before = bench.last();
+  add(1);
+  REQUIRE(bench.answer(1) != nullptr);
+  CHECK(bench.answer(1)->outcome == Outcome::conflict);
+  CHECK(
+      has(bench.answer(1)->sentence, "me is in a cluster of version 2, and fourth can do version 1 at most: install"));
+  CHECK(bench.last() == before);
+  who.identity.versions.highest = 2;
+  add(2);
+  CHECK(bench.node.raft()->configuration().contains(kFourth));
+}
+
+TEST_CASE("HAZARDS B17: a node is not added below a version that is about to be the cluster's") {
+  Versioned bench;
+  bench.lead();
+  bench.settle();
+  bench.admin(1, AdminKind::add, "fourth", "b:4");
+  WhoIAm who = empty_node(raft::NodeId{44}, "b:4");
+  who.identity.name = "fourth";
+  who.identity.versions.highest = 1;
+  bench.says(kOther, 2);
+  bench.says(kThird, 2);
+  bench.turn();
+  REQUIRE(bench.last_kind() == raft::EntryKind::version);
+  REQUIRE(bench.node.cluster_version() == 1);
+  bench.node.answered(bench.transport.asked.back().request, Answer(who), bench.now);
+  bench.persist();
+  REQUIRE(bench.answer(1) != nullptr);
+  CHECK(bench.answer(1)->outcome == Outcome::conflict);
 }
 
 TEST_CASE("HAZARDS B17: an entry above this node's version is not taken, and the connection is closed") {
