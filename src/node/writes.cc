@@ -91,8 +91,9 @@ void Writes::pump(Millis now) {
     // apply an entry differently).
     if (needs_newer_version(write.command)) {
       if (versions_.rising()) return;
-      answer(waiter_of(write), Outcome::unsupported,
-             versions_.unsupported_text(machine::version_needed(write.command)));
+      const ClusterVersion needed = machine::version_needed(write.command);
+      answer(waiter_of(write), versions_.expected(needed) ? Outcome::dropped : Outcome::unsupported,
+             versions_.unsupported_text(needed));
     } else if (WH_MUTANT(forwards_on) && write.from && !leads && ctx_.raft->leader_id()) {
       if (!forward(write)) return;
     } else if (write.from && (!leads || write.term != ctx_.raft->current_term())) {
