@@ -26,6 +26,7 @@ namespace wh::node {
 struct ReadTerms {
   bool stale = false;       // this node's own state, without asking the leader
   raft::Index min_index{};  // answer only once this index is applied here
+  uint64_t client = 0;      // as in Wait
 };
 
 // The result of a client's request. `sentence`: why it failed, or empty. `reply`: of an applied write. After a
@@ -79,6 +80,7 @@ struct Context {
   std::string waiting_for;                      // what a node in no cluster waits for, in one sentence
 
   Millis turn_at = 0;        // when drain() last ran
+  Millis turn_before = 0;    // and when it ran before that
   bool wants_turn = false;   // more work is ready: drain again in the next turn
   uint64_t next_number = 1;  // of proposals, reads, asks, forwards: never reused in this process life
   NodeCounters counters;

@@ -215,7 +215,7 @@ void Node::tick(Millis now) {
 // --- the turn
 
 void Node::drain(Millis now) {
-  ctx_.turn_at = now;
+  ctx_.turn_before = std::exchange(ctx_.turn_at, now);
   ctx_.wants_turn = false;
   reads_.forget_cancelled();
   founding_.seek(now);

@@ -193,8 +193,14 @@ void Reads::heard_leader(raft::NodeId from, const Heard& heard, Millis now) {
   // Counts only after the core accepted the sender as leader: a follower follows one leader in a term.
   if (!ctx_.raft || ctx_.raft->leader_id() != from || ctx_.raft->current_term() != heard.term) return;
   contact_.heard(now);
-  if (heard.committed)
-    contact_.heard({heard.term, *heard.committed}, applied(), contact_.sent(from, heard.term, heard.sent_at, now));
+  if (!heard.committed) return;
+  Millis at = contact_.sent(from, heard.term, heard.sent_at, now);
+  // The message came after the turn before the last, as what had come by then was read between the two. That counts
+  // where this process stood still, also if a timer's turn was its first since.
+  constexpr Millis kUsualBeats = 4;
+  if (ctx_.turn_before != 0 && now > ctx_.turn_before + kUsualBeats * ctx_.options.heartbeat_interval_ms)
+    at = std::min(at, ctx_.turn_before);
+  contact_.heard({heard.term, *heard.committed}, applied(), at);
 }
 
 // A leader's state is as old as the newest message that a quorum has answered: since then, it may lead no longer.

@@ -43,6 +43,19 @@ TEST_CASE("a leader's state is as old as the last message that a quorum answered
   CHECK(before < bench.now);
 }
 
+TEST_CASE("what a new leader sent while this process stood still does not make the state fresh") {
+  Member bench;
+  bench.lead();
+  bench.pass(200);
+  bench.now += 3'000;
+  SUBCASE("which it reads at once") {}
+  SUBCASE("which it reads after a turn") { bench.node.drain(bench.now); }
+  bench.led(kOther, 3, bench.last(), {"first of the term"}, bench.last().value + 1);
+  CHECK(*bench.node.staleness(bench.now) >= 3'000u);
+  bench.led(kOther, 3, bench.last(), {}, bench.last().value);
+  CHECK(bench.node.staleness(bench.now) == 0u);
+}
+
 TEST_CASE("a message read late does not make the state fresh") {
   Member bench;
   bench.led(kOther, 2, raft::Index{1}, {"a"}, 2);
@@ -60,6 +73,7 @@ TEST_CASE("a message read late does not make the state fresh") {
   bench.now += 4'000;
   heartbeat(700'100);
   CHECK(*bench.node.staleness(bench.now) >= 3'890u);
+  bench.turn();
   heartbeat(704'000);
   CHECK(*bench.node.staleness(bench.now) <= 10u);
 }
