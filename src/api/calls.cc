@@ -31,7 +31,7 @@ OrRefusal<Started> Calls::start(CallOwner& owner, const security::Principal& pri
     context_.node.submit_write(token, encode(*write, options.idempotency), options.may_forward, clock_());
   } else if (const auto* watch = std::get_if<Watch>(&operation)) {
     begin(token, owner, CallKind::stream);
-    context_.node.submit_wait(token, {.topic = topic_of(*watch), .lasting = true}, clock_());
+    context_.node.submit_wait(token, {.topic = topic_of(*watch), .lasting = true, .client = options.client}, clock_());
   } else {
     begin(token, owner, CallKind::admin);
     context_.node.submit_admin(token, admin_request(std::move(std::get<Change>(operation))), clock_());
@@ -52,7 +52,8 @@ OrRefusal<Started> Calls::start_read(CallOwner& owner, Read read, const CallOpti
   if (figures || (stale && options.read.min_index <= node.machine().applied()))
     stale_.push_back({token, node::Outcome::applied, {}, {}});
   else
-    node.submit_read(token, clock_(), options.read);
+    node.submit_read(token, clock_(),
+                     {.stale = options.read.stale, .min_index = options.read.min_index, .client = options.client});
   return Started(token);
 }
 

@@ -60,6 +60,7 @@ struct CallOptions {
   std::optional<Millis> max_staleness = std::nullopt;  // of a stale read: refuse it where the state is older
   bool may_forward = true;                             // of a write: false asks for `elsewhere` instead of forwarding
   std::optional<Idempotency> idempotency{};            // of a write
+  uint64_t client = 0;                                 // ByteStream::peer_group; 0: not said
 };
 
 // A call in progress, or the answer to an operation that needs none.

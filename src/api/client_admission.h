@@ -1,7 +1,8 @@
 // Decides who may be a client when there are as many as `maxclients` allows, over HTTP, HTTPS and the debug port
 // together. The connection that has been idle longest gives way to a new one; where one address holds more than its
 // share, one of its own goes first, so that no address drives all others out. A connection with a request in flight
-// never gives way; one that is late, with taking answers or ending a request, counts as idle since then. A crowd from
+// never gives way, unless all that it does is to wait for something to happen: it counts as idle since that began, and
+// is told so. One that is late, with taking answers or ending a request, counts as idle since then. A crowd from
 // few addresses that begins requests and never ends them takes no place from others: such an address also gives way
 // with requests that have only begun, and gets no place of another address's that was busy a moment ago. Where nobody
 // can give way, health checks still get an answer, and so does the debug port from this machine. Owns no connection:

@@ -49,15 +49,18 @@ class FrontConnections {
   }
   void reap() { ended_.clear(); }
 
-  // For ClientFront. `may_go` tells for a number whether that connection may give way at all.
-  template <typename MayGo>
-  void list(std::vector<uint64_t>& groups, std::vector<IdleClient>& idle, MayGo may_go) const {
+  // For ClientFront. `may_go` tells for a number whether that connection may give way at all; `waits_since`, since when
+  // all that a connection does is to wait for something to happen, if so.
+  template <typename MayGo, typename WaitsSince>
+  void list(std::vector<uint64_t>& groups, std::vector<IdleClient>& idle, MayGo may_go, WaitsSince waits_since) const {
     for (const auto& [id, connection] : open_) {
       const uint64_t group = connection->stream().peer_group();
       groups.push_back(group);
       if (!may_go(id)) continue;
       if (const std::optional<Millis> since = connection->idle_since())
         idle.push_back({*since, group, id, false});
+      else if (const std::optional<Millis> waits = waits_since(*connection))
+        idle.push_back({*waits, group, id, false});
       else if (const std::optional<Millis> begun = connection->arriving_since())
         idle.push_back({*begun, group, id, true});
     }

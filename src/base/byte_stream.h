@@ -38,6 +38,8 @@ class ByteStream {
   virtual void set_handler(StreamHandler* handler) = 0;
   // Queues bytes. They leave once per turn of the loop, by one system call for all bytes of the turn where possible.
   virtual void write(std::string_view bytes) = 0;
+  // Sends what the kernel takes of the queued bytes at once, for a stream that is about to be destroyed.
+  virtual void flush_now() {}
   // Stops and resumes the delivery of on_data (and of the peer's end). Starts resumed.
   virtual void pause_reading() = 0;
   virtual void resume_reading() = 0;

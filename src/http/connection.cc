@@ -106,6 +106,13 @@ void Connection::respond(uint64_t sequence, Response response) {
   pump();
 }
 
+void Connection::answer_last(uint64_t sequence, Response response) {
+  stop_reading_requests();
+  waiting_.reset();
+  respond(sequence, std::move(response));
+  stream_->flush_now();
+}
+
 void Connection::name_call(uint64_t sequence, uint64_t call) {
   slots_[static_cast<size_t>(sequence - slots_.front().sequence)].call = call;
 }
@@ -136,6 +143,12 @@ std::optional<Millis> Connection::arriving_since() const {
   const bool arriving = state_ == State::open && request_open_ && unanswered_ == 0 && slots_.empty() && !waiting_ &&
                         !source_ && stream_->pending_bytes() == 0;
   return arriving && !idle_since() ? std::optional(request_since_) : std::nullopt;
+}
+
+std::optional<Connection::Awaited> Connection::awaits() const {
+  if (state_ != State::open || unanswered_ != 1 || slots_.front().response || slots_.front().call == 0)
+    return std::nullopt;
+  return Awaited{slots_.front().call, slots_.front().since};
 }
 
 void Connection::close_when_answered() {
@@ -280,7 +293,7 @@ void Connection::dispatch() {
   waiting_.reset();
   ++taken_;
   const uint64_t sequence = next_sequence_++;
-  slots_.push_back({sequence, request.method == Method::head, request.minor_version, std::nullopt});
+  slots_.push_back({sequence, request.method == Method::head, request.minor_version, std::nullopt, 0, now_});
   ++unanswered_;
   in_flight_ = waiting_overlap_;
   handler_.on_request({id_, sequence}, std::move(request));

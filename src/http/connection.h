@@ -93,6 +93,9 @@ class Connection : public StreamHandler {
   void respond(uint64_t sequence, Response response);
   // Names the handler's work on a request that waits for its answer; not 0. on_abandoned gives this name.
   void name_call(uint64_t sequence, uint64_t call);
+  // Answers a request, as far as the client takes it at once, in place of whatever else was to come. The connection
+  // must be destroyed then.
+  void answer_last(uint64_t sequence, Response response);
   // The stream that is the answer, if there is one, has news.
   void stream_has_more();
   // Ends that stream, if there is one, in an orderly way.
@@ -119,6 +122,13 @@ class Connection : public StreamHandler {
   [[nodiscard]] std::optional<Millis> idle_since() const;
   // Since when a request has been arriving that is not late (idle_since) and on which no work has begun.
   [[nodiscard]] std::optional<Millis> arriving_since() const;
+  // The named call that this connection waits for, if that is the only one, and since when; whatever else its client
+  // has sent.
+  struct Awaited {
+    uint64_t call;
+    Millis since;
+  };
+  [[nodiscard]] std::optional<Awaited> awaits() const;
   // Requests handed over and not answered yet.
   [[nodiscard]] size_t in_flight() const { return unanswered_; }
   // Memory held for this client, in and out; and since when the client has neither sent nor taken anything though it
@@ -153,6 +163,7 @@ class Connection : public StreamHandler {
     int minor_version = 1;
     std::optional<Response> response;
     uint64_t call = 0;  // name_call
+    Millis since = 0;   // when it was handed over
   };
 
   // Does all that can be done now. Calls from inside it return at once: the outer one goes on.

@@ -69,6 +69,7 @@ class TcpStream final : public ByteStream {
 
   void set_handler(StreamHandler* handler) override;
   void write(std::string_view bytes) override;
+  void flush_now() override { flush(); }
   void pause_reading() override;
   void resume_reading() override;
   void request_turn() override;

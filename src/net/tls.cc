@@ -464,6 +464,11 @@ void TlsStream::flush() {
   }
 }
 
+void TlsStream::flush_now() {
+  flush();
+  inner_->flush_now();
+}
+
 void TlsStream::tell_drained() {
   if (!above_high_ || state_ == State::ended || closing_) return;
   above_high_ = false;

@@ -48,6 +48,7 @@ class TlsStream final : public ByteStream, private StreamHandler {
 
   void set_handler(StreamHandler* handler) override;
   void write(std::string_view bytes) override;
+  void flush_now() override;
   void pause_reading() override;
   void resume_reading() override;
   void request_turn() override;

@@ -142,6 +142,8 @@ class Node {
   // How many requests are in progress, without those that wait.
   [[nodiscard]] size_t pending() const { return writes_.pending() + reads_.pending(); }
   // How many requests wait, including streams.
+  // Whether this request waits for something to happen.
+  [[nodiscard]] bool waits(Token token) const { return waits_.contains(token); }
   [[nodiscard]] size_t waiting() const { return waits_.size(); }
   // How many milliseconds ago this node last heard its leader: 0 on the leader. Nothing: never in this process life.
   [[nodiscard]] std::optional<Millis> last_contact(Millis now) const { return reads_.last_contact(now); }

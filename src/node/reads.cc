@@ -25,7 +25,8 @@ void Reads::wait_for_index(Token token, ReadTerms terms, Millis now) {
   if (ctx_.answer_by) return ctx_.complete(token, Outcome::shutting_down, {}, {});
   if (ctx_.removed && !terms.stale) return ctx_.complete(token, Outcome::dropped, {}, ctx_.removed_sentence());
   const Millis deadline = ctx_.request_deadline(now);
-  if (!waits_.add(token, {.index = terms.min_index, .until = deadline})) return ctx_.refuse_wait(token);
+  if (!waits_.add(token, {.index = terms.min_index, .until = deadline, .client = terms.client}))
+    return ctx_.refuse_wait(token);
   waiting_.emplace(token, Waiting{{token, deadline}, terms});
 }
 
@@ -37,6 +38,8 @@ bool Reads::wait_over(const Woken& woken, Millis now) {
   const auto [read, terms] = node.mapped();
   if (woken.why == WaitEnd::stopped) {
     ctx_.complete(read.token, Outcome::shutting_down, {}, {});
+  } else if (woken.why == WaitEnd::crowded) {
+    ctx_.refuse_wait(read.token);
   } else if (woken.why != WaitEnd::reached) {
     ctx_.complete(read.token, Outcome::dropped, {},
                   "this node has applied index " + std::to_string(ctx_.machine.applied().value) +

@@ -50,6 +50,8 @@ void Waiting::over(const Woken& woken) {
       return ctx_.complete(woken.token, Outcome::timed_out, {}, {});
     case WaitEnd::leader_changed:
       return ctx_.complete(woken.token, Outcome::dropped, {}, "the leader changed while this waited: ask again");
+    case WaitEnd::crowded:
+      return ctx_.refuse_wait(woken.token);
     case WaitEnd::stopped:
       return ctx_.complete(woken.token, Outcome::shutting_down, {}, {});
   }

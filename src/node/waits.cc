@@ -7,10 +7,11 @@
 namespace wh::node {
 
 bool Waits::add(Token token, Wait wait) {
-  if (stopped_ || entries_.size() >= max_) return false;
+  if (stopped_ || (entries_.size() - leaving_ >= max_ && !make_place(wait.client))) return false;
   const auto [entry, added] = entries_.emplace(token, Entry{std::move(wait)});
   WH_ASSERT(added, "a request waits once");
   const Wait& listed = entry->second.wait;
+  count(listed.client, token, true);
   if (listed.index.value != 0) by_index_.emplace(listed.index, token);
   if (listed.topic) {
     const auto [line, is_new] = by_topic_.try_emplace(*listed.topic);
@@ -22,11 +23,37 @@ bool Waits::add(Token token, Wait wait) {
   return true;
 }
 
+bool Waits::make_place(uint64_t client) {
+  // After the limit was lowered nobody gives way: one place would not do.
+  if (clients_.empty() || entries_.size() - leaving_ > max_) return false;
+  const auto [most, greedy] = *clients_.rbegin();
+  if (most <= max_ / 2 || greedy == client) return false;
+  const auto entry = entries_.find(*by_client_.at(greedy).rbegin());
+  entry->second.leaving = true;
+  ++leaving_;
+  wake_entry(entry, WaitEnd::crowded);
+  return true;
+}
+
+void Waits::count(uint64_t client, Token token, bool waits) {
+  std::set<Token>& tokens = by_client_[client];
+  clients_.erase({tokens.size(), client});
+  if (waits)
+    tokens.insert(token);
+  else
+    tokens.erase(token);
+  if (tokens.empty())
+    by_client_.erase(client);
+  else
+    clients_.emplace(tokens.size(), client);
+}
+
 bool Waits::cancel(Token token) {
   const auto entry = entries_.find(token);
   if (entry == entries_.end()) return false;
   const Entry cancelled = std::move(entry->second);
   unlist(token, cancelled.wait);
+  if (cancelled.leaving) --leaving_;
   entries_.erase(entry);
   const bool had_turn = cancelled.woken && cancelled.why == WaitEnd::reached;
   if (had_turn && cancelled.wait.topic && !cancelled.wait.lasting) {
@@ -73,12 +100,13 @@ void Waits::wake_entry(Entries::iterator entry, WaitEnd why) {
   const bool ends = !waiting.wait.lasting || why != WaitEnd::reached;
   if (!waiting.woken) woken_.push_back(token);
   // If a stream has news and ends before take() returns them, the end counts.
-  if (!waiting.woken || (waiting.wait.lasting && ends)) waiting.why = why;
+  if (!waiting.woken || (waiting.wait.lasting && ends && waiting.why != WaitEnd::crowded)) waiting.why = why;
   waiting.woken = true;
   if (ends) unlist(token, waiting.wait);
 }
 
 void Waits::unlist(Token token, const Wait& wait) {
+  count(wait.client, token, false);
   if (wait.index.value != 0) by_index_.erase({wait.index, token});
   if (wait.until != kNever) by_deadline_.erase({wait.until, token});
   if (wait.ends_with_leader) by_leader_.erase(token);
@@ -98,10 +126,12 @@ std::vector<Woken> Waits::take() {
     const auto entry = entries_.find(token);
     if (entry == entries_.end() || !entry->second.woken) continue;  // cancelled meanwhile
     taken.push_back({token, entry->second.why});
-    if (entry->second.wait.lasting && entry->second.why == WaitEnd::reached)
+    if (entry->second.wait.lasting && entry->second.why == WaitEnd::reached) {
       entry->second.woken = false;
-    else
-      entries_.erase(entry);
+      continue;
+    }
+    if (entry->second.leaving) --leaving_;
+    entries_.erase(entry);
   }
   woken_.clear();
   return taken;

@@ -6,6 +6,9 @@
 // What happens costs nothing for requests that wait for something else: each topic has its own line; indexes and
 // deadlines are sorted. In a line, the first request to come is woken first. Tokens grow, so their order is the order
 // of arrival: a request that was woken in vain and waits again under its token gets its old place.
+//
+// One client may have all places while nobody else wants any. When all are taken, a request of another client takes the
+// place of the latest of a client that has more than half of them.
 #pragma once
 
 #include <array>
@@ -40,9 +43,10 @@ struct Wait {
   bool ends_with_leader = false;  // also until the leader changes
   // A stream: woken at each effect, whatever the line; stays until it is cancelled or one of the other ends comes.
   bool lasting = false;
+  uint64_t client = 0;  // whose request it is: a number for each client, or for all that share an address
 };
 
-enum class WaitEnd : uint8_t { reached, late, leader_changed, stopped };
+enum class WaitEnd : uint8_t { reached, late, leader_changed, stopped, crowded };
 
 struct Woken {
   Token token;
@@ -55,8 +59,8 @@ class Waits {
 
   explicit Waits(size_t max) : max_(max) {}
 
-  // Adds a request under a token that does not wait yet. False: max_waiting requests wait already, or stop() was
-  // called.
+  // Adds a request under a token that does not wait yet. False: max_waiting requests wait already, and none of them
+  // gave way, or stop() was called.
   [[nodiscard]] bool add(Token token, Wait wait);
   // The client is gone: the request is not woken any more. If a topic woke it and take() has not returned it yet, the
   // next request in that line is woken in its place. False: it does not wait here.
@@ -77,6 +81,7 @@ class Waits {
   // May be lower than the number of requests that wait now: these stay.
   void set_max(size_t max) { max_ = max; }
   [[nodiscard]] size_t size() const { return entries_.size(); }
+  [[nodiscard]] bool contains(Token token) const { return entries_.contains(token); }
   // Whether any request waits for a topic of this kind.
   [[nodiscard]] bool any(Topic::Kind kind) const { return lines_.at(static_cast<size_t>(kind)) != 0; }
   [[nodiscard]] bool has_woken() const { return !woken_.empty(); }
@@ -88,6 +93,7 @@ class Waits {
     Wait wait;
     bool woken = false;  // woken, but take() has not returned it yet
     WaitEnd why = WaitEnd::reached;
+    bool leaving = false;  // it gave way
   };
   // The requests that wait for one topic.
   struct Line {
@@ -101,8 +107,14 @@ class Waits {
   // Removes it from all indexes, so that nothing finds it any more.
   void unlist(Token token, const Wait& wait);
 
+  bool make_place(uint64_t client);
+  void count(uint64_t client, Token token, bool waits);
+
   size_t max_;
   bool stopped_ = false;
+  size_t leaving_ = 0;  // entries that gave way, until take() returns them
+  std::map<uint64_t, std::set<Token>> by_client_;
+  std::set<std::pair<size_t, uint64_t>> clients_;  // the same, by how many wait
   Entries entries_;
   std::map<Topic, Line> by_topic_;
   std::array<size_t, 3> lines_{};  // how many there are of each kind

@@ -23,7 +23,8 @@ namespace {
 // A client of a stream, which reads when it is told to.
 class Listener {
  public:
-  explicit Listener(const Server& server, const std::string& fields = {}, int receive_buffer = 0) {
+  explicit Listener(const Server& server, const std::string& fields = {}, int receive_buffer = 0,
+                    const std::string& target = "/cluster/events") {
     fd_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     REQUIRE(fd_ >= 0);
     if (receive_buffer != 0) setsockopt(fd_, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
@@ -33,7 +34,7 @@ class Listener {
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     REQUIRE(connect(fd_, reinterpret_cast<const sockaddr*>(&to), sizeof to) == 0);
     const std::string request =
-        "GET /cluster/events HTTP/1.1\r\nHost: 127.0.0.1:" + std::to_string(server.port) + "\r\n" + fields + "\r\n";
+        "GET " + target + " HTTP/1.1\r\nHost: 127.0.0.1:" + std::to_string(server.port) + "\r\n" + fields + "\r\n";
     REQUIRE(send(fd_, request.data(), request.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(request.size()));
   }
   ~Listener() { close(); }
@@ -272,6 +273,30 @@ TEST_CASE("where there are maxclients, streams without news give way to new clie
       if (listener == nullptr || listener->has_ended()) listener = std::make_unique<Listener>(server);
     return server.get("/set?key=k&value=v").status == 200 && std::stoull("0" + server.info("cut_streams")) > 3;
   }));
+}
+
+TEST_CASE("where there are maxclients, requests that only wait give way to new clients, and are told so") {
+  TempDir dir;
+  Server server(dir, "crowded");
+  server.more = {"--maxclients", "20", "--request-timeout", "600000"};
+  server.start_ready();
+  const std::string for_ever = "/get?key=k&min_index=18446744073709551615";
+  std::vector<std::unique_ptr<Listener>> waiting;
+  for (int i = 0; i < 20; ++i) waiting.push_back(std::make_unique<Listener>(server, std::string(), 0, for_ever));
+  // The one who asks takes the place of one of them.
+  CHECK(eventually([&] { return server.info("waiting_requests") == "19"; }));
+  for (int i = 0; i < 5; ++i) CHECK(server.get("/get?key=k").status == 404);
+  size_t told = 0;
+  for (auto& each : waiting) {
+    each->take();
+    if (!has(each->text(), "HTTP/1.1 503")) continue;
+    ++told;
+    for (const char* part : {"Retry-After: 1\r\n", "Connection: close\r\n", "maxclients"})
+      CHECK(has(each->text(), part));
+    CHECK(eventually([&] { return each->has_ended(); }));
+    CHECK_FALSE(each->was_reset());
+  }
+  CHECK(told >= 1);
 }
 
 TEST_CASE("who waits and goes away costs nothing any more") {

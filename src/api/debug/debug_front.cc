@@ -52,7 +52,9 @@ void DebugFront::turn_away(std::unique_ptr<ByteStream> stream) {
 }
 
 void DebugFront::list(std::vector<uint64_t>& groups, std::vector<IdleClient>& idle) const {
-  connections_.list(groups, idle, [](uint64_t /*id*/) { return true; });
+  connections_.list(
+      groups, idle, [](uint64_t /*id*/) { return true; },
+      [](const debug::Connection& /*connection*/) { return std::optional<Millis>(); });
 }
 
 bool DebugFront::end_idle(const IdleClient& client) {

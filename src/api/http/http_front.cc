@@ -84,10 +84,31 @@ bool HttpFront::is_probe(uint64_t connection) const {
 }
 
 void HttpFront::list(std::vector<uint64_t>& groups, std::vector<IdleClient>& idle) const {
-  connections_.list(groups, idle, [this](uint64_t id) { return !is_probe(id); });
+  connections_.list(
+      groups, idle, [this](uint64_t id) { return !is_probe(id); },
+      [this](const http::Connection& connection) {
+        const auto awaited = connection.awaits();
+        return awaited && node_.waits(awaited->call) ? std::optional(awaited->since) : std::nullopt;
+      });
 }
 
-bool HttpFront::end_idle(const IdleClient& client) { return connections_.end_idle(client); }
+bool HttpFront::end_idle(const IdleClient& client) { return connections_.end_idle(client) || end_waiting(client); }
+
+// A client that waits is told why, as it will ask again.
+bool HttpFront::end_waiting(const IdleClient& client) {
+  http::Connection* connection = connections_.find(client.id);
+  const auto awaited = connection == nullptr ? std::nullopt : connection->awaits();
+  if (client.arriving || !awaited || awaited->since != client.since) return false;
+  const auto found = pending_.find(awaited->call);
+  if (found == pending_.end() || !calls_.cancel_wait(awaited->call)) return false;
+  const auto handle = pending_.extract(found);
+  const Asked& asked = handle.mapped().asked;
+  http::Response response = http::error_response(
+      503, "this request waited, and its place is needed: there are too many clients (directive maxclients)");
+  connection->answer_last(asked.id.sequence, finished(asked.route, asked.method, std::move(response)));
+  connections_.end(client.id);
+  return true;
+}
 
 std::string HttpFront::plain_answer(std::string_view first_bytes) {
   std::string bytes;
@@ -216,6 +237,7 @@ void HttpFront::ask(Asked asked, const http::Request& request, RouteRequest& rou
       options->idempotency = Idempotency{
           std::move(**key), std::string(http::method_name(request.method)) + ' ' + std::string(route.pattern)};
   }
+  options->client = route_request.stream.peer_group();
   OrRefusal<RouteCall> call = route.begin(route_request);
   if (!call) return respond(asked, refusal_response(call.error(), route.changes_state()));
   Pending pending{std::move(asked), std::move(call->state), {}, {}, route_request.stream.is_tls()};

@@ -113,6 +113,7 @@ class HttpFront final : public http::RequestHandler, public CallOwner, public Cl
     bool streaming = false;  // its answer is a stream that has begun
   };
   uint64_t open(std::unique_ptr<ByteStream> stream);
+  bool end_waiting(const IdleClient& client);
   // The route that check_headers noted; null: none.
   [[nodiscard]] static const RouteSpec* route_of(const http::Request& request);
   void respond(const Asked& asked, http::Response response);

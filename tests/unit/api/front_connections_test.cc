@@ -20,6 +20,7 @@ struct FakeConnection {
   [[nodiscard]] const FakeStream& stream() const { return peer; }
   [[nodiscard]] std::optional<Millis> idle_since() const { return idle; }
   [[nodiscard]] std::optional<Millis> arriving_since() const { return arriving; }
+  [[nodiscard]] std::optional<Millis> waits_since() const { return waits; }
   [[nodiscard]] size_t held_bytes() const { return cuts > 0 ? 0 : id * 100; }
   [[nodiscard]] Millis still_since() const { return 7; }
   void cut() { ++cuts; }
@@ -28,6 +29,7 @@ struct FakeConnection {
   FakeStream peer;
   std::optional<Millis> idle;
   std::optional<Millis> arriving;
+  std::optional<Millis> waits;
   int cuts = 0;
   int abandoned = 0;
   int* alive;
@@ -84,7 +86,9 @@ TEST_CASE("who is idle may give way, and is ended only while it still is") {
   connections.find(idle)->idle = 6;
   std::vector<uint64_t> groups;
   std::vector<IdleClient> may_go;
-  connections.list(groups, may_go, [&](uint64_t id) { return id != kept; });
+  const auto waits_since = [](const FakeConnection& connection) { return connection.waits_since(); };
+  connections.list(
+      groups, may_go, [&](uint64_t id) { return id != kept; }, waits_since);
   std::sort(groups.begin(), groups.end());
   CHECK(groups == std::vector<uint64_t>{1, 2, 2});
   REQUIRE(may_go.size() == 1);
@@ -100,7 +104,8 @@ TEST_CASE("who is idle may give way, and is ended only while it still is") {
   // A request of it begins to arrive, and has arrived.
   connections.find(busy)->arriving = 7;
   may_go.clear();
-  connections.list(groups, may_go, [&](uint64_t id) { return id != kept; });
+  connections.list(
+      groups, may_go, [&](uint64_t id) { return id != kept; }, waits_since);
   REQUIRE(may_go.size() == 1);
   CHECK(may_go[0].arriving);
   CHECK(may_go[0].since == 7);
@@ -109,6 +114,15 @@ TEST_CASE("who is idle may give way, and is ended only while it still is") {
   CHECK_FALSE(connections.end_idle(may_go[0]));
   connections.find(busy)->arriving = 7;
   CHECK(connections.end_idle(may_go[0]));
+  // The one that is kept waits: where it may go, it counts as idle since then.
+  may_go.clear();
+  connections.find(kept)->idle.reset();
+  connections.find(kept)->waits = 9;
+  connections.list(
+      groups, may_go, [](uint64_t /*id*/) { return true; }, waits_since);
+  REQUIRE(may_go.size() == 1);
+  CHECK(may_go[0].since == 9);
+  CHECK_FALSE(may_go[0].arriving);
 }
 
 TEST_CASE("who holds memory is named with the way to cut it, also while it is closing, until it holds none") {

@@ -159,6 +159,35 @@ TEST_CASE("there are as many as there may be, and room again when one is over") 
   CHECK_FALSE(waits.add(4, {.topic = kQueue}));
 }
 
+TEST_CASE("HAZARDS H19: where waiting places are short a client gives up what it has beyond half of them") {
+  constexpr uint64_t kCrowd = 7;
+  constexpr uint64_t kOther = 8;
+  Waits waits(4);
+  for (Token token = 1; token <= 4; ++token)
+    REQUIRE(waits.add(token, {.index = raft::Index{9}, .client = kCrowd}));
+  CHECK_FALSE(waits.add(5, {.index = raft::Index{9}, .client = kCrowd}));
+  CHECK(waits.add(6, {.index = raft::Index{9}, .client = kOther}));
+  CHECK(waits.add(7, {.index = raft::Index{9}, .client = 9}));
+  CHECK_FALSE(waits.add(8, {.index = raft::Index{9}, .client = 10}));
+  CHECK(waits.size() == 6);
+  waits.applied(raft::Index{9});
+  const std::vector<Woken> woken = waits.take();
+  REQUIRE(woken.size() == 6);
+  CHECK(woken[0].token == 4);
+  CHECK(woken[0].why == WaitEnd::crowded);
+  CHECK(woken[1].token == 3);
+  CHECK(woken[1].why == WaitEnd::crowded);
+  for (size_t i = 2; i < woken.size(); ++i) CHECK(woken[i].why == WaitEnd::reached);
+  // One that gave way and whose client is gone leaves its place once only.
+  Waits again(2);
+  REQUIRE(again.add(1, {.client = kCrowd}));
+  REQUIRE(again.add(2, {.client = kCrowd}));
+  REQUIRE(again.add(3, {.client = kOther}));
+  CHECK(again.cancel(2));
+  CHECK_FALSE(again.add(4, {.client = 9}));
+  CHECK(again.size() == 2);
+}
+
 TEST_CASE("it is known whether anybody waits for any queue, or any key") {
   Waits waits(9);
   const Topic key{Topic::Kind::key, "k"};
