@@ -163,8 +163,7 @@ TEST_CASE("HAZARDS H19: where waiting places are short a client gives up what it
   constexpr uint64_t kCrowd = 7;
   constexpr uint64_t kOther = 8;
   Waits waits(4);
-  for (Token token = 1; token <= 4; ++token)
-    REQUIRE(waits.add(token, {.index = raft::Index{9}, .client = kCrowd}));
+  for (Token token = 1; token <= 4; ++token) REQUIRE(waits.add(token, {.index = raft::Index{9}, .client = kCrowd}));
   CHECK_FALSE(waits.add(5, {.index = raft::Index{9}, .client = kCrowd}));
   CHECK(waits.add(6, {.index = raft::Index{9}, .client = kOther}));
   CHECK(waits.add(7, {.index = raft::Index{9}, .client = 9}));
