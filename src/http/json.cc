@@ -5,6 +5,7 @@
 #include <simdjson.h>
 
 #include "base/assert.h"
+#include "base/base64.h"
 #include "base/hex.h"
 #include "base/utf8.h"
 #include "http/shown.h"
@@ -62,9 +63,9 @@ Result<StringPairs> collect(const simdjson::dom::element& root, bool numbers_too
   return pairs;
 }
 
-}  // namespace
-
-Result<StringPairs> parse_json_strings(std::string_view text, bool numbers_too) {
+// What `use` makes of the parsed text, or the error of the parser.
+template <typename Use>
+auto with_parsed(std::string_view text, const Use& use) -> decltype(use(simdjson::dom::element())) {
   // One parser, kept for its buffers: only the loop's thread reads JSON.
   static thread_local simdjson::dom::parser parser;
   if (parser.max_depth() != kJsonDepth || parser.capacity() < text.size()) {
@@ -75,10 +76,19 @@ Result<StringPairs> parse_json_strings(std::string_view text, bool numbers_too) 
   if (text.starts_with("\xef\xbb\xbf")) return Error{"The body is not valid JSON"};
   simdjson::dom::element root;
   const simdjson::error_code code = parser.parse(text.data(), text.size()).get(root);
-  Result<StringPairs> result =
-      code == simdjson::SUCCESS ? collect(root, numbers_too) : Result<StringPairs>(parse_error(code));
+  auto result = code == simdjson::SUCCESS ? use(root) : decltype(use(root))(parse_error(code));
   if (parser.capacity() > kKeptCapacity) parser = simdjson::dom::parser();
   return result;
+}
+
+}  // namespace
+
+Result<StringPairs> parse_json_strings(std::string_view text, bool numbers_too) {
+  return with_parsed(text, [&](const simdjson::dom::element& root) { return collect(root, numbers_too); });
+}
+
+Status check_json(std::string_view text) {
+  return with_parsed(text, [](const simdjson::dom::element&) { return ok_status(); });
 }
 
 // Whether the character needs no escape in a JSON string.
@@ -87,12 +97,9 @@ static bool is_plain(char c) {
   return byte >= 0x20 && byte != '"' && byte != '\\' && byte != 0x7f;
 }
 
-std::optional<std::string> json_quote(std::string_view text) {
-  if (!is_utf8(text)) return std::nullopt;
-  std::string out;
-  out.reserve(text.size() + 2);
+// Copies what needs no escape in whole runs: a value may be a megabyte.
+static void append_json_string(std::string& out, std::string_view text) {
   out += '"';
-  // Copies what needs no escape in whole runs: a value may be a megabyte.
   const char* const end = text.data() + text.size();
   for (const char* at = text.data(); at != end; ++at) {
     const char* const run = at;
@@ -116,6 +123,13 @@ std::optional<std::string> json_quote(std::string_view text) {
     }
   }
   out += '"';
+}
+
+std::optional<std::string> json_quote(std::string_view text) {
+  if (!is_utf8(text)) return std::nullopt;
+  std::string out;
+  out.reserve(text.size() + 2);
+  append_json_string(out, text);
   return out;
 }
 
@@ -131,9 +145,9 @@ void JsonWriter::separate() {
 }
 
 void JsonWriter::append_quoted(std::string_view text) {
-  const std::optional<std::string> quoted = json_quote(text);
-  ok_ = ok_ && quoted.has_value();
-  out_ += quoted.value_or("\"\"");
+  const bool good = is_utf8(text);
+  ok_ = ok_ && good;
+  append_json_string(out_, good ? text : std::string_view());
 }
 
 JsonWriter& JsonWriter::open(char begin, char end) {
@@ -183,6 +197,20 @@ JsonWriter& JsonWriter::boolean(bool value) {
 JsonWriter& JsonWriter::null() {
   separate();
   out_ += "null";
+  return *this;
+}
+
+JsonWriter& JsonWriter::raw(std::string_view json) {
+  separate();
+  out_ += json;
+  return *this;
+}
+
+JsonWriter& JsonWriter::base64(std::string_view bytes) {
+  separate();
+  out_ += '"';
+  append_base64(out_, bytes);
+  out_ += '"';
   return *this;
 }
 

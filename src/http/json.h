@@ -25,6 +25,9 @@ using StringPairs = std::vector<std::pair<std::string, std::string>>;
 // be empty here. With `numbers_too` a member may also be a whole number from 0 to 2^64-1, returned as its digits.
 [[nodiscard]] Result<StringPairs> parse_json_strings(std::string_view text, bool numbers_too = false);
 
+// Whether `text` is JSON as above, of any kind of value; names may be given twice.
+[[nodiscard]] Status check_json(std::string_view text);
+
 // `text` as a JSON string with its quotes; nothing when it is not UTF-8.
 [[nodiscard]] std::optional<std::string> json_quote(std::string_view text);
 
@@ -42,7 +45,13 @@ class JsonWriter {
   JsonWriter& number(uint64_t value);
   JsonWriter& boolean(bool value);
   JsonWriter& null();
+  // A value that is JSON already.
+  JsonWriter& raw(std::string_view json);
+  // A string of bytes that need not be text.
+  JsonWriter& base64(std::string_view bytes);
   [[nodiscard]] bool ok() const { return ok_; }
+  // How long the text is so far.
+  [[nodiscard]] size_t size() const { return out_.size(); }
   // The text, once all objects and arrays are closed.
   [[nodiscard]] std::string take();
 
