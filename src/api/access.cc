@@ -22,6 +22,38 @@ class Touched {
   void operator()(const machine::Enqueue& enqueue) { touch_queue(enqueue.queue); }
   void operator()(const machine::Dequeue& dequeue) { touch_queue(dequeue.queue); }
   void operator()(const machine::PutSettings&) {}
+  void operator()(const machine::PutEvents& put) { touch_queue(put.queue); }
+  void operator()(const machine::Publish& publish) { touch_topic(publish.topic); }
+  void operator()(const machine::Receive& receive) { touch_queue(receive.queue); }
+  void operator()(const machine::Settle& settle) { touch_queue(settle.queue); }
+  void operator()(const machine::ConfigureQueue& configure) {
+    touch_queue(configure.queue);
+    // Its dead letters go there.
+    for (const machine::QueueSettingChange& change : configure.changes)
+      if (!change.name.empty()) touch_queue(change.name);
+  }
+  void operator()(const machine::DeleteQueue& del) { touch_queue(del.queue); }
+  void operator()(const machine::PauseQueue& pause) { touch_queue(pause.queue); }
+  void operator()(const machine::PurgeQueue& purge) { touch_queue(purge.queue); }
+  void operator()(const machine::Redrive& redrive) {
+    touch_queue(redrive.from);
+    touch_queue(redrive.to);
+  }
+  void operator()(const machine::Bind& bind) {
+    touch_topic(bind.topic);
+    touch_queue(bind.queue);
+  }
+  void operator()(const machine::Unbind& unbind) {
+    touch_topic(unbind.topic);
+    touch_queue(unbind.queue);
+  }
+  void operator()(const ShowQueue& show) { touch_queue(show.queue); }
+  void operator()(const ListEvents& list) { touch_queue(list.queue); }
+  void operator()(const GetEvent& get) { touch_queue(get.queue); }
+  void operator()(const ShowTopic& show) { touch_topic(show.topic); }
+  // They show all names.
+  void operator()(const ListQueues&) { touch_all(); }
+  void operator()(const ListTopics&) { touch_all(); }
   void operator()(const ShowSettings&) {}
   void operator()(const GetKey& get) { touch_key(get.key); }
   void operator()(const CountExisting& existing) {
@@ -30,9 +62,7 @@ class Touched {
   void operator()(const GetFront& get) { touch_queue(get.queue); }
   void operator()(const GetLength& get) { touch_queue(get.queue); }
   // A backup holds everything.
-  void operator()(const MakeBackup&) {
-    if (!principal_.may_touch_all()) forbidden_ = "all keys and queues";
-  }
+  void operator()(const MakeBackup&) { touch_all(); }
   void operator()(const CountKeys&) {}
   void operator()(const ShowMetrics&) {}
   void operator()(const Watch&) {}
@@ -50,6 +80,14 @@ class Touched {
   }
   void touch_queue(std::string_view queue) {
     if (forbidden_.empty() && !principal_.may_touch_queue(queue)) forbidden_ = "the queue '" + printable(queue) + "'";
+  }
+
+  // The right to a topic goes by its name, as for a queue.
+  void touch_topic(std::string_view topic) {
+    if (forbidden_.empty() && !principal_.may_touch_queue(topic)) forbidden_ = "the topic '" + printable(topic) + "'";
+  }
+  void touch_all() {
+    if (!principal_.may_touch_all()) forbidden_ = "all keys and queues";
   }
 
   const security::Principal& principal_;

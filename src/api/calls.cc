@@ -28,7 +28,7 @@ OrRefusal<Started> Calls::start(CallOwner& owner, const security::Principal& pri
   const node::Token token = next_++;
   if (const auto* write = std::get_if<Write>(&operation)) {
     begin(token, owner, CallKind::write).write = write->index();
-    context_.node.submit_write(token, encode(*write, options.idempotency), options.may_forward, clock_());
+    submit(token, *write, options);
   } else if (const auto* watch = std::get_if<Watch>(&operation)) {
     begin(token, owner, CallKind::stream);
     context_.node.submit_wait(token, {.topic = topic_of(*watch), .lasting = true, .client = options.client}, clock_());
@@ -37,6 +37,15 @@ OrRefusal<Started> Calls::start(CallOwner& owner, const security::Principal& pri
     context_.node.submit_admin(token, admin_request(std::move(std::get<Change>(operation))), clock_());
   }
   return Started(token);
+}
+
+void Calls::submit(node::Token token, const Write& write, const CallOptions& options) {
+  std::string command = encode(write, options.idempotency);
+  if (const auto* receive = std::get_if<machine::Receive>(&write)) {
+    begun_.at(token).receiving = Receiving{std::string(receive->queue), options.idempotency.has_value()};
+    return context_.node.submit_receive(token, std::move(command), options.wait_ms, clock_(), options.client);
+  }
+  context_.node.submit_write(token, std::move(command), options.may_forward, clock_());
 }
 
 OrRefusal<Started> Calls::start_read(CallOwner& owner, Read read, const CallOptions& options) {
@@ -49,6 +58,11 @@ OrRefusal<Started> Calls::start_read(CallOwner& owner, Read read, const CallOpti
   Begun& begun = begin(token, owner, stale ? CallKind::stale : CallKind::read);
   begun.read = std::move(read);
   if (stale) begun.max_staleness = options.max_staleness;
+  if (std::holds_alternative<GetFront>(begun.read) && options.wait_ms != 0) {
+    begun.wait_until = clock_() + options.wait_ms;
+    begun.terms = options.read;
+    begun.terms.client = options.client;
+  }
   if (figures || (stale && options.read.min_index <= node.machine().applied()))
     stale_.push_back({token, node::Outcome::applied, {}, {}});
   else
@@ -103,7 +117,10 @@ void Calls::take_completed() {
   const bool crowd = done.size() + kept_[0].size() + kept_[1].size() > kCrowd;
   for (node::Completion& completion : done) {
     const auto begun = begun_.find(completion.token);
-    if (begun == begun_.end()) continue;  // cancelled
+    if (begun == begun_.end()) {
+      drop(completion);
+      continue;
+    }
     const bool last = crowd && begun->second.owner->asks_much(completion.token);
     kept_[last ? 1 : 0].push_back(std::move(completion));
   }
@@ -119,9 +136,10 @@ void Calls::hand_out_next(uint64_t handed_out) {
 
 void Calls::hand_out(node::Completion& completion) {
   const auto found = begun_.find(completion.token);
-  if (found == begun_.end()) return;  // cancelled
+  if (found == begun_.end()) return drop(completion);
   if (found->second.kind == CallKind::stream && completion.outcome == node::Outcome::applied)
     return found->second.owner->on_answer(completion.token, Answer{});
+  if (waits_on(completion.token, found->second, completion)) return;
   auto handle = begun_.extract(found);
   Begun& begun = handle.mapped();
   if (begun.kind != CallKind::stream) {
@@ -132,9 +150,48 @@ void Calls::hand_out(node::Completion& completion) {
   begun.owner->on_answer(completion.token, answer_to(begun, completion));
 }
 
+// Looks first, and waits only if nothing is there; nothing becomes ready between the look and the wait. When something
+// does, it is read anew, as others may be faster.
+bool Calls::waits_on(node::Token token, Begun& begun, const node::Completion& completion) {
+  const auto* get = std::get_if<GetFront>(&begun.read);
+  if (get == nullptr || begun.wait_until == 0) return false;
+  const Millis now = clock_();
+  if (begun.waits) {
+    begun.waits = false;
+    if (completion.outcome != node::Outcome::applied && completion.outcome != node::Outcome::timed_out) return false;
+    if (completion.outcome == node::Outcome::timed_out) begun.wait_until = 0;
+    context_.node.submit_read(token, now, begun.terms);
+    return true;
+  }
+  if (completion.outcome != node::Outcome::applied || now >= begun.wait_until ||
+      context_.node.machine().front(get->queue) != nullptr)
+    return false;
+  begun.waits = true;
+  context_.node.submit_wait(token,
+                            {.topic = node::Topic{node::Topic::Kind::front, get->queue},
+                             .until = begun.wait_until,
+                             .ends_with_leader = true,
+                             .client = begun.terms.client},
+                            now);
+  return true;
+}
+
+// Its client is gone. Events that were received for it are ready again at once.
+void Calls::drop(const node::Completion& completion) {
+  const auto abandoned = abandoned_.extract(completion.token);
+  if (abandoned.empty() || abandoned.mapped().keyed) return;
+  context_.node.take_back(abandoned.mapped().queue, completion.reply.deliveries, clock_());
+}
+
 bool Calls::cancel(node::Token token) {
   const auto found = begun_.find(token);
   if (found == begun_.end()) return false;
+  if (found->second.receiving) {
+    // The node sees to a receive that it still has; else its completion is on the way here.
+    if (!context_.node.cancel_receive(token)) abandoned_.emplace(token, std::move(*found->second.receiving));
+    begun_.erase(found);
+    return true;
+  }
   if (found->second.kind == CallKind::write || found->second.kind == CallKind::admin) return false;
   begun_.erase(found);
   context_.node.cancel(token);

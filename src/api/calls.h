@@ -61,6 +61,7 @@ struct CallOptions {
   bool may_forward = true;                             // of a write: false asks for `elsewhere` instead of forwarding
   std::optional<Idempotency> idempotency{};            // of a write
   uint64_t client = 0;                                 // ByteStream::peer_group; 0: not said
+  Millis wait_ms = 0;                                  // of a Receive or a GetFront: how long it waits for an event
 };
 
 // A call in progress, or the answer to an operation that needs none.
@@ -113,6 +114,11 @@ class Calls {
   void reset_counters() { counters_ = {}; }
 
  private:
+  // What is needed to take its events back.
+  struct Receiving {
+    std::string queue;
+    bool keyed = false;  // a repeat under its idempotency key would find them
+  };
   // What a call in progress is about. Of a write only its kind: the node has its bytes.
   struct Begun {
     CallOwner* owner;
@@ -121,13 +127,22 @@ class Calls {
     size_t write = 0;  // its place in Write
     Read read{};
     std::optional<Millis> max_staleness{};
+    std::optional<Receiving> receiving{};  // of a Receive
+    // Of a GetFront that waits for an event: until when, and its terms.
+    Millis wait_until = 0;
+    node::ReadTerms terms{};
+    bool waits = false;  // now
   };
 
   static constexpr size_t kCrowd = 64;
 
   Begun& begin(node::Token token, CallOwner& owner, CallKind kind);
+  void submit(node::Token token, const Write& write, const CallOptions& options);
   OrRefusal<Started> start_read(CallOwner& owner, Read read, const CallOptions& options);
   OrRefusal<Answer> run_here(Local operation);
+  // True: a GetFront that found nothing waits on.
+  bool waits_on(node::Token token, Begun& begun, const node::Completion& completion);
+  void drop(const node::Completion& completion);
   void take_completed();
   void hand_out_next(uint64_t handed_out);
   void hand_out(node::Completion& completion);
@@ -138,6 +153,7 @@ class Calls {
   std::function<Millis()> clock_;
   node::Token next_ = 1;
   std::unordered_map<node::Token, Begun> begun_;
+  std::unordered_map<node::Token, Receiving> abandoned_;  // completed, and their clients are gone
   std::array<CallCounters, kCallKinds> counters_;
   std::vector<node::Completion> stale_;
   std::deque<node::Completion> kept_[2];  // not handed out yet; the second: of clients that ask much

@@ -19,16 +19,23 @@ std::optional<Refusal> bad_key(std::string_view key) {
   return std::nullopt;
 }
 
-std::optional<Refusal> bad_queue(std::string_view queue) {
-  if (queue.empty()) return malformed("a queue's name must not be empty");
-  if (queue.size() > machine::kMaxQueueNameBytes)
-    return malformed("a queue's name has at most " + std::to_string(machine::kMaxQueueNameBytes) + " bytes");
-  return std::nullopt;
-}
-
 // The body for the state machine: views, no copies.
 machine::Body body_of(const Write& write) {
   return std::visit([](const auto& one) { return machine::Body(one); }, write);
+}
+
+// Only paths name the queues and topics of these.
+template <typename T>
+std::optional<Refusal> bad_names_in_path(const T& one) {
+  if constexpr (requires { one.topic; })
+    if (auto refusal = bad_topic_in_path(one.topic)) return refusal;
+  if constexpr (requires { one.queue; })
+    if (auto refusal = bad_queue_in_path(one.queue)) return refusal;
+  if constexpr (requires { one.from; })
+    if (auto refusal = bad_queue_in_path(one.from)) return refusal;
+  if constexpr (requires { one.to; })
+    if (auto refusal = bad_queue_in_path(one.to)) return refusal;
+  return std::nullopt;
 }
 
 std::optional<Refusal> bad_names(const Write& write) {
@@ -48,7 +55,8 @@ std::optional<Refusal> bad_names(const Write& write) {
                                  return bad_queue(enqueue.queue);
                                },
                                [](const machine::Dequeue& dequeue) { return bad_queue(dequeue.queue); },
-                               [](const machine::PutSettings&) { return std::optional<Refusal>(); }},
+                               [](const machine::PutSettings&) { return std::optional<Refusal>(); },
+                               [](const auto& of_queues) { return bad_names_in_path(of_queues); }},
                     write);
 }
 
@@ -68,6 +76,10 @@ std::optional<Refusal> check_read(const Read& read) {
   if (const auto* existing = std::get_if<CountExisting>(&read))
     for (const std::string& key : existing->keys)
       if (auto refusal = bad_key(key)) return refusal;
+  if (const auto* show = std::get_if<ShowQueue>(&read)) return bad_queue_in_path(show->queue);
+  if (const auto* list = std::get_if<ListEvents>(&read)) return bad_queue_in_path(list->queue);
+  if (const auto* get = std::get_if<GetEvent>(&read)) return bad_queue_in_path(get->queue);
+  if (const auto* show = std::get_if<ShowTopic>(&read)) return bad_topic_in_path(show->topic);
   return std::nullopt;
 }
 
@@ -86,11 +98,23 @@ std::string encode(const Write& write, const std::optional<Idempotency>& idempot
   if (!idempotency) return machine::encode_command(body_of(write));
   std::string command = machine::encode_command(body_of(write), machine::IdempotencyKey{idempotency->key, {}});
   const std::string_view parts[] = {idempotency->request, machine::body_of(command)};
+  machine::set_fingerprint(command, idempotency->fingerprint ? *idempotency->fingerprint : fingerprint_of(parts));
+  return command;
+}
+
+machine::Fingerprint fingerprint_of(std::span<const std::string_view> parts) {
   const std::array<uint8_t, 32> digest = security::sha256(parts);
   machine::Fingerprint fingerprint{};
   std::copy_n(digest.begin(), fingerprint.size(), fingerprint.begin());
-  machine::set_fingerprint(command, fingerprint);
-  return command;
+  return fingerprint;
+}
+
+machine::Fingerprint fingerprint_of(const machine::NewEvent& event) {
+  const auto text = [](const std::optional<Millis>& value) { return value ? std::to_string(*value) : std::string(); };
+  const std::string terms = text(event.delay) + ' ' + text(event.deliver_at) + ' ' + std::to_string(event.ttl) + ' ' +
+                            std::to_string(event.priority);
+  const std::string_view parts[] = {event.bytes, event.headers, terms, event.group};
+  return fingerprint_of(parts);
 }
 
 OperationTraits traits_of(const Operation& operation) {
@@ -110,22 +134,76 @@ std::optional<Refusal> check_bounds(const Operation& operation) {
 Answer look(const machine::Machine& machine, Read&& read) {
   const auto count = [](size_t n) { return Count{n}; };
   Answer answer{machine.applied(), {}};
-  std::visit(Overloaded{[&](GetKey& get) {
-                          const Bytes* value = machine.get(get.key);
-                          answer.body = Value{std::move(get.key), value};
-                        },
-                        [&](const CountExisting& existing) {
-                          answer.body = count(static_cast<size_t>(
-                              std::count_if(existing.keys.begin(), existing.keys.end(),
-                                            [&](const std::string& key) { return machine.exists(key); })));
-                        },
-                        [&](const CountKeys&) { answer.body = count(machine.key_count()); },
-                        [&](const GetFront& get) { answer.body = Front{machine.front(get.queue)}; },
-                        [&](const GetLength& get) { answer.body = count(machine.queue_length(get.queue)); },
-                        [&](const ShowSettings&) { answer.body = machine.settings(); }, [](const MakeBackup&) {},
-                        [](const ShowMetrics&) {}},
-             read);
+  std::visit(
+      Overloaded{
+          [&](GetKey& get) {
+            const Bytes* value = machine.get(get.key);
+            answer.body = Value{std::move(get.key), value};
+          },
+          [&](const CountExisting& existing) {
+            answer.body =
+                count(static_cast<size_t>(std::count_if(existing.keys.begin(), existing.keys.end(),
+                                                        [&](const std::string& key) { return machine.exists(key); })));
+          },
+          [&](const CountKeys&) { answer.body = count(machine.key_count()); },
+          [&](const GetFront& get) { answer.body = Front{machine.front(get.queue)}; },
+          [&](const GetLength& get) { answer.body = count(machine.queue_length(get.queue)); },
+          [&](const ShowQueue& show) {
+            ShownQueues shown;
+            if (const machine::Queue* queue = machine.queues().find(show.queue)) shown.queues = {queue};
+            answer.body = std::move(shown);
+          },
+          [&](const ListQueues& list) { answer.body = look(machine.queues(), list); },
+          [&](const ListEvents& list) { answer.body = look(machine.queues(), list); },
+          [&](const GetEvent& get) {
+            const machine::Queue* queue = machine.queues().find(get.queue);
+            answer.body = ShownEvent{queue, queue == nullptr ? nullptr : std::as_const(*queue->content).find(get.id)};
+          },
+          [&](const ShowTopic& show) {
+            ShownTopics shown;
+            const machine::Topics& topics = machine.queues().topics();
+            if (const auto at = topics.find(show.topic); at != topics.end()) shown.topics = {&*at};
+            answer.body = std::move(shown);
+          },
+          [&](const ListTopics& list) { answer.body = look(machine.queues(), list); },
+          [&](const ShowSettings&) { answer.body = machine.settings(); }, [](const MakeBackup&) {},
+          [](const ShowMetrics&) {}},
+      read);
   return answer;
+}
+
+// What an applied write answers.
+static decltype(Answer::body) body_of_reply(size_t kind, machine::Reply&& reply) {
+  switch (kind) {
+    case place<machine::PutSettings>():
+      return machine::decode_settings(reply.event.view()).value_or(machine::Settings{});
+    case place<machine::Enqueue>():
+      return Enqueued{reply.event_id, reply.queue_length};
+    case place<machine::Dequeue>():
+      if (reply.count == 0) return Dequeued{};
+      return Dequeued{reply.event_id, std::move(reply.event),
+                      reply.deliveries.empty() ? Bytes() : std::move(reply.deliveries[0].headers)};
+    case place<machine::PutEvents>():
+      return Stored{reply.ids.empty() ? std::vector<uint64_t>{reply.event_id.value} : std::move(reply.ids)};
+    case place<machine::Publish>():
+      return Published{reply.count, reply.queue_length};
+    case place<machine::Receive>():
+      return Received{std::move(reply.deliveries)};
+    case place<machine::Settle>():
+      return Settled{std::move(reply.outcomes), reply.queue_length};
+    case place<machine::ConfigureQueue>(): {
+      Configured configured;
+      Reader in(reply.event.view());
+      machine::OwnQueueSettings own;
+      machine::decode_queue_settings(in, own);
+      if (in.complete()) configured.own = std::move(own);
+      return configured;
+    }
+    case place<machine::Set>():
+      return Done{};
+    default:
+      return Count{reply.count};
+  }
 }
 
 OrRefusal<Answer> answer_of_write(size_t kind, raft::Index index, machine::Reply&& reply) {
@@ -138,6 +216,14 @@ OrRefusal<Answer> answer_of_write(size_t kind, raft::Index index, machine::Reply
       return Refusal{RefusalKind::malformed, "the cluster does not know this command", true, index};
     case machine::ReplyCode::key_reused:
       return Refusal{RefusalKind::unprocessable, "this Idempotency-Key came before with another request", true, index};
+    case machine::ReplyCode::full:
+      return Refusal{RefusalKind::too_many, printable(reply.event.view()), true, index};
+    case machine::ReplyCode::not_found:
+      return Refusal{RefusalKind::not_found, printable(reply.event.view()), true, index};
+    case machine::ReplyCode::conflict:
+      return Refusal{RefusalKind::conflict, printable(reply.event.view()), true, index};
+    case machine::ReplyCode::refused:
+      return Refusal{RefusalKind::malformed, printable(reply.event.view()), true, index};
     case machine::ReplyCode::duplicate:
     case machine::ReplyCode::unknown:
       return Refusal{RefusalKind::timed_out, "a copy of this request came before; its answer is not known here", false};
@@ -145,12 +231,7 @@ OrRefusal<Answer> answer_of_write(size_t kind, raft::Index index, machine::Reply
   Answer answer{index, {}};
   answer.replayed = reply.replayed_from != raft::Index{};
   if (answer.replayed) answer.index = reply.replayed_from;
-  if (kind == place<machine::PutSettings>())
-    answer.body = machine::decode_settings(reply.event.view()).value_or(machine::Settings{});
-  if (kind == place<machine::Delete>()) answer.body = Count{reply.count};
-  if (kind == place<machine::Enqueue>()) answer.body = Enqueued{reply.event_id, reply.queue_length};
-  if (kind == place<machine::Dequeue>())
-    answer.body = reply.count == 0 ? Dequeued{} : Dequeued{reply.event_id, std::move(reply.event)};
+  answer.body = body_of_reply(kind, std::move(reply));
   return answer;
 }
 

@@ -8,12 +8,14 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
 
+#include "api/queue_operations.h"
 #include "api/refusal.h"
 #include "api/slowlog.h"
 #include "base/bytes.h"
@@ -27,7 +29,10 @@ namespace wh::api {
 
 // --- writes: commands for the log. They hold views of what the protocol read, which must live until Calls::start
 // returns.
-using Write = std::variant<machine::Set, machine::Delete, machine::Enqueue, machine::Dequeue, machine::PutSettings>;
+using Write = std::variant<machine::Set, machine::Delete, machine::Enqueue, machine::Dequeue, machine::PutSettings,
+                           machine::PutEvents, machine::Publish, machine::Receive, machine::Settle,
+                           machine::ConfigureQueue, machine::DeleteQueue, machine::PauseQueue, machine::PurgeQueue,
+                           machine::Redrive, machine::Bind, machine::Unbind>;
 
 // --- reads: of the state, as of a time that the call's consistency decides. They own their names.
 
@@ -38,12 +43,6 @@ struct CountExisting {
   std::vector<std::string> keys;  // one given twice counts twice
 };
 struct CountKeys {};
-struct GetFront {
-  std::string queue;
-};
-struct GetLength {
-  std::string queue;
-};
 // The right to make a backup of the state at the answer's index.
 struct MakeBackup {};
 // /metrics: the figures, in Prometheus's form. Never waits for the cluster.
@@ -51,7 +50,8 @@ struct ShowMetrics {};
 // The cluster's settings.
 struct ShowSettings {};
 
-using Read = std::variant<GetKey, CountExisting, CountKeys, GetFront, GetLength, MakeBackup, ShowMetrics, ShowSettings>;
+using Read = std::variant<GetKey, CountExisting, CountKeys, GetFront, GetLength, MakeBackup, ShowMetrics, ShowSettings,
+                          ShowQueue, ListQueues, ListEvents, GetEvent, ShowTopic, ListTopics>;
 
 // --- streams: completed again and again, the first time at once
 
@@ -106,7 +106,9 @@ using Operation = std::variant<Write, Read, Watch, Change, Local>;
 
 // Whether the operation has no effect once its client is gone, so that it can be cancelled.
 [[nodiscard]] inline bool is_cancellable(const Operation& operation) {
-  return std::holds_alternative<Read>(operation) || std::holds_alternative<Watch>(operation);
+  const auto* write = std::get_if<Write>(&operation);
+  return std::holds_alternative<Read>(operation) || std::holds_alternative<Watch>(operation) ||
+         (write != nullptr && std::holds_alternative<machine::Receive>(*write));
 }
 
 // --- what a principal needs for an operation
@@ -129,6 +131,40 @@ template <>
 inline constexpr OperationTraits kTraits<machine::Dequeue>{"dequeue", security::Verb::write};
 template <>
 inline constexpr OperationTraits kTraits<machine::PutSettings>{"change the cluster's settings", security::Verb::admin};
+template <>
+inline constexpr OperationTraits kTraits<machine::PutEvents>{"enqueue", security::Verb::write};
+template <>
+inline constexpr OperationTraits kTraits<machine::Publish>{"publish", security::Verb::write};
+template <>
+inline constexpr OperationTraits kTraits<machine::Receive>{"receive", security::Verb::write};
+template <>
+inline constexpr OperationTraits kTraits<machine::Settle>{"acknowledge", security::Verb::write};
+template <>
+inline constexpr OperationTraits kTraits<machine::ConfigureQueue>{"configure queues", security::Verb::write};
+template <>
+inline constexpr OperationTraits kTraits<machine::DeleteQueue>{"delete queues", security::Verb::write};
+template <>
+inline constexpr OperationTraits kTraits<machine::PauseQueue>{"pause queues", security::Verb::write};
+template <>
+inline constexpr OperationTraits kTraits<machine::PurgeQueue>{"purge queues", security::Verb::write};
+template <>
+inline constexpr OperationTraits kTraits<machine::Redrive>{"redrive", security::Verb::write};
+template <>
+inline constexpr OperationTraits kTraits<machine::Bind>{"bind queues to topics", security::Verb::write};
+template <>
+inline constexpr OperationTraits kTraits<machine::Unbind>{"unbind queues from topics", security::Verb::write};
+template <>
+inline constexpr OperationTraits kTraits<ShowQueue>{"read queues", security::Verb::read};
+template <>
+inline constexpr OperationTraits kTraits<ListQueues>{"list queues", security::Verb::read};
+template <>
+inline constexpr OperationTraits kTraits<ListEvents>{"read queues", security::Verb::read};
+template <>
+inline constexpr OperationTraits kTraits<GetEvent>{"read queues", security::Verb::read};
+template <>
+inline constexpr OperationTraits kTraits<ShowTopic>{"read topics", security::Verb::read};
+template <>
+inline constexpr OperationTraits kTraits<ListTopics>{"list topics", security::Verb::read};
 template <>
 inline constexpr OperationTraits kTraits<ShowSettings>{"see the cluster's settings", security::Verb::read};
 template <>
@@ -182,22 +218,10 @@ struct Done {};
 struct Count {
   uint64_t count = 0;
 };
-struct Enqueued {
-  raft::Index id;
-  uint64_t queue_length = 0;  // with this event
-};
-struct Dequeued {
-  raft::Index id;  // 0: the queue was empty
-  Bytes event;
-};
 // Of GetKey. `value` points into the state: valid only during the callback that gets it.
 struct Value {
   std::string key;
   const Bytes* value = nullptr;  // null: there is no such key
-};
-// Of GetFront; likewise.
-struct Front {
-  const machine::Event* event = nullptr;  // null: the queue is empty
 };
 // INFO, /metrics.
 struct Report {
@@ -212,7 +236,9 @@ struct SlowRequests {
 
 struct Answer {
   raft::Index index;  // a write's own, or that of the state a read saw; 0 where no state was read
-  std::variant<Done, Count, Enqueued, Dequeued, Value, Front, Report, Directives, SlowRequests, machine::Settings> body;
+  std::variant<Done, Count, Enqueued, Dequeued, Value, Front, Report, Directives, SlowRequests, machine::Settings,
+               Stored, Published, Received, Settled, Configured, ShownEvent, ShownEvents, ShownQueues, ShownTopics>
+      body;
   bool replayed = false;  // the first answer to a request under this idempotency key, including its index
 };
 
@@ -222,10 +248,17 @@ struct Answer {
 struct Idempotency {
   std::string key;
   std::string request;  // what tells it from other requests besides the command: method and path
+  // In place of the command's own and `request`: of one event, which is the same on every path and in every form.
+  std::optional<machine::Fingerprint> fingerprint{};
 };
 
 // The command of a write, for Node::submit_write. The one place where a write becomes bytes.
 [[nodiscard]] std::string encode(const Write& write, const std::optional<Idempotency>& idempotency);
+
+// Tells requests, or events, under one idempotency key apart.
+[[nodiscard]] machine::Fingerprint fingerprint_of(std::span<const std::string_view> parts);
+// By all that it means, but not its own key.
+[[nodiscard]] machine::Fingerprint fingerprint_of(const machine::NewEvent& event);
 
 // The bound that an operation breaks, if any.
 [[nodiscard]] std::optional<Refusal> check_bounds(const Operation& operation);

@@ -1,5 +1,7 @@
 #include "backup/format.h"
 
+#include <algorithm>
+
 #include "base/bytes.h"
 #include "base/hash.h"
 #include "base/hex.h"
@@ -23,6 +25,10 @@ std::vector<std::pair<std::string, MetaValue>> meta_rows(const BackupInfo& info)
   rows.emplace_back("jumped_ms", number(info.jumped_ms));
   for (const machine::SettingRow& row : machine::settings_as_of(info.cluster_version))
     rows.emplace_back("setting_" + std::string(row.name), number(info.settings.*row.value));
+  if (info.cluster_version < 3) return rows;
+  rows.emplace_back("queues", number(info.queues));
+  rows.emplace_back("topics", number(info.bindings));
+  rows.emplace_back("last_number", number(info.last_number));
   return rows;
 }
 
@@ -50,5 +56,27 @@ uint32_t add_number(uint32_t crc, uint64_t value) {
 }
 
 uint32_t add_bytes(uint32_t crc, std::string_view value) { return crc32c(value, add_number(crc, value.size())); }
+
+std::string to_lines(const std::vector<std::pair<std::string_view, std::string_view>>& pairs) {
+  std::string out;
+  for (const auto& [name, value] : pairs) {
+    if (!out.empty()) out += '\n';
+    out.append(name).append("=").append(value);
+  }
+  return out;
+}
+
+std::optional<std::vector<std::pair<std::string_view, std::string_view>>> from_lines(std::string_view lines) {
+  std::vector<std::pair<std::string_view, std::string_view>> pairs;
+  while (!lines.empty()) {
+    const std::string_view line = lines.substr(0, lines.find('\n'));
+    const size_t equals = line.find('=');
+    if (equals == std::string_view::npos) return std::nullopt;
+    pairs.emplace_back(line.substr(0, equals), line.substr(equals + 1));
+    if (line.size() + 1 == lines.size()) return std::nullopt;
+    lines.remove_prefix(std::min(lines.size(), line.size() + 1));
+  }
+  return pairs;
+}
 
 }  // namespace wh::backup

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstdio>
 #include <fcntl.h>
 #include <optional>
@@ -14,6 +15,7 @@
 #include "backup/writer.h"
 #include "base/hex.h"
 #include "machine/command/command.h"
+#include "machine/command/event_headers.h"
 #include "machine/dedup/sessions.h"
 #include "machine/snapshot/state_builder.h"
 
@@ -130,7 +132,7 @@ class BackupReader {
         SQLITE_OK)
       return sql_error();
     for (const Table& table : kTables)
-      if (table.version <= backup_.info.cluster_version)
+      if (table.exists_in(backup_.info.cluster_version))
         if (tables.step() != SQLITE_ROW || tables.bytes(0) != std::string("table ") + table.name + " " + table.sql)
           return damaged("its tables are not those of a backup");
     if (tables.step() != SQLITE_DONE) return damaged("it has tables that are not a backup's");
@@ -171,6 +173,9 @@ class BackupReader {
       for (const machine::SettingRow& row : machine::settings_as_of(info.cluster_version))
         numbers.emplace_back("setting_" + std::string(row.name), &(info.settings.*row.value));
     }
+    if (info.cluster_version >= 3)
+      numbers.insert(numbers.end(),
+                     {{"queues", &info.queues}, {"topics", &info.bindings}, {"last_number", &info.last_number}});
     for (const auto& [name, to] : texts) {
       Result<MetaValue> value = meta(name);
       if (!value) return Error{value.error()};
@@ -212,7 +217,13 @@ class BackupReader {
       case kKeys:
         if (!well_stored(row, 0) || !well_stored(row, 1)) return Error{"a value is of another type"};
         return builder_.key(row.bytes(0), row.bytes(1));
+      case kQueues:
+        return take_queue(row);
       case kEvents:
+        return take_event(row);
+      case kTopics:
+        return take_binding(row);
+      case kPlainEvents:
         if (!well_stored(row, 1) || !well_stored(row, 2)) return Error{"a value is of another type"};
         return builder_.event(row.bytes(1), raft::Index{row.number(0)}, row.bytes(2));
       case kIdempotency:
@@ -229,6 +240,103 @@ class BackupReader {
         return builder_.session(record);
       }
     }
+  }
+
+  // Whether each column holds what its letter in Table::columns says.
+  static bool well_typed(const Table& table, const storage::Statement& row) {
+    for (int column = 0; column < static_cast<int>(table.columns.size()); ++column) {
+      const char kind = table.columns[static_cast<size_t>(column)];
+      if ((kind == 'N' || kind == 'B') && row.is(column, SQLITE_NULL)) continue;
+      if (kind == 'n' || kind == 'N' ? !row.is(column, SQLITE_INTEGER) : !well_stored(row, column)) return false;
+    }
+    return true;
+  }
+
+  Status take_queue(const storage::Statement& row) {
+    if (!well_typed(kTables[kQueues], row)) return Error{"a value is of another type"};
+    machine::QueueItem item;
+    item.name = row.bytes(0);
+    if (row.number(1) > 1 || row.number(2) > 1) return Error{"a pause is neither 0 nor 1"};
+    item.paused_in = row.number(1) == 1;
+    item.paused_out = row.number(2) == 1;
+    machine::QueueTotals& t = item.totals;
+    int at = 3;
+    for (uint64_t* total : {&t.enqueued, &t.acknowledged, &t.redelivered, &t.expired, &t.dead_lettered, &t.dropped})
+      *total = row.number(at++);
+    const auto take = [&](const machine::QueueSettingChange& change) {
+      Status fits = machine::check_queue_setting(change, kLatestVersion);
+      if (fits) (void)item.own.apply(change);
+      return fits;
+    };
+    for (size_t i = 0; i < machine::kQueueNumbers; ++i, ++at)
+      if (!row.is(at, SQLITE_NULL))
+        if (Status fits = take({.setting = static_cast<uint8_t>(i), .number = row.number(at)}); !fits) return fits;
+    if (!row.is(at, SQLITE_NULL))
+      if (Status fits =
+              take({.setting = static_cast<uint8_t>(machine::QueueSetting::dead_letter_queue), .name = row.bytes(at)});
+          !fits)
+        return fits;
+    ++at;
+    if (!row.is(at, SQLITE_NULL)) {
+      machine::QueueSettingChange change{.setting = static_cast<uint8_t>(machine::QueueSetting::backoff)};
+      std::string_view rest = row.bytes(at);
+      while (!rest.empty()) {
+        const std::string_view one = rest.substr(0, rest.find(' '));
+        Millis delay = 0;
+        const auto [end, error] = std::from_chars(one.data(), one.data() + one.size(), delay);
+        if (error != std::errc{} || end != one.data() + one.size()) return Error{"a backoff is no list of numbers"};
+        change.delays.push_back(delay);
+        rest.remove_prefix(std::min(rest.size(), one.size() + 1));
+      }
+      if (Status fits = take(change); !fits) return fits;
+    }
+    return builder_.queue(item);
+  }
+
+  Status take_event(const storage::Statement& row) {
+    if (!well_typed(kTables[kEvents], row)) return Error{"a value is of another type"};
+    machine::EventItem item;
+    const uint64_t id = row.number(0);
+    item.queue = row.bytes(1);
+    item.bytes = row.bytes(2);
+    const auto* state = std::find(std::begin(kStateNames), std::end(kStateNames), row.bytes(3));
+    if (state == std::end(kStateNames)) return Error{"an event is in no known state"};
+    item.state = static_cast<machine::EventState>(state - std::begin(kStateNames));
+    item.due = row.number(5);
+    item.group = row.bytes(9);
+    item.arrival = row.number(13);
+    item.arrived_at = row.number(14);
+    item.expires_at = row.number(15);
+    item.delivery = row.number(16);
+    item.reason = row.bytes(17);
+    item.source_queue = row.bytes(18);
+    const bool dead = id != item.arrival;
+    if (row.number(4) > UINT32_MAX || row.number(8) > 1 || row.number(10) > 1 || row.number(11) >= machine::kPriorities)
+      return Error{"a number of an event is out of range"};
+    if (!dead && (row.number(12) != item.arrived_at || !item.reason.empty() || !item.source_queue.empty()))
+      return Error{"an event is half a dead letter"};
+    item.deliveries = static_cast<uint32_t>(row.number(4));
+    item.holds_group = row.number(10) == 1;
+    item.priority = static_cast<uint8_t>(row.number(11));
+    const auto attributes = from_lines(row.bytes(7));
+    if (!attributes) return Error{"an event's attributes are malformed"};
+    const machine::EventHeaders headers{row.number(8) == 1, row.bytes(6), *attributes};
+    if (!machine::check_headers(headers)) return Error{"an event's attributes are out of bounds"};
+    const std::string packed = machine::pack_headers(headers);
+    item.headers = packed;
+    item.has_extra = dead || !packed.empty();
+    if (dead) {
+      item.id = id;
+      item.enqueued_at = row.number(12);
+    }
+    return builder_.queue_event(item);
+  }
+
+  Status take_binding(const storage::Statement& row) {
+    if (!well_typed(kTables[kTopics], row)) return Error{"a value is of another type"};
+    const auto filter = from_lines(row.bytes(2));
+    if (!filter) return Error{"a filter is malformed"};
+    return builder_.binding({row.bytes(0), row.bytes(1), {filter->begin(), filter->end()}});
   }
 
   Status take_idempotency(const storage::Statement& row) {
@@ -254,17 +362,20 @@ class BackupReader {
       for (const machine::SettingRow& row : machine::settings_as_of(info.cluster_version))
         if (info.settings.*row.value < row.min || info.settings.*row.value > row.max)
           return refuse("a setting is out of its range");
-      if (const Status taken = builder_.cluster({info.jumped_ms, info.idempotency_keys, info.settings}); !taken)
+      if (const Status taken = builder_.cluster(
+              {info.jumped_ms, info.idempotency_keys, info.settings, info.last_number, info.queues, info.bindings});
+          !taken)
         return refuse(taken.error());
     }
     uint32_t crc = 0;
-    for (size_t table = 0; table < row_tables(info.cluster_version); ++table) {
+    for (size_t table = kMeta + 1; table < std::size(kTables); ++table) {
+      if (!kTables[table].exists_in(info.cluster_version)) continue;
       storage::Statement rows;
-      if (rows.prepare(db_, kSelectRows[table]) != SQLITE_OK) return sql_error();
+      if (rows.prepare(db_, kTables[table].select) != SQLITE_OK) return sql_error();
       int code = SQLITE_ROW;
       while ((code = rows.step()) == SQLITE_ROW) {
         if (const Status taken = take_row(table, rows); !taken) return refuse(taken.error());
-        crc = add_row(crc, table, rows);
+        crc = add_row(crc, kTables[table], rows);
       }
       if (code != SQLITE_DONE) return sql_error();
     }

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "machine/command/event_headers.h"
 #include "machine/dedup/sessions.h"
 #include "storage/ballast.h"
 #include "storage/disk.h"
@@ -51,28 +52,23 @@ void bind_bytes(storage::Statement& statement, int at, std::string_view bytes) {
     statement.blob(at, bytes);
 }
 
-uint32_t add_row(uint32_t crc, size_t table, const storage::Statement& row) {
-  switch (table) {
-    case kKeys:
-      return add_bytes(add_bytes(crc, row.bytes(0)), row.bytes(1));
-    case kEvents:
-      return add_bytes(add_bytes(add_number(crc, row.number(0)), row.bytes(1)), row.bytes(2));
-    case kSessions:
-      for (int column = 0; column < 4; ++column) crc = add_number(crc, row.number(column));
-      return add_bytes(crc, row.bytes(4));
-    default:
-      for (int column = 0; column < 3; ++column) crc = add_bytes(crc, row.bytes(column));
-      for (int column = 3; column < 5; ++column) crc = add_number(crc, row.number(column));
-      return add_bytes(crc, row.bytes(5));
+uint32_t add_row(uint32_t crc, const Table& table, const storage::Statement& row) {
+  for (int column = 0; column < static_cast<int>(table.columns.size()); ++column) {
+    const char kind = table.columns[static_cast<size_t>(column)];
+    if ((kind == 'N' || kind == 'B') && row.is(column, SQLITE_NULL))
+      crc = add_number(crc, UINT64_MAX);
+    else
+      crc = kind == 'n' || kind == 'N' ? add_number(crc, row.number(column)) : add_bytes(crc, row.bytes(column));
   }
+  return crc;
 }
 
 BackupWriter::BackupWriter(std::string directory, BackupInfo info, uint64_t keep_free)
     : directory_(std::move(directory)), info_(std::move(info)), keep_free_(keep_free) {}
 
 BackupWriter::~BackupWriter() {
-  for (storage::Statement* s : {&insert_key_, &insert_event_, &insert_session_, &insert_idempotency_, &select_})
-    s->finalize();
+  for (storage::Statement& statement : inserts_) statement.finalize();
+  select_.finalize();
   if (db_ != nullptr) sqlite3_close(db_);
   if (fd_ >= 0) ::close(fd_);
 }
@@ -123,22 +119,18 @@ Status BackupWriter::begin(uint64_t expected) {
       std::to_string(kApplicationId) + "; PRAGMA user_version=" + std::to_string(info_.cluster_version) + ";";
   sql += "BEGIN IMMEDIATE;";
   for (const Table& table : kTables)
-    if (table.version <= info_.cluster_version) sql += std::string(table.sql) + ";";
+    if (table.exists_in(info_.cluster_version)) sql += std::string(table.sql) + ";";
   if (sqlite3_exec(db_, sql.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK) {
     ::unlink(path.c_str());
     return sql_error("creating it");
   }
   if (::unlink(path.c_str()) != 0) return Error{storage::disk_error("remove", path, errno)};
-  const std::pair<storage::Statement*, const char*> statements[] = {
-      {&insert_key_, "INSERT INTO keys VALUES(?,?)"},
-      {&insert_event_, "INSERT INTO events VALUES(?,?,?)"},
-      {&insert_session_, "INSERT INTO sessions VALUES(?,?,?,?,?)"},
-      {&insert_idempotency_, "INSERT INTO idempotency VALUES(?,?,?,?,?,?)"},
-  };
-  for (const auto& [statement, text] : statements)
-    if ((statement != &insert_idempotency_ || info_.cluster_version > kFirstVersion) &&
-        statement->prepare(db_, text) != SQLITE_OK)
-      return sql_error("preparing a statement");
+  for (size_t table = kMeta + 1; table < std::size(kTables); ++table) {
+    if (!kTables[table].exists_in(info_.cluster_version)) continue;
+    std::string insert = std::string("INSERT INTO ") + kTables[table].name + " VALUES(?";
+    for (size_t column = 1; column < kTables[table].columns.size(); ++column) insert += ",?";
+    if (inserts_[table].prepare(db_, insert + ")") != SQLITE_OK) return sql_error("preparing a statement");
+  }
   return ok_status();
 }
 
@@ -169,41 +161,108 @@ Status BackupWriter::begin(const machine::SnapshotHead& head) {
 }
 
 Status BackupWriter::key(std::string_view key, std::string_view value) {
-  bind_bytes(insert_key_, 1, key);
-  bind_bytes(insert_key_, 2, value);
-  return inserted(insert_key_);
+  bind_bytes(inserts_[kKeys], 1, key);
+  bind_bytes(inserts_[kKeys], 2, value);
+  return inserted(inserts_[kKeys]);
 }
 
 Status BackupWriter::event(std::string_view queue, raft::Index id, std::string_view event) {
-  insert_event_.bind(1, id.value);
-  bind_bytes(insert_event_, 2, queue);
-  bind_bytes(insert_event_, 3, event);
-  return inserted(insert_event_);
+  storage::Statement& insert = inserts_[kPlainEvents];
+  insert.bind(1, id.value);
+  bind_bytes(insert, 2, queue);
+  bind_bytes(insert, 3, event);
+  return inserted(insert);
+}
+
+Status BackupWriter::queue(const machine::QueueItem& queue) {
+  storage::Statement& insert = inserts_[kQueues];
+  int at = 1;
+  bind_bytes(insert, at++, queue.name);
+  const machine::QueueTotals& t = queue.totals;
+  for (const uint64_t number : {uint64_t{queue.paused_in}, uint64_t{queue.paused_out}, t.enqueued, t.acknowledged,
+                                t.redelivered, t.expired, t.dead_lettered, t.dropped})
+    insert.bind(at++, number);
+  for (const auto& number : queue.own.numbers) {
+    if (number)
+      insert.bind(at, *number);
+    else
+      insert.null(at);
+    ++at;
+  }
+  if (queue.own.dead_letter_queue)
+    bind_bytes(insert, at, *queue.own.dead_letter_queue);
+  else
+    insert.null(at);
+  ++at;
+  std::string backoff;
+  if (queue.own.backoff)
+    for (const Millis delay : *queue.own.backoff) backoff += (backoff.empty() ? "" : " ") + std::to_string(delay);
+  if (queue.own.backoff)
+    insert.text(at, backoff);
+  else
+    insert.null(at);
+  return inserted(insert);
+}
+
+Status BackupWriter::queue_event(const machine::EventItem& event) {
+  const auto headers = machine::unpack_headers(event.headers);
+  if (!headers) return Error{"malformed attributes"};
+  const std::string attributes = to_lines(headers->attributes);
+  storage::Statement& insert = inserts_[kEvents];
+  insert.bind(1, event.id != 0 ? event.id : event.arrival);
+  bind_bytes(insert, 2, event.queue);
+  bind_bytes(insert, 3, event.bytes);
+  insert.text(4, kStateNames[static_cast<size_t>(event.state)]);
+  insert.bind(5, event.deliveries).bind(6, event.due);
+  insert.text(7, headers->content_type);
+  insert.text(8, attributes);
+  insert.bind(9, uint64_t{headers->cloud_event});
+  bind_bytes(insert, 10, event.group);
+  insert.bind(11, uint64_t{event.holds_group}).bind(12, event.priority);
+  insert.bind(13, event.id != 0 ? event.enqueued_at : event.arrived_at);
+  insert.bind(14, event.arrival).bind(15, event.arrived_at).bind(16, event.expires_at).bind(17, event.delivery);
+  bind_bytes(insert, 18, event.reason);
+  bind_bytes(insert, 19, event.source_queue);
+  return inserted(insert);
+}
+
+Status BackupWriter::binding(const machine::BindingItem& binding) {
+  storage::Statement& insert = inserts_[kTopics];
+  const std::string filter = to_lines({binding.filter.begin(), binding.filter.end()});
+  bind_bytes(insert, 1, binding.topic);
+  bind_bytes(insert, 2, binding.queue);
+  insert.text(3, filter);
+  return inserted(insert);
 }
 
 Status BackupWriter::session(std::string_view record) {
+  storage::Statement& insert = inserts_[kSessions];
   Reader r(record);
-  for (int at = 1; at <= 4; ++at) insert_session_.bind(at, r.u64());
-  insert_session_.blob(5, r.raw(r.left()));
-  return inserted(insert_session_);
+  for (int at = 1; at <= 4; ++at) insert.bind(at, r.u64());
+  insert.blob(5, r.raw(r.left()));
+  return inserted(insert);
 }
 
 Status BackupWriter::cluster(const machine::SnapshotCluster& cluster) {
   info_.jumped_ms = cluster.jumped_ms;
   info_.settings = cluster.settings;
   info_.idempotency_keys = cluster.idempotency_keys;
+  info_.queues = cluster.queues;
+  info_.bindings = cluster.bindings;
+  info_.last_number = cluster.last_number;
   return ok_status();
 }
 
 Status BackupWriter::idempotency(std::string_view name, const machine::IdempotencyKeys::Answer& answer,
                                  std::string_view reply) {
+  storage::Statement& insert = inserts_[kIdempotency];
   Reader in(name);
-  bind_bytes(insert_idempotency_, 1, in.bytes());
-  bind_bytes(insert_idempotency_, 2, in.raw(in.left()));
-  insert_idempotency_.blob(3, {reinterpret_cast<const char*>(answer.fingerprint.data()), answer.fingerprint.size()});
-  insert_idempotency_.bind(4, answer.index.value).bind(5, answer.due);
-  insert_idempotency_.blob(6, reply);
-  return inserted(insert_idempotency_);
+  bind_bytes(insert, 1, in.bytes());
+  bind_bytes(insert, 2, in.raw(in.left()));
+  insert.blob(3, {reinterpret_cast<const char*>(answer.fingerprint.data()), answer.fingerprint.size()});
+  insert.bind(4, answer.index.value).bind(5, answer.due);
+  insert.blob(6, reply);
+  return inserted(insert);
 }
 
 Status BackupWriter::end(uint64_t digest) {
@@ -214,19 +273,20 @@ Status BackupWriter::end(uint64_t digest) {
 Result<bool> BackupWriter::finish_some() {
   if (!reader_.ended()) return Error{"the state that was to be backed up ends too early"};
   uint64_t bytes = 0;
-  while (table_ < row_tables(info_.cluster_version)) {
-    if (!selecting_ && select_.prepare(db_, kSelectRows[table_]) != SQLITE_OK) return sql_error("reading it back");
+  for (; table_ < std::size(kTables); ++table_) {
+    const Table& table = kTables[table_];
+    if (table.columns.empty() || !table.exists_in(info_.cluster_version)) continue;
+    if (!selecting_ && select_.prepare(db_, table.select) != SQLITE_OK) return sql_error("reading it back");
     selecting_ = true;
     int code = SQLITE_ROW;
     while (bytes < kReadBackBytes && (code = select_.step()) == SQLITE_ROW) {
-      info_.rows_crc = add_row(info_.rows_crc, table_, select_);
-      bytes += 64 + select_.bytes(1).size() + (table_ == kEvents ? select_.bytes(2).size() : 0);
+      info_.rows_crc = add_row(info_.rows_crc, table, select_);
+      bytes += 64 + select_.bytes(1).size() + (table.columns.size() > 2 ? select_.bytes(2).size() : 0);
     }
     if (code == SQLITE_ROW) return true;
     if (code != SQLITE_DONE) return sql_error("reading it back");
     select_.finalize();
     selecting_ = false;
-    ++table_;
   }
   if (Status written = write_meta(); !written) return Error{written.error()};
   return false;
@@ -252,7 +312,7 @@ Status BackupWriter::write_meta() {
 }
 
 Result<std::shared_ptr<BackupFile>> BackupWriter::take() {
-  for (storage::Statement* s : {&insert_key_, &insert_event_, &insert_session_, &insert_idempotency_}) s->finalize();
+  for (storage::Statement& statement : inserts_) statement.finalize();
   if (sqlite3_close(db_) != SQLITE_OK) return sql_error("closing it");
   db_ = nullptr;
   struct stat info {};

@@ -60,6 +60,9 @@ class BackupWriter final : private machine::SnapshotSink {
   Status begin(const machine::SnapshotHead& head) override;
   Status key(std::string_view key, std::string_view value) override;
   Status event(std::string_view queue, raft::Index id, std::string_view event) override;
+  Status queue(const machine::QueueItem& queue) override;
+  Status queue_event(const machine::EventItem& event) override;
+  Status binding(const machine::BindingItem& binding) override;
   Status session(std::string_view record) override;
   Status cluster(const machine::SnapshotCluster& cluster) override;
   Status idempotency(std::string_view name, const machine::IdempotencyKeys::Answer& answer,
@@ -80,14 +83,15 @@ class BackupWriter final : private machine::SnapshotSink {
   uint64_t fed_ = 0;
   uint64_t room_checked_at_ = 0;
   machine::SnapshotReader reader_{*this};
-  storage::Statement insert_key_, insert_event_, insert_session_, insert_idempotency_, select_;
+  std::array<storage::Statement, std::size(kTables)> inserts_;  // by table
+  storage::Statement select_;
   size_t table_ = 0;  // the table whose rows are being read back
   bool selecting_ = false;
 };
 
 // Binds bytes as TEXT or BLOB, as is_text() says.
 void bind_bytes(storage::Statement& statement, int at, std::string_view bytes);
-// Adds the current row of a statement of kSelectRows.
-uint32_t add_row(uint32_t crc, size_t table, const storage::Statement& row);
+// Adds the current row of a table's select.
+uint32_t add_row(uint32_t crc, const Table& table, const storage::Statement& row);
 
 }  // namespace wh::backup

@@ -150,6 +150,18 @@
   X(database_mapped, C18)            \
   X(installs_in_two, F5)
 
+// Of the queues, which their own tests must catch.
+#define WH_QUEUE_MUTANT_LIST(X)    \
+  X(stale_receipt_counts, Q1)      \
+  X(deliveries_not_counted, Q8)    \
+  X(dies_one_late, Q9)             \
+  X(abandoned_stay_reserved, Q11)  \
+  X(last_delivery_in_company, Q10) \
+  X(group_shared, Q17)             \
+  X(group_stays_held, Q18)         \
+  X(delay_ignored, Q23)            \
+  X(barrier_without_deliveries, Q43)
+
 #ifdef WH_MUTANTS
 
 #include <cstdint>
@@ -158,7 +170,7 @@ namespace wh {
 enum class Mutant : uint8_t {
   none,
 #define WH_MUTANT_NAME(name, hazard) name,
-  WH_MUTANT_LIST(WH_MUTANT_NAME) WH_STORAGE_MUTANT_LIST(WH_MUTANT_NAME)
+  WH_MUTANT_LIST(WH_MUTANT_NAME) WH_STORAGE_MUTANT_LIST(WH_MUTANT_NAME) WH_QUEUE_MUTANT_LIST(WH_MUTANT_NAME)
 #undef WH_MUTANT_NAME
 };
 extern Mutant planted_mutant;

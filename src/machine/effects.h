@@ -1,5 +1,5 @@
 // What an applied entry changed, for those who wait for it: queues with a new event, keys written or removed, the
-// cluster's version, its settings. Names are views into the entry's command.
+// cluster's version, its settings. Names are views into the entry's command or the state.
 #pragma once
 
 #include <string_view>
@@ -8,7 +8,7 @@
 namespace wh::machine {
 
 struct Effects {
-  std::vector<std::string_view> ready_queues;  // each received an event
+  std::vector<std::string_view> ready_queues;  // in each something became ready
   std::vector<std::string_view> changed_keys;
   bool version = false;
   bool settings = false;

@@ -16,6 +16,7 @@
 #include "machine/command/command.h"
 #include "machine/command/reply.h"
 #include "machine/effects.h"
+#include "machine/queue/queue_ops.h"
 #include "machine/snapshot/discarded.h"
 #include "machine/snapshot/snapshot_writer.h"
 #include "machine/state.h"
@@ -32,7 +33,7 @@ struct Applied {
   const Effects& effects;
 };
 
-class Machine {
+class Machine : private QueueObserver {
  public:
   Machine() = default;
   Machine(const Machine&) = delete;
@@ -72,6 +73,7 @@ class Machine {
   [[nodiscard]] bool exists(std::string_view key) const { return get(key) != nullptr; }
   [[nodiscard]] uint64_t key_count() const { return state_.store.items().size(); }
   [[nodiscard]] const Event* front(std::string_view queue) const { return state_.queues.front(queue); }
+  [[nodiscard]] const Queues& queues() const { return state_.queues; }
   [[nodiscard]] uint64_t queue_length(std::string_view queue) const { return state_.queues.length(queue); }
   [[nodiscard]] uint64_t queue_count() const { return state_.queues.by_name().size(); }
   [[nodiscard]] uint64_t event_count() const { return state_.queues.event_count(); }
@@ -97,6 +99,9 @@ class Machine {
     return writer ? writer->kept_bytes() : 0;
   }
 
+  // Frees about `units` of what was purged, as Discarded::free_some. True: it may go on.
+  bool free_purged(size_t units);
+
   // Replaces the state (by one of SnapshotLoader), abandons running snapshots, and returns the old state to be freed in
   // slices. O(1).
   Discarded replace(State state);
@@ -106,9 +111,24 @@ class Machine {
   // A part of command_'s bytes, for the state to keep.
   [[nodiscard]] Bytes kept(std::string_view part) const;
   void keep_key(std::string_view key, const Store::Item& old);
-  void keep_event(std::string_view queue, const Event& old);
+  void before_head_change(const Queue& queue) override;
+  void before_event_change(const Queue& queue, const Event& event) override;
+  void before_detach(const Queue& queue, const std::shared_ptr<QueueContent>& content) override;
+  void before_unbind(std::string_view topic, std::string_view queue, const Binding& binding) override;
+  void became_ready(std::string_view queue) override;
+  [[nodiscard]] QueueMoment moment() const;
+  [[nodiscard]] QueueOps::NewCopy copy_of(const NewEvent& event) const;
+  [[nodiscard]] Result<std::vector<uint64_t>, Reply> known_ids(std::string_view scope,
+                                                               const std::vector<NewEvent>& events,
+                                                               std::vector<size_t>& same_as) const;
+  [[nodiscard]] std::vector<Delivery> still_held(std::string_view queue, const std::vector<uint64_t>& ids,
+                                                 raft::Index delivery) const;
+  void discard(std::shared_ptr<QueueContent> content);
+  [[nodiscard]] Millis window_of(std::string_view scope) const;
   void forget(const IdempotencyKeys::Item& item);
   void remember(std::string_view scope, const IdempotencyKey& key, const Reply& reply);
+  // The same, unless an answer is kept already.
+  void remember_once(std::string_view scope, const IdempotencyKey& key, const Reply& reply);
   // store/apply.cc, queue/apply.cc, dedup/apply.cc, machine.cc
   Reply run(const Command& command);
   Reply run(const Set& set);
@@ -118,8 +138,23 @@ class Machine {
   Reply run(const Due& due);
   Reply run(const AdvanceTime& advance);
   Reply run(const PutSettings& put);
+  Reply run(const PutEvents& put);
+  Reply run(const Publish& publish);
+  Reply run(const Receive& receive);
+  Reply run(const Settle& settle);
+  Reply run(const ConfigureQueue& configure);
+  Reply run(const DeleteQueue& del);
+  Reply run(const PauseQueue& pause);
+  Reply run(const PurgeQueue& purge);
+  Reply run(const Redrive& redrive);
+  Reply run(const Bind& bind);
+  Reply run(const Unbind& unbind);
   [[nodiscard]] uint64_t growth_by(const Set& set) const;
   [[nodiscard]] uint64_t growth_by(const Enqueue& enqueue) const;
+  [[nodiscard]] uint64_t growth_by(const PutEvents& put) const;
+  [[nodiscard]] uint64_t growth_by(const Publish& publish) const;
+  [[nodiscard]] uint64_t growth_by(const ConfigureQueue& configure) const;
+  [[nodiscard]] uint64_t growth_by(const Bind& bind) const;
   template <typename Body>
   [[nodiscard]] uint64_t growth_by(const Body& /*body*/) const {
     static_assert(!Body::kTraits.adds_data, "a command that adds data says how much");
@@ -131,6 +166,7 @@ class Machine {
   Effects effects_;
   uint64_t idempotency_evicted_ = 0;
   std::array<std::optional<SnapshotWriter>, 2> walks_;
+  std::vector<std::shared_ptr<QueueContent>> purged_;
 };
 
 }  // namespace wh::machine

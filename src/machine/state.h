@@ -37,7 +37,7 @@ struct State {
   // A hash of everything but `applied` and the stamp: equal for equal states, whatever their history, and different for
   // others but for a collision. O(1).
   [[nodiscard]] uint64_t digest() const {
-    const uint64_t first = mix64(mix64(store.digest(), queues.digest()), sessions.digest());
+    const uint64_t first = mix64(mix64(store.digest(), queues.digest(version)), sessions.digest());
     if (version == kFirstVersion) return first;
     uint64_t all = mix64(mix64(mix64(first, version), jumped_ms), idempotency.digest());
     for (const SettingRow& row : settings_as_of(version)) all = mix64(all, settings.*row.value);

@@ -28,8 +28,7 @@ std::string Context::removed_sentence() const {
 
 void Context::refuse_wait(Token token) {
   ++counters.waits_refused;
-  complete(token, Outcome::overloaded, {},
-           "as many requests wait on this node as max-waiting allows: try again, or ask another node");
+  complete(token, Outcome::overloaded, {}, std::string(kTooManyWait));
 }
 
 Standing Context::standing() const {

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -98,6 +99,8 @@ struct Context {
   void complete(Token token, Outcome outcome, raft::Index index, std::string sentence, machine::Reply reply = {}) {
     completions.push_back({token, outcome, index, std::move(sentence), std::move(reply)});
   }
+  static constexpr std::string_view kTooManyWait =
+      "as many requests wait on this node as max-waiting allows: try again, or ask another node";
   // `Waits` did not accept this request, as max_waiting requests wait already: answers `overloaded`.
   void refuse_wait(Token token);
   // When a request that comes now must be answered.

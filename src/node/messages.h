@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "base/cluster_version.h"
 #include "raft/messages.h"
 
@@ -56,6 +57,21 @@ struct ForwardReply {
   friend bool operator==(const ForwardReply&, const ForwardReply&) = default;
 };
 
+// A Receive on its way to the leader, where it waits until something is ready (node/receives.h); answered by a
+// ForwardReply. As of the cluster's version 3. The network may bring it twice.
+struct ForwardReceive {
+  uint64_t request;  // as in Forward
+  Bytes command;
+  raft::Term term;
+  Millis wait_ms = 0;  // how long it may wait
+  friend bool operator==(const ForwardReceive&, const ForwardReceive&) = default;
+};
+// Its client is gone.
+struct CancelReceive {
+  uint64_t request;
+  friend bool operator==(const CancelReceive&, const CancelReceive&) = default;
+};
+
 // An administrative request, forwarded the same way.
 enum class AdminKind : uint8_t {
   add = 0,
@@ -82,10 +98,10 @@ struct ForwardAdminReply {
 };
 
 // Everything that travels between members of one cluster.
-using PeerMessage =
-    std::variant<raft::RequestVote, raft::RequestVoteReply, raft::AppendEntries, raft::AppendEntriesReply,
-                 raft::InstallSnapshot, raft::InstallSnapshotReply, raft::TimeoutNow, raft::ReadIndexRequest,
-                 raft::ReadIndexReply, Forward, ForwardReply, ForwardAdmin, ForwardAdminReply>;
+using PeerMessage = std::variant<raft::RequestVote, raft::RequestVoteReply, raft::AppendEntries,
+                                 raft::AppendEntriesReply, raft::InstallSnapshot, raft::InstallSnapshotReply,
+                                 raft::TimeoutNow, raft::ReadIndexRequest, raft::ReadIndexReply, Forward, ForwardReply,
+                                 ForwardAdmin, ForwardAdminReply, ForwardReceive, CancelReceive>;
 
 // --- before and between clusters
 

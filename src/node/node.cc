@@ -81,6 +81,7 @@ void Node::begin_shutdown(Millis now) {
   waits_.stop();
   writes_.bring_deadlines_forward(*ctx_.answer_by);
   reads_.bring_deadlines_forward(*ctx_.answer_by);
+  receives_.bring_deadlines_forward(*ctx_.answer_by);
   membership_.bring_deadlines_forward(*ctx_.answer_by);
 }
 
@@ -99,7 +100,11 @@ void Node::receive(raft::NodeId from, PeerMessage message, Millis now) {
   peers_.prepare_to_answer(from);
   std::visit(Overloaded{
                  [&](Forward& m) { writes_.on_forward(from, m, full(), now); },
-                 [&](ForwardReply& m) { writes_.on_forward_reply(from, m, now); },
+                 [&](ForwardReply& m) {
+                   if (!receives_.on_reply(from, m, now)) writes_.on_forward_reply(from, m, now);
+                 },
+                 [&](ForwardReceive& m) { receives_.on_forward(from, m, full(), now); },
+                 [&](CancelReceive& m) { receives_.on_cancel(from, m, now); },
                  [&](ForwardAdmin& m) { membership_.on_forward(from, m, now); },
                  [&](ForwardAdminReply& m) { membership_.on_forward_reply(from, m, now); },
                  [&](raft::AppendEntries& m) {
@@ -129,6 +134,7 @@ void Node::peer_lost(raft::NodeId id, Millis now) {
   ctx_.wants_turn = true;
   peers_.lost(id);
   writes_.peer_lost(id);
+  receives_.peer_lost(id, now);
   if (ctx_.raft) ctx_.raft->step(now, raft::PeerLost{id});
 }
 
@@ -230,8 +236,10 @@ void Node::drain(Millis now) {
     versions_.watch(now);
     time_.watch(writes_.some_wait(), now);
     writes_.pump(now);
+    receives_.pump(now);
     reads_.pump(now);
     run_raft(now);
+    receives_.confirmed(reads_.take_internal(), now);
     versions_.watch_refused();
     if (peers_.watch_removal()) {
       writes_.refuse_all();
@@ -306,7 +314,9 @@ void Node::carry_out(raft::Output output, Millis now) {
 
 // Each part that proposes knows its own proposals by their numbers.
 void Node::proposed(const raft::Proposed& result, Millis now) {
-  if (versions_.proposed(result) || time_.proposed(result, now) || writes_.proposed(result)) return;
+  if (versions_.proposed(result) || time_.proposed(result, now) || writes_.proposed(result) ||
+      receives_.proposed(result, now))
+    return;
   membership_.proposed(result, now);
 }
 
@@ -315,6 +325,7 @@ void Node::persist(raft::Output& output) {
   if (installs) {
     snapshots_.install(*output.install);
     writes_.replaced_by_snapshot(output.install->meta.index);
+    receives_.replaced_by_snapshot(output.install->meta.index, ctx_.turn_at);
     room_.applied(output.install->meta.index);
   }
   for (const raft::Entry& entry : output.append) ctx_.saw_command |= entry.kind == raft::EntryKind::command;
@@ -333,6 +344,7 @@ void Node::follow_leader() {
   ++ctx_.counters.leader_changes;
   waits_.leader_changed();
   reads_.leader_changed();
+  receives_.leader_changed(ctx_.turn_at);
   ctx_.wants_turn = true;
   if (const raft::Member* member = leader(); member != nullptr && last_leader_ != ctx_.instance)
     logf(LogLevel::notice, "following %s in term %lu", member->name.c_str(), ctx_.raft->current_term().value);
@@ -356,6 +368,7 @@ void Node::apply(raft::Entry& entry) {
   }
   time_.applied(entry.index);
   membership_.applied(entry);
+  receives_.applied(entry, reply, ctx_.turn_at);
   writes_.applied(entry, std::move(reply));
 }
 
@@ -385,9 +398,11 @@ void Node::expire(Millis now) {
   if (!ctx_.raft) membership_.expire(now);
   writes_.expire(now);
   reads_.expire(now);
+  receives_.expire(now);
 }
 
 void Node::free_discarded() {
+  if (ctx_.machine.free_purged(kDiscardPerTurn)) ctx_.wants_turn = true;
   if (!ctx_.discarded) return;
   if (ctx_.discarded->free_some(kDiscardPerTurn)) {
     ctx_.wants_turn = true;
@@ -400,9 +415,9 @@ void Node::free_discarded() {
 // time-out wakes the node.
 void Node::update_deadline(Millis now) {
   if (!ctx_.raft) next_deadline_ = kNever;
-  next_deadline_ = std::min({next_deadline_, writes_.next_deadline(), reads_.next_deadline(), waits_.next_deadline(),
-                             membership_.next_deadline(now), founding_.next_deadline(), ending_.next_deadline(),
-                             old_disk_.next_deadline(), time_.next_deadline(now)});
+  next_deadline_ = std::min({next_deadline_, writes_.next_deadline(), reads_.next_deadline(), receives_.next_deadline(),
+                             waits_.next_deadline(), membership_.next_deadline(now), founding_.next_deadline(),
+                             ending_.next_deadline(), old_disk_.next_deadline(), time_.next_deadline(now)});
   if (disk_stalled_) next_deadline_ = std::min(next_deadline_, now + ctx_.options.heartbeat_interval_ms);
 }
 

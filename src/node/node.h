@@ -2,9 +2,9 @@
 // sent, applied and answered, and when. Pure like the core: time comes in as a value, the disk and the network are
 // ports, nothing blocks. Inputs are only queued or stepped; drain(), called once a turn of the loop, carries out one
 // batch. Everything else that a node does is in its parts, each a class over one shared Context: Peers, Versions,
-// RoomWatch, Writes, Waits, Reads, Waiting, Snapshots, Tolerance, MembershipChanges, Addresses, Founding, OldDisk,
-// ClusterTime, Ending. A part calls another only if its constructor takes that part; everything else goes through Node.
-// Called by api/ and server/, and by sim/ in the simulator.
+// RoomWatch, Writes, Waits, Reads, Receives, Waiting, Snapshots, Tolerance, MembershipChanges, Addresses, Founding,
+// OldDisk, ClusterTime, Ending. A part calls another only if its constructor takes that part; everything else goes
+// through Node. Called by api/ and server/, and by sim/ in the simulator.
 #pragma once
 
 #include <cstdint>
@@ -29,6 +29,7 @@
 #include "node/peers.h"
 #include "node/ports.h"
 #include "node/reads.h"
+#include "node/receives.h"
 #include "node/room.h"
 #include "node/room_watch.h"
 #include "node/snapshots.h"
@@ -52,6 +53,17 @@ class Node {
   // --- clients: each token gets exactly one Completion, at the latest after request_timeout_ms
   // `command`: from machine::encode_command(). Without may_forward, a node that does not lead answers `not_leader`.
   void submit_write(Token token, std::string command, bool may_forward, Millis now);
+  // `command`: a Receive, from machine::encode_command(). If nothing is ready for it, it waits up to `wait_ms`, and is
+  // then completed as `applied` without deliveries and without an entry in the log.
+  void submit_receive(Token token, std::string command, Millis wait_ms, Millis now, uint64_t client = 0) {
+    receives_.submit(token, std::move(command), wait_ms, client, full(), now);
+  }
+  // The client of a receive is gone, and it is not completed any more; false: it was completed.
+  bool cancel_receive(Token token) { return receives_.cancel(token, ctx_.turn_at); }
+  // The answer to a receive, which was completed, cannot reach its client any more.
+  void take_back(const std::string& queue, const std::vector<machine::Delivery>& deliveries, Millis now) {
+    receives_.take_back(queue, deliveries, now);
+  }
   void submit_read(Token token, Millis now, ReadTerms terms = {});
   // Completed as `applied` when this wait has its turn at the effect. A `lasting` wait is completed at once, and again
   // at each effect until it is cancelled. At its `until`, which replaces request_timeout_ms, a wait is completed as
@@ -62,7 +74,7 @@ class Node {
   void cancel(Token token);
   // The same, but only for a request that waits; true if it did. False for a read that the leader is already asked
   // about, and for a completed one.
-  bool cancel_wait(Token token) { return waiting_.cancel(token); }
+  bool cancel_wait(Token token) { return receives_.cancel_waiting(token, ctx_.turn_at) || waiting_.cancel(token); }
   // Something happened on a topic that the state machine does not report: every request that waits there is answered in
   // the next turn.
   void wake(const Topic& topic) { waiting_.wake(topic); }
@@ -140,7 +152,9 @@ class Node {
   [[nodiscard]] const Room& room() const { return room_; }
   [[nodiscard]] const NodeOptions& options() const { return ctx_.options; }
   // How many requests are in progress, without those that wait.
-  [[nodiscard]] size_t pending() const { return writes_.pending() + reads_.pending(); }
+  [[nodiscard]] size_t pending() const { return writes_.pending() + reads_.pending() + receives_.pending(); }
+  // On the leader: how many receives wait for this queue.
+  [[nodiscard]] size_t waiting_for(std::string_view queue) const { return receives_.waiting_for(queue); }
   // How many requests wait, including streams.
   // Whether this request waits for something to happen.
   [[nodiscard]] bool waits(Token token) const { return waits_.contains(token); }
@@ -217,7 +231,8 @@ class Node {
   Writes writes_{ctx_, peers_, versions_, room_, room_watch_};
   Waits waits_;
   Reads reads_{ctx_, waits_};
-  Waiting waiting_{ctx_, waits_, reads_};
+  Receives receives_{ctx_, peers_, versions_, waits_, reads_, writes_};
+  Waiting waiting_{ctx_, waits_, reads_, receives_};
   Snapshots snapshots_{ctx_};
   Tolerance tolerance_{ctx_, peers_};
   MembershipChanges membership_{ctx_, peers_, tolerance_, versions_};

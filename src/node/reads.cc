@@ -30,6 +30,20 @@ void Reads::wait_for_index(Token token, ReadTerms terms, Millis now) {
   waiting_.emplace(token, Waiting{{token, deadline}, terms});
 }
 
+void Reads::submit_internal(Token token, Millis now) {
+  ctx_.wants_turn = true;
+  reads_.push_back({token, ctx_.request_deadline(now), true});
+}
+
+void Reads::complete(const Pending& read, Outcome outcome, raft::Index index, std::string sentence) {
+  if (read.internal) {
+    internal_.push_back({read.token, outcome == Outcome::applied});
+    ctx_.wants_turn = true;
+  } else {
+    ctx_.complete(read.token, outcome, index, std::move(sentence));
+  }
+}
+
 void Reads::cancel(Token token) { cancelled_.insert(token); }
 
 bool Reads::wait_over(const Woken& woken, Millis now) {
@@ -92,7 +106,7 @@ void Reads::retry(const std::vector<Pending>& reads, Millis now) {
   std::vector<Pending> retried;
   for (const Pending& read : reads) {
     if (read.deadline <= now) {
-      ctx_.complete(read.token, Outcome::dropped, {}, {});
+      complete(read, Outcome::dropped, {}, {});
     } else {
       retried.push_back(read);
     }
@@ -121,7 +135,7 @@ void Reads::serve() {
   const raft::Index applied = ctx_.machine.applied();
   std::erase_if(at_index_, [&](const AtIndex& batch) {
     if (batch.index > applied && !WH_MUTANT(read_before_applied)) return false;
-    for (const Pending& read : batch.reads) ctx_.complete(read.token, Outcome::applied, applied, {});
+    for (const Pending& read : batch.reads) complete(read, Outcome::applied, applied, {});
     return true;
   });
 }
@@ -136,7 +150,7 @@ void Reads::ask_anew() {
 
 void Reads::refuse_all() {
   const auto refuse = [&](const std::vector<Pending>& reads) {
-    for (const Pending& read : reads) ctx_.complete(read.token, Outcome::dropped, {}, ctx_.removed_sentence());
+    for (const Pending& read : reads) complete(read, Outcome::dropped, {}, ctx_.removed_sentence());
   };
   refuse(std::exchange(reads_, {}));
   for (const auto& [number, batch] : std::exchange(batches_, {})) refuse(batch.reads);
@@ -173,7 +187,7 @@ void Reads::expire(Millis now) {
   const auto expire = [&](std::vector<Pending>& reads) {
     std::erase_if(reads, [&](const Pending& read) {
       if (read.deadline > now) return false;
-      ctx_.complete(read.token, Outcome::dropped, {}, {});
+      complete(read, Outcome::dropped, {}, {});
       return true;
     });
   };

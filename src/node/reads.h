@@ -9,6 +9,8 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "node/context.h"
@@ -17,12 +19,21 @@
 
 namespace wh::node {
 
+// The end of a read that a part of the node asked for; not `done`: it was given up.
+struct InternalRead {
+  Token token;
+  bool done;
+};
+
 class Reads {
  public:
   Reads(Context& context, Waits& waits) : ctx_(context), waits_(waits) {}
 
   // `full`: max_pending requests are in progress already.
   void submit(Token token, ReadTerms terms, bool full, Millis now);
+  // The same for a part of the node: take_internal() returns its end.
+  void submit_internal(Token token, Millis now);
+  [[nodiscard]] std::vector<InternalRead> take_internal() { return std::exchange(internal_, {}); }
   // The client is gone. cancel_waiting: only if the read waits for an index; returns true then.
   void cancel(Token token);
   bool cancel_waiting(Token token) { return waiting_.erase(token) > 0; }
@@ -65,6 +76,7 @@ class Reads {
   struct Pending {
     Token token;
     Millis deadline;
+    bool internal = false;
   };
   struct Batch {
     std::vector<Pending> reads;
@@ -82,6 +94,7 @@ class Reads {
   void wait_for_index(Token token, ReadTerms terms, Millis now);
   void retry(const std::vector<Pending>& reads, Millis now);
   [[nodiscard]] raft::Position applied() const;
+  void complete(const Pending& read, Outcome outcome, raft::Index index, std::string sentence);
 
   Context& ctx_;
   Waits& waits_;
@@ -91,6 +104,7 @@ class Reads {
   std::map<Token, Waiting> waiting_;
   std::set<Token> cancelled_;  // in this turn
   Millis retry_at_ = 0;
+  std::vector<InternalRead> internal_;
   LeaderContact contact_;
 };
 

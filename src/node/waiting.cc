@@ -25,10 +25,11 @@ void Waiting::wake(const Topic& topic) {
   if (waits_.has_woken()) ctx_.wants_turn = true;
 }
 
-// For a queue only the first request in the line is woken, as only one can take the event; for a key, all are.
+// For a queue Receives serves the line; for its front and for a key, all are woken.
 void Waiting::wake(const machine::Effects& effects) {
-  if (waits_.any(Topic::Kind::queue))
-    for (const std::string_view queue : effects.ready_queues) waits_.wake({Topic::Kind::queue, std::string(queue)}, 1);
+  for (const std::string_view queue : effects.ready_queues) receives_.wake(queue);
+  if (waits_.any(Topic::Kind::front))
+    for (const std::string_view queue : effects.ready_queues) waits_.wake({Topic::Kind::front, std::string(queue)});
   if (waits_.any(Topic::Kind::key))
     for (const std::string_view key : effects.changed_keys) waits_.wake({Topic::Kind::key, std::string(key)});
   if (waits_.has_woken()) ctx_.wants_turn = true;
@@ -39,7 +40,7 @@ void Waiting::pump(Millis now) {
   waits_.applied(ctx_.machine.applied());
   waits_.expire(now);
   for (const Woken& woken : waits_.take())
-    if (!reads_.wait_over(woken, now)) over(woken);
+    if (!reads_.wait_over(woken, now) && !receives_.wait_over(woken, now)) over(woken);
 }
 
 void Waiting::over(const Woken& woken) {

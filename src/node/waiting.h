@@ -5,13 +5,15 @@
 
 #include "node/context.h"
 #include "node/reads.h"
+#include "node/receives.h"
 #include "node/waits.h"
 
 namespace wh::node {
 
 class Waiting {
  public:
-  Waiting(Context& context, Waits& waits, Reads& reads) : ctx_(context), waits_(waits), reads_(reads) {}
+  Waiting(Context& context, Waits& waits, Reads& reads, Receives& receives)
+      : ctx_(context), waits_(waits), reads_(reads), receives_(receives) {}
 
   // As the functions of Node with these names.
   void submit(Token token, Wait wait, Millis now);
@@ -28,6 +30,7 @@ class Waiting {
   Context& ctx_;
   Waits& waits_;
   Reads& reads_;
+  Receives& receives_;
 };
 
 }  // namespace wh::node

@@ -6,8 +6,9 @@
 
 namespace wh::node {
 
-bool Waits::add(Token token, Wait wait) {
-  if (stopped_ || (entries_.size() - leaving_ >= max_ && !make_place(wait.client))) return false;
+std::optional<uint64_t> Waits::add_in_line(Token token, Wait wait) {
+  if (stopped_ || (entries_.size() - leaving_ >= max_ && !make_place(wait.client))) return std::nullopt;
+  if (wait.place == 0) wait.place = next_place_++;
   const auto [entry, added] = entries_.emplace(token, Entry{std::move(wait)});
   WH_ASSERT(added, "a request waits once");
   const Wait& listed = entry->second.wait;
@@ -16,11 +17,14 @@ bool Waits::add(Token token, Wait wait) {
   if (listed.topic) {
     const auto [line, is_new] = by_topic_.try_emplace(*listed.topic);
     if (is_new) ++lines_.at(static_cast<size_t>(listed.topic->kind));
-    (listed.lasting ? line->second.lasting : line->second.waiting).insert(token);
+    if (listed.lasting)
+      line->second.lasting.insert(token);
+    else
+      line->second.waiting.emplace(listed.place, token);
   }
   if (listed.until != kNever) by_deadline_.emplace(listed.until, token);
   if (listed.ends_with_leader) by_leader_.insert(token);
-  return true;
+  return listed.place;
 }
 
 bool Waits::make_place(uint64_t client) {
@@ -59,9 +63,19 @@ bool Waits::cancel(Token token) {
   if (had_turn && cancelled.wait.topic && !cancelled.wait.lasting) {
     if (const auto line = by_topic_.find(*cancelled.wait.topic);
         line != by_topic_.end() && !line->second.waiting.empty())
-      wake_token(*line->second.waiting.begin(), WaitEnd::reached);
+      wake_token(line->second.waiting.begin()->second, WaitEnd::reached);
   }
   return true;
+}
+
+std::optional<Token> Waits::take_first(const Topic& topic) {
+  const auto line = by_topic_.find(topic);
+  if (line == by_topic_.end() || line->second.waiting.empty()) return std::nullopt;
+  const Token token = line->second.waiting.begin()->second;
+  const auto entry = entries_.find(token);
+  unlist(token, entry->second.wait);
+  entries_.erase(entry);
+  return token;
 }
 
 void Waits::applied(raft::Index index) {
@@ -76,7 +90,7 @@ void Waits::wake(const Topic& topic, size_t count) {
   // Waking the last request deletes the line.
   for (size_t left = std::min(count, found->second.waiting.size()); left > 0; --left) {
     const bool last = left == 1;
-    wake_token(*found->second.waiting.begin(), WaitEnd::reached);
+    wake_token(found->second.waiting.begin()->second, WaitEnd::reached);
     if (last) return;
   }
 }
@@ -113,7 +127,7 @@ void Waits::unlist(Token token, const Wait& wait) {
   if (!wait.topic) return;
   const auto found = by_topic_.find(*wait.topic);
   if (found == by_topic_.end()) return;
-  found->second.waiting.erase(token);
+  if (!wait.lasting) found->second.waiting.erase(wait.place);
   found->second.lasting.erase(token);
   if (!found->second.waiting.empty() || !found->second.lasting.empty()) return;
   --lines_.at(static_cast<size_t>(wait.topic->kind));

@@ -4,8 +4,8 @@
 // that this woke. Owned by Node; called by Node, Waiting and Reads.
 //
 // What happens costs nothing for requests that wait for something else: each topic has its own line; indexes and
-// deadlines are sorted. In a line, the first request to come is woken first. Tokens grow, so their order is the order
-// of arrival: a request that was woken in vain and waits again under its token gets its old place.
+// deadlines are sorted. In a line, the first request to come is woken first; one that was woken in vain can wait again
+// at its old place.
 //
 // One client may have all places while nobody else wants any. When all are taken, a request of another client takes the
 // place of the latest of a client that has more than half of them.
@@ -29,7 +29,8 @@ using Token = uint64_t;  // names a client's request; later requests have higher
 
 // The thing that an effect changed.
 struct Topic {
-  enum class Kind : uint8_t { cluster, queue, key };
+  // queue: receives, one for each event; front: others that want to see what is ready.
+  enum class Kind : uint8_t { cluster, queue, key, front };
   Kind kind = Kind::cluster;
   std::string name;  // the name of the queue or the key; empty for the cluster
   friend auto operator<=>(const Topic&, const Topic&) = default;
@@ -44,6 +45,7 @@ struct Wait {
   // A stream: woken at each effect, whatever the line; stays until it is cancelled or one of the other ends comes.
   bool lasting = false;
   uint64_t client = 0;  // whose request it is: a number for each client, or for all that share an address
+  uint64_t place = 0;   // in the line: an earlier one of this request, or 0 for the end
 };
 
 enum class WaitEnd : uint8_t { reached, late, leader_changed, stopped, crowded };
@@ -61,10 +63,21 @@ class Waits {
 
   // Adds a request under a token that does not wait yet. False: max_waiting requests wait already, and none of them
   // gave way, or stop() was called.
-  [[nodiscard]] bool add(Token token, Wait wait);
+  [[nodiscard]] bool add(Token token, Wait wait) { return add_in_line(token, std::move(wait)).has_value(); }
+  // The same; returns the place.
+  [[nodiscard]] std::optional<uint64_t> add_in_line(Token token, Wait wait);
   // The client is gone: the request is not woken any more. If a topic woke it and take() has not returned it yet, the
   // next request in that line is woken in its place. False: it does not wait here.
   bool cancel(Token token);
+
+  // Ends the wait of the first request in the topic's line, which take() does not return; nothing: nobody waits there.
+  std::optional<Token> take_first(const Topic& topic);
+  [[nodiscard]] bool has_line(const Topic& topic) const { return by_topic_.contains(topic); }
+  // Without streams.
+  [[nodiscard]] size_t line_length(const Topic& topic) const {
+    const auto line = by_topic_.find(topic);
+    return line == by_topic_.end() ? 0 : line->second.waiting.size();
+  }
 
   // Something happened.
   void applied(raft::Index index);
@@ -97,7 +110,7 @@ class Waits {
   };
   // The requests that wait for one topic.
   struct Line {
-    std::set<Token> waiting;
+    std::map<uint64_t, Token> waiting;  // by place
     std::set<Token> lasting;
   };
   using Entries = std::map<Token, Entry>;
@@ -115,9 +128,10 @@ class Waits {
   size_t leaving_ = 0;  // entries that gave way, until take() returns them
   std::map<uint64_t, std::set<Token>> by_client_;
   std::set<std::pair<size_t, uint64_t>> clients_;  // the same, by how many wait
+  uint64_t next_place_ = 1;
   Entries entries_;
   std::map<Topic, Line> by_topic_;
-  std::array<size_t, 3> lines_{};  // how many there are of each kind
+  std::array<size_t, 4> lines_{};  // how many there are of each kind
   std::set<std::pair<raft::Index, Token>> by_index_;
   std::set<std::pair<Millis, Token>> by_deadline_;
   std::set<Token> by_leader_;

@@ -130,7 +130,9 @@ void Writes::propose(Pending& write, Millis now) {
   room_.propose(write.growth);
   ctx_.saw_command = true;
   ++ctx_.counters.proposals;
-  ctx_.raft->step(now, raft::Propose{number, Bytes(std::exchange(write.command, {}))});
+  Bytes command(std::exchange(write.command, {}));
+  if (notes_proposals_) proposed_.push_back(command);
+  ctx_.raft->step(now, raft::Propose{number, std::move(command)});
   // A copy: the command is taken out, and pop() still looks at the front.
   proposing_.emplace(number, write);
 }

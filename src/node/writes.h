@@ -8,6 +8,8 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "node/context.h"
 #include "node/peers.h"
@@ -32,6 +34,9 @@ class Writes {
 
   // Once a turn: proposes or forwards the writes that wait.
   void pump(Millis now);
+  // While this is on, take_proposed() returns the commands proposed since its last call.
+  void note_proposals(bool on) { notes_proposals_ = on; }
+  [[nodiscard]] std::vector<Bytes> take_proposed() { return std::exchange(proposed_, {}); }
   // The core's answer to a proposal; false if the proposal was not a write.
   bool proposed(const raft::Proposed& result);
   // A committed entry: answers the request that waits for it, here or on the member that forwarded it.
@@ -99,6 +104,8 @@ class Writes {
   Room& room_;
   const RoomWatch& room_watch_;
   std::deque<Pending> writes_;
+  bool notes_proposals_ = false;
+  std::vector<Bytes> proposed_;
   uint64_t waiting_bytes_ = 0;             // bytes of the commands in writes_ and forwarded_
   std::map<uint64_t, Pending> proposing_;  // by number, until Proposed says at which index
   std::map<raft::Index, Waiter> waiters_;

@@ -371,8 +371,8 @@ void Clients::look(Op& op, Host& host) {
       op.found = event != nullptr;
       if (!op.found) break;
       op.value = event->bytes.view();
-      op.event_id = event->id.value;
-      last_event_[op.key] = event->id.value;
+      op.event_id = event->id();
+      last_event_[op.key] = event->id();
     }
   }
 }

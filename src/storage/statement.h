@@ -41,6 +41,10 @@ class Statement {
     sqlite3_bind_text64(handle_, at, value.empty() ? "" : value.data(), value.size(), SQLITE_STATIC, SQLITE_UTF8);
     return *this;
   }
+  Statement& null(int at) {
+    sqlite3_bind_null(handle_, at);
+    return *this;
+  }
   int step() { return sqlite3_step(handle_); }
   int reset() { return sqlite3_reset(handle_); }
   // Steps once and resets: for statements that return no rows.

@@ -81,6 +81,10 @@ const char* to_string(FrameType type) {
       return "ForwardAdmin";
     case FrameType::forward_admin_reply:
       return "ForwardAdminReply";
+    case FrameType::forward_receive:
+      return "ForwardReceive";
+    case FrameType::cancel_receive:
+      return "CancelReceive";
   }
   return "unknown frame";
 }

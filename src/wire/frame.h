@@ -69,6 +69,8 @@ enum class FrameType : uint8_t {
   forward_reply = 74,
   forward_admin = 75,
   forward_admin_reply = 76,
+  forward_receive = 79,
+  cancel_receive = 80,
   append_entries_4 = 77,        // as of version 4
   append_entries_reply_4 = 78,  // as of version 4
 };

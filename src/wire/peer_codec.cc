@@ -26,6 +26,8 @@ FrameType type_of(const Forward&) { return FrameType::forward; }
 FrameType type_of(const ForwardReply&) { return FrameType::forward_reply; }
 FrameType type_of(const ForwardAdmin&) { return FrameType::forward_admin; }
 FrameType type_of(const ForwardAdminReply&) { return FrameType::forward_admin_reply; }
+FrameType type_of(const ForwardReceive&) { return FrameType::forward_receive; }
+FrameType type_of(const CancelReceive&) { return FrameType::cancel_receive; }
 
 void write(FrameWriter& w, const RequestVote& m) {
   w.term(m.term);
@@ -320,6 +322,30 @@ ForwardAdminReply read_forward_admin_reply(FieldReader& r) {
   return m;
 }
 
+void write(FrameWriter& w, const ForwardReceive& m) {
+  w.fields().u64(m.request);
+  w.term(m.term);
+  w.fields().u64(m.wait_ms);
+  w.bytes(m.command.view(), kMaxPayloadBytes);
+}
+
+ForwardReceive read_forward_receive(FieldReader& r) {
+  ForwardReceive m{};
+  m.request = r.u64();
+  m.term = r.term();
+  m.wait_ms = r.u64();
+  m.command = Bytes(std::string(r.bytes(kMaxPayloadBytes)));
+  return m;
+}
+
+void write(FrameWriter& w, const CancelReceive& m) { w.fields().u64(m.request); }
+
+CancelReceive read_cancel_receive(FieldReader& r) {
+  CancelReceive m{};
+  m.request = r.u64();
+  return m;
+}
+
 template <typename Read>
 std::optional<PeerMessage> whole(std::string_view payload, Read read) {
   FieldReader r(payload);
@@ -377,6 +403,10 @@ std::optional<PeerMessage> decode_peer_message(const Frame& frame) {
       return whole(frame.payload, read_forward_admin);
     case FrameType::forward_admin_reply:
       return whole(frame.payload, read_forward_admin_reply);
+    case FrameType::forward_receive:
+      return whole(frame.payload, read_forward_receive);
+    case FrameType::cancel_receive:
+      return whole(frame.payload, read_cancel_receive);
     default:
       return std::nullopt;
   }

@@ -288,4 +288,15 @@ inline constexpr Directed kDirected[] = {
     {"database_mapped", "storage", "HAZARDS C18: nothing of the data directory is mapped into memory"},
     {"installs_in_two", "storage",
      "HAZARDS B9, C1, C15, C16, F1, F5: a crash at every call loses nothing and raises no false alarm"},
+    // of the queues
+    {"stale_receipt_counts", "machine", "the queues do what a model without indexes does"},
+    {"deliveries_not_counted", "machine", "the queues do what a model without indexes does"},
+    {"dies_one_late", "machine", "the queues do what a model without indexes does"},
+    {"abandoned_stay_reserved", "node",
+     "HAZARDS Q11: events whose client is gone before the answer are ready at once, and were not delivered"},
+    {"last_delivery_in_company", "machine", "the queues do what a model without indexes does"},
+    {"group_shared", "machine", "the queues do what a model without indexes does"},
+    {"group_stays_held", "machine", "the queues do what a model without indexes does"},
+    {"delay_ignored", "machine", "the queues do what a model without indexes does"},
+    {"barrier_without_deliveries", "machine", "the queues do what a model without indexes does"},
 };

@@ -173,7 +173,7 @@ class RandomHistory {
         op.found = event != nullptr;
         if (!op.found) break;
         op.value = event->bytes.view();
-        op.event_id = event->id.value;
+        op.event_id = event->id();
         seen_ = op.event_id;
         break;
       }

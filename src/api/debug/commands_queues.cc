@@ -17,8 +17,8 @@ std::string finish_rpush(const Context&, const Answer& answer) {
 
 CommandBegun begin_lpop(Arguments& a) { return begun(Write{machine::Dequeue{a[1], std::nullopt}}); }
 std::string finish_lpop(const Context&, const Answer& answer) {
-  const auto& [id, event] = std::get<Dequeued>(answer.body);
-  return id.value == 0 ? debug::null_reply() : debug::bulk_reply(event.view());
+  const auto& removed = std::get<Dequeued>(answer.body);
+  return removed.id.value == 0 ? debug::null_reply() : debug::bulk_reply(removed.event.view());
 }
 
 CommandBegun begin_lindex(Arguments& a) {

@@ -4,6 +4,8 @@
 #include <ctime>
 #include <utility>
 
+#include "api/http/cloud_events.h"
+#include "api/http/queue_routes.h"
 #include "api/http/request_access.h"
 #include "api/member_view.h"
 #include "base/assert.h"
@@ -24,6 +26,13 @@ std::vector<http::Route> router_table() {
   for (const RouteSpec& route : route_table())
     table.push_back({route.methods, route.pattern, static_cast<int>(table.size())});
   return table;
+}
+
+// What tells a request from others besides its command. Prefer decides on the answer that is kept.
+std::string meaning_of(const RouteSpec& route, const http::Request& request) {
+  std::string meaning = std::string(http::method_name(request.method)) + ' ' + std::string(route.pattern);
+  if (prefers_representation(request)) meaning += " return=representation";
+  return meaning;
 }
 
 http::Response with_outcome(http::Response response, const char* outcome) {
@@ -208,7 +217,8 @@ void HttpFront::log_limited(LogLimiter& limiter, std::string line) const {
 
 http::Overlap HttpFront::classify(const http::Request& request) {
   const RouteSpec* route = route_of(request);
-  return route != nullptr && route->verb == security::Verb::write ? http::Overlap::write : http::Overlap::alone;
+  const bool overlaps = route != nullptr && route->verb == security::Verb::write && !route->alone;
+  return overlaps ? http::Overlap::write : http::Overlap::alone;
 }
 
 void HttpFront::on_request(http::RequestId id, http::Request&& request) {
@@ -233,13 +243,15 @@ void HttpFront::ask(Asked asked, const http::Request& request, RouteRequest& rou
   if (route.changes_state()) {
     OrRefusal<std::optional<std::string>> key = idempotency_key_of(route.inputs, request);
     if (!key) return respond(asked, refusal_response(key.error(), true));
-    if (*key)
-      options->idempotency = Idempotency{
-          std::move(**key), std::string(http::method_name(request.method)) + ' ' + std::string(route.pattern)};
+    if (*key) options->idempotency = Idempotency{std::move(**key), meaning_of(route, request)};
   }
   options->client = route_request.stream.peer_group();
   OrRefusal<RouteCall> call = route.begin(route_request);
   if (!call) return respond(asked, refusal_response(call.error(), route.changes_state()));
+  options->wait_ms = call->wait_ms;
+  if (!options->idempotency && !call->idempotency_key.empty())
+    options->idempotency = Idempotency{std::move(call->idempotency_key), {}};
+  if (options->idempotency) options->idempotency->fingerprint = call->fingerprint;
   Pending pending{std::move(asked), std::move(call->state), {}, {}, route_request.stream.is_tls()};
   pending.stale = options->read.stale && std::holds_alternative<Read>(call->operation) && !route.inputs.anything;
   const bool cancellable = is_cancellable(call->operation);
@@ -278,10 +290,8 @@ bool HttpFront::may_forward(const RouteSpec& route, const http::Request& request
                          (options_.follower_writes == config::FollowerWrites::automatic && route.redirects);
   if (!redirects) return true;
   if (options_.follower_writes != config::FollowerWrites::automatic) return false;
-  const std::string* type = request.header("Content-Type");
-  const bool cloud_event = request.header("ce-specversion") != nullptr ||
-                           (type != nullptr && http::is_media_type(*type, "application/cloudevents+json"));
-  return request.header("Authorization") != nullptr || request.header("Cookie") != nullptr || cloud_event;
+  return request.header("Authorization") != nullptr || request.header("Cookie") != nullptr ||
+         cloud_event_mode(request) != CloudEventMode::none;
 }
 
 void HttpFront::on_answer(node::Token token, OrRefusal<Answer> answer) {

@@ -23,6 +23,7 @@ struct RouteInputs {
   bool not_entity_tags = false;  // evaluates If-None-Match
   bool numbers = false;          // members of the object may be numbers too
   bool idempotency = false;      // takes an Idempotency-Key
+  bool any_body = false;         // the body is data of any type
   bool anything = false;         // reads none of these, and so accepts all
 };
 

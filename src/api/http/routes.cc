@@ -12,7 +12,8 @@ namespace wh::api {
 std::span<const RouteSpec> route_table() {
   static const std::vector<RouteSpec> table = [] {
     std::vector<RouteSpec> all;
-    for (const auto& routes : {event_routes(), key_routes(), cluster_routes(), node_routes()})
+    for (const auto& routes : {event_routes(), key_routes(), queue_routes(), delivery_routes(), queue_admin_routes(),
+                               topic_routes(), cluster_routes(), node_routes()})
       all.insert(all.end(), routes.begin(), routes.end());
     return all;
   }();
@@ -112,12 +113,17 @@ std::optional<Refusal> read_params(RouteRequest& request) {
   return std::nullopt;
 }
 
-std::optional<Refusal> read_object(RouteRequest& request) {
+std::optional<Refusal> refuse_other_than_json(const http::Request& request, std::string_view what) {
   // curl's -d says form for any body: what counts is whether the body is JSON.
-  const std::string* type = request.http.header("Content-Type");
+  const std::string* type = request.header("Content-Type");
   if (type != nullptr && !http::is_media_type(*type, "application/json") && !http::is_media_type(*type, "text/json") &&
       !http::is_media_type(*type, "text/plain") && !http::is_media_type(*type, "application/x-www-form-urlencoded"))
-    return Refusal{RefusalKind::wrong_type, "a JSON object is expected: application/json"};
+    return Refusal{RefusalKind::wrong_type, std::string(what) + " is expected: application/json"};
+  return std::nullopt;
+}
+
+std::optional<Refusal> read_object(RouteRequest& request) {
+  if (auto refusal = refuse_other_than_json(request.http, "a JSON object")) return refusal;
   Result<http::StringPairs> object = http::parse_json_strings(request.http.body, request.inputs.numbers);
   if (!object) return malformed(printable(object.error()));
   if (auto refusal = refuse_json(request.inputs, *object)) return refusal;

@@ -15,6 +15,7 @@
 #include "api/operations.h"
 #include "base/byte_stream.h"
 #include "http/json.h"
+#include "http/json_reader.h"
 #include "http/request.h"
 #include "http/response.h"
 #include "http/router.h"
@@ -40,6 +41,16 @@ struct RouteRequest {
   std::vector<std::string> params;  // of the path, decoded
   http::Params query;               // decoded; read_params() adds the form's
   http::StringPairs object{};       // what read_object() read
+  http::KeptStrings kept{};         // what was decoded, for the views of the operation
+};
+
+// How an event is shown: as it came, or as the request's Accept names it.
+enum class EventForm : uint8_t { as_it_came, json, structured, batched };
+
+// An item of a request that settles many deliveries.
+struct AskedReceipt {
+  uint64_t id = 0;
+  bool valid = false;  // the others are not in the command
 };
 
 // What a route keeps for its answer.
@@ -49,11 +60,23 @@ struct RouteState {
   std::string if_none_match;
   std::string local_address;  // at which the client reached this node, numeric
   bool head = false;
+  // Of queues and topics:
+  std::string queue;  // or topic: of the path
+  uint64_t id = 0;    // of an event
+  uint64_t max = 1;   // events asked for
+  EventForm form = EventForm::as_it_came;
+  machine::SettleVerb verb = machine::SettleVerb::acknowledge;
+  bool representation = false;  // Prefer: return=representation
+  std::vector<AskedReceipt> receipts{};
 };
 
 struct RouteCall {
   Operation operation;
   RouteState state = {};
+  Millis wait_ms = 0;  // of a Receive
+  // Of an event, which is the same on every path and in every form: in place of the request's fingerprint.
+  std::optional<machine::Fingerprint> fingerprint{};
+  std::string idempotency_key{};  // where the request has none of its own
 };
 
 struct RouteSpec {
@@ -63,6 +86,7 @@ struct RouteSpec {
   bool writes_by_get = false;  // a change that GET may do too (directive get-writes)
   bool redirects = false;      // `follower-writes auto` redirects it
   bool stream = false;         // its answer has no end: finish returns a stream
+  bool alone = false;          // it begins when all before it on its connection are answered, as reads do
   RouteInputs inputs;          // what a request may carry
   OrRefusal<RouteCall> (*begin)(RouteRequest&);
   http::Response (*finish)(const RouteContext&, const RouteState&, const Answer&) = nullptr;
@@ -89,6 +113,10 @@ const std::string& route_paths();
 // Each file's rows.
 std::span<const RouteSpec> event_routes();
 std::span<const RouteSpec> key_routes();
+std::span<const RouteSpec> queue_routes();
+std::span<const RouteSpec> delivery_routes();
+std::span<const RouteSpec> queue_admin_routes();
+std::span<const RouteSpec> topic_routes();
 std::span<const RouteSpec> cluster_routes();
 std::span<const RouteSpec> node_routes();
 
@@ -108,5 +136,7 @@ std::optional<Refusal> read_params(RouteRequest& request);
 // Reads the JSON object in the body into request.object. Also refuses an unknown member, and (wrong_type) another kind
 // of body.
 std::optional<Refusal> read_object(RouteRequest& request);
+// Refuses (wrong_type) a body that says that it is not JSON; `what`: "a JSON object".
+std::optional<Refusal> refuse_other_than_json(const http::Request& request, std::string_view what);
 
 }  // namespace wh::api

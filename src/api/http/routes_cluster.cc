@@ -7,8 +7,8 @@
 #include "api/http/read_terms.h"
 #include "api/http/request_access.h"
 #include "api/http/routes.h"
+#include "api/http/setting_values.h"
 #include "api/member_view.h"
-#include "base/duration.h"
 #include "base/endpoint.h"
 #include "base/log.h"
 #include "config/option_values.h"
@@ -152,22 +152,6 @@ http::Response finish_cluster(const RouteContext& context, const RouteState& sta
 
 // --- the cluster's settings
 
-std::optional<uint64_t> parse_setting(const machine::SettingRow& row, std::string_view text) {
-  switch (row.unit) {
-    case machine::SettingUnit::milliseconds:
-      return parse_duration(text);
-    case machine::SettingUnit::bytes:
-      return config::parse_memory(text);
-    case machine::SettingUnit::count:
-      break;
-  }
-  return config::parse_unsigned(text);
-}
-
-std::string format_setting(const machine::SettingRow& row, uint64_t value) {
-  return row.unit == machine::SettingUnit::milliseconds ? format_duration(value) : std::to_string(value);
-}
-
 OrRefusal<RouteCall> begin_get_settings(RouteRequest&) { return RouteCall{Read{ShowSettings{}}}; }
 
 OrRefusal<RouteCall> begin_put_settings(RouteRequest& request) {
@@ -177,9 +161,9 @@ OrRefusal<RouteCall> begin_put_settings(RouteRequest& request) {
   for (const auto& [name, text] : request.object) {
     const machine::SettingRow* row = machine::find_setting(name);
     if (row == nullptr) return malformed(http::shown(name) + " is no setting of the cluster");
-    const std::optional<uint64_t> value = parse_setting(*row, text);
+    const std::optional<uint64_t> value = parse_setting(row->unit, row->choices, text);
     if (!value || *value < row->min || *value > row->max)
-      return malformed(name + " is from " + format_setting(*row, row->min) + " to " + format_setting(*row, row->max));
+      return malformed(name + " is " + setting_range(row->unit, row->choices, row->min, row->max));
     put.values.emplace_back(name, *value);
   }
   return RouteCall{Write{std::move(put)}};
@@ -191,10 +175,7 @@ http::Response finish_settings(const RouteContext&, const RouteState&, const Ans
   json.begin_object();
   for (const machine::SettingRow& row : machine::kSettings) {
     json.key(row.name);
-    if (row.unit == machine::SettingUnit::milliseconds)
-      json.string(format_setting(row, settings.*row.value));
-    else
-      json.number(settings.*row.value);
+    write_setting(json, row.unit, row.choices, settings.*row.value);
   }
   json.end_object();
   return with_index(json_response(200, json.take()), answer.index);

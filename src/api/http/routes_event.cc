@@ -2,40 +2,32 @@
 #include <array>
 #include <utility>
 
+#include "api/http/cloud_events.h"
+#include "api/http/queue_routes.h"
 #include "api/http/read_terms.h"
 #include "api/http/routes.h"
-#include "config/option_values.h"
-#include "http/entity_tag.h"
 
 namespace wh::api {
 namespace {
 
 constexpr std::string_view kQueue = "event";
 
-// The id in DELETE's If-Match: one strong entity tag, "{id}". A value that no event can have as its tag gives 400, not
-// 412 for an event that is gone: the client, or a proxy that rewrites tags, made a mistake.
-OrRefusal<uint64_t> event_id_of(std::string_view field) {
-  const auto tags = http::parse_entity_tags(field);
-  if (tags && tags->tags.size() == 1) {
-    const http::EntityTag& tag = tags->tags[0];
-    if (tag.weak)
-      return malformed(
-          "If-Match holds a weak tag, which matches no event: something on the way changed "
-          "the ETag (nginx does when it compresses)");
-    if (const auto id = config::parse_unsigned(tag.opaque)) return *id;
-  }
-  return malformed("If-Match takes one event's id in quotes, as ETag gives it");
-}
-
-// An If-Match or If-None-Match of GET, for later; empty when absent, nothing when malformed.
-std::optional<std::string> entity_tags_of(const http::Request& request, std::string_view name) {
-  std::optional<std::string> field = http::joined_fields(request, name);
-  if (!field) return "";
-  if (!http::parse_entity_tags(*field)) return std::nullopt;
-  return field;
+// A form holds the event in a field. What comes as another type is the event itself.
+bool is_form(const http::Request& request) {
+  if (cloud_event_mode(request) != CloudEventMode::none) return false;
+  const std::string* type = request.header("Content-Type");
+  return type == nullptr || http::is_media_type(*type, "application/x-www-form-urlencoded") ||
+         http::is_media_type(*type, "multipart/form-data");  // a form too, which is refused
 }
 
 OrRefusal<RouteCall> begin_post_event(RouteRequest& request) {
+  if (!is_form(request.http)) {
+    OrRefusal<EventsRead> read = read_events(request);
+    if (!read) return read.error();
+    return RouteCall{.operation = Write{machine::PutEvents{kQueue, std::move(read->events)}},
+                     .fingerprint = read->fingerprint,
+                     .idempotency_key = std::move(read->idempotency_key)};
+  }
   if (auto refusal = read_params(request)) return std::move(*refusal);
   const std::string* event = http::find_param(request.query, "event");
   if (event == nullptr) return malformed("the form field event is missing");
@@ -44,31 +36,29 @@ OrRefusal<RouteCall> begin_post_event(RouteRequest& request) {
 
 http::Response finish_post_event(const RouteContext&, const RouteState&, const Answer& answer) {
   http::Response response = empty_response(201);
-  response.headers.push_back({"Wormhole-Event-Id", std::to_string(std::get<Enqueued>(answer.body).id.value)});
+  const auto add_id = [&](uint64_t id) { response.headers.push_back({"Wormhole-Event-Id", std::to_string(id)}); };
+  if (const auto* enqueued = std::get_if<Enqueued>(&answer.body))
+    add_id(enqueued->id.value);
+  else if (const auto& ids = std::get<Stored>(answer.body).ids; ids.size() == 1)
+    add_id(ids[0]);
   return with_index(std::move(response), answer.index);
 }
 
 OrRefusal<RouteCall> begin_get_event(RouteRequest& request) {
-  std::optional<std::string> wanted = entity_tags_of(request.http, "If-Match");
-  std::optional<std::string> unwanted = entity_tags_of(request.http, "If-None-Match");
-  if (!wanted || !unwanted) return malformed("If-Match and If-None-Match take entity tags, as ETag gives them");
-  return RouteCall{Read{GetFront{std::string(kQueue)}},
-                   {.if_match = std::move(*wanted), .if_none_match = std::move(*unwanted)}};
+  RouteCall call{Read{GetFront{std::string(kQueue)}}};
+  if (auto refusal = read_entity_tags(request.http, call.state)) return std::move(*refusal);
+  return call;
 }
 
-// Checks in the order of RFC 9110 13.2.2.
 http::Response finish_get_event(const RouteContext&, const RouteState& state, const Answer& answer) {
   http::Response response{.status = 200, .content_type = "application/octet-stream", .headers = {}, .body = {}};
   const machine::Event* front = std::get<Front>(answer.body).event;
-  const std::string id = front == nullptr ? "" : std::to_string(front->id.value);
-  if (!state.if_match.empty() && !http::if_match_holds(*http::parse_entity_tags(state.if_match), id))
-    response = http::error_response(412, "another event, or none, is in front");
-  else if (!state.if_none_match.empty() &&
-           !http::if_none_match_holds(*http::parse_entity_tags(state.if_none_match), id))
-    response.status = 304;
+  if (auto otherwise = by_entity_tags(state, front))
+    response = std::move(*otherwise);
   else if (front != nullptr)
     response.body = front->bytes;
   if (front != nullptr) {
+    const std::string id = std::to_string(front->id());
     response.headers.push_back({"ETag", '"' + id + '"'});
     response.headers.push_back({"Wormhole-Event-Id", id});
   }
@@ -76,20 +66,13 @@ http::Response finish_get_event(const RouteContext&, const RouteState& state, co
 }
 
 OrRefusal<RouteCall> begin_delete_event(RouteRequest& request) {
-  machine::Dequeue dequeue{kQueue, std::nullopt};
-  if (const std::string* field = request.http.header("If-Match")) {
-    const OrRefusal<uint64_t> id = event_id_of(*field);
-    if (!id) return id.error();
-    dequeue.only_if_front = *id;
-  }
-  return RouteCall{Write{dequeue}};
+  const auto id = wanted_front(request.http);
+  if (!id) return id.error();
+  return RouteCall{Write{machine::Dequeue{kQueue, *id}}, {.representation = prefers_representation(request.http)}};
 }
 
-http::Response finish_delete_event(const RouteContext&, const RouteState&, const Answer& answer) {
-  const raft::Index id = std::get<Dequeued>(answer.body).id;
-  http::Response response = empty_response(204);
-  if (id.value != 0) response.headers.push_back({"Wormhole-Event-Id", std::to_string(id.value)});
-  return with_index(std::move(response), answer.index);
+http::Response finish_delete_event(const RouteContext&, const RouteState& state, const Answer& answer) {
+  return removed_response(state, answer);
 }
 
 constexpr std::array kRoutesOfEvents{

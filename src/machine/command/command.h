@@ -12,6 +12,9 @@
 //     5 due           nothing                                         as of version 2
 //     6 advance_time  u64 ms since 1970                               as of version 2
 //     7 put_settings  count, count x (length name, u64 value)         as of version 2
+//   as of version 3, in full in queue_commands.cc:
+//     8 put_events, 9 publish, 10 receive, 11 settle, 12 configure_queue, 13 delete_queue, 14 pause_queue,
+//     15 purge_queue, 16 redrive, 17 bind, 18 unbind
 //
 // Each body says its number and its version itself (traits.h), and stands in Body. A new feature takes a new kind; an
 // existing kind never changes, as old logs hold it. The cluster's version as of the
@@ -29,6 +32,7 @@
 #include "base/cluster_version.h"
 #include "base/result.h"
 #include "machine/command/cluster_commands.h"
+#include "machine/command/idempotency_key.h"
 #include "machine/command/queue_commands.h"
 #include "machine/command/store_commands.h"
 #include "raft/types.h"
@@ -36,7 +40,6 @@
 namespace wh::machine {
 
 inline constexpr size_t kEnvelopeBytes = 25;  // without the idempotency key
-inline constexpr size_t kMaxIdempotencyKeyBytes = 255;
 // The limit of a whole command, envelope included: with what goes around it, it fits a frame between nodes
 // (wire/frame.h). Only a lone node could commit a larger one, which would then stop replication for ever.
 inline constexpr size_t kMaxCommandBytes = (size_t{8} << 20) - (size_t{64} << 10);
@@ -50,18 +53,9 @@ struct RequestId {
   friend bool operator==(const RequestId&, const RequestId&) = default;
 };
 
-// Tells different requests under the same idempotency key apart.
-using Fingerprint = std::array<uint8_t, 16>;
-
-// A client's own name for its request: a repeated request gets the first answer (CONTRACT, Asking again).
-struct IdempotencyKey {
-  std::string_view key;  // 1 to kMaxIdempotencyKeyBytes
-  Fingerprint fingerprint{};
-  friend bool operator==(const IdempotencyKey&, const IdempotencyKey&) = default;
-};
-
 // Bodies hold views: into the caller's strings when encoding, into the command's bytes when decoded.
-using Body = std::variant<Set, Delete, Enqueue, Dequeue, Due, AdvanceTime, PutSettings>;
+using Body = std::variant<Set, Delete, Enqueue, Dequeue, Due, AdvanceTime, PutSettings, PutEvents, Publish, Receive,
+                          Settle, ConfigureQueue, DeleteQueue, PauseQueue, PurgeQueue, Redrive, Bind, Unbind>;
 
 struct Command {
   RequestId id;

@@ -1,16 +1,149 @@
 #include "machine/command/queue_commands.h"
 
+#include <algorithm>
+#include <set>
+
+#include "base/utf8.h"
+#include "machine/command/event_headers.h"
 #include "machine/command/store_commands.h"
+#include "machine/queue/queue_settings.h"
 
 namespace wh::machine {
 namespace {
 
 Status check_queue(std::string_view queue) {
-  if (queue.empty() || queue.size() > kMaxQueueNameBytes) return Error{"a queue's name has 1 to 128 bytes"};
+  if (!is_queue_name_size(queue)) return Error{"a queue's name has 1 to 128 bytes"};
   return ok_status();
 }
 
+Status check_topic(std::string_view topic) {
+  if (topic.empty() || topic.size() > kMaxTopicNameBytes) return Error{"a topic's name has 1 to 128 bytes"};
+  return ok_status();
+}
+
+bool is_plain_text(std::string_view text) {
+  return is_utf8(text) && std::none_of(text.begin(), text.end(),
+                                       [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
+}
+
+// --- one event
+
+enum EventField : uint8_t { kDelay = 1, kDeliverAt = 2, kTtl = 4, kGroup = 8, kKey = 16, kHeaders = 32 };
+
+size_t event_size(const NewEvent& event) {
+  size_t size = 2 + 4 + event.bytes.size();
+  if (event.delay || event.deliver_at) size += 8;
+  if (event.ttl != 0) size += 8;
+  if (!event.group.empty()) size += 4 + event.group.size();
+  if (event.idempotency) size += 4 + event.idempotency->key.size() + sizeof(Fingerprint);
+  if (!event.headers.empty()) size += 4 + event.headers.size();
+  return size;
+}
+
+void encode_event(const NewEvent& event, Writer& out) {
+  uint8_t fields = 0;
+  if (event.delay) fields |= kDelay;
+  if (event.deliver_at) fields |= kDeliverAt;
+  if (event.ttl != 0) fields |= kTtl;
+  if (!event.group.empty()) fields |= kGroup;
+  if (event.idempotency) fields |= kKey;
+  if (!event.headers.empty()) fields |= kHeaders;
+  out.u8(fields);
+  out.u8(event.priority);
+  if (event.delay)
+    out.u64(*event.delay);
+  else if (event.deliver_at)
+    out.u64(*event.deliver_at);
+  if (event.ttl != 0) out.u64(event.ttl);
+  if (!event.group.empty()) out.bytes(event.group);
+  if (event.idempotency) {
+    out.bytes(event.idempotency->key);
+    for (const uint8_t byte : event.idempotency->fingerprint) out.u8(byte);
+  }
+  if (!event.headers.empty()) out.bytes(event.headers);
+  out.bytes(event.bytes);
+}
+
+NewEvent decode_event(Reader& in) {
+  NewEvent event;
+  const uint8_t fields = in.u8();
+  event.priority = in.u8();
+  if ((fields & kDelay) != 0 && (fields & kDeliverAt) != 0) in.fail();
+  if (fields >= 2 * kHeaders) in.fail();
+  if ((fields & kDelay) != 0) event.delay = in.u64();
+  if ((fields & kDeliverAt) != 0) event.deliver_at = in.u64();
+  if ((fields & kTtl) != 0 && (event.ttl = in.u64()) == 0) in.fail();
+  if ((fields & kGroup) != 0 && (event.group = in.bytes()).empty()) in.fail();
+  if ((fields & kKey) != 0) {
+    IdempotencyKey key;
+    key.key = in.bytes();
+    for (uint8_t& byte : key.fingerprint) byte = in.u8();
+    event.idempotency = key;
+  }
+  if ((fields & kHeaders) != 0 && (event.headers = in.bytes()).empty()) in.fail();
+  event.bytes = in.bytes();
+  return event;
+}
+
+Status check_event(const NewEvent& event) {
+  if (event.bytes.size() > kMaxValueBytes) return Error{"an event has 1 to 4194304 bytes"};
+  const auto headers = unpack_headers(event.headers);
+  if (!headers) return Error{"an event's attributes are out of bounds"};
+  if (event.bytes.empty() && !headers->cloud_event) return Error{"an event has 1 to 4194304 bytes"};
+  if (event.delay && event.deliver_at) return Error{"an event has a delay or a deliver_at, not both"};
+  if (event.delay.value_or(0) > kMaxDelayMs) return Error{"a delay is at most ten years"};
+  if (event.deliver_at.value_or(0) > kMaxTimeMs) return Error{"deliver_at is at most the year 9999"};
+  if (event.ttl > kMaxDelayMs) return Error{"a ttl is at most ten years"};
+  if (event.priority >= kPriorities) return Error{"a priority is 0 to 9"};
+  if (event.group.size() > kMaxGroupBytes || !is_plain_text(event.group))
+    return Error{"a group is 1 to 128 bytes of UTF-8 text without control characters"};
+  if (event.idempotency && (event.idempotency->key.empty() || event.idempotency->key.size() > kMaxIdempotencyKeyBytes))
+    return Error{"an idempotency key has 1 to 255 characters"};
+  return ok_status();
+}
+
+size_t events_size(const std::vector<NewEvent>& events) {
+  size_t size = 4;
+  for (const NewEvent& event : events) size += event_size(event);
+  return size;
+}
+
+void encode_events(const std::vector<NewEvent>& events, Writer& out) {
+  out.u32(static_cast<uint32_t>(events.size()));
+  for (const NewEvent& event : events) encode_event(event, out);
+}
+
+void decode_events(Reader& in, std::vector<NewEvent>& events) {
+  const uint32_t count = in.count(6);
+  if (count > kMaxBatch) in.fail();
+  if (in.ok()) events.reserve(count);
+  for (uint32_t i = 0; in.ok() && i < count; ++i) events.push_back(decode_event(in));
+}
+
+Status check_events(const std::vector<NewEvent>& events) {
+  if (events.empty() || events.size() > kMaxBatch) return Error{"a batch has 1 to 1000 events"};
+  for (const NewEvent& event : events)
+    if (Status status = check_event(event); !status) return status;
+  return ok_status();
+}
+
+void encode_optional(std::optional<Millis> value, Writer& out) {
+  out.boolean(value.has_value());
+  if (value) out.u64(*value);
+}
+
+void decode_optional(Reader& in, std::optional<Millis>& value) {
+  if (in.boolean()) value = in.u64();
+}
+
 }  // namespace
+
+bool is_queue_name_size(std::string_view queue) {
+  if (queue.empty()) return false;
+  return queue.size() <= kMaxQueueNameBytes || (queue.size() <= kMaxDeadQueueNameBytes && queue.ends_with(kDeadSuffix));
+}
+
+// --- Enqueue, Dequeue
 
 size_t encoded_size(const Enqueue& enqueue) { return 8 + enqueue.queue.size() + enqueue.event.size(); }
 size_t encoded_size(const Dequeue& dequeue) { return 13 + dequeue.queue.size(); }
@@ -36,11 +169,265 @@ void decode(Reader& in, Dequeue& dequeue) {
   if (in.boolean()) dequeue.only_if_front = in.u64();
 }
 
-Status check_bounds(const Enqueue& enqueue, ClusterVersion /*version*/) {
+// The longer names of dead letter queues came with version 3.
+Status check_bounds(const Enqueue& enqueue, ClusterVersion version) {
   if (enqueue.event.empty() || enqueue.event.size() > kMaxValueBytes) return Error{"an event has 1 to 4194304 bytes"};
+  if (version < 3 && enqueue.queue.size() > kMaxQueueNameBytes) return Error{"a queue's name has 1 to 128 bytes"};
   return check_queue(enqueue.queue);
 }
 
-Status check_bounds(const Dequeue& dequeue, ClusterVersion /*version*/) { return check_queue(dequeue.queue); }
+Status check_bounds(const Dequeue& dequeue, ClusterVersion version) {
+  if (version < 3 && dequeue.queue.size() > kMaxQueueNameBytes) return Error{"a queue's name has 1 to 128 bytes"};
+  return check_queue(dequeue.queue);
+}
+
+// --- PutEvents, Publish
+
+size_t encoded_size(const PutEvents& put) { return 4 + put.queue.size() + events_size(put.events); }
+void encode(const PutEvents& put, Writer& out) {
+  out.bytes(put.queue);
+  encode_events(put.events, out);
+}
+void decode(Reader& in, PutEvents& put) {
+  put.queue = in.bytes();
+  decode_events(in, put.events);
+}
+Status check_bounds(const PutEvents& put, ClusterVersion /*version*/) {
+  if (Status status = check_queue(put.queue); !status) return status;
+  return check_events(put.events);
+}
+
+size_t encoded_size(const Publish& publish) { return 4 + publish.topic.size() + events_size(publish.events); }
+void encode(const Publish& publish, Writer& out) {
+  out.bytes(publish.topic);
+  encode_events(publish.events, out);
+}
+void decode(Reader& in, Publish& publish) {
+  publish.topic = in.bytes();
+  decode_events(in, publish.events);
+}
+Status check_bounds(const Publish& publish, ClusterVersion /*version*/) {
+  if (Status status = check_topic(publish.topic); !status) return status;
+  return check_events(publish.events);
+}
+
+// --- Receive
+
+size_t encoded_size(const Receive& receive) { return 4 + receive.queue.size() + 4 + 9; }
+void encode(const Receive& receive, Writer& out) {
+  out.bytes(receive.queue);
+  out.u32(receive.max);
+  encode_optional(receive.visibility, out);
+}
+void decode(Reader& in, Receive& receive) {
+  receive.queue = in.bytes();
+  receive.max = in.u32();
+  decode_optional(in, receive.visibility);
+}
+Status check_bounds(const Receive& receive, ClusterVersion /*version*/) {
+  if (receive.max == 0 || receive.max > kMaxReceive) return Error{"max is 1 to 100"};
+  if (receive.visibility && (*receive.visibility < kMinVisibilityMs || *receive.visibility > kMaxVisibilityMs))
+    return Error{"visibility_timeout is 1s to 12h"};
+  return check_queue(receive.queue);
+}
+
+// --- Settle
+
+size_t encoded_size(const Settle& settle) {
+  return 4 + settle.queue.size() + 1 + 4 + settle.receipts.size() * 16 + 9 + 4 + settle.reason.size();
+}
+void encode(const Settle& settle, Writer& out) {
+  out.bytes(settle.queue);
+  out.u8(static_cast<uint8_t>(settle.verb));
+  out.u32(static_cast<uint32_t>(settle.receipts.size()));
+  for (const Receipt& receipt : settle.receipts) {
+    out.u64(receipt.id);
+    out.u64(receipt.delivery);
+  }
+  encode_optional(settle.duration, out);
+  out.bytes(settle.reason);
+}
+void decode(Reader& in, Settle& settle) {
+  settle.queue = in.bytes();
+  const uint8_t verb = in.u8();
+  if (verb > static_cast<uint8_t>(SettleVerb::take_back)) in.fail();
+  settle.verb = static_cast<SettleVerb>(verb);
+  const uint32_t count = in.count(16);
+  if (count > kMaxBatch) in.fail();
+  if (in.ok()) settle.receipts.reserve(count);
+  for (uint32_t i = 0; in.ok() && i < count; ++i) {
+    Receipt receipt;
+    receipt.id = in.u64();
+    receipt.delivery = in.u64();
+    settle.receipts.push_back(receipt);
+  }
+  decode_optional(in, settle.duration);
+  settle.reason = in.bytes();
+}
+Status check_bounds(const Settle& settle, ClusterVersion /*version*/) {
+  if (settle.receipts.empty() || settle.receipts.size() > kMaxBatch) return Error{"one request has 1 to 1000 receipts"};
+  for (const Receipt& receipt : settle.receipts)
+    if (receipt.id == 0 || receipt.delivery == 0) return Error{"that is no receipt"};
+  if (settle.duration && settle.verb != SettleVerb::extend && settle.verb != SettleVerb::release)
+    return Error{"only an extension and a release have a duration"};
+  if (settle.duration && *settle.duration > (settle.verb == SettleVerb::extend ? kMaxVisibilityMs : kMaxDelayMs))
+    return Error{settle.verb == SettleVerb::extend ? "visibility_timeout is 0 to 12h" : "a delay is at most ten years"};
+  if (settle.reason.size() > kMaxReasonBytes || !is_plain_text(settle.reason))
+    return Error{"a reason has at most 256 bytes of UTF-8 text without control characters"};
+  if (!settle.reason.empty() && settle.verb != SettleVerb::bury) return Error{"only a burial has a reason"};
+  return check_queue(settle.queue);
+}
+
+// --- ConfigureQueue
+
+size_t encoded_size(const ConfigureQueue& configure) {
+  size_t size = 4 + configure.queue.size() + 4;
+  for (const QueueSettingChange& change : configure.changes)
+    size += 2 + 8 + 4 + change.name.size() + 4 + change.delays.size() * 8;
+  return size;
+}
+void encode(const ConfigureQueue& configure, Writer& out) {
+  out.bytes(configure.queue);
+  out.u32(static_cast<uint32_t>(configure.changes.size()));
+  for (const QueueSettingChange& change : configure.changes) {
+    out.u8(change.setting);
+    out.boolean(change.reset);
+    out.u64(change.number);
+    out.bytes(change.name);
+    out.u32(static_cast<uint32_t>(change.delays.size()));
+    for (const Millis delay : change.delays) out.u64(delay);
+  }
+}
+void decode(Reader& in, ConfigureQueue& configure) {
+  configure.queue = in.bytes();
+  const uint32_t count = in.count(18);
+  if (count > kQueueSettingCount) in.fail();
+  for (uint32_t i = 0; in.ok() && i < count; ++i) {
+    QueueSettingChange change;
+    change.setting = in.u8();
+    change.reset = in.boolean();
+    change.number = in.u64();
+    change.name = in.bytes();
+    const uint32_t delays = in.count(8);
+    if (delays > kMaxBackoff) in.fail();
+    for (uint32_t d = 0; in.ok() && d < delays; ++d) change.delays.push_back(in.u64());
+    configure.changes.push_back(std::move(change));
+  }
+}
+Status check_bounds(const ConfigureQueue& configure, ClusterVersion version) {
+  if (configure.changes.size() > kQueueSettingCount) return Error{"one request changes a queue's settings once each"};
+  std::set<uint8_t> seen;
+  for (const QueueSettingChange& change : configure.changes) {
+    if (!seen.insert(change.setting).second) return Error{"a setting is given twice"};
+    if (Status status = check_queue_setting(change, version); !status) return status;
+  }
+  return check_queue(configure.queue);
+}
+
+// --- DeleteQueue, PauseQueue, PurgeQueue
+
+size_t encoded_size(const DeleteQueue& del) { return 4 + del.queue.size(); }
+void encode(const DeleteQueue& del, Writer& out) { out.bytes(del.queue); }
+void decode(Reader& in, DeleteQueue& del) { del.queue = in.bytes(); }
+Status check_bounds(const DeleteQueue& del, ClusterVersion /*version*/) { return check_queue(del.queue); }
+
+size_t encoded_size(const PauseQueue& pause) { return 4 + pause.queue.size() + 2; }
+void encode(const PauseQueue& pause, Writer& out) {
+  const auto said = [](std::optional<bool> value) { return static_cast<uint8_t>(value ? (*value ? 2 : 1) : 0); };
+  out.bytes(pause.queue);
+  out.u8(said(pause.in));
+  out.u8(said(pause.out));
+}
+void decode(Reader& in, PauseQueue& pause) {
+  pause.queue = in.bytes();
+  for (std::optional<bool>* value : {&pause.in, &pause.out}) {
+    const uint8_t said = in.u8();
+    if (said > 2) in.fail();
+    if (said != 0) *value = said == 2;
+  }
+}
+Status check_bounds(const PauseQueue& pause, ClusterVersion /*version*/) {
+  if (!pause.in && !pause.out) return Error{"a direction is in, out or all"};
+  return check_queue(pause.queue);
+}
+
+size_t encoded_size(const PurgeQueue& purge) { return 4 + purge.queue.size(); }
+void encode(const PurgeQueue& purge, Writer& out) { out.bytes(purge.queue); }
+void decode(Reader& in, PurgeQueue& purge) { purge.queue = in.bytes(); }
+Status check_bounds(const PurgeQueue& purge, ClusterVersion /*version*/) { return check_queue(purge.queue); }
+
+// --- Redrive
+
+size_t encoded_size(const Redrive& redrive) { return 8 + redrive.from.size() + redrive.to.size() + 4; }
+void encode(const Redrive& redrive, Writer& out) {
+  out.bytes(redrive.from);
+  out.bytes(redrive.to);
+  out.u32(redrive.max);
+}
+void decode(Reader& in, Redrive& redrive) {
+  redrive.from = in.bytes();
+  redrive.to = in.bytes();
+  redrive.max = in.u32();
+}
+Status check_bounds(const Redrive& redrive, ClusterVersion /*version*/) {
+  if (redrive.from == redrive.to) return Error{"a queue cannot be redriven into itself"};
+  if (redrive.max == 0 || redrive.max > kMaxRedrive) return Error{"max is 1 to 1000"};
+  if (Status status = check_queue(redrive.from); !status) return status;
+  return check_queue(redrive.to);
+}
+
+// --- Bind, Unbind
+
+size_t encoded_size(const Bind& bind) {
+  size_t size = 12 + bind.topic.size() + bind.queue.size();
+  for (const auto& [attribute, pattern] : bind.filter) size += 8 + attribute.size() + pattern.size();
+  return size;
+}
+void encode(const Bind& bind, Writer& out) {
+  out.bytes(bind.topic);
+  out.bytes(bind.queue);
+  out.u32(static_cast<uint32_t>(bind.filter.size()));
+  for (const auto& [attribute, pattern] : bind.filter) {
+    out.bytes(attribute);
+    out.bytes(pattern);
+  }
+}
+void decode(Reader& in, Bind& bind) {
+  bind.topic = in.bytes();
+  bind.queue = in.bytes();
+  const uint32_t count = in.count(8);
+  if (count > kMaxFilterTerms) in.fail();
+  for (uint32_t i = 0; in.ok() && i < count; ++i) {
+    const std::string_view attribute = in.bytes();
+    const std::string_view pattern = in.bytes();
+    bind.filter.emplace_back(attribute, pattern);
+  }
+}
+Status check_bounds(const Bind& bind, ClusterVersion /*version*/) {
+  if (Status status = check_topic(bind.topic); !status) return status;
+  if (bind.filter.size() > kMaxFilterTerms) return Error{"a filter names at most 16 attributes"};
+  for (size_t i = 0; i < bind.filter.size(); ++i) {
+    const auto& [attribute, pattern] = bind.filter[i];
+    if (!is_attribute_name(attribute)) return Error{"an attribute's name has 1 to 64 characters of a-z 0-9 . _ -"};
+    if (pattern.size() > kMaxPatternBytes || !is_plain_text(pattern))
+      return Error{"a filter's pattern has at most 256 bytes of UTF-8 text without control characters"};
+    if (i > 0 && attribute <= bind.filter[i - 1].first) return Error{"a filter names each attribute once, by name"};
+  }
+  return check_queue(bind.queue);
+}
+
+size_t encoded_size(const Unbind& unbind) { return 8 + unbind.topic.size() + unbind.queue.size(); }
+void encode(const Unbind& unbind, Writer& out) {
+  out.bytes(unbind.topic);
+  out.bytes(unbind.queue);
+}
+void decode(Reader& in, Unbind& unbind) {
+  unbind.topic = in.bytes();
+  unbind.queue = in.bytes();
+}
+Status check_bounds(const Unbind& unbind, ClusterVersion /*version*/) {
+  if (Status status = check_topic(unbind.topic); !status) return status;
+  return check_queue(unbind.queue);
+}
 
 }  // namespace wh::machine

@@ -1,8 +1,78 @@
 #include "machine/command/reply.h"
 
 #include "machine/command/command.h"
+#include "machine/command/event_headers.h"
 
 namespace wh::machine {
+
+namespace {
+
+// Ids that follow each other are one run.
+void encode_more(const Reply& reply, Writer& w) {
+  std::vector<std::pair<uint64_t, uint64_t>> runs;
+  for (const uint64_t id : reply.ids) {
+    if (!runs.empty() && runs.back().first + runs.back().second == id)
+      ++runs.back().second;
+    else
+      runs.emplace_back(id, 1);
+  }
+  w.u32(static_cast<uint32_t>(runs.size()));
+  for (const auto& [first, count] : runs) {
+    w.u64(first);
+    w.u32(static_cast<uint32_t>(count));
+  }
+  w.u32(static_cast<uint32_t>(reply.outcomes.size()));
+  for (const SettleOutcome outcome : reply.outcomes) w.u8(static_cast<uint8_t>(outcome));
+  w.u32(static_cast<uint32_t>(reply.deliveries.size()));
+  for (const Delivery& one : reply.deliveries) {
+    w.u64(one.id);
+    w.u64(one.delivery);
+    w.u32(one.deliveries);
+    w.u8(one.priority);
+    w.u64(one.enqueued_at);
+    w.u64(one.visible_at);
+    w.bytes(one.group);
+    w.bytes(one.headers.view());
+    w.bytes(one.bytes.view());
+  }
+}
+
+void decode_more(Reader& in, Reply& reply) {
+  const uint32_t runs = in.count(12);
+  for (uint32_t i = 0; in.ok() && i < runs; ++i) {
+    const uint64_t first = in.u64();
+    const uint32_t count = in.u32();
+    if (count == 0 || count > kMaxBatch - reply.ids.size()) return in.fail();
+    for (uint64_t id = first; id != first + count; ++id) reply.ids.push_back(id);
+  }
+  const uint32_t outcomes = in.count(1);
+  if (outcomes > kMaxBatch) return in.fail();
+  for (uint32_t i = 0; in.ok() && i < outcomes; ++i) {
+    const uint8_t outcome = in.u8();
+    if (outcome > static_cast<uint8_t>(SettleOutcome::stale)) return in.fail();
+    reply.outcomes.push_back(static_cast<SettleOutcome>(outcome));
+  }
+  const uint32_t deliveries = in.count(45);
+  if (deliveries > kMaxReceive) return in.fail();
+  for (uint32_t i = 0; in.ok() && i < deliveries; ++i) {
+    Delivery one;
+    one.id = in.u64();
+    one.delivery = in.u64();
+    one.deliveries = in.u32();
+    one.priority = in.u8();
+    one.enqueued_at = in.u64();
+    one.visible_at = in.u64();
+    one.group = in.bytes();
+    const std::string_view headers = in.bytes();
+    if (!unpack_headers(headers)) return in.fail();
+    one.headers = Bytes(std::string(headers));
+    one.bytes = Bytes(std::string(in.bytes()));
+    reply.deliveries.push_back(std::move(one));
+  }
+  if (reply.ids.empty() && reply.outcomes.empty() && reply.deliveries.empty()) in.fail();
+}
+
+}  // namespace
 
 std::string encode_reply(const Reply& reply) {
   std::string out;
@@ -13,7 +83,9 @@ std::string encode_reply(const Reply& reply) {
   w.u64(reply.count);
   w.u64(reply.queue_length);
   w.bytes(reply.event.view());
-  if (reply.replayed_from != raft::Index{}) w.u64(reply.replayed_from.value);
+  const bool more = !reply.ids.empty() || !reply.outcomes.empty() || !reply.deliveries.empty();
+  if (more || reply.replayed_from != raft::Index{}) w.u64(reply.replayed_from.value);
+  if (more) encode_more(reply, w);
   return out;
 }
 
@@ -21,7 +93,7 @@ Result<Reply> decode_reply(std::string_view bytes) {
   Reader in(bytes);
   Reply reply;
   const uint8_t code = in.u8();
-  reply.code = code > static_cast<uint8_t>(ReplyCode::key_reused) ? ReplyCode::unknown : static_cast<ReplyCode>(code);
+  reply.code = code > static_cast<uint8_t>(ReplyCode::refused) ? ReplyCode::unknown : static_cast<ReplyCode>(code);
   if (reply.code == ReplyCode::unknown) return reply;
   reply.event_id.value = in.u64();
   reply.count = in.u64();
@@ -29,7 +101,10 @@ Result<Reply> decode_reply(std::string_view bytes) {
   const std::string_view event = in.bytes();
   if (in.ok() && in.left() != 0) {
     reply.replayed_from.value = in.u64();
-    if (reply.replayed_from == raft::Index{}) in.fail();
+    if (in.left() != 0)
+      decode_more(in, reply);
+    else if (reply.replayed_from == raft::Index{})
+      in.fail();
   }
   if (!in.complete() || event.size() > kMaxValueBytes) return Error{"a malformed reply"};
   reply.event = Bytes(std::string(event));

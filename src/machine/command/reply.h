@@ -5,8 +5,10 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "base/result.h"
 #include "raft/types.h"
 
@@ -18,7 +20,33 @@ enum class ReplyCode : uint8_t {
   invalid = 2,              // the bytes are no command of the cluster's version; nothing was changed
   duplicate = 3,            // a copy of a request seen before, or too old to tell; this copy changed nothing
   key_reused = 4,           // another request had this idempotency key; nothing was changed (as of version 2)
-  unknown = 255,            // how a code of a newer release reads here: what was done is unknown
+  // As of version 3; `event` says why, in a sentence, and nothing was changed:
+  full = 5,       // a queue has no room for it, or takes nothing in; or there are too many queues
+  not_found = 6,  // there is no such queue, topic or binding
+  conflict = 7,   // another queue needs it
+  refused = 8,    // a value that this state does not allow
+  unknown = 255,  // how a code of a newer release reads here: what was done is unknown
+};
+
+// A delivered event. As of version 3.
+struct Delivery {
+  uint64_t id = 0;
+  uint64_t delivery = 0;  // with the id, its receipt
+  uint32_t deliveries = 0;
+  uint8_t priority = 0;
+  Millis enqueued_at = 0;  // cluster time
+  Millis visible_at = 0;   // cluster time
+  std::string group;
+  Bytes headers;  // pack_headers()
+  Bytes bytes;
+  friend bool operator==(const Delivery&, const Delivery&) = default;
+};
+
+// What became of one receipt of a Settle.
+enum class SettleOutcome : uint8_t {
+  done = 0,
+  gone = 1,   // there is no such event: it was acknowledged, purged or expired
+  stale = 2,  // the receipt is of an earlier delivery, or its time is over; nothing was changed
 };
 
 struct Reply {
@@ -26,8 +54,13 @@ struct Reply {
   raft::Index event_id;       // Enqueue: the new event's; Dequeue: the removed event's, 0 when none was removed
   uint64_t count = 0;         // Set: pairs; Delete: keys that existed; Enqueue: 1; Dequeue: events removed, 0 or 1
   uint64_t queue_length = 0;  // Enqueue, Dequeue: events in the queue afterwards
-  Bytes event;                // Dequeue: the removed event; PutSettings: encode_settings() of all settings
+  Bytes event;  // Dequeue: the removed event; PutSettings: encode_settings() of all settings; ConfigureQueue:
+                // encode_queue_settings() of all that the queue sets itself
   raft::Index replayed_from;  // not 0: the idempotency key was known, and this is that entry's answer (version 2)
+  // As of version 3:
+  std::vector<uint64_t> ids{};            // PutEvents: of each event
+  std::vector<SettleOutcome> outcomes{};  // Settle: of each receipt
+  std::vector<Delivery> deliveries{};     // Receive; Dequeue: only the headers of the removed event, if it has any
   friend bool operator==(const Reply&, const Reply&) = default;
 };
 

@@ -1,4 +1,6 @@
 // Commands under an idempotency key, the answers that are kept for them, and their end.
+#include <algorithm>
+#include <type_traits>
 #include <utility>
 
 #include "base/assert.h"
@@ -8,11 +10,20 @@
 namespace wh::machine {
 namespace {
 
-// The scope of an idempotency key: the store, or the command's queue.
+// The scope of an idempotency key: the store, the command's queue or its topic.
 std::string scope_of(const Body& body) {
-  if (const auto* enqueue = std::get_if<Enqueue>(&body)) return "q" + std::string(enqueue->queue);
-  if (const auto* dequeue = std::get_if<Dequeue>(&body)) return "q" + std::string(dequeue->queue);
-  return {};
+  return std::visit(
+      []<typename T>(const T& one) -> std::string {
+        if constexpr (requires { one.topic; })
+          return "t" + std::string(one.topic);
+        else if constexpr (std::is_same_v<T, Redrive>)
+          return "q" + std::string(one.to);
+        else if constexpr (requires { one.queue; })
+          return "q" + std::string(one.queue);
+        else
+          return {};
+      },
+      body);
 }
 
 }  // namespace
@@ -30,10 +41,16 @@ Reply Machine::run(const Command& command) {
     WH_ASSERT(first, "a kept answer is one");
     Reply again = *first;
     again.replayed_from = answer->index;
+    if (const auto* receive = std::get_if<Receive>(&command.body)) {
+      again.deliveries = still_held(receive->queue, again.ids, answer->index);
+      again.count = again.deliveries.size();
+      again.ids.clear();
+    }
     return again;
   }
   Reply reply = run_body();
-  if (reply.code == ReplyCode::ok) remember(scope, key, reply);
+  const bool nothing_found = std::holds_alternative<Receive>(command.body) && reply.count == 0;
+  if (reply.code == ReplyCode::ok && !nothing_found) remember(scope, key, reply);
   return reply;
 }
 
@@ -44,16 +61,30 @@ bool Machine::is_repeat(std::string_view command, Millis time_ms) const {
   return answer != nullptr && answer->due > time_ms && answer->fingerprint == decoded->idempotency->fingerprint;
 }
 
-// The event that a Dequeue returned is not kept: its answer names the event.
+void Machine::remember_once(std::string_view scope, const IdempotencyKey& key, const Reply& reply) {
+  const auto* answer = state_.idempotency.find(scope, key.key);
+  if (answer == nullptr || answer->due <= state_.time_ms) remember(scope, key, reply);
+}
+
+// A queue may have a window of its own.
+Millis Machine::window_of(std::string_view scope) const {
+  const Queue* queue = scope.starts_with('q') ? state_.queues.find(scope.substr(1)) : nullptr;
+  return queue == nullptr ? state_.settings.dedup_window
+                          : state_.queues.setting(*queue, QueueSetting::dedup_window, state_.settings);
+}
+
+// The events that a Dequeue or a Receive returned are not kept: the answer names them.
 void Machine::remember(std::string_view scope, const IdempotencyKey& key, const Reply& reply) {
   std::string name = IdempotencyKeys::name_of(scope, key.key);
   const auto& by_name = state_.idempotency.by_name();
   if (const auto old = by_name.find(name); old != by_name.end()) forget(*old);
   Reply kept = reply;
   kept.event = Bytes();
+  for (const Delivery& one : kept.deliveries) kept.ids.push_back(one.id);
+  kept.deliveries.clear();
   state_.idempotency.add(std::move(name), {.fingerprint = key.fingerprint,
                                            .index = state_.applied,
-                                           .due = state_.time_ms + state_.settings.dedup_window,
+                                           .due = state_.time_ms + window_of(scope),
                                            .reply = Bytes(encode_reply(kept))});
   // Forgets a bounded number: lowered settings take effect gradually.
   for (size_t n = 0; n < kDuePerEntry; ++n) {
@@ -73,10 +104,14 @@ void Machine::forget(const IdempotencyKeys::Item& item) {
 
 // Expired answers do not count even before they are removed: so those of one second go together, and an idle cluster
 // does not write an entry for each.
+// Events are due at once: a consumer may wait for them.
 Millis Machine::next_deadline() const {
   constexpr Millis kTogetherMs = 1'000;
-  const Millis due = state_.idempotency.next_deadline();
-  return due == kNever ? kNever : due + kTogetherMs;
+  Millis next = state_.idempotency.next_deadline();
+  if (next != kNever) next += kTogetherMs;
+  next = std::min(next, state_.queues.next_hold());
+  const Millis due = state_.queues.next_due();
+  return due == kNever ? next : std::min(next, due - std::min(due, state_.jumped_ms));
 }
 
 Reply Machine::run(const Due& /*due*/) {
@@ -87,6 +122,10 @@ Reply Machine::run(const Due& /*due*/) {
     forget(*due);
     ++reply.count;
   }
+  size_t budget = kDueEventsPerEntry;
+  QueueOps ops(state_.queues, moment(), *this);
+  (void)ops.sweep_all(budget);
+  reply.count += kDueEventsPerEntry - budget;
   return reply;
 }
 

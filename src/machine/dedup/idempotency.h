@@ -24,8 +24,8 @@ class IdempotencyKeys {
  public:
   // What an answer adds to logical_bytes() beside its name and reply: about what the containers take.
   static constexpr uint64_t kOverhead = 320;
-  static constexpr size_t kMaxScopeBytes = 1 + kMaxQueueNameBytes;
-  static constexpr size_t kMaxReplyBytes = size_t{4} << 10;
+  static constexpr size_t kMaxScopeBytes = 1 + kMaxDeadQueueNameBytes;
+  static constexpr size_t kMaxReplyBytes = size_t{16} << 10;
 
   struct Answer {
     Fingerprint fingerprint{};

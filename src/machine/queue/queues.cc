@@ -1,73 +1,99 @@
 #include "machine/queue/queues.h"
 
-#include <utility>
-
-#include "base/assert.h"
 #include "base/hash.h"
 
 namespace wh::machine {
-namespace {
 
-constexpr uint64_t kQueueSeed = 0x6576656e74717565;  // "eventque"
-
-uint64_t digest_of(std::string_view queue, const Event& event) {
-  return hash64(event.bytes.view(), mix64(hash64(queue, kQueueSeed), event.id.value));
+const Event* QueueContent::find(uint64_t id) const {
+  if (const auto at = late.find(id); at != late.end()) return &events.at(at->second);
+  const auto at = events.find(id);
+  return at == events.end() || at->second.id() != id ? nullptr : &at->second;
 }
 
-}  // namespace
-
-uint64_t Queues::push(std::string_view queue, Event event) {
-  auto at = queues_.lower_bound(queue);
-  if (at == queues_.end() || at->first != queue) {
-    at = queues_.emplace_hint(at, std::string(queue), Events{});
-    logical_bytes_ += queue.size() + kQueueOverhead;
-  }
-  Events& events = at->second;
-  WH_ASSERT(events.empty() || events.back().id < event.id, "events of a queue are in the order of the log");
-  ++event_count_;
-  logical_bytes_ += event.bytes.size() + kEventOverhead;
-  digest_ += digest_of(queue, event);
-  events.push_back(std::move(event));
-  return events.size();
-}
-
-std::optional<Event> Queues::pop(std::string_view queue) {
+const Queue* Queues::find(std::string_view queue) const {
   const auto at = queues_.find(queue);
-  if (at == queues_.end()) return std::nullopt;
-  Event event = std::move(at->second.front());
-  at->second.pop_front();
-  --event_count_;
-  logical_bytes_ -= event.bytes.size() + kEventOverhead;
-  digest_ -= digest_of(queue, event);
-  if (at->second.empty()) {
-    logical_bytes_ -= queue.size() + kQueueOverhead;
-    queues_.erase(at);
-  }
-  return event;
+  return at == queues_.end() ? nullptr : &at->second;
 }
 
 const Event* Queues::front(std::string_view queue) const {
-  const auto at = queues_.find(queue);
-  return at == queues_.end() ? nullptr : &at->second.front();
-}
-
-const Event* Queues::back(std::string_view queue) const {
-  const auto at = queues_.find(queue);
-  return at == queues_.end() ? nullptr : &at->second.back();
+  const Queue* found = find(queue);
+  return found == nullptr ? nullptr : found->front();
 }
 
 uint64_t Queues::length(std::string_view queue) const {
-  const auto at = queues_.find(queue);
-  return at == queues_.end() ? 0 : at->second.size();
+  const Queue* found = find(queue);
+  return found == nullptr ? 0 : found->content->ready_count;
+}
+
+uint64_t Queues::digest(ClusterVersion version) const {
+  return version < 3 ? digest_ : mix64(mix64(mix64(digest_, heads_digest_), last_number_), queues_.size());
+}
+
+bool Queues::takes_dead_letters(const Queue& queue) const {
+  const std::string_view name = *queue.name;
+  if (is_named(name)) return true;
+  if (!name.ends_with(kDeadSuffix)) return false;
+  const Queue* source = find(name.substr(0, name.size() - kDeadSuffix.size()));
+  return source != nullptr && !source->own.dead_letter_queue;
+}
+
+std::string Queues::dead_letter_queue(const Queue& queue) const {
+  if (queue.own.dead_letter_queue) return *queue.own.dead_letter_queue;
+  if (takes_dead_letters(queue) || queue.name->size() > kMaxQueueNameBytes) return {};
+  return *queue.name + std::string(kDeadSuffix);
+}
+
+// Follows the names; a queue that sets none, or does not exist, goes on to its default name. That grows longer with
+// each step, so it comes back only through a queue that names another.
+bool Queues::makes_circle(std::string_view queue, std::string_view target) const {
+  std::string at(target);
+  for (size_t steps = 0; !at.empty() && steps <= queues_.size() + kMaxQueueNameBytes; ++steps) {
+    if (at == queue) return true;
+    const Queue* found = find(at);
+    if (found != nullptr && found->own.dead_letter_queue)
+      at = *found->own.dead_letter_queue;
+    else if (at.size() <= kMaxQueueNameBytes)
+      at += kDeadSuffix;
+    else
+      at.clear();
+  }
+  return !at.empty();
+}
+
+uint64_t Queues::setting(const Queue& queue, QueueSetting setting, const Settings& settings) const {
+  const auto number = static_cast<size_t>(setting);
+  if (queue.own.numbers[number]) return *queue.own.numbers[number];
+  if (setting == QueueSetting::max_deliveries && takes_dead_letters(queue)) return 0;
+  return settings.*kQueueSettings[number].by_default;
+}
+
+// Index by index, so that no step walks many items.
+std::optional<size_t> QueueContent::free_one() {
+  if (!holds.empty()) return holds.erase(holds.begin()), 0;
+  if (!dues.empty()) return dues.erase(dues.begin()), 0;
+  if (!ready.empty()) return ready.erase(ready.begin()), 0;
+  if (!late.empty()) return late.erase(late.begin()), 0;
+  if (!groups.empty()) {
+    auto& line = groups.begin()->second.line;
+    if (line.empty())
+      groups.erase(groups.begin());
+    else
+      line.erase(line.begin());
+    return 0;
+  }
+  if (events.empty()) return std::nullopt;
+  const size_t size = events.begin()->second.bytes.size();
+  events.erase(events.begin());
+  return size;
 }
 
 std::optional<size_t> Queues::free_one() {
+  holds_.clear();  // few: one for each queue
+  dues_.clear();
   if (queues_.empty()) return std::nullopt;
-  Events& events = queues_.begin()->second;
-  const size_t size = events.front().bytes.size();
-  events.pop_front();
-  if (events.empty()) queues_.erase(queues_.begin());
-  return size;
+  if (const auto size = queues_.begin()->second.content->free_one()) return size;
+  queues_.erase(queues_.begin());
+  return 0;
 }
 
 }  // namespace wh::machine

@@ -4,9 +4,13 @@
 // Items younger than the walk are recognised by their log index and left out.
 #pragma once
 
+#include <algorithm>
+#include <deque>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "machine/snapshot/slice.h"
 #include "machine/state.h"
@@ -30,19 +34,56 @@ class StoreSection {
   bool done_ = false;
 };
 
+// Walks queue by queue, and a queue's events by arrival. As of version 3 a queue itself is a record too, before its
+// events. What was purged meanwhile is walked in its frozen container.
 class QueuesSection {
  public:
-  QueuesSection(const State& state, raft::Index index) : queues_(state.queues), index_(index) {}
+  QueuesSection(const State& state, raft::Index index)
+      : queues_(state.queues),
+        index_(index),
+        last_arrival_(std::max(state.queues.last_number(), index.value)),
+        with_heads_(state.version >= 3) {}
   void write(Slice& slice);
-  [[nodiscard]] bool done() const { return done_; }
-  [[nodiscard]] std::optional<Record> keep(std::string_view queue, const Event& old) const;
+  [[nodiscard]] bool done() const { return done_ && frozen_.empty(); }
+  [[nodiscard]] std::optional<Record> keep(const Queue& queue) const;
+  [[nodiscard]] std::optional<Record> keep(const Queue& queue, const Event& old) const;
+  void keep_content(const Queue& queue, const std::shared_ptr<QueueContent>& content);
 
  private:
+  struct Frozen {
+    std::string queue;
+    std::shared_ptr<QueueContent> content;
+    uint64_t from = 0;
+  };
+  // Whether the walk has passed the queue, or this event of it.
+  [[nodiscard]] bool passed(const Queue& queue, uint64_t arrival) const;
+  // False: the slice is full; `cursor` is where to go on.
+  bool write_events(const std::string& queue, const QueueContent& content, uint64_t& cursor, Slice& slice) const;
+
   const Queues& queues_;
   const raft::Index index_;
+  const uint64_t last_arrival_;  // at its beginning: later ones have no part in it
+  const bool with_heads_;
   std::string queue_cursor_;
-  raft::Index event_cursor_;
+  bool head_written_ = false;  // of the queue at the cursor
+  uint64_t event_cursor_ = 0;  // an arrival
+  std::deque<Frozen> frozen_;
   bool done_ = false;
+};
+
+class BindingsSection {
+ public:
+  BindingsSection(const State& state, raft::Index index)
+      : topics_(state.queues.topics()), index_(index), done_(state.version < 3) {}
+  void write(Slice& slice);
+  [[nodiscard]] bool done() const { return done_; }
+  [[nodiscard]] std::optional<Record> keep(std::string_view topic, std::string_view queue, const Binding& old) const;
+
+ private:
+  const Topics& topics_;
+  const raft::Index index_;
+  std::pair<std::string, std::string> cursor_;  // topic and queue, as in StoreSection
+  bool done_;
 };
 
 class IdempotencySection {

@@ -11,10 +11,11 @@
 
 namespace wh::machine {
 
-// A record of a snapshot: its head, then a length and that many bytes.
+// A record of a snapshot: its head, then, unless it has none, a length and that many bytes.
 struct Record {
   std::string head;
   Bytes bytes;
+  bool has_bytes = true;
   [[nodiscard]] size_t size() const { return head.size() + bytes.size(); }
 };
 
@@ -34,7 +35,13 @@ class Slice {
   // Call it for each item looked at.
   void walked() { ++walked_; }
 
-  void put(const Record& record) { put(record.head, record.bytes); }
+  void put(const Record& record) {
+    if (record.has_bytes)
+      put(record.head, record.bytes);
+    else
+      put_head(record.head);
+  }
+  void put_head(const std::string& head) { out_.append(head); }
   void put(const std::string& head, const Bytes& bytes) {
     Writer w(out_);
     w.raw(head);

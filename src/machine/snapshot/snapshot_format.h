@@ -8,6 +8,11 @@
 //   as of version 2 also, with record 5 before all others:
 //     u8 5   u64 jumped_ms, u64 idempotency keys, u32 count, count x (u64 setting, in the order of kSettings)
 //     u8 6   u32 length, name (IdempotencyKeys::ByName), 16 bytes fingerprint, u64 index, u64 due, u32 length, reply
+//   as of version 3 record 5 ends with u64 last number, u64 queues, u64 bindings; in place of record 2:
+//     u8 7   u32 length, and that many bytes: a queue without its events; before its events
+//     u8 8   u32 length, and that many bytes: an event without its bytes; u32 length, event; a queue's by arrival
+//     u8 9   u32 length, and that many bytes: a binding of a queue to a topic
+//   (what they hold: sections.cc and snapshot_reader.cc)
 //   trailer  u8 4, u64 digest of the state, u32 CRC-32C of all bytes before it
 //
 // The version is the cluster's: a state of version 1 is written as its releases read it.
@@ -29,5 +34,11 @@ inline constexpr uint8_t kSession = 3;
 inline constexpr uint8_t kEnd = 4;
 inline constexpr uint8_t kCluster = 5;
 inline constexpr uint8_t kIdempotency = 6;
+inline constexpr uint8_t kQueue = 7;
+inline constexpr uint8_t kQueueEvent = 8;
+inline constexpr uint8_t kBinding = 9;
+
+// Of records 7, 8 and 9 without an event's bytes: names, settings, attributes and filters are bounded.
+inline constexpr size_t kMaxRecordHead = size_t{24} << 10;
 
 }  // namespace wh::machine::snapshot_format

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/mutant.h"
+#include "machine/queue/queue_ops.h"
 
 namespace wh::machine {
 
@@ -12,8 +13,11 @@ Result<State> SnapshotLoader::finish() {
   reader_.fail("the snapshot was taken already");
   State state = builder_.take();
   if (WH_MUTANT(snapshot_forgets_sessions)) state.sessions = Sessions{};
-  if (WH_MUTANT(restore_loses_an_event) && state.queues.event_count() > 0)
-    (void)state.queues.pop(std::string(state.queues.by_name().begin()->first));
+  if (WH_MUTANT(restore_loses_an_event) && state.queues.event_count() > 0) {
+    UnwatchedQueues nobody;
+    QueueOps ops(state.queues, {.index = state.applied, .version = state.version, .settings = state.settings}, nobody);
+    (void)ops.purge(*ops.find(state.queues.by_name().begin()->first));
+  }
   return state;
 }
 

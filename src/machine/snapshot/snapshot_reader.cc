@@ -63,7 +63,9 @@ Result<size_t> SnapshotReader::take(std::string_view in) {
     size = take_header(in);
   } else {
     const auto tag = static_cast<uint8_t>(in.front());
-    if (cluster_due_ != (tag == format::kCluster) || (tag == format::kIdempotency && version_ == kFirstVersion))
+    const bool of_version_3 = tag == format::kQueue || tag == format::kQueueEvent || tag == format::kBinding;
+    if (cluster_due_ != (tag == format::kCluster) || (tag == format::kIdempotency && version_ == kFirstVersion) ||
+        (of_version_3 && version_ < 3) || (tag == format::kEvent && version_ >= 3))
       return Error{"a record out of place in the snapshot"};
     switch (tag) {
       case format::kKey:
@@ -71,6 +73,15 @@ Result<size_t> SnapshotReader::take(std::string_view in) {
         break;
       case format::kEvent:
         size = take_event(in);
+        break;
+      case format::kQueue:
+        size = take_queue(in);
+        break;
+      case format::kQueueEvent:
+        size = take_queue_event(in);
+        break;
+      case format::kBinding:
+        size = take_binding(in);
         break;
       case format::kSession:
         size = take_session(in);
@@ -143,6 +154,82 @@ Result<size_t> SnapshotReader::take_event(std::string_view in) {
   return at;
 }
 
+Result<size_t> SnapshotReader::take_queue(std::string_view in) {
+  size_t at = 1;
+  std::string_view record;
+  const Found found = read_sized(in, at, 1, format::kMaxRecordHead, record);
+  if (found == Found::out_of_bounds) return Error{"a queue out of bounds in the snapshot"};
+  if (found == Found::partial) return 0;
+  Reader r(record);
+  QueueItem item;
+  item.name = r.bytes();
+  item.paused_in = r.boolean();
+  item.paused_out = r.boolean();
+  QueueTotals& t = item.totals;
+  for (uint64_t* total : {&t.enqueued, &t.acknowledged, &t.redelivered, &t.expired, &t.dead_lettered, &t.dropped})
+    *total = r.u64();
+  decode_queue_settings(r, item.own);
+  if (!r.complete()) return Error{"a malformed queue in the snapshot"};
+  if (Status bad = sink_.queue(item); !bad) return Error{bad.error()};
+  return at;
+}
+
+Result<size_t> SnapshotReader::take_queue_event(std::string_view in) {
+  size_t at = 1;
+  std::string_view record;
+  EventItem item;
+  Found found = read_sized(in, at, 1, format::kMaxRecordHead, record);
+  if (found == Found::whole) found = read_sized(in, at, 0, kMaxValueBytes, item.bytes);
+  if (found == Found::out_of_bounds) return Error{"an event out of bounds in the snapshot"};
+  if (found == Found::partial) return 0;
+  Reader r(record);
+  item.queue = r.bytes();
+  item.arrival = r.u64();
+  const uint8_t state = r.u8();
+  if (state > static_cast<uint8_t>(EventState::backoff)) r.fail();
+  item.state = static_cast<EventState>(state);
+  item.priority = r.u8();
+  item.holds_group = r.boolean();
+  item.deliveries = r.u32();
+  item.arrived_at = r.u64();
+  item.due = r.u64();
+  item.expires_at = r.u64();
+  item.delivery = r.u64();
+  item.group = r.bytes();
+  item.has_extra = r.boolean();
+  if (item.has_extra) {
+    item.headers = r.bytes();
+    item.id = r.u64();
+    item.enqueued_at = r.u64();
+    item.reason = r.bytes();
+    item.source_queue = r.bytes();
+  }
+  if (!r.complete()) return Error{"a malformed event in the snapshot"};
+  if (Status bad = sink_.queue_event(item); !bad) return Error{bad.error()};
+  return at;
+}
+
+Result<size_t> SnapshotReader::take_binding(std::string_view in) {
+  size_t at = 1;
+  std::string_view record;
+  const Found found = read_sized(in, at, 1, format::kMaxRecordHead, record);
+  if (found == Found::out_of_bounds) return Error{"a binding out of bounds in the snapshot"};
+  if (found == Found::partial) return 0;
+  Reader r(record);
+  BindingItem item;
+  item.topic = r.bytes();
+  item.queue = r.bytes();
+  const uint8_t terms = r.u8();
+  for (uint8_t i = 0; r.ok() && i < terms; ++i) {
+    const std::string_view attribute = r.bytes();
+    const std::string_view pattern = r.bytes();
+    item.filter.emplace_back(attribute, pattern);
+  }
+  if (!r.complete()) return Error{"a malformed binding in the snapshot"};
+  if (Status bad = sink_.binding(item); !bad) return Error{bad.error()};
+  return at;
+}
+
 Result<size_t> SnapshotReader::take_session(std::string_view in) {
   constexpr size_t kSize = 1 + Sessions::kRecordBytes;
   if (in.size() < kSize) return 0;
@@ -160,12 +247,17 @@ Result<size_t> SnapshotReader::take_cluster(std::string_view in) {
   const uint32_t count = r.u32();
   const std::span<const SettingRow> settings = settings_as_of(version_);
   if (count != settings.size()) return Error{"another number of settings in the snapshot than its version has"};
-  const size_t size = kFixed + size_t{count} * 8;
+  const size_t size = kFixed + size_t{count} * 8 + (version_ >= 3 ? 24 : 0);
   if (in.size() < size) return 0;
   for (const SettingRow& row : settings) {
     uint64_t& value = cluster.settings.*row.value;
     value = r.u64();
     if (value < row.min || value > row.max) return Error{"a setting out of its range in the snapshot"};
+  }
+  if (version_ >= 3) {
+    cluster.last_number = r.u64();
+    cluster.queues = r.u64();
+    cluster.bindings = r.u64();
   }
   if (Status bad = sink_.cluster(cluster); !bad) return Error{bad.error()};
   cluster_due_ = false;

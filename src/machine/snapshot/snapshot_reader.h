@@ -12,6 +12,7 @@
 #include "base/cluster_version.h"
 #include "base/result.h"
 #include "machine/dedup/idempotency.h"
+#include "machine/queue/queues.h"
 #include "machine/settings.h"
 #include "raft/types.h"
 
@@ -32,16 +33,58 @@ struct SnapshotCluster {
   Millis jumped_ms = 0;
   uint64_t idempotency_keys = 0;
   Settings settings;
+  uint64_t last_number = 0;  // as of version 3: Queues::last_number, and how many there are of the two
+  uint64_t queues = 0;
+  uint64_t bindings = 0;
 };
 
-// Takes a state item by item: begin, the items in any order but each queue's events from front to back, end. Each call
+// As of version 3. Views are valid during the call that brings the item.
+struct QueueItem {
+  std::string_view name;
+  bool paused_in = false;
+  bool paused_out = false;
+  QueueTotals totals;
+  OwnQueueSettings own;
+};
+struct EventItem {
+  std::string_view queue;
+  uint64_t arrival = 0;
+  EventState state = EventState::ready;
+  uint8_t priority = kDefaultPriority;
+  bool holds_group = false;
+  uint32_t deliveries = 0;
+  Millis arrived_at = 0;
+  Millis due = 0;
+  Millis expires_at = 0;
+  uint64_t delivery = 0;
+  std::string_view group;
+  bool has_extra = false;  // the following are not all empty
+  std::string_view headers;
+  uint64_t id = 0;  // of a dead letter; else 0
+  Millis enqueued_at = 0;
+  std::string_view reason;
+  std::string_view source_queue;
+  std::string_view bytes;
+};
+struct BindingItem {
+  std::string_view topic;
+  std::string_view queue;
+  Filter filter;
+};
+
+// Takes a state item by item: begin, the items in any order but each queue before its events (in the first versions its
+// events from front to back), end. Each call
 // says why the item is impossible, if it is: then no further call comes. Views are valid during the call.
 class SnapshotSink {
  public:
   virtual ~SnapshotSink() = default;
   virtual Status begin(const SnapshotHead& head) = 0;
   virtual Status key(std::string_view key, std::string_view value) = 0;
+  // Of the versions before 3.
   virtual Status event(std::string_view queue, raft::Index id, std::string_view event) = 0;
+  virtual Status queue(const QueueItem& queue) = 0;
+  virtual Status queue_event(const EventItem& event) = 0;
+  virtual Status binding(const BindingItem& binding) = 0;
   // A record of Sessions::kRecordBytes.
   virtual Status session(std::string_view record) = 0;
   // Comes before all other items; never for a state of the first version.
@@ -72,6 +115,9 @@ class SnapshotReader {
   Result<size_t> take_header(std::string_view in);
   Result<size_t> take_key(std::string_view in);
   Result<size_t> take_event(std::string_view in);
+  Result<size_t> take_queue(std::string_view in);
+  Result<size_t> take_queue_event(std::string_view in);
+  Result<size_t> take_binding(std::string_view in);
   Result<size_t> take_session(std::string_view in);
   Result<size_t> take_cluster(std::string_view in);
   Result<size_t> take_idempotency(std::string_view in);

@@ -16,7 +16,8 @@ constexpr size_t kMaxReserve = size_t{1} << 20;
 SnapshotWriter::SnapshotWriter(const State& state)
     : index_(state.applied),
       digest_(state.digest()),
-      sections_(StoreSection(state, index_), QueuesSection(state, index_), IdempotencySection(state, index_)),
+      sections_(StoreSection(state, index_), QueuesSection(state, index_), BindingsSection(state, index_),
+                IdempotencySection(state, index_)),
       rest_{snapshot_head(state)} {}
 
 void SnapshotWriter::keep(std::optional<Record> record) {

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -24,8 +25,17 @@ class SnapshotWriter {
 
   // A key was overwritten or removed; `old` is its item before.
   void keep_key(std::string_view key, const Store::Item& old) { keep(section<StoreSection>().keep(key, old)); }
-  // An event was removed.
-  void keep_event(std::string_view queue, const Event& old) { keep(section<QueuesSection>().keep(queue, old)); }
+  // A queue, or an event of it, is about to change.
+  void keep_queue(const Queue& queue) { keep(section<QueuesSection>().keep(queue)); }
+  void keep_event(const Queue& queue, const Event& old) { keep(section<QueuesSection>().keep(queue, old)); }
+  // All events of a queue are about to leave it; the container is shared and does not change any more.
+  void keep_content(const Queue& queue, const std::shared_ptr<QueueContent>& content) {
+    section<QueuesSection>().keep_content(queue, content);
+  }
+  // A binding is about to be removed.
+  void keep_binding(std::string_view topic, std::string_view queue, const Binding& old) {
+    keep(section<BindingsSection>().keep(topic, queue, old));
+  }
   // An answer to an idempotency key is about to be forgotten.
   void keep_idempotency(const IdempotencyKeys::Item& old) { keep(section<IdempotencySection>().keep(old)); }
 
@@ -50,7 +60,7 @@ class SnapshotWriter {
 
   const raft::Index index_;
   const uint64_t digest_;
-  std::tuple<StoreSection, QueuesSection, IdempotencySection> sections_;
+  std::tuple<StoreSection, QueuesSection, BindingsSection, IdempotencySection> sections_;
   std::deque<Record> kept_;
   size_t kept_bytes_ = 0;
   Slice::Rest rest_;  // a record that the last slice began and did not finish

@@ -1,19 +1,37 @@
 #include "machine/snapshot/state_builder.h"
 
+#include <algorithm>
+#include <memory>
 #include <utility>
+#include <vector>
 
 #include "machine/command/command.h"
+#include "machine/command/event_headers.h"
 #include "machine/command/reply.h"
+#include "machine/queue/queue_ops.h"
 
 namespace wh::machine {
+namespace {
+
+// Puts items into a state's queues; they count as older than every running walk.
+template <typename Load>
+void loading(State& state, const Load& load) {
+  UnwatchedQueues nobody;
+  QueueOps ops(state.queues,
+               {.index = {}, .stamp = 0, .jumped = 0, .version = state.version, .settings = state.settings}, nobody);
+  load(ops);
+}
+
+}  // namespace
 
 Status StateBuilder::begin(const SnapshotHead& head) {
   head_ = head;
   state_.applied = head.applied;
   state_.time_ms = head.time_ms;
   state_.version = head.version;
-  // Each event has its own log index.
-  if (head.applied.value >= raft::kLimit || head.events > head.applied.value || head.sessions > Sessions::kMaxOrigins)
+  // Before version 3 each event has its own log index.
+  if (head.applied.value >= raft::kLimit || (head.version < 3 && head.events > head.applied.value) ||
+      head.sessions > Sessions::kMaxOrigins)
     return Error{"numbers out of range in the snapshot's header"};
   return ok_status();
 }
@@ -30,10 +48,76 @@ Status StateBuilder::event(std::string_view queue, raft::Index id, std::string_v
   if (queue.empty() || queue.size() > kMaxQueueNameBytes) return Error{"a queue's name out of bounds in the snapshot"};
   if (event.empty() || event.size() > kMaxValueBytes) return Error{"an event out of bounds in the snapshot"};
   if (state_.queues.event_count() == head_.events) return Error{"more events in the snapshot than it says"};
-  const Event* before = state_.queues.back(queue);
-  if (id.value == 0 || id > state_.applied || (before != nullptr && id <= before->id))
+  if (id.value == 0 || id > state_.applied) return Error{"an event's id out of order in the snapshot"};
+  const Queue* before = state_.queues.find(queue);
+  if (before != nullptr && before->content->events.rbegin()->first >= id.value)
     return Error{"an event's id out of order in the snapshot"};
-  state_.queues.push(queue, Event{id, Bytes(std::string(event))});
+  Event loaded;
+  loaded.arrival = id.value;
+  loaded.bytes = Bytes(std::string(event));
+  loading(state_, [&](QueueOps& ops) { (void)ops.load_event(queue, std::move(loaded), {}, false); });
+  return ok_status();
+}
+
+Status StateBuilder::queue(const QueueItem& queue) {
+  if (!is_queue_name_size(queue.name)) return Error{"a queue's name out of bounds in the snapshot"};
+  if (state_.queues.by_name().size() == cluster_.queues) return Error{"more queues in the snapshot than it says"};
+  bool taken = false;
+  loading(state_, [&](QueueOps& ops) {
+    taken = ops.load_queue(queue.name, queue.own, queue.paused_in, queue.paused_out, queue.totals);
+  });
+  if (!taken) return Error{"a queue twice in the snapshot"};
+  return ok_status();
+}
+
+Status StateBuilder::queue_event(const EventItem& item) {
+  const auto headers = unpack_headers(item.headers);
+  const uint64_t highest = std::max(cluster_.last_number, state_.applied.value);
+  const bool times = item.arrived_at < raft::kLimit && item.due < raft::kLimit && item.expires_at < raft::kLimit &&
+                     item.enqueued_at < raft::kLimit;
+  const bool numbers = item.arrival != 0 && item.arrival <= highest && item.id < item.arrival &&
+                       item.delivery <= state_.applied.value && item.priority < kPriorities;
+  const bool state = item.state == EventState::reserved ? item.delivery != 0 && item.deliveries != 0
+                     : item.state == EventState::ready  ? item.due == 0
+                                                        : item.due != 0;
+  const bool texts = item.group.size() <= kMaxGroupBytes && item.reason.size() <= kMaxReasonBytes &&
+                     (item.source_queue.empty() || is_queue_name_size(item.source_queue));
+  const bool extra = !item.has_extra || !item.headers.empty() || item.id != 0;
+  if (!headers || !times || !numbers || !state || !texts || !extra || item.bytes.size() > kMaxValueBytes ||
+      (item.bytes.empty() && !headers->cloud_event))
+    return Error{"an event out of bounds in the snapshot"};
+  if (state_.queues.event_count() == head_.events) return Error{"more events in the snapshot than it says"};
+  Event event;
+  event.arrival = item.arrival;
+  event.bytes = Bytes(std::string(item.bytes));
+  event.arrived_at = item.arrived_at;
+  event.due = item.due;
+  event.expires_at = item.expires_at;
+  event.delivery = item.delivery;
+  event.deliveries = item.deliveries;
+  event.priority = item.priority;
+  event.state = item.state;
+  if (item.has_extra)
+    event.extra = std::make_unique<EventExtra>(EventExtra{.headers = Bytes(std::string(item.headers)),
+                                                          .id = item.id,
+                                                          .enqueued_at = item.enqueued_at,
+                                                          .reason = std::string(item.reason),
+                                                          .source_queue = std::string(item.source_queue)});
+  bool taken = false;
+  loading(state_,
+          [&](QueueOps& ops) { taken = ops.load_event(item.queue, std::move(event), item.group, item.holds_group); });
+  if (!taken) return Error{"an event twice, or without its queue, in the snapshot"};
+  return ok_status();
+}
+
+Status StateBuilder::binding(const BindingItem& item) {
+  const std::vector<FilterTerm> terms(item.filter.begin(), item.filter.end());
+  if (!check_bounds(Bind{item.topic, item.queue, terms}, kLatestVersion))
+    return Error{"a binding out of bounds in the snapshot"};
+  if (state_.queues.binding_count() == cluster_.bindings) return Error{"more bindings in the snapshot than it says"};
+  bool taken = false;
+  loading(state_, [&](QueueOps& ops) { taken = ops.load_binding(item.topic, item.queue, item.filter); });
+  if (!taken) return Error{"a binding twice in the snapshot"};
   return ok_status();
 }
 
@@ -46,12 +130,14 @@ Status StateBuilder::cluster(const SnapshotCluster& cluster) {
   if (cluster.jumped_ms >= raft::kLimit) return Error{"a time out of range in the snapshot"};
   state_.jumped_ms = cluster.jumped_ms;
   state_.settings = cluster.settings;
-  idempotency_keys_ = cluster.idempotency_keys;
+  cluster_ = cluster;
+  if (cluster.last_number >= raft::kLimit) return Error{"a number out of range in the snapshot"};
+  loading(state_, [&](QueueOps& ops) { ops.load_last_number(cluster.last_number); });
   return ok_status();
 }
 
 Status StateBuilder::idempotency(std::string_view name, const IdempotencyKeys::Answer& answer, std::string_view reply) {
-  if (state_.idempotency.size() == idempotency_keys_)
+  if (state_.idempotency.size() == cluster_.idempotency_keys)
     return Error{"more idempotency keys in the snapshot than it says"};
   Reader in(name);
   const std::string_view scope = in.bytes();
@@ -71,8 +157,14 @@ Status StateBuilder::idempotency(std::string_view name, const IdempotencyKeys::A
 
 Status StateBuilder::end(uint64_t digest) {
   if (state_.store.items().size() != head_.keys || state_.queues.event_count() != head_.events ||
-      state_.sessions.size() != head_.sessions || state_.idempotency.size() != idempotency_keys_)
+      state_.sessions.size() != head_.sessions || state_.idempotency.size() != cluster_.idempotency_keys)
     return Error{"fewer items in the snapshot than it says"};
+  if (state_.version >= 3 &&
+      (state_.queues.by_name().size() != cluster_.queues || state_.queues.binding_count() != cluster_.bindings))
+    return Error{"fewer queues or bindings in the snapshot than it says"};
+  for (const auto& [topic, bound] : state_.queues.topics())
+    for (const auto& [queue, binding] : bound)
+      if (state_.queues.find(queue) == nullptr) return Error{"a binding without its queue in the snapshot"};
   if (digest != state_.digest()) return Error{"the snapshot's digest does not match"};
   return ok_status();
 }

@@ -15,6 +15,9 @@ class StateBuilder final : public SnapshotSink {
   Status begin(const SnapshotHead& head) override;
   Status key(std::string_view key, std::string_view value) override;
   Status event(std::string_view queue, raft::Index id, std::string_view event) override;
+  Status queue(const QueueItem& queue) override;
+  Status queue_event(const EventItem& event) override;
+  Status binding(const BindingItem& binding) override;
   Status session(std::string_view record) override;
   Status cluster(const SnapshotCluster& cluster) override;
   Status idempotency(std::string_view name, const IdempotencyKeys::Answer& answer, std::string_view reply) override;
@@ -26,7 +29,7 @@ class StateBuilder final : public SnapshotSink {
  private:
   State state_;
   SnapshotHead head_;
-  uint64_t idempotency_keys_ = 0;
+  SnapshotCluster cluster_;  // what it says of the counts
 };
 
 }  // namespace wh::machine

@@ -26,10 +26,17 @@
 namespace wh::api::test {
 
 struct Lone : node::Bench {
-  Lone() : Bench(node::bench_options(), node::empty_disk()) {
+  explicit Lone(ClusterVersion version = kFirstVersion) : Bench(options_of(version), node::empty_disk()) {
     for (int i = 0; i < 20 && (node.raft() == nullptr || node.raft()->role() != raft::Role::leader); ++i) wait(1'000);
     REQUIRE(node.raft() != nullptr);
     REQUIRE(node.raft()->role() == raft::Role::leader);
+    for (int i = 0; i < 20 && node.cluster_version() < version; ++i) wait(1'000);
+    REQUIRE(node.cluster_version() == version);
+  }
+  static node::NodeOptions options_of(ClusterVersion version) {
+    node::NodeOptions options = node::bench_options();
+    options.version = version;
+    return options;
   }
 };
 
@@ -60,7 +67,7 @@ inline Context context_of(const config::Options& options, node::Node& node, Slow
 }
 
 struct Fronts : Lone {
-  Fronts() {
+  explicit Fronts(ClusterVersion version = kFirstVersion) : Lone(version) {
     options.node_id = "me";
     options.slowlog_slower_than_us = 0;
     options.client_buffer_limit_bytes = 0;

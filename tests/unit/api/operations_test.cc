@@ -142,7 +142,7 @@ TEST_CASE("queues: each operation's answer") {
   const auto front = lone.answer_of<Front>(Read{GetFront{"q"}});
   REQUIRE(front.event != nullptr);
   CHECK(front.event->bytes.view() == "one");
-  CHECK(front.event->id == first.id);
+  CHECK(front.event->id() == first.id.value);
   CHECK(lone.answer_of<Count>(Read{GetLength{"q"}}).count == 2);
 
   lone.run(Write{machine::Dequeue{"q", second.id.value}});

@@ -42,8 +42,10 @@ bool same(const machine::State& a, const machine::State& b) {
   if (a.queues.by_name().size() != b.queues.by_name().size()) return false;
   for (auto x = a.queues.by_name().begin(), y = b.queues.by_name().begin(); x != a.queues.by_name().end(); ++x, ++y) {
     if (x->first != y->first || x->second.size() != y->second.size()) return false;
-    for (size_t i = 0; i < x->second.size(); ++i)
-      if (x->second[i].id != y->second[i].id || !(x->second[i].bytes == y->second[i].bytes)) return false;
+    const auto& events = x->second.content->events;
+    const auto& others = y->second.content->events;
+    for (auto e = events.begin(), f = others.begin(); e != events.end(); ++e, ++f)
+      if (e->second.id() != f->second.id() || !(e->second.bytes == f->second.bytes)) return false;
   }
   return true;
 }

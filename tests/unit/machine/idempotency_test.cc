@@ -71,7 +71,7 @@ TEST_CASE("a refusal is not kept: asked again it may succeed") {
   CHECK(bench.ask(Dequeue{"event", 4}, "k").code == ReplyCode::precondition_failed);
   CHECK(bench.machine.idempotency().size() == 0);
   bench.run(Enqueue{"event", "e"});
-  const uint64_t id = bench.machine.front("event")->id.value;
+  const uint64_t id = bench.machine.front("event")->id();
   CHECK(bench.ask(Dequeue{"event", id}, "k").count == 1);
 }
 

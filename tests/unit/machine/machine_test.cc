@@ -42,7 +42,7 @@ TEST_CASE("Enqueue answers with the log index as the event's id, and the length"
   CHECK(run(machine, Enqueue{"event", "e2"}) == Reply{.event_id = {4}, .count = 1, .queue_length = 2});
   CHECK(run(machine, Enqueue{"other", "o"}).queue_length == 1);
   REQUIRE(machine.front("event") != nullptr);
-  CHECK(machine.front("event")->id == Index{2});
+  CHECK(machine.front("event")->id() == 2);
   CHECK(machine.front("event")->bytes.view() == "e1");
   CHECK(machine.queue_length("event") == 2);
   CHECK(machine.queue_count() == 2);

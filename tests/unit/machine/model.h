@@ -15,6 +15,7 @@
 
 #include "base/prng.h"
 #include "machine/machine.h"
+#include "machine/queue/queue_ops.h"
 #include "machine/snapshot/snapshot_loader.h"
 
 namespace wh::machine::test {
@@ -128,7 +129,7 @@ struct Model {
     } else if (const auto* put = std::get_if<PutSettings>(&body)) {
       for (const auto& [name, value] : put->values) settings.*find_setting(name)->value = value;
       reply.count = put->values.size();
-      reply.event = Bytes(encode_settings(settings, kLatestVersion));
+      reply.event = Bytes(encode_settings(settings, version));
     }
     return reply;
   }
@@ -157,7 +158,7 @@ inline bool same(const Model& model, const Machine& machine) {
     if (machine.queue_length(name) != queue.size()) return false;
     const Event* front = machine.front(name);
     if ((front == nullptr) != queue.empty()) return false;
-    if (front != nullptr && (front->id.value != queue.front().first || front->bytes.view() != queue.front().second))
+    if (front != nullptr && (front->id() != queue.front().first || front->bytes.view() != queue.front().second))
       return false;
   }
   return machine.event_count() == events;
@@ -274,8 +275,7 @@ class Source {
     if (choice < 80) return Enqueue{queue, text.back()};
     if (choice < 90) return Dequeue{queue, {}};
     const Event* front = machine.front(queue);
-    return Dequeue{queue,
-                   front != nullptr && prng_.chance_ppm(700'000) ? front->id.value : prng_.below(model.applied + 1)};
+    return Dequeue{queue, front != nullptr && prng_.chance_ppm(700'000) ? front->id() : prng_.below(model.applied + 1)};
   }
   Body newer_body(const Model& model) {
     switch (prng_.below(4)) {
@@ -326,6 +326,17 @@ inline Result<State> load(std::string_view bytes, size_t chunk = 65536) {
   for (; !bytes.empty(); bytes.remove_prefix(std::min(chunk, bytes.size())))
     if (Status status = loader.feed(bytes.substr(0, chunk)); !status) return Error{status.error()};
   return loader.finish();
+}
+
+// Puts an event of the first version into a state.
+inline void put_event(State& state, std::string_view queue, uint64_t id, std::string bytes) {
+  UnwatchedQueues nobody;
+  QueueOps ops(state.queues, {.index = {}, .version = state.version, .settings = state.settings}, nobody);
+  Event event;
+  event.arrival = id;
+  event.bytes = Bytes(std::move(bytes));
+  ops.ensure(queue);
+  REQUIRE(ops.load_event(queue, std::move(event), {}, false));
 }
 
 // Applies a body at the next index.

@@ -199,7 +199,7 @@ TEST_CASE("HAZARDS F9: a hostile snapshot is refused with a reason, even with a 
   State one;
   one.store.load("k", wh::Bytes("v"));
   State with_event;
-  with_event.queues.push("q", Event{Index{3}, wh::Bytes("e")});
+  put_event(with_event, "q", 3, "e");
   CHECK(error_of(ended(header(9, 1, 0, 0) + key("k", "v"), one.digest())).empty());
   CHECK(error_of(ended(header(9, 0, 1, 0) + event("q", 3, "e"), with_event.digest())).empty());
 
@@ -215,7 +215,7 @@ TEST_CASE("HAZARDS F9: a hostile snapshot is refused with a reason, even with a 
       {header(uint64_t{1} << 62, 0, 0, 0), "numbers out of range in the snapshot's header"},
       {header(9, 0, 10, 0), "numbers out of range in the snapshot's header"},
       {header(9, 0, 0, 257), "numbers out of range in the snapshot's header"},
-      {header(9, 1, 0, 0) + "\x09", "a record of unknown kind in the snapshot"},
+      {header(9, 1, 0, 0) + "\x0a", "a record of unknown kind in the snapshot"},
       {header(9, 1, 0, 0) + std::string(1, '\0'), "a record of unknown kind in the snapshot"},
       {header(9, 1, 0, 0) + record_then_huge_length(format::kKey), "a key or value out of bounds in the snapshot"},
       {header(9, 1, 0, 0) + key("", "v"), "a key or value out of bounds in the snapshot"},
@@ -242,7 +242,7 @@ TEST_CASE("HAZARDS F9: a hostile snapshot is refused with a reason, even with a 
     CHECK(error_of(bytes, 1) == why);
   }
   std::string other_version = header(9, 0, 0, 0);
-  other_version[8] = 3;
+  other_version[8] = kLatestVersion + 1;
   CHECK(error_of(other_version).find("a version of the cluster that this node cannot do") != std::string::npos);
 }
 

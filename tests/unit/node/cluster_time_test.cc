@@ -103,7 +103,7 @@ TEST_CASE("HAZARDS D10: a lone node's version and time make it no less absorbabl
     bench.node.set_clock(1'800'000'000'000, bench.now);
     bench.wait(100);
   }
-  CHECK(bench.node.cluster_version() == 2);
+  CHECK(bench.node.cluster_version() == kLatestVersion);
   CHECK(bench.node.standing() == Standing::absorbable);
   CHECK(bench.transport.identity.versions.lowest == kFirstVersion);
   bench.node.submit_write(1, machine::encode_command(machine::Enqueue{"event", "e"}), true, bench.now);

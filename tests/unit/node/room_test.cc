@@ -99,13 +99,13 @@ TEST_CASE("room: the disk is low below min-free-disk, until an eighth more is fr
 }
 
 TEST_CASE("maxmemory: beyond it what grows the data is refused before it is proposed; all else goes on") {
-  Alone n(1'500, 0);
+  Alone n(2'200, 0);
   CHECK(n.write(set("a", std::string(100, 'x'))).outcome == Outcome::applied);
   CHECK(n.write(enqueue(std::string(100, 'e'))).outcome == Outcome::applied);
   const uint64_t proposals = n.node.counters().proposals;
   const Completion refused = n.write(set("b", std::string(900, 'x')));
   CHECK(refused.outcome == Outcome::no_room);
-  for (const char* part : {"maxmemory", "me", "1500 bytes", "remove keys"})
+  for (const char* part : {"maxmemory", "me", "2200 bytes", "remove keys"})
     CHECK(refused.sentence.find(part) != std::string::npos);
   CHECK(n.write(enqueue(std::string(900, 'e'))).outcome == Outcome::no_room);
   CHECK(n.node.counters().proposals == proposals);
@@ -137,7 +137,7 @@ TEST_CASE("maxmemory: beyond it what grows the data is refused before it is prop
 }
 
 TEST_CASE("no room: a request under a known idempotency key gets its first answer all the same") {
-  NodeOptions options = Alone::with(3'000, 10'000);
+  NodeOptions options = Alone::with(4'000, 10'000);
   options.version = kLatestVersion;
   Alone n(options);
   const auto keyed = [](const std::string& key, uint8_t fingerprint) {

@@ -51,10 +51,14 @@ TEST_CASE("several events wake as many, and an effect without a number all") {
 
 TEST_CASE("one that was woken in vain waits again in its old place") {
   Waits waits(100);
-  for (Token token = 1; token <= 3; ++token) REQUIRE(waits.add(token, {.topic = kQueue}));
+  const auto place = waits.add_in_line(1, {.topic = kQueue});
+  REQUIRE(place.has_value());
+  for (Token token = 2; token <= 3; ++token) REQUIRE(waits.add(token, {.topic = kQueue}));
   waits.wake(kQueue, 1);
   REQUIRE(tokens(waits.take()) == std::vector<Token>{1});
-  REQUIRE(waits.add(1, {.topic = kQueue}));
+  Wait again{.topic = kQueue};
+  again.place = *place;
+  REQUIRE(waits.add(1, again));
   waits.wake(kQueue, 2);
   CHECK(tokens(waits.take()) == std::vector<Token>{1, 2});
 }

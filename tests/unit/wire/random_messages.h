@@ -196,8 +196,13 @@ class RandomMessages {
         return ForwardAdmin{
             .request = any(),
             .admin = {.kind = static_cast<AdminKind>(below(3)), .name = text(40), .raft_address = text(40)}};
-      default:
+      case 12:
         return ForwardAdminReply{.request = any(), .outcome = static_cast<Outcome>(below(10)), .text = text(100)};
+      case 13:
+        return ForwardReceive{
+            .request = any(), .command = Bytes(text(100)), .term = Term{limited()}, .wait_ms = limited()};
+      default:
+        return CancelReceive{.request = any()};
     }
   }
 

@@ -1,0 +1,43 @@
+#include "api/http/params.h"
+
+#include "base/duration.h"
+#include "base/timestamp.h"
+#include "config/option_values.h"
+#include "machine/command/queue_commands.h"
+
+namespace wh::api {
+
+OrRefusal<uint64_t> number_param(const http::Params& query, std::string_view name, uint64_t least, uint64_t most,
+                                 uint64_t standard) {
+  const std::string* text = http::find_param(query, name);
+  if (text == nullptr) return standard;
+  const std::optional<uint64_t> number = config::parse_unsigned(*text);
+  if (number && *number >= least && *number <= most) return *number;
+  return malformed(std::string(name) + " is a number from " + std::to_string(least) + " to " + std::to_string(most));
+}
+
+OrRefusal<std::optional<Millis>> duration_param(const http::Params& query, std::string_view name, Millis least,
+                                                Millis most) {
+  const std::string* text = http::find_param(query, name);
+  if (text == nullptr) return std::optional<Millis>();
+  const OrRefusal<Millis> duration = duration_in(name, *text, least, most);
+  if (!duration) return duration.error();
+  return std::optional(*duration);
+}
+
+OrRefusal<Millis> duration_in(std::string_view what, std::string_view text, Millis least, Millis most) {
+  const std::optional<Millis> duration = parse_duration(text);
+  if (!duration) return malformed(std::string(what) + " is a number and ms, s, m, h or d, such as 500ms or 2s");
+  if (*duration < least || *duration > most)
+    return malformed(std::string(what) + " is from " + format_duration(least) + " to " + format_duration(most));
+  return *duration;
+}
+
+OrRefusal<Millis> timestamp_in(std::string_view what, std::string_view text) {
+  const std::optional<Millis> time = parse_timestamp(text);
+  if (!time) return malformed(std::string(what) + " is a time as RFC 3339 has it, such as 2026-11-30T18:00:00Z");
+  if (*time > machine::kMaxTimeMs) return malformed(std::string(what) + " is at most the end of the year 9999");
+  return *time;
+}
+
+}  // namespace wh::api

@@ -1,0 +1,263 @@
+// Deliveries: receive, and what a consumer says of what it received.
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "api/http/cloud_events.h"
+#include "api/http/params.h"
+#include "api/http/queue_json.h"
+#include "api/http/queue_routes.h"
+#include "api/http/receipts.h"
+#include "base/log.h"
+#include "base/timestamp.h"
+#include "http/shown.h"
+
+namespace wh::api {
+namespace {
+
+using machine::SettleOutcome;
+using machine::SettleVerb;
+
+// --- receive
+
+OrRefusal<RouteCall> begin_receive(RouteRequest& request) {
+  const auto max = number_param(request.query, "max", 1, machine::kMaxReceive, 1);
+  if (!max) return max.error();
+  const auto visibility =
+      duration_param(request.query, "visibility_timeout", machine::kMinVisibilityMs, machine::kMaxVisibilityMs);
+  if (!visibility) return visibility.error();
+  const auto wait = duration_param(request.query, "wait", 0, kMaxWaitMs);
+  if (!wait) return wait.error();
+  const std::string& queue = request.params[0];
+  return RouteCall{.operation = Write{machine::Receive{queue, static_cast<uint32_t>(*max), *visibility}},
+                   .state = {.queue = queue, .max = *max, .form = accepted_form(request.http)},
+                   .wait_ms = wait->value_or(0)};
+}
+
+std::string receipt_of(const machine::Delivery& delivery) { return format_receipt({delivery.id, delivery.delivery}); }
+
+void write_delivery(http::JsonWriter& json, const machine::Delivery& delivery) {
+  json.begin_object();
+  write_event_members(json, EventView(delivery));
+  json.key("receipt").string(receipt_of(delivery));
+  write_time(json, "visible_at", delivery.visible_at);
+  json.end_object();
+}
+
+// What a batch of CloudEvents has no headers for stands in extensions.
+void write_delivered_cloud_event(http::JsonWriter& json, const std::string& queue, const machine::Delivery& delivery) {
+  json.begin_object();
+  write_cloud_event_members(json, queue, EventView(delivery));
+  json.key("wormholeid").string(std::to_string(delivery.id));
+  json.key("wormholereceipt").string(receipt_of(delivery));
+  json.key("wormholedeliveries").number(delivery.deliveries);
+  json.end_object();
+}
+
+http::Response finish_receive(const RouteContext&, const RouteState& state, const Answer& answer) {
+  const auto& deliveries = std::get<Received>(answer.body).deliveries;
+  if (deliveries.empty()) return with_index(empty_response(204), answer.index);
+  const bool single = state.max == 1 && (state.form == EventForm::as_it_came || state.form == EventForm::structured);
+  if (single) {
+    http::Response response = shown_event(state, EventView(deliveries[0]));
+    response.headers.push_back({"Wormhole-Receipt", receipt_of(deliveries[0])});
+    return with_index(std::move(response), answer.index);
+  }
+  const bool as_cloud_events = state.form == EventForm::structured || state.form == EventForm::batched;
+  http::JsonWriter json;
+  json.begin_array();
+  for (const machine::Delivery& delivery : deliveries) {
+    if (as_cloud_events)
+      write_delivered_cloud_event(json, state.queue, delivery);
+    else
+      write_delivery(json, delivery);
+  }
+  json.end_array();
+  http::Response response = json_response(200, json.take());
+  if (as_cloud_events) response.content_type = kBatchedType;
+  return with_index(std::move(response), answer.index);
+}
+
+// --- one delivery
+
+Refusal no_receipt(uint64_t id) {
+  return malformed("the parameter receipt is no receipt of event " + std::to_string(id) +
+                   ": it is the Wormhole-Receipt that came with it");
+}
+
+OrRefusal<RouteCall> begin_settle(RouteRequest& request, SettleVerb verb) {
+  const auto id = parse_event_id(request.params[1]);
+  if (!id) return malformed("an event's id is a number below 2^53");
+  const std::string* text = http::find_param(request.query, "receipt");
+  if (text == nullptr) return malformed("the parameter receipt is missing: it came with the event as Wormhole-Receipt");
+  const auto receipt = parse_receipt(*text, *id);
+  if (!receipt) return no_receipt(*id);
+  const std::string& queue = request.params[0];
+  machine::Settle settle{.queue = queue, .verb = verb, .receipts = {*receipt}};
+  return RouteCall{Write{std::move(settle)}, {.queue = queue, .id = *id, .verb = verb}};
+}
+
+// The duration that an extension or a release may name.
+OrRefusal<std::optional<Millis>> settle_duration(const http::Params& query, SettleVerb verb) {
+  if (verb == SettleVerb::extend) return duration_param(query, "visibility_timeout", 0, machine::kMaxVisibilityMs);
+  if (verb == SettleVerb::release) return duration_param(query, "delay", 0, machine::kMaxDelayMs);
+  return std::optional<Millis>();
+}
+
+template <SettleVerb verb>
+OrRefusal<RouteCall> begin_one(RouteRequest& request) {
+  OrRefusal<RouteCall> call = begin_settle(request, verb);
+  if (!call) return call;
+  const auto duration = settle_duration(request.query, verb);
+  if (!duration) return duration.error();
+  auto& settle = std::get<machine::Settle>(std::get<Write>(call->operation));
+  settle.duration = *duration;
+  if (const std::string* reason = http::find_param(request.query, "reason")) settle.reason = *reason;
+  return call;
+}
+
+// What is gone was acknowledged before: an acknowledgement of it is none the worse.
+http::Response finish_one(const RouteContext&, const RouteState& state, const Answer& answer) {
+  const auto& settled = std::get<Settled>(answer.body);
+  const SettleOutcome outcome = settled.outcomes.empty() ? SettleOutcome::gone : settled.outcomes[0];
+  if (outcome == SettleOutcome::done && state.verb == SettleVerb::extend) {
+    http::JsonWriter json;
+    json.begin_object();
+    write_time(json, "visible_at", settled.visible_at);
+    json.end_object();
+    return with_index(json_response(200, json.take()), answer.index);
+  }
+  if (outcome == SettleOutcome::done || (outcome == SettleOutcome::gone && state.verb == SettleVerb::acknowledge))
+    return with_index(empty_response(204), answer.index);
+  const std::string event = "the event " + std::to_string(state.id) + " of the queue " + state.queue;
+  return refusal_response(
+      {.kind = RefusalKind::conflict,
+       .sentence = outcome == SettleOutcome::gone
+                       ? event + " is gone: it was acknowledged, removed or expired"
+                       : "the receipt is not valid any more: " + event +
+                             " was delivered again or dead-lettered, or its time is over (visibility_timeout)",
+       .index = answer.index},
+      true);
+}
+
+// --- many
+
+OrRefusal<std::pair<AskedReceipt, machine::Receipt>> read_receipt(const http::JsonValue& item,
+                                                                  http::KeptStrings& kept) {
+  const Refusal expected = malformed("each item is an object with the members id, a number, and receipt, a string");
+  if (item.kind() != http::JsonKind::object) return expected;
+  const auto members = item.members(kept);
+  if (!members) return malformed(printable(members.error()));
+  std::optional<uint64_t> id;
+  std::optional<std::string_view> text;
+  for (const auto& [name, value] : *members) {
+    if (name == "id")
+      id = value.number();
+    else if (name == "receipt" && value.kind() == http::JsonKind::string)
+      text = value.string(kept);
+    else
+      return expected;
+  }
+  if (!id || !text) return expected;
+  const auto receipt = parse_receipt(*text, *id);
+  return std::pair{AskedReceipt{*id, receipt.has_value()}, receipt.value_or(machine::Receipt{})};
+}
+
+// A request all of whose receipts are none asks the cluster nothing but whether the queue is there.
+template <SettleVerb verb>
+OrRefusal<RouteCall> begin_many(RouteRequest& request) {
+  if (auto refusal = refuse_other_than_json(request.http, "a JSON array")) return std::move(*refusal);
+  const auto duration = settle_duration(request.query, verb);
+  if (!duration) return duration.error();
+  const Result<http::JsonValue> array = http::parse_json(request.http.body);
+  if (!array) return malformed(printable(array.error()));
+  if (array->kind() != http::JsonKind::array) return malformed("a JSON array of {\"id\", \"receipt\"} is expected");
+  const std::vector<http::JsonValue> items = array->items();
+  if (items.empty() || items.size() > machine::kMaxBatch)
+    return malformed("one request has 1 to " + std::to_string(machine::kMaxBatch) + " receipts: send them in parts");
+  const std::string& queue = request.params[0];
+  if (auto refusal = bad_queue_in_path(queue)) return std::move(*refusal);
+  machine::Settle settle{.queue = queue, .verb = verb, .duration = *duration};
+  RouteState state{.queue = queue, .verb = verb};
+  for (const http::JsonValue& item : items) {
+    const auto read = read_receipt(item, request.kept);
+    if (!read) return read.error();
+    state.receipts.push_back(read->first);
+    if (read->first.valid) settle.receipts.push_back(read->second);
+  }
+  if (settle.receipts.empty()) return RouteCall{Read{GetLength{queue}}, std::move(state)};
+  return RouteCall{Write{std::move(settle)}, std::move(state)};
+}
+
+std::string_view outcome_text(SettleOutcome outcome, SettleVerb verb) {
+  if (outcome == SettleOutcome::gone) return "gone";
+  if (outcome == SettleOutcome::stale) return "stale";
+  return verb == SettleVerb::extend ? "extended" : verb == SettleVerb::release ? "released" : "acknowledged";
+}
+
+http::Response finish_many(const RouteContext& context, const RouteState& state, const Answer& answer) {
+  const auto* settled = std::get_if<Settled>(&answer.body);
+  size_t failed = 0;
+  size_t next = 0;
+  http::JsonWriter json;
+  json.begin_array();
+  for (const AskedReceipt& asked : state.receipts) {
+    std::string_view outcome = "invalid";
+    bool done = false;
+    if (asked.valid && settled != nullptr && next < settled->outcomes.size()) {
+      done = settled->outcomes[next] == SettleOutcome::done;
+      outcome = outcome_text(settled->outcomes[next++], state.verb);
+    }
+    failed += done ? 0 : 1;
+    json.begin_object().key("id").number(asked.id).key("outcome").string(outcome).end_object();
+  }
+  json.end_array();
+  if (settled == nullptr && !has_queue(context, state.queue))
+    return not_here("there is no queue " + state.queue, answer.index, true);
+  http::Response response = json_response(200, json.take());
+  response.headers.push_back({"Wormhole-Failed", std::to_string(failed)});
+  return with_index(std::move(response), answer.index);
+}
+
+constexpr RouteSpec one(http::MethodMask method, std::string_view pattern, std::string_view query,
+                        OrRefusal<RouteCall> (*begin)(RouteRequest&)) {
+  return {.methods = method,
+          .pattern = pattern,
+          .verb = security::Verb::write,
+          .inputs = {.query = query, .idempotency = true},
+          .begin = begin,
+          .finish = finish_one};
+}
+
+constexpr RouteSpec many(std::string_view pattern, std::string_view query,
+                         OrRefusal<RouteCall> (*begin)(RouteRequest&)) {
+  return {.methods = kPost,
+          .pattern = pattern,
+          .verb = security::Verb::write,
+          .inputs = {.query = query, .idempotency = true},
+          .begin = begin,
+          .finish = finish_many};
+}
+
+constexpr std::array kRoutesOfDeliveries{
+    RouteSpec{.methods = kPost,
+              .pattern = "/queues/{q}/receive",
+              .verb = security::Verb::write,
+              .alone = true,
+              .inputs = {.query = "max visibility_timeout wait", .idempotency = true},
+              .begin = begin_receive,
+              .finish = finish_receive},
+    one(kDelete, "/queues/{q}/events/{id}", "receipt", begin_one<SettleVerb::acknowledge>),
+    one(kPost, "/queues/{q}/events/{id}/extend", "receipt visibility_timeout", begin_one<SettleVerb::extend>),
+    one(kPost, "/queues/{q}/events/{id}/release", "receipt delay", begin_one<SettleVerb::release>),
+    one(kPost, "/queues/{q}/events/{id}/bury", "receipt reason", begin_one<SettleVerb::bury>),
+    many("/queues/{q}/ack", "", begin_many<SettleVerb::acknowledge>),
+    many("/queues/{q}/extend", "visibility_timeout", begin_many<SettleVerb::extend>),
+    many("/queues/{q}/release", "delay", begin_many<SettleVerb::release>),
+};
+
+}  // namespace
+
+std::span<const RouteSpec> delivery_routes() { return kRoutesOfDeliveries; }
+
+}  // namespace wh::api

@@ -1,0 +1,181 @@
+// The events of a queue: enqueue, the front, lists.
+#include <array>
+#include <utility>
+
+#include "api/http/cloud_events.h"
+#include "api/http/params.h"
+#include "api/http/queue_json.h"
+#include "api/http/queue_routes.h"
+#include "api/http/read_terms.h"
+#include "api/http/receipts.h"
+#include "http/url.h"
+
+namespace wh::api {
+namespace {
+
+OrRefusal<RouteCall> begin_put(RouteRequest& request) {
+  OrRefusal<EventsRead> read = read_events(request);
+  if (!read) return read.error();
+  const std::string& queue = request.params[0];
+  return RouteCall{.operation = Write{machine::PutEvents{queue, std::move(read->events)}},
+                   .state = {.queue = queue},
+                   .fingerprint = read->fingerprint,
+                   .idempotency_key = std::move(read->idempotency_key)};
+}
+
+http::Response finish_put(const RouteContext&, const RouteState& state, const Answer& answer) {
+  http::Response response = empty_response(201);
+  if (const auto& ids = std::get<Stored>(answer.body).ids; ids.size() == 1) {
+    const std::string id = std::to_string(ids[0]);
+    response.headers.push_back({"Location", "/queues/" + http::percent_encode(state.queue) + "/events/" + id});
+    response.headers.push_back({"Wormhole-Event-Id", id});
+  }
+  return with_index(std::move(response), answer.index);
+}
+
+OrRefusal<RouteCall> begin_batch(RouteRequest& request) {
+  OrRefusal<std::vector<machine::NewEvent>> events = read_batch(request);
+  if (!events) return events.error();
+  return RouteCall{Write{machine::PutEvents{request.params[0], std::move(*events)}}};
+}
+
+http::Response finish_batch(const RouteContext&, const RouteState&, const Answer& answer) {
+  http::JsonWriter json;
+  json.begin_object().key("ids").begin_array();
+  for (const uint64_t id : std::get<Stored>(answer.body).ids) json.number(id);
+  json.end_array().end_object();
+  return with_index(json_response(201, json.take()), answer.index);
+}
+
+// --- the front
+
+constexpr std::string_view kFrontParams = "wait consistency min_index max_staleness";  // and kReadParams
+
+OrRefusal<RouteCall> begin_get_front(RouteRequest& request) {
+  if (auto refusal = bad_queue_in_path(request.params[0])) return std::move(*refusal);
+  const auto wait = duration_param(request.query, "wait", 0, kMaxWaitMs);
+  if (!wait) return wait.error();
+  RouteCall call{Read{GetFront{request.params[0]}}, {.queue = request.params[0], .form = accepted_form(request.http)}};
+  call.wait_ms = wait->value_or(0);
+  if (auto refusal = read_entity_tags(request.http, call.state)) return std::move(*refusal);
+  return call;
+}
+
+http::Response finish_get_front(const RouteContext&, const RouteState& state, const Answer& answer) {
+  const machine::Event* front = std::get<Front>(answer.body).event;
+  std::optional<http::Response> otherwise = by_entity_tags(state, front);
+  if (otherwise && front != nullptr) add_event_fields(*otherwise, EventView(*front));
+  if (!otherwise && front == nullptr) otherwise = empty_response(204);
+  if (otherwise) return with_index(std::move(*otherwise), answer.index);
+  return with_index(shown_event(state, EventView(*front)), answer.index);
+}
+
+OrRefusal<RouteCall> begin_delete_front(RouteRequest& request) {
+  if (auto refusal = bad_queue_in_path(request.params[0])) return std::move(*refusal);
+  const auto id = wanted_front(request.http);
+  if (!id) return id.error();
+  return RouteCall{Write{machine::Dequeue{request.params[0], *id}},
+                   {.representation = prefers_representation(request.http)}};
+}
+
+http::Response finish_delete_front(const RouteContext&, const RouteState& state, const Answer& answer) {
+  return removed_response(state, answer);
+}
+
+// --- lists
+
+OrRefusal<ListedState> state_param(const http::Params& query) {
+  const std::string* text = http::find_param(query, "state");
+  if (text == nullptr) return ListedState::any;
+  if (*text == "ready") return ListedState::ready;
+  if (*text == "delayed") return ListedState::delayed;
+  if (*text == "reserved") return ListedState::reserved;
+  return malformed("state is ready, delayed or reserved");
+}
+
+OrRefusal<RouteCall> begin_list(RouteRequest& request) {
+  const OrRefusal<ListedState> state = state_param(request.query);
+  if (!state) return state.error();
+  const OrRefusal<uint64_t> after = number_param(request.query, "after", 0, (uint64_t{1} << 53) - 1, 0);
+  if (!after) return after.error();
+  const OrRefusal<uint64_t> limit = number_param(request.query, "limit", 1, kMaxListed, kStandardListed);
+  if (!limit) return limit.error();
+  // Where the next answer goes on, but for `after`.
+  std::string next = "/queues/" + http::percent_encode(request.params[0]) + "/events?limit=" + std::to_string(*limit);
+  if (const std::string* named = http::find_param(request.query, "state")) next += "&state=" + *named;
+  return RouteCall{Read{ListEvents{request.params[0], *state, *after, static_cast<uint32_t>(*limit)}},
+                   {.value = std::move(next), .queue = request.params[0]}};
+}
+
+http::Response finish_list(const RouteContext& context, const RouteState& state, const Answer& answer) {
+  const auto& shown = std::get<ShownEvents>(answer.body);
+  if (shown.queue == nullptr) return not_here("there is no queue " + state.queue, answer.index, false);
+  http::JsonWriter json;
+  json.begin_array();
+  for (const machine::Event* event : shown.events) write_queued_event(json, *event, context.api.node.machine());
+  json.end_array();
+  http::Response response = json_response(200, json.take());
+  if (shown.next != 0) add_next_link(response, state.value + "&after=" + std::to_string(shown.next));
+  return with_index(std::move(response), answer.index);
+}
+
+OrRefusal<RouteCall> begin_get_one(RouteRequest& request) {
+  const auto id = parse_event_id(request.params[1]);
+  if (!id) return malformed("an event's id is a number below 2^53");
+  return RouteCall{Read{GetEvent{request.params[0], *id}}, {.queue = request.params[0], .id = *id}};
+}
+
+http::Response finish_get_one(const RouteContext& context, const RouteState& state, const Answer& answer) {
+  const auto& shown = std::get<ShownEvent>(answer.body);
+  if (shown.queue == nullptr) return not_here("there is no queue " + state.queue, answer.index, false);
+  if (shown.event == nullptr)
+    return not_here("the queue " + state.queue + " has no event " + std::to_string(state.id), answer.index, false);
+  http::JsonWriter json;
+  write_queued_event(json, *shown.event, context.api.node.machine());
+  return with_index(json_response(200, json.take()), answer.index);
+}
+
+constexpr std::array kRoutesOfQueues{
+    RouteSpec{.methods = kPost,
+              .pattern = "/queues/{q}/events",
+              .verb = security::Verb::write,
+              .inputs = {.query = kEventParams, .idempotency = true, .any_body = true},
+              .begin = begin_put,
+              .finish = finish_put},
+    RouteSpec{.methods = kGet,
+              .pattern = "/queues/{q}/events",
+              .verb = security::Verb::read,
+              .inputs = {.query = "state after limit consistency min_index max_staleness"},
+              .begin = begin_list,
+              .finish = finish_list},
+    RouteSpec{.methods = kPost,
+              .pattern = "/queues/{q}/batch",
+              .verb = security::Verb::write,
+              .inputs = {.idempotency = true},
+              .begin = begin_batch,
+              .finish = finish_batch},
+    RouteSpec{.methods = kGet,
+              .pattern = "/queues/{q}/front",
+              .verb = security::Verb::read,
+              .inputs = {.query = kFrontParams, .entity_tags = true, .not_entity_tags = true},
+              .begin = begin_get_front,
+              .finish = finish_get_front},
+    RouteSpec{.methods = kDelete,
+              .pattern = "/queues/{q}/front",
+              .verb = security::Verb::write,
+              .inputs = {.entity_tags = true, .idempotency = true},
+              .begin = begin_delete_front,
+              .finish = finish_delete_front},
+    RouteSpec{.methods = kGet,
+              .pattern = "/queues/{q}/events/{id}",
+              .verb = security::Verb::read,
+              .inputs = {.query = kReadParams},
+              .begin = begin_get_one,
+              .finish = finish_get_one},
+};
+
+}  // namespace
+
+std::span<const RouteSpec> queue_routes() { return kRoutesOfQueues; }
+
+}  // namespace wh::api

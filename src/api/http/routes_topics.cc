@@ -1,0 +1,148 @@
+// Topics: names that queues are bound to, and events for all of those queues.
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "api/http/params.h"
+#include "api/http/queue_json.h"
+#include "api/http/queue_routes.h"
+#include "api/http/read_terms.h"
+#include "base/log.h"
+#include "http/shown.h"
+#include "http/url.h"
+
+namespace wh::api {
+namespace {
+
+OrRefusal<RouteCall> begin_publish(RouteRequest& request) {
+  OrRefusal<EventsRead> read = read_events(request);
+  if (!read) return read.error();
+  return RouteCall{.operation = Write{machine::Publish{request.params[0], std::move(read->events)}},
+                   .fingerprint = read->fingerprint,
+                   .idempotency_key = std::move(read->idempotency_key)};
+}
+
+http::Response finish_publish(const RouteContext&, const RouteState&, const Answer& answer) {
+  http::Response response = empty_response(201);
+  response.headers.push_back({"Wormhole-Queues", std::to_string(std::get<Published>(answer.body).copies)});
+  return with_index(std::move(response), answer.index);
+}
+
+// {"filter": {"type": "order.*"}}; no body, {} and an empty filter take all events.
+std::optional<Refusal> read_filter(RouteRequest& request, std::vector<machine::FilterTerm>& filter) {
+  if (auto refusal = refuse_other_than_json(request.http, "a JSON object")) return refusal;
+  if (request.http.body.empty()) return std::nullopt;
+  const Result<http::JsonValue> object = http::parse_json(request.http.body);
+  if (!object) return malformed(printable(object.error()));
+  if (object->kind() != http::JsonKind::object) return malformed("a JSON object with the member filter is expected");
+  const auto members = object->members(request.kept);
+  if (!members) return malformed(printable(members.error()));
+  for (const auto& [name, value] : *members) {
+    if (name != "filter") return malformed("the member " + http::shown(name) + " is not known here: 'filter' is");
+    if (value.kind() != http::JsonKind::object)
+      return malformed("filter is an object of attributes and their patterns, such as {\"type\": \"order.*\"}");
+    const auto terms = value.members(request.kept);
+    if (!terms) return malformed(printable(terms.error()));
+    for (const auto& [attribute, pattern] : *terms) {
+      if (pattern.kind() != http::JsonKind::string)
+        return malformed("the pattern of the attribute " + http::shown(attribute) + " is a string");
+      filter.emplace_back(attribute, pattern.string(request.kept));
+    }
+  }
+  std::sort(filter.begin(), filter.end());
+  return std::nullopt;
+}
+
+OrRefusal<RouteCall> begin_bind(RouteRequest& request) {
+  machine::Bind bind{.topic = request.params[0], .queue = request.params[1]};
+  if (auto refusal = read_filter(request, bind.filter)) return std::move(*refusal);
+  return RouteCall{Write{std::move(bind)}};
+}
+
+// 201 for a new binding, 204 for one whose filter was replaced.
+http::Response finish_bind(const RouteContext&, const RouteState&, const Answer& answer) {
+  return with_index(empty_response(std::get<Count>(answer.body).count != 0 ? 201 : 204), answer.index);
+}
+
+OrRefusal<RouteCall> begin_unbind(RouteRequest& request) {
+  return RouteCall{Write{machine::Unbind{request.params[0], request.params[1]}}};
+}
+
+http::Response finish_unbind(const RouteContext&, const RouteState&, const Answer& answer) {
+  return with_index(empty_response(204), answer.index);
+}
+
+OrRefusal<RouteCall> begin_get_topic(RouteRequest& request) {
+  return RouteCall{Read{ShowTopic{request.params[0]}}, {.queue = request.params[0]}};
+}
+
+http::Response finish_get_topic(const RouteContext&, const RouteState& state, const Answer& answer) {
+  const auto& shown = std::get<ShownTopics>(answer.body);
+  if (shown.topics.empty()) return not_here("there is no topic " + state.queue, answer.index, false);
+  http::JsonWriter json;
+  write_topic(json, *shown.topics[0]);
+  return with_index(json_response(200, json.take()), answer.index);
+}
+
+OrRefusal<RouteCall> begin_list_topics(RouteRequest& request) {
+  const auto limit = number_param(request.query, "limit", 1, kMaxListed, kStandardListed);
+  if (!limit) return limit.error();
+  ListTopics list{.limit = static_cast<uint32_t>(*limit)};
+  std::string next = "/topics?limit=" + std::to_string(*limit);
+  if (const std::string* prefix = http::find_param(request.query, "prefix")) {
+    list.prefix = *prefix;
+    next += "&prefix=" + http::percent_encode(*prefix);
+  }
+  if (const std::string* after = http::find_param(request.query, "after")) list.after = *after;
+  return RouteCall{Read{std::move(list)}, {.value = std::move(next)}};
+}
+
+http::Response finish_list_topics(const RouteContext&, const RouteState& state, const Answer& answer) {
+  const auto& shown = std::get<ShownTopics>(answer.body);
+  http::JsonWriter json;
+  json.begin_array();
+  for (const auto* topic : shown.topics) write_topic(json, *topic);
+  json.end_array();
+  http::Response response = json_response(200, json.take());
+  if (shown.more) add_next_link(response, state.value + "&after=" + http::percent_encode(shown.topics.back()->first));
+  return with_index(std::move(response), answer.index);
+}
+
+constexpr std::array kRoutesOfTopics{
+    RouteSpec{.methods = kPost,
+              .pattern = "/topics/{t}/events",
+              .verb = security::Verb::write,
+              .inputs = {.query = kEventParams, .idempotency = true, .any_body = true},
+              .begin = begin_publish,
+              .finish = finish_publish},
+    RouteSpec{.methods = kPut,
+              .pattern = "/topics/{t}/queues/{q}",
+              .verb = security::Verb::write,
+              .inputs = {.idempotency = true},
+              .begin = begin_bind,
+              .finish = finish_bind},
+    RouteSpec{.methods = kDelete,
+              .pattern = "/topics/{t}/queues/{q}",
+              .verb = security::Verb::write,
+              .inputs = {.idempotency = true},
+              .begin = begin_unbind,
+              .finish = finish_unbind},
+    RouteSpec{.methods = kGet,
+              .pattern = "/topics/{t}",
+              .verb = security::Verb::read,
+              .inputs = {.query = kReadParams},
+              .begin = begin_get_topic,
+              .finish = finish_get_topic},
+    RouteSpec{.methods = kGet,
+              .pattern = "/topics",
+              .verb = security::Verb::read,
+              .inputs = {.query = "prefix after limit consistency min_index max_staleness"},
+              .begin = begin_list_topics,
+              .finish = finish_list_topics},
+};
+
+}  // namespace
+
+std::span<const RouteSpec> topic_routes() { return kRoutesOfTopics; }
+
+}  // namespace wh::api

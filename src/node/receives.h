@@ -1,0 +1,138 @@
+// Owns the receives in progress: requests that reserve ready events, now or once there are some. All of them wait on
+// the leader, in one line for each queue in the order in which they came there, so that one event wakes one consumer
+// and no attempt finds the queue empty again. A receive is proposed when its queue has something for it: ready by the
+// applied state, or enqueued by an entry proposed in the same turn, so that a waiting consumer costs an event no second
+// round (HAZARDS-QUEUE-STORE, rule 7). What nobody hears of any more is taken back at once, unless an idempotency key
+// may ask for it again. A receive that is answered with nothing wrote nothing, and a read index confirmed that this
+// node led. Called by Node; Waits holds those that wait.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "node/context.h"
+#include "node/peers.h"
+#include "node/reads.h"
+#include "node/versions.h"
+#include "node/waits.h"
+#include "node/writes.h"
+
+namespace wh::node {
+
+class Receives {
+ public:
+  Receives(Context& context, Peers& peers, const Versions& versions, Waits& waits, Reads& reads, Writes& writes)
+      : ctx_(context), peers_(peers), versions_(versions), waits_(waits), reads_(reads), writes_(writes) {}
+
+  // As Node::submit_receive. `full`: max_pending requests are in progress already.
+  void submit(Token token, std::string command, Millis wait_ms, uint64_t client, bool full, Millis now);
+  // The client is gone: false if this is no receive in progress.
+  bool cancel(Token token, Millis now);
+  // The same, but only if it waits.
+  bool cancel_waiting(Token token, Millis now);
+  // Events that were answered, but whose answer cannot reach the client any more, are ready again at once.
+  void take_back(const std::string& queue, const std::vector<machine::Delivery>& deliveries, Millis now);
+
+  // A member's receive, its cancellation, and the leader's answer; false: it answers something else.
+  void on_forward(raft::NodeId from, ForwardReceive& forward, bool full, Millis now);
+  void on_cancel(raft::NodeId from, const CancelReceive& cancel, Millis now);
+  bool on_reply(raft::NodeId from, ForwardReply& reply, Millis now);
+  void peer_lost(raft::NodeId id, Millis now);
+
+  // Something became ready.
+  void wake(std::string_view queue);
+  // A wait ended; false if it was not a receive's.
+  bool wait_over(const Woken& woken, Millis now);
+  // Once a turn, after the writes.
+  void pump(Millis now);
+  // The core's answer to a proposal; false if it was another part's.
+  bool proposed(const raft::Proposed& result, Millis now);
+  // A committed entry. Takes the reply if it answers a receive.
+  void applied(const raft::Entry& entry, machine::Reply& reply, Millis now);
+  void replaced_by_snapshot(raft::Index index, Millis now);
+  // The reads that confirm an empty answer are done, or failed.
+  void confirmed(const std::vector<InternalRead>& reads, Millis now);
+  void leader_changed(Millis now);
+  void stop();
+
+  void expire(Millis now);
+  [[nodiscard]] Millis next_deadline() const { return by_deadline_.empty() ? kNever : by_deadline_.begin()->first; }
+  void bring_deadlines_forward(Millis latest);
+  // Without those that wait.
+  [[nodiscard]] size_t pending() const { return takes_.size() - waiting_; }
+  // On the leader: how many wait for this queue.
+  [[nodiscard]] size_t waiting_for(std::string_view queue) const;
+
+ private:
+  enum class Stage : uint8_t {
+    fresh,       // pump() looks at it next
+    waiting,     // in its queue's line, on the leader
+    proposed,    // in the log, or on the way there
+    confirming,  // nothing was there: a read index must confirm it
+    remote,      // at the leader, another node
+  };
+  struct Take {
+    Stage stage = Stage::fresh;
+    std::string queue;
+    std::string command;
+    uint32_t max = 1;
+    bool keyed = false;  // a repeat under the key would find its events
+    bool client_gone = false;
+    Millis wait_until = 0;
+    Millis deadline = 0;   // to be answered by then, unless it waits
+    uint64_t place = 0;    // in the line, once it had one
+    uint64_t client = 0;   // Wait::client
+    raft::NodeId from;     // the member that forwarded it, or nobody
+    uint64_t request = 0;  // its number there, or at the leader
+    raft::Term term;       // in which it was proposed or forwarded
+    raft::NodeId to;       // remote: the leader
+  };
+  using Takes = std::map<Token, Take>;
+
+  static constexpr Token kInternal = Token{1} << 63;  // tokens of forwarded receives
+  static constexpr size_t kMaxForgotten = 1'024;
+
+  Take& add(Token token, Take take);
+  void set_deadline(Token token, Take& take, Millis deadline);
+  void look(Token token, Take& take, Millis now);
+  void forward(Token token, Take& take, Millis now);
+  void wait(Token token, Take& take, Millis now);
+  void confirm(Token token, Take& take, Millis now);
+  void propose(Token token, Take& take, Millis now);
+  void match(const std::string& queue, Millis now);
+  [[nodiscard]] int64_t available(const std::string& queue) const;
+  // Leader: a command was proposed in this turn that may make something ready in its queue.
+  void proposed_command(std::string_view command);
+  void forget(const Take& take);
+  void let_go(Take& take);
+  void answer(Token token, Outcome outcome, raft::Index index, std::string sentence, machine::Reply reply, Millis now);
+  void not_led(Token token, Millis now);
+
+  Context& ctx_;
+  Peers& peers_;
+  const Versions& versions_;
+  Waits& waits_;
+  Reads& reads_;
+  Writes& writes_;
+  Takes takes_;
+  size_t waiting_ = 0;
+  std::set<std::pair<Millis, Token>> by_deadline_;
+  std::vector<Token> fresh_;
+  std::map<uint64_t, Token> by_request_;                             // remote, by number
+  std::map<std::pair<raft::NodeId, uint64_t>, Token> by_forwarder_;  // of other members
+  std::map<uint64_t, Token> proposing_;                              // by number, until Proposed says at which index
+  std::map<raft::Index, Token> at_index_;
+  std::map<std::string, uint64_t, std::less<>> taking_;    // by queue: what proposed receives may take
+  std::multiset<std::string> in_flight_;                   // proposed ones with an idempotency key
+  std::map<std::string, uint64_t, std::less<>> arriving_;  // by queue: events proposed in this turn
+  std::set<std::string, std::less<>> ready_;               // queues to match in the next turn
+  std::map<uint64_t, std::string> forgotten_;              // the queue, by number of an unanswered remote one
+  Token next_internal_ = kInternal;
+};
+
+}  // namespace wh::node

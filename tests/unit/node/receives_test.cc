@@ -1,0 +1,268 @@
+// Receives: who is served, in which order, what it costs the log, and what becomes of events that nobody hears of.
+#include <string>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include "versioned.h"
+
+namespace wh::node {
+namespace {
+
+std::string receive_of(const std::string& queue, uint32_t max = 1, const char* key = nullptr) {
+  const machine::Receive receive{.queue = queue, .max = max, .visibility = {}};
+  return key == nullptr ? machine::encode_command(receive)
+                        : machine::encode_command(receive, machine::IdempotencyKey{key, {}});
+}
+
+std::string put(const std::string& queue, int count = 1) {
+  machine::PutEvents events{.queue = queue, .events = {}};
+  for (int i = 0; i < count; ++i) events.events.push_back({.bytes = "e"});
+  return machine::encode_command(events);
+}
+
+// Leads a cluster of version 3.
+struct QueueLeader : Versioned {
+  QueueLeader() {
+    says(kOther, kLatestVersion);
+    says(kThird, kLatestVersion);
+    lead();
+    settle();
+    REQUIRE(node.cluster_version() == kLatestVersion);
+  }
+  void enqueue(Token token, const std::string& queue, int count = 1) {
+    node.submit_write(token, put(queue, count), true, now);
+    persist();
+    settle();
+  }
+  void receive(Token token, const std::string& queue, Millis wait_ms = 0, uint32_t max = 1, const char* key = nullptr) {
+    node.submit_receive(token, receive_of(queue, max, key), wait_ms, now);
+    persist();
+  }
+  // How many events a receive was answered; -1: it was not.
+  int got(Token token) {
+    const Completion* completion = answer(token);
+    if (completion == nullptr) return -1;
+    CHECK(completion->outcome == Outcome::applied);
+    return static_cast<int>(completion->reply.deliveries.size());
+  }
+  [[nodiscard]] uint64_t ready(const std::string& queue) const { return node.machine().queue_length(queue); }
+  // The others answer the rounds that read indexes began.
+  void confirm_reads() {
+    for (const raft::NodeId id : {kOther, kThird}) {
+      const auto sent = sent_to<raft::AppendEntries>(id);
+      REQUIRE(!sent.empty());
+      node.receive(id,
+                   raft::AppendEntriesReply{.term = node.raft()->current_term(),
+                                            .success = true,
+                                            .match_index = last(),
+                                            .read_round = sent.back().read_round},
+                   now);
+      persist();
+    }
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a receive takes what is ready, in one entry") {
+  QueueLeader bench;
+  bench.enqueue(1, "q", 2);
+  const raft::Index before = bench.last();
+  bench.receive(2, "q");
+  bench.settle();
+  CHECK(bench.got(2) == 1);
+  CHECK(bench.last().value == before.value + 1);
+}
+
+TEST_CASE("HAZARDS Q29: a receive that finds nothing writes nothing, and is answered once this node surely leads") {
+  QueueLeader bench;
+  const raft::Index before = bench.last();
+  bench.receive(1, "q");
+  CHECK(bench.got(1) == -1);
+  bench.confirm_reads();
+  CHECK(bench.got(1) == 0);
+  CHECK(bench.last() == before);
+}
+
+TEST_CASE("HAZARDS Q27: a waiting receive is served by the entry that follows the event, in the same round") {
+  QueueLeader bench;
+  bench.receive(1, "q", 10'000);
+  CHECK(bench.got(1) == -1);
+  CHECK(bench.node.waiting() == 1);
+  CHECK(bench.node.waiting_for("q") == 1);
+  const raft::Index before = bench.last();
+  bench.node.submit_write(2, put("q"), true, bench.now);
+  bench.persist();
+  CHECK(bench.last().value == before.value + 2);
+  bench.holds(kOther, bench.last());
+  CHECK(bench.got(1) == 1);
+  CHECK(bench.node.waiting() == 0);
+}
+
+TEST_CASE("those that wait are served in the order they came, and one event wakes one") {
+  QueueLeader bench;
+  for (Token token = 1; token <= 3; ++token) bench.receive(token, "q", 10'000);
+  bench.receive(4, "other", 10'000);
+  bench.enqueue(10, "q");
+  CHECK(bench.got(1) == 1);
+  CHECK(bench.got(2) == -1);
+  bench.enqueue(11, "q", 2);
+  CHECK(bench.got(2) == 1);
+  CHECK(bench.got(3) == 1);
+  CHECK(bench.got(4) == -1);
+  CHECK(bench.node.waiting() == 1);
+}
+
+TEST_CASE("as many are served as there are events, and the next keeps its place") {
+  QueueLeader bench;
+  for (Token token = 1; token <= 3; ++token) bench.receive(token, "q", 10'000);
+  bench.enqueue(10, "q", 2);
+  CHECK(bench.got(1) == 1);
+  CHECK(bench.got(2) == 1);
+  CHECK(bench.got(3) == -1);
+  bench.enqueue(11, "q");
+  CHECK(bench.got(3) == 1);
+}
+
+TEST_CASE("a wait ends with nothing at its time, and not with request-timeout") {
+  QueueLeader bench;
+  const Millis wait = bench_options().request_timeout_ms * 2;
+  bench.receive(1, "q", wait);
+  bench.pass(wait - 100);
+  CHECK(bench.got(1) == -1);
+  bench.pass(300);
+  bench.confirm_reads();
+  CHECK(bench.got(1) == 0);
+  CHECK(bench.node.waiting() == 0);
+}
+
+TEST_CASE("HAZARDS Q28: a client that goes while it waits leaves nothing behind") {
+  QueueLeader bench;
+  bench.receive(1, "q", 10'000);
+  bench.receive(2, "q", 10'000);
+  bench.node.cancel_receive(1);
+  bench.persist();
+  CHECK(bench.node.waiting() == 1);
+  bench.enqueue(10, "q");
+  CHECK(bench.got(1) == -1);
+  CHECK(bench.got(2) == 1);
+}
+
+TEST_CASE("HAZARDS Q11: events whose client is gone before the answer are ready at once, and were not delivered") {
+  QueueLeader bench;
+  bench.enqueue(1, "q");
+  bench.receive(2, "q");
+  bench.node.cancel_receive(2);
+  bench.settle();
+  bench.settle();
+  CHECK(bench.got(2) == -1);
+  CHECK(bench.ready("q") == 1);
+  CHECK(bench.node.machine().front("q")->deliveries == 0);
+}
+
+TEST_CASE("HAZARDS Q6: but those of a keyed receive stay, and its repeat finds them") {
+  QueueLeader bench;
+  bench.enqueue(1, "q");
+  bench.receive(2, "q", 0, 1, "again");
+  bench.node.cancel_receive(2);
+  bench.settle();
+  bench.settle();
+  CHECK(bench.ready("q") == 0);
+  bench.receive(3, "q", 0, 1, "again");
+  bench.settle();
+  CHECK(bench.got(3) == 1);
+}
+
+TEST_CASE("a leader change ends the waits") {
+  QueueLeader bench;
+  bench.receive(1, "q", 10'000);
+  bench.node.receive(kOther,
+                     raft::AppendEntries{.term = raft::next(bench.node.raft()->current_term()),
+                                         .prev_log_index = bench.last(),
+                                         .prev_log_term = bench.node.raft()->current_term()},
+                     bench.now);
+  bench.persist();
+  const Completion* completion = bench.answer(1);
+  REQUIRE(completion != nullptr);
+  CHECK(completion->outcome == Outcome::dropped);
+}
+
+TEST_CASE("a follower's receive waits at the leader, and its cancellation goes there too") {
+  Versioned bench;
+  bench.led(kOther, 2, raft::Index{1}, {}, 1);
+  const raft::Index last = bench.last();
+  raft::AppendEntries rise{.term = raft::Term{2},
+                           .prev_log_index = last,
+                           .prev_log_term = *bench.node.raft()->log().term_at(last),
+                           .leader_commit = last + 1};
+  rise.entries.push_back({.index = last + 1,
+                          .term = raft::Term{2},
+                          .kind = raft::EntryKind::version,
+                          .payload = Bytes(encode_version(kLatestVersion))});
+  bench.node.receive(kOther, rise, bench.now);
+  bench.persist();
+  REQUIRE(bench.node.cluster_version() == kLatestVersion);
+  bench.node.submit_receive(1, receive_of("q"), 7'000, bench.now);
+  bench.persist();
+  auto sent = bench.sent_to<ForwardReceive>(kOther);
+  REQUIRE(sent.size() == 1);
+  CHECK(sent[0].wait_ms == 7'000);
+  machine::Reply reply{.count = 1};
+  reply.deliveries.push_back({.id = 5, .delivery = 9, .deliveries = 1, .bytes = Bytes("e")});
+  bench.node.receive(kOther, ForwardReply{sent[0].request, Outcome::applied, raft::Index{9}, encode_reply(reply)},
+                     bench.now);
+  bench.persist();
+  REQUIRE(bench.answer(1) != nullptr);
+  CHECK(bench.answer(1)->reply.deliveries == reply.deliveries);
+
+  // An answer that nobody waits for: the events go back.
+  bench.node.submit_receive(2, receive_of("q"), 7'000, bench.now);
+  bench.persist();
+  bench.node.cancel_receive(2);
+  bench.persist();
+  CHECK(bench.sent_to<CancelReceive>(kOther).size() == 1);
+  sent = bench.sent_to<ForwardReceive>(kOther);
+  bench.node.receive(kOther, ForwardReply{sent.back().request, Outcome::applied, raft::Index{10}, encode_reply(reply)},
+                     bench.now);
+  bench.persist();
+  CHECK(bench.answer(2) == nullptr);
+  const auto writes = bench.sent_to<Forward>(kOther);
+  REQUIRE(writes.size() == 1);
+  const auto command = machine::decode(writes[0].command.view());
+  REQUIRE(command.ok());
+  CHECK(std::get<machine::Settle>(command->body).verb == machine::SettleVerb::take_back);
+}
+
+TEST_CASE("a receive that a member forwards twice reserves once; its cancellation ends its wait") {
+  QueueLeader bench;
+  const ForwardReceive forward{71, Bytes(receive_of("q")), bench.node.raft()->current_term(), 5'000};
+  bench.node.receive(kOther, forward, bench.now);
+  bench.node.receive(kOther, forward, bench.now);
+  bench.persist();
+  CHECK(bench.node.waiting_for("q") == 1);
+  bench.node.receive(kOther, CancelReceive{71}, bench.now);
+  bench.persist();
+  CHECK(bench.node.waiting_for("q") == 0);
+  bench.node.receive(kThird, ForwardReceive{71, Bytes("junk"), bench.node.raft()->current_term(), 0}, bench.now);
+  bench.persist();
+  CHECK(bench.node.counters().violations == 1);
+}
+
+TEST_CASE("ten thousand that wait for other queues cost an event nothing, and are bounded") {
+  NodeOptions options = newer();
+  options.max_waiting = 100;
+  Versioned bench(options);
+  bench.says(kOther, kLatestVersion);
+  bench.says(kThird, kLatestVersion);
+  bench.lead();
+  bench.settle();
+  for (Token token = 1; token <= 101; ++token)
+    bench.node.submit_receive(token, receive_of("q" + std::to_string(token)), 10'000, bench.now);
+  bench.persist();
+  CHECK(bench.node.waiting() == 100);
+  REQUIRE(bench.answer(101) != nullptr);
+  CHECK(bench.answer(101)->outcome == Outcome::overloaded);
+}
+
+}  // namespace wh::node
