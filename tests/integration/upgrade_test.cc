@@ -121,7 +121,7 @@ TEST_CASE("HAZARDS B17: three nodes are upgraded one by one under load, and the 
     CHECK(has(refused.body, "node_3"));
     CHECK(server->info("cluster_version") == "1");
   }
-  for (const Server* server : nodes.all) CHECK(eventually([&] { return server->info("cluster_version") == "2"; }));
+  for (const Server* server : nodes.all) CHECK(eventually([&] { return server->info("cluster_version") == "3"; }));
   const std::string keyed =
       "-L -H 'Idempotency-Key: once' -o /dev/null -w '%{http_code}' -d event=once " + nodes.a.url("/event");
   CHECK(sh(nodes.dir, "curl -s " + keyed).out == "201");
@@ -170,7 +170,7 @@ TEST_CASE("HAZARDS B17: a node that is held back holds the version, and all can 
     replace_program(*server, WORMHOLE_SERVER);
     progress();
   }
-  for (const Server* server : nodes.all) CHECK(eventually([&] { return server->info("cluster_version") == "2"; }));
+  for (const Server* server : nodes.all) CHECK(eventually([&] { return server->info("cluster_version") == "3"; }));
   nodes.dir.write("enough", "");
   const std::vector<std::string> acknowledged = client.finish();
   CHECK(eventually([&] { return same_state(nodes.all); }));
