@@ -155,8 +155,8 @@
   X(stale_receipt_counts, Q1)      \
   X(deliveries_not_counted, Q8)    \
   X(dies_one_late, Q9)             \
-  X(abandoned_stay_reserved, Q11)  \
   X(last_delivery_in_company, Q10) \
+  X(abandoned_stay_reserved, Q11)  \
   X(group_shared, Q17)             \
   X(group_stays_held, Q18)         \
   X(delay_ignored, Q23)            \

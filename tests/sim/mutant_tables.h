@@ -9,6 +9,9 @@
 inline constexpr std::pair<const char*, int> kHazards[] = {{"A", 20}, {"B", 18}, {"C", 20},
                                                            {"D", 15}, {"E", 14}, {"F", 12}};
 
+// Of the queues: a row may have a planted defect, and need not yet.
+inline constexpr std::pair<const char*, int> kQueueHazards[] = {{"Q", 43}};
+
 // Rows that have none.
 struct Elsewhere {
   const char* hazard;
