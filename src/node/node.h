@@ -155,9 +155,11 @@ class Node {
   [[nodiscard]] size_t pending() const { return writes_.pending() + reads_.pending() + receives_.pending(); }
   // On the leader: how many receives wait for this queue.
   [[nodiscard]] size_t waiting_for(std::string_view queue) const { return receives_.waiting_for(queue); }
-  // How many requests wait, including streams.
-  // Whether this request waits for something to happen.
-  [[nodiscard]] bool waits(Token token) const { return waits_.contains(token); }
+  // Whether this request waits for something to happen, here or at the leader.
+  [[nodiscard]] bool waits(Token token) const {
+    return waits_.contains(token) || receives_.waits_elsewhere(token, ctx_.turn_at);
+  }
+  // How many requests wait here, including streams.
   [[nodiscard]] size_t waiting() const { return waits_.size(); }
   // How many milliseconds ago this node last heard its leader: 0 on the leader. Nothing: never in this process life.
   [[nodiscard]] std::optional<Millis> last_contact(Millis now) const { return reads_.last_contact(now); }

@@ -120,11 +120,15 @@ bool Receives::cancel(Token token, Millis now) {
   return true;
 }
 
+bool Receives::waits_elsewhere(Token token, Millis now) const {
+  const auto at = takes_.find(token);
+  return at != takes_.end() && at->second.stage == Stage::remote && now < at->second.wait_until;
+}
+
 bool Receives::cancel_waiting(Token token, Millis now) {
   const auto at = takes_.find(token);
-  const bool waits = at != takes_.end() && (at->second.stage == Stage::waiting ||
-                                            (at->second.stage == Stage::remote && now < at->second.wait_until));
-  return waits && cancel(token, now);
+  const bool waits_here = at != takes_.end() && at->second.stage == Stage::waiting;
+  return (waits_here || waits_elsewhere(token, now)) && cancel(token, now);
 }
 
 // --- between members
@@ -189,21 +193,21 @@ bool Receives::on_reply(raft::NodeId from, ForwardReply& reply, Millis now) {
     return true;
   }
   if (reply.outcome == Outcome::not_leader) {
+    refused_term_ = take.term;
+    if (take.client_gone) {
+      answer(token, Outcome::dropped, {}, {}, {}, now);
+      return true;
+    }
+    // The next leader is asked, with what is left of the wait.
     by_request_.erase(known);
-    not_led(token, now);
+    take.stage = Stage::fresh;
+    fresh_.push_back(token);
+    ctx_.wants_turn = true;
     return true;
   }
   std::string sentence = reply.outcome == Outcome::applied ? std::string() : std::move(reply.reply);
   answer(token, reply.outcome, reply.index, std::move(sentence), std::move(decoded), now);
   return true;
-}
-
-// The node that was asked does not lead: the next leader is asked, with what is left of the wait.
-void Receives::not_led(Token token, Millis /*now*/) {
-  Take& take = takes_.at(token);
-  take.stage = Stage::fresh;
-  fresh_.push_back(token);
-  ctx_.wants_turn = true;
 }
 
 void Receives::peer_lost(raft::NodeId id, Millis now) {
@@ -289,13 +293,14 @@ void Receives::look(Token token, Take& take, Millis now) {
       fresh_.push_back(token);
       return;
     }
-    return answer(token, Outcome::unsupported, {}, versions_.unsupported_text(machine::Receive::kTraits.since), {},
-                  now);
+    const ClusterVersion needed = machine::Receive::kTraits.since;
+    return answer(token, versions_.expected(needed) ? Outcome::dropped : Outcome::unsupported, {},
+                  versions_.unsupported_text(needed), {}, now);
   }
   if (!ctx_.leads()) {
     if (take.from) return answer(token, Outcome::not_leader, {}, {}, {}, now);
-    if (ctx_.raft->leader_id()) return forward(token, take, now);
-    fresh_.push_back(token);  // until a leader is known, or its deadline
+    if (ctx_.raft->leader_id() && ctx_.raft->current_term() != refused_term_) return forward(token, take, now);
+    fresh_.push_back(token);  // until another leader is known, or its deadline
     return;
   }
   if (ctx_.raft->transferring()) {
@@ -359,7 +364,7 @@ void Receives::propose(Token token, Take& take, Millis now) {
   if (take.keyed) in_flight_.insert(take.command);
   set_deadline(token, take, now + ctx_.options.request_timeout_ms);
   const uint64_t number = ctx_.next_number++;
-  proposing_.emplace(number, token);
+  proposing_.emplace(number, Placed{token, {}, take.queue, take.keyed});
   ctx_.saw_command = true;
   ++ctx_.counters.proposals;
   ctx_.raft->step(now, raft::Propose{number, Bytes(std::string(take.command))});
@@ -412,19 +417,17 @@ void Receives::confirmed(const std::vector<InternalRead>& reads, Millis now) {
 bool Receives::proposed(const raft::Proposed& result, Millis now) {
   const auto node = proposing_.extract(result.token);
   if (node.empty()) return false;
-  const Token token = node.mapped();
-  const auto take = takes_.find(token);
+  Placed placed = std::move(node.mapped());
+  const auto take = takes_.find(placed.token);
   if (result.refusal == raft::Refusal::none) {
-    if (const auto old = at_index_.find(result.index); old != at_index_.end()) {
-      const Token before = old->second;
-      at_index_.erase(old);
-      if (takes_.contains(before)) answer(before, Outcome::unknown, {}, {}, {}, now);
-    }
-    at_index_.emplace(result.index, token);
+    if (const auto old = at_index_.extract(result.index); !old.empty() && takes_.contains(old.mapped().token))
+      answer(old.mapped().token, Outcome::unknown, {}, {}, {}, now);
     if (take != takes_.end()) take->second.term = result.term;
+    placed.term = result.term;
+    at_index_.emplace(result.index, std::move(placed));
   } else if (take != takes_.end()) {
-    answer(token, result.refusal == raft::Refusal::overloaded ? Outcome::overloaded : Outcome::dropped, {}, {}, {},
-           now);
+    answer(placed.token, result.refusal == raft::Refusal::overloaded ? Outcome::overloaded : Outcome::dropped, {}, {},
+           {}, now);
   }
   return true;
 }
@@ -432,13 +435,16 @@ bool Receives::proposed(const raft::Proposed& result, Millis now) {
 void Receives::applied(const raft::Entry& entry, machine::Reply& reply, Millis now) {
   while (!at_index_.empty() && at_index_.begin()->first <= entry.index) {
     const auto node = at_index_.extract(at_index_.begin());
-    const Token token = node.mapped();
-    const auto at = takes_.find(token);
-    const bool ours = node.key() == entry.index && at != takes_.end() && at->second.term == entry.term;
-    if (at == takes_.end()) continue;  // it was given up: time took its answer
+    const Placed& placed = node.mapped();
+    const bool ours = node.key() == entry.index && placed.term == entry.term;
+    const auto at = takes_.find(placed.token);
+    if (at == takes_.end()) {  // it was given up before this answer came
+      if (ours && !placed.keyed) take_back(placed.queue, reply.deliveries, now);
+      continue;
+    }
     Take& take = at->second;
     if (!ours) {
-      answer(token, Outcome::dropped, {}, {}, {}, now);
+      answer(placed.token, Outcome::dropped, {}, {}, {}, now);
       continue;
     }
     const bool nothing =
@@ -446,16 +452,16 @@ void Receives::applied(const raft::Entry& entry, machine::Reply& reply, Millis n
     if (nothing && !take.client_gone && now < take.wait_until && ctx_.leads()) {
       let_go(take);
       take.stage = Stage::fresh;
-      fresh_.push_back(token);  // it keeps its place in the line
+      fresh_.push_back(placed.token);  // it keeps its place in the line
       continue;
     }
-    answer(token, Outcome::applied, entry.index, {}, std::move(reply), now);
+    answer(placed.token, Outcome::applied, entry.index, {}, std::move(reply), now);
   }
 }
 
 void Receives::replaced_by_snapshot(raft::Index index, Millis now) {
   while (!at_index_.empty() && at_index_.begin()->first <= index) {
-    const Token token = at_index_.begin()->second;
+    const Token token = at_index_.begin()->second.token;
     at_index_.erase(at_index_.begin());
     if (takes_.contains(token)) answer(token, Outcome::unknown, {}, {}, {}, now);
   }

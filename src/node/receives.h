@@ -58,13 +58,14 @@ class Receives {
   // The reads that confirm an empty answer are done, or failed.
   void confirmed(const std::vector<InternalRead>& reads, Millis now);
   void leader_changed(Millis now);
-  void stop();
 
   void expire(Millis now);
   [[nodiscard]] Millis next_deadline() const { return by_deadline_.empty() ? kNever : by_deadline_.begin()->first; }
   void bring_deadlines_forward(Millis latest);
   // Without those that wait.
   [[nodiscard]] size_t pending() const { return takes_.size() - waiting_; }
+  // Whether it waits at the leader, another node.
+  [[nodiscard]] bool waits_elsewhere(Token token, Millis now) const;
   // On the leader: how many wait for this queue.
   [[nodiscard]] size_t waiting_for(std::string_view queue) const;
 
@@ -93,6 +94,13 @@ class Receives {
     raft::NodeId to;       // remote: the leader
   };
   using Takes = std::map<Token, Take>;
+  // A proposed one, for which nobody may wait any more.
+  struct Placed {
+    Token token = 0;
+    raft::Term term;
+    std::string queue;
+    bool keyed = false;
+  };
 
   static constexpr Token kInternal = Token{1} << 63;  // tokens of forwarded receives
   static constexpr size_t kMaxForgotten = 1'024;
@@ -111,7 +119,6 @@ class Receives {
   void forget(const Take& take);
   void let_go(Take& take);
   void answer(Token token, Outcome outcome, raft::Index index, std::string sentence, machine::Reply reply, Millis now);
-  void not_led(Token token, Millis now);
 
   Context& ctx_;
   Peers& peers_;
@@ -125,13 +132,14 @@ class Receives {
   std::vector<Token> fresh_;
   std::map<uint64_t, Token> by_request_;                             // remote, by number
   std::map<std::pair<raft::NodeId, uint64_t>, Token> by_forwarder_;  // of other members
-  std::map<uint64_t, Token> proposing_;                              // by number, until Proposed says at which index
-  std::map<raft::Index, Token> at_index_;
+  std::map<uint64_t, Placed> proposing_;                             // by number, until Proposed says at which index
+  std::map<raft::Index, Placed> at_index_;
   std::map<std::string, uint64_t, std::less<>> taking_;    // by queue: what proposed receives may take
   std::multiset<std::string> in_flight_;                   // proposed ones with an idempotency key
   std::map<std::string, uint64_t, std::less<>> arriving_;  // by queue: events proposed in this turn
   std::set<std::string, std::less<>> ready_;               // queues to match in the next turn
   std::map<uint64_t, std::string> forgotten_;              // the queue, by number of an unanswered remote one
+  raft::Term refused_term_;  // the node that leads in this term, as far as is known here, says that it does not
   Token next_internal_ = kInternal;
 };
 

@@ -78,9 +78,13 @@ std::optional<Token> Waits::take_first(const Topic& topic) {
   return token;
 }
 
+// Waking ends the wait, but for a stream: its index counts once.
 void Waits::applied(raft::Index index) {
-  while (!by_index_.empty() && by_index_.begin()->first <= index)
-    wake_token(by_index_.begin()->second, WaitEnd::reached);
+  while (!by_index_.empty() && by_index_.begin()->first <= index) {
+    const Token token = by_index_.begin()->second;
+    by_index_.erase(by_index_.begin());
+    wake_token(token, WaitEnd::reached);
+  }
 }
 
 void Waits::wake(const Topic& topic, size_t count) {
@@ -93,6 +97,13 @@ void Waits::wake(const Topic& topic, size_t count) {
     wake_token(found->second.waiting.begin()->second, WaitEnd::reached);
     if (last) return;
   }
+}
+
+void Waits::wake_all(Topic::Kind kind) {
+  std::vector<Topic> topics;
+  for (auto line = by_topic_.lower_bound({kind, {}}); line != by_topic_.end() && line->first.kind == kind; ++line)
+    topics.push_back(line->first);
+  for (const Topic& topic : topics) wake(topic);
 }
 
 void Waits::leader_changed() {

@@ -83,6 +83,8 @@ class Waits {
   void applied(raft::Index index);
   // Wakes the first `count` requests in the topic's line, and all its streams.
   void wake(const Topic& topic, size_t count = kAll);
+  // Wakes all requests in all lines of this kind.
+  void wake_all(Topic::Kind kind);
   void leader_changed();
   void expire(Millis now);
   // Ends all waits, and refuses new ones from now on.

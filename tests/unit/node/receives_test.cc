@@ -63,6 +63,25 @@ struct QueueLeader : Versioned {
   }
 };
 
+// Follows kOther in term 2, in a cluster of version 3.
+struct QueueFollower : Versioned {
+  QueueFollower() {
+    led(kOther, 2, raft::Index{1}, {}, 1);
+    const raft::Index before = last();
+    raft::AppendEntries rise{.term = raft::Term{2},
+                             .prev_log_index = before,
+                             .prev_log_term = *node.raft()->log().term_at(before),
+                             .leader_commit = before + 1};
+    rise.entries.push_back({.index = before + 1,
+                            .term = raft::Term{2},
+                            .kind = raft::EntryKind::version,
+                            .payload = Bytes(encode_version(kLatestVersion))});
+    node.receive(kOther, rise, now);
+    persist();
+    REQUIRE(node.cluster_version() == kLatestVersion);
+  }
+};
+
 }  // namespace
 
 TEST_CASE("a receive takes what is ready, in one entry") {
@@ -188,21 +207,39 @@ TEST_CASE("a leader change ends the waits") {
   CHECK(completion->outcome == Outcome::dropped);
 }
 
-TEST_CASE("a follower's receive waits at the leader, and its cancellation goes there too") {
-  Versioned bench;
-  bench.led(kOther, 2, raft::Index{1}, {}, 1);
-  const raft::Index last = bench.last();
-  raft::AppendEntries rise{.term = raft::Term{2},
-                           .prev_log_index = last,
-                           .prev_log_term = *bench.node.raft()->log().term_at(last),
-                           .leader_commit = last + 1};
-  rise.entries.push_back({.index = last + 1,
-                          .term = raft::Term{2},
-                          .kind = raft::EntryKind::version,
-                          .payload = Bytes(encode_version(kLatestVersion))});
-  bench.node.receive(kOther, rise, bench.now);
+TEST_CASE("events of a receive that was given up before its answer came are ready again") {
+  for (const char* key : {static_cast<const char*>(nullptr), "again"}) {
+    QueueLeader bench;
+    bench.enqueue(1, "q");
+    bench.receive(2, "q", 0, 1, key);
+    bench.now += bench.node.options().request_timeout_ms + 1;
+    bench.node.drain(bench.now);
+    REQUIRE(bench.answer(2) != nullptr);
+    CHECK(bench.answer(2)->outcome == Outcome::unknown);
+    bench.settle();
+    bench.settle();
+    CHECK(bench.ready("q") == (key == nullptr ? 1 : 0));
+  }
+}
+
+TEST_CASE("a node that says it does not lead is not asked again in that term") {
+  QueueFollower bench;
+  bench.node.submit_receive(1, receive_of("q"), 7'000, bench.now);
   bench.persist();
-  REQUIRE(bench.node.cluster_version() == kLatestVersion);
+  const auto sent = bench.sent_to<ForwardReceive>(kOther);
+  REQUIRE(sent.size() == 1);
+  bench.node.receive(kOther, ForwardReply{sent[0].request, Outcome::not_leader, {}, {}}, bench.now);
+  for (int turn = 0; turn < 5; ++turn) bench.persist();
+  CHECK(bench.sent_to<ForwardReceive>(kOther).size() == 1);
+  CHECK(!bench.node.wants_turn());
+  CHECK(bench.answer(1) == nullptr);
+  bench.led(kThird, 3, bench.last(), {}, bench.last().value);
+  bench.persist();
+  CHECK(bench.sent_to<ForwardReceive>(kThird).size() == 1);
+}
+
+TEST_CASE("a follower's receive waits at the leader, and its cancellation goes there too") {
+  QueueFollower bench;
   bench.node.submit_receive(1, receive_of("q"), 7'000, bench.now);
   bench.persist();
   auto sent = bench.sent_to<ForwardReceive>(kOther);
@@ -249,7 +286,7 @@ TEST_CASE("a receive that a member forwards twice reserves once; its cancellatio
   CHECK(bench.node.counters().violations == 1);
 }
 
-TEST_CASE("ten thousand that wait for other queues cost an event nothing, and are bounded") {
+TEST_CASE("HAZARDS Q28: no more wait than max-waiting says") {
   NodeOptions options = newer();
   options.max_waiting = 100;
   Versioned bench(options);

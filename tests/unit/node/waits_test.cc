@@ -132,6 +132,25 @@ TEST_CASE("a stream is told each time, once for what came together, and takes no
   CHECK(waits.size() == 0);
 }
 
+TEST_CASE("a stream that waits for an index too is told once when it is reached") {
+  Waits waits(100);
+  REQUIRE(waits.add(1, {.index = raft::Index{5}, .topic = kQueue, .lasting = true}));
+  waits.applied(raft::Index{7});
+  CHECK(tokens(waits.take()) == std::vector<Token>{1});
+  waits.applied(raft::Index{8});
+  CHECK(waits.take().empty());
+  CHECK(waits.size() == 1);
+}
+
+TEST_CASE("all lines of one kind are woken, and no others") {
+  Waits waits(100);
+  REQUIRE(waits.add(1, {.topic = Topic{Topic::Kind::front, "a"}}));
+  REQUIRE(waits.add(2, {.topic = Topic{Topic::Kind::front, "b"}}));
+  REQUIRE(waits.add(3, {.topic = kQueue}));
+  waits.wake_all(Topic::Kind::front);
+  CHECK(tokens(waits.take()) == std::vector<Token>{1, 2});
+}
+
 TEST_CASE("a stop ends all, streams too, and nobody waits after it") {
   Waits waits(100);
   REQUIRE(waits.add(1, {.topic = kQueue, .lasting = true}));
