@@ -194,9 +194,7 @@ static decltype(Answer::body) body_of_reply(size_t kind, machine::Reply&& reply)
     case place<machine::ConfigureQueue>(): {
       Configured configured;
       Reader in(reply.event.view());
-      machine::OwnQueueSettings own;
-      machine::decode_queue_settings(in, own);
-      if (in.complete()) configured.own = std::move(own);
+      machine::decode_queue_settings(in, configured.own);
       return configured;
     }
     case place<machine::Set>():

@@ -7,13 +7,6 @@
 namespace wh::api {
 namespace {
 
-bool is_path_name(std::string_view name) {
-  return std::all_of(name.begin(), name.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
-           c == '-';
-  });
-}
-
 // From the first name after `after` that has the prefix.
 template <typename Map>
 typename Map::const_iterator first_of(const Map& map, const std::string& prefix, const std::string& after) {
@@ -117,14 +110,14 @@ std::optional<Refusal> bad_queue(std::string_view queue) {
 
 std::optional<Refusal> bad_queue_in_path(std::string_view queue) {
   if (auto refusal = bad_queue(queue)) return refusal;
-  if (is_path_name(queue)) return std::nullopt;
+  if (machine::is_path_name(queue)) return std::nullopt;
   return malformed("a queue's name has the characters A-Z a-z 0-9 . _ -, and '" + printable(queue) + "' has others");
 }
 
 std::optional<Refusal> bad_topic_in_path(std::string_view topic) {
   if (topic.empty() || topic.size() > machine::kMaxTopicNameBytes)
     return malformed("a topic's name has 1 to " + std::to_string(machine::kMaxTopicNameBytes) + " bytes");
-  if (is_path_name(topic)) return std::nullopt;
+  if (machine::is_path_name(topic)) return std::nullopt;
   return malformed("a topic's name has the characters A-Z a-z 0-9 . _ -, and '" + printable(topic) + "' has others");
 }
 

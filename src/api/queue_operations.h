@@ -64,7 +64,7 @@ struct Enqueued {
 };
 struct Dequeued {
   raft::Index id;   // 0: the queue was empty
-  Bytes event;      // to a repeat: not kept
+  Bytes event;      // to a repeat: only if it was kept (machine::Dequeue::keep_event)
   Bytes headers{};  // packed
 };
 // Of PutEvents.
@@ -82,9 +82,9 @@ struct Settled {
   std::vector<machine::SettleOutcome> outcomes;
   Millis visible_at = 0;  // of extended ones, in cluster time
 };
-// Of ConfigureQueue. A repeated one does not say it.
+// Of ConfigureQueue: all that are set on the queue.
 struct Configured {
-  std::optional<machine::OwnQueueSettings> own{};
+  machine::OwnQueueSettings own;
 };
 // Of GetFront.
 struct Front {

@@ -10,4 +10,7 @@ size_t utf8_sequence(std::string_view text);
 
 bool is_utf8(std::string_view text);
 
+// UTF-8 without control characters.
+bool is_plain_text(std::string_view text);
+
 }  // namespace wh

@@ -37,11 +37,13 @@ bool is_unreserved(char c) {
 
 Result<std::string> percent_decode(std::string_view text) { return decode(text, false); }
 
-std::string percent_encode(std::string_view bytes) {
+std::string percent_encode(std::string_view bytes) { return percent_encode(bytes, is_unreserved); }
+
+std::string percent_encode(std::string_view bytes, bool (*stays)(char)) {
   constexpr char kHex[] = "0123456789ABCDEF";
   std::string out;
   for (const char c : bytes) {
-    if (is_unreserved(c)) {
+    if (stays(c)) {
       out += c;
       continue;
     }

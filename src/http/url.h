@@ -19,6 +19,8 @@ inline constexpr size_t kMaxParams = 256;
 
 // Encodes all but RFC 3986's unreserved bytes (letters, digits, - . _ ~) as %XX, in capitals.
 [[nodiscard]] std::string percent_encode(std::string_view bytes);
+// Encodes all bytes but those for which `stays` is true.
+[[nodiscard]] std::string percent_encode(std::string_view bytes, bool (*stays)(char));
 
 // The segments of a raw path between its slashes, decoded; `/a/b/` gives "a", "b", "" and `/` gives "". A %2F is data
 // of a segment. The path must begin with '/' (else an error), "." and ".." are names like any others.

@@ -126,7 +126,7 @@ class Machine : private QueueObserver {
   void discard(std::shared_ptr<QueueContent> content);
   [[nodiscard]] Millis window_of(std::string_view scope) const;
   void forget(const IdempotencyKeys::Item& item);
-  void remember(std::string_view scope, const IdempotencyKey& key, const Reply& reply);
+  void remember(std::string_view scope, const IdempotencyKey& key, const Reply& reply, bool whole);
   // The same, unless an answer is kept already.
   void remember_once(std::string_view scope, const IdempotencyKey& key, const Reply& reply);
   // store/apply.cc, queue/apply.cc, dedup/apply.cc, machine.cc

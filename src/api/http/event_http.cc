@@ -13,6 +13,7 @@
 #include "base/utf8.h"
 #include "config/option_values.h"
 #include "http/shown.h"
+#include "http/url.h"
 #include "machine/command/command.h"
 #include "machine/queue/queues.h"
 
@@ -47,26 +48,11 @@ OrRefusal<std::string> decode_attribute(std::string_view name, std::string_view 
     value += byte.value_or(text[i]);
     if (byte) i += 2;
   }
-  if (is_utf8(value) && std::none_of(value.begin(), value.end(), is_control)) return value;
+  if (is_plain_text(value)) return value;
   return malformed("the attribute " + printable(name) + " is no UTF-8 text without control characters");
 }
 
-std::string encode_attribute(std::string_view value) {
-  constexpr char kHex[] = "0123456789ABCDEF";
-  std::string out;
-  out.reserve(machine::encoded_in_header(value));
-  for (const char c : value) {
-    if (stays_in_header(c)) {
-      out += c;
-      continue;
-    }
-    const auto byte = static_cast<unsigned char>(c);
-    out += '%';
-    out += kHex[byte >> 4];
-    out += kHex[byte & 15];
-  }
-  return out;
-}
+std::string encode_attribute(std::string_view value) { return http::percent_encode(value, stays_in_header); }
 
 std::optional<Refusal> read_terms(const http::Params& query, machine::NewEvent& event) {
   const auto delay = duration_param(query, "delay", 0, machine::kMaxDelayMs);

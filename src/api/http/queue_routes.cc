@@ -229,10 +229,16 @@ http::Response shown_event(const RouteState& state, const EventView& event) {
 }
 
 // What is kept for a repeat names the event and does not hold its bytes.
+RouteCall removal(std::string_view queue, std::optional<uint64_t> only_if_front, const http::Request& request) {
+  const bool representation = prefers_representation(request);
+  const bool keep = representation && request.header("Idempotency-Key") != nullptr;
+  return {Write{machine::Dequeue{queue, only_if_front, keep}}, {.representation = representation}};
+}
+
 http::Response removed_response(const RouteState& state, const Answer& answer) {
   const auto& removed = std::get<Dequeued>(answer.body);
   http::Response response = empty_response(204);
-  if (state.representation && removed.id.value != 0 && !answer.replayed) {
+  if (state.representation && removed.id.value != 0) {
     response = bare_event_response(removed.headers.view(), removed.event);
     response.headers.push_back({"Preference-Applied", "return=representation"});
   }

@@ -42,7 +42,8 @@ EventForm accepted_form(const http::Request& request);
 
 // One event in the form that was asked for: a CloudEvent in structured or batched mode, else as it came.
 http::Response shown_event(const RouteState& state, const EventView& event);
-// The answer to a DELETE of the front event.
+// A DELETE of the front event, which `only_if_front` may name, and its answer.
+RouteCall removal(std::string_view queue, std::optional<uint64_t> only_if_front, const http::Request& request);
 http::Response removed_response(const RouteState& state, const Answer& answer);
 
 // 404 for a queue, or what else `what` names.

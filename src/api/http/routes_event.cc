@@ -68,7 +68,7 @@ http::Response finish_get_event(const RouteContext&, const RouteState& state, co
 OrRefusal<RouteCall> begin_delete_event(RouteRequest& request) {
   const auto id = wanted_front(request.http);
   if (!id) return id.error();
-  return RouteCall{Write{machine::Dequeue{kQueue, *id}}, {.representation = prefers_representation(request.http)}};
+  return removal(kQueue, *id, request.http);
 }
 
 http::Response finish_delete_event(const RouteContext&, const RouteState& state, const Answer& answer) {

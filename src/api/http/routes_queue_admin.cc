@@ -146,18 +146,13 @@ OrRefusal<RouteCall> begin_put_queue(RouteRequest& request) {
   return RouteCall{Write{std::move(configure)}, {.queue = queue}};
 }
 
-// The settings as this entry left them. To a repeat: as they are now.
+// The settings as this entry left them.
 http::Response finish_put_queue(const RouteContext& context, const RouteState& state, const Answer& answer) {
-  const machine::Machine& machine = context.api.node.machine();
-  const machine::Queue* there = machine.queues().find(state.queue);
   machine::Queue queue;
   queue.name = &state.queue;
-  if (const auto& own = std::get<Configured>(answer.body).own)
-    queue.own = *own;
-  else if (there != nullptr)
-    queue.own = there->own;
+  queue.own = std::get<Configured>(answer.body).own;
   http::JsonWriter json;
-  write_queue_settings(json, queue, machine);
+  write_queue_settings(json, queue, context.api.node.machine());
   return with_index(json_response(200, json.take()), answer.index);
 }
 

@@ -74,8 +74,7 @@ OrRefusal<RouteCall> begin_delete_front(RouteRequest& request) {
   if (auto refusal = bad_queue_in_path(request.params[0])) return std::move(*refusal);
   const auto id = wanted_front(request.http);
   if (!id) return id.error();
-  return RouteCall{Write{machine::Dequeue{request.params[0], *id}},
-                   {.representation = prefers_representation(request.http)}};
+  return removal(request.params[0], *id, request.http);
 }
 
 http::Response finish_delete_front(const RouteContext&, const RouteState& state, const Answer& answer) {

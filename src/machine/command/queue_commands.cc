@@ -16,15 +16,18 @@ Status check_queue(std::string_view queue) {
   return ok_status();
 }
 
+// Of a queue that requests make or name in a setting: they must be able to delete it too.
+Status check_path_queue(std::string_view queue) {
+  if (!is_path_name(queue)) return Error{"a queue's name has the characters A-Z a-z 0-9 . _ -"};
+  return check_queue(queue);
+}
+
 Status check_topic(std::string_view topic) {
   if (topic.empty() || topic.size() > kMaxTopicNameBytes) return Error{"a topic's name has 1 to 128 bytes"};
   return ok_status();
 }
 
-bool is_plain_text(std::string_view text) {
-  return is_utf8(text) && std::none_of(text.begin(), text.end(),
-                                       [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
-}
+enum DequeueField : uint8_t { kOnlyIfFront = 1, kKeepEvent = 2 };
 
 // --- one event
 
@@ -143,6 +146,13 @@ bool is_queue_name_size(std::string_view queue) {
   return queue.size() <= kMaxQueueNameBytes || (queue.size() <= kMaxDeadQueueNameBytes && queue.ends_with(kDeadSuffix));
 }
 
+bool is_path_name(std::string_view name) {
+  return std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+           c == '-';
+  });
+}
+
 // --- Enqueue, Dequeue
 
 size_t encoded_size(const Enqueue& enqueue) { return 8 + enqueue.queue.size() + enqueue.event.size(); }
@@ -155,7 +165,7 @@ void encode(const Enqueue& enqueue, Writer& out) {
 
 void encode(const Dequeue& dequeue, Writer& out) {
   out.bytes(dequeue.queue);
-  out.boolean(dequeue.only_if_front.has_value());
+  out.u8(static_cast<uint8_t>((dequeue.only_if_front ? kOnlyIfFront : 0) | (dequeue.keep_event ? kKeepEvent : 0)));
   if (dequeue.only_if_front) out.u64(*dequeue.only_if_front);
 }
 
@@ -166,7 +176,10 @@ void decode(Reader& in, Enqueue& enqueue) {
 
 void decode(Reader& in, Dequeue& dequeue) {
   dequeue.queue = in.bytes();
-  if (in.boolean()) dequeue.only_if_front = in.u64();
+  const uint8_t fields = in.u8();
+  if (fields > (kOnlyIfFront | kKeepEvent)) in.fail();
+  if ((fields & kOnlyIfFront) != 0) dequeue.only_if_front = in.u64();
+  dequeue.keep_event = (fields & kKeepEvent) != 0;
 }
 
 // The longer names of dead letter queues came with version 3.
@@ -178,6 +191,7 @@ Status check_bounds(const Enqueue& enqueue, ClusterVersion version) {
 
 Status check_bounds(const Dequeue& dequeue, ClusterVersion version) {
   if (version < 3 && dequeue.queue.size() > kMaxQueueNameBytes) return Error{"a queue's name has 1 to 128 bytes"};
+  if (version < 3 && dequeue.keep_event) return Error{"a removed event is kept as of version 3"};
   return check_queue(dequeue.queue);
 }
 
@@ -321,7 +335,7 @@ Status check_bounds(const ConfigureQueue& configure, ClusterVersion version) {
     if (!seen.insert(change.setting).second) return Error{"a setting is given twice"};
     if (Status status = check_queue_setting(change, version); !status) return status;
   }
-  return check_queue(configure.queue);
+  return check_path_queue(configure.queue);
 }
 
 // --- DeleteQueue, PauseQueue, PurgeQueue
@@ -413,7 +427,7 @@ Status check_bounds(const Bind& bind, ClusterVersion /*version*/) {
       return Error{"a filter's pattern has at most 256 bytes of UTF-8 text without control characters"};
     if (i > 0 && attribute <= bind.filter[i - 1].first) return Error{"a filter names each attribute once, by name"};
   }
-  return check_queue(bind.queue);
+  return check_path_queue(bind.queue);
 }
 
 size_t encoded_size(const Unbind& unbind) { return 8 + unbind.topic.size() + unbind.queue.size(); }

@@ -38,6 +38,8 @@ inline constexpr size_t kMaxPatternBytes = 256;
 
 // Whether a queue can have this name: kMaxQueueNameBytes, or with kDeadSuffix five more.
 bool is_queue_name_size(std::string_view queue);
+// Whether it has only the characters A-Z a-z 0-9 . _ -, so that a path can name it.
+bool is_path_name(std::string_view name);
 
 // Puts an event at the back of a queue. The event's id is the log index of this command, or a little higher.
 struct Enqueue {
@@ -51,6 +53,7 @@ struct Dequeue {
   static constexpr CommandTraits kTraits{.kind = 4, .since = 1};
   std::string_view queue;
   std::optional<uint64_t> only_if_front;
+  bool keep_event = false;  // under an idempotency key, so that a repeat is given the event too. As of version 3
   friend bool operator==(const Dequeue&, const Dequeue&) = default;
 };
 
@@ -174,12 +177,12 @@ struct Unbind {
 };
 
 // As in store_commands.h.
-#define WH_QUEUE_COMMANDS(X)                                                                                      \
-  X(Enqueue)                                                                                                      \
-  X(Dequeue)                                                                                                      \
-  X(PutEvents)                                                                                                    \
-  X(Publish) X(Receive) X(Settle) X(ConfigureQueue) X(DeleteQueue) X(PauseQueue) X(PurgeQueue) X(Redrive) X(Bind) \
-      X(Unbind)
+#define WH_QUEUE_COMMANDS(X) \
+  X(Enqueue)                 \
+  X(Dequeue)                 \
+  X(PutEvents)               \
+  X(Publish)                 \
+  X(Receive) X(Settle) X(ConfigureQueue) X(DeleteQueue) X(PauseQueue) X(PurgeQueue) X(Redrive) X(Bind) X(Unbind)
 #define WH_CODEC_OF(Command)                        \
   size_t encoded_size(const Command& command);      \
   void encode(const Command& command, Writer& out); \

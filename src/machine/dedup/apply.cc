@@ -26,6 +26,23 @@ std::string scope_of(const Body& body) {
       body);
 }
 
+// Nothing was found for a receive, or all receipts were refused: that is not kept.
+bool may_try_again(const Body& body, const Reply& reply) {
+  if (std::holds_alternative<Receive>(body)) return reply.count == 0;
+  const auto* settle = std::get_if<Settle>(&body);
+  if (settle == nullptr) return false;
+  return std::none_of(reply.outcomes.begin(), reply.outcomes.end(), [&](SettleOutcome outcome) {
+    return outcome == SettleOutcome::done ||
+           (outcome == SettleOutcome::gone && settle->verb == SettleVerb::acknowledge);
+  });
+}
+
+// Whether a repeat is given the event, or the settings, of the first answer.
+bool has_whole_answer(const Body& body) {
+  const auto* dequeue = std::get_if<Dequeue>(&body);
+  return std::holds_alternative<ConfigureQueue>(body) || (dequeue != nullptr && dequeue->keep_event);
+}
+
 }  // namespace
 
 // A known key's answer replaces the command; an expired one does not count, even before a Due removed it. Only
@@ -49,8 +66,8 @@ Reply Machine::run(const Command& command) {
     return again;
   }
   Reply reply = run_body();
-  const bool nothing_found = std::holds_alternative<Receive>(command.body) && reply.count == 0;
-  if (reply.code == ReplyCode::ok && !nothing_found) remember(scope, key, reply);
+  if (reply.code == ReplyCode::ok && !may_try_again(command.body, reply))
+    remember(scope, key, reply, has_whole_answer(command.body));
   return reply;
 }
 
@@ -63,7 +80,7 @@ bool Machine::is_repeat(std::string_view command, Millis time_ms) const {
 
 void Machine::remember_once(std::string_view scope, const IdempotencyKey& key, const Reply& reply) {
   const auto* answer = state_.idempotency.find(scope, key.key);
-  if (answer == nullptr || answer->due <= state_.time_ms) remember(scope, key, reply);
+  if (answer == nullptr || answer->due <= state_.time_ms) remember(scope, key, reply, false);
 }
 
 // A queue may have a window of its own.
@@ -73,15 +90,17 @@ Millis Machine::window_of(std::string_view scope) const {
                           : state_.queues.setting(*queue, QueueSetting::dedup_window, state_.settings);
 }
 
-// The events that a Dequeue or a Receive returned are not kept: the answer names them.
-void Machine::remember(std::string_view scope, const IdempotencyKey& key, const Reply& reply) {
+// If not `whole`, the events that a Dequeue or a Receive returned are not kept: the answer names them.
+void Machine::remember(std::string_view scope, const IdempotencyKey& key, const Reply& reply, bool whole) {
   std::string name = IdempotencyKeys::name_of(scope, key.key);
   const auto& by_name = state_.idempotency.by_name();
   if (const auto old = by_name.find(name); old != by_name.end()) forget(*old);
   Reply kept = reply;
-  kept.event = Bytes();
-  for (const Delivery& one : kept.deliveries) kept.ids.push_back(one.id);
-  kept.deliveries.clear();
+  if (!whole) {
+    kept.event = Bytes();
+    for (const Delivery& one : kept.deliveries) kept.ids.push_back(one.id);
+    kept.deliveries.clear();
+  }
   state_.idempotency.add(std::move(name), {.fingerprint = key.fingerprint,
                                            .index = state_.applied,
                                            .due = state_.time_ms + window_of(scope),

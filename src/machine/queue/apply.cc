@@ -35,7 +35,7 @@ QueueMoment Machine::moment() const {
 
 Reply Machine::run(const Enqueue& enqueue) {
   QueueOps ops(state_.queues, moment(), *this);
-  if (auto room = ops.check_room(ops.find(enqueue.queue), enqueue.queue, 1, enqueue.event.size()); !room)
+  if (auto room = ops.check_room(ops.find_swept(enqueue.queue), enqueue.queue, 1, enqueue.event.size()); !room)
     return room.error();
   Queue& queue = ops.ensure(enqueue.queue);
   const uint64_t id = ops.add(queue, {.bytes = kept(enqueue.event)});
@@ -45,11 +45,7 @@ Reply Machine::run(const Enqueue& enqueue) {
 
 Reply Machine::run(const Dequeue& dequeue) {
   QueueOps ops(state_.queues, moment(), *this);
-  Queue* queue = ops.find(dequeue.queue);
-  if (queue != nullptr) {
-    size_t budget = kDueEventsPerEntry;
-    ops.sweep(*queue, budget);
-  }
+  Queue* queue = ops.find_swept(dequeue.queue);
   const auto length = [&] { return queue == nullptr ? 0 : queue->content->ready_count; };
   if (dequeue.only_if_front) {
     const Event* front = queue == nullptr ? nullptr : queue->front();
@@ -119,7 +115,7 @@ Reply Machine::run(const PutEvents& put) {
   {
     QueueOps ops(state_.queues, moment(), *this);
     if (count > 0)
-      if (auto room = ops.check_room(ops.find(put.queue), put.queue, count, bytes); !room) return room.error();
+      if (auto room = ops.check_room(ops.find_swept(put.queue), put.queue, count, bytes); !room) return room.error();
     Queue* queue = count > 0 ? &ops.ensure(put.queue) : ops.find(put.queue);
     for (size_t i = 0; i < ids.size(); ++i)
       if (ids[i] == 0 && same_as[i] == i) ids[i] = ops.add(*queue, copy_of(put.events[i]));
@@ -164,7 +160,7 @@ Reply Machine::run(const Publish& publish) {
         bytes += publish.events[i].bytes.size() + publish.events[i].headers.size();
       }
       if (fits.empty()) continue;
-      if (auto room = ops.check_room(ops.find(queue), queue, fits.size(), bytes); !room) return room.error();
+      if (auto room = ops.check_room(ops.find_swept(queue), queue, fits.size(), bytes); !room) return room.error();
       total += fits.size();
       plan.emplace_back(&queue, std::move(fits));
     }

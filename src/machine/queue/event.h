@@ -1,6 +1,7 @@
 // An event of a queue, and its place in its life.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -48,6 +49,11 @@ struct Event {
   [[nodiscard]] uint64_t id() const { return extra && extra->id != 0 ? extra->id : arrival; }
   [[nodiscard]] Millis enqueued_at() const { return extra && extra->id != 0 ? extra->enqueued_at : arrived_at; }
   [[nodiscard]] std::string_view headers() const { return extra ? extra->headers.view() : std::string_view(); }
+  // When something happens to it while nobody holds it, by cluster time; kNever: nothing does.
+  [[nodiscard]] Millis next_due() const {
+    const Millis ready_at = state == EventState::ready ? kNever : due;
+    return expires_at == 0 ? ready_at : std::min(ready_at, expires_at);
+  }
   [[nodiscard]] uint64_t data_bytes() const { return bytes.size() + headers().size(); }
 };
 

@@ -5,45 +5,16 @@
 #include "base/assert.h"
 #include "base/hash.h"
 #include "base/mutant.h"
-#include "machine/command/event_headers.h"
 
 namespace wh::machine {
 namespace {
 
-constexpr uint64_t kQueueSeed = 0x6576656e74717565;    // "eventque"
-constexpr uint64_t kHeadSeed = 0x7175657565686561;     // "queuehea"
-constexpr uint64_t kBindingSeed = 0x746f70696362696e;  // "topicbin"
-constexpr uint64_t kMaxAnswerBytes = uint64_t{4} << 20;
+constexpr uint64_t kQueueSeed = 0x6576656e74717565;  // "eventque"
+constexpr uint64_t kHeadSeed = 0x7175657565686561;   // "queuehea"
 
 uint64_t ready_key(const Event& event) { return uint64_t{event.priority} << 56 | event.id(); }
 
 bool in_line(EventState state) { return state != EventState::delayed; }
-
-// When something happens to an event that nobody holds; kNever: nothing.
-Millis due_of(const Event& event) {
-  Millis due = event.state == EventState::ready ? kNever : event.due;
-  if (event.expires_at != 0) due = std::min(due, event.expires_at);
-  return due;
-}
-
-bool has_path(std::string_view queue) {
-  return std::all_of(queue.begin(), queue.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
-           c == '-';
-  });
-}
-
-uint64_t binding_digest(std::string_view topic, std::string_view queue, const Filter& filter) {
-  uint64_t digest = mix64(hash64(topic, kBindingSeed), hash64(queue));
-  for (const auto& [attribute, pattern] : filter) digest = mix64(mix64(digest, hash64(attribute)), hash64(pattern));
-  return digest;
-}
-
-uint64_t binding_bytes(std::string_view topic, std::string_view queue, const Filter& filter) {
-  uint64_t bytes = Queues::kBindingOverhead + topic.size() + queue.size();
-  for (const auto& [attribute, pattern] : filter) bytes += 64 + attribute.size() + pattern.size();
-  return bytes;
-}
 
 }  // namespace
 
@@ -88,7 +59,7 @@ uint64_t QueueOps::head_digest_of(const Queue& queue) {
   return digest;
 }
 
-uint64_t QueueOps::logical_bytes_of(const Queue& /*queue*/, const Event& event) const {
+uint64_t QueueOps::logical_bytes_of(const Event& event) {
   uint64_t bytes = Queues::kEventOverhead + event.bytes.size();
   if (event.extra)
     bytes += Queues::kExtraOverhead + event.extra->headers.size() + event.extra->reason.size() +
@@ -152,11 +123,13 @@ void QueueOps::relist(Queue& queue) {
 void QueueOps::finish() {
   for (Queue* queue : touched_) {
     queue->touched = false;
+    const bool told_ready = std::exchange(queue->told_ready, false);
     relist(*queue);
-    if (queue->size() == 0 && (!at_.has_life() || !has_path(*queue->name))) {
+    if (queue->size() == 0 && (!at_.has_life() || !is_path_name(*queue->name))) {
       erase(*queue);
       continue;
     }
+    if (told_ready && queue->front() != nullptr) observer_.became_ready(*queue->name);
     if (!at_.has_life()) continue;
     queues_.heads_digest_ -= queue->head_digest;
     queue->head_digest = head_digest_of(*queue);
@@ -178,7 +151,7 @@ void QueueOps::erase(Queue& queue) {
 
 void QueueOps::list_ready(Queue& queue, Event& event) {
   queue.content->ready.emplace(ready_key(event), &event);
-  if (!queue.paused_out) observer_.became_ready(*queue.name);
+  queue.told_ready = true;
 }
 
 // A group stands where its first event stands, and shows one event: the one that was delivered, else the first.
@@ -205,6 +178,7 @@ void QueueOps::leave(Queue& queue, Event& event) {
       break;
     case EventState::reserved:
       --content.reserved_count;
+      content.reserved_bytes -= event.data_bytes();
       content.holds.erase({event.due, event.arrival});
       break;
     case EventState::delayed:
@@ -213,7 +187,7 @@ void QueueOps::leave(Queue& queue, Event& event) {
       break;
   }
   if (event.state != EventState::reserved)
-    if (const Millis due = due_of(event); due != kNever) content.dues.erase({due, event.arrival});
+    if (const Millis due = event.next_due(); due != kNever) content.dues.erase({due, event.arrival});
   if (event.group == nullptr || !in_line(event.state)) return;
   event.group->line.erase(event.id());
   if (event.group->listed == &event) {
@@ -231,6 +205,7 @@ void QueueOps::enter(Queue& queue, Event& event) {
       break;
     case EventState::reserved:
       ++content.reserved_count;
+      content.reserved_bytes += event.data_bytes();
       content.holds.emplace(event.due, event.arrival);
       break;
     case EventState::delayed:
@@ -239,7 +214,7 @@ void QueueOps::enter(Queue& queue, Event& event) {
       break;
   }
   if (event.state != EventState::reserved) {
-    if (const Millis due = due_of(event); due != kNever) content.dues.emplace(due, event.arrival);
+    if (const Millis due = event.next_due(); due != kNever) content.dues.emplace(due, event.arrival);
     content.unreserved_from = std::min(content.unreserved_from, event.arrival);
   }
   if (event.group == nullptr) return;
@@ -256,7 +231,7 @@ Event& QueueOps::insert(Queue& queue, Event event, std::string_view group) {
   const auto at = content.events.emplace_hint(content.events.end(), arrival, std::move(event));
   Event& placed = at->second;
   if (placed.id() != arrival) content.late.emplace(placed.id(), arrival);
-  uint64_t logical = logical_bytes_of(queue, placed);
+  uint64_t logical = logical_bytes_of(placed);
   if (!group.empty()) {
     auto found = content.groups.lower_bound(group);
     if (found == content.groups.end() || found->first != group) {
@@ -285,7 +260,7 @@ Event QueueOps::take_out(Queue& queue, Event& event) {
   const uint64_t digest = digest_of(event);
   content.digest -= digest;
   queues_.digest_ -= digest;
-  uint64_t logical = logical_bytes_of(queue, event);
+  uint64_t logical = logical_bytes_of(event);
   leave(queue, event);
   if (Group* group = event.group; group != nullptr) {
     if (group->holder == &event && !WH_MUTANT(group_stays_held)) group->holder = nullptr;
@@ -307,481 +282,19 @@ Event QueueOps::take_out(Queue& queue, Event& event) {
   return out;
 }
 
-template <typename Change>
-void QueueOps::change(Queue& queue, Event& event, const Change& how) {
-  touch(queue);
-  if (!WH_MUTANT(barrier_without_deliveries)) observer_.before_event_change(queue, event);
-  QueueContent& content = *queue.content;
-  const uint64_t before = digest_of(event);
-  leave(queue, event);
-  how(event);
-  event.changed_at = at_.index;
-  enter(queue, event);
-  const uint64_t after = digest_of(event);
-  content.digest += after - before;
-  queues_.digest_ += after - before;
+QueueOps::Changing::Changing(QueueOps& ops, Queue& queue, Event& event) : ops_(ops), queue_(queue), event_(event) {
+  ops_.touch(queue_);
+  if (!WH_MUTANT(barrier_without_deliveries)) ops_.observer_.before_event_change(queue_, event_);
+  digest_before_ = digest_of(event_);
+  ops_.leave(queue_, event_);
 }
 
-// --- arrivals
-
-uint64_t QueueOps::next_number() {
-  if (!at_.has_life()) return at_.index.value;
-  queues_.last_number_ = std::max(queues_.last_number_ + 1, at_.index.value);
-  return queues_.last_number_;
-}
-
-Result<Nothing, Reply> QueueOps::check_room(const Queue* queue, std::string_view name, uint64_t count,
-                                            uint64_t bytes) const {
-  if (!at_.has_life()) return Nothing{};
-  const std::string subject = "the queue " + std::string(name);
-  const std::string fresh_name(name);
-  Queue fresh;
-  if (queue == nullptr) {
-    if (const Status fits = check_new(name); !fits)
-      return Reply{.code = ReplyCode::full, .event = Bytes(std::string(fits.error()))};
-    fresh.name = &fresh_name;
-    queue = &fresh;
-  }
-  if (queue->paused_in)
-    return Reply{.code = ReplyCode::full,
-                 .event = Bytes(subject + " takes nothing in: POST /queues/" + std::string(name) + "/resume")};
-  const auto limits = [&](QueueSetting which, uint64_t have, uint64_t more, const char* unit) -> std::string {
-    const uint64_t limit = setting(*queue, which);
-    if (limit == 0) return {};
-    const bool drops = setting(*queue, QueueSetting::overflow) == static_cast<uint64_t>(Overflow::drop_oldest);
-    if (drops ? more <= limit : have + more <= limit) return {};
-    return subject + " is full: it has " + std::to_string(have) + " of " + std::to_string(limit) + " " + unit +
-           ", reserved and delayed ones included; take some off, or raise " +
-           std::string(kQueueSettings[static_cast<size_t>(which)].name) + " (PUT /queues/" + std::string(name) + ")";
-  };
-  std::string why = limits(QueueSetting::max_length, queue->size(), count, "events");
-  if (why.empty()) why = limits(QueueSetting::max_bytes, queue->content->data_bytes, bytes, "bytes");
-  if (!why.empty()) return Reply{.code = ReplyCode::full, .event = Bytes(std::move(why))};
-  return Nothing{};
-}
-
-// What a consumer holds is not dropped. A limit that was lowered is reached step by step.
-void QueueOps::drop_overflow(Queue& queue, size_t added) {
-  if (!at_.has_life() || setting(queue, QueueSetting::overflow) != static_cast<uint64_t>(Overflow::drop_oldest)) return;
-  QueueContent& content = *queue.content;
-  const uint64_t length = setting(queue, QueueSetting::max_length);
-  const uint64_t bytes = setting(queue, QueueSetting::max_bytes);
-  for (size_t n = 0; n < added + kDueEventsPerEntry; ++n) {
-    const bool over = (length != 0 && queue.size() > length) || (bytes != 0 && content.data_bytes > bytes);
-    if (!over) return;
-    auto oldest = content.events.lower_bound(content.unreserved_from);
-    while (oldest != content.events.end() && oldest->second.state == EventState::reserved) ++oldest;
-    content.unreserved_from = oldest == content.events.end() ? content.unreserved_from : oldest->first;
-    if (oldest == content.events.end()) return;
-    touch(queue);
-    ++queue.totals.dropped;
-    (void)take_out(queue, oldest->second);
-  }
-}
-
-uint64_t QueueOps::add(Queue& queue, NewCopy copy) {
-  Event event;
-  const uint64_t id = next_number();
-  event.arrival = id;
-  event.bytes = std::move(copy.bytes);
-  event.priority = copy.priority;
-  if (at_.has_life()) {
-    touch(queue);
-    ++queue.totals.enqueued;
-    event.arrived_at = at_.now();
-    if (!copy.headers.empty()) {
-      event.extra = std::make_unique<EventExtra>();
-      event.extra->headers = std::move(copy.headers);
-    }
-    const Millis due =
-        copy.deliver_at ? *copy.deliver_at : at_.now() + copy.delay.value_or(setting(queue, QueueSetting::delay));
-    if (due > at_.now() && !WH_MUTANT(delay_ignored)) {
-      event.state = EventState::delayed;
-      event.due = due;
-    }
-    const Millis ttl = copy.ttl != 0 ? copy.ttl : setting(queue, QueueSetting::ttl);
-    if (ttl != 0) event.expires_at = at_.now() + ttl;
-  }
-  insert(queue, std::move(event), copy.group);
-  return id;
-}
-
-// --- departures
-
-std::optional<QueueOps::Popped> QueueOps::pop(Queue& queue) {
-  size_t budget = kDueEventsPerEntry;
-  sweep(queue, budget);
-  const Event* front = queue.front();
-  if (front == nullptr) return std::nullopt;
-  if (at_.has_life()) {
-    touch(queue);
-    ++queue.totals.acknowledged;
-  }
-  Event event = take_out(queue, *queue.content->ready.begin()->second);
-  return Popped{event.id(), std::move(event.bytes), event.extra ? std::move(event.extra->headers) : Bytes()};
-}
-
-// Expired events that the sweep has not reached are not delivered either.
-std::vector<Delivery> QueueOps::receive(Queue& queue, uint32_t max, std::optional<Millis> visibility) {
-  std::vector<Delivery> out;
-  size_t budget = kDueEventsPerEntry;
-  sweep(queue, budget);
-  const uint64_t limit = setting(queue, QueueSetting::max_deliveries);
-  const Millis hold = visibility.value_or(setting(queue, QueueSetting::visibility_timeout));
-  uint64_t bytes = 0;
-  while (out.size() < max && queue.front() != nullptr) {
-    Event& event = *queue.content->ready.begin()->second;
-    if (event.expires_at != 0 && event.expires_at <= at_.now()) {
-      if (budget-- == 0) break;
-      expire(queue, event);
-      continue;
-    }
-    // Its consumer may die of it: it takes no other one along (HAZARDS Q10).
-    const bool last = limit != 0 && event.deliveries + 1 >= limit;
-    if (last && !out.empty() && !WH_MUTANT(last_delivery_in_company)) break;
-    if (!out.empty() && bytes + event.data_bytes() > kMaxAnswerBytes) break;
-    bytes += event.data_bytes();
-    touch(queue);
-    if (event.deliveries > 0) ++queue.totals.redelivered;
-    change(queue, event, [&](Event& e) {
-      e.state = EventState::reserved;
-      e.due = at_.stamp + hold;
-      if (!WH_MUTANT(deliveries_not_counted)) ++e.deliveries;
-      e.delivery = at_.index.value;
-      if (e.group != nullptr) e.group->holder = &e;
-    });
-    out.push_back(delivery_of(event, at_.jumped));
-    if (last) break;
-  }
-  return out;
-}
-
-Delivery QueueOps::delivery_of(const Event& event, Millis jumped) {
-  return Delivery{.id = event.id(),
-                  .delivery = event.delivery,
-                  .deliveries = event.deliveries,
-                  .priority = event.priority,
-                  .enqueued_at = event.enqueued_at(),
-                  .visible_at = event.due + jumped,
-                  .group = event.group == nullptr ? std::string() : *event.group->name,
-                  .headers = event.extra ? event.extra->headers : Bytes(),
-                  .bytes = event.bytes};
-}
-
-SettleOutcome QueueOps::settle(Queue& queue, const Settle& settle, const Receipt& receipt) {
-  Event* event = catch_up(queue, receipt.id);
-  if (event == nullptr) {
-    const Queue* dead = queues_.find(queues_.dead_letter_queue(queue));
-    return dead != nullptr && dead->content->find(receipt.id) != nullptr ? SettleOutcome::stale : SettleOutcome::gone;
-  }
-  if (event->delivery != receipt.delivery && !WH_MUTANT(stale_receipt_counts)) return SettleOutcome::stale;
-  if (settle.verb == SettleVerb::acknowledge) {
-    touch(queue);
-    ++queue.totals.acknowledged;
-    (void)take_out(queue, *event);
-    return SettleOutcome::done;
-  }
-  if (event->state != EventState::reserved) return SettleOutcome::stale;
-  switch (settle.verb) {
-    case SettleVerb::acknowledge:
-      break;
-    case SettleVerb::extend: {
-      const Millis due = at_.stamp + settle.duration.value_or(setting(queue, QueueSetting::visibility_timeout));
-      change(queue, *event, [&](Event& e) { e.due = due; });
-      if (due <= at_.stamp) time_out(queue, *event);
-      break;
-    }
-    case SettleVerb::release:
-      change(queue, *event, [](Event& e) { e.delivery = 0; });
-      give_back(queue, *event, at_.now(), settle.duration);
-      break;
-    case SettleVerb::bury:
-      if (queues_.takes_dead_letters(queue)) {
-        change(queue, *event, [](Event& e) {
-          e.state = EventState::ready;
-          e.due = 0;
-          e.delivery = 0;
-        });
-      } else {
-        die(queue, *event, settle.reason.empty() ? "buried" : std::string(settle.reason));
-      }
-      break;
-    case SettleVerb::take_back:
-      touch(queue);
-      if (event->deliveries > 1) --queue.totals.redelivered;
-      change(queue, *event, [](Event& e) {
-        e.state = EventState::ready;
-        e.due = 0;
-        e.delivery = 0;
-        --e.deliveries;
-        if (e.deliveries == 0 && e.group != nullptr) e.group->holder = nullptr;
-      });
-      break;
-  }
-  return SettleOutcome::done;
-}
-
-uint64_t QueueOps::redrive(Queue& from, Queue& to, uint32_t max) {
-  size_t budget = kDueEventsPerEntry;
-  sweep(from, budget);
-  uint64_t moved = 0;
-  while (moved < max && !from.content->ready.empty()) {
-    Event& event = *from.content->ready.begin()->second;
-    if (event.expires_at != 0 && event.expires_at <= at_.now()) {
-      if (budget-- == 0) break;
-      expire(from, event);
-      continue;
-    }
-    if (!check_room(&to, *to.name, 1, event.data_bytes())) break;
-    const std::string group = event.group == nullptr ? std::string() : *event.group->name;
-    Event out = take_out(from, event);
-    add(to, {.bytes = std::move(out.bytes),
-             .headers = out.extra ? std::move(out.extra->headers) : Bytes(),
-             .delay = 0,
-             .deliver_at = std::nullopt,
-             .ttl = 0,
-             .priority = out.priority,
-             .group = group});
-    drop_overflow(to, 1);
-    ++moved;
-  }
-  return moved;
-}
-
-// --- what time does
-
-// The delay before the next delivery of an event that was delivered that often.
-Millis QueueOps::backoff_after(const Queue& queue, uint32_t deliveries) const {
-  if (!queue.own.backoff || queue.own.backoff->empty() || deliveries == 0) return 0;
-  const std::vector<Millis>& delays = *queue.own.backoff;
-  return delays[std::min<size_t>(deliveries, delays.size()) - 1];
-}
-
-// Its receipt still acknowledges it, until it is delivered again.
-void QueueOps::time_out(Queue& queue, Event& event) { give_back(queue, event, event.due + at_.jumped, std::nullopt); }
-
-void QueueOps::give_back(Queue& queue, Event& event, Millis from, std::optional<Millis> delay) {
-  const uint64_t limit = setting(queue, QueueSetting::max_deliveries);
-  const uint64_t allowed = WH_MUTANT(dies_one_late) ? limit + 1 : limit;
-  const bool has_end = queue.own.dead_letter_queue || !queues_.takes_dead_letters(queue);
-  if (limit != 0 && event.deliveries >= allowed && has_end)
-    return die(queue, event, "delivered " + std::to_string(event.deliveries) + " times");
-  const Millis due = from + delay.value_or(backoff_after(queue, event.deliveries));
-  change(queue, event, [&](Event& e) {
-    e.state = due > at_.now() ? EventState::backoff : EventState::ready;
-    e.due = due > at_.now() ? due : 0;
-  });
-  if (event.expires_at != 0 && event.expires_at <= at_.now()) expire(queue, event);
-}
-
-// For an event that nobody holds.
-void QueueOps::fall_due(Queue& queue, Event& event) {
-  if (event.expires_at != 0 && event.expires_at <= at_.now()) return expire(queue, event);
-  if (event.state == EventState::ready || event.due > at_.now()) return;
-  change(queue, event, [](Event& e) {
-    e.state = EventState::ready;
-    e.due = 0;
-  });
-}
-
-void QueueOps::expire(Queue& queue, Event& event) {
-  touch(queue);
-  ++queue.totals.expired;
-  const bool dies = setting(queue, QueueSetting::on_expiry) == static_cast<uint64_t>(OnExpiry::dead_letter);
-  if (dies && !queues_.takes_dead_letters(queue)) return die(queue, event, "expired");
-  (void)take_out(queue, event);
-}
-
-// In one step with its cause, and never refused (HAZARDS Q12).
-void QueueOps::die(Queue& queue, Event& event, std::string reason) {
-  touch(queue);
-  ++queue.totals.dead_lettered;
-  const std::string target = queues_.dead_letter_queue(queue);
-  const std::string group = event.group == nullptr ? std::string() : *event.group->name;
-  Event dead = take_out(queue, event);
-  if (target.empty() || target == *queue.name) return;
-  if (!dead.extra) dead.extra = std::make_unique<EventExtra>();
-  EventExtra& extra = *dead.extra;
-  if (extra.id == 0) {
-    extra.id = dead.arrival;
-    extra.enqueued_at = dead.arrived_at;
-  }
-  extra.reason = std::move(reason);
-  extra.source_queue = *queue.name;
-  Queue& into = ensure(target);
-  dead.arrival = next_number();
-  dead.arrived_at = at_.now();
-  dead.state = EventState::ready;
-  dead.due = 0;
-  dead.delivery = 0;
-  const Millis ttl = setting(into, QueueSetting::ttl);
-  dead.expires_at = ttl == 0 ? 0 : at_.now() + ttl;
-  insert(into, std::move(dead), group);
-}
-
-Event* QueueOps::catch_up(Queue& queue, uint64_t id) {
-  // Each step ends a state, so few are needed.
-  for (int steps = 0; steps < 4; ++steps) {
-    Event* event = queue.content->find(id);
-    if (event == nullptr) return nullptr;
-    if (event->state == EventState::reserved) {
-      if (event->due > at_.stamp) return event;
-      time_out(queue, *event);
-    } else {
-      if (due_of(*event) > at_.now()) return event;
-      fall_due(queue, *event);
-    }
-  }
-  return queue.content->find(id);
-}
-
-bool QueueOps::sweep(Queue& queue, size_t& budget) {
-  if (!at_.has_life()) return true;
-  QueueContent& content = *queue.content;
-  for (;;) {
-    const bool hold = !content.holds.empty() && content.holds.begin()->first <= at_.stamp;
-    const bool due = !hold && !content.dues.empty() && content.dues.begin()->first <= at_.now();
-    if (!hold && !due) return true;
-    if (budget == 0) return false;
-    --budget;
-    Event& event = content.events.at(hold ? content.holds.begin()->second : content.dues.begin()->second);
-    if (hold)
-      time_out(queue, event);
-    else
-      fall_due(queue, event);
-  }
-}
-
-// Each queue's deadlines are listed anew after it was swept, so that the next one comes to the front.
-bool QueueOps::sweep_all(size_t& budget) {
-  for (;;) {
-    Queue* queue = nullptr;
-    if (!queues_.holds_.empty() && queues_.holds_.begin()->first <= at_.stamp)
-      queue = queues_.holds_.begin()->second;
-    else if (!queues_.dues_.empty() && queues_.dues_.begin()->first <= at_.now())
-      queue = queues_.dues_.begin()->second;
-    if (queue == nullptr) return true;
-    const bool all = sweep(*queue, budget);
-    relist(*queue);
-    if (!all) return false;
-  }
-}
-
-// --- settings, pauses, ends
-
-void QueueOps::note_dead_letter_queue(const std::optional<std::string>& before,
-                                      const std::optional<std::string>& after) {
-  if (before == after) return;
-  if (before && !before->empty())
-    if (const auto at = queues_.named_.find(*before); --at->second == 0) queues_.named_.erase(at);
-  if (after && !after->empty()) ++queues_.named_[*after];
-}
-
-void QueueOps::configure(Queue& queue, const std::vector<QueueSettingChange>& changes) {
-  OwnQueueSettings after = queue.own;
-  bool changed = false;
-  for (const QueueSettingChange& change : changes) changed |= after.apply(change);
-  if (!changed) return;
-  touch(queue);
-  note_dead_letter_queue(queue.own.dead_letter_queue, after.dead_letter_queue);
-  queue.own = std::move(after);
-}
-
-void QueueOps::pause(Queue& queue, std::optional<bool> in, std::optional<bool> out) {
-  const bool paused_in = in.value_or(queue.paused_in);
-  const bool paused_out = out.value_or(queue.paused_out);
-  if (paused_in == queue.paused_in && paused_out == queue.paused_out) return;
-  touch(queue);
-  const bool opens = queue.paused_out && !paused_out;
-  queue.paused_in = paused_in;
-  queue.paused_out = paused_out;
-  if (opens && !queue.content->ready.empty()) observer_.became_ready(*queue.name);
-}
-
-// In one step whatever its size.
-std::shared_ptr<QueueContent> QueueOps::purge(Queue& queue) {
-  if (queue.size() == 0) return nullptr;
-  touch(queue);
-  observer_.before_detach(queue, queue.content);
-  queues_.event_count_ -= queue.size();
-  queues_.logical_bytes_ -= queue.content->logical_bytes;
-  queues_.digest_ -= queue.content->digest;
-  return std::exchange(queue.content, std::make_shared<QueueContent>());
-}
-
-std::shared_ptr<QueueContent> QueueOps::remove(Queue& queue) {
-  touch(queue);
-  observer_.before_detach(queue, queue.content);
-  queues_.event_count_ -= queue.size();
-  queues_.logical_bytes_ -= queue.content->logical_bytes;
-  queues_.digest_ -= queue.content->digest;
-  note_dead_letter_queue(queue.own.dead_letter_queue, std::nullopt);
-  std::vector<std::string> topics;
-  for (const auto& [topic, bound] : queues_.topics_)
-    if (bound.contains(*queue.name)) topics.push_back(topic);
-  for (const std::string& topic : topics) (void)unbind(topic, *queue.name);
-  touched_.erase(std::find(touched_.begin(), touched_.end(), &queue));
-  std::shared_ptr<QueueContent> content = std::move(queue.content);
-  erase(queue);
-  return content;
-}
-
-void QueueOps::bind(std::string_view topic, std::string_view queue, Filter filter) {
-  (void)unbind(topic, queue);
-  queues_.heads_digest_ += binding_digest(topic, queue, filter);
-  queues_.logical_bytes_ += binding_bytes(topic, queue, filter);
-  ++queues_.binding_count_;
-  queues_.topics_[std::string(topic)].emplace(std::string(queue), Binding{std::move(filter), at_.index});
-}
-
-bool QueueOps::unbind(std::string_view topic, std::string_view queue) {
-  const auto at = queues_.topics_.find(topic);
-  if (at == queues_.topics_.end()) return false;
-  const auto bound = at->second.find(queue);
-  if (bound == at->second.end()) return false;
-  observer_.before_unbind(topic, queue, bound->second);
-  queues_.heads_digest_ -= binding_digest(topic, queue, bound->second.filter);
-  queues_.logical_bytes_ -= binding_bytes(topic, queue, bound->second.filter);
-  at->second.erase(bound);
-  --queues_.binding_count_;
-  if (at->second.empty()) queues_.topics_.erase(at);
-  return true;
-}
-
-// --- loading
-
-bool QueueOps::load_queue(std::string_view name, const OwnQueueSettings& own, bool paused_in, bool paused_out,
-                          const QueueTotals& totals) {
-  if (queues_.find(name) != nullptr) return false;
-  Queue& queue = ensure(name);
-  note_dead_letter_queue(std::nullopt, own.dead_letter_queue);
-  queue.own = own;
-  queue.paused_in = paused_in;
-  queue.paused_out = paused_out;
-  queue.totals = totals;
-  return true;
-}
-
-bool QueueOps::load_event(std::string_view name, Event event, std::string_view group, bool holds_group) {
-  if (at_.has_life() && queues_.find(name) == nullptr) return false;
-  Queue& queue = ensure(name);
-  if (queue.content->events.contains(event.arrival) || queue.content->find(event.id()) != nullptr) return false;
-  if (holds_group && group.empty()) return false;
-  const uint64_t id = event.id();
-  Event& placed = insert(queue, std::move(event), group);
-  placed.changed_at = raft::Index{};
-  if (!holds_group) return true;
-  if (placed.group->holder != nullptr || placed.state == EventState::delayed || placed.deliveries == 0) return false;
-  change(queue, *queue.content->find(id), [](Event& e) { e.group->holder = &e; });
-  placed.changed_at = raft::Index{};
-  return true;
-}
-
-bool QueueOps::load_binding(std::string_view topic, std::string_view queue, Filter filter) {
-  const auto at = queues_.topics().find(topic);
-  if (at != queues_.topics().end() && at->second.contains(queue)) return false;
-  bind(topic, queue, std::move(filter));
-  return true;
+QueueOps::Changing::~Changing() {
+  event_.changed_at = ops_.at_.index;
+  ops_.enter(queue_, event_);
+  const uint64_t more = digest_of(event_) - digest_before_;
+  queue_.content->digest += more;
+  ops_.queues_.digest_ += more;
 }
 
 }  // namespace wh::machine

@@ -35,12 +35,12 @@ class QueueObserver {
   // All events left at once; `content` does not change any more. `removed`: the queue too.
   virtual void before_detach(const Queue& queue, const std::shared_ptr<QueueContent>& content) = 0;
   virtual void before_unbind(std::string_view topic, std::string_view queue, const Binding& binding) = 0;
-  // Something in it may be delivered. The name is valid until the next entry.
+  // Something in it may be delivered, as of the end of the entry. The name is valid until the next entry.
   virtual void became_ready(std::string_view queue) = 0;
 };
 
 // For a state that nothing watches yet.
-class UnwatchedQueues final : public QueueObserver {
+class UnwatchedQueues : public QueueObserver {
  public:
   void before_head_change(const Queue& /*queue*/) override {}
   void before_event_change(const Queue& /*queue*/, const Event& /*event*/) override {}
@@ -84,6 +84,8 @@ class QueueOps {
     uint8_t priority = kDefaultPriority;
     std::string_view group;
   };
+  // Null if there is none; else what has fallen due there counts.
+  Queue* find_swept(std::string_view queue);
   // Whether the queue takes `count` more events of `bytes`; the error says which limit refuses them and how to raise
   // it.
   [[nodiscard]] Result<Nothing, Reply> check_room(const Queue* queue, std::string_view name, uint64_t count,
@@ -136,18 +138,31 @@ class QueueOps {
   [[nodiscard]] uint64_t setting(const Queue& queue, QueueSetting setting) const {
     return queues_.setting(queue, setting, at_.settings);
   }
+  [[nodiscard]] static Reply over_limit(std::string_view queue, QueueSetting which, uint64_t have, uint64_t limit);
   uint64_t next_number();
   void touch(Queue& queue);
   Event& insert(Queue& queue, Event event, std::string_view group);
   Event take_out(Queue& queue, Event& event);
-  // The one place where an event in a queue changes.
-  template <typename Change>
-  void change(Queue& queue, Event& event, const Change& how);
+  // The one place where an event in a queue changes: while this lives, the event is in no index and may be changed.
+  class Changing {
+   public:
+    Changing(QueueOps& ops, Queue& queue, Event& event);
+    ~Changing();
+    Changing(const Changing&) = delete;
+    Changing& operator=(const Changing&) = delete;
+    Event* operator->() { return &event_; }
+
+   private:
+    QueueOps& ops_;
+    Queue& queue_;
+    Event& event_;
+    uint64_t digest_before_ = 0;
+  };
   void enter(Queue& queue, Event& event);
   void leave(Queue& queue, Event& event);
   void place(Queue& queue, Group& group);
   void list_ready(Queue& queue, Event& event);
-  [[nodiscard]] uint64_t logical_bytes_of(const Queue& queue, const Event& event) const;
+  [[nodiscard]] static uint64_t logical_bytes_of(const Event& event);
   [[nodiscard]] static uint64_t digest_of(const Event& event);
   [[nodiscard]] static uint64_t hash_of(std::string_view queue, uint64_t id, std::string_view bytes);
   [[nodiscard]] static uint64_t head_digest_of(const Queue& queue);

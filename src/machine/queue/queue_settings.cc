@@ -53,7 +53,7 @@ Status check_queue_setting(const QueueSettingChange& change, ClusterVersion /*ve
                ? ok_status()
                : Status(Error{"a setting that goes back to its default has no value"});
   if (is_name) {
-    if (change.name.empty() || is_queue_name_size(change.name)) return ok_status();
+    if (change.name.empty() || (is_queue_name_size(change.name) && is_path_name(change.name))) return ok_status();
     return Error{"dead_letter_queue is a queue's name, or empty"};
   }
   if (is_backoff) {

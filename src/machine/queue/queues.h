@@ -44,7 +44,8 @@ struct QueueContent {
   uint64_t ready_count = 0;  // events by their state; some are ready and wait for their group
   uint64_t delayed_count = 0;
   uint64_t reserved_count = 0;
-  uint64_t data_bytes = 0;  // of the events with their attributes
+  uint64_t data_bytes = 0;      // of the events with their attributes
+  uint64_t reserved_bytes = 0;  // the same of the reserved ones
   uint64_t logical_bytes = 0;
   uint64_t digest = 0;
   uint64_t unreserved_from = 0;  // all events that arrived before it are reserved
@@ -79,7 +80,8 @@ struct Queue {
   uint64_t head_digest = 0;     // its summand, without the events
   Millis listed_hold = kNever;  // under which it stands in Queues' deadlines
   Millis listed_due = kNever;
-  bool touched = false;  // in the entry that is applied
+  bool touched = false;     // in the entry that is applied
+  bool told_ready = false;  // finish() is to tell that something became ready
 
   [[nodiscard]] uint64_t size() const { return content->events.size(); }
   // The event that would be delivered next, or null.

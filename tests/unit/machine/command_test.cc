@@ -35,6 +35,7 @@ TEST_CASE("a command is decoded as it was encoded") {
       Dequeue{"event", {}},
       Dequeue{"event", 0},
       Dequeue{"event", UINT64_MAX},
+      Dequeue{"event", 7, true},
   };
   for (const Body& body : bodies) {
     const std::string command = envelope(kId, encode_body(body));
@@ -133,7 +134,7 @@ TEST_CASE("HAZARDS B14: malformed commands are errors") {
       with_kind(3, sized("q")),
       with_kind(3, sized(std::string(129, 'q')) + sized("e")),
       with_kind(4, sized("q")),
-      with_kind(4, sized("q") + "\x02"),  // not a boolean
+      with_kind(4, sized("q") + "\x04"),  // no such field
       with_kind(4, sized("q") + "\x01"),  // no id
       with_kind(4, sized("q") + std::string(2, '\0')),
   };

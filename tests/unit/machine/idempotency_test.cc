@@ -1,6 +1,7 @@
 // Idempotency keys: cases that the random model test beside this file does not spell out.
 #include "machine/dedup/idempotency.h"
 
+#include "machine/command/event_headers.h"
 #include "machine/machine.h"
 #include "model.h"
 
@@ -49,6 +50,83 @@ TEST_CASE("a removal asked for again removes nothing more, and names what the fi
   CHECK(again.count == 1);
   CHECK(again.event.empty());
   CHECK(bench.machine.queue_length("event") == 1);
+}
+
+TEST_CASE("a removal that keeps its event gives it to a repeat, with its attributes") {
+  Bench bench;
+  const std::string headers = pack_headers({.content_type = "text/plain", .attributes = {{"a", "1"}}});
+  bench.run(PutEvents{.queue = "q", .events = {{.bytes = "e", .headers = headers}}});
+  const Dequeue removal{.queue = "q", .only_if_front = {}, .keep_event = true};
+  const Reply first = bench.ask(removal, "k");
+  CHECK(first.event.view() == "e");
+  Reply again = bench.ask(removal, "k");
+  CHECK(again.replayed_from != Index{});
+  again.replayed_from = {};
+  CHECK(again == first);
+}
+
+TEST_CASE("in a batch each item has its own key") {
+  Bench bench;
+  const IdempotencyKey a{"a", kOne};
+  const IdempotencyKey b{"b", kOne};
+  const auto put = [&](std::vector<NewEvent> events) { return bench.run(PutEvents{.queue = "q", .events = events}); };
+  const Reply first = put({{.bytes = "1", .idempotency = a}, {.bytes = "2"}, {.bytes = "1", .idempotency = a}});
+  REQUIRE(first.ids.size() == 3);
+  CHECK(first.ids[0] == first.ids[2]);  // one key twice: one event
+  CHECK(bench.machine.queue_length("q") == 2);
+  const Reply again = put({{.bytes = "3", .idempotency = b}, {.bytes = "1", .idempotency = a}});
+  CHECK(again.ids[1] == first.ids[0]);
+  CHECK(bench.machine.queue_length("q") == 3);
+  CHECK(put({{.bytes = "4"}, {.bytes = "5", .idempotency = IdempotencyKey{"a", kTwo}}}).code == ReplyCode::key_reused);
+  CHECK(bench.machine.queue_length("q") == 3);
+}
+
+TEST_CASE("a repeated receive is given what is still held, and one that found nothing is tried again") {
+  Bench bench;
+  const Receive receive{.queue = "q", .max = 2, .visibility = {}};
+  CHECK(bench.ask(receive, "k").count == 0);
+  bench.run(PutEvents{.queue = "q", .events = {{.bytes = "1"}, {.bytes = "2"}}});
+  const Reply first = bench.ask(receive, "k");
+  REQUIRE(first.count == 2);
+  CHECK(first.replayed_from == Index{});
+  const Receipt one{first.deliveries[0].id, first.deliveries[0].delivery};
+  bench.run(Settle{.queue = "q", .verb = SettleVerb::acknowledge, .receipts = {one}});
+  const Reply again = bench.ask(receive, "k");
+  CHECK(again.replayed_from != Index{});
+  REQUIRE(again.count == 1);
+  CHECK(again.deliveries[0].id == first.deliveries[1].id);
+  CHECK(again.deliveries[0].delivery == first.deliveries[1].delivery);
+  CHECK(again.deliveries[0].bytes.view() == "2");
+}
+
+TEST_CASE("an acknowledgement is kept if it settled anything, or the event was gone") {
+  Bench bench;
+  bench.run(PutEvents{.queue = "q", .events = {{.bytes = "1"}}});
+  const Reply got = bench.run(Receive{.queue = "q", .max = 1, .visibility = {}});
+  const Receipt receipt{got.deliveries[0].id, got.deliveries[0].delivery};
+  const auto settle = [&](SettleVerb verb, const Receipt& which, const char* key) {
+    return bench.ask(Settle{.queue = "q", .verb = verb, .receipts = {which}}, key);
+  };
+  settle(SettleVerb::acknowledge, {receipt.id, receipt.delivery + 1}, "stale");
+  settle(SettleVerb::extend, {receipt.id + 7, receipt.delivery}, "nothing to extend");
+  CHECK(bench.machine.idempotency().size() == 0);
+  settle(SettleVerb::acknowledge, receipt, "done");
+  settle(SettleVerb::acknowledge, receipt, "gone");
+  CHECK(bench.machine.idempotency().size() == 2);
+  CHECK(settle(SettleVerb::acknowledge, receipt, "done").outcomes == std::vector{SettleOutcome::done});
+}
+
+TEST_CASE("a repeated ConfigureQueue says the settings that the first one left") {
+  Bench bench;
+  const auto set = [](uint64_t delay) {
+    return ConfigureQueue{.queue = "q",
+                          .changes = {{.setting = static_cast<uint8_t>(QueueSetting::delay), .number = delay}}};
+  };
+  const Reply first = bench.ask(set(1'000), "k");
+  bench.run(set(2'000));
+  const Reply again = bench.ask(set(1'000), "k");
+  CHECK(again.replayed_from != Index{});
+  CHECK(again.event.view() == first.event.view());
 }
 
 TEST_CASE("the same key with another request is refused and changes nothing") {

@@ -216,9 +216,10 @@ struct QueueModel {
 
   // --- commands
 
-  static uint64_t data(const Q& queue) {
+  static uint64_t data(const Q& queue, bool only_held = false) {
     uint64_t bytes = 0;
-    for (const Item& item : queue.items) bytes += item.bytes.size() + item.headers.size();
+    for (const Item& item : queue.items)
+      if (!only_held || item.state == EventState::reserved) bytes += item.bytes.size() + item.headers.size();
     return bytes;
   }
   [[nodiscard]] bool has_room(const std::string& name, uint64_t more, uint64_t bytes) const {
@@ -229,8 +230,10 @@ struct QueueModel {
     const bool drops = setting(name, QueueSetting::overflow) == 1;
     const uint64_t length = setting(name, QueueSetting::max_length);
     const uint64_t size = setting(name, QueueSetting::max_bytes);
-    const uint64_t have = queue == queues.end() || drops ? 0 : queue->second.items.size();
-    const uint64_t have_bytes = queue == queues.end() || drops ? 0 : data(queue->second);
+    const uint64_t have = queue == queues.end() ? 0
+                          : drops               ? count(queue->second, EventState::reserved)
+                                                : queue->second.items.size();
+    const uint64_t have_bytes = queue == queues.end() ? 0 : data(queue->second, drops);
     return (length == 0 || have + more <= length) && (size == 0 || have_bytes + bytes <= size);
   }
   void drop_overflow(const std::string& name) {
@@ -293,6 +296,7 @@ struct QueueModel {
   // The code, and what else is compared with the machine's reply.
   Reply apply(const Enqueue& c) {
     const std::string name(c.queue);
+    sweep(name);
     if (!has_room(name, 1, c.event.size())) return {.code = ReplyCode::full};
     const uint64_t id = add(name, {.bytes = c.event});
     drop_overflow(name);
@@ -321,6 +325,7 @@ struct QueueModel {
     const std::string name(c.queue);
     uint64_t bytes = 0;
     for (const NewEvent& event : c.events) bytes += event.bytes.size() + event.headers.size();
+    sweep(name);
     if (!has_room(name, c.events.size(), bytes)) return {.code = ReplyCode::full};
     std::vector<uint64_t> ids;
     for (const NewEvent& event : c.events) ids.push_back(add(name, event));
@@ -340,6 +345,7 @@ struct QueueModel {
           plan[name].push_back(&event);
           bytes += event.bytes.size() + event.headers.size();
         }
+      if (plan.contains(name)) sweep(name);
       if (plan.contains(name) && !has_room(name, plan[name].size(), bytes)) return {.code = ReplyCode::full};
     }
     uint64_t copies = 0;

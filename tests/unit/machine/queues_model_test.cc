@@ -30,6 +30,7 @@ std::string recount(const Queue& queue) {
   uint64_t delayed = 0;
   uint64_t reserved = 0;
   uint64_t data = 0;
+  uint64_t held = 0;
   uint64_t late = 0;
   size_t holds = 0;
   size_t dues = 0;
@@ -37,6 +38,7 @@ std::string recount(const Queue& queue) {
   for (const auto& [arrival, event] : content.events) {
     if (event.arrival != arrival) return "an event stands under another arrival";
     data += event.data_bytes();
+    if (event.state == EventState::reserved) held += event.data_bytes();
     late += event.id() != arrival ? 1 : 0;
     if (content.find(event.id()) != &event) return "an event is not found by its id";
     switch (event.state) {
@@ -63,7 +65,7 @@ std::string recount(const Queue& queue) {
   }
   if (ready != content.ready_count || delayed != content.delayed_count || reserved != content.reserved_count)
     return "a count of a state is wrong";
-  if (data != content.data_bytes) return "the bytes are wrong";
+  if (data != content.data_bytes || held != content.reserved_bytes) return "the bytes are wrong";
   if (holds != content.holds.size() || dues != content.dues.size()) return "a timer without its event";
   if (late != content.late.size()) return "a dead letter too many";
   if (members.size() != content.groups.size()) return "a group without events";

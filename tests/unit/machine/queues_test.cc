@@ -84,6 +84,56 @@ TEST_CASE("as of version 3 a queue stays until it is deleted, unless no path can
   CHECK(bench.queues.logical_bytes() == 0);
 }
 
+TEST_CASE("a queue is said to have something ready if it has, at the end of the entry") {
+  struct Told final : UnwatchedQueues {
+    void became_ready(std::string_view queue) override { names.emplace_back(queue); }
+    std::vector<std::string> names;
+  } told;
+  Queues queues;
+  Settings settings;
+  Index index;
+  const auto entry = [&](const auto& change) {
+    told.names.clear();
+    QueueOps ops(queues, {.index = Index{++index.value}, .version = 3, .settings = settings}, told);
+    change(ops);
+    ops.finish();
+    return told.names;
+  };
+  const auto add = [](QueueOps& ops, const char* queue) { ops.add(ops.ensure(queue), {.bytes = Bytes("x")}); };
+  using Names = std::vector<std::string>;
+  CHECK(entry([&](QueueOps& ops) { add(ops, "q"), add(ops, "q"), add(ops, "r"); }) == Names{"q", "r"});
+  CHECK(entry([&](QueueOps& ops) { add(ops, "a b"), (void)ops.pop(*ops.find("a b")); }) == Names{});
+  CHECK(entry([&](QueueOps& ops) { ops.pause(*ops.find("q"), std::nullopt, true), add(ops, "q"); }) == Names{});
+  CHECK(entry([&](QueueOps& ops) { ops.pause(*ops.find("q"), std::nullopt, false); }) == Names{"q"});
+  CHECK(entry([&](QueueOps& ops) { add(ops, "q"), (void)ops.purge(*ops.find("q")); }) == Names{});
+}
+
+TEST_CASE("HAZARDS Q30: what consumers hold is never dropped, and fills the queue") {
+  Bench bench(3);
+  const auto receive = [&] {
+    return bench.entry([](QueueOps& ops) { return ops.receive(*ops.find("q"), 1, {}).size(); });
+  };
+  const auto fits = [&](uint64_t count, uint64_t bytes) {
+    return bench.entry([&](QueueOps& ops) { return ops.check_room(ops.find("q"), "q", count, bytes).ok(); });
+  };
+  bench.entry([](QueueOps& ops) {
+    ops.configure(ops.ensure("q"), {{.setting = static_cast<uint8_t>(QueueSetting::max_length), .number = 2},
+                                    {.setting = static_cast<uint8_t>(QueueSetting::max_bytes), .number = 10},
+                                    {.setting = static_cast<uint8_t>(QueueSetting::overflow), .number = 1}});
+    return 0;
+  });
+  bench.push("q", "1234");
+  bench.push("q", "1234");
+  CHECK(fits(2, 10));
+  CHECK(!fits(3, 10));
+  REQUIRE(receive() == 1);
+  CHECK(fits(1, 6));
+  CHECK(!fits(1, 7));
+  CHECK(!fits(2, 2));
+  REQUIRE(receive() == 1);
+  CHECK(!fits(1, 1));
+}
+
 TEST_CASE("queue, id and bytes of an event each count in the digest") {
   const auto digest = [](const char* queue, uint64_t id, const char* bytes) {
     Bench bench;
