@@ -65,7 +65,9 @@ class Touched {
   void operator()(const MakeBackup&) { touch_all(); }
   void operator()(const CountKeys&) {}
   void operator()(const ShowMetrics&) {}
-  void operator()(const Watch&) {}
+  void operator()(const WatchCluster&) {}
+  void operator()(const WatchQueue& watch) { touch_queue(watch.queue); }
+  void operator()(const Watch& watch) { std::visit(*this, watch); }
   void operator()(const Change&) {}
   void operator()(const Local&) {}
   void operator()(const Write& write) { std::visit(*this, write); }

@@ -25,13 +25,11 @@ OrRefusal<Started> Calls::start(CallOwner& owner, const security::Principal& pri
     return Started(std::move(*answer));
   }
   if (auto* read = std::get_if<Read>(&operation)) return start_read(owner, std::move(*read), options);
+  if (auto* watch = std::get_if<Watch>(&operation)) return start_stream(owner, std::move(*watch), options);
   const node::Token token = next_++;
   if (const auto* write = std::get_if<Write>(&operation)) {
     begin(token, owner, CallKind::write).write = write->index();
     submit(token, *write, options);
-  } else if (const auto* watch = std::get_if<Watch>(&operation)) {
-    begin(token, owner, CallKind::stream);
-    context_.node.submit_wait(token, {.topic = topic_of(*watch), .lasting = true, .client = options.client}, clock_());
   } else {
     begin(token, owner, CallKind::admin);
     context_.node.submit_admin(token, admin_request(std::move(std::get<Change>(operation))), clock_());
@@ -69,6 +67,35 @@ OrRefusal<Started> Calls::start_read(CallOwner& owner, Read read, const CallOpti
     node.submit_read(token, clock_(),
                      {.stale = options.read.stale, .min_index = options.read.min_index, .client = options.client});
   return Started(token);
+}
+
+// The stream of a queue begins like a read: a node that lags must not take a good place for one that does not exist yet
+// (HAZARDS W6).
+OrRefusal<Started> Calls::start_stream(CallOwner& owner, Watch watch, const CallOptions& options) {
+  const bool reads = std::holds_alternative<WatchQueue>(watch);
+  if (reads && options.read.stale && context_.node.raft() == nullptr)
+    return Refusal{RefusalKind::unavailable, "this node has no state to show yet"};
+  const node::Token token = next_++;
+  Begun& begun = begin(token, owner, CallKind::stream);
+  begun.terms = options.read;
+  begun.terms.client = options.client;
+  begun.opening = std::move(watch);
+  if (reads)
+    context_.node.submit_read(token, clock_(), begun.terms);
+  else
+    open_stream(token);
+  return Started(token);
+}
+
+void Calls::open_stream(node::Token token) {
+  Begun& begun = begun_.at(token);
+  const Watch watch = *std::exchange(begun.opening, std::nullopt);
+  if (auto refusal = check_watch(context_.node.machine(), watch)) {
+    CallOwner* owner = begun.owner;
+    begun_.erase(token);
+    return owner->on_answer(token, std::move(*refusal));
+  }
+  context_.node.submit_wait(token, {.topic = topic_of(watch), .lasting = true, .client = begun.terms.client}, clock_());
 }
 
 OrRefusal<Answer> Calls::run_here(Local operation) {
@@ -137,8 +164,10 @@ void Calls::hand_out_next(uint64_t handed_out) {
 void Calls::hand_out(node::Completion& completion) {
   const auto found = begun_.find(completion.token);
   if (found == begun_.end()) return drop(completion);
-  if (found->second.kind == CallKind::stream && completion.outcome == node::Outcome::applied)
+  if (found->second.kind == CallKind::stream && completion.outcome == node::Outcome::applied) {
+    if (found->second.opening) return open_stream(completion.token);
     return found->second.owner->on_answer(completion.token, Answer{});
+  }
   if (waits_on(completion.token, found->second, completion)) return;
   auto handle = begun_.extract(found);
   Begun& begun = handle.mapped();

@@ -131,13 +131,16 @@ class Calls {
     // Of a GetFront that waits for an event: until when, and its terms.
     Millis wait_until = 0;
     node::ReadTerms terms{};
-    bool waits = false;  // now
+    bool waits = false;              // now
+    std::optional<Watch> opening{};  // of a stream that waits for a read of the state
   };
 
   static constexpr size_t kCrowd = 64;
 
   Begun& begin(node::Token token, CallOwner& owner, CallKind kind);
   void submit(node::Token token, const Write& write, const CallOptions& options);
+  OrRefusal<Started> start_stream(CallOwner& owner, Watch watch, const CallOptions& options);
+  void open_stream(node::Token token);
   OrRefusal<Started> start_read(CallOwner& owner, Read read, const CallOptions& options);
   OrRefusal<Answer> run_here(Local operation);
   // True: a GetFront that found nothing waits on.

@@ -279,7 +279,16 @@ node::AdminRequest admin_request(Change&& change) {
 }
 
 node::Topic topic_of(const Watch& watch) {
-  return std::visit(Overloaded{[](const WatchCluster&) { return kClusterTopic; }}, watch);
+  return std::visit(Overloaded{[](const WatchCluster&) { return kClusterTopic; },
+                               [](const WatchQueue& queue) {
+                                 return node::Topic{node::Topic::Kind::arrivals, queue.queue};
+                               }},
+                    watch);
+}
+
+std::optional<Refusal> check_watch(const machine::Machine& machine, const Watch& watch) {
+  const auto* queue = std::get_if<WatchQueue>(&watch);
+  return queue == nullptr ? std::nullopt : check_watch(machine, *queue);
 }
 
 }  // namespace wh::api

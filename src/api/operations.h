@@ -58,7 +58,7 @@ using Read = std::variant<GetKey, CountExisting, CountKeys, GetFront, GetLength,
 // The cluster's own changes (http/cluster_events.h).
 struct WatchCluster {};
 
-using Watch = std::variant<WatchCluster>;
+using Watch = std::variant<WatchCluster, WatchQueue>;
 inline const node::Topic kClusterTopic{node::Topic::Kind::cluster, {}};
 
 // --- changes of the cluster
@@ -184,6 +184,8 @@ inline constexpr OperationTraits kTraits<ShowMetrics>{"see the figures", securit
 template <>
 inline constexpr OperationTraits kTraits<WatchCluster>{"watch the cluster", security::Verb::read};
 template <>
+inline constexpr OperationTraits kTraits<WatchQueue>{"read queues", security::Verb::read};
+template <>
 inline constexpr OperationTraits kTraits<AddMember>{"add members", security::Verb::admin};
 template <>
 inline constexpr OperationTraits kTraits<RemoveMember>{"remove members", security::Verb::admin};
@@ -273,6 +275,8 @@ struct Idempotency {
 [[nodiscard]] Refusal refusal_of(const node::Completion& completion);
 
 [[nodiscard]] node::AdminRequest admin_request(Change&& change);
+// Why a stream cannot begin, as the state is now.
+[[nodiscard]] std::optional<Refusal> check_watch(const machine::Machine& machine, const Watch& watch);
 // The topic that a stream waits on.
 [[nodiscard]] node::Topic topic_of(const Watch& watch);
 

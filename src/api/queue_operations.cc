@@ -101,6 +101,18 @@ ShownTopics look(const machine::Queues& queues, const ListTopics& list) {
   return shown;
 }
 
+// Before version 3 arrivals are numbered by the log.
+std::optional<Refusal> check_watch(const machine::Machine& machine, const WatchQueue& watch) {
+  const raft::Index applied = machine.applied();
+  if (machine.queues().find(watch.queue) == nullptr)
+    return Refusal{RefusalKind::not_found, "there is no queue " + printable(watch.queue), true, applied};
+  const uint64_t last = std::max(machine.queues().last_number(), applied.value);
+  if (watch.after <= last) return std::nullopt;
+  return malformed("nothing has arrived in this cluster after " + std::to_string(last) +
+                   " yet, so a stream cannot go on after " + std::to_string(watch.after) +
+                   ": was this id given by another cluster, or before a backup was restored?");
+}
+
 std::optional<Refusal> bad_queue(std::string_view queue) {
   if (queue.empty()) return malformed("a queue's name must not be empty");
   if (!machine::is_queue_name_size(queue))

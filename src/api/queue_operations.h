@@ -56,6 +56,12 @@ struct ListTopics {
   uint32_t limit = kStandardListed;
 };
 
+// A stream of what arrives in a queue after that arrival. Begins with a read, so that the state is new enough.
+struct WatchQueue {
+  std::string queue;
+  uint64_t after = 0;
+};
+
 // --- answers. Pointers are into the state: valid only during the callback that gets them.
 
 struct Enqueued {
@@ -119,6 +125,9 @@ inline constexpr size_t kMaxBytesShown = size_t{4} << 20;
 [[nodiscard]] ShownEvents look(const machine::Queues& queues, const ListEvents& list);
 [[nodiscard]] ShownQueues look(const machine::Queues& queues, const ListQueues& list);
 [[nodiscard]] ShownTopics look(const machine::Queues& queues, const ListTopics& list);
+
+// Why a stream cannot begin: there is no such queue, or nothing that arrived yet has that number.
+[[nodiscard]] std::optional<Refusal> check_watch(const machine::Machine& machine, const WatchQueue& watch);
 
 // --- bounds
 

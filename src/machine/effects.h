@@ -8,7 +8,8 @@
 namespace wh::machine {
 
 struct Effects {
-  std::vector<std::string_view> ready_queues;  // in each something became ready
+  std::vector<std::string_view> ready_queues;    // in each something became ready
+  std::vector<std::string_view> arrived_queues;  // in each something arrived, ready or not, or the queue was deleted
   std::vector<std::string_view> changed_keys;
   bool version = false;
   bool settings = false;
@@ -17,11 +18,12 @@ struct Effects {
   // Keeps the capacity: nothing is allocated in a steady state.
   void clear() {
     ready_queues.clear();
+    arrived_queues.clear();
     changed_keys.clear();
     version = settings = time = false;
   }
   [[nodiscard]] bool empty() const {
-    return ready_queues.empty() && changed_keys.empty() && !version && !settings && !time;
+    return ready_queues.empty() && arrived_queues.empty() && changed_keys.empty() && !version && !settings && !time;
   }
 };
 

@@ -116,6 +116,7 @@ class Machine : private QueueObserver {
   void before_detach(const Queue& queue, const std::shared_ptr<QueueContent>& content) override;
   void before_unbind(std::string_view topic, std::string_view queue, const Binding& binding) override;
   void became_ready(std::string_view queue) override;
+  void arrived(std::string_view queue) override;
   [[nodiscard]] QueueMoment moment() const;
   [[nodiscard]] QueueOps::NewCopy copy_of(const NewEvent& event) const;
   [[nodiscard]] Result<std::vector<uint64_t>, Reply> known_ids(std::string_view scope,

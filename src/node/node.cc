@@ -327,7 +327,9 @@ void Node::persist(raft::Output& output) {
     writes_.replaced_by_snapshot(output.install->meta.index);
     receives_.replaced_by_snapshot(output.install->meta.index, ctx_.turn_at);
     room_.applied(output.install->meta.index);
-    waits_.wake_all(Topic::Kind::front);  // what became ready meanwhile, nobody was told
+    // Nobody was told what happened meanwhile.
+    waits_.wake_all(Topic::Kind::front);
+    waits_.wake_all(Topic::Kind::arrivals);
   }
   for (const raft::Entry& entry : output.append) ctx_.saw_command |= entry.kind == raft::EntryKind::command;
   if (output.persist_ticket == 0) return;

@@ -30,6 +30,9 @@ void Waiting::wake(const machine::Effects& effects) {
   for (const std::string_view queue : effects.ready_queues) receives_.wake(queue);
   if (waits_.any(Topic::Kind::front))
     for (const std::string_view queue : effects.ready_queues) waits_.wake({Topic::Kind::front, std::string(queue)});
+  if (waits_.any(Topic::Kind::arrivals))
+    for (const std::string_view queue : effects.arrived_queues)
+      waits_.wake({Topic::Kind::arrivals, std::string(queue)});
   if (waits_.any(Topic::Kind::key))
     for (const std::string_view key : effects.changed_keys) waits_.wake({Topic::Kind::key, std::string(key)});
   if (waits_.has_woken()) ctx_.wants_turn = true;

@@ -29,8 +29,8 @@ using Token = uint64_t;  // names a client's request; later requests have higher
 
 // The thing that an effect changed.
 struct Topic {
-  // queue: receives, one for each event; front: others that want to see what is ready.
-  enum class Kind : uint8_t { cluster, queue, key, front };
+  // queue: receives, one for each event; front: others that want to see what is ready; arrivals: streams of a queue.
+  enum class Kind : uint8_t { cluster, queue, key, front, arrivals };
   Kind kind = Kind::cluster;
   std::string name;  // the name of the queue or the key; empty for the cluster
   friend auto operator<=>(const Topic&, const Topic&) = default;
@@ -133,7 +133,7 @@ class Waits {
   uint64_t next_place_ = 1;
   Entries entries_;
   std::map<Topic, Line> by_topic_;
-  std::array<size_t, 4> lines_{};  // how many there are of each kind
+  std::array<size_t, 5> lines_{};  // how many there are of each kind
   std::set<std::pair<raft::Index, Token>> by_index_;
   std::set<std::pair<Millis, Token>> by_deadline_;
   std::set<Token> by_leader_;

@@ -345,6 +345,10 @@ std::string Server::url(std::string_view path) const {
 std::string Server::log() const { return read_file(log_path_); }
 
 Answer Server::get(std::string_view path) const { return curl(*dir_, "-k --max-time 15 '" + url(path) + "'", netns); }
+Answer Server::post(std::string_view path, const std::string& body, const std::string& type) const {
+  const std::string with = body.empty() ? "" : "-H 'Content-Type: " + type + "' --data-binary '" + body + "' ";
+  return curl(*dir_, "-k --max-time 15 -X POST " + with + "'" + url(path) + "'", netns);
+}
 bool Server::ready() const { return get("/readyz").status == 200; }
 
 std::string Server::cluster() const {

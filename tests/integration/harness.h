@@ -125,6 +125,9 @@ class Server {
   [[nodiscard]] std::string log() const;
 
   [[nodiscard]] Answer get(std::string_view path) const;
+  // `body` without quotes; `type`: its Content-Type.
+  [[nodiscard]] Answer post(std::string_view path, const std::string& body = {},
+                            const std::string& type = "text/plain") const;
   [[nodiscard]] bool ready() const;
   // GET /cluster; empty when it does not answer.
   [[nodiscard]] std::string cluster() const;

@@ -132,7 +132,8 @@ TEST_CASE("follower-writes: forward, redirect, and forward where credentials wou
   const std::string post = "-d event=x " + follower.url("/event");
   CHECK(curl(nodes.dir, post).status == 307);
   CHECK(curl(nodes.dir, "-H 'Authorization: Bearer none' " + post).status == 201);
-  CHECK(curl(nodes.dir, "-H 'Ce-Specversion: 1.0' -H 'Ce-Id: 1' " + post).status == 201);
+  const std::string cloud_event = "-H 'Ce-Specversion: 1.0' -H 'Ce-Id: 1' -H 'Ce-Source: /s' -H 'Ce-Type: t' ";
+  CHECK(curl(nodes.dir, cloud_event + post).status == 201);
   CHECK(follower.redis("CONFIG SET follower-writes forward") == "OK");
   CHECK(curl(nodes.dir, post).status == 201);
   CHECK(curl(nodes.dir, "-X DELETE " + follower.url("/event")).status == 204);

@@ -297,7 +297,7 @@ bool HttpFront::may_forward(const RouteSpec& route, const http::Request& request
 void HttpFront::on_answer(node::Token token, OrRefusal<Answer> answer) {
   const auto found = pending_.find(token);
   const RouteSpec& route = *found->second.asked.route;
-  if (route.stream) return stream_told(token, found->second, answer);
+  if (route.stream && !found->second.state.head) return stream_told(token, found->second, answer);
   auto handle = pending_.extract(found);
   const Pending& pending = handle.mapped();
   if (!answer && answer.error().kind == RefusalKind::elsewhere)

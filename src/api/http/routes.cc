@@ -92,6 +92,10 @@ http::Response json_response(int status, std::string json) {
 
 http::Response empty_response(int status) { return {.status = status, .content_type = {}, .headers = {}, .body = {}}; }
 
+http::Response event_stream_response() {
+  return {.status = 200, .content_type = "text/event-stream", .headers = {{"X-Accel-Buffering", "no"}}, .body = {}};
+}
+
 http::Response with_index(http::Response response, raft::Index index) {
   response.headers.push_back({"Wormhole-Index", std::to_string(index.value)});
   return response;

@@ -128,6 +128,8 @@ inline constexpr http::MethodMask kDelete = http::bit(http::Method::del);
 // The JSON text and a newline, so that a terminal's prompt begins a new line.
 http::Response json_response(int status, std::string json);
 http::Response empty_response(int status);
+// The head of an answer without end: Server-Sent Events. nginx must not buffer it (HAZARDS W11).
+http::Response event_stream_response();
 // Adds Wormhole-Index.
 http::Response with_index(http::Response response, raft::Index index);
 // Adds the fields of a form in the body to request.query. Refuses a field that is in both or unknown, and (wrong_type)

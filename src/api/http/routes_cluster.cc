@@ -41,10 +41,6 @@ constexpr std::string_view kJoin = "nodeId raftPort host";
 constexpr std::string_view kSettingNames(machine::kSettingNames.data(), machine::kSettingNames.size());
 
 // The field tells nginx not to hold back the pieces of the answer.
-http::Response event_stream() {
-  return {.status = 200, .content_type = "text/event-stream", .headers = {{"X-Accel-Buffering", "no"}}, .body = {}};
-}
-
 void string_or_null(http::JsonWriter& json, std::string_view key, const std::string& value) {
   json.key(key);
   if (value.empty()) {
@@ -189,7 +185,7 @@ OrRefusal<RouteCall> begin_cluster_events(RouteRequest& request) {
 
 // An id that cannot be this node's counts as none.
 http::Response finish_cluster_events(const RouteContext& context, const RouteState& state, const Answer&) {
-  http::Response response = event_stream();
+  http::Response response = event_stream_response();
   if (state.head)
     response.unknown_length = true;
   else

@@ -6,12 +6,16 @@
 #include "api/http/params.h"
 #include "api/http/queue_json.h"
 #include "api/http/queue_routes.h"
+#include "api/http/queue_stream.h"
 #include "api/http/read_terms.h"
 #include "api/http/receipts.h"
+#include "config/option_values.h"
 #include "http/url.h"
 
 namespace wh::api {
 namespace {
+
+constexpr uint64_t kMaxArrival = (uint64_t{1} << 53) - 1;
 
 OrRefusal<RouteCall> begin_put(RouteRequest& request) {
   OrRefusal<EventsRead> read = read_events(request);
@@ -95,7 +99,7 @@ OrRefusal<ListedState> state_param(const http::Params& query) {
 OrRefusal<RouteCall> begin_list(RouteRequest& request) {
   const OrRefusal<ListedState> state = state_param(request.query);
   if (!state) return state.error();
-  const OrRefusal<uint64_t> after = number_param(request.query, "after", 0, (uint64_t{1} << 53) - 1, 0);
+  const OrRefusal<uint64_t> after = number_param(request.query, "after", 0, kMaxArrival, 0);
   if (!after) return after.error();
   const OrRefusal<uint64_t> limit = number_param(request.query, "limit", 1, kMaxListed, kStandardListed);
   if (!limit) return limit.error();
@@ -132,6 +136,36 @@ http::Response finish_get_one(const RouteContext& context, const RouteState& sta
   http::JsonWriter json;
   write_queued_event(json, *shown.event, context.api.node.machine());
   return with_index(json_response(200, json.take()), answer.index);
+}
+
+// --- what arrives
+
+// A client that comes back sends the id of the last event that it has; that wins over the address (HAZARDS W10).
+OrRefusal<RouteCall> begin_stream(RouteRequest& request) {
+  const std::string& queue = request.params[0];
+  if (auto refusal = bad_queue_in_path(queue)) return std::move(*refusal);
+  OrRefusal<uint64_t> after = number_param(request.query, "after", 0, kMaxArrival, 0);
+  if (!after) return after.error();
+  if (const std::string* last = request.http.header("Last-Event-ID"); last != nullptr && !last->empty()) {
+    const std::optional<uint64_t> id = config::parse_unsigned(*last);
+    if (!id || *id > kMaxArrival) return malformed("Last-Event-ID is an id of this stream, a number");
+    *after = *id;
+  }
+  if (request.http.method == http::Method::head)
+    return RouteCall{Read{ShowQueue{queue}}, {.head = true, .queue = queue}};
+  return RouteCall{Watch{WatchQueue{queue, *after}}, {.queue = queue, .id = *after}};
+}
+
+http::Response finish_stream(const RouteContext& context, const RouteState& state, const Answer& answer) {
+  http::Response response = event_stream_response();
+  if (!state.head) {
+    response.stream = open_queue_stream(context.api.node.machine(), state.queue, state.id);
+    return response;
+  }
+  if (std::get<ShownQueues>(answer.body).queues.empty())
+    return not_here("there is no queue " + state.queue, answer.index, false);
+  response.unknown_length = true;
+  return response;
 }
 
 constexpr std::array kRoutesOfQueues{
@@ -171,6 +205,13 @@ constexpr std::array kRoutesOfQueues{
               .inputs = {.query = kReadParams},
               .begin = begin_get_one,
               .finish = finish_get_one},
+    RouteSpec{.methods = kGet,
+              .pattern = "/queues/{q}/stream",
+              .verb = security::Verb::read,
+              .stream = true,
+              .inputs = {.query = "after consistency min_index"},
+              .begin = begin_stream,
+              .finish = finish_stream},
 };
 
 }  // namespace

@@ -259,6 +259,7 @@ Reply Machine::run(const DeleteQueue& del) {
     return sentence(ReplyCode::conflict,
                     "another queue names " + std::string(del.queue) + " as its dead_letter_queue: change that first");
   discard(ops.remove(*queue));
+  effects_.arrived_queues.push_back(del.queue);  // a name in the command: its streams end
   return {.count = 1};
 }
 
@@ -363,11 +364,9 @@ void Machine::before_unbind(std::string_view topic, std::string_view queue, cons
     if (walk) walk->keep_binding(topic, queue, binding);
 }
 
-// Many events of one queue become ready in one entry: it is named once.
-void Machine::became_ready(std::string_view queue) {
-  if (!effects_.ready_queues.empty() && effects_.ready_queues.back() == queue) return;
-  effects_.ready_queues.push_back(queue);
-}
+void Machine::became_ready(std::string_view queue) { effects_.ready_queues.push_back(queue); }
+
+void Machine::arrived(std::string_view queue) { effects_.arrived_queues.push_back(queue); }
 
 // Frees the events of a purged queue: the last walk that needs them lets go of them.
 void Machine::discard(std::shared_ptr<QueueContent> content) {

@@ -124,12 +124,14 @@ void QueueOps::finish() {
   for (Queue* queue : touched_) {
     queue->touched = false;
     const bool told_ready = std::exchange(queue->told_ready, false);
+    const bool has_arrivals = std::exchange(queue->has_arrivals, false);
     relist(*queue);
     if (queue->size() == 0 && (!at_.has_life() || !is_path_name(*queue->name))) {
       erase(*queue);
       continue;
     }
     if (told_ready && queue->front() != nullptr) observer_.became_ready(*queue->name);
+    if (has_arrivals && queue->size() != 0) observer_.arrived(*queue->name);
     if (!at_.has_life()) continue;
     queues_.heads_digest_ -= queue->head_digest;
     queue->head_digest = head_digest_of(*queue);
@@ -243,6 +245,7 @@ Event& QueueOps::insert(Queue& queue, Event event, std::string_view group) {
     ++placed.group->members;
   }
   ++queues_.event_count_;
+  queue.has_arrivals = true;
   content.data_bytes += placed.data_bytes();
   content.logical_bytes += logical;
   queues_.logical_bytes_ += logical;

@@ -37,6 +37,8 @@ class QueueObserver {
   virtual void before_unbind(std::string_view topic, std::string_view queue, const Binding& binding) = 0;
   // Something in it may be delivered, as of the end of the entry. The name is valid until the next entry.
   virtual void became_ready(std::string_view queue) = 0;
+  // Something arrived in it, ready or not, that is still there. The name is valid until the next entry.
+  virtual void arrived(std::string_view queue) = 0;
 };
 
 // For a state that nothing watches yet.
@@ -47,6 +49,7 @@ class UnwatchedQueues : public QueueObserver {
   void before_detach(const Queue& /*queue*/, const std::shared_ptr<QueueContent>& /*content*/) override {}
   void before_unbind(std::string_view /*topic*/, std::string_view /*queue*/, const Binding& /*binding*/) override {}
   void became_ready(std::string_view /*queue*/) override {}
+  void arrived(std::string_view /*queue*/) override {}
 };
 
 // When and under which rules an entry is applied.

@@ -80,8 +80,9 @@ struct Queue {
   uint64_t head_digest = 0;     // its summand, without the events
   Millis listed_hold = kNever;  // under which it stands in Queues' deadlines
   Millis listed_due = kNever;
-  bool touched = false;     // in the entry that is applied
-  bool told_ready = false;  // finish() is to tell that something became ready
+  bool touched = false;       // in the entry that is applied
+  bool told_ready = false;    // finish() is to tell that something became ready
+  bool has_arrivals = false;  // and that something arrived
 
   [[nodiscard]] uint64_t size() const { return content->events.size(); }
   // The event that would be delivered next, or null.

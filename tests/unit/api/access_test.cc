@@ -44,6 +44,7 @@ std::vector<Operation> one_of_each() {
           Read{ShowMetrics{}},
           Read{ShowSettings{}},
           Watch{WatchCluster{}},
+          Watch{WatchQueue{"q", 0}},
           Change{AddMember{"n", "h:1"}},
           Change{RemoveMember{"n"}},
           Change{TransferLeadership{"n"}},

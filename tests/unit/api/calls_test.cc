@@ -1,7 +1,9 @@
 #include "api/calls.h"
 
+#include <algorithm>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -17,7 +19,7 @@ namespace {
 struct Asker final : CallOwner {
   explicit Asker(const node::Node& asked) : node(asked) {}
   void on_answer(node::Token token, OrRefusal<Answer> answer) override {
-    REQUIRE(answer.ok());
+    if (!answer) return refusals.push_back(answer.error());
     tokens.push_back(token);
     indexes.push_back(answer->index);
     applied.push_back(node.machine().applied());
@@ -28,9 +30,11 @@ struct Asker final : CallOwner {
   std::vector<node::Token> tokens;
   std::vector<raft::Index> indexes;
   std::vector<raft::Index> applied;
+  std::vector<Refusal> refusals;
 };
 
 struct Asked : test::Lone {
+  explicit Asked(ClusterVersion version = kFirstVersion) : Lone(version) {}
   node::Token start(Operation operation, const CallOptions& how = {}) {
     const OrRefusal<Started> started = calls.start(asker, security::Principal::anonymous(), std::move(operation), how);
     REQUIRE(started.ok());
@@ -143,6 +147,43 @@ TEST_CASE("a stream is told at once, each time that something happens, and not a
   lone.node.wake(topic);
   CHECK(lone.calls.cancel(stream));
   CHECK(told() == 3);
+  CHECK(lone.node.waiting() == 0);
+}
+
+TEST_CASE("a stream of a queue begins with a read, and is told of each arrival, of the queue's end too") {
+  Asked lone(kLatestVersion);
+  // How often `token` was told something since the last time.
+  const auto told = [&](node::Token token) {
+    for (int i = 0; i < 3; ++i) {
+      lone.persist();
+      while (lone.calls.deliver([] { return true; })) {
+      }
+    }
+    const std::vector<node::Token> tokens = std::exchange(lone.asker.tokens, {});
+    return std::count(tokens.begin(), tokens.end(), token);
+  };
+  CHECK(told(lone.start(Watch{WatchQueue{"q", 0}})) == 0);
+  REQUIRE(lone.asker.refusals.size() == 1);
+  CHECK(lone.asker.refusals[0].kind == RefusalKind::not_found);
+  CHECK(told(lone.start(Write{machine::Enqueue{"q", "e"}})) == 1);
+  CHECK(told(lone.start(Watch{WatchQueue{"q", 1'000}})) == 0);
+  REQUIRE(lone.asker.refusals.size() == 2);
+  CHECK(lone.asker.refusals[1].kind == RefusalKind::malformed);
+  const node::Token stream = lone.start(Watch{WatchQueue{"q", 0}});
+  CHECK(lone.node.waiting() == 0);
+  CHECK(told(stream) == 1);
+  CHECK(lone.node.waiting() == 1);
+  lone.start(Write{machine::PutEvents{"q", {{.bytes = "e", .delay = 60'000}}}});
+  CHECK(told(stream) == 1);
+  lone.start(Write{machine::Enqueue{"other", "e"}});
+  CHECK(told(stream) == 0);
+  lone.start(Write{machine::DeleteQueue{"q"}});
+  CHECK(told(stream) == 1);
+  CHECK(lone.calls.cancel(stream));
+  CHECK(lone.node.waiting() == 0);
+  const node::Token opening = lone.start(Watch{WatchQueue{"other", 0}});
+  CHECK(lone.calls.cancel(opening));
+  CHECK(told(opening) == 0);
   CHECK(lone.node.waiting() == 0);
 }
 

@@ -108,6 +108,35 @@ TEST_CASE("a queue is said to have something ready if it has, at the end of the 
   CHECK(entry([&](QueueOps& ops) { add(ops, "q"), (void)ops.purge(*ops.find("q")); }) == Names{});
 }
 
+TEST_CASE("a stream is told of what arrived in its queue, ready or not, if it is still there") {
+  struct Told final : UnwatchedQueues {
+    void arrived(std::string_view queue) override { names.emplace_back(queue); }
+    std::vector<std::string> names;
+  } told;
+  Queues queues;
+  Settings settings;
+  Index index;
+  const auto entry = [&](const auto& change) {
+    told.names.clear();
+    QueueOps ops(queues, {.index = Index{++index.value}, .version = 3, .settings = settings}, told);
+    change(ops);
+    ops.finish();
+    return told.names;
+  };
+  using Names = std::vector<std::string>;
+  const auto add = [](QueueOps& ops, const char* queue) {
+    ops.add(ops.ensure(queue), {.bytes = Bytes("x"), .delay = 5'000});
+  };
+  CHECK(entry([&](QueueOps& ops) { add(ops, "q"), add(ops, "q"); }) == Names{"q"});
+  CHECK(entry([&](QueueOps& ops) { add(ops, "q"), (void)ops.purge(*ops.find("q")); }) == Names{});
+  CHECK(entry([&](QueueOps& ops) { ops.add(*ops.find("q"), {.bytes = Bytes("y")}); }) == Names{"q"});
+  CHECK(entry([&](QueueOps& ops) {
+          const Delivery got = ops.receive(*ops.find("q"), 1, {})[0];
+          const Settle bury{.queue = "q", .verb = SettleVerb::bury};
+          CHECK(ops.settle(*ops.find("q"), bury, {got.id, got.delivery}) == SettleOutcome::done);
+        }) == Names{"q.dead"});
+}
+
 TEST_CASE("HAZARDS Q30: what consumers hold is never dropped, and fills the queue") {
   Bench bench(3);
   const auto receive = [&] {
