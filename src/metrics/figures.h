@@ -58,7 +58,7 @@ struct Sources {
   const net::PeerTransport& transport;
 };
 
-// INFO's sections, in their order. Only `INFO everything`, `INFO all` and their names show the last two, as in Redis.
+// INFO's sections, in their order. Only `INFO everything`, `INFO all` and their names show the last three, as in Redis.
 enum class InfoSection : uint8_t {
   server,
   clients,
@@ -68,6 +68,7 @@ enum class InfoSection : uint8_t {
   raft,
   cpu,
   keyspace,
+  queues,
   commandstats,
   httpstats,
   none

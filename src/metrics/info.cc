@@ -25,11 +25,12 @@ constexpr SectionName kSections[] = {
     {"raft", "Raft"},
     {"cpu", "CPU"},
     {"keyspace", "Keyspace"},
+    {"queues", "Queues"},
     {"commandstats", "Commandstats"},
     {"httpstats", "Httpstats"},
 };
 static_assert(std::size(kSections) == static_cast<size_t>(InfoSection::none));
-constexpr auto kFirstByNameOnly = static_cast<size_t>(InfoSection::commandstats);
+constexpr auto kFirstByNameOnly = static_cast<size_t>(InfoSection::queues);
 
 class InfoText final : public InfoLines {
  public:

@@ -16,6 +16,7 @@ std::span<const Figure> persistence_rows();
 std::span<const Figure> stats_rows();
 std::span<const Figure> raft_rows();
 std::span<const Figure> process_rows();
+std::span<const Figure> queue_rows();
 
 // Short names, as most rows are one line.
 namespace rows {

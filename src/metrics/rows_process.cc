@@ -32,10 +32,6 @@ const Figure kProcessRows[] = {
   // --- Keyspace
   {.section = I::keyspace, .field = "keys", .metric = "wormhole_keys", .help = "Keys",
    .read = [](const S& s) { return number(s.node.machine().key_count()); }},
-  {.section = I::keyspace, .field = "queues", .metric = "wormhole_queues", .help = "Queues that hold an event",
-   .read = [](const S& s) { return number(s.node.machine().queue_count()); }},
-  {.section = I::keyspace, .field = "events", .metric = "wormhole_queue_events", .help = "Events in all queues",
-   .read = [](const S& s) { return number(s.node.machine().event_count()); }},
 };
 // clang-format on
 

@@ -153,6 +153,8 @@ class Node {
   [[nodiscard]] const NodeOptions& options() const { return ctx_.options; }
   // How many requests are in progress, without those that wait.
   [[nodiscard]] size_t pending() const { return writes_.pending() + reads_.pending() + receives_.pending(); }
+  // How many receives wait here: on the leader those of all members.
+  [[nodiscard]] size_t waiting_receives() const { return receives_.waiting(); }
   // On the leader: how many receives wait for this queue.
   [[nodiscard]] size_t waiting_for(std::string_view queue) const { return receives_.waiting_for(queue); }
   // Whether this request waits for something to happen, here or at the leader.

@@ -64,6 +64,7 @@ class Receives {
   void bring_deadlines_forward(Millis latest);
   // Without those that wait.
   [[nodiscard]] size_t pending() const { return takes_.size() - waiting_; }
+  [[nodiscard]] size_t waiting() const { return waiting_; }
   // Whether it waits at the leader, another node.
   [[nodiscard]] bool waits_elsewhere(Token token, Millis now) const;
   // On the leader: how many wait for this queue.

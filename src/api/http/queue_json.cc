@@ -26,20 +26,6 @@ std::string_view paused_text(const machine::Queue& queue) {
   return queue.paused_out ? "out" : "";
 }
 
-// Null for an event of a version that did not keep times.
-void write_oldest_age(http::JsonWriter& json, const machine::QueueContent& content, Millis now) {
-  json.key("oldest_age_ms");
-  if (content.events.empty()) {
-    json.number(0);
-    return;
-  }
-  const Millis arrived = content.events.begin()->second.arrived_at;
-  if (arrived == 0)
-    json.null();
-  else
-    json.number(now - std::min(now, arrived));
-}
-
 std::string_view state_text(const machine::Event& event) {
   switch (listed_state(event)) {
     case ListedState::ready:
@@ -68,6 +54,14 @@ void write_visible_at(http::JsonWriter& json, const machine::Event& event, Milli
 
 }  // namespace
 
+std::optional<Millis> oldest_age_ms(const machine::Queue& queue, const machine::Machine& machine) {
+  const machine::QueueContent& content = *queue.content;
+  if (content.events.empty()) return 0;
+  const Millis arrived = content.events.begin()->second.arrived_at;
+  const Millis now = machine.cluster_time_ms();
+  return arrived == 0 ? std::nullopt : std::optional(now - std::min(now, arrived));
+}
+
 void write_queue_settings(http::JsonWriter& json, const machine::Queue& queue, const machine::Machine& machine) {
   const machine::Queues& queues = machine.queues();
   json.begin_object();
@@ -92,7 +86,11 @@ void write_queue(http::JsonWriter& json, const machine::Queue& queue, const mach
   json.key("delayed").number(content.delayed_count);
   json.key("reserved").number(content.reserved_count);
   json.key("bytes").number(content.data_bytes);
-  write_oldest_age(json, content, machine.cluster_time_ms());
+  json.key("oldest_age_ms");
+  if (const auto age = oldest_age_ms(queue, machine))
+    json.number(*age);
+  else
+    json.null();
   json.key("enqueued_total").number(queue.totals.enqueued);
   json.key("acknowledged_total").number(queue.totals.acknowledged);
   json.key("redelivered_total").number(queue.totals.redelivered);

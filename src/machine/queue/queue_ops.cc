@@ -1,6 +1,7 @@
 #include "machine/queue/queue_ops.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "base/assert.h"
 #include "base/hash.h"
@@ -118,6 +119,19 @@ void QueueOps::relist(Queue& queue) {
   }
 }
 
+// Brings up to date what those see who watch.
+void QueueOps::recount(Queue& queue) {
+  const auto size_class = static_cast<uint8_t>(std::bit_width(queue.size()));
+  if (size_class != queue.size_class) {
+    if (queue.size_class != Queue::kNoSizeClass) queues_.by_size_.at(queue.size_class).erase(&queue);
+    queues_.by_size_.at(size_class).insert(&queue);
+    queue.size_class = size_class;
+  }
+  const QueueFigures now = queue.figures();
+  (queues_.sums_ -= queue.counted) += now;
+  queue.counted = now;
+}
+
 // Before version 3 an empty queue does not exist. After it, one whose name no path can spell goes with its last event,
 // as nothing could delete it.
 void QueueOps::finish() {
@@ -126,6 +140,7 @@ void QueueOps::finish() {
     const bool told_ready = std::exchange(queue->told_ready, false);
     const bool has_arrivals = std::exchange(queue->has_arrivals, false);
     relist(*queue);
+    recount(*queue);
     if (queue->size() == 0 && (!at_.has_life() || !is_path_name(*queue->name))) {
       erase(*queue);
       continue;
@@ -144,6 +159,9 @@ void QueueOps::finish() {
 void QueueOps::erase(Queue& queue) {
   if (queue.listed_hold != kNever) queues_.holds_.erase({queue.listed_hold, &queue});
   if (queue.listed_due != kNever) queues_.dues_.erase({queue.listed_due, &queue});
+  if (queue.size_class != Queue::kNoSizeClass) queues_.by_size_.at(queue.size_class).erase(&queue);
+  queue.counted.totals = {};
+  queues_.sums_ -= queue.counted;
   queues_.heads_digest_ -= queue.head_digest;
   queues_.logical_bytes_ -= queue.name->size() + Queues::kQueueOverhead;
   queues_.queues_.erase(queues_.queues_.find(*queue.name));

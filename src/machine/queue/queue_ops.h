@@ -180,6 +180,7 @@ class QueueOps {
   void die(Queue& queue, Event& event, std::string reason);
   [[nodiscard]] Millis backoff_after(const Queue& queue, uint32_t deliveries) const;
   void relist(Queue& queue);
+  void recount(Queue& queue);
   void erase(Queue& queue);
   void note_dead_letter_queue(const std::optional<std::string>& before, const std::optional<std::string>& after);
 

@@ -1,5 +1,7 @@
 #include "machine/queue/queues.h"
 
+#include <algorithm>
+
 #include "base/hash.h"
 
 namespace wh::machine {
@@ -8,6 +10,50 @@ const Event* QueueContent::find(uint64_t id) const {
   if (const auto at = late.find(id); at != late.end()) return &events.at(at->second);
   const auto at = events.find(id);
   return at == events.end() || at->second.id() != id ? nullptr : &at->second;
+}
+
+namespace {
+
+// Applies `op` to each number of both.
+template <typename Op>
+QueueFigures& combine(QueueFigures& a, const QueueFigures& b, Op op) {
+  op(a.ready, b.ready);
+  op(a.delayed, b.delayed);
+  op(a.reserved, b.reserved);
+  op(a.bytes, b.bytes);
+  op(a.totals.enqueued, b.totals.enqueued);
+  op(a.totals.acknowledged, b.totals.acknowledged);
+  op(a.totals.redelivered, b.totals.redelivered);
+  op(a.totals.expired, b.totals.expired);
+  op(a.totals.dead_lettered, b.totals.dead_lettered);
+  op(a.totals.dropped, b.totals.dropped);
+  return a;
+}
+
+}  // namespace
+
+QueueFigures& QueueFigures::operator+=(const QueueFigures& more) {
+  return combine(*this, more, [](uint64_t& a, uint64_t b) { a += b; });
+}
+
+QueueFigures& QueueFigures::operator-=(const QueueFigures& less) {
+  return combine(*this, less, [](uint64_t& a, uint64_t b) { a -= b; });
+}
+
+QueueFigures Queue::figures() const {
+  return {.ready = content->ready_count,
+          .delayed = content->delayed_count,
+          .reserved = content->reserved_count,
+          .bytes = content->data_bytes,
+          .totals = totals};
+}
+
+std::vector<const Queue*> Queues::largest(size_t max) const {
+  std::vector<const Queue*> found;
+  for (auto of = by_size_.rbegin(); of != by_size_.rend() && found.size() < max; ++of)
+    for (auto at = of->begin(); at != of->end() && found.size() < max; ++at) found.push_back(*at);
+  std::stable_sort(found.begin(), found.end(), [](const Queue* a, const Queue* b) { return a->size() > b->size(); });
+  return found;
 }
 
 const Queue* Queues::find(std::string_view queue) const {

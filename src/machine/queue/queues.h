@@ -3,6 +3,7 @@
 // bound to. Part of the state.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -67,6 +68,19 @@ struct QueueTotals {
   friend bool operator==(const QueueTotals&, const QueueTotals&) = default;
 };
 
+// What queues hold and did: of one, or of many together.
+struct QueueFigures {
+  uint64_t ready = 0;
+  uint64_t delayed = 0;
+  uint64_t reserved = 0;
+  uint64_t bytes = 0;
+  QueueTotals totals;
+
+  QueueFigures& operator+=(const QueueFigures& more);
+  QueueFigures& operator-=(const QueueFigures& less);
+  friend bool operator==(const QueueFigures&, const QueueFigures&) = default;
+};
+
 struct Queue {
   const std::string* name = nullptr;
   OwnQueueSettings own;
@@ -80,11 +94,15 @@ struct Queue {
   uint64_t head_digest = 0;     // its summand, without the events
   Millis listed_hold = kNever;  // under which it stands in Queues' deadlines
   Millis listed_due = kNever;
+  QueueFigures counted;  // in the sums
+  uint8_t size_class = kNoSizeClass;
   bool touched = false;       // in the entry that is applied
   bool told_ready = false;    // finish() is to tell that something became ready
   bool has_arrivals = false;  // and that something arrived
 
+  static constexpr uint8_t kNoSizeClass = 255;
   [[nodiscard]] uint64_t size() const { return content->events.size(); }
+  [[nodiscard]] QueueFigures figures() const;
   // The event that would be delivered next, or null.
   [[nodiscard]] const Event* front() const {
     return paused_out || content->ready.empty() ? nullptr : content->ready.begin()->second;
@@ -142,11 +160,21 @@ class Queues {
   [[nodiscard]] Millis next_hold() const { return holds_.empty() ? kNever : holds_.begin()->first; }
   [[nodiscard]] Millis next_due() const { return dues_.empty() ? kNever : dues_.begin()->first; }
 
+  // --- for those who watch
+  // Of all queues; the totals also of those that were deleted since this state was loaded.
+  [[nodiscard]] const QueueFigures& sums() const { return sums_; }
+  // The queues with the most events, at most `max`, the largest first. Where two hold less than twice what the other
+  // does, either may be among them. Costs as much as it returns.
+  [[nodiscard]] std::vector<const Queue*> largest(size_t max) const;
+
   // Frees one event of discarded queues and returns its size; nullopt when there is none.
   std::optional<size_t> free_one();
 
  private:
   friend class QueueOps;
+  struct NameOrder {
+    bool operator()(const Queue* a, const Queue* b) const { return *a->name < *b->name; }
+  };
   struct ByDeadline {
     bool operator()(const std::pair<Millis, Queue*>& a, const std::pair<Millis, Queue*>& b) const {
       return a.first != b.first ? a.first < b.first : *a.second->name < *b.second->name;
@@ -158,6 +186,8 @@ class Queues {
   Topics topics_;
   Deadlines holds_;  // each queue that has such deadlines, under the first of them
   Deadlines dues_;
+  std::array<std::set<const Queue*, NameOrder>, 65> by_size_;  // by the number of bits of their size
+  QueueFigures sums_;
   std::map<std::string, uint64_t, std::less<>> named_;  // as dead letter queues, by how many queues
   uint64_t event_count_ = 0;
   uint64_t binding_count_ = 0;

@@ -79,9 +79,11 @@ std::string difference(const QueueModel& model, const Machine& machine) {
   const Queues& queues = machine.queues();
   if (queues.by_name().size() != model.queues.size()) return "another number of queues";
   uint64_t events = 0;
+  QueueFigures counted;
   for (const auto& [name, expected] : model.queues) {
     const Queue* queue = queues.find(name);
     if (queue == nullptr) return "no queue " + name;
+    counted += queue->figures();
     if (const std::string wrong = recount(*queue); !wrong.empty()) return name + ": " + wrong;
     if (!(queue->own == expected.own) || queue->paused_in != expected.in || queue->paused_out != expected.out)
       return name + ": other settings";
@@ -108,6 +110,11 @@ std::string difference(const QueueModel& model, const Machine& machine) {
     if (order != listed) return name + ": another order of delivery";
   }
   if (queues.event_count() != events) return "another number of events in all";
+  // The totals of deleted queues stay in the sums.
+  QueueFigures sums = queues.sums();
+  sums.totals = counted.totals = {};
+  if (!(sums == counted)) return "the sums are wrong";
+  if (queues.largest(SIZE_MAX).size() != model.queues.size()) return "not all queues are listed by size";
   return {};
 }
 

@@ -163,6 +163,27 @@ TEST_CASE("HAZARDS Q30: what consumers hold is never dropped, and fills the queu
   CHECK(!fits(1, 1));
 }
 
+TEST_CASE("the largest queues come first, to within a factor of two, and the sums are of all") {
+  Bench bench(3);
+  for (int queue = 1; queue <= 20; ++queue)
+    for (int i = 0; i < queue; ++i) bench.push("q" + std::to_string(queue), "x");
+  const std::vector<const Queue*> largest = bench.queues.largest(5);
+  REQUIRE(largest.size() == 5);
+  for (size_t i = 0; i < largest.size(); ++i) {
+    CHECK(largest[i]->size() >= 16);
+    if (i > 0) CHECK(largest[i]->size() <= largest[i - 1]->size());
+  }
+  CHECK(bench.queues.largest(100).size() == 20);
+  CHECK(bench.queues.sums().ready == 210);
+  for (int i = 0; i < 20; ++i) bench.pop("q20");
+  bench.entry([](QueueOps& ops) { return ops.remove(*ops.find("q19")) != nullptr; });
+  CHECK(bench.queues.sums().ready == 171);
+  CHECK(bench.queues.sums().totals.enqueued == 210);
+  CHECK(bench.queues.sums().totals.acknowledged == 20);
+  CHECK(*bench.queues.largest(1)[0]->name == "q16");
+  CHECK(bench.queues.largest(100).size() == 19);
+}
+
 TEST_CASE("queue, id and bytes of an event each count in the digest") {
   const auto digest = [](const char* queue, uint64_t id, const char* bytes) {
     Bench bench;
