@@ -133,6 +133,8 @@ class Calls {
     node::ReadTerms terms{};
     bool waits = false;              // now
     std::optional<Watch> opening{};  // of a stream that waits for a read of the state
+    // Of a write that would change nothing, which waits for a read of the state: its command.
+    std::optional<std::string> unchanged{};
   };
 
   static constexpr size_t kCrowd = 64;
@@ -141,6 +143,7 @@ class Calls {
   void submit(node::Token token, const Write& write, const CallOptions& options);
   OrRefusal<Started> start_stream(CallOwner& owner, Watch watch, const CallOptions& options);
   void open_stream(node::Token token);
+  bool writes_after_all(node::Token token, Begun& begun, node::Completion& completion);
   OrRefusal<Started> start_read(CallOwner& owner, Read read, const CallOptions& options);
   OrRefusal<Answer> run_here(Local operation);
   // True: a GetFront that found nothing waits on.

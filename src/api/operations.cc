@@ -94,6 +94,19 @@ constexpr size_t place() {
 
 }  // namespace
 
+// Only settings and the like are looked at: copying a batch of events to see that it is one would cost.
+bool changes_nothing(const machine::Machine& machine, const Write& write) {
+  return std::visit(
+      [&]<typename T>(const T& one) {
+        if constexpr (std::is_same_v<T, machine::ConfigureQueue> || std::is_same_v<T, machine::PauseQueue> ||
+                      std::is_same_v<T, machine::Bind> || std::is_same_v<T, machine::PutSettings>)
+          return machine.unchanged(machine::Body(one)).has_value();
+        else
+          return false;
+      },
+      write);
+}
+
 std::string encode(const Write& write, const std::optional<Idempotency>& idempotency) {
   if (!idempotency) return machine::encode_command(body_of(write));
   std::string command = machine::encode_command(body_of(write), machine::IdempotencyKey{idempotency->key, {}});

@@ -262,6 +262,8 @@ struct Idempotency {
 // By all that it means, but not its own key.
 [[nodiscard]] machine::Fingerprint fingerprint_of(const machine::NewEvent& event);
 
+// Whether the state is already as the write would leave it.
+[[nodiscard]] bool changes_nothing(const machine::Machine& machine, const Write& write);
 // The bound that an operation breaks, if any.
 [[nodiscard]] std::optional<Refusal> check_bounds(const Operation& operation);
 

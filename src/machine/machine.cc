@@ -53,6 +53,10 @@ Reply Machine::run(const AdvanceTime& advance) {
 Reply Machine::run(const PutSettings& put) {
   for (const auto& [name, value] : put.values) state_.settings.*find_setting(name)->value = value;
   effects_.settings = true;
+  return settings_reply(put);
+}
+
+Reply Machine::settings_reply(const PutSettings& put) const {
   return {.count = put.values.size(), .event = Bytes(encode_settings(state_.settings, state_.version))};
 }
 

@@ -81,6 +81,9 @@ class Machine : private QueueObserver {
   // By how much a command, applied now, would grow logical_bytes() at most; what it shrinks is not subtracted. For the
   // leader, before it proposes.
   [[nodiscard]] uint64_t growth(std::string_view command) const;
+  // The reply to a command that asks for what is so already: applied now it would change nothing (HAZARDS Q29).
+  // Nothing: it would, or it is of another kind.
+  [[nodiscard]] std::optional<Reply> unchanged(const Body& body) const;
   // Whether a command, applied at `time_ms`, is the same request again, and so would change nothing.
   [[nodiscard]] bool is_repeat(std::string_view command, Millis time_ms) const;
 
@@ -117,6 +120,7 @@ class Machine : private QueueObserver {
   void before_unbind(std::string_view topic, std::string_view queue, const Binding& binding) override;
   void became_ready(std::string_view queue) override;
   void arrived(std::string_view queue) override;
+  [[nodiscard]] Reply settings_reply(const PutSettings& put) const;
   [[nodiscard]] QueueMoment moment() const;
   [[nodiscard]] QueueOps::NewCopy copy_of(const NewEvent& event) const;
   [[nodiscard]] Result<std::vector<uint64_t>, Reply> known_ids(std::string_view scope,

@@ -21,6 +21,20 @@ Reply no_queue(std::string_view queue) {
   return sentence(ReplyCode::not_found, "there is no queue " + std::string(queue));
 }
 
+// To ConfigureQueue.
+Reply reply_of(const Queue& queue, bool fresh) {
+  std::string own;
+  Writer w(own);
+  encode_queue_settings(queue.own, w);
+  return {.count = fresh ? 1U : 0U, .event = Bytes(std::move(own))};
+}
+
+Filter filter_of(const Bind& bind) {
+  Filter filter;
+  for (const auto& [attribute, pattern] : bind.filter) filter.emplace_back(attribute, pattern);
+  return filter;
+}
+
 }  // namespace
 
 QueueMoment Machine::moment() const {
@@ -245,10 +259,7 @@ Reply Machine::run(const ConfigureQueue& configure) {
                                               " would come back to it by way of " + std::string(change.name));
   Queue& queue = ops.ensure(configure.queue);
   ops.configure(queue, configure.changes);
-  std::string own;
-  Writer w(own);
-  encode_queue_settings(queue.own, w);
-  return {.count = fresh ? 1U : 0U, .event = Bytes(std::move(own))};
+  return reply_of(queue, fresh);
 }
 
 Reply Machine::run(const DeleteQueue& del) {
@@ -280,6 +291,33 @@ Reply Machine::run(const PurgeQueue& purge) {
   return {.count = removed};
 }
 
+std::optional<Reply> Machine::unchanged(const Body& body) const {
+  if (std::visit([]<typename T>(const T&) { return T::kTraits.since; }, body) > state_.version) return std::nullopt;
+  const Queues& queues = state_.queues;
+  if (const auto* configure = std::get_if<ConfigureQueue>(&body)) {
+    const Queue* queue = queues.find(configure->queue);
+    OwnQueueSettings after = queue == nullptr ? OwnQueueSettings{} : queue->own;
+    for (const QueueSettingChange& change : configure->changes) (void)after.apply(change);
+    if (queue != nullptr && after == queue->own) return reply_of(*queue, false);
+  } else if (const auto* pause = std::get_if<PauseQueue>(&body)) {
+    const Queue* queue = queues.find(pause->queue);
+    if (queue != nullptr && pause->in.value_or(queue->paused_in) == queue->paused_in &&
+        pause->out.value_or(queue->paused_out) == queue->paused_out)
+      return Reply{};
+  } else if (const auto* bind = std::get_if<Bind>(&body)) {
+    const auto topic = queues.topics().find(bind->topic);
+    if (topic == queues.topics().end()) return std::nullopt;
+    const auto bound = topic->second.find(bind->queue);
+    if (bound != topic->second.end() && bound->second.filter == filter_of(*bind)) return Reply{};
+  } else if (const auto* put = std::get_if<PutSettings>(&body)) {
+    const bool same = std::all_of(put->values.begin(), put->values.end(), [&](const auto& item) {
+      return state_.settings.*find_setting(item.first)->value == item.second;
+    });
+    if (same) return settings_reply(*put);
+  }
+  return std::nullopt;
+}
+
 // --- topics
 
 Reply Machine::run(const Bind& bind) {
@@ -293,10 +331,8 @@ Reply Machine::run(const Bind& bind) {
     return sentence(ReplyCode::full, bound >= kMaxBindingsOfTopic
                                          ? "a topic has at most 1000 queues: unbind some"
                                          : "there are at most 10000 bindings of queues to topics: remove some");
-  Filter filter;
-  for (const auto& [attribute, pattern] : bind.filter) filter.emplace_back(attribute, pattern);
   ops.ensure(bind.queue);
-  ops.bind(bind.topic, bind.queue, std::move(filter));
+  ops.bind(bind.topic, bind.queue, filter_of(bind));
   return {.count = fresh ? 1U : 0U};
 }
 

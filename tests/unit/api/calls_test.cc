@@ -187,6 +187,50 @@ TEST_CASE("a stream of a queue begins with a read, and is told of each arrival, 
   CHECK(lone.node.waiting() == 0);
 }
 
+TEST_CASE("HAZARDS Q29: settings that are so already append nothing, and are answered as if they had been set") {
+  Asked lone(kLatestVersion);
+  const auto done = [&](Write write, const CallOptions& how = {}) {
+    lone.asker.tokens.clear();
+    const node::Token token = lone.start(std::move(write), how);
+    for (int i = 0; i < 3; ++i) {
+      lone.persist();
+      while (lone.calls.deliver([] { return true; })) {
+      }
+    }
+    CHECK(lone.asker.tokens == std::vector<node::Token>{token});
+    return lone.node.raft()->log().last_index();
+  };
+  const auto delay = [](uint64_t ms) {
+    return machine::ConfigureQueue{
+        .queue = "q", .changes = {{.setting = static_cast<uint8_t>(machine::QueueSetting::delay), .number = ms}}};
+  };
+  const raft::Index before = done(delay(5'000));
+  CHECK(done(delay(5'000)) == before);
+  CHECK(done(machine::PauseQueue{"q", false, false}) == before);
+  CHECK(done(machine::ConfigureQueue{"q", {}}) == before);
+  CHECK(lone.asker.refusals.empty());
+  const raft::Index bound = done(machine::Bind{"t", "q", {{"type", "a*"}}});
+  CHECK(bound > before);
+  CHECK(done(machine::Bind{"t", "q", {{"type", "a*"}}}) == bound);
+  const raft::Index set = done(machine::PutSettings{{{"dedup_window", 5'000}}});
+  CHECK(done(machine::PutSettings{{{"dedup_window", 5'000}}}) == set);
+  // Under a key the answer is kept; and what differs is written.
+  const raft::Index keyed = done(delay(5'000), {.idempotency = Idempotency{"k", "r"}});
+  CHECK(keyed > set);
+  CHECK(done(machine::PauseQueue{"q", true, {}}) > keyed);
+  // Two at once: the second is looked at when the first is not applied yet, and is right all the same.
+  lone.asker.tokens.clear();
+  lone.start(Write{machine::PauseQueue{"q", false, {}}});
+  lone.start(Write{machine::PauseQueue{"q", true, {}}});
+  for (int i = 0; i < 5; ++i) {
+    lone.persist();
+    while (lone.calls.deliver([] { return true; })) {
+    }
+  }
+  CHECK(lone.asker.tokens.size() == 2);
+  CHECK(lone.asker.refusals.empty());
+}
+
 TEST_CASE("a thousand streams that come and go leave no call and no wait") {
   Asked lone;
   const node::Topic& topic = kClusterTopic;
