@@ -15,6 +15,7 @@
 #include <doctest/doctest.h>
 
 #include "harness.h"
+#include "listener.h"
 
 namespace wh::testing {
 namespace {
@@ -357,6 +358,23 @@ TEST_CASE("docs/proxies.md: with the leader killed meanwhile, every acknowledged
     }
     CHECK(found == acknowledged);
     proxy.server.kill();
+  }
+}
+
+TEST_CASE("HAZARDS W11: a stream comes through at once, and each event too") {
+  const Nodes nodes;
+  for (const std::string& kind : kProxies) {
+    CAPTURE(kind);
+    if (Proxy::missing(nodes.dir, kind)) continue;
+    Proxy proxy(nodes.dir, kind, {nodes.a.port, nodes.b.port, nodes.c.port});
+    start(nodes.dir, proxy);
+    const std::string queue = "/queues/" + kind;
+    REQUIRE(ask(nodes.dir, proxy, "-d one", queue + "/events").status == 201);
+    Listener listener(proxy.server, {}, 0, queue + "/stream");
+    CHECK(eventually([&] { return listener.sees("\"data\":\"one\""); }));
+    REQUIRE(ask(nodes.dir, proxy, "-d two", queue + "/events").status == 201);
+    CHECK(eventually([&] { return listener.sees("\"data\":\"two\""); }));
+    CHECK_FALSE(listener.has_ended());
   }
 }
 

@@ -185,4 +185,21 @@ TEST_CASE("HAZARDS W6: a node that is behind waits for what was committed before
   CHECK(seen(behind.text()) == numbers(31, 31));
 }
 
+TEST_CASE("HAZARDS W5: a stream from a node that is given a snapshot meanwhile misses nothing") {
+  ThreeNodes nodes({"--raft-snapshot-entries", "50"});
+  Server& leader = await_leader(nodes.all);
+  Server& follower = *others(nodes.all, leader)[0];
+  put(leader, "q", "1");
+  Listener listener(follower, {}, 0, stream_of("q"));
+  REQUIRE(eventually([&] { return listener.sees("\"data\":\"1\""); }));
+  REQUIRE(follower.signal(SIGSTOP));
+  for (const std::string& body : numbers(2, 400)) put(leader, "q", body);
+  REQUIRE(eventually([&] { return std::stoull(leader.info("snapshot_index")) > 300; }));
+  REQUIRE(follower.signal(SIGCONT));
+  REQUIRE(eventually([&] { return listener.sees("\"data\":\"400\""); }));
+  CHECK(seen(listener.text()) == numbers(1, 400));
+  put(leader, "q", "401");
+  CHECK(eventually([&] { return listener.sees("\"data\":\"401\""); }));
+}
+
 }  // namespace wh::testing

@@ -65,6 +65,21 @@ TEST_CASE("a removal that keeps its event gives it to a repeat, with its attribu
   CHECK(again == first);
 }
 
+TEST_CASE("HAZARDS QI3: a key is known after its event is gone, the queue purged, and a snapshot loaded") {
+  Bench bench;
+  const Reply first = bench.ask(Enqueue{"q", "e"}, "k");
+  const Reply got = bench.run(Receive{.queue = "q", .max = 1, .visibility = {}});
+  bench.run(Settle{.queue = "q", .receipts = {{got.deliveries[0].id, got.deliveries[0].delivery}}});
+  bench.run(PurgeQueue{"q"});
+  auto loaded = load(snapshot_of(bench.machine));
+  REQUIRE(loaded.ok());
+  bench.machine.replace(std::move(*loaded));
+  const Reply again = bench.ask(Enqueue{"q", "e"}, "k");
+  CHECK(again.event_id == first.event_id);
+  CHECK(again.replayed_from != Index{});
+  CHECK(bench.machine.queue_length("q") == 0);
+}
+
 TEST_CASE("in a batch each item has its own key") {
   Bench bench;
   const IdempotencyKey a{"a", kOne};
