@@ -27,7 +27,7 @@ Status check_topic(std::string_view topic) {
   return ok_status();
 }
 
-enum DequeueField : uint8_t { kOnlyIfFront = 1, kKeepEvent = 2 };
+enum DequeueField : uint8_t { kOnlyIfFront = 1, kKeepEvent = 2, kCount = 4 };
 
 // --- one event
 
@@ -156,7 +156,7 @@ bool is_path_name(std::string_view name) {
 // --- Enqueue, Dequeue
 
 size_t encoded_size(const Enqueue& enqueue) { return 8 + enqueue.queue.size() + enqueue.event.size(); }
-size_t encoded_size(const Dequeue& dequeue) { return 13 + dequeue.queue.size(); }
+size_t encoded_size(const Dequeue& dequeue) { return 17 + dequeue.queue.size(); }
 
 void encode(const Enqueue& enqueue, Writer& out) {
   out.bytes(enqueue.queue);
@@ -165,8 +165,10 @@ void encode(const Enqueue& enqueue, Writer& out) {
 
 void encode(const Dequeue& dequeue, Writer& out) {
   out.bytes(dequeue.queue);
-  out.u8(static_cast<uint8_t>((dequeue.only_if_front ? kOnlyIfFront : 0) | (dequeue.keep_event ? kKeepEvent : 0)));
+  out.u8(static_cast<uint8_t>((dequeue.only_if_front ? kOnlyIfFront : 0) | (dequeue.keep_event ? kKeepEvent : 0) |
+                              (dequeue.count ? kCount : 0)));
   if (dequeue.only_if_front) out.u64(*dequeue.only_if_front);
+  if (dequeue.count) out.u32(*dequeue.count);
 }
 
 void decode(Reader& in, Enqueue& enqueue) {
@@ -177,8 +179,9 @@ void decode(Reader& in, Enqueue& enqueue) {
 void decode(Reader& in, Dequeue& dequeue) {
   dequeue.queue = in.bytes();
   const uint8_t fields = in.u8();
-  if (fields > (kOnlyIfFront | kKeepEvent)) in.fail();
+  if (fields > (kOnlyIfFront | kKeepEvent | kCount)) in.fail();
   if ((fields & kOnlyIfFront) != 0) dequeue.only_if_front = in.u64();
+  if ((fields & kCount) != 0) dequeue.count = in.u32();
   dequeue.keep_event = (fields & kKeepEvent) != 0;
 }
 
@@ -192,6 +195,11 @@ Status check_bounds(const Enqueue& enqueue, ClusterVersion version) {
 Status check_bounds(const Dequeue& dequeue, ClusterVersion version) {
   if (version < 3 && dequeue.queue.size() > kMaxQueueNameBytes) return Error{"a queue's name has 1 to 128 bytes"};
   if (version < 3 && dequeue.keep_event) return Error{"a removed event is kept as of version 3"};
+  if (dequeue.count) {
+    if (version < 3) return Error{"several events are removed at once as of version 3"};
+    if (*dequeue.count == 0 || *dequeue.count > kMaxDequeue) return Error{"count is 1 to 1000"};
+    if (dequeue.only_if_front || dequeue.keep_event) return Error{"a count has no condition, and no event is kept"};
+  }
   return check_queue(dequeue.queue);
 }
 

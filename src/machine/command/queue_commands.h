@@ -24,6 +24,7 @@ inline constexpr size_t kMaxGroupBytes = 128;
 inline constexpr size_t kMaxReasonBytes = 256;
 inline constexpr size_t kMaxBatch = 1'000;      // events of one PutEvents, receipts of one Settle
 inline constexpr uint32_t kMaxReceive = 100;    // events of one Receive
+inline constexpr uint32_t kMaxDequeue = 1'000;  // events of one Dequeue
 inline constexpr uint32_t kMaxRedrive = 1'000;  // events that one Redrive moves
 inline constexpr uint8_t kPriorities = 10;      // 0 first
 inline constexpr uint8_t kDefaultPriority = 4;
@@ -48,12 +49,15 @@ struct Enqueue {
   std::string_view event;
   friend bool operator==(const Enqueue&, const Enqueue&) = default;
 };
-// Removes the front event; with `only_if_front`, only when that is the front event's id.
+// Removes the front event; with `only_if_front`, only when that is the front event's id. With a `count`, as many from
+// the front as there are, and fewer where the answer would become too large.
 struct Dequeue {
   static constexpr CommandTraits kTraits{.kind = 4, .since = 1};
   std::string_view queue;
   std::optional<uint64_t> only_if_front;
-  bool keep_event = false;  // under an idempotency key, so that a repeat is given the event too. As of version 3
+  // As of version 3:
+  bool keep_event = false;        // under an idempotency key, so that a repeat is given the event too
+  std::optional<uint32_t> count;  // 1 to kMaxDequeue; without the two above
   friend bool operator==(const Dequeue&, const Dequeue&) = default;
 };
 

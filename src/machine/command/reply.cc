@@ -35,6 +35,7 @@ void encode_more(const Reply& reply, Writer& w) {
     w.bytes(one.headers.view());
     w.bytes(one.bytes.view());
   }
+  if (reply.choice != 0) w.u32(reply.choice);
 }
 
 void decode_more(Reader& in, Reply& reply) {
@@ -53,7 +54,7 @@ void decode_more(Reader& in, Reply& reply) {
     reply.outcomes.push_back(static_cast<SettleOutcome>(outcome));
   }
   const uint32_t deliveries = in.count(45);
-  if (deliveries > kMaxReceive) return in.fail();
+  if (deliveries > kMaxDequeue) return in.fail();
   for (uint32_t i = 0; in.ok() && i < deliveries; ++i) {
     Delivery one;
     one.id = in.u64();
@@ -69,7 +70,8 @@ void decode_more(Reader& in, Reply& reply) {
     one.bytes = Bytes(std::string(in.bytes()));
     reply.deliveries.push_back(std::move(one));
   }
-  if (reply.ids.empty() && reply.outcomes.empty() && reply.deliveries.empty()) in.fail();
+  if (in.ok() && in.left() != 0 && (reply.choice = in.u32()) == 0) in.fail();
+  if (reply.ids.empty() && reply.outcomes.empty() && reply.deliveries.empty() && reply.choice == 0) in.fail();
 }
 
 }  // namespace
@@ -83,7 +85,7 @@ std::string encode_reply(const Reply& reply) {
   w.u64(reply.count);
   w.u64(reply.queue_length);
   w.bytes(reply.event.view());
-  const bool more = !reply.ids.empty() || !reply.outcomes.empty() || !reply.deliveries.empty();
+  const bool more = !reply.ids.empty() || !reply.outcomes.empty() || !reply.deliveries.empty() || reply.choice != 0;
   if (more || reply.replayed_from != raft::Index{}) w.u64(reply.replayed_from.value);
   if (more) encode_more(reply, w);
   return out;

@@ -51,16 +51,20 @@ enum class SettleOutcome : uint8_t {
 
 struct Reply {
   ReplyCode code = ReplyCode::ok;
-  raft::Index event_id;       // Enqueue: the new event's; Dequeue: the removed event's, 0 when none was removed
-  uint64_t count = 0;         // Set: pairs; Delete: keys that existed; Enqueue: 1; Dequeue: events removed, 0 or 1
+  raft::Index event_id;       // Enqueue: the new event's; Dequeue: the first removed event's, 0 when none was removed
+  uint64_t count = 0;         // Set: pairs; Delete: keys that existed; Enqueue: 1; Dequeue: events removed
   uint64_t queue_length = 0;  // Enqueue, Dequeue: events in the queue afterwards
-  Bytes event;  // Dequeue: the removed event; PutSettings: encode_settings() of all settings; ConfigureQueue:
-                // encode_queue_settings() of all that the queue sets itself
+  Bytes event;  // Dequeue without a count: the removed event; PutSettings: encode_settings() of all settings;
+                // ConfigureQueue: encode_queue_settings() of all that the queue sets itself
   raft::Index replayed_from;  // not 0: the idempotency key was known, and this is that entry's answer (version 2)
   // As of version 3:
   std::vector<uint64_t> ids{};            // PutEvents: of each event
   std::vector<SettleOutcome> outcomes{};  // Settle: of each receipt
-  std::vector<Delivery> deliveries{};     // Receive; Dequeue: only the headers of the removed event, if it has any
+  // Receive. Dequeue without a count: only the headers of the removed event, if it has any; with one: id, bytes and
+  // headers of each.
+  std::vector<Delivery> deliveries{};
+  // Not the machine's: which of the queues that a take named it took from (node/receives.h).
+  uint32_t choice = 0;
   friend bool operator==(const Reply&, const Reply&) = default;
 };
 

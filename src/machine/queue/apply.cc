@@ -66,6 +66,16 @@ Reply Machine::run(const Dequeue& dequeue) {
     if (front == nullptr || front->id() != *dequeue.only_if_front)
       return Reply{.code = ReplyCode::precondition_failed, .queue_length = length()};
   }
+  if (dequeue.count) {
+    Reply reply;
+    if (queue == nullptr) return reply;
+    for (QueueOps::Popped& one : ops.pop_many(*queue, *dequeue.count))
+      reply.deliveries.push_back({.id = one.id, .headers = std::move(one.headers), .bytes = std::move(one.bytes)});
+    reply.count = reply.deliveries.size();
+    if (reply.count != 0) reply.event_id = raft::Index{reply.deliveries.front().id};
+    reply.queue_length = length();
+    return reply;
+  }
   auto popped = queue == nullptr ? std::nullopt : ops.pop(*queue);
   if (!popped) return Reply{.queue_length = state_.version < 3 ? 0 : length()};
   Reply reply{

@@ -116,6 +116,19 @@ std::optional<QueueOps::Popped> QueueOps::pop(Queue& queue) {
   return Popped{event.id(), std::move(event.bytes), event.extra ? std::move(event.extra->headers) : Bytes()};
 }
 
+std::vector<QueueOps::Popped> QueueOps::pop_many(Queue& queue, uint32_t count) {
+  std::vector<Popped> out;
+  uint64_t bytes = 0;
+  while (out.size() < count) {
+    const Event* front = queue.front();
+    if (front == nullptr) break;
+    bytes += front->data_bytes();
+    if (!out.empty() && bytes > kMaxAnswerBytes) break;
+    out.push_back(*pop(queue));
+  }
+  return out;
+}
+
 // Expired events that the sweep has not reached are not delivered either.
 std::vector<Delivery> QueueOps::receive(Queue& queue, uint32_t max, std::optional<Millis> visibility) {
   std::vector<Delivery> out;

@@ -104,6 +104,8 @@ class QueueOps {
     Bytes headers;
   };
   std::optional<Popped> pop(Queue& queue);
+  // Up to `count` from the front, and fewer where the answer would become too large.
+  std::vector<Popped> pop_many(Queue& queue, uint32_t count);
   // Reserves up to `max` events, and fewer where the answer would become too large.
   std::vector<Delivery> receive(Queue& queue, uint32_t max, std::optional<Millis> visibility);
   SettleOutcome settle(Queue& queue, const Settle& settle, const Receipt& receipt);

@@ -36,6 +36,8 @@ TEST_CASE("a command is decoded as it was encoded") {
       Dequeue{"event", 0},
       Dequeue{"event", UINT64_MAX},
       Dequeue{"event", 7, true},
+      Dequeue{.queue = "event", .only_if_front = {}, .count = 1},
+      Dequeue{.queue = "event", .only_if_front = {}, .count = kMaxDequeue},
   };
   for (const Body& body : bodies) {
     const std::string command = envelope(kId, encode_body(body));
@@ -53,6 +55,8 @@ TEST_CASE("the format in the log stays as it is") {
   CHECK(encode_body(Delete{{"k"}}) == std::string("\x02\x01\0\0\0\x01\0\0\0k", 10));
   CHECK(encode_body(Enqueue{"q", "e"}) == std::string("\x03\x01\0\0\0q\x01\0\0\0e", 11));
   CHECK(encode_body(Dequeue{"q", {}}) == std::string("\x04\x01\0\0\0q\0", 7));
+  CHECK(encode_body(Dequeue{.queue = "q", .only_if_front = {}, .count = 3}) ==
+        std::string("\x04\x01\0\0\0q\x04\x03\0\0\0", 11));
   CHECK(encode_body(Dequeue{"q", 5}) == std::string("\x04\x01\0\0\0q\x01\x05\0\0\0\0\0\0\0", 15));
 }
 

@@ -310,6 +310,7 @@ struct QueueModel {
         queue == queues.end() || queue->second.out ? std::vector<size_t>() : deliverable(queue->second);
     if (c.only_if_front && (order.empty() || queue->second.items[order[0]].id != *c.only_if_front))
       return {.code = ReplyCode::precondition_failed, .queue_length = ready(name)};
+    if (c.count) return pop_many(name, *c.count);
     if (order.empty()) return {.queue_length = ready(name)};
     if (life()) ++queue->second.totals.acknowledged;
     const Item item = take_out(name, queue->second.items[order[0]].id);
@@ -319,6 +320,23 @@ struct QueueModel {
                 .queue_length = ready(name),
                 .event = Bytes(std::string(item.bytes))};
     if (!item.headers.empty()) reply.deliveries.push_back({.id = item.id, .headers = Bytes(std::string(item.headers))});
+    return reply;
+  }
+  Reply pop_many(const std::string& name, uint32_t count) {
+    Reply reply;
+    for (; reply.count < count; ++reply.count) {
+      const auto queue = queues.find(name);
+      if (queue == queues.end() || queue->second.out) break;
+      const std::vector<size_t> order = deliverable(queue->second);
+      if (order.empty()) break;
+      ++queue->second.totals.acknowledged;
+      const Item item = take_out(name, queue->second.items[order[0]].id);
+      reply.deliveries.push_back(
+          {.id = item.id, .headers = Bytes(std::string(item.headers)), .bytes = Bytes(std::string(item.bytes))});
+    }
+    if (reply.count > 0) reply.event_id = raft::Index{reply.deliveries[0].id};
+    reply.queue_length = ready(name);
+    vanish(name);
     return reply;
   }
   Reply apply(const PutEvents& c) {

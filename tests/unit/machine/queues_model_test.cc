@@ -260,7 +260,9 @@ class QueueSource {
     const uint64_t choice = prng_.below(1'000);
     if (choice < 300) return PutEvents{queue(), events(model)};
     if (choice < 330) return Enqueue{queue(), bytes()};
-    if (choice < 360) return Dequeue{queue(), std::nullopt};
+    if (choice < 345) return Dequeue{queue(), std::nullopt};
+    if (choice < 360)
+      return Dequeue{.queue = queue(), .only_if_front = {}, .count = static_cast<uint32_t>(1 + prng_.below(6))};
     if (choice < 620) {
       Receive receive{.queue = queue(), .max = static_cast<uint32_t>(1 + prng_.below(5))};
       if (prng_.chance_ppm(500'000)) receive.visibility = 1'000 + prng_.below(4'000);
