@@ -57,13 +57,16 @@ struct ForwardReply {
   friend bool operator==(const ForwardReply&, const ForwardReply&) = default;
 };
 
-// A Receive on its way to the leader, where it waits until something is ready (node/receives.h); answered by a
-// ForwardReply. As of the cluster's version 3. The network may bring it twice.
+inline constexpr size_t kMaxQueuesOfTake = 16;
+
+// A Receive or a Dequeue on its way to the leader, where it waits until something is ready (node/receives.h); answered
+// by a ForwardReply. As of the cluster's version 3. The network may bring it twice.
 struct ForwardReceive {
   uint64_t request;  // as in Forward
   Bytes command;
   raft::Term term;
-  Millis wait_ms = 0;  // how long it may wait
+  Millis wait_ms = 0;             // how long it may wait
+  std::vector<std::string> also;  // further queues (kMaxQueuesOfTake)
   friend bool operator==(const ForwardReceive&, const ForwardReceive&) = default;
 };
 // Its client is gone.

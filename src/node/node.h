@@ -53,12 +53,15 @@ class Node {
   // --- clients: each token gets exactly one Completion, at the latest after request_timeout_ms
   // `command`: from machine::encode_command(). Without may_forward, a node that does not lead answers `not_leader`.
   void submit_write(Token token, std::string command, bool may_forward, Millis now);
-  // `command`: a Receive, from machine::encode_command(). If nothing is ready for it, it waits up to `wait_ms`, and is
-  // then completed as `applied` without deliveries and without an entry in the log.
-  void submit_receive(Token token, std::string command, Millis wait_ms, Millis now, uint64_t client = 0) {
-    receives_.submit(token, std::move(command), wait_ms, client, full(), now);
+  // Takes events of the first of its queues that has some. If none has, it waits up to `wait_ms`, and is then completed
+  // as `applied` with a count of 0 and without an entry in the log.
+  void submit_take(Token token, TakeRequest request, Millis now) {
+    receives_.submit(token, std::move(request), full(), now);
   }
-  // The client of a receive is gone, and it is not completed any more; false: it was completed.
+  void submit_receive(Token token, std::string command, Millis wait_ms, Millis now, uint64_t client = 0) {
+    submit_take(token, {.command = std::move(command), .also = {}, .wait_ms = wait_ms, .client = client}, now);
+  }
+  // The client of a take is gone, and it is not completed any more; false: it was completed.
   bool cancel_receive(Token token) { return receives_.cancel(token, ctx_.turn_at); }
   // The answer to a receive, which was completed, cannot reach its client any more.
   void take_back(const std::string& queue, const std::vector<machine::Delivery>& deliveries, Millis now) {
@@ -158,9 +161,7 @@ class Node {
   // On the leader: how many receives wait for this queue.
   [[nodiscard]] size_t waiting_for(std::string_view queue) const { return receives_.waiting_for(queue); }
   // Whether this request waits for something to happen, here or at the leader.
-  [[nodiscard]] bool waits(Token token) const {
-    return waits_.contains(token) || receives_.waits_elsewhere(token, ctx_.turn_at);
-  }
+  [[nodiscard]] bool waits(Token token) const { return waits_.contains(token) || receives_.waits(token, ctx_.turn_at); }
   // How many requests wait here, including streams.
   [[nodiscard]] size_t waiting() const { return waits_.size(); }
   // How many milliseconds ago this node last heard its leader: 0 on the leader. Nothing: never in this process life.

@@ -12,17 +12,36 @@ namespace {
 
 Topic topic_of(const std::string& queue) { return {Topic::Kind::queue, queue}; }
 
-constexpr Millis kLongestWaitMs = 60'000;  // that a member may forward
-
 }  // namespace
 
 // --- in and out
 
+bool Receives::read_command(std::string_view command, std::vector<std::string> also, Take& take) {
+  const Result<machine::Command> decoded = machine::decode(command);
+  if (!decoded || decoded->id.sequence != 0) return false;
+  take.keyed = decoded->idempotency.has_value();
+  if (take.keyed && !also.empty()) return false;
+  if (const auto* receive = std::get_if<machine::Receive>(&decoded->body)) {
+    take.queues.emplace_back(receive->queue);
+    take.max = receive->max;
+  } else if (const auto* dequeue = std::get_if<machine::Dequeue>(&decoded->body)) {
+    if (dequeue->only_if_front) return false;
+    take.queues.emplace_back(dequeue->queue);
+    take.max = dequeue->count.value_or(1);
+    take.removes = true;
+  } else {
+    return false;
+  }
+  for (std::string& queue : also) take.queues.push_back(std::move(queue));
+  take.command = std::string(command);
+  return true;
+}
+
 // Its answer may still come.
 void Receives::forget(const Take& take) {
-  if (take.keyed) return;
+  if (!take.returns()) return;
   if (forgotten_.size() >= kMaxForgotten) forgotten_.erase(forgotten_.begin());
-  forgotten_.emplace(take.request, take.queue);
+  forgotten_.emplace(take.request, take.queues);
 }
 
 Receives::Take& Receives::add(Token token, Take take) {
@@ -40,22 +59,17 @@ void Receives::set_deadline(Token token, Take& take, Millis deadline) {
   by_deadline_.emplace(deadline, token);
 }
 
-void Receives::submit(Token token, std::string command, Millis wait_ms, uint64_t client, bool full, Millis now) {
+void Receives::submit(Token token, TakeRequest request, bool full, Millis now) {
   ctx_.wants_turn = true;
   if (!ctx_.takes_requests(now)) return ctx_.complete(token, Outcome::shutting_down, {}, {});
   if (ctx_.removed) return ctx_.complete(token, Outcome::dropped, {}, ctx_.removed_sentence());
   if (full) return ctx_.complete(token, Outcome::overloaded, {}, {});
-  const Result<machine::Command> decoded = machine::decode(command);
-  WH_ASSERT(decoded && std::holds_alternative<machine::Receive>(decoded->body), "a receive is one");
-  const auto& receive = std::get<machine::Receive>(decoded->body);
   Take take;
-  take.queue = receive.queue;
-  take.max = receive.max;
-  take.keyed = decoded->idempotency.has_value();
-  take.wait_until = now + wait_ms;
-  take.client = client;
+  const bool good = read_command(request.command, std::move(request.also), take);
+  WH_ASSERT(good, "a take is a Receive or a Dequeue");
+  take.wait_until = now + request.wait_ms;
+  take.client = request.client;
   take.deadline = ctx_.request_deadline(now);
-  take.command = std::move(command);
   add(token, std::move(take));
 }
 
@@ -63,12 +77,12 @@ void Receives::submit(Token token, std::string command, Millis wait_ms, uint64_t
 void Receives::let_go(Take& take) {
   if (take.stage == Stage::proposed) {
     if (take.keyed) in_flight_.erase(in_flight_.find(take.command));
-    const auto at = taking_.find(take.queue);
+    const auto at = taking_.find(take.queue());
     if (at != taking_.end() && (at->second -= std::min<uint64_t>(at->second, take.max)) == 0) taking_.erase(at);
-    ready_.insert(take.queue);
+    ready_.insert(take.queue());
     ctx_.wants_turn = true;
   }
-  if (take.stage == Stage::waiting) --waiting_;
+  if (take.stage == Stage::waiting) leave_lines(take);
   if (take.stage == Stage::remote) by_request_.erase(take.request);
 }
 
@@ -87,7 +101,7 @@ void Receives::answer(Token token, Outcome outcome, raft::Index index, std::stri
   } else if (!take.client_gone) {
     return ctx_.complete(token, outcome, index, std::move(sentence), std::move(reply));
   }
-  if (!take.keyed) take_back(take.queue, reply.deliveries, now);
+  if (take.returns()) take_back(take.queues[reply.choice], reply.deliveries, now);
 }
 
 void Receives::take_back(const std::string& queue, const std::vector<machine::Delivery>& deliveries, Millis now) {
@@ -110,8 +124,6 @@ bool Receives::cancel(Token token, Millis now) {
     case Stage::proposed:
       break;
     case Stage::waiting:
-      (void)waits_.cancel(token);
-      [[fallthrough]];
     case Stage::fresh:
     case Stage::confirming:
       answer(token, Outcome::dropped, {}, {}, {}, now);
@@ -120,101 +132,12 @@ bool Receives::cancel(Token token, Millis now) {
   return true;
 }
 
-bool Receives::waits_elsewhere(Token token, Millis now) const {
-  const auto at = takes_.find(token);
-  return at != takes_.end() && at->second.stage == Stage::remote && now < at->second.wait_until;
-}
-
 bool Receives::cancel_waiting(Token token, Millis now) {
   const auto at = takes_.find(token);
-  const bool waits_here = at != takes_.end() && at->second.stage == Stage::waiting;
-  return (waits_here || waits_elsewhere(token, now)) && cancel(token, now);
-}
-
-// --- between members
-
-void Receives::on_forward(raft::NodeId from, ForwardReceive& forward, bool full, Millis now) {
-  const Result<machine::Command> decoded = machine::decode(forward.command.view());
-  const auto* receive = decoded ? std::get_if<machine::Receive>(&decoded->body) : nullptr;
-  if (receive == nullptr || decoded->id.sequence != 0)
-    return peers_.violated(from, "a forwarded receive that is none", now);
-  // The network may bring it twice.
-  if (by_forwarder_.contains({from, forward.request})) return;
-  const auto refuse = [&](Outcome outcome) {
-    (void)ctx_.transport.send(from, ForwardReply{forward.request, outcome, {}, {}});
-  };
-  if (!ctx_.leads() || ctx_.raft->current_term() != forward.term) return refuse(Outcome::not_leader);
-  if (!ctx_.takes_requests(now)) return refuse(Outcome::dropped);
-  if (full) return refuse(Outcome::overloaded);
-  Take take;
-  take.queue = receive->queue;
-  take.max = receive->max;
-  take.keyed = decoded->idempotency.has_value();
-  take.wait_until = now + std::min(forward.wait_ms, kLongestWaitMs);
-  take.deadline = ctx_.request_deadline(now);
-  take.from = from;
-  take.client = from.value;
-  take.request = forward.request;
-  take.command = std::string(forward.command.view());
-  const Token token = next_internal_++;
-  by_forwarder_.emplace(std::pair(from, forward.request), token);
-  add(token, std::move(take));
-}
-
-void Receives::on_cancel(raft::NodeId from, const CancelReceive& cancelled, Millis now) {
-  const auto at = by_forwarder_.find({from, cancelled.request});
-  if (at != by_forwarder_.end()) (void)cancel(at->second, now);
-}
-
-// An answer that comes too late has reserved events for nobody.
-bool Receives::on_reply(raft::NodeId from, ForwardReply& reply, Millis now) {
-  const auto known = by_request_.find(reply.request);
-  machine::Reply decoded;
-  if (reply.outcome == Outcome::applied) {
-    Result<machine::Reply> result = machine::decode_reply(reply.reply);
-    if (!result) {
-      if (known == by_request_.end()) return false;
-      peers_.violated(from, "an answer to a receive that is none", now);
-      return true;
-    }
-    decoded = std::move(*result);
-  }
-  if (known == by_request_.end()) {
-    const auto late = forgotten_.find(reply.request);
-    if (late == forgotten_.end()) return false;
-    take_back(late->second, decoded.deliveries, now);
-    forgotten_.erase(late);
-    return true;
-  }
-  const Token token = known->second;
-  Take& take = takes_.at(token);
-  if (take.to != from) {
-    peers_.violated(from, "an answer to a receive that another member was sent", now);
-    return true;
-  }
-  if (reply.outcome == Outcome::not_leader) {
-    refused_term_ = take.term;
-    if (take.client_gone) {
-      answer(token, Outcome::dropped, {}, {}, {}, now);
-      return true;
-    }
-    // The next leader is asked, with what is left of the wait.
-    by_request_.erase(known);
-    take.stage = Stage::fresh;
-    fresh_.push_back(token);
-    ctx_.wants_turn = true;
-    return true;
-  }
-  std::string sentence = reply.outcome == Outcome::applied ? std::string() : std::move(reply.reply);
-  answer(token, reply.outcome, reply.index, std::move(sentence), std::move(decoded), now);
-  return true;
-}
-
-void Receives::peer_lost(raft::NodeId id, Millis now) {
-  std::vector<Token> gone;
-  for (auto at = by_forwarder_.lower_bound({id, 0}); at != by_forwarder_.end() && at->first.first == id; ++at)
-    gone.push_back(at->second);
-  for (const Token token : gone) (void)cancel(token, now);
+  if (at == takes_.end()) return false;
+  if (at->second.stage == Stage::waiting || waits_elsewhere(token, now)) return cancel(token, now);
+  at->second.wait_until = now;  // it takes what there is, and waits for nothing
+  return false;
 }
 
 // --- what there is to take
@@ -264,12 +187,13 @@ size_t Receives::waiting_for(std::string_view queue) const { return waits_.line_
 // Serves the line in its order, as far as there is something for it.
 void Receives::match(const std::string& queue, Millis now) {
   while (available(queue) > 0) {
-    const std::optional<Token> token = waits_.take_first(topic_of(queue));
-    if (!token) return;
-    --waiting_;
-    Take& take = takes_.at(*token);
-    take.stage = Stage::fresh;
-    propose(*token, take, now);
+    const std::optional<Token> seat = waits_.take_first(topic_of(queue));
+    if (!seat) return;
+    const Token token = seats_.at(*seat);
+    Take& take = takes_.at(token);
+    leave_lines(take);
+    take.choice = static_cast<size_t>(std::find(take.queues.begin(), take.queues.end(), queue) - take.queues.begin());
+    propose(token, take, now);
   }
 }
 
@@ -310,45 +234,51 @@ void Receives::look(Token token, Take& take, Millis now) {
   // Its answer is known, or will be: the log gives it again.
   if (take.keyed && (in_flight_.contains(take.command) || ctx_.machine.is_repeat(take.command, ctx_.raft->stamp(now))))
     return propose(token, take, now);
-  // Those that wait come first.
-  if (available(take.queue) > static_cast<int64_t>(waits_.line_length(topic_of(take.queue))))
+  if (const std::optional<size_t> choice = first_available(take)) {
+    take.choice = *choice;
     return propose(token, take, now);
+  }
   if (now < take.wait_until) return wait(token, take, now);
   confirm(token, take, now);
 }
 
-void Receives::forward(Token token, Take& take, Millis now) {
-  const uint64_t request = ctx_.unique(ctx_.next_number++);
-  const Millis left = take.wait_until - std::min(now, take.wait_until);
-  if (!ctx_.transport.send(ctx_.raft->leader_id(), ForwardReceive{request, Bytes(std::string(take.command)),
-                                                                  ctx_.raft->current_term(), left})) {
-    fresh_.push_back(token);
-    return;
-  }
-  ++ctx_.counters.forwarded;
-  take.stage = Stage::remote;
-  take.request = request;
-  take.to = ctx_.raft->leader_id();
-  take.term = ctx_.raft->current_term();
-  by_request_.emplace(request, token);
-  set_deadline(token, take, std::max(take.wait_until, now) + ctx_.options.request_timeout_ms);
+// Those that wait come first.
+std::optional<size_t> Receives::first_available(const Take& take) const {
+  for (size_t i = 0; i < take.queues.size(); ++i)
+    if (available(take.queues[i]) > static_cast<int64_t>(waits_.line_length(topic_of(take.queues[i])))) return i;
+  return std::nullopt;
 }
 
 void Receives::wait(Token token, Take& take, Millis now) {
-  Wait entry{.topic = topic_of(take.queue), .until = take.wait_until, .ends_with_leader = true};
-  entry.place = take.place;
-  entry.client = take.client;
-  const std::optional<uint64_t> place = waits_.add_in_line(token, std::move(entry));
-  if (!place) {
-    if (ctx_.answer_by) return answer(token, Outcome::shutting_down, {}, {}, {}, now);
-    ++ctx_.counters.waits_refused;
-    return answer(token, Outcome::overloaded, {}, std::string(Context::kTooManyWait), {}, now);
-  }
-  take.place = *place;
   take.stage = Stage::waiting;
   ++waiting_;
   by_deadline_.erase({take.deadline, token});
   take.deadline = kNever;
+  take.places.resize(take.queues.size());
+  for (size_t i = 0; i < take.queues.size(); ++i) {
+    Wait entry{.topic = topic_of(take.queues[i]), .until = take.wait_until, .ends_with_leader = true};
+    entry.place = take.places[i];
+    entry.client = take.client;
+    const Token seat = next_internal_++;
+    const std::optional<uint64_t> place = waits_.add_in_line(seat, std::move(entry));
+    if (!place) {
+      if (ctx_.answer_by) return answer(token, Outcome::shutting_down, {}, {}, {}, now);
+      ++ctx_.counters.waits_refused;
+      return answer(token, Outcome::overloaded, {}, std::string(Context::kTooManyWait), {}, now);
+    }
+    take.places[i] = *place;
+    take.seats.push_back(seat);
+    seats_.emplace(seat, token);
+  }
+}
+
+void Receives::leave_lines(Take& take) {
+  --waiting_;
+  take.stage = Stage::fresh;
+  for (const Token seat : std::exchange(take.seats, {})) {
+    (void)waits_.cancel(seat);
+    seats_.erase(seat);
+  }
 }
 
 void Receives::confirm(Token token, Take& take, Millis now) {
@@ -357,41 +287,53 @@ void Receives::confirm(Token token, Take& take, Millis now) {
   reads_.submit_internal(token, now);
 }
 
+// Its command, for the queue that it takes from.
+Bytes Receives::command_of(const Take& take) {
+  if (take.choice == 0) return Bytes(std::string(take.command));
+  Result<machine::Command> command = machine::decode(take.command);
+  std::visit(
+      [&](auto& body) {
+        if constexpr (requires { body.queue; }) body.queue = take.queue();
+      },
+      command->body);
+  return Bytes(machine::encode_command(command->body));
+}
+
 void Receives::propose(Token token, Take& take, Millis now) {
   take.stage = Stage::proposed;
   take.term = ctx_.raft->current_term();
-  taking_[take.queue] += take.max;
+  taking_[take.queue()] += take.max;
   if (take.keyed) in_flight_.insert(take.command);
   set_deadline(token, take, now + ctx_.options.request_timeout_ms);
   const uint64_t number = ctx_.next_number++;
-  proposing_.emplace(number, Placed{token, {}, take.queue, take.keyed});
+  proposing_.emplace(number, Placed{token, {}, take.queue(), take.returns()});
   ctx_.saw_command = true;
   ++ctx_.counters.proposals;
-  ctx_.raft->step(now, raft::Propose{number, Bytes(std::string(take.command))});
+  ctx_.raft->step(now, raft::Propose{number, command_of(take)});
 }
 
 bool Receives::wait_over(const Woken& woken, Millis now) {
-  const auto at = takes_.find(woken.token);
-  if (at == takes_.end() || at->second.stage != Stage::waiting) return false;
-  Take& take = at->second;
-  --waiting_;
-  take.stage = Stage::fresh;
-  set_deadline(woken.token, take, now + ctx_.options.request_timeout_ms);
+  const auto seat = seats_.find(woken.token);
+  if (seat == seats_.end()) return woken.token >= kInternal;  // it left its other lines meanwhile
+  const Token token = seat->second;
+  Take& take = takes_.at(token);
+  leave_lines(take);
+  set_deadline(token, take, now + ctx_.options.request_timeout_ms);
   switch (woken.why) {
     case WaitEnd::reached:
     case WaitEnd::late:
-      fresh_.push_back(woken.token);
+      fresh_.push_back(token);
       ctx_.wants_turn = true;
       break;
     case WaitEnd::leader_changed:
-      answer(woken.token, Outcome::dropped, {}, "the leader changed while this waited: ask again", {}, now);
+      answer(token, Outcome::dropped, {}, std::string(kLeaderChanged), {}, now);
       break;
     case WaitEnd::crowded:
       ++ctx_.counters.waits_refused;
-      answer(woken.token, Outcome::overloaded, {}, std::string(Context::kTooManyWait), {}, now);
+      answer(token, Outcome::overloaded, {}, std::string(Context::kTooManyWait), {}, now);
       break;
     case WaitEnd::stopped:
-      answer(woken.token, take.from ? Outcome::dropped : Outcome::shutting_down, {}, {}, {}, now);
+      answer(token, take.from ? Outcome::dropped : Outcome::shutting_down, {}, {}, {}, now);
       break;
   }
   return true;
@@ -405,7 +347,7 @@ void Receives::confirmed(const std::vector<InternalRead>& reads, Millis now) {
     take.stage = Stage::fresh;
     if (!done || !ctx_.leads())
       answer(token, Outcome::dropped, {}, {}, {}, now);
-    else if (available(take.queue) > static_cast<int64_t>(waits_.line_length(topic_of(take.queue))))
+    else if (first_available(take))
       fresh_.push_back(token), ctx_.wants_turn = true;
     else
       answer(token, Outcome::applied, ctx_.machine.applied(), {}, {}, now);
@@ -439,7 +381,7 @@ void Receives::applied(const raft::Entry& entry, machine::Reply& reply, Millis n
     const bool ours = node.key() == entry.index && placed.term == entry.term;
     const auto at = takes_.find(placed.token);
     if (at == takes_.end()) {  // it was given up before this answer came
-      if (ours && !placed.keyed) take_back(placed.queue, reply.deliveries, now);
+      if (ours && placed.returns) take_back(placed.queue, reply.deliveries, now);
       continue;
     }
     Take& take = at->second;
@@ -448,13 +390,14 @@ void Receives::applied(const raft::Entry& entry, machine::Reply& reply, Millis n
       continue;
     }
     const bool nothing =
-        reply.code == machine::ReplyCode::ok && reply.deliveries.empty() && reply.replayed_from == raft::Index{};
+        reply.code == machine::ReplyCode::ok && reply.count == 0 && reply.replayed_from == raft::Index{};
     if (nothing && !take.client_gone && now < take.wait_until && ctx_.leads()) {
       let_go(take);
       take.stage = Stage::fresh;
       fresh_.push_back(placed.token);  // it keeps its place in the line
       continue;
     }
+    if (reply.count != 0) reply.choice = static_cast<uint32_t>(take.choice);
     answer(placed.token, Outcome::applied, entry.index, {}, std::move(reply), now);
   }
 }
@@ -467,18 +410,22 @@ void Receives::replaced_by_snapshot(raft::Index index, Millis now) {
   }
 }
 
-// What waits on this node ends by Waits. A receive at the old leader may still be applied; its events are then taken
-// back when that answer comes, or their reservation ends.
+// What waits on this node ends by Waits. A take at the old leader may still be applied; events that it reserved are
+// then taken back when that answer comes, or their reservation ends.
 void Receives::leader_changed(Millis now) {
   std::vector<Token> lost;
   for (const auto& [request, token] : by_request_) lost.push_back(token);
   for (const Token token : lost) {
-    forget(takes_.at(token));
-    answer(token, Outcome::dropped, {}, "the leader changed while this waited: ask again", {}, now);
+    const Take& take = takes_.at(token);
+    forget(take);
+    if (take.removes)
+      answer(token, Outcome::unknown, {}, std::string(kLeaderChangedUnknown), {}, now);
+    else
+      answer(token, Outcome::dropped, {}, std::string(kLeaderChanged), {}, now);
   }
   taking_.clear();
   for (const auto& [token, take] : takes_)
-    if (take.stage == Stage::proposed) taking_[take.queue] += take.max;
+    if (take.stage == Stage::proposed) taking_[take.queue()] += take.max;
   arriving_.clear();
   ctx_.wants_turn = true;
 }

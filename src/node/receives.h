@@ -1,10 +1,11 @@
-// Owns the receives in progress: requests that reserve ready events, now or once there are some. All of them wait on
-// the leader, in one line for each queue in the order in which they came there, so that one event wakes one consumer
-// and no attempt finds the queue empty again. A receive is proposed when its queue has something for it: ready by the
-// applied state, or enqueued by an entry proposed in the same turn, so that a waiting consumer costs an event no second
-// round (HAZARDS-QUEUE-STORE, rule 7). What nobody hears of any more is taken back at once, unless an idempotency key
-// may ask for it again. A receive that is answered with nothing wrote nothing, and a read index confirmed that this
-// node led. Called by Node; Waits holds those that wait.
+// Owns the takes in progress: requests that reserve ready events (Receive) or remove them (Dequeue), now or once there
+// are some. All of them wait on the leader, in one line for each queue in the order in which they came there, so that
+// one event wakes one consumer and no attempt finds the queue empty again. A take may stand in the lines of several
+// queues, and is served by the first that has something. It is proposed when its queue has something for it: ready by
+// the applied state, or enqueued by an entry proposed in the same turn, so that a waiting consumer costs an event no
+// second round (HAZARDS-QUEUE-STORE, rule 7). What was reserved and nobody hears of any more is taken back at once,
+// unless an idempotency key may ask for it again; what was removed is gone. A take that is answered with nothing wrote
+// nothing, and a read index confirmed that this node led. Called by Node; Waits holds those that wait.
 #pragma once
 
 #include <cstdint>
@@ -24,16 +25,26 @@
 
 namespace wh::node {
 
+// The longest wait that a member may forward. Who waits longer asks again.
+inline constexpr Millis kLongestWaitMs = 60'000;
+
+struct TakeRequest {
+  std::string command;            // a Receive or a Dequeue without a condition, from machine::encode_command()
+  std::vector<std::string> also;  // further queues; the first of all that has something is taken from
+  Millis wait_ms = 0;             // how long it waits for something
+  uint64_t client = 0;            // Wait::client
+};
+
 class Receives {
  public:
   Receives(Context& context, Peers& peers, const Versions& versions, Waits& waits, Reads& reads, Writes& writes)
       : ctx_(context), peers_(peers), versions_(versions), waits_(waits), reads_(reads), writes_(writes) {}
 
-  // As Node::submit_receive. `full`: max_pending requests are in progress already.
-  void submit(Token token, std::string command, Millis wait_ms, uint64_t client, bool full, Millis now);
-  // The client is gone: false if this is no receive in progress.
+  // As Node::submit_take. `full`: max_pending requests are in progress already.
+  void submit(Token token, TakeRequest request, bool full, Millis now);
+  // The client is gone: false if this is no take in progress.
   bool cancel(Token token, Millis now);
-  // The same, but only if it waits.
+  // The same, but only if it waits; else it does not begin to wait any more.
   bool cancel_waiting(Token token, Millis now);
   // Events that were answered, but whose answer cannot reach the client any more, are ready again at once.
   void take_back(const std::string& queue, const std::vector<machine::Delivery>& deliveries, Millis now);
@@ -65,8 +76,11 @@ class Receives {
   // Without those that wait.
   [[nodiscard]] size_t pending() const { return takes_.size() - waiting_; }
   [[nodiscard]] size_t waiting() const { return waiting_; }
-  // Whether it waits at the leader, another node.
-  [[nodiscard]] bool waits_elsewhere(Token token, Millis now) const;
+  // Whether it waits, here or at the leader, another node.
+  [[nodiscard]] bool waits(Token token, Millis now) const {
+    const auto at = takes_.find(token);
+    return (at != takes_.end() && at->second.stage == Stage::waiting) || waits_elsewhere(token, now);
+  }
   // On the leader: how many wait for this queue.
   [[nodiscard]] size_t waiting_for(std::string_view queue) const;
 
@@ -80,19 +94,25 @@ class Receives {
   };
   struct Take {
     Stage stage = Stage::fresh;
-    std::string queue;
-    std::string command;
+    std::vector<std::string> queues;
+    size_t choice = 0;    // proposed: which of them it takes from
+    std::string command;  // names the first of them
     uint32_t max = 1;
-    bool keyed = false;  // a repeat under the key would find its events
+    bool removes = false;  // a Dequeue
+    bool keyed = false;    // a repeat under the key would find its events
     bool client_gone = false;
     Millis wait_until = 0;
-    Millis deadline = 0;   // to be answered by then, unless it waits
-    uint64_t place = 0;    // in the line, once it had one
-    uint64_t client = 0;   // Wait::client
-    raft::NodeId from;     // the member that forwarded it, or nobody
-    uint64_t request = 0;  // its number there, or at the leader
-    raft::Term term;       // in which it was proposed or forwarded
-    raft::NodeId to;       // remote: the leader
+    Millis deadline = 0;           // to be answered by then, unless it waits
+    std::vector<uint64_t> places;  // in the line of each queue, once it had one
+    std::vector<Token> seats;      // its tokens in these lines, while it waits
+    uint64_t client = 0;           // Wait::client
+    raft::NodeId from;             // the member that forwarded it, or nobody
+    uint64_t request = 0;          // its number there, or at the leader
+    raft::Term term;               // in which it was proposed or forwarded
+    raft::NodeId to;               // remote: the leader
+    [[nodiscard]] const std::string& queue() const { return queues[choice]; }
+    // Whether what nobody hears of is to be taken back.
+    [[nodiscard]] bool returns() const { return !removes && !keyed; }
   };
   using Takes = std::map<Token, Take>;
   // A proposed one, for which nobody may wait any more.
@@ -100,17 +120,26 @@ class Receives {
     Token token = 0;
     raft::Term term;
     std::string queue;
-    bool keyed = false;
+    bool returns = false;
   };
 
-  static constexpr Token kInternal = Token{1} << 63;  // tokens of forwarded receives
+  static constexpr Token kInternal = Token{1} << 63;  // tokens of forwarded takes, and of places in lines
   static constexpr size_t kMaxForgotten = 1'024;
+  static constexpr std::string_view kLeaderChanged = "the leader changed while this waited: ask again";
+  static constexpr std::string_view kLeaderChangedUnknown =
+      "the leader changed while this waited: it may still remove what came, at most once";
 
+  // False for a command that is no take.
+  static bool read_command(std::string_view command, std::vector<std::string> also, Take& take);
+  static Bytes command_of(const Take& take);
   Take& add(Token token, Take take);
   void set_deadline(Token token, Take& take, Millis deadline);
   void look(Token token, Take& take, Millis now);
   void forward(Token token, Take& take, Millis now);
   void wait(Token token, Take& take, Millis now);
+  void leave_lines(Take& take);
+  [[nodiscard]] std::optional<size_t> first_available(const Take& take) const;
+  [[nodiscard]] bool waits_elsewhere(Token token, Millis now) const;
   void confirm(Token token, Take& take, Millis now);
   void propose(Token token, Take& take, Millis now);
   void match(const std::string& queue, Millis now);
@@ -135,11 +164,12 @@ class Receives {
   std::map<std::pair<raft::NodeId, uint64_t>, Token> by_forwarder_;  // of other members
   std::map<uint64_t, Placed> proposing_;                             // by number, until Proposed says at which index
   std::map<raft::Index, Placed> at_index_;
-  std::map<std::string, uint64_t, std::less<>> taking_;    // by queue: what proposed receives may take
-  std::multiset<std::string> in_flight_;                   // proposed ones with an idempotency key
-  std::map<std::string, uint64_t, std::less<>> arriving_;  // by queue: events proposed in this turn
-  std::set<std::string, std::less<>> ready_;               // queues to match in the next turn
-  std::map<uint64_t, std::string> forgotten_;              // the queue, by number of an unanswered remote one
+  std::map<std::string, uint64_t, std::less<>> taking_;     // by queue: what proposed receives may take
+  std::multiset<std::string> in_flight_;                    // proposed ones with an idempotency key
+  std::map<std::string, uint64_t, std::less<>> arriving_;   // by queue: events proposed in this turn
+  std::set<std::string, std::less<>> ready_;                // queues to match in the next turn
+  std::map<Token, Token> seats_;                            // whose place in a line it is
+  std::map<uint64_t, std::vector<std::string>> forgotten_;  // the queues, by number of an unanswered remote one
   raft::Term refused_term_;  // the node that leads in this term, as far as is known here, says that it does not
   Token next_internal_ = kInternal;
 };

@@ -327,6 +327,8 @@ void write(FrameWriter& w, const ForwardReceive& m) {
   w.term(m.term);
   w.fields().u64(m.wait_ms);
   w.bytes(m.command.view(), kMaxPayloadBytes);
+  w.fields().u8(static_cast<uint8_t>(m.also.size()));
+  for (const std::string& queue : m.also) w.bytes(queue, kMaxNameBytes);
 }
 
 ForwardReceive read_forward_receive(FieldReader& r) {
@@ -335,6 +337,9 @@ ForwardReceive read_forward_receive(FieldReader& r) {
   m.term = r.term();
   m.wait_ms = r.u64();
   m.command = Bytes(std::string(r.bytes(kMaxPayloadBytes)));
+  const uint8_t more = r.u8();
+  if (more >= kMaxQueuesOfTake) r.fail();
+  for (uint8_t i = 0; r.ok() && i < more; ++i) m.also.push_back(r.name());
   return m;
 }
 

@@ -1,88 +1,11 @@
 // Receives: who is served, in which order, what it costs the log, and what becomes of events that nobody hears of.
 #include <string>
-#include <vector>
 
 #include <doctest/doctest.h>
 
-#include "versioned.h"
+#include "queue_member.h"
 
 namespace wh::node {
-namespace {
-
-std::string receive_of(const std::string& queue, uint32_t max = 1, const char* key = nullptr) {
-  const machine::Receive receive{.queue = queue, .max = max, .visibility = {}};
-  return key == nullptr ? machine::encode_command(receive)
-                        : machine::encode_command(receive, machine::IdempotencyKey{key, {}});
-}
-
-std::string put(const std::string& queue, int count = 1) {
-  machine::PutEvents events{.queue = queue, .events = {}};
-  for (int i = 0; i < count; ++i) events.events.push_back({.bytes = "e"});
-  return machine::encode_command(events);
-}
-
-// Leads a cluster of version 3.
-struct QueueLeader : Versioned {
-  QueueLeader() {
-    says(kOther, kLatestVersion);
-    says(kThird, kLatestVersion);
-    lead();
-    settle();
-    REQUIRE(node.cluster_version() == kLatestVersion);
-  }
-  void enqueue(Token token, const std::string& queue, int count = 1) {
-    node.submit_write(token, put(queue, count), true, now);
-    persist();
-    settle();
-  }
-  void receive(Token token, const std::string& queue, Millis wait_ms = 0, uint32_t max = 1, const char* key = nullptr) {
-    node.submit_receive(token, receive_of(queue, max, key), wait_ms, now);
-    persist();
-  }
-  // How many events a receive was answered; -1: it was not.
-  int got(Token token) {
-    const Completion* completion = answer(token);
-    if (completion == nullptr) return -1;
-    CHECK(completion->outcome == Outcome::applied);
-    return static_cast<int>(completion->reply.deliveries.size());
-  }
-  [[nodiscard]] uint64_t ready(const std::string& queue) const { return node.machine().queue_length(queue); }
-  // The others answer the rounds that read indexes began.
-  void confirm_reads() {
-    for (const raft::NodeId id : {kOther, kThird}) {
-      const auto sent = sent_to<raft::AppendEntries>(id);
-      REQUIRE(!sent.empty());
-      node.receive(id,
-                   raft::AppendEntriesReply{.term = node.raft()->current_term(),
-                                            .success = true,
-                                            .match_index = last(),
-                                            .read_round = sent.back().read_round},
-                   now);
-      persist();
-    }
-  }
-};
-
-// Follows kOther in term 2, in a cluster of version 3.
-struct QueueFollower : Versioned {
-  QueueFollower() {
-    led(kOther, 2, raft::Index{1}, {}, 1);
-    const raft::Index before = last();
-    raft::AppendEntries rise{.term = raft::Term{2},
-                             .prev_log_index = before,
-                             .prev_log_term = *node.raft()->log().term_at(before),
-                             .leader_commit = before + 1};
-    rise.entries.push_back({.index = before + 1,
-                            .term = raft::Term{2},
-                            .kind = raft::EntryKind::version,
-                            .payload = Bytes(encode_version(kLatestVersion))});
-    node.receive(kOther, rise, now);
-    persist();
-    REQUIRE(node.cluster_version() == kLatestVersion);
-  }
-};
-
-}  // namespace
 
 TEST_CASE("a receive takes what is ready, in one entry") {
   QueueLeader bench;
@@ -281,7 +204,7 @@ TEST_CASE("a follower's receive waits at the leader, and its cancellation goes t
 
 TEST_CASE("a receive that a member forwards twice reserves once; its cancellation ends its wait") {
   QueueLeader bench;
-  const ForwardReceive forward{71, Bytes(receive_of("q")), bench.node.raft()->current_term(), 5'000};
+  const ForwardReceive forward{71, Bytes(receive_of("q")), bench.node.raft()->current_term(), 5'000, {}};
   bench.node.receive(kOther, forward, bench.now);
   bench.node.receive(kOther, forward, bench.now);
   bench.persist();
@@ -289,7 +212,7 @@ TEST_CASE("a receive that a member forwards twice reserves once; its cancellatio
   bench.node.receive(kOther, CancelReceive{71}, bench.now);
   bench.persist();
   CHECK(bench.node.waiting_for("q") == 0);
-  bench.node.receive(kThird, ForwardReceive{71, Bytes("junk"), bench.node.raft()->current_term(), 0}, bench.now);
+  bench.node.receive(kThird, ForwardReceive{71, Bytes("junk"), bench.node.raft()->current_term(), 0, {}}, bench.now);
   bench.persist();
   CHECK(bench.node.counters().violations == 1);
 }

@@ -27,6 +27,11 @@ class RandomMessages {
     for (uint64_t left = below(max + 1); left > 0; --left) out.push_back(static_cast<char>(below(256)));
     return out;
   }
+  std::vector<std::string> names() {
+    std::vector<std::string> out;
+    for (uint64_t left = below(kMaxQueuesOfTake); left > 0; --left) out.push_back(text(40));
+    return out;
+  }
   NodeId node() { return NodeId{any()}; }
 
   Identity identity() {
@@ -199,8 +204,11 @@ class RandomMessages {
       case 12:
         return ForwardAdminReply{.request = any(), .outcome = static_cast<Outcome>(below(10)), .text = text(100)};
       case 13:
-        return ForwardReceive{
-            .request = any(), .command = Bytes(text(100)), .term = Term{limited()}, .wait_ms = limited()};
+        return ForwardReceive{.request = any(),
+                              .command = Bytes(text(100)),
+                              .term = Term{limited()},
+                              .wait_ms = limited(),
+                              .also = names()};
       default:
         return CancelReceive{.request = any()};
     }

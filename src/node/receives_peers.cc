@@ -1,0 +1,111 @@
+// How takes travel between a member and the leader.
+#include <algorithm>
+#include <utility>
+
+#include "machine/command/command.h"
+#include "node/receives.h"
+
+namespace wh::node {
+
+bool Receives::waits_elsewhere(Token token, Millis now) const {
+  const auto at = takes_.find(token);
+  return at != takes_.end() && at->second.stage == Stage::remote && now < at->second.wait_until;
+}
+
+void Receives::on_forward(raft::NodeId from, ForwardReceive& forward, bool full, Millis now) {
+  Take take;
+  if (!read_command(forward.command.view(), std::move(forward.also), take))
+    return peers_.violated(from, "a forwarded receive that is none", now);
+  // The network may bring it twice.
+  if (by_forwarder_.contains({from, forward.request})) return;
+  const auto refuse = [&](Outcome outcome) {
+    (void)ctx_.transport.send(from, ForwardReply{forward.request, outcome, {}, {}});
+  };
+  if (!ctx_.leads() || ctx_.raft->current_term() != forward.term) return refuse(Outcome::not_leader);
+  if (!ctx_.takes_requests(now)) return refuse(Outcome::dropped);
+  if (full) return refuse(Outcome::overloaded);
+  take.wait_until = now + std::min(forward.wait_ms, kLongestWaitMs);
+  take.deadline = ctx_.request_deadline(now);
+  take.from = from;
+  take.client = from.value;
+  take.request = forward.request;
+  const Token token = next_internal_++;
+  by_forwarder_.emplace(std::pair(from, forward.request), token);
+  add(token, std::move(take));
+}
+
+void Receives::on_cancel(raft::NodeId from, const CancelReceive& cancelled, Millis now) {
+  const auto at = by_forwarder_.find({from, cancelled.request});
+  if (at != by_forwarder_.end()) (void)cancel(at->second, now);
+}
+
+// An answer that comes too late has reserved events for nobody.
+bool Receives::on_reply(raft::NodeId from, ForwardReply& reply, Millis now) {
+  const auto known = by_request_.find(reply.request);
+  machine::Reply decoded;
+  if (reply.outcome == Outcome::applied) {
+    Result<machine::Reply> result = machine::decode_reply(reply.reply);
+    if (!result) {
+      if (known == by_request_.end()) return false;
+      peers_.violated(from, "an answer to a receive that is none", now);
+      return true;
+    }
+    decoded = std::move(*result);
+  }
+  if (known == by_request_.end()) {
+    const auto late = forgotten_.find(reply.request);
+    if (late == forgotten_.end()) return false;
+    if (decoded.choice < late->second.size()) take_back(late->second[decoded.choice], decoded.deliveries, now);
+    forgotten_.erase(late);
+    return true;
+  }
+  const Token token = known->second;
+  Take& take = takes_.at(token);
+  if (take.to != from || decoded.choice >= take.queues.size()) {
+    peers_.violated(from, "an answer to a receive that another member was sent", now);
+    return true;
+  }
+  if (reply.outcome == Outcome::not_leader) {
+    refused_term_ = take.term;
+    if (take.client_gone) {
+      answer(token, Outcome::dropped, {}, {}, {}, now);
+      return true;
+    }
+    // The next leader is asked, with what is left of the wait.
+    by_request_.erase(known);
+    take.stage = Stage::fresh;
+    fresh_.push_back(token);
+    ctx_.wants_turn = true;
+    return true;
+  }
+  std::string sentence = reply.outcome == Outcome::applied ? std::string() : std::move(reply.reply);
+  answer(token, reply.outcome, reply.index, std::move(sentence), std::move(decoded), now);
+  return true;
+}
+
+void Receives::peer_lost(raft::NodeId id, Millis now) {
+  std::vector<Token> gone;
+  for (auto at = by_forwarder_.lower_bound({id, 0}); at != by_forwarder_.end() && at->first.first == id; ++at)
+    gone.push_back(at->second);
+  for (const Token token : gone) (void)cancel(token, now);
+}
+
+void Receives::forward(Token token, Take& take, Millis now) {
+  const uint64_t request = ctx_.unique(ctx_.next_number++);
+  const Millis left = take.wait_until - std::min(now, take.wait_until);
+  ForwardReceive message{request, Bytes(std::string(take.command)), ctx_.raft->current_term(), left, {}};
+  message.also.assign(take.queues.begin() + 1, take.queues.end());
+  if (!ctx_.transport.send(ctx_.raft->leader_id(), std::move(message))) {
+    fresh_.push_back(token);
+    return;
+  }
+  ++ctx_.counters.forwarded;
+  take.stage = Stage::remote;
+  take.request = request;
+  take.to = ctx_.raft->leader_id();
+  take.term = ctx_.raft->current_term();
+  by_request_.emplace(request, token);
+  set_deadline(token, take, std::max(take.wait_until, now) + ctx_.options.request_timeout_ms);
+}
+
+}  // namespace wh::node

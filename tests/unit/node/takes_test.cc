@@ -1,0 +1,252 @@
+// Takes that remove events, and takes that name several queues: they stand in the same lines as receives.
+#include <string>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include "queue_member.h"
+
+namespace wh::node {
+namespace {
+
+// The event that a pop was answered; "-": nothing, "?": it was not answered.
+std::string popped(QueueLeader& bench, Token token) {
+  const Completion* completion = bench.answer(token);
+  if (completion == nullptr) return "?";
+  CHECK(completion->outcome == Outcome::applied);
+  return completion->reply.count == 0 ? "-" : std::string(completion->reply.event.view());
+}
+
+uint32_t choice(QueueLeader& bench, Token token) { return bench.answer(token)->reply.choice; }
+
+}  // namespace
+
+TEST_CASE("a waiting pop is served by the entry behind the event, and one event serves one of a hundred") {
+  QueueLeader bench;
+  for (Token token = 1; token <= 100; ++token) bench.pop(token, {"q"}, 10'000);
+  const raft::Index before = bench.last();
+  bench.enqueue(200, "q");
+  CHECK(popped(bench, 1) == "e");
+  for (Token token = 2; token <= 100; ++token) CHECK(popped(bench, token) == "?");
+  CHECK(bench.last().value == before.value + 2);  // the event, and the pop
+  CHECK(bench.node.waiting() == 99);
+  CHECK(bench.ready("q") == 0);
+}
+
+TEST_CASE("receives and pops stand in one line, in the order they came") {
+  QueueLeader bench;
+  bench.receive(1, "q", 10'000);
+  bench.pop(2, {"q"}, 10'000);
+  bench.receive(3, "q", 10'000);
+  bench.enqueue(10, "q");
+  CHECK(bench.got(1) == 1);
+  CHECK(popped(bench, 2) == "?");
+  bench.enqueue(11, "q", 2);
+  CHECK(popped(bench, 2) == "e");
+  CHECK(bench.got(3) == 1);
+}
+
+TEST_CASE("HAZARDS Q29: a pop that finds nothing writes nothing") {
+  QueueLeader bench;
+  const uint64_t before = bench.node.counters().proposals;
+  bench.pop(1, {"q", "r"});
+  CHECK(popped(bench, 1) == "?");
+  bench.confirm_reads();
+  CHECK(popped(bench, 1) == "-");
+  bench.pop(2, {"q", "r"}, 5'000);
+  bench.pass(5'300);
+  bench.confirm_reads();
+  CHECK(popped(bench, 2) == "-");
+  CHECK(bench.node.waiting() == 0);
+  CHECK(bench.node.counters().proposals == before);
+}
+
+TEST_CASE("a take of several queues takes from the first that has something") {
+  QueueLeader bench;
+  bench.enqueue(1, "r");
+  bench.enqueue(2, "s");
+  bench.pop(3, {"q", "r", "s"});
+  bench.settle();
+  CHECK(popped(bench, 3) == "e");
+  CHECK(choice(bench, 3) == 1);
+  CHECK(bench.ready("r") == 0);
+  CHECK(bench.ready("s") == 1);
+}
+
+TEST_CASE("a take waits in the lines of all its queues, and leaves all of them") {
+  QueueLeader bench;
+  bench.pop(1, {"q", "r"}, 10'000);
+  bench.pop(2, {"r", "q"}, 10'000);
+  CHECK(bench.node.waiting_for("q") == 2);
+  CHECK(bench.node.waiting_for("r") == 2);
+  bench.enqueue(10, "r");
+  CHECK(popped(bench, 1) == "e");
+  CHECK(choice(bench, 1) == 1);
+  CHECK(bench.node.waiting_for("q") == 1);
+  CHECK(bench.node.waiting_for("r") == 1);
+  bench.enqueue(11, "q");
+  CHECK(popped(bench, 2) == "e");
+  CHECK(choice(bench, 2) == 1);
+  CHECK(bench.node.waiting() == 0);
+}
+
+TEST_CASE("events in several queues in one turn: each take is given one") {
+  QueueLeader bench;
+  bench.pop(1, {"q", "r"}, 10'000);
+  const raft::Index before = bench.last();
+  bench.node.submit_write(10, put("r"), true, bench.now);
+  bench.node.submit_write(11, put("q"), true, bench.now);
+  bench.persist();
+  bench.settle();
+  CHECK(popped(bench, 1) == "e");
+  CHECK(bench.ready("q") + bench.ready("r") == 1);
+  CHECK(bench.last().value == before.value + 3);
+}
+
+TEST_CASE("HAZARDS Q28: a client that goes while its pop waits has nothing removed") {
+  QueueLeader bench;
+  bench.pop(1, {"q", "r"}, 10'000);
+  CHECK(bench.node.waits(1));
+  bench.node.cancel_receive(1);
+  bench.persist();
+  CHECK(bench.node.waiting() == 0);
+  bench.enqueue(10, "q");
+  bench.enqueue(11, "r");
+  CHECK(popped(bench, 1) == "?");
+  CHECK(bench.ready("q") == 1);
+  CHECK(bench.ready("r") == 1);
+}
+
+TEST_CASE("a client that sends no more is not waited for, from whatever its take does") {
+  QueueLeader bench;
+  bench.node.submit_take(
+      1, {.command = machine::encode_command(machine::Dequeue{"q", {}}), .also = {}, .wait_ms = 9'000}, bench.now);
+  CHECK_FALSE(bench.node.cancel_wait(1));  // it has not begun to wait
+  bench.persist();
+  CHECK(bench.node.waiting() == 0);
+  bench.confirm_reads();
+  CHECK(popped(bench, 1) == "-");
+  bench.pop(2, {"q"}, 9'000);
+  CHECK(bench.node.cancel_wait(2));
+  bench.persist();
+  bench.enqueue(10, "q");
+  CHECK(popped(bench, 2) == "?");
+  CHECK(bench.ready("q") == 1);
+}
+
+TEST_CASE("a removed event is never given back") {
+  QueueLeader bench;
+  bench.enqueue(1, "q");
+  bench.pop(2, {"q"});
+  bench.node.cancel_receive(2);
+  bench.settle();
+  bench.settle();
+  CHECK(popped(bench, 2) == "?");
+  CHECK(bench.ready("q") == 0);
+}
+
+TEST_CASE("a leader change ends each wait once, and certainly takes nothing") {
+  QueueLeader bench;
+  bench.pop(1, {"q", "r", "s"}, 10'000);
+  bench.node.receive(kOther,
+                     raft::AppendEntries{.term = raft::next(bench.node.raft()->current_term()),
+                                         .prev_log_index = bench.last(),
+                                         .prev_log_term = bench.node.raft()->current_term()},
+                     bench.now);
+  bench.persist();
+  REQUIRE(bench.answer(1) != nullptr);  // which checks that there is one only
+  CHECK(bench.answer(1)->outcome == Outcome::dropped);
+  bench.persist();
+  CHECK(bench.answer(1) != nullptr);
+  CHECK(bench.node.waiting() == 0);
+}
+
+TEST_CASE("the place of a take that has no room in all its lines") {
+  NodeOptions options = newer();
+  options.max_waiting = 3;
+  Versioned bench(options);
+  bench.says(kOther, kLatestVersion);
+  bench.says(kThird, kLatestVersion);
+  bench.lead();
+  bench.settle();
+  const std::string command = machine::encode_command(machine::Dequeue{"q", {}});
+  bench.node.submit_take(1, {.command = command, .also = {"r"}, .wait_ms = 9'000}, bench.now);
+  bench.persist();
+  bench.node.submit_take(2, {.command = command, .also = {"r"}, .wait_ms = 9'000}, bench.now);
+  bench.persist();
+  REQUIRE(bench.answer(2) != nullptr);
+  CHECK(bench.answer(2)->outcome == Outcome::overloaded);
+  CHECK(bench.answer(1) == nullptr);
+  CHECK(bench.node.waiting() == 2);
+}
+
+TEST_CASE("a follower's take goes to the leader with all its queues, and its answer names one") {
+  QueueFollower bench;
+  const std::string command = machine::encode_command(machine::Dequeue{"q", {}});
+  bench.node.submit_take(1, {.command = command, .also = {"r", "s"}, .wait_ms = 7'000}, bench.now);
+  bench.persist();
+  auto sent = bench.sent_to<ForwardReceive>(kOther);
+  REQUIRE(sent.size() == 1);
+  CHECK(sent[0].also == std::vector<std::string>{"r", "s"});
+  machine::Reply reply{.event_id = raft::Index{5}, .count = 1, .event = Bytes("e")};
+  reply.choice = 2;
+  bench.node.receive(kOther, ForwardReply{sent[0].request, Outcome::applied, raft::Index{9}, encode_reply(reply)},
+                     bench.now);
+  bench.persist();
+  REQUIRE(bench.answer(1) != nullptr);
+  CHECK(bench.answer(1)->reply == reply);
+
+  // A queue that was not asked for.
+  bench.node.submit_take(2, {.command = command, .also = {"r"}, .wait_ms = 7'000}, bench.now);
+  bench.persist();
+  sent = bench.sent_to<ForwardReceive>(kOther);
+  bench.node.receive(kOther, ForwardReply{sent.back().request, Outcome::applied, raft::Index{9}, encode_reply(reply)},
+                     bench.now);
+  bench.persist();
+  CHECK(bench.answer(2) == nullptr);
+  CHECK(bench.node.counters().violations == 1);
+}
+
+// The leader may have removed an event for it, which the follower cannot know yet.
+TEST_CASE("a follower's pop ends as unknown when the leader changes, and its receive as not applied") {
+  QueueFollower bench;
+  const std::string command = machine::encode_command(machine::Dequeue{"q", {}});
+  bench.node.submit_take(1, {.command = command, .also = {}, .wait_ms = 7'000}, bench.now);
+  bench.node.submit_receive(2, receive_of("q"), 7'000, bench.now);
+  bench.persist();
+  bench.led(kThird, 3, bench.last(), {}, bench.last().value);
+  bench.persist();
+  REQUIRE(bench.answer(1) != nullptr);
+  CHECK(bench.answer(1)->outcome == Outcome::unknown);
+  REQUIRE(bench.answer(2) != nullptr);
+  CHECK(bench.answer(2)->outcome == Outcome::dropped);
+}
+
+TEST_CASE("a member's take of several queues waits in each line; what is no take is a violation") {
+  QueueLeader bench;
+  const raft::Term term = bench.node.raft()->current_term();
+  const auto forward = [&](uint64_t request, const machine::Body& body, std::vector<std::string> also) {
+    bench.node.receive(
+        kThird, ForwardReceive{request, Bytes(machine::encode_command(body)), term, 5'000, std::move(also)}, bench.now);
+    bench.persist();
+  };
+  forward(71, machine::Dequeue{"q", {}}, {"r"});
+  CHECK(bench.node.waiting_for("q") == 1);
+  CHECK(bench.node.waiting_for("r") == 1);
+  bench.enqueue(1, "r");
+  bench.settle();
+  const auto replies = bench.sent_to<ForwardReply>(kThird);
+  REQUIRE(replies.size() == 1);
+  const auto reply = machine::decode_reply(replies[0].reply);
+  REQUIRE(reply.ok());
+  CHECK(reply->choice == 1);
+  CHECK(reply->event.view() == "e");
+  CHECK(bench.node.waiting() == 0);
+  CHECK(bench.node.counters().violations == 0);
+  forward(72, machine::Dequeue{"q", 5}, {});
+  CHECK(bench.node.counters().violations == 1);
+  forward(73, machine::Enqueue{"q", "e"}, {});
+  CHECK(bench.node.counters().violations == 2);
+}
+
+}  // namespace wh::node
