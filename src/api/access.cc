@@ -49,6 +49,7 @@ class Touched {
   }
   void operator()(const ShowQueue& show) { touch_queue(show.queue); }
   void operator()(const ListEvents& list) { touch_queue(list.queue); }
+  void operator()(const ListReady& list) { touch_queue(list.queue); }
   void operator()(const GetEvent& get) { touch_queue(get.queue); }
   void operator()(const ShowTopic& show) { touch_topic(show.topic); }
   // They show all names.
@@ -68,6 +69,9 @@ class Touched {
   void operator()(const WatchCluster&) {}
   void operator()(const WatchQueue& watch) { touch_queue(watch.queue); }
   void operator()(const Watch& watch) { std::visit(*this, watch); }
+  void operator()(const Take& take) {
+    for (const std::string& queue : queues_of(take)) touch_queue(queue);
+  }
   void operator()(const Change&) {}
   void operator()(const Local&) {}
   void operator()(const Write& write) { std::visit(*this, write); }

@@ -1,5 +1,6 @@
 #include "api/calls.h"
 
+#include <algorithm>
 #include <iterator>
 #include <utility>
 
@@ -27,6 +28,7 @@ OrRefusal<Started> Calls::start(CallOwner& owner, const security::Principal& pri
   }
   if (auto* read = std::get_if<Read>(&operation)) return start_read(owner, std::move(*read), options);
   if (auto* watch = std::get_if<Watch>(&operation)) return start_stream(owner, std::move(*watch), options);
+  if (const auto* take = std::get_if<Take>(&operation)) return start_take(owner, *take, options);
   const node::Token token = next_++;
   if (const auto* write = std::get_if<Write>(&operation)) {
     begin(token, owner, CallKind::write).write = write->index();
@@ -41,7 +43,7 @@ OrRefusal<Started> Calls::start(CallOwner& owner, const security::Principal& pri
 void Calls::submit(node::Token token, const Write& write, const CallOptions& options) {
   std::string command = encode(write, options.idempotency);
   if (const auto* receive = std::get_if<machine::Receive>(&write)) {
-    begun_.at(token).receiving = Receiving{std::string(receive->queue), options.idempotency.has_value()};
+    begun_.at(token).taking = Taking{{std::string(receive->queue)}, !options.idempotency.has_value()};
     return context_.node.submit_receive(token, std::move(command), options.wait_ms, clock_(), options.client);
   }
   // What is so already needs no entry, only a state that is new enough (HAZARDS Q29). But answers under a key are kept.
@@ -68,6 +70,39 @@ bool Calls::writes_after_all(node::Token token, Begun& begun, node::Completion& 
   completion.reply = std::move(*reply);
   completion.index = machine.applied();
   return false;
+}
+
+Started Calls::start_take(CallOwner& owner, const Take& take, const CallOptions& options) {
+  const node::Token token = next_++;
+  Begun& begun = begin(token, owner, CallKind::write);
+  const Write write = command_of(take);
+  begun.write = write.index();
+  const Millis wait = wait_of(take);
+  begun.taking = Taking{.queues = queues_of(take),
+                        .returns = std::holds_alternative<ReceiveFirst>(take),
+                        .answers = true,
+                        .until = wait == kNever ? kNever : clock_() + wait,
+                        .command = encode(write, {}),
+                        .client = options.client};
+  submit_take(token, *begun.taking);
+  return Started(token);
+}
+
+void Calls::submit_take(node::Token token, const Taking& taking) {
+  const Millis now = clock_();
+  const Millis wait = std::min(taking.until - std::min(now, taking.until), node::kLongestWaitMs);
+  node::TakeRequest request{.command = taking.command, .also = {}, .wait_ms = wait, .client = taking.client};
+  request.also.assign(taking.queues.begin() + 1, taking.queues.end());
+  context_.node.submit_take(token, std::move(request), now);
+}
+
+bool Calls::takes_on(node::Token token, const Begun& begun, const node::Completion& completion) {
+  if (!begun.taking || clock_() >= begun.taking->until) return false;
+  if (completion.outcome != node::Outcome::applied || completion.reply.code != machine::ReplyCode::ok ||
+      completion.reply.count != 0)
+    return false;
+  submit_take(token, *begun.taking);
+  return true;
 }
 
 OrRefusal<Started> Calls::start_read(CallOwner& owner, Read read, const CallOptions& options) {
@@ -192,8 +227,9 @@ void Calls::hand_out(node::Completion& completion) {
     if (found->second.opening) return open_stream(completion.token);
     return found->second.owner->on_answer(completion.token, Answer{});
   }
-  if (waits_on(completion.token, found->second, completion)) return;
-  if (writes_after_all(completion.token, found->second, completion)) return;
+  if (waits_on(completion.token, found->second, completion) || takes_on(completion.token, found->second, completion) ||
+      writes_after_all(completion.token, found->second, completion))
+    return;
   auto handle = begun_.extract(found);
   Begun& begun = handle.mapped();
   if (begun.kind != CallKind::stream) {
@@ -233,16 +269,16 @@ bool Calls::waits_on(node::Token token, Begun& begun, const node::Completion& co
 // Its client is gone. Events that were received for it are ready again at once.
 void Calls::drop(const node::Completion& completion) {
   const auto abandoned = abandoned_.extract(completion.token);
-  if (abandoned.empty() || abandoned.mapped().keyed) return;
-  context_.node.take_back(abandoned.mapped().queue, completion.reply.deliveries, clock_());
+  if (abandoned.empty() || completion.reply.choice >= abandoned.mapped().size()) return;
+  context_.node.take_back(abandoned.mapped()[completion.reply.choice], completion.reply.deliveries, clock_());
 }
 
 bool Calls::cancel(node::Token token) {
   const auto found = begun_.find(token);
   if (found == begun_.end()) return false;
-  if (found->second.receiving) {
-    // The node sees to a receive that it still has; else its completion is on the way here.
-    if (!context_.node.cancel_receive(token)) abandoned_.emplace(token, std::move(*found->second.receiving));
+  if (auto& taking = found->second.taking) {
+    // The node sees to a take that it still has; else its completion is on the way here.
+    if (!context_.node.cancel_receive(token) && taking->returns) abandoned_.emplace(token, std::move(taking->queues));
     begun_.erase(found);
     return true;
   }
@@ -254,7 +290,9 @@ bool Calls::cancel(node::Token token) {
 
 bool Calls::cancel_wait(node::Token token) {
   const auto found = begun_.find(token);
-  if (found == begun_.end() || !context_.node.cancel_wait(token)) return false;
+  if (found == begun_.end()) return false;
+  if (found->second.taking) found->second.taking->until = 0;
+  if (!context_.node.cancel_wait(token)) return false;
   begun_.erase(found);
   return true;
 }
@@ -263,8 +301,13 @@ bool Calls::cancel_wait(node::Token token) {
 OrRefusal<Answer> Calls::answer_to(Begun& begun, node::Completion& completion) {
   if (completion.outcome != node::Outcome::applied) return refusal_of(completion);
   switch (begun.kind) {
-    case CallKind::write:
-      return answer_of_write(begun.write, completion.index, std::move(completion.reply));
+    case CallKind::write: {
+      const uint32_t choice = completion.reply.choice;
+      OrRefusal<Answer> answer = answer_of_write(begun.write, completion.index, std::move(completion.reply));
+      if (answer && begun.taking && begun.taking->answers)
+        answer->body = taken(std::move(*answer), std::move(begun.taking->queues.at(choice)));
+      return answer;
+    }
     case CallKind::admin:
     case CallKind::stream:
       return Answer{completion.index, {}};

@@ -114,10 +114,14 @@ class Calls {
   void reset_counters() { counters_ = {}; }
 
  private:
-  // What is needed to take its events back.
-  struct Receiving {
-    std::string queue;
-    bool keyed = false;  // a repeat under its idempotency key would find them
+  // A take in progress.
+  struct Taking {
+    std::vector<std::string> queues;
+    bool returns = true;    // its events can be taken back, and no repeat under an idempotency key would find them
+    bool answers = false;   // with Taken
+    Millis until = 0;       // set: it is submitted again until then, as a longer wait than one submission's
+    std::string command{};  // for that
+    uint64_t client = 0;
   };
   // What a call in progress is about. Of a write only its kind: the node has its bytes.
   struct Begun {
@@ -127,7 +131,7 @@ class Calls {
     size_t write = 0;  // its place in Write
     Read read{};
     std::optional<Millis> max_staleness{};
-    std::optional<Receiving> receiving{};  // of a Receive
+    std::optional<Taking> taking{};
     // Of a GetFront that waits for an event: until when, and its terms.
     Millis wait_until = 0;
     node::ReadTerms terms{};
@@ -144,6 +148,10 @@ class Calls {
   OrRefusal<Started> start_stream(CallOwner& owner, Watch watch, const CallOptions& options);
   void open_stream(node::Token token);
   bool writes_after_all(node::Token token, Begun& begun, node::Completion& completion);
+  Started start_take(CallOwner& owner, const Take& take, const CallOptions& options);
+  void submit_take(node::Token token, const Taking& taking);
+  // True: a take that found nothing is submitted again.
+  bool takes_on(node::Token token, const Begun& begun, const node::Completion& completion);
   OrRefusal<Started> start_read(CallOwner& owner, Read read, const CallOptions& options);
   OrRefusal<Answer> run_here(Local operation);
   // True: a GetFront that found nothing waits on.
@@ -159,7 +167,7 @@ class Calls {
   std::function<Millis()> clock_;
   node::Token next_ = 1;
   std::unordered_map<node::Token, Begun> begun_;
-  std::unordered_map<node::Token, Receiving> abandoned_;  // completed, and their clients are gone
+  std::unordered_map<node::Token, std::vector<std::string>> abandoned_;  // completed, and their clients are gone
   std::array<CallCounters, kCallKinds> counters_;
   std::vector<node::Completion> stale_;
   std::deque<node::Completion> kept_[2];  // not handed out yet; the second: of clients that ask much

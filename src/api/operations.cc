@@ -55,6 +55,7 @@ std::optional<Refusal> bad_names(const Write& write) {
                                  return bad_queue(enqueue.queue);
                                },
                                [](const machine::Dequeue& dequeue) { return bad_queue(dequeue.queue); },
+                               [](const machine::PutEvents& put) { return bad_queue(put.queue); },
                                [](const machine::PutSettings&) { return std::optional<Refusal>(); },
                                [](const auto& of_queues) { return bad_names_in_path(of_queues); }},
                     write);
@@ -78,9 +79,20 @@ std::optional<Refusal> check_read(const Read& read) {
       if (auto refusal = bad_key(key)) return refusal;
   if (const auto* show = std::get_if<ShowQueue>(&read)) return bad_queue_in_path(show->queue);
   if (const auto* list = std::get_if<ListEvents>(&read)) return bad_queue_in_path(list->queue);
+  if (const auto* list = std::get_if<ListReady>(&read)) return bad_queue(list->queue);
   if (const auto* get = std::get_if<GetEvent>(&read)) return bad_queue_in_path(get->queue);
   if (const auto* show = std::get_if<ShowTopic>(&read)) return bad_topic_in_path(show->topic);
   return std::nullopt;
+}
+
+std::optional<Refusal> check_take(const Take& take) {
+  const std::vector<std::string>& queues = queues_of(take);
+  if (queues.empty() || queues.size() > node::kMaxQueuesOfTake)
+    return malformed("one request takes from at most " + std::to_string(node::kMaxQueuesOfTake) + " queues");
+  for (const std::string& queue : queues)
+    if (auto refusal = std::holds_alternative<PopFirst>(take) ? bad_queue(queue) : bad_queue_in_path(queue))
+      return refusal;
+  return check_write(command_of(take));
 }
 
 // The position of T among the kinds of Write.
@@ -141,7 +153,36 @@ OperationTraits traits_of(const Operation& operation) {
 std::optional<Refusal> check_bounds(const Operation& operation) {
   if (const auto* write = std::get_if<Write>(&operation)) return check_write(*write);
   if (const auto* read = std::get_if<Read>(&operation)) return check_read(*read);
+  if (const auto* take = std::get_if<Take>(&operation)) return check_take(*take);
   return std::nullopt;
+}
+
+Write command_of(const Take& take) {
+  return std::visit(Overloaded{[](const PopFirst& pop) {
+                                 return Write{machine::Dequeue{pop.queues[0], {}}};
+                               },
+                               [](const ReceiveFirst& receive) {
+                                 return Write{machine::Receive{receive.queues[0], receive.max, {}}};
+                               }},
+                    take);
+}
+
+const std::vector<std::string>& queues_of(const Take& take) {
+  return std::visit([](const auto& one) -> const std::vector<std::string>& { return one.queues; }, take);
+}
+
+Millis wait_of(const Take& take) {
+  return std::visit([](const auto& one) { return one.wait_ms; }, take);
+}
+
+Taken taken(Answer&& answer, std::string queue) {
+  Taken taken{std::move(queue), {}};
+  if (auto* received = std::get_if<Received>(&answer.body)) {
+    taken.deliveries = std::move(received->deliveries);
+  } else if (auto* popped = std::get_if<Dequeued>(&answer.body); popped != nullptr && popped->id.value != 0) {
+    taken.deliveries.push_back({.id = popped->id.value, .bytes = std::move(popped->event)});
+  }
+  return taken;
 }
 
 Answer look(const machine::Machine& machine, Read&& read) {
@@ -168,6 +209,7 @@ Answer look(const machine::Machine& machine, Read&& read) {
           },
           [&](const ListQueues& list) { answer.body = look(machine.queues(), list); },
           [&](const ListEvents& list) { answer.body = look(machine.queues(), list); },
+          [&](const ListReady& list) { answer.body = look(machine.queues(), list); },
           [&](const GetEvent& get) {
             const machine::Queue* queue = machine.queues().find(get.queue);
             answer.body = ShownEvent{queue, queue == nullptr ? nullptr : std::as_const(*queue->content).find(get.id)};
@@ -195,9 +237,10 @@ static decltype(Answer::body) body_of_reply(size_t kind, machine::Reply&& reply)
     case place<machine::Dequeue>():
       if (reply.count == 0) return Dequeued{};
       return Dequeued{reply.event_id, std::move(reply.event),
-                      reply.deliveries.empty() ? Bytes() : std::move(reply.deliveries[0].headers)};
+                      reply.deliveries.empty() ? Bytes() : reply.deliveries[0].headers, std::move(reply.deliveries)};
     case place<machine::PutEvents>():
-      return Stored{reply.ids.empty() ? std::vector<uint64_t>{reply.event_id.value} : std::move(reply.ids)};
+      return Stored{reply.ids.empty() ? std::vector<uint64_t>{reply.event_id.value} : std::move(reply.ids),
+                    reply.queue_length};
     case place<machine::Publish>():
       return Published{reply.count, reply.queue_length};
     case place<machine::Receive>():

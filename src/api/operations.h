@@ -51,7 +51,9 @@ struct ShowMetrics {};
 struct ShowSettings {};
 
 using Read = std::variant<GetKey, CountExisting, CountKeys, GetFront, GetLength, MakeBackup, ShowMetrics, ShowSettings,
-                          ShowQueue, ListQueues, ListEvents, GetEvent, ShowTopic, ListTopics>;
+                          ShowQueue, ListQueues, ListEvents, ListReady, GetEvent, ShowTopic, ListTopics>;
+
+using Take = std::variant<PopFirst, ReceiveFirst>;
 
 // --- streams: completed again and again, the first time at once
 
@@ -102,12 +104,13 @@ struct ForgetSlowRequests {};
 using Local = std::variant<AskAlive, AskReady, ShowCluster, ShowInfo, GetDirectives, SetDirective, ResetCounters,
                            ShowSlowRequests, CountSlowRequests, ForgetSlowRequests>;
 
-using Operation = std::variant<Write, Read, Watch, Change, Local>;
+using Operation = std::variant<Write, Read, Take, Watch, Change, Local>;
 
 // Whether the operation has no effect once its client is gone, so that it can be cancelled.
 [[nodiscard]] inline bool is_cancellable(const Operation& operation) {
   const auto* write = std::get_if<Write>(&operation);
   return std::holds_alternative<Read>(operation) || std::holds_alternative<Watch>(operation) ||
+         std::holds_alternative<Take>(operation) ||
          (write != nullptr && std::holds_alternative<machine::Receive>(*write));
 }
 
@@ -159,6 +162,12 @@ template <>
 inline constexpr OperationTraits kTraits<ListQueues>{"list queues", security::Verb::read};
 template <>
 inline constexpr OperationTraits kTraits<ListEvents>{"read queues", security::Verb::read};
+template <>
+inline constexpr OperationTraits kTraits<ListReady>{"read queues", security::Verb::read};
+template <>
+inline constexpr OperationTraits kTraits<PopFirst>{"dequeue", security::Verb::write};
+template <>
+inline constexpr OperationTraits kTraits<ReceiveFirst>{"receive", security::Verb::write};
 template <>
 inline constexpr OperationTraits kTraits<GetEvent>{"read queues", security::Verb::read};
 template <>
@@ -239,7 +248,8 @@ struct SlowRequests {
 struct Answer {
   raft::Index index;  // a write's own, or that of the state a read saw; 0 where no state was read
   std::variant<Done, Count, Enqueued, Dequeued, Value, Front, Report, Directives, SlowRequests, machine::Settings,
-               Stored, Published, Received, Settled, Configured, ShownEvent, ShownEvents, ShownQueues, ShownTopics>
+               Stored, Published, Received, Taken, Settled, Configured, ShownEvent, ShownEvents, ReadyEvents,
+               ShownQueues, ShownTopics>
       body;
   bool replayed = false;  // the first answer to a request under this idempotency key, including its index
 };
@@ -266,6 +276,13 @@ struct Idempotency {
 [[nodiscard]] bool changes_nothing(const machine::Machine& machine, const Write& write);
 // The bound that an operation breaks, if any.
 [[nodiscard]] std::optional<Refusal> check_bounds(const Operation& operation);
+
+// The command of a take from the first of its queues. It holds a view of the take.
+[[nodiscard]] Write command_of(const Take& take);
+[[nodiscard]] const std::vector<std::string>& queues_of(const Take& take);
+[[nodiscard]] Millis wait_of(const Take& take);
+// The answer to its command, as that to the take; `queue`: which it took from.
+[[nodiscard]] Taken taken(Answer&& answer, std::string queue);
 
 // The answer to an applied write of this kind (its position in Write), or why it changed nothing.
 [[nodiscard]] OrRefusal<Answer> answer_of_write(size_t kind, raft::Index index, machine::Reply&& reply);

@@ -1,6 +1,7 @@
 #include "api/queue_operations.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "base/log.h"
 
@@ -69,6 +70,43 @@ ShownEvents look(const machine::Queues& queues, const ListEvents& list) {
     bytes += event.data_bytes();
     shown.events.push_back(&event);
     if (list.after == 0 && shown.events.size() == all) break;
+  }
+  return shown;
+}
+
+// Goes from the nearer end; as Redis does, a range is cut to what there is.
+ReadyEvents look(const machine::Queues& queues, const ListReady& list) {
+  ReadyEvents shown;
+  const machine::Queue* queue = queues.find(list.queue);
+  if (queue == nullptr || queue->front() == nullptr) return shown;
+  const auto& ready = queue->content->ready;
+  const auto size = static_cast<int64_t>(ready.size());
+  const auto place = [size](int64_t index) { return index < 0 ? std::max<int64_t>(index, -size - 1) + size : index; };
+  const int64_t first = std::max<int64_t>(place(list.first), 0);
+  const int64_t last = std::min(place(list.last), size - 1);
+  if (first > last) return shown;
+  if (last - first >= kMaxListed) {
+    shown.refused = "there are " + std::to_string(last - first + 1) +
+                    " events in this range, and an answer has at most " + std::to_string(kMaxListed) +
+                    ": ask for it in parts";
+    return shown;
+  }
+  constexpr auto kFar = static_cast<int64_t>(kMaxEventsLookedAt);
+  if (last >= kFar && first < size - kFar) {
+    shown.refused = "this is more than " + std::to_string(kFar) + " events away from both ends of the queue";
+    return shown;
+  }
+  auto at = last < kFar ? std::next(ready.begin(), first) : std::prev(ready.end(), size - first);
+  size_t bytes = 0;
+  for (int64_t i = first; i <= last; ++i, ++at) {
+    bytes += at->second->bytes.size();
+    if (!shown.events.empty() && bytes > kMaxBytesShown) {
+      shown.events.clear();
+      shown.refused = "the events in this range have more than " + std::to_string(kMaxBytesShown) +
+                      " bytes, which is too much for an answer: ask for it in parts";
+      break;
+    }
+    shown.events.push_back(at->second);
   }
   return shown;
 }

@@ -47,6 +47,12 @@ struct GetEvent {
   std::string queue;
   uint64_t id = 0;
 };
+// The events that may be delivered now, in that order. Places count from 0; negative ones from the end, -1 the last.
+struct ListReady {
+  std::string queue;
+  int64_t first = 0;
+  int64_t last = 0;
+};
 struct ShowTopic {
   std::string topic;
 };
@@ -62,6 +68,20 @@ struct WatchQueue {
   uint64_t after = 0;
 };
 
+// --- takes: from the first of these queues that has something, now or when something comes. They own their names.
+
+// Removes the front event.
+struct PopFirst {
+  std::vector<std::string> queues;
+  Millis wait_ms = 0;  // kNever: until its client is gone
+};
+// Reserves up to `max` events of one queue.
+struct ReceiveFirst {
+  std::vector<std::string> queues;
+  uint32_t max = 1;
+  Millis wait_ms = 0;
+};
+
 // --- answers. Pointers are into the state: valid only during the callback that gets them.
 
 struct Enqueued {
@@ -69,13 +89,15 @@ struct Enqueued {
   uint64_t queue_length = 0;  // with this event
 };
 struct Dequeued {
-  raft::Index id;   // 0: the queue was empty
-  Bytes event;      // to a repeat: only if it was kept (machine::Dequeue::keep_event)
-  Bytes headers{};  // packed
+  raft::Index id;                        // 0: the queue was empty
+  Bytes event;                           // to a repeat: only if it was kept (machine::Dequeue::keep_event)
+  Bytes headers{};                       // packed
+  std::vector<machine::Delivery> all{};  // of a Dequeue with a count
 };
 // Of PutEvents.
 struct Stored {
   std::vector<uint64_t> ids;
+  uint64_t queue_length = 0;  // with these events
 };
 struct Published {
   uint64_t events = 0;
@@ -83,6 +105,11 @@ struct Published {
 };
 struct Received {
   std::vector<machine::Delivery> deliveries;
+};
+// Of a take; none: nothing came.
+struct Taken {
+  std::string queue;
+  std::vector<machine::Delivery> deliveries;  // of PopFirst one, of which only id and bytes count
 };
 struct Settled {
   std::vector<machine::SettleOutcome> outcomes;
@@ -106,6 +133,11 @@ struct ShownEvents {
   std::vector<const machine::Event*> events;
   uint64_t next = 0;  // where the next answer goes on (ListEvents::after); 0: there is no more
 };
+// Of ListReady.
+struct ReadyEvents {
+  std::vector<const machine::Event*> events;
+  std::string refused;  // not empty: the answer would be too large, or too far to go to; says what to ask for
+};
 struct ShownQueues {
   std::vector<const machine::Queue*> queues;  // of ShowQueue one, or none
   bool more = false;
@@ -123,6 +155,7 @@ inline constexpr size_t kMaxBytesShown = size_t{4} << 20;
 
 [[nodiscard]] ListedState listed_state(const machine::Event& event);
 [[nodiscard]] ShownEvents look(const machine::Queues& queues, const ListEvents& list);
+[[nodiscard]] ReadyEvents look(const machine::Queues& queues, const ListReady& list);
 [[nodiscard]] ShownQueues look(const machine::Queues& queues, const ListQueues& list);
 [[nodiscard]] ShownTopics look(const machine::Queues& queues, const ListTopics& list);
 

@@ -152,9 +152,17 @@ std::string CommandTable::help_reply(const std::vector<std::string>& arguments) 
 std::string CommandTable::command_reply(const std::vector<std::string>& arguments) const {
   const std::string verb = arguments.size() > 1 ? lower_case(arguments[1]) : "";
   if (verb == "count" && arguments.size() == 2) return integer_reply(std::ssize(commands_));
-  // redis-cli asks this first. An empty answer is valid: redis-cli then completes and hints nothing.
-  if (verb == "docs") return array_header(0);
   std::string reply;
+  if (verb == "docs") {
+    std::vector<const Command*> wanted;
+    for (size_t i = 2; i < arguments.size(); ++i)
+      if (const Command* command = find(arguments[i])) wanted.push_back(command);
+    if (arguments.size() == 2)
+      for (const Command& command : commands_) wanted.push_back(&command);
+    reply = array_header(2 * wanted.size());
+    for (const Command* command : wanted) reply += docs_reply(*command);
+    return reply;
+  }
   if (verb == "list" && arguments.size() == 2) {
     reply = array_header(commands_.size());
     for (const Command& command : commands_) reply += bulk_reply(command.name);

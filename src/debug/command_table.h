@@ -30,9 +30,10 @@ struct Command {
   int first_key = 0;         // as in Redis's COMMAND
   int last_key = 0;
   int key_step = 0;
-  std::string_view parameters;  // as HELP shows them: "key value"
-  std::string_view summary;     // one sentence, without a full stop
-  int tag = 0;                  // for the owner's switch
+  std::string_view parameters;         // as HELP shows them: "key value"
+  std::string_view summary;            // one sentence, without a full stop
+  std::string_view group = "generic";  // for redis-cli's `help @group`
+  int tag = 0;                         // for the owner's switch
   Builtin builtin = Builtin::none;
 };
 
@@ -58,6 +59,9 @@ class CommandTable {
 
 // Whether `count` words, including the name, satisfy the command's arity.
 [[nodiscard]] bool arity_fits(const Command& command, size_t count);
+
+// One command in the answer to COMMAND DOCS: its name, then what there is to say of it.
+[[nodiscard]] std::string docs_reply(const Command& command);
 
 // Redis's errors, in Redis's words.
 [[nodiscard]] std::string wrong_arity_reply(const Command& command);

@@ -39,6 +39,10 @@ void Connection::on_data(std::string_view bytes) {
 
 void Connection::on_end() {
   peer_ended_ = true;
+  std::vector<uint64_t> calls;
+  for (const Request& request : requests_)
+    if (request.stage == Request::Stage::in_flight && request.call != 0) calls.push_back(request.call);
+  for (const uint64_t call : calls) service_.handler.on_half_closed(call);
   pump();
 }
 
@@ -72,6 +76,13 @@ std::optional<Millis> Connection::idle_since() const {
   if (stream_->pending_bytes() != 0)
     return now_ - last_progress_ >= kStalledMs ? std::optional(last_progress_) : std::nullopt;
   return requests_.empty() ? std::optional(last_activity_) : std::nullopt;
+}
+
+std::optional<Connection::Awaited> Connection::awaits() const {
+  if (state_ != State::open || requests_.size() != 1 || requests_.front().stage != Request::Stage::in_flight ||
+      requests_.front().call == 0)
+    return std::nullopt;
+  return Awaited{requests_.front().call, requests_.front().since};
 }
 
 void Connection::close_when_answered() {
@@ -226,6 +237,7 @@ bool Connection::dispatch_one() {
   --undispatched_;
   ++service_.counters.commands;
   request.stage = Request::Stage::in_flight;
+  request.since = now_;
   if (command.overlap == Overlap::alone) alone_in_flight_ = true;
   if (command.overlap == Overlap::write) ++writes_in_flight_;
   if (command.builtin != Builtin::none) {

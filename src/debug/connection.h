@@ -47,6 +47,8 @@ class CommandHandler {
   virtual void on_builtin(CommandId id, const Command& command, const std::vector<std::string>& arguments) = 0;
   // Nobody needs the reply any more to the command whose work was named `call` (Connection::name_call).
   virtual void on_abandoned(uint64_t /*call*/) {}
+  // The client sends no more, and may be gone: a close and a half-close look the same.
+  virtual void on_half_closed(uint64_t /*call*/) {}
   // The connection is gone and needs no answers. Commands that it had in flight may still take effect.
   virtual void on_closed(uint64_t connection) = 0;
 };
@@ -130,6 +132,13 @@ class Connection final : public StreamHandler {
   // Since when the connection has been idle, as of the last check_deadlines, or its client has taken nothing of its
   // replies, for at least kStalledMs; nothing while a command is in progress.
   [[nodiscard]] std::optional<Millis> idle_since() const;
+  // The one command in progress that is all that the connection does, by the handler's name for it, and since when.
+  struct Awaited {
+    uint64_t call = 0;
+    Millis since = 0;
+  };
+  [[nodiscard]] std::optional<Awaited> awaits() const;
+  [[nodiscard]] bool input_ended() const { return peer_ended_; }
   // A command that is still arriving does not count as in progress.
   [[nodiscard]] std::optional<Millis> arriving_since() const { return std::nullopt; }
   // For what it knows of the peer.
@@ -162,6 +171,7 @@ class Connection final : public StreamHandler {
     size_t cost = 0;  // bytes of memory that the arguments take
     Stage stage = Stage::waiting;
     uint64_t call = 0;  // the handler's name for it, while it is in flight
+    Millis since = 0;   // it is in flight
     std::string answer;
   };
 

@@ -1,6 +1,8 @@
 // The table, and what the commands share.
 #include "api/debug/commands.h"
 
+#include <charconv>
+
 #include "config/option_table.h"
 #include "debug/resp.h"
 
@@ -9,7 +11,7 @@ namespace wh::api {
 const std::vector<CommandSpec>& command_specs() {
   static const std::vector<CommandSpec> specs = [] {
     std::vector<CommandSpec> all;
-    for (const auto& family : {key_commands(), queue_commands(), server_commands()})
+    for (const auto& family : {key_commands(), list_commands(), server_commands()})
       all.insert(all.end(), family.begin(), family.end());
     return all;
   }();
@@ -55,6 +57,15 @@ std::string refusal_reply(const Refusal& refusal, bool write) {
     }
   };
   return debug::error_reply(word(), refusal.sentence);
+}
+
+bool is_write(const debug::Command& command) { return command.flags.starts_with("write"); }
+
+std::optional<int64_t> number_of(std::string_view word) {
+  int64_t number = 0;
+  const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), number);
+  if (error != std::errc() || end != word.data() + word.size()) return std::nullopt;
+  return number;
 }
 
 std::string finish_done(const Context&, const Answer&) { return debug::simple_reply("OK"); }

@@ -3,10 +3,13 @@
 // RESP, knows no connection.
 #pragma once
 
+#include <cstdint>
+#include <functional>
+#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "api/calls.h"
@@ -15,13 +18,20 @@
 
 namespace wh::api {
 
-// The operation that a command asks for; or the reply, where it asks nothing of the node.
-using CommandCall = std::variant<Operation, std::string>;
+using CommandFinish = std::function<std::string(const Context&, const Answer&)>;
+
+// What a command asks for.
+struct CommandCall {
+  // None: `reply` is the reply. Several, each a Settle, go out together, and their outcomes are one answer.
+  std::vector<Operation> operations;
+  std::string reply{};
+  CommandFinish finish{};  // in place of the row's
+};
 using CommandBegun = OrRefusal<CommandCall>;
 
 struct CommandSpec {
   debug::Command command;
-  // `arguments`: the words, the command's own name first, as many as its arity allows. The operation may hold views of
+  // `arguments`: the words, the command's own name first, as many as its arity allows. The operations may hold views of
   // them.
   CommandBegun (*begin)(std::vector<std::string>& arguments);
   std::string (*finish)(const Context&, const Answer&);
@@ -33,6 +43,8 @@ std::vector<debug::Command> debug_commands();
 // Replaces a command's words that must stay hidden by `(redacted)`: passwords, the values of secret directives. The
 // name is the first word.
 void hide_secrets(const debug::Command& command, std::vector<std::string>& words);
+// Whether it may change something: what it was refused for says whether it did.
+bool is_write(const debug::Command& command);
 // The reply to a command that was refused, itself or its operation.
 std::string refusal_reply(const Refusal& refusal, bool write);
 
@@ -40,10 +52,18 @@ std::string refusal_reply(const Refusal& refusal, bool write);
 
 // Each file's rows.
 std::span<const CommandSpec> key_commands();
-std::span<const CommandSpec> queue_commands();
+std::span<const CommandSpec> list_commands();
 std::span<const CommandSpec> server_commands();
 
-inline CommandBegun begun(Operation operation) { return CommandCall(std::move(operation)); }
+inline CommandBegun begun(Operation operation, CommandFinish finish = {}) {
+  CommandCall call;
+  call.operations.push_back(std::move(operation));
+  call.finish = std::move(finish);
+  return call;
+}
+inline CommandBegun answered(std::string reply) { return CommandCall{.operations = {}, .reply = std::move(reply)}; }
+// The whole word as a number.
+std::optional<int64_t> number_of(std::string_view word);
 // +OK
 std::string finish_done(const Context&, const Answer&);
 // The number of a Count.

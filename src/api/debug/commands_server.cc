@@ -80,7 +80,7 @@ CommandBegun begin_slowlog(Arguments& a) {
   if (verb == "get" && a.size() <= 3) return begin_slow_get(a);
   if (verb == "len" && a.size() == 2) return begun(Local{CountSlowRequests{}});
   if (verb == "reset" && a.size() == 2) return begun(Local{ForgetSlowRequests{}});
-  if (verb == "help" && a.size() == 2) return CommandCall(slow_help());
+  if (verb == "help" && a.size() == 2) return answered(slow_help());
   return malformed("unknown subcommand or wrong number of arguments: try SLOWLOG HELP");
 }
 std::string finish_slowlog(const Context& context, const Answer& answer) {

@@ -54,12 +54,30 @@ void DebugFront::turn_away(std::unique_ptr<ByteStream> stream) {
 void DebugFront::list(std::vector<uint64_t>& groups, std::vector<IdleClient>& idle) const {
   connections_.list(
       groups, idle, [](uint64_t /*id*/) { return true; },
-      [](const debug::Connection& /*connection*/) { return std::optional<Millis>(); });
+      [this](const debug::Connection& connection) {
+        const auto awaited = connection.awaits();
+        return awaited && context_.node.waits(awaited->call) ? std::optional(awaited->since) : std::nullopt;
+      });
 }
 
 bool DebugFront::end_idle(const IdleClient& client) {
-  if (!connections_.end_idle(client)) return false;
+  if (!connections_.end_idle(client) && !end_waiting(client)) return false;
   std::erase(turned_away_, client.id);
+  return true;
+}
+
+// As over HTTP.
+bool DebugFront::end_waiting(const IdleClient& client) {
+  debug::Connection* connection = connections_.find(client.id);
+  const auto awaited = connection == nullptr ? std::nullopt : connection->awaits();
+  if (client.arriving || !awaited || awaited->since != client.since) return false;
+  const auto found = pending_.find(awaited->call);
+  if (found == pending_.end() || !calls_.cancel_wait(awaited->call)) return false;
+  const auto handle = pending_.extract(found);
+  reply(*handle.mapped(),
+        debug::error_reply(debug::ErrorWord::notapplied,
+                           "this waited, and its place is needed: there are too many clients (directive maxclients)"));
+  connections_.end(client.id);
   return true;
 }
 
@@ -70,7 +88,7 @@ void DebugFront::check_deadlines() {
 bool DebugFront::asks_much(node::Token token) const {
   const auto call = pending_.find(token);
   if (call == pending_.end()) return false;
-  const debug::Connection* connection = connections_.find(call->second.id.connection);
+  const debug::Connection* connection = connections_.find(call->second->id.connection);
   return connection != nullptr && connection->asks_much();
 }
 
@@ -80,23 +98,33 @@ void DebugFront::close_when_answered() {
 
 void DebugFront::on_command(debug::CommandId id, const debug::Command& command, std::vector<std::string>&& arguments) {
   const CommandSpec& spec = command_specs()[static_cast<size_t>(command.tag)];
-  Asked asked{id, &spec, net::Loop::micros(), slow_log_.clipped(arguments)};
-  hide_secrets(command, asked.shown);
+  const auto asked = std::make_shared<Asked>(id, &spec, net::Loop::micros(), slow_log_.clipped(arguments));
+  hide_secrets(command, asked->shown);
   const uint64_t generation = service_.settings.password_generation;
   CommandBegun begun = spec.begin(arguments);
-  if (!begun) return reply(asked, OrRefusal<Answer>(begun.error()));
-  if (auto* text = std::get_if<std::string>(&*begun)) return reply(asked, std::move(*text));
-  auto& operation = std::get<Operation>(*begun);
-  const bool cancellable = is_cancellable(operation);
-  const bool stale = context_.options.read_consistency == config::ReadConsistency::stale;
-  OrRefusal<Started> started = calls_.start(*this, asking(), std::move(operation), {.read = {.stale = stale}});
+  if (!begun) return reply(*asked, OrRefusal<Answer>(begun.error()));
+  if (begun->operations.empty()) return reply(*asked, std::move(begun->reply));
+  asked->finish = std::move(begun->finish);
+  asked->left = begun->operations.size();
+  for (Operation& operation : begun->operations) start(asked, std::move(operation));
   // The client that sets the password knows it; all others must give it from now on.
-  if (generation != service_.settings.password_generation) connections_.find(id.connection)->trust();
-  if (!started) return reply(asked, OrRefusal<Answer>(started.error()));
-  if (auto* answer = std::get_if<Answer>(&*started)) return reply(asked, OrRefusal<Answer>(std::move(*answer)));
+  if (generation != service_.settings.password_generation)
+    if (debug::Connection* connection = connections_.find(id.connection)) connection->trust();
+}
+
+void DebugFront::start(const std::shared_ptr<Asked>& asked, Operation operation) {
+  debug::Connection& connection = *connections_.find(asked->id.connection);
+  const bool cancellable = is_cancellable(operation);
+  CallOptions options{.client = connection.stream().peer_group()};
+  options.read.stale = context_.options.read_consistency == config::ReadConsistency::stale;
+  OrRefusal<Started> started = calls_.start(*this, asking(), std::move(operation), options);
+  if (!started) return gather(*asked, OrRefusal<Answer>(started.error()));
+  if (auto* answer = std::get_if<Answer>(&*started)) return gather(*asked, OrRefusal<Answer>(std::move(*answer)));
   const node::Token token = std::get<node::Token>(*started);
-  if (cancellable) connections_.find(id.connection)->name_call(id.sequence, token);
-  pending_.emplace(token, std::move(asked));
+  pending_.emplace(token, asked);
+  if (!cancellable) return;
+  connection.name_call(asked->id.sequence, token);
+  if (connection.input_ended()) on_half_closed(token);
 }
 
 // Where there is a password the connection lets no client in without it.
@@ -106,14 +134,32 @@ const security::Principal& DebugFront::asking() const {
 }
 
 void DebugFront::on_answer(node::Token token, OrRefusal<Answer> answer) {
-  auto node = pending_.extract(token);
-  reply(node.mapped(), answer);
+  const auto node = pending_.extract(token);
+  gather(*node.mapped(), std::move(answer));
+}
+
+// One of several answers: the outcomes of all together, or a refusal if there is one.
+void DebugFront::gather(Asked& asked, OrRefusal<Answer> answer) {
+  if (--asked.left == 0 && !asked.so_far) return reply(asked, answer);
+  if (!asked.so_far) {
+    asked.so_far.emplace(std::move(answer));
+  } else if (*asked.so_far && answer) {
+    auto& outcomes = std::get<Settled>((*asked.so_far)->body).outcomes;
+    const auto& more = std::get<Settled>(answer->body).outcomes;
+    outcomes.insert(outcomes.end(), more.begin(), more.end());
+  } else if (*asked.so_far || answer) {
+    const Refusal refusal = answer ? asked.so_far->error() : answer.error();
+    asked.so_far.emplace(Refusal{RefusalKind::timed_out,
+                                 refusal.sentence + "; this holds for some of the jobs, and others were settled",
+                                 false});
+  }
+  if (asked.left == 0) reply(asked, *asked.so_far);
 }
 
 void DebugFront::reply(Asked& asked, const OrRefusal<Answer>& answer) {
   const CommandSpec& spec = *asked.spec;
-  reply(asked, answer ? spec.finish(context_, *answer)
-                      : refusal_reply(answer.error(), spec.command.overlap == debug::Overlap::write));
+  if (!answer) return reply(asked, refusal_reply(answer.error(), is_write(spec.command)));
+  reply(asked, asked.finish ? asked.finish(context_, *answer) : spec.finish(context_, *answer));
 }
 
 // What the connection answers itself takes no time worth counting.
@@ -154,6 +200,15 @@ void DebugFront::reset_counters() {
 
 void DebugFront::on_abandoned(uint64_t call) {
   if (calls_.cancel(call)) pending_.erase(call);
+}
+
+// What waits is not waited for: the client may be gone, and would lose what is removed for it.
+void DebugFront::on_half_closed(uint64_t call) {
+  const auto found = pending_.find(call);
+  if (found == pending_.end() || !calls_.cancel_wait(call)) return;
+  const auto handle = pending_.extract(found);
+  reply(*handle.mapped(), debug::error_reply(debug::ErrorWord::notapplied,
+                                             "the client closed its side of the connection, so it is not waited for"));
 }
 
 void DebugFront::on_closed(uint64_t connection) {

@@ -5,7 +5,10 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
+#include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "api/calls.h"
@@ -54,6 +57,7 @@ class DebugFront final : public debug::CommandHandler, public CallOwner, public 
   void on_builtin(debug::CommandId id, const debug::Command& command,
                   const std::vector<std::string>& arguments) override;
   void on_abandoned(uint64_t call) override;
+  void on_half_closed(uint64_t call) override;
   void on_closed(uint64_t connection) override;
   [[nodiscard]] bool asks_much(node::Token token) const override;
   void on_answer(node::Token token, OrRefusal<Answer> answer) override;
@@ -61,11 +65,19 @@ class DebugFront final : public debug::CommandHandler, public CallOwner, public 
  private:
   // A command on its way to its reply.
   struct Asked {
+    Asked(debug::CommandId which, const CommandSpec* row, uint64_t at, std::vector<std::string>&& words)
+        : id(which), spec(row), at_us(at), shown(std::move(words)) {}
     debug::CommandId id;
     const CommandSpec* spec;
     uint64_t at_us;
     std::vector<std::string> shown;  // for SLOWLOG
+    CommandFinish finish;            // in place of the row's
+    size_t left = 0;                 // operations not answered yet
+    std::optional<OrRefusal<Answer>> so_far;
   };
+  void start(const std::shared_ptr<Asked>& asked, Operation operation);
+  void gather(Asked& asked, OrRefusal<Answer> answer);
+  bool end_waiting(const IdleClient& client);
   [[nodiscard]] const security::Principal& asking() const;
   void reply(Asked& asked, std::string resp);
   void reply(Asked& asked, const OrRefusal<Answer>& answer);
@@ -79,7 +91,7 @@ class DebugFront final : public debug::CommandHandler, public CallOwner, public 
   debug::Service service_;
   std::string password_;  // as of the last reconfigure()
   FrontConnections<debug::Connection> connections_;
-  std::unordered_map<node::Token, Asked> pending_;
+  std::unordered_map<node::Token, std::shared_ptr<Asked>> pending_;
   // Refused connections that are still open, the oldest first; when there are more, the oldest is closed.
   static constexpr size_t kTurnedAway = 4;
   std::vector<uint64_t> turned_away_;

@@ -21,6 +21,7 @@ OrRefusal<RouteCall> begin_put(RouteRequest& request) {
   OrRefusal<EventsRead> read = read_events(request);
   if (!read) return read.error();
   const std::string& queue = request.params[0];
+  if (auto refusal = bad_queue_in_path(queue)) return std::move(*refusal);
   return RouteCall{.operation = Write{machine::PutEvents{queue, std::move(read->events)}},
                    .state = {.queue = queue},
                    .fingerprint = read->fingerprint,
@@ -40,6 +41,7 @@ http::Response finish_put(const RouteContext&, const RouteState& state, const An
 OrRefusal<RouteCall> begin_batch(RouteRequest& request) {
   OrRefusal<std::vector<machine::NewEvent>> events = read_batch(request);
   if (!events) return events.error();
+  if (auto refusal = bad_queue_in_path(request.params[0])) return std::move(*refusal);
   return RouteCall{Write{machine::PutEvents{request.params[0], std::move(*events)}}};
 }
 

@@ -32,7 +32,10 @@ std::vector<Operation> one_of_each() {
           Read{ShowQueue{"mail"}},
           Read{ListQueues{}},
           Read{ListEvents{"mail"}},
+          Read{ListReady{"mail"}},
           Read{GetEvent{"mail", 1}},
+          Take{PopFirst{{"mail"}}},
+          Take{ReceiveFirst{{"mail"}}},
           Read{ShowTopic{"mail"}},
           Read{ListTopics{}},
           Read{GetKey{"orders-1"}},
@@ -83,8 +86,8 @@ struct Silent final : CallOwner {
 }  // namespace
 
 TEST_CASE("the list of operations is whole") {
-  CHECK(one_of_each().size() == std::variant_size_v<Write> + std::variant_size_v<Read> + std::variant_size_v<Watch> +
-                                    std::variant_size_v<Change> + std::variant_size_v<Local>);
+  CHECK(one_of_each().size() == std::variant_size_v<Write> + std::variant_size_v<Read> + std::variant_size_v<Take> +
+                                    std::variant_size_v<Watch> + std::variant_size_v<Change> + std::variant_size_v<Local>);
 }
 
 TEST_CASE("whoever is let in today may do everything, by whatever name") {
@@ -124,6 +127,9 @@ TEST_CASE("a principal may touch the keys and queues that it was given, whole na
   for (const std::string_view queue : {"mails", "Mail", "event"}) {
     CHECK_FALSE(refused(kShop, Write{machine::Enqueue{queue, "e"}}).empty());
     CHECK_FALSE(refused(kShop, Write{machine::Dequeue{queue, std::nullopt}}).empty());
+    CHECK_FALSE(refused(kShop, Take{PopFirst{{"mail", std::string(queue)}}}).empty());
+    CHECK_FALSE(refused(kShop, Take{ReceiveFirst{{"mail", std::string(queue)}}}).empty());
+    CHECK_FALSE(refused(kShop, Read{ListReady{std::string(queue)}}).empty());
     CHECK_FALSE(refused(kShop, Read{GetFront{std::string(queue)}}).empty());
     CHECK_FALSE(refused(kShop, Read{GetLength{std::string(queue)}}).empty());
   }

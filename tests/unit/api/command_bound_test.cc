@@ -29,7 +29,7 @@ std::optional<Refusal> refused(std::vector<std::string> words) {
     if (spec.command.name != "mset") continue;
     const CommandBegun begun = spec.begin(words);
     REQUIRE(begun.ok());
-    return check_bounds(std::get<Operation>(*begun));
+    return check_bounds(begun->operations.at(0));
   }
   FAIL("no such command");
   return std::nullopt;

@@ -44,10 +44,51 @@ TEST_CASE("COMMAND answers as Redis does") {
   CHECK(table.command_reply({"command"}).find(get) != std::string::npos);
   CHECK(table.command_reply({"command", "INFO"}) == table.command_reply({"command"}));
   CHECK(table.command_reply({"command", "COUNT"}) == ":11\r\n");
-  CHECK(table.command_reply({"command", "docs", "get"}) == "*0\r\n");
   CHECK(table.command_reply({"command", "info", "GET", "no"}) == "*2\r\n" + get + "*-1\r\n");
   CHECK(table.command_reply({"command", "list"}).starts_with("*11\r\n$4\r\nauth\r\n"));
   CHECK(table.command_reply({"command", "getkeys", "x"}).starts_with("-ERR unknown subcommand"));
+}
+
+namespace {
+
+// Without the lengths and types of RESP.
+std::string plain(const std::string& reply) {
+  std::string out;
+  for (size_t at = 0; at < reply.size();) {
+    const size_t end = reply.find("\r\n", at);
+    if (reply[at] != '$' && reply[at] != '*') out += " " + reply.substr(at + (reply[at] == '+' ? 1 : 0), end - at);
+    at = end + 2;
+  }
+  std::erase(out, '\r');
+  return out;
+}
+std::string docs_of(std::string_view parameters) {
+  const std::string reply = plain(docs_reply({.name = "c", .parameters = parameters, .summary = "S", .group = "g"}));
+  REQUIRE(reply.starts_with(" c summary S since 0.1.0 group g"));
+  return reply.substr(std::string(" c summary S since 0.1.0 group g").size());
+}
+
+}  // namespace
+
+TEST_CASE("COMMAND DOCS describes the commands as redis-cli reads them") {
+  const CommandTable table(test::sample_commands());
+  CHECK(table.command_reply({"command", "docs"}).starts_with("*22\r\n$4\r\nauth\r\n*8\r\n$7\r\nsummary\r\n"));
+  CHECK(table.command_reply({"command", "docs", "nope"}) == "*0\r\n");
+  CHECK(table.command_reply({"command", "docs", "GET", "nope"}).starts_with("*2\r\n$3\r\nget\r\n*8\r\n"));
+  CHECK(docs_of("").empty());
+  CHECK(docs_of("key value") ==
+        " arguments name key display_text key type string name value display_text value type string");
+  CHECK(docs_of("queue event [event ...]") ==
+        " arguments name queue display_text queue type string"
+        " name event display_text event type string flags multiple");
+  CHECK(docs_of("[NOHANG] [COUNT n] FROM queue [queue ...]") ==
+        " arguments name nohang display_text nohang type pure-token token NOHANG flags optional"
+        " name n display_text n type string token COUNT flags optional"
+        " name queue display_text queue type string token FROM flags multiple");
+  CHECK(docs_of("GET pattern | SET a b") ==
+        " arguments name GET pattern | SET a b display_text GET pattern | SET a b type string");
+  CHECK(docs_of("key value [key value ...]")
+            .ends_with(" name key value ... display_text key value ... type string flags optional"));
 }
 
 TEST_CASE("errors about commands are worded as Redis words them, and bounded") {

@@ -15,7 +15,7 @@ TEST_CASE("the built-in commands answer an inline line and RESP alike") {
   CHECK(client.read() == "+PONG\r\n$5\r\nhello\r\n$4\r\na\r\nb\r\n");
   client.send_bytewise(test::resp_request({"ECHO", "\0\xff"s}));
   CHECK(client.read() == "$2\r\n\0\xff\r\n"s);
-  client.send("COMMAND COUNT\nCOMMAND DOCS\nHELP get\n");
+  client.send("COMMAND COUNT\nCOMMAND DOCS nope\nHELP get\n");
   CHECK(client.read() == ":11\r\n*0\r\n*2\r\n+GET key\r\n+The value of a key\r\n");
   client.send("PING a b\nGET\nECHO\nHELLO 3\nhelp x y\n");
   CHECK(
