@@ -44,6 +44,14 @@ ListedState listed_state(const machine::Event& event) {
   return ListedState::delayed;
 }
 
+std::optional<Millis> oldest_age_ms(const machine::Queue& queue, const machine::Machine& machine) {
+  const machine::QueueContent& content = *queue.content;
+  if (content.events.empty()) return 0;
+  const Millis arrived = content.events.begin()->second.arrived_at;
+  const Millis now = machine.cluster_time_ms();
+  return arrived == 0 ? std::nullopt : std::optional(now - std::min(now, arrived));
+}
+
 // In the order of arrival. A dead letter has its place under another number than its id; both count as `after`.
 ShownEvents look(const machine::Queues& queues, const ListEvents& list) {
   ShownEvents shown;

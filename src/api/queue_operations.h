@@ -154,6 +154,9 @@ inline constexpr size_t kMaxEventsLookedAt = 20'000;
 inline constexpr size_t kMaxBytesShown = size_t{4} << 20;
 
 [[nodiscard]] ListedState listed_state(const machine::Event& event);
+// How long ago the first of the queue's events arrived, 0 for an empty one; nothing for an event of a version that did
+// not keep times.
+[[nodiscard]] std::optional<Millis> oldest_age_ms(const machine::Queue& queue, const machine::Machine& machine);
 [[nodiscard]] ShownEvents look(const machine::Queues& queues, const ListEvents& list);
 [[nodiscard]] ReadyEvents look(const machine::Queues& queues, const ListReady& list);
 [[nodiscard]] ShownQueues look(const machine::Queues& queues, const ListQueues& list);

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <string>
 
-#include "api/http/queue_json.h"
+#include "api/queue_operations.h"
 #include "base/log.h"
 #include "metrics/rows.h"
 

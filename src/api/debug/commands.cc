@@ -11,7 +11,7 @@ namespace wh::api {
 const std::vector<CommandSpec>& command_specs() {
   static const std::vector<CommandSpec> specs = [] {
     std::vector<CommandSpec> all;
-    for (const auto& family : {key_commands(), list_commands(), server_commands()})
+    for (const auto& family : {key_commands(), list_commands(), job_commands(), server_commands()})
       all.insert(all.end(), family.begin(), family.end());
     return all;
   }();

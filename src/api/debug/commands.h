@@ -26,6 +26,8 @@ struct CommandCall {
   std::vector<Operation> operations;
   std::string reply{};
   CommandFinish finish{};  // in place of the row's
+  // Asked first, as of the state of this node.
+  std::function<std::optional<Refusal>(const Context&)> check{};
 };
 using CommandBegun = OrRefusal<CommandCall>;
 
@@ -53,6 +55,7 @@ std::string refusal_reply(const Refusal& refusal, bool write);
 // Each file's rows.
 std::span<const CommandSpec> key_commands();
 std::span<const CommandSpec> list_commands();
+std::span<const CommandSpec> job_commands();
 std::span<const CommandSpec> server_commands();
 
 inline CommandBegun begun(Operation operation, CommandFinish finish = {}) {

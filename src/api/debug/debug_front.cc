@@ -104,6 +104,8 @@ void DebugFront::on_command(debug::CommandId id, const debug::Command& command, 
   CommandBegun begun = spec.begin(arguments);
   if (!begun) return reply(*asked, OrRefusal<Answer>(begun.error()));
   if (begun->operations.empty()) return reply(*asked, std::move(begun->reply));
+  if (begun->check)
+    if (auto refusal = begun->check(context_)) return reply(*asked, OrRefusal<Answer>(std::move(*refusal)));
   asked->finish = std::move(begun->finish);
   asked->left = begun->operations.size();
   for (Operation& operation : begun->operations) start(asked, std::move(operation));

@@ -54,14 +54,6 @@ void write_visible_at(http::JsonWriter& json, const machine::Event& event, Milli
 
 }  // namespace
 
-std::optional<Millis> oldest_age_ms(const machine::Queue& queue, const machine::Machine& machine) {
-  const machine::QueueContent& content = *queue.content;
-  if (content.events.empty()) return 0;
-  const Millis arrived = content.events.begin()->second.arrived_at;
-  const Millis now = machine.cluster_time_ms();
-  return arrived == 0 ? std::nullopt : std::optional(now - std::min(now, arrived));
-}
-
 void write_queue_settings(http::JsonWriter& json, const machine::Queue& queue, const machine::Machine& machine) {
   const machine::Queues& queues = machine.queues();
   json.begin_object();

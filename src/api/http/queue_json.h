@@ -13,9 +13,6 @@ namespace wh::api {
 // `waiting`: how many receives wait for it; only the leader knows.
 void write_queue(http::JsonWriter& json, const machine::Queue& queue, const machine::Machine& machine,
                  std::optional<size_t> waiting);
-// How long ago the first of the queue's events arrived, 0 for an empty one; nothing for an event of a version that did
-// not keep times.
-std::optional<Millis> oldest_age_ms(const machine::Queue& queue, const machine::Machine& machine);
 // One object: the effective values of all settings.
 void write_queue_settings(http::JsonWriter& json, const machine::Queue& queue, const machine::Machine& machine);
 // One object: an event that is in a queue, without a receipt.
