@@ -1,6 +1,7 @@
 // Queues and topics over HTTP, on three real nodes: each path once through the leader and once through a follower, and
 // what has broken other queues.
 #include <algorithm>
+#include <csignal>
 #include <string>
 #include <vector>
 
@@ -403,6 +404,32 @@ TEST_CASE("a key of one's own: the first answer, on any node, after a failover")
   }
   c.expect(204, *rest[0], "-X DELETE", event_of("q", got) + "?receipt=" + receipt_of(got));
   c.expect(204, *rest[1], receive, "/queues/q/receive?visibility_timeout=5m");
+}
+
+TEST_CASE("HAZARDS Q31: a queue's limits are the cluster's, whatever each node's own directives say") {
+  Cluster c;
+  CHECK(c.leader.redis("CONFIG SET maxmemory 1gb") == "OK");
+  CHECK(c.follower.redis("CONFIG SET http-max-body 10kb") == "OK");
+  CHECK(c.follower.redis("CONFIG SET maxmemory 1mb") == "OK");
+  c.expect(200, c.leader, "-X PUT " + json(R"({"max_length":5,"max_bytes":"3000"})"), "/queues/refusing");
+  c.expect(200, c.leader, "-X PUT " + json(R"({"max_length":5,"overflow":"drop_oldest"})"), "/queues/dropping");
+  REQUIRE(c.follower.signal(SIGSTOP));
+  for (int i = 0; i < 8; ++i) {
+    CHECK(c.post(c.leader, "/queues/refusing/events", "e").status == (i < 5 ? 201 : 429));
+    CHECK(c.post(c.leader, "/queues/dropping/events", "e").status == 201);
+  }
+  REQUIRE(c.follower.signal(SIGCONT));
+  // It catches up, and has refused and dropped just what the others did.
+  CHECK(eventually([&] {
+    const std::string digest = c.leader.info("state_digest");
+    return std::all_of(c.all.begin(), c.all.end(), [&](Server* one) { return one->info("state_digest") == digest; });
+  }));
+  for (const Server* server : c.all) {
+    const std::string of = server->get("/queues/dropping?consistency=stale").body;
+    CHECK(json_field(of, "ready") == "5");
+    CHECK(json_field(of, "dropped_total") == "3");
+    CHECK(json_field(server->get("/queues/refusing?consistency=stale").body, "ready") == "5");
+  }
 }
 
 }  // namespace wh::testing
