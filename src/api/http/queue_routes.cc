@@ -37,13 +37,14 @@ int weight_of(const std::vector<std::string_view>& range) {
   return 1'000;
 }
 
-Refusal too_many_events() {
-  return malformed("a batch has 1 to " + std::to_string(machine::kMaxBatch) + " events: send it in parts");
+Refusal wrong_batch(bool empty) {
+  return malformed("a batch has 1 to " + std::to_string(machine::kMaxBatch) + " events" +
+                   (empty ? ", and this one has none" : ": send it in parts"));
 }
 
 std::optional<Refusal> add_item(const http::JsonValue& item, RouteRequest& request,
                                 std::vector<machine::NewEvent>& events) {
-  if (events.size() == machine::kMaxBatch) return too_many_events();
+  if (events.size() == machine::kMaxBatch) return wrong_batch(false);
   OrRefusal<machine::NewEvent> event = read_json_event(item, request.kept);
   if (!event)
     return malformed("the event " + std::to_string(events.size()) + " of the batch: " + event.error().sentence);
@@ -91,7 +92,7 @@ OrRefusal<EventsRead> read_events(RouteRequest& request) {
     case CloudEventMode::batched: {
       OrRefusal<std::vector<machine::NewEvent>> events = read_batched_events(request.http.body, request.kept);
       if (!events) return events.error();
-      if (events->empty()) return too_many_events();
+      if (events->empty()) return wrong_batch(true);
       read.events = std::move(*events);
       break;
     }
@@ -133,7 +134,7 @@ OrRefusal<std::vector<machine::NewEvent>> read_batch(RouteRequest& request) {
     for (const http::JsonValue& item : array->items())
       if (auto refusal = add_item(item, request, events)) return std::move(*refusal);
   }
-  if (events.empty()) return too_many_events();
+  if (events.empty()) return wrong_batch(true);
   return events;
 }
 
