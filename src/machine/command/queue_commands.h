@@ -185,15 +185,14 @@ struct Unbind {
 #define WH_QUEUE_COMMANDS(X)                                                                                \
   X(Enqueue) X(Dequeue) X(PutEvents) X(Publish) X(Receive) X(Settle) X(ConfigureQueue) X(DeleteQueue)       \
   X(PauseQueue) X(PurgeQueue) X(Redrive) X(Bind) X(Unbind)
-// NOLINTBEGIN(bugprone-macro-parentheses): a type takes none
-#define WH_CODEC_OF(Command)                        \
-  size_t encoded_size(const Command& command);      \
-  void encode(const Command& command, Writer& out); \
-  void decode(Reader& in, Command& command);        \
+// NOLINT, as a type takes no parentheses.
+#define WH_CODEC_OF(Command)                                     \
+  size_t encoded_size(const Command& command);      /* NOLINT */ \
+  void encode(const Command& command, Writer& out); /* NOLINT */ \
+  void decode(Reader& in, Command& command);        /* NOLINT */ \
   Status check_bounds(const Command& command, ClusterVersion version);
 // clang-format on
 WH_QUEUE_COMMANDS(WH_CODEC_OF)
-// NOLINTEND(bugprone-macro-parentheses)
 #undef WH_CODEC_OF
 
 }  // namespace wh::machine

@@ -132,7 +132,7 @@ class QueueOps {
   bool load_queue(std::string_view name, const OwnQueueSettings& own, bool paused_in, bool paused_out,
                   const QueueTotals& totals);
   // `holds_group`: it was delivered and holds its group.
-  bool load_event(std::string_view queue, Event event, std::string_view group, bool holds_group);
+  bool load_event(std::string_view name, Event event, std::string_view group, bool holds_group);
   bool load_binding(std::string_view topic, std::string_view queue, Filter filter);
   void load_last_number(uint64_t number) { queues_.last_number_ = number; }
 

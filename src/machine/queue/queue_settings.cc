@@ -90,7 +90,7 @@ void decode_queue_settings(Reader& in, OwnQueueSettings& settings) {
   const uint16_t there = in.u16();
   if (there >= 1U << kQueueSettingCount) in.fail();
   const auto has = [&](size_t setting) { return in.ok() && (there & (1U << setting)) != 0; };
-  const auto take = [&](QueueSettingChange change) {
+  const auto take = [&](const QueueSettingChange& change) {
     if (in.ok() && check_queue_setting(change, kLatestVersion))
       (void)settings.apply(change);
     else

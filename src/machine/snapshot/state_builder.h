@@ -16,8 +16,8 @@ class StateBuilder final : public SnapshotSink {
   Status key(std::string_view key, std::string_view value) override;
   Status event(std::string_view queue, raft::Index id, std::string_view event) override;
   Status queue(const QueueItem& queue) override;
-  Status queue_event(const EventItem& event) override;
-  Status binding(const BindingItem& binding) override;
+  Status queue_event(const EventItem& item) override;
+  Status binding(const BindingItem& item) override;
   Status session(std::string_view record) override;
   Status cluster(const SnapshotCluster& cluster) override;
   Status idempotency(std::string_view name, const IdempotencyKeys::Answer& answer, std::string_view reply) override;
