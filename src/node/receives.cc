@@ -398,7 +398,8 @@ void Receives::applied(const raft::Entry& entry, machine::Reply& reply, Millis n
       continue;
     }
     if (reply.count != 0) reply.choice = static_cast<uint32_t>(take.choice);
-    answer(placed.token, Outcome::applied, entry.index, {}, std::move(reply), now);
+    // It was the last up to this entry.
+    return answer(placed.token, Outcome::applied, entry.index, {}, std::move(reply), now);
   }
 }
 
