@@ -213,7 +213,7 @@ void Receives::pump(Millis now) {
 // Decides what a receive does next.
 void Receives::look(Token token, Take& take, Millis now) {
   if (ctx_.machine.version() < machine::Receive::kTraits.since) {
-    if (versions_.rising()) {
+    if (versions_.rising() || versions_.behind()) {
       fresh_.push_back(token);
       return;
     }

@@ -44,6 +44,8 @@ bool Versions::rising() const {
          ctx_.machine.version() < raised_to_;
 }
 
+bool Versions::behind() const { return ctx_.raft->log().term_at(ctx_.machine.applied()) != ctx_.raft->current_term(); }
+
 bool Versions::proposed(const raft::Proposed& result) {
   if (raising_ == 0 || result.token != raising_) return false;
   raising_ = 0;

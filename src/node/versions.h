@@ -24,6 +24,9 @@ class Versions {
   void applied(const raft::Entry& entry);
   // This leader proposed a higher version that is not applied yet: requests that need it wait.
   [[nodiscard]] bool rising() const;
+  // No entry of the current term is applied here yet, as after a restart: the cluster's version may be higher than this
+  // node's state knows, so requests that need more wait.
+  [[nodiscard]] bool behind() const;
   // What a node must support to become a member.
   [[nodiscard]] ClusterVersion demanded() const { return rising() ? raised_to_ : ctx_.machine.version(); }
   // Whether every member is known to support `needed`, so that the cluster's version is about to get there.

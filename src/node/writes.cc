@@ -90,7 +90,7 @@ void Writes::pump(Millis now) {
     // Neither proposed nor forwarded: a member of an older release would not refuse it (HAZARDS B17: mixed versions
     // apply an entry differently).
     if (needs_newer_version(write.command)) {
-      if (versions_.rising()) return;
+      if (versions_.rising() || versions_.behind()) return;
       const ClusterVersion needed = machine::version_needed(write.command);
       answer(waiter_of(write), versions_.expected(needed) ? Outcome::dropped : Outcome::unsupported,
              versions_.unsupported_text(needed));

@@ -49,7 +49,7 @@ TEST_CASE("HAZARDS B17: what needs a newer version is neither proposed nor forwa
   CHECK(bench.last() == before);
 
   Versioned follower;
-  follower.led(kOther, 2, raft::Index{1}, {}, 1);
+  follower.led(kOther, 2, raft::Index{1}, {"v"}, 2);
   follower.transport.sent.clear();
   follower.node.submit_write(2, keyed(), true, follower.now);
   follower.turn();
@@ -64,6 +64,32 @@ TEST_CASE("HAZARDS B17: what needs a newer version is neither proposed nor forwa
   REQUIRE(follower.answer(3) != nullptr);
   CHECK(follower.answer(3)->outcome == Outcome::dropped);
   CHECK(follower.answer(3)->sentence.find("try again") != std::string::npos);
+}
+
+// As after a restart, when the log is there and not applied yet.
+TEST_CASE("a node that may not know the cluster's version yet lets wait what needs more") {
+  Versioned follower;
+  follower.led(kOther, 2, raft::Index{1}, {}, 1);
+  follower.transport.sent.clear();
+  follower.node.submit_write(1, keyed(), true, follower.now);
+  follower.node.submit_receive(2, machine::encode_command(machine::Receive{.queue = "q", .visibility = {}}), 0,
+                               follower.now);
+  follower.turn();
+  CHECK(follower.answer(1) == nullptr);
+  CHECK(follower.answer(2) == nullptr);
+  raft::AppendEntries rise{.term = raft::Term{2},
+                           .prev_log_index = raft::Index{1},
+                           .prev_log_term = *follower.node.raft()->log().term_at(raft::Index{1}),
+                           .leader_commit = raft::Index{2}};
+  rise.entries.push_back({.index = raft::Index{2},
+                          .term = raft::Term{2},
+                          .kind = raft::EntryKind::version,
+                          .payload = Bytes(encode_version(kLatestVersion))});
+  follower.node.receive(kOther, rise, follower.now);
+  follower.persist();
+  follower.turn();
+  CHECK(follower.sent_to<Forward>(kOther).size() == 1);
+  CHECK(follower.sent_to<ForwardReceive>(kOther).size() == 1);
 }
 
 TEST_CASE("HAZARDS B17: a node that cannot do the cluster's version is not added, whatever it was asked with") {
