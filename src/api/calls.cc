@@ -299,7 +299,13 @@ bool Calls::cancel_wait(node::Token token) {
 
 // Looks at the state now, so a read also sees what was applied since it was completed.
 OrRefusal<Answer> Calls::answer_to(Begun& begun, node::Completion& completion) {
-  if (completion.outcome != node::Outcome::applied) return refusal_of(completion);
+  if (completion.outcome != node::Outcome::applied) {
+    Refusal refusal = refusal_of(completion);
+    // A receive that another leader was sent: nothing took too long, and it may be sent again at once.
+    if (begun.taking && completion.outcome == node::Outcome::unknown && !completion.sentence.empty())
+      refusal.kind = RefusalKind::unavailable;
+    return refusal;
+  }
   switch (begun.kind) {
     case CallKind::write: {
       const uint32_t choice = completion.reply.choice;

@@ -411,18 +411,16 @@ void Receives::replaced_by_snapshot(raft::Index index, Millis now) {
   }
 }
 
-// What waits on this node ends by Waits. A take at the old leader may still be applied; events that it reserved are
-// then taken back when that answer comes, or their reservation ends.
+// What waits on this node ends by Waits. A take at the old leader may have been applied, or be applied yet; events that
+// it reserved are then taken back when that answer comes, or their reservation ends. So its outcome is unknown.
 void Receives::leader_changed(Millis now) {
   std::vector<Token> lost;
   for (const auto& [request, token] : by_request_) lost.push_back(token);
   for (const Token token : lost) {
     const Take& take = takes_.at(token);
     forget(take);
-    if (take.removes)
-      answer(token, Outcome::unknown, {}, std::string(kLeaderChangedUnknown), {}, now);
-    else
-      answer(token, Outcome::dropped, {}, std::string(kLeaderChanged), {}, now);
+    const std::string_view why = take.removes ? kLeaderChangedUnknown : kLeaderChangedReserved;
+    answer(token, Outcome::unknown, {}, std::string(why), {}, now);
   }
   taking_.clear();
   for (const auto& [token, take] : takes_)

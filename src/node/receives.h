@@ -128,6 +128,9 @@ class Receives {
   static constexpr std::string_view kLeaderChanged = "the leader changed while this waited: ask again";
   static constexpr std::string_view kLeaderChangedUnknown =
       "the leader changed while this waited: it may still remove what came, at most once";
+  static constexpr std::string_view kLeaderChangedReserved =
+      "the leader changed while this waited: ask again; what it may have reserved is ready after its "
+      "visibility_timeout";
 
   // False for a command that is no take.
   static bool read_command(std::string_view command, std::vector<std::string> also, Take& take);
