@@ -1,4 +1,4 @@
-// The key-value store's commands: GET SET MSET DEL EXISTS DBSIZE.
+// The key-value store's commands: GET SET MSET DEL EXISTS TYPE DBSIZE.
 #include <utility>
 
 #include "api/debug/commands.h"
@@ -33,6 +33,12 @@ CommandBegun begin_del(Arguments& a) {
 CommandBegun begin_exists(Arguments& a) {
   a.erase(a.begin());
   return begun(Read{CountExisting{std::move(a)}});
+}
+
+// Of keys alone, as queues are no keys.
+CommandBegun begin_type(Arguments& a) { return begun(Read{CountExisting{{std::move(a[1])}}}); }
+std::string finish_type(const Context&, const Answer& answer) {
+  return debug::simple_reply(std::get<Count>(answer.body).count == 0 ? "none" : "string");
 }
 
 CommandBegun begin_dbsize(Arguments&) { return begun(Read{CountKeys{}}); }
@@ -91,6 +97,16 @@ const CommandSpec kCommandsOfKeys[] = {
       .summary = "How many of the keys exist"},
      begin_exists,
      finish_count},
+    {{.name = "type",
+      .arity = 2,
+      .flags = "readonly fast",
+      .first_key = 1,
+      .last_key = 1,
+      .key_step = 1,
+      .parameters = "key",
+      .summary = "Whether a key exists: string, or none"},
+     begin_type,
+     finish_type},
     {{.name = "dbsize", .arity = 1, .flags = "readonly fast", .parameters = "", .summary = "How many keys there are"},
      begin_dbsize,
      finish_count},

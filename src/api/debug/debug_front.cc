@@ -117,6 +117,7 @@ void DebugFront::on_command(debug::CommandId id, const debug::Command& command, 
 void DebugFront::start(const std::shared_ptr<Asked>& asked, Operation operation) {
   debug::Connection& connection = *connections_.find(asked->id.connection);
   const bool cancellable = is_cancellable(operation);
+  asked->waits = std::holds_alternative<Take>(operation);
   CallOptions options{.client = connection.stream().peer_group()};
   options.read.stale = context_.options.read_consistency == config::ReadConsistency::stale;
   OrRefusal<Started> started = calls_.start(*this, asking(), std::move(operation), options);
@@ -175,9 +176,10 @@ void DebugFront::on_builtin(debug::CommandId id, const debug::Command& command,
   note(id, command, 0, std::move(shown));
 }
 
+// A wait is not counted: it is as long as the client said.
 void DebugFront::reply(Asked& asked, std::string resp) {
-  const uint64_t took_us = net::Loop::micros() - asked.at_us;
-  took_us_.add(took_us);
+  const uint64_t took_us = asked.waits ? 0 : net::Loop::micros() - asked.at_us;
+  if (!asked.waits) took_us_.add(took_us);
   note(asked.id, asked.spec->command, took_us, std::move(asked.shown));
   if (debug::Connection* connection = connections_.find(asked.id.connection))
     connection->reply(asked.id.sequence, std::move(resp));

@@ -23,6 +23,7 @@ const std::map<std::string_view, std::vector<Words>>& samples() {
       {"mset", {{"a", "1"}, {"a", "1", "b", "2"}}},
       {"del", {{"a"}, {"a", "b"}}},
       {"exists", {{"a"}, {"a", "b"}}},
+      {"type", {{"a"}}},
       {"dbsize", {{}}},
       {"rpush", {{"q", "e"}, {"q", "e", "f"}}},
       {"lpop", {{"q"}, {"q", "2"}}},

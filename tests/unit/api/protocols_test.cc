@@ -58,6 +58,9 @@ TEST_CASE("keys and queues are the same, whoever asks") {
   CHECK(*fronts.ask("DELETE", "/event").header("Wormhole-Event-Id") == *front.header("Wormhole-Event-Id"));
   CHECK(fronts.command({"lpop", "event"}) == "$3\r\ntwo\r\n");
   CHECK(fronts.command({"lpop", "event"}) == "$-1\r\n");
+  CHECK(fronts.command({"set", "key", "1"}) == "+OK\r\n");
+  CHECK(fronts.command({"type", "key"}) == "+string\r\n");
+  CHECK(fronts.command({"type", "event"}) == "+none\r\n");
   CHECK(fronts.ask("DELETE", "/event").header("Wormhole-Event-Id") == nullptr);
 }
 

@@ -12,7 +12,6 @@
 #include "http/connection.h"
 
 using namespace wh;
-using namespace wh::api;
 
 namespace {
 
