@@ -87,7 +87,8 @@ struct Silent final : CallOwner {
 
 TEST_CASE("the list of operations is whole") {
   CHECK(one_of_each().size() == std::variant_size_v<Write> + std::variant_size_v<Read> + std::variant_size_v<Take> +
-                                    std::variant_size_v<Watch> + std::variant_size_v<Change> + std::variant_size_v<Local>);
+                                    std::variant_size_v<Watch> + std::variant_size_v<Change> +
+                                    std::variant_size_v<Local>);
 }
 
 TEST_CASE("whoever is let in today may do everything, by whatever name") {
