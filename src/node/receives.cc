@@ -19,6 +19,7 @@ Topic topic_of(const std::string& queue) { return {Topic::Kind::queue, queue}; }
 bool Receives::read_command(std::string_view command, std::vector<std::string> also, Take& take) {
   const Result<machine::Command> decoded = machine::decode(command);
   if (!decoded || decoded->id.sequence != 0) return false;
+  take.id = decoded->id;
   take.keyed = decoded->idempotency.has_value();
   if (take.keyed && !also.empty()) return false;
   if (const auto* receive = std::get_if<machine::Receive>(&decoded->body)) {
@@ -34,6 +35,7 @@ bool Receives::read_command(std::string_view command, std::vector<std::string> a
   }
   for (std::string& queue : also) take.queues.push_back(std::move(queue));
   take.command = std::string(command);
+  machine::set_request_id(take.command, {});  // the same for all repeats under one idempotency key
   return true;
 }
 
@@ -287,19 +289,25 @@ void Receives::confirm(Token token, Take& take, Millis now) {
   reads_.submit_internal(token, now);
 }
 
-// Its command, for the queue that it takes from.
+// Its command, for the queue that it takes from, with the name that its forwarder gave it.
 Bytes Receives::command_of(const Take& take) {
-  if (take.choice == 0) return Bytes(std::string(take.command));
-  Result<machine::Command> command = machine::decode(take.command);
-  std::visit(
-      [&](auto& body) {
-        if constexpr (requires { body.queue; }) body.queue = take.queue();
-      },
-      command->body);
-  return Bytes(machine::encode_command(command->body));
+  std::string command = take.command;
+  if (take.choice != 0) {
+    Result<machine::Command> decoded = machine::decode(take.command);
+    std::visit(
+        [&](auto& body) {
+          if constexpr (requires { body.queue; }) body.queue = take.queue();
+        },
+        decoded->body);
+    command = machine::encode_command(decoded->body);
+  }
+  machine::set_request_id(command, take.id);
+  return Bytes(std::move(command));
 }
 
+// A member may have been told that no entry of the term in which it asked will come any more.
 void Receives::propose(Token token, Take& take, Millis now) {
+  if (take.from && take.term != ctx_.raft->current_term()) return answer(token, Outcome::not_leader, {}, {}, {}, now);
   take.stage = Stage::proposed;
   take.term = ctx_.raft->current_term();
   taking_[take.queue()] += take.max;
@@ -375,6 +383,8 @@ bool Receives::proposed(const raft::Proposed& result, Millis now) {
 }
 
 void Receives::applied(const raft::Entry& entry, machine::Reply& reply, Millis now) {
+  if (!by_request_.empty()) remote_applied(entry, reply, now);
+  applied_term_ = entry.term;
   while (!at_index_.empty() && at_index_.begin()->first <= entry.index) {
     const auto node = at_index_.extract(at_index_.begin());
     const Placed& placed = node.mapped();
@@ -409,18 +419,16 @@ void Receives::replaced_by_snapshot(raft::Index index, Millis now) {
     at_index_.erase(at_index_.begin());
     if (takes_.contains(token)) answer(token, Outcome::unknown, {}, {}, {}, now);
   }
+  // This node will not see their entries.
+  for (const auto& [request, token] : by_request_) takes_.at(token).unseen = true;
 }
 
-// What waits on this node ends by Waits. A take at the old leader may have been applied, or be applied yet; events that
-// it reserved are then taken back when that answer comes, or their reservation ends. So its outcome is unknown.
+// What waits on this node ends by Waits. A take at the old leader may have been applied, or be applied yet: this node
+// will see its entry, or one of a later term (remote_applied).
 void Receives::leader_changed(Millis now) {
-  std::vector<Token> lost;
-  for (const auto& [request, token] : by_request_) lost.push_back(token);
-  for (const Token token : lost) {
-    const Take& take = takes_.at(token);
-    forget(take);
-    const std::string_view why = take.removes ? kLeaderChangedUnknown : kLeaderChangedReserved;
-    answer(token, Outcome::unknown, {}, std::string(why), {}, now);
+  for (const auto& [request, token] : by_request_) {
+    Take& take = takes_.at(token);
+    set_deadline(token, take, std::min(take.deadline, now + ctx_.options.request_timeout_ms));
   }
   taking_.clear();
   for (const auto& [token, take] : takes_)
@@ -437,7 +445,9 @@ void Receives::expire(Millis now) {
     const Take& take = takes_.at(token);
     if (take.stage == Stage::remote) forget(take);
     const bool certain = take.stage == Stage::fresh || take.stage == Stage::confirming;
-    answer(token, certain ? Outcome::dropped : Outcome::unknown, {}, {}, {}, now);
+    const bool left = take.stage == Stage::remote && take.term != ctx_.raft->current_term();
+    const std::string_view why = !left ? "" : take.removes ? kLeaderChangedUnknown : kLeaderChangedReserved;
+    answer(token, certain ? Outcome::dropped : Outcome::unknown, {}, std::string(why), {}, now);
   }
 }
 

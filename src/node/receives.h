@@ -95,8 +95,10 @@ class Receives {
   struct Take {
     Stage stage = Stage::fresh;
     std::vector<std::string> queues;
-    size_t choice = 0;    // proposed: which of them it takes from
-    std::string command;  // names the first of them
+    size_t choice = 0;      // proposed: which of them it takes from
+    std::string command;    // names the first of them; without a request id
+    machine::RequestId id;  // of one that a member forwarded: by this that member knows its entry (sequence 0)
+    bool unseen = false;    // remote: its entry may be in a snapshot that this node was sent
     uint32_t max = 1;
     bool removes = false;  // a Dequeue
     bool keyed = false;    // a repeat under the key would find its events
@@ -149,6 +151,8 @@ class Receives {
   [[nodiscard]] int64_t available(const std::string& queue) const;
   // Leader: a command was proposed in this turn that may make something ready in its queue.
   void proposed_command(std::string_view command);
+  // An entry may be a remote one's, or tell that there will be none.
+  void remote_applied(const raft::Entry& entry, const machine::Reply& reply, Millis now);
   void forget(const Take& take);
   void let_go(Take& take);
   void answer(Token token, Outcome outcome, raft::Index index, std::string sentence, machine::Reply reply, Millis now);
@@ -173,6 +177,7 @@ class Receives {
   std::set<std::string, std::less<>> ready_;                // queues to match in the next turn
   std::map<Token, Token> seats_;                            // whose place in a line it is
   std::map<uint64_t, std::vector<std::string>> forgotten_;  // the queues, by number of an unanswered remote one
+  raft::Term applied_term_;                                 // of the last applied entry
   raft::Term refused_term_;  // the node that leads in this term, as far as is known here, says that it does not
   Token next_internal_ = kInternal;
 };

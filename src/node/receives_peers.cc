@@ -14,7 +14,8 @@ bool Receives::waits_elsewhere(Token token, Millis now) const {
 
 void Receives::on_forward(raft::NodeId from, ForwardReceive& forward, bool full, Millis now) {
   Take take;
-  if (!read_command(forward.command.view(), std::move(forward.also), take))
+  if (!read_command(forward.command.view(), std::move(forward.also), take) ||
+      (take.id.origin && take.id.origin != from))
     return peers_.violated(from, "a forwarded receive that is none", now);
   // The network may bring it twice.
   if (by_forwarder_.contains({from, forward.request})) return;
@@ -29,6 +30,7 @@ void Receives::on_forward(raft::NodeId from, ForwardReceive& forward, bool full,
   take.from = from;
   take.client = from.value;
   take.request = forward.request;
+  take.term = forward.term;
   const Token token = next_internal_++;
   by_forwarder_.emplace(std::pair(from, forward.request), token);
   add(token, std::move(take));
@@ -90,10 +92,52 @@ void Receives::peer_lost(raft::NodeId id, Millis now) {
   for (const Token token : gone) (void)cancel(token, now);
 }
 
+// A take that this node forwarded and now applies needs no answer from the leader, which may be gone. An entry of a
+// later term says that none of that leader's will come any more: logs hold terms in order.
+void Receives::remote_applied(const raft::Entry& entry, const machine::Reply& reply, Millis now) {
+  if (entry.term != applied_term_) {
+    std::vector<Token> over;
+    for (const auto& [request, token] : by_request_)
+      if (takes_.at(token).term < entry.term) over.push_back(token);
+    for (const Token token : over) {
+      const Take& take = takes_.at(token);
+      if (take.unseen) forget(take);
+      if (take.unseen)
+        answer(token, Outcome::unknown, {}, std::string(take.removes ? kLeaderChangedUnknown : kLeaderChangedReserved),
+               {}, now);
+      else
+        answer(token, Outcome::dropped, {}, std::string(kLeaderChanged), {}, now);
+    }
+  }
+  if (entry.kind != raft::EntryKind::command) return;
+  const auto id = machine::request_id_of(entry.payload.view());
+  if (!id || id->origin != ctx_.instance || id->sequence != 0) return;
+  const auto known = by_request_.find(id->epoch);
+  if (known == by_request_.end()) return;
+  Take& take = takes_.at(known->second);
+  // With nothing it waits on. Where its client is gone, the leader knows and takes back what there is, if it still can.
+  if (take.client_gone && take.to == ctx_.raft->leader_id()) return;
+  if (reply.code != machine::ReplyCode::ok || reply.count == 0) return;
+  const Result<machine::Command> command = machine::decode(entry.payload.view());
+  std::string_view queue;
+  std::visit(
+      [&](const auto& body) {
+        if constexpr (requires { body.queue; }) queue = body.queue;
+      },
+      command->body);
+  const auto choice = std::find(take.queues.begin(), take.queues.end(), queue);
+  if (choice == take.queues.end()) return;
+  machine::Reply answered = reply;
+  answered.choice = static_cast<uint32_t>(choice - take.queues.begin());
+  answer(known->second, Outcome::applied, entry.index, {}, std::move(answered), now);
+}
+
 void Receives::forward(Token token, Take& take, Millis now) {
   const uint64_t request = ctx_.unique(ctx_.next_number++);
   const Millis left = take.wait_until - std::min(now, take.wait_until);
-  ForwardReceive message{request, Bytes(std::string(take.command)), ctx_.raft->current_term(), left, {}};
+  std::string command = take.command;
+  machine::set_request_id(command, {.origin = ctx_.instance, .epoch = request, .sequence = 0});
+  ForwardReceive message{request, Bytes(std::move(command)), ctx_.raft->current_term(), left, {}};
   message.also.assign(take.queues.begin() + 1, take.queues.end());
   if (!ctx_.transport.send(ctx_.raft->leader_id(), std::move(message))) {
     fresh_.push_back(token);
@@ -102,6 +146,7 @@ void Receives::forward(Token token, Take& take, Millis now) {
   ++ctx_.counters.forwarded;
   take.stage = Stage::remote;
   take.request = request;
+  take.unseen = false;
   take.to = ctx_.raft->leader_id();
   take.term = ctx_.raft->current_term();
   by_request_.emplace(request, token);

@@ -40,6 +40,7 @@ void hide_secrets(const debug::Command& command, std::vector<std::string>& words
 std::string refusal_reply(const Refusal& refusal, bool write) {
   using debug::ErrorWord;
   const auto word = [&] {
+    if (!refusal.not_applied) return ErrorWord::unknown;
     switch (refusal.kind) {
       case RefusalKind::unauthenticated:
         return ErrorWord::noauth;
@@ -53,7 +54,7 @@ std::string refusal_reply(const Refusal& refusal, bool write) {
       case RefusalKind::unsupported:
         return write ? ErrorWord::notapplied : ErrorWord::err;
       default:
-        return refusal.not_applied ? ErrorWord::err : ErrorWord::unknown;
+        return ErrorWord::err;
     }
   };
   return debug::error_reply(word(), refusal.sentence);

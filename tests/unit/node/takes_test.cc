@@ -207,19 +207,109 @@ TEST_CASE("a follower's take goes to the leader with all its queues, and its ans
   CHECK(bench.node.counters().violations == 1);
 }
 
-// The leader may have removed or reserved an event for it, which the follower cannot know yet.
-TEST_CASE("a follower's pop and its receive end as unknown when the leader changes") {
-  QueueFollower bench;
-  const std::string command = machine::encode_command(machine::Dequeue{"q", {}});
-  bench.node.submit_take(1, {.command = command, .also = {}, .wait_ms = 7'000}, bench.now);
-  bench.node.submit_receive(2, receive_of("q"), 7'000, bench.now);
-  bench.persist();
+// As the leader appended it for this follower.
+std::string entry_of(const ForwardReceive& forward, const std::string& queue) {
+  const auto command = machine::decode(forward.command.view());
+  REQUIRE(command.ok());
+  machine::Body body = command->body;
+  std::visit(
+      [&](auto& one) {
+        if constexpr (requires { one.queue; }) one.queue = queue;
+      },
+      body);
+  std::string bytes = machine::encode_command(body);
+  machine::set_request_id(bytes, command->id);
+  return bytes;
+}
+
+struct WaitingFollower : QueueFollower {
+  WaitingFollower() {
+    const std::string command = machine::encode_command(machine::Dequeue{"q", {}});
+    node.submit_take(1, {.command = command, .also = {"r"}, .wait_ms = 7'000}, now);
+    node.submit_receive(2, receive_of("q"), 7'000, now);
+    persist();
+    sent = sent_to<ForwardReceive>(kOther);
+    REQUIRE(sent.size() == 2);
+  }
+  // Entries of this leader's, all committed.
+  void entries(raft::NodeId by, uint64_t term, const std::vector<std::pair<uint64_t, std::string>>& commands) {
+    const raft::Index before = last();
+    raft::AppendEntries message{.term = raft::Term{term},
+                                .prev_log_index = before,
+                                .prev_log_term = *node.raft()->log().term_at(before),
+                                .leader_commit = before + commands.size()};
+    for (const auto& [of, command] : commands) {
+      raft::Entry entry{.index = before + message.entries.size() + 1, .term = raft::Term{of}};
+      if (!command.empty()) {
+        entry.kind = raft::EntryKind::command;
+        entry.payload = Bytes(std::string(command));
+      }
+      message.entries.push_back(std::move(entry));
+    }
+    node.receive(by, message, now);
+    persist();
+    collect();
+  }
+  Outcome outcome(Token token) {
+    const Completion* completion = answer(token);
+    REQUIRE(completion != nullptr);
+    return completion->outcome;
+  }
+  std::vector<ForwardReceive> sent;
+};
+
+TEST_CASE("a follower's take is certainly not applied once an entry of a later term is") {
+  WaitingFollower bench;
   bench.led(kThird, 3, bench.last(), {}, bench.last().value);
+  CHECK(bench.answer(1) == nullptr);
+  CHECK(bench.answer(2) == nullptr);
+  bench.entries(kThird, 3, {{3, ""}});
+  CHECK(bench.outcome(1) == Outcome::dropped);
+  CHECK(bench.outcome(2) == Outcome::dropped);
+}
+
+TEST_CASE("a follower's take is answered by its entry, whatever became of the leader") {
+  WaitingFollower bench;
+  bench.entries(kOther, 2, {{2, put("r", 3)}});
+  // Another was faster at q: it waits on. Then its entry comes to the next leader, which never heard of it.
+  bench.entries(kOther, 2, {{2, entry_of(bench.sent[0], "q")}});
+  CHECK(bench.answer(1) == nullptr);
+  bench.entries(kThird, 3, {{2, entry_of(bench.sent[0], "r")}, {3, ""}});
+  CHECK(bench.outcome(1) == Outcome::applied);
+  CHECK(bench.answer(1)->reply.event.view() == "e");
+  CHECK(bench.answer(1)->reply.choice == 1);
+  CHECK(bench.outcome(2) == Outcome::dropped);
+  // The old leader's own answer comes too late.
+  bench.node.receive(kOther,
+                     ForwardReply{bench.sent[0].request, Outcome::applied, raft::Index{9}, machine::encode_reply({})},
+                     bench.now);
   bench.persist();
-  REQUIRE(bench.answer(1) != nullptr);
-  CHECK(bench.answer(1)->outcome == Outcome::unknown);
-  REQUIRE(bench.answer(2) != nullptr);
-  CHECK(bench.answer(2)->outcome == Outcome::unknown);
+  CHECK(bench.node.counters().violations == 0);
+}
+
+TEST_CASE("a follower's receive is answered by its entry too, and another node's entry answers nothing") {
+  WaitingFollower bench;
+  bench.entries(kOther, 2, {{2, put("q", 2)}});
+  std::string of_another = entry_of(bench.sent[1], "q");
+  machine::set_request_id(of_another, {.origin = kThird, .epoch = bench.sent[1].request, .sequence = 0});
+  bench.entries(kOther, 2, {{2, of_another}});
+  CHECK(bench.answer(2) == nullptr);
+  bench.entries(kOther, 2, {{2, entry_of(bench.sent[1], "q")}});
+  CHECK(bench.outcome(2) == Outcome::applied);
+  CHECK(bench.answer(2)->reply.deliveries.size() == 1);
+  CHECK(bench.answer(1) == nullptr);
+}
+
+TEST_CASE("a follower's take ends as unknown when no entry tells what became of it") {
+  WaitingFollower bench;
+  bench.led(kThird, 3, bench.last(), {}, bench.last().value);
+  for (Millis gone = 0; gone <= bench_options().request_timeout_ms; gone += 100) {
+    bench.led(kThird, 3, bench.last(), {}, bench.last().value);
+    bench.wait(100);
+  }
+  CHECK(bench.outcome(1) == Outcome::unknown);
+  CHECK(bench.outcome(2) == Outcome::unknown);
+  CHECK(has(bench.answer(1)->sentence, "it may still remove what came"));
 }
 
 TEST_CASE("a member's take of several queues waits in each line; what is no take is a violation") {
