@@ -150,17 +150,49 @@
   X(database_mapped, C18)            \
   X(installs_in_two, F5)
 
-// Of the queues, which their own tests must catch.
-#define WH_QUEUE_MUTANT_LIST(X)    \
-  X(stale_receipt_counts, Q1)      \
-  X(deliveries_not_counted, Q8)    \
-  X(dies_one_late, Q9)             \
-  X(last_delivery_in_company, Q10) \
-  X(abandoned_stay_reserved, Q11)  \
-  X(group_shared, Q17)             \
-  X(group_stays_held, Q18)         \
-  X(delay_ignored, Q23)            \
-  X(barrier_without_deliveries, Q43)
+// Of the queues; the simulator drives them too.
+#define WH_QUEUE_MUTANT_LIST(X)      \
+  X(stale_receipt_counts, Q1)        \
+  X(repeat_of_what_others_hold, Q1)  \
+  X(ghost_reservation, Q2)           \
+  X(extends_the_deadline, Q4)        \
+  X(judged_as_it_was, Q5)            \
+  X(repeat_receives_more, Q6)        \
+  X(deliveries_not_counted, Q8)      \
+  X(dies_one_late, Q9)               \
+  X(last_delivery_in_company, Q10)   \
+  X(abandoned_stay_reserved, Q11)    \
+  X(taken_back_counts, Q11)          \
+  X(late_answer_kept, Q11)           \
+  X(dead_letter_needs_room, Q12)     \
+  X(circle_of_dead_letters, Q13)     \
+  X(ttl_goes_along, Q14)             \
+  X(redrive_keeps_the_count, Q15)    \
+  X(returned_to_the_end, Q16)        \
+  X(group_shared, Q17)               \
+  X(group_stays_held, Q18)           \
+  X(backoff_lets_others_by, Q19)     \
+  X(first_delay_blocks, Q19)         \
+  X(priorities_ignored, Q20)         \
+  X(delay_ignored, Q23)              \
+  X(delays_end_unseen, Q23)          \
+  X(mixed_clocks, Q25)               \
+  X(returned_wakes_nobody, Q27)      \
+  X(resume_wakes_nobody, Q27)        \
+  X(answered_after_cancel, Q28)      \
+  X(answered_at_each_reply, Q28)     \
+  X(cancel_stays_here, Q28)          \
+  X(waits_outlive_the_leader, Q28)   \
+  X(one_event_for_all, Q29)          \
+  X(batch_judged_by_one, Q30)        \
+  X(ready_ones_count, Q30)           \
+  X(sums_drift, Q32)                 \
+  X(purged_stay_counted, Q34)        \
+  X(bindings_outlive_the_queue, Q35) \
+  X(fan_out_by_halves, Q37)          \
+  X(barrier_without_deliveries, Q43) \
+  X(nothing_found_unconfirmed, Q44)  \
+  X(copies_are_served, Q45)
 
 #ifdef WH_MUTANTS
 

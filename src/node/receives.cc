@@ -85,7 +85,7 @@ void Receives::let_go(Take& take) {
     ctx_.wants_turn = true;
   }
   if (take.stage == Stage::waiting) leave_lines(take);
-  if (take.stage == Stage::remote) by_request_.erase(take.request);
+  if (take.stage == Stage::remote && !WH_MUTANT(answered_at_each_reply)) by_request_.erase(take.request);
 }
 
 void Receives::answer(Token token, Outcome outcome, raft::Index index, std::string sentence, machine::Reply reply,
@@ -117,11 +117,11 @@ bool Receives::cancel(Token token, Millis now) {
   const auto at = takes_.find(token);
   if (at == takes_.end()) return false;
   Take& take = at->second;
-  take.client_gone = true;
+  take.client_gone = !WH_MUTANT(answered_after_cancel) || take.stage != Stage::proposed;
   ++ctx_.counters.calls_cancelled;
   switch (take.stage) {
     case Stage::remote:
-      (void)ctx_.transport.send(take.to, CancelReceive{take.request});
+      if (!WH_MUTANT(cancel_stays_here)) (void)ctx_.transport.send(take.to, CancelReceive{take.request});
       break;
     case Stage::proposed:
       break;
@@ -149,7 +149,7 @@ int64_t Receives::available(const std::string& queue) const {
   const machine::Queue* found = ctx_.machine.queues().find(queue);
   uint64_t there = found == nullptr || found->paused_out ? 0 : found->content->ready.size();
   if (const auto at = arriving_.find(queue); at != arriving_.end()) there += at->second;
-  const auto taking = taking_.find(queue);
+  const auto taking = WH_MUTANT(one_event_for_all) ? taking_.end() : taking_.find(queue);
   return static_cast<int64_t>(there) - static_cast<int64_t>(taking == taking_.end() ? 0 : taking->second);
 }
 
@@ -241,6 +241,7 @@ void Receives::look(Token token, Take& take, Millis now) {
     return propose(token, take, now);
   }
   if (now < take.wait_until) return wait(token, take, now);
+  if (WH_MUTANT(nothing_found_unconfirmed)) return answer(token, Outcome::applied, ctx_.machine.applied(), {}, {}, now);
   confirm(token, take, now);
 }
 
@@ -258,7 +259,9 @@ void Receives::wait(Token token, Take& take, Millis now) {
   take.deadline = kNever;
   take.places.resize(take.queues.size());
   for (size_t i = 0; i < take.queues.size(); ++i) {
-    Wait entry{.topic = topic_of(take.queues[i]), .until = take.wait_until, .ends_with_leader = true};
+    Wait entry{.topic = topic_of(take.queues[i]),
+               .until = take.wait_until,
+               .ends_with_leader = !WH_MUTANT(waits_outlive_the_leader)};
     entry.place = take.places[i];
     entry.client = take.client;
     const Token seat = next_internal_++;
@@ -391,7 +394,7 @@ void Receives::applied(const raft::Entry& entry, machine::Reply& reply, Millis n
     const bool ours = node.key() == entry.index && placed.term == entry.term;
     const auto at = takes_.find(placed.token);
     if (at == takes_.end()) {  // it was given up before this answer came
-      if (ours && placed.returns) take_back(placed.queue, reply.deliveries, now);
+      if (ours && placed.returns && !WH_MUTANT(late_answer_kept)) take_back(placed.queue, reply.deliveries, now);
       continue;
     }
     Take& take = at->second;

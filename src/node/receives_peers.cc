@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/mutant.h"
 #include "machine/command/command.h"
 #include "node/receives.h"
 
@@ -18,7 +19,7 @@ void Receives::on_forward(raft::NodeId from, ForwardReceive& forward, bool full,
       (take.id.origin && take.id.origin != from))
     return peers_.violated(from, "a forwarded receive that is none", now);
   // The network may bring it twice.
-  if (by_forwarder_.contains({from, forward.request})) return;
+  if (by_forwarder_.contains({from, forward.request}) && !WH_MUTANT(copies_are_served)) return;
   const auto refuse = [&](Outcome outcome) {
     (void)ctx_.transport.send(from, ForwardReply{forward.request, outcome, {}, {}});
   };
@@ -57,7 +58,8 @@ bool Receives::on_reply(raft::NodeId from, ForwardReply& reply, Millis now) {
   if (known == by_request_.end()) {
     const auto late = forgotten_.find(reply.request);
     if (late == forgotten_.end()) return false;
-    if (decoded.choice < late->second.size()) take_back(late->second[decoded.choice], decoded.deliveries, now);
+    if (decoded.choice < late->second.size() && !WH_MUTANT(late_answer_kept))
+      take_back(late->second[decoded.choice], decoded.deliveries, now);
     forgotten_.erase(late);
     return true;
   }

@@ -7,6 +7,7 @@
 #include "sim/aims.h"
 #include "sim/clients.h"
 #include "sim/process.h"
+#include "sim/queue_clients.h"
 #include "sim/watch.h"
 #include "sim/world.h"
 
@@ -337,6 +338,10 @@ machine::Reply Checks::apply_command(Host& host, Committed& cluster, const raft:
   const auto command = machine::decode(entry.payload.view(), cluster.model.version());
   if (command && std::holds_alternative<machine::Due>(command->body) && applied.reply.count != 0)
     ++world_.seen[Situation::fell_due];
+  const bool copy = applied.reply.code == machine::ReplyCode::duplicate;
+  const std::string wrong =
+      cluster.queues.applied(command && !copy ? &*command : nullptr, applied.reply, cluster.model, world_.seen);
+  if (!wrong.empty()) fail(host, "at index " + std::to_string(entry.index.value) + ", " + wrong);
   if (applied.effects.time) {
     ++world_.seen[Situation::time_jumped];
     if (before > World::kBegan) ++world_.seen[Situation::time_jumped_by_outage];
@@ -381,6 +386,7 @@ void Checks::committed_now(Host& host, Shadow& shadow, raft::Index to, bool lead
     position.version = cluster.model.version();
     cluster.log.push_back(position);
     if (reply) world_.clients->committed(shadow.cluster, held->entry, *reply);
+    world_.queue_clients->applied(shadow.cluster, i);
   }
   if (to > from && to > shadow.base) {
     const Held* held = shadow.at(to);
@@ -468,9 +474,10 @@ void Checks::trace_message(const char* way, const Host& host, raft::NodeId peer,
            " index=" + number(fr->index);
   } else {
     static constexpr const char* kNames[] = {
-        "RequestVote",          "RequestVoteReply", "AppendEntries",    "AppendEntriesReply", "InstallSnapshot",
-        "InstallSnapshotReply", "TimeoutNow",       "ReadIndexRequest", "ReadIndexReply",     "Forward",
-        "ForwardReply",         "ForwardAdmin",     "ForwardAdminReply"};
+        "RequestVote",          "RequestVoteReply", "AppendEntries",     "AppendEntriesReply", "InstallSnapshot",
+        "InstallSnapshotReply", "TimeoutNow",       "ReadIndexRequest",  "ReadIndexReply",     "Forward",
+        "ForwardReply",         "ForwardAdmin",     "ForwardAdminReply", "ForwardReceive",     "CancelReceive"};
+    static_assert(std::size(kNames) == std::variant_size_v<node::PeerMessage>);
     text = kNames[message.index()];
   }
   world_.trace("  %s %s %s %s", host.name.c_str(), way, other.c_str(), text.c_str());

@@ -13,6 +13,7 @@
 
 #include "machine/machine.h"
 #include "node/node.h"
+#include "sim/queue_audit.h"
 
 namespace wh::sim {
 
@@ -36,6 +37,7 @@ struct Committed {
   };
   std::vector<Position> log;  // log[0] is index 1
   machine::Machine model;
+  QueueAudit queues;
   raft::Configuration configuration;                                      // the last committed
   std::set<raft::NodeId> ever_removed;                                    // by a committed configuration
   std::map<uint64_t, Leader> leaders;                                     // by term

@@ -6,6 +6,7 @@
 #include "sim/checks.h"
 #include "sim/clients.h"
 #include "sim/process.h"
+#include "sim/queue_compare.h"
 #include "sim/world.h"
 
 namespace wh::sim {
@@ -162,9 +163,12 @@ void Checks::check_leadership(const Host& host, const Shadow& shadow, Millis now
 
 // A leader that knows its disk to be full accepts no entry that adds data (HAZARDS C7).
 void Checks::check_room(const Host& host, const node::Batch& batch) {
-  if (!host.process->node().room().low()) return;
+  const node::Node& node = host.process->node();
+  if (!node.room().low()) return;
+  // A repeated request changes nothing.
   for (const raft::Entry& entry : batch.append)
-    if (entry.kind == raft::EntryKind::command && machine::adds_data(entry.payload.view()))
+    if (entry.kind == raft::EntryKind::command && machine::adds_data(entry.payload.view()) &&
+        !node.machine().is_repeat(entry.payload.view(), entry.time_ms))
       fail(host, "takes what adds data on a disk that it knows to be full");
 }
 
@@ -173,6 +177,8 @@ void Checks::check_queues(const Host& host) {
   const node::Node& node = host.process->node();
   const size_t most = node.options().max_pending + world_.hosts.size() * kMostForwarded;
   if (node.pending() > most) fail(host, std::to_string(node.pending()) + " requests wait, more than may");
+  for (const auto& [name, queue] : node.machine().queues().by_name())
+    if (const std::string wrong = model::recount(queue); !wrong.empty()) fail(host, "queue " + name + ": " + wrong);
 }
 
 }  // namespace wh::sim

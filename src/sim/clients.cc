@@ -8,6 +8,7 @@
 #include "sim/key_search.h"
 #include "sim/process.h"
 #include "sim/queue_checker.h"
+#include "sim/queue_clients.h"
 #include "sim/world.h"
 
 namespace wh::sim {
@@ -402,6 +403,8 @@ void Clients::committed(const node::ClusterId& cluster, const raft::Entry& entry
   }
   const std::string body(entry.payload.view().substr(machine::kEnvelopeBytes));
   const auto command = machine::decode(entry.payload.view());
+  replies_[entry.index.value] = reply;
+  if (command && world_.queue_clients->committed(entry, *command, reply)) return;
   if (command && (std::holds_alternative<machine::Due>(command->body) ||
                   std::holds_alternative<machine::AdvanceTime>(command->body)))
     return;  // the leader's own
@@ -439,11 +442,13 @@ std::string Clients::verdict(const node::ClusterId& cluster) {
                      .time_ms = position.time_ms,
                      .version = position.version,
                      .duplicate = duplicates_[position.entry.index.value]};
+    const auto reply = replies_.find(record.index.value);
+    if (reply != replies_.end()) record.reply = &reply->second;
     const auto found = asked_.find(std::string(record.command.substr(machine::kEnvelopeBytes)));
     if (found != asked_.end()) record.op = &ops_[found->second.first - 1];
     log.push_back(record);
   }
-  std::string wrong = check_linearizable(ops, log);
+  std::string wrong = check_linearizable(ops, log, &world_.checks->cluster(cluster).model);
   if (wrong.empty()) wrong = check_order();
   if (wrong.empty()) wrong = second_opinion(ops);
   return wrong;

@@ -94,9 +94,10 @@ class Clients {
   World& world_;
   node::ClusterId cluster_{};
   bool running_ = false;
-  std::deque<Op> ops_;                   // by number, beginning at 1
-  std::map<std::string, Asked> asked_;   // by the command's body
-  std::map<uint64_t, bool> duplicates_;  // by index
+  std::deque<Op> ops_;                          // by number, beginning at 1
+  std::map<std::string, Asked> asked_;          // by the command's body
+  std::map<uint64_t, bool> duplicates_;         // by index
+  std::map<uint64_t, machine::Reply> replies_;  // likewise
   std::set<uint64_t> open_;
   std::map<size_t, std::vector<uint64_t>> under_way_;           // by client
   std::map<size_t, std::deque<Again>> again_;                   // by client

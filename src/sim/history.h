@@ -75,10 +75,12 @@ struct LogRecord {
   Millis time_ms = 0;
   ClusterVersion version = kFirstVersion;  // of the cluster, at this entry
   const Op* op = nullptr;
-  bool duplicate = false;  // the state machine had seen it before
+  bool duplicate = false;                 // the state machine had seen it before
+  const machine::Reply* reply = nullptr;  // the state machine's, if it is to be compared
 };
 
-// Empty when linearizable; else what is wrong.
-std::string check_linearizable(const std::vector<const Op*>& ops, const std::vector<LogRecord>& log);
+// Empty when linearizable; else what is wrong. `last`: the state after the log, whose queues must be the model's.
+std::string check_linearizable(const std::vector<const Op*>& ops, const std::vector<LogRecord>& log,
+                               const machine::Machine* last = nullptr);
 
 }  // namespace wh::sim

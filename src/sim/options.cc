@@ -121,6 +121,14 @@ void draw_versions(Prng& prng, Options& o) {
   if (on(15)) o.dedup_max_keys = pick(1, 20);
 }
 
+void draw_queues(Prng& prng, Options& o) {
+  const auto on = [&](uint32_t percent) { return prng.below(100) < percent; };
+  const auto pick = [&](uint64_t low, uint64_t high) { return static_cast<uint32_t>(prng.between(low, high)); };
+  if (on(65)) o.queue_clients = pick(1, 5);
+  o.queue_think_ms = pick(10, 60);
+  o.queue_wait_ms = on(50) ? pick(1'500, 4'000) : pick(100, 1'500);
+}
+
 }  // namespace
 
 Options draw_options(uint64_t seed) {
@@ -186,6 +194,7 @@ Options draw_options(uint64_t seed) {
   draw_lists(prng, o);
   draw_liar(prng, o);
   draw_versions(prng, o);
+  draw_queues(prng, o);
   return o;
 }
 

@@ -50,6 +50,9 @@ enum class OptionKind : uint8_t { shape, setting, world, flaw, fault, aimed };
   X(uint32_t, keyed_percent, 0, shape)   /* percentage of writes with an idempotency key */                    \
   X(uint32_t, dedup_window_ms, 0, shape) /* 0: the default, longer than a run; likewise the next */            \
   X(uint32_t, dedup_max_keys, 0, shape)                                                                        \
+  X(uint32_t, queue_clients, 0, shape) /* of the queues as of version 3 */                                     \
+  X(uint32_t, queue_think_ms, 30, shape)                                                                       \
+  X(uint32_t, queue_wait_ms, 2'000, shape) /* a receive waits that long at most */                             \
   X(uint32_t, election_timeout_ms, 200, setting)                                                               \
   X(uint32_t, heartbeat_interval_ms, 20, setting)                                                              \
   X(uint32_t, request_timeout_ms, 1'000, setting)                                                              \

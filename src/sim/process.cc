@@ -5,6 +5,7 @@
 #include "sim/checks.h"
 #include "sim/clients.h"
 #include "sim/conduct.h"
+#include "sim/queue_clients.h"
 #include "sim/watch.h"
 #include "sim/world.h"
 
@@ -12,6 +13,7 @@ namespace wh::sim {
 namespace {
 // Timer wake-ups in a second; more than heartbeats to seven nodes can explain: the loop spins.
 constexpr uint64_t kMaxWakeups = 900;
+constexpr node::Token kInternal = node::Token{1} << 63;  // of what a node asks for itself (node/receives.h)
 }  // namespace
 
 Process::Process(World& world, Host& host)
@@ -130,9 +132,15 @@ void Process::turn() {
   node_->drain(now());
   transport_.turned();
   looked(true);
+  world_.queue_clients->looked(host_);
   world_.digest(host_.number, node_->machine().applied().value);
   if (!doomed) {
     for (const node::Completion& completion : node_->take_completions()) {
+      if (completion.token >= kInternal) continue;
+      if (QueueClients::owns(completion.token)) {
+        world_.queue_clients->completed(host_, completion);
+        continue;
+      }
       world_.watch->completed(host_, completion);
       world_.checks->completed(host_, completion);
       world_.conduct->completed(host_, completion);

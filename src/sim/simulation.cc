@@ -10,6 +10,7 @@
 #include "sim/lists.h"
 #include "sim/network.h"
 #include "sim/process.h"
+#include "sim/queue_clients.h"
 #include "sim/world.h"
 
 namespace wh::sim {
@@ -207,10 +208,12 @@ class Simulation {
 
   void chaos() {
     world_.clients->start(cluster_);
+    world_.queue_clients->start(cluster_);
     faults_.start(cluster_);
     const uint64_t end = world_.now_us() + uint64_t{world_.options.chaos_ms} * 1000;
     while (world_.now_us() < end && world_.run(std::min(end, world_.now_us() + 500'000))) {
       world_.clients->check_overdue();
+      world_.queue_clients->check_overdue();
       Host& last = world_.hosts.back();
       if (world_.options.foreign != 0 && last.number >= world_.options.nodes && !last.disk.saw_command)
         world_.clients->write_apart(last);
@@ -247,6 +250,7 @@ class Simulation {
 
   void heal() {
     world_.clients->stop();
+    world_.queue_clients->stop();
     world_.chaos = false;
     // With the server's default limits: a node that is full for good would take no writes as leader.
     for (Host& host : world_.hosts)
@@ -284,6 +288,7 @@ class Simulation {
     }
     if (!world_.failed() && !progressed)
       world_.fail("liveness: a healed majority did not make progress in time: " + standing());
+    if (!world_.failed() && !partial_) drain();
     // No client asks any more: the log rests, except for elections and members that come back.
     const size_t entries = world_.checks->cluster(cluster_).log.size();
     if (!world_.failed())
@@ -293,6 +298,29 @@ class Simulation {
     if (!partial_ && more > 60)
       world_.fail("the log grew by " + std::to_string(more) + " entries while nobody asked for anything");
     world_.clients->check_overdue();
+    world_.queue_clients->check_overdue();
+  }
+
+  // Whatever is left in the queues comes, and a receive that waits is served.
+  void drain() {
+    const Options& o = world_.options;
+    const uint64_t bound_us =
+        (uint64_t{o.election_timeout_ms} * 20'000 + uint64_t{o.request_timeout_ms} * 4'000 + 30'000'000) *
+        o.drift_percent / 100;
+    world_.queue_clients->drain([this] { return healthy_voter(); });
+    world_.run(world_.now_us() + bound_us, [this] { return world_.queue_clients->drained(); });
+    if (!world_.failed() && !world_.queue_clients->drained())
+      world_.fail("liveness: the queues were not drained in time: " + world_.queue_clients->left());
+  }
+
+  Host* healthy_voter() {
+    for (size_t tries = 0; tries < healthy_.size(); ++tries) {
+      auto chosen = healthy_.begin();
+      std::advance(chosen, world_.prng.below(healthy_.size()));
+      Host& host = world_.hosts[*chosen];
+      if (host.process && host.process->node().cluster() == cluster_ && is_voter(host)) return &host;
+    }
+    return nullptr;
   }
 
   void make_well(Host& host) {
@@ -406,14 +434,7 @@ class Simulation {
                        world_.hosts[world_.clients->op(write_).host].incarnation != world_.clients->op(write_).life;
     if (again && world_.now_us() >= next_write_us_) {
       next_write_us_ = world_.now_us() + 50'000;
-      for (size_t tries = 0; tries < healthy_.size(); ++tries) {
-        auto chosen = healthy_.begin();
-        std::advance(chosen, world_.prng.below(healthy_.size()));
-        Host& host = world_.hosts[*chosen];
-        if (!host.process || host.process->node().cluster() != cluster_ || !is_voter(host)) continue;
-        write_ = world_.clients->issue(host, OpKind::set);
-        break;
-      }
+      if (Host* host = healthy_voter()) write_ = world_.clients->issue(*host, OpKind::set);
     }
     return false;
   }

@@ -216,6 +216,32 @@ namespace wh::sim {
   X(read_waited_in_vain, "a read waited for an index in vain")   \
   X(read_old_state, "a stale read saw an old state")
 
+#define WH_QUEUE_SITUATIONS(X)                                                         \
+  X(received_waiting, "a receive waited at the leader, and was served")                \
+  X(received_waiting_elsewhere, "a receive waited for the leader elsewhere, likewise") \
+  X(received_in_vain, "a receive waited in vain")                                      \
+  X(received_again, "a receive was repeated under its key in a later term")            \
+  X(receive_cancelled, "the client of a forwarded receive went away")                  \
+  X(leader_lost_in_wait, "the leader died while receives waited there")                \
+  X(taken_back, "a delivery whose client was gone was taken back")                     \
+  X(timed_out, "a reservation ended by itself")                                        \
+  X(delivered_again, "an event was delivered again")                                   \
+  X(acknowledged_late, "an event was acknowledged after its reservation")              \
+  X(receipt_stale, "a receipt was refused")                                            \
+  X(extended, "a reservation was extended")                                            \
+  X(released, "an event was released")                                                 \
+  X(buried, "an event was buried")                                                     \
+  X(died_of_deliveries, "an event was delivered too often, and died")                  \
+  X(died_of_its_ttl, "an event died of its ttl")                                       \
+  X(expired, "an event expired")                                                       \
+  X(dropped_by_limit, "an event made room for a newer one")                            \
+  X(queue_full, "a full or paused queue refused an event")                             \
+  X(redriven, "a dead letter was moved back")                                          \
+  X(group_waits, "an event waited for another of its group")                           \
+  X(delay_over, "a delay was over")                                                    \
+  X(backoff_over, "a backoff was over")                                                \
+  X(purged_reserved, "an event was purged while it was held")
+
 #define WH_SITUATIONS(X)    \
   WH_ELECTION_SITUATIONS(X) \
   WH_LOG_SITUATIONS(X)      \
@@ -225,7 +251,8 @@ namespace wh::sim {
   WH_SNAPSHOT_SITUATIONS(X) \
   WH_REQUEST_SITUATIONS(X)  \
   WH_FAULT_SITUATIONS(X)    \
-  WH_CLIENT_SITUATIONS(X)
+  WH_CLIENT_SITUATIONS(X)   \
+  WH_QUEUE_SITUATIONS(X)
 
 enum class Situation : uint8_t {
 #define WH_SITUATION(name, text) name,

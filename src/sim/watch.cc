@@ -7,6 +7,7 @@
 #include "sim/checks.h"
 #include "sim/clients.h"
 #include "sim/process.h"
+#include "sim/queue_clients.h"
 #include "sim/world.h"
 
 namespace wh::sim {
@@ -31,7 +32,10 @@ void Watch::host_died(const Host& host) {
   const Seen& seen = seen_[host.number];
   if (host.disk.incoming) ++world_.seen[Situation::crash_receiving];
   if (!seen.raft && host.disk.snapshot) ++world_.seen[Situation::crash_loading];
-  if (host.process->node().snapshot_in_progress()) ++world_.seen[Situation::crash_taking];
+  const node::Node& node = host.process->node();
+  if (node.snapshot_in_progress()) ++world_.seen[Situation::crash_taking];
+  const bool leads = node.raft() != nullptr && node.raft()->role() == raft::Role::leader;
+  if (leads && world_.queue_clients->waits_at(host)) ++world_.seen[Situation::leader_lost_in_wait];
 }
 
 // --- what the node receives
@@ -44,6 +48,7 @@ void Watch::receives(const Host& host, raft::NodeId from, const node::PeerMessag
     if (reply->outcome == node::Outcome::not_leader) ++world_.seen[Situation::forward_refused];
     return;
   }
+  if (std::holds_alternative<node::CancelReceive>(message)) ++world_.seen[Situation::receive_cancelled];
   receives_raft(host, seen, *raft, from, message);
 }
 

@@ -13,6 +13,7 @@
 #include "sim/faults.h"
 #include "sim/network.h"
 #include "sim/process.h"
+#include "sim/queue_clients.h"
 #include "sim/watch.h"
 
 namespace wh::sim {
@@ -30,6 +31,7 @@ World::World(uint64_t seed, const Options& drawn, bool tracing)
       watch(std::make_unique<Watch>(*this)),
       aims(std::make_unique<Aims>(*this)),
       clients(std::make_unique<Clients>(*this)),
+      queue_clients(std::make_unique<QueueClients>(*this)),
       tracing_(tracing) {}
 
 World::~World() = default;
@@ -137,6 +139,7 @@ void World::crash(Host& host, const char* why) {
   const std::unique_ptr<Process> process = std::move(host.process);
   process->die();
   clients->host_died(host);
+  queue_clients->host_died(host);
   checks->host_died(host);
   conduct->host_died(host);
   network->host_died(host);

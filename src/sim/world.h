@@ -27,6 +27,7 @@ class Clients;
 class Conduct;
 class Network;
 class Process;
+class QueueClients;
 class Watch;
 
 // A machine: the part that outlives its processes.
@@ -112,6 +113,7 @@ class World {
   std::unique_ptr<Watch> watch;
   std::unique_ptr<Aims> aims;
   std::unique_ptr<Clients> clients;
+  std::unique_ptr<QueueClients> queue_clients;
   bool chaos = true;  // false: faults have stopped
   Situations seen;
 

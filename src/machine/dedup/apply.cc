@@ -28,7 +28,7 @@ std::string scope_of(const Body& body) {
 
 // Nothing was found for a receive, or all receipts were refused: that is not kept.
 bool may_try_again(const Body& body, const Reply& reply) {
-  if (std::holds_alternative<Receive>(body)) return reply.count == 0;
+  if (std::holds_alternative<Receive>(body)) return reply.count == 0 || WH_MUTANT(repeat_receives_more);
   const auto* settle = std::get_if<Settle>(&body);
   if (settle == nullptr) return false;
   return std::none_of(reply.outcomes.begin(), reply.outcomes.end(), [&](SettleOutcome outcome) {
@@ -129,7 +129,7 @@ Millis Machine::next_deadline() const {
   Millis next = state_.idempotency.next_deadline();
   if (next != kNever) next += kTogetherMs;
   next = std::min(next, state_.queues.next_hold());
-  const Millis due = state_.queues.next_due();
+  const Millis due = WH_MUTANT(delays_end_unseen) ? kNever : state_.queues.next_due();
   return due == kNever ? next : std::min(next, due - std::min(due, state_.jumped_ms));
 }
 

@@ -184,7 +184,10 @@ Reply Machine::run(const Publish& publish) {
         bytes += publish.events[i].bytes.size() + publish.events[i].headers.size();
       }
       if (fits.empty()) continue;
-      if (auto room = ops.check_room(ops.find_swept(queue), queue, fits.size(), bytes); !room) return room.error();
+      if (auto room = ops.check_room(ops.find_swept(queue), queue, fits.size(), bytes); !room) {
+        if (WH_MUTANT(fan_out_by_halves)) continue;
+        return room.error();
+      }
       total += fits.size();
       plan.emplace_back(&queue, std::move(fits));
     }
@@ -224,8 +227,8 @@ std::vector<Delivery> Machine::still_held(std::string_view queue, const std::vec
   const Queue* found = state_.queues.find(queue);
   for (const uint64_t id : ids) {
     const Event* event = found == nullptr ? nullptr : std::as_const(*found->content).find(id);
-    if (event != nullptr && event->state == EventState::reserved && event->delivery == delivery.value &&
-        event->due > state_.time_ms)
+    if (event != nullptr && event->state == EventState::reserved &&
+        (event->delivery == delivery.value || WH_MUTANT(repeat_of_what_others_hold)) && event->due > state_.time_ms)
       held.push_back(QueueOps::delivery_of(*event, state_.jumped_ms));
   }
   return held;
@@ -264,7 +267,8 @@ Reply Machine::run(const ConfigureQueue& configure) {
   if (const Status fits = ops.check_new(configure.queue); !fits) return sentence(ReplyCode::full, fits.error());
   const bool fresh = ops.find(configure.queue) == nullptr;
   for (const QueueSettingChange& change : configure.changes)
-    if (!change.name.empty() && state_.queues.makes_circle(configure.queue, change.name))
+    if (!change.name.empty() && !WH_MUTANT(circle_of_dead_letters) &&
+        state_.queues.makes_circle(configure.queue, change.name))
       return sentence(ReplyCode::refused, "dead_letter_queue: dead letters of " + std::string(configure.queue) +
                                               " would come back to it by way of " + std::string(change.name));
   Queue& queue = ops.ensure(configure.queue);

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/hash.h"
+#include "base/mutant.h"
 #include "machine/queue/queue_ops.h"
 
 namespace wh::machine {
@@ -51,7 +52,7 @@ void QueueOps::pause(Queue& queue, std::optional<bool> in, std::optional<bool> o
   const bool opens = queue.paused_out && !paused_out;
   queue.paused_in = paused_in;
   queue.paused_out = paused_out;
-  if (opens) queue.told_ready = true;
+  if (opens && !WH_MUTANT(resume_wakes_nobody)) queue.told_ready = true;
 }
 
 // In one step whatever its size.
@@ -59,7 +60,7 @@ std::shared_ptr<QueueContent> QueueOps::purge(Queue& queue) {
   if (queue.size() == 0) return nullptr;
   touch(queue);
   observer_.before_detach(queue, queue.content);
-  queues_.event_count_ -= queue.size();
+  if (!WH_MUTANT(purged_stay_counted)) queues_.event_count_ -= queue.size();
   queues_.logical_bytes_ -= queue.content->logical_bytes;
   queues_.digest_ -= queue.content->digest;
   return std::exchange(queue.content, std::make_shared<QueueContent>());
@@ -74,7 +75,7 @@ std::shared_ptr<QueueContent> QueueOps::remove(Queue& queue) {
   note_dead_letter_queue(queue.own.dead_letter_queue, std::nullopt);
   std::vector<std::string> topics;
   for (const auto& [topic, bound] : queues_.topics_)
-    if (bound.contains(*queue.name)) topics.push_back(topic);
+    if (bound.contains(*queue.name) && !WH_MUTANT(bindings_outlive_the_queue)) topics.push_back(topic);
   for (const std::string& topic : topics) (void)unbind(topic, *queue.name);
   touched_.erase(std::find(touched_.begin(), touched_.end(), &queue));
   std::shared_ptr<QueueContent> content = std::move(queue.content);

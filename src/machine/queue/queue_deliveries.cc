@@ -48,7 +48,9 @@ Result<Nothing, Reply> QueueOps::check_room(const Queue* queue, std::string_view
   const QueueContent& content = *queue->content;
   const bool drops = setting(*queue, QueueSetting::overflow) == static_cast<uint64_t>(Overflow::drop_oldest);
   const uint64_t length = setting(*queue, QueueSetting::max_length);
-  const uint64_t stay = drops ? content.reserved_count : queue->size();
+  const uint64_t size_now = WH_MUTANT(ready_ones_count) ? content.ready_count : queue->size();
+  const uint64_t stay = drops ? content.reserved_count : size_now;
+  if (WH_MUTANT(batch_judged_by_one)) count = std::min<uint64_t>(count, 1);
   if (length != 0 && stay + count > length) return over_limit(name, QueueSetting::max_length, queue->size(), length);
   const uint64_t size = setting(*queue, QueueSetting::max_bytes);
   const uint64_t stay_bytes = drops ? content.reserved_bytes : content.data_bytes;
@@ -154,7 +156,7 @@ std::vector<Delivery> QueueOps::receive(Queue& queue, uint32_t max, std::optiona
     {
       Changing changing(*this, queue, event);
       changing->state = EventState::reserved;
-      changing->due = at_.stamp + hold;
+      changing->due = (WH_MUTANT(mixed_clocks) ? at_.now() : at_.stamp) + hold;
       if (!WH_MUTANT(deliveries_not_counted)) ++changing->deliveries;
       changing->delivery = at_.index.value;
       if (changing->group != nullptr) changing->group->holder = &event;
@@ -178,7 +180,7 @@ Delivery QueueOps::delivery_of(const Event& event, Millis jumped) {
 }
 
 SettleOutcome QueueOps::settle(Queue& queue, const Settle& settle, const Receipt& receipt) {
-  Event* event = catch_up(queue, receipt.id);
+  Event* event = WH_MUTANT(judged_as_it_was) ? queue.content->find(receipt.id) : catch_up(queue, receipt.id);
   if (event == nullptr) {
     const Queue* dead = queues_.find(queues_.dead_letter_queue(queue));
     return dead != nullptr && dead->content->find(receipt.id) != nullptr ? SettleOutcome::stale : SettleOutcome::gone;
@@ -195,7 +197,8 @@ SettleOutcome QueueOps::settle(Queue& queue, const Settle& settle, const Receipt
     case SettleVerb::acknowledge:
       break;
     case SettleVerb::extend: {
-      const Millis due = at_.stamp + settle.duration.value_or(setting(queue, QueueSetting::visibility_timeout));
+      const Millis from = WH_MUTANT(extends_the_deadline) ? event->due : at_.stamp;
+      const Millis due = from + settle.duration.value_or(setting(queue, QueueSetting::visibility_timeout));
       Changing(*this, queue, *event)->due = due;
       if (due <= at_.stamp) time_out(queue, *event);
       break;
@@ -220,7 +223,7 @@ SettleOutcome QueueOps::settle(Queue& queue, const Settle& settle, const Receipt
       changing->state = EventState::ready;
       changing->due = 0;
       changing->delivery = 0;
-      --changing->deliveries;
+      if (!WH_MUTANT(taken_back_counts)) --changing->deliveries;
       if (changing->deliveries == 0 && changing->group != nullptr) changing->group->holder = nullptr;
       break;
     }
@@ -242,13 +245,14 @@ uint64_t QueueOps::redrive(Queue& from, Queue& to, uint32_t max) {
     if (!check_room(&to, *to.name, 1, event.data_bytes())) break;
     const std::string group = event.group == nullptr ? std::string() : *event.group->name;
     Event out = take_out(from, event);
-    add(to, {.bytes = std::move(out.bytes),
-             .headers = out.extra ? std::move(out.extra->headers) : Bytes(),
-             .delay = 0,
-             .deliver_at = std::nullopt,
-             .ttl = 0,
-             .priority = out.priority,
-             .group = group});
+    const uint64_t id = add(to, {.bytes = std::move(out.bytes),
+                                 .headers = out.extra ? std::move(out.extra->headers) : Bytes(),
+                                 .delay = 0,
+                                 .deliver_at = std::nullopt,
+                                 .ttl = 0,
+                                 .priority = out.priority,
+                                 .group = group});
+    if (WH_MUTANT(redrive_keeps_the_count)) Changing(*this, to, *to.content->find(id))->deliveries = out.deliveries;
     drop_overflow(to, 1);
     ++moved;
   }

@@ -13,9 +13,13 @@ namespace {
 constexpr uint64_t kQueueSeed = 0x6576656e74717565;  // "eventque"
 constexpr uint64_t kHeadSeed = 0x7175657565686561;   // "queuehea"
 
-uint64_t ready_key(const Event& event) { return uint64_t{event.priority} << 56 | event.id(); }
+uint64_t ready_key(const Event& event) {
+  constexpr uint64_t kEnd = uint64_t{1} << 55;
+  const uint64_t end = WH_MUTANT(returned_to_the_end) && event.deliveries != 0 ? kEnd : 0;
+  return (WH_MUTANT(priorities_ignored) ? 0 : uint64_t{event.priority} << 56) | end | event.id();
+}
 
-bool in_line(EventState state) { return state != EventState::delayed; }
+bool in_line(EventState state) { return state != EventState::delayed || WH_MUTANT(first_delay_blocks); }
 
 }  // namespace
 
@@ -171,7 +175,7 @@ void QueueOps::erase(Queue& queue) {
 
 void QueueOps::list_ready(Queue& queue, Event& event) {
   queue.content->ready.emplace(ready_key(event), &event);
-  queue.told_ready = true;
+  if (!WH_MUTANT(returned_wakes_nobody) || event.deliveries == 0) queue.told_ready = true;
 }
 
 // A group stands where its first event stands, and shows one event: the one that was delivered, else the first.
@@ -198,7 +202,7 @@ void QueueOps::leave(Queue& queue, Event& event) {
       break;
     case EventState::reserved:
       --content.reserved_count;
-      content.reserved_bytes -= event.data_bytes();
+      if (!WH_MUTANT(ghost_reservation)) content.reserved_bytes -= event.data_bytes();
       content.holds.erase({event.due, event.arrival});
       break;
     case EventState::delayed:
@@ -293,7 +297,7 @@ Event QueueOps::take_out(Queue& queue, Event& event) {
     }
   }
   --queues_.event_count_;
-  content.data_bytes -= event.data_bytes();
+  content.data_bytes -= WH_MUTANT(sums_drift) ? event.bytes.size() : event.data_bytes();
   content.logical_bytes -= logical;
   queues_.logical_bytes_ -= logical;
   if (event.id() != event.arrival) content.late.erase(event.id());

@@ -29,6 +29,7 @@ void QueueOps::give_back(Queue& queue, Event& event, Millis from, std::optional<
     Changing changing(*this, queue, event);
     changing->state = due > at_.now() ? EventState::backoff : EventState::ready;
     changing->due = due > at_.now() ? due : 0;
+    if (WH_MUTANT(backoff_lets_others_by) && changing->group != nullptr) changing->group->holder = nullptr;
   }
   if (event.expires_at != 0 && event.expires_at <= at_.now()) expire(queue, event);
 }
@@ -67,13 +68,14 @@ void QueueOps::die(Queue& queue, Event& event, std::string reason) {
   extra.reason = std::move(reason);
   extra.source_queue = *queue.name;
   Queue& into = ensure(target);
+  if (WH_MUTANT(dead_letter_needs_room) && !check_room(&into, target, 1, dead.data_bytes())) return;
   dead.arrival = next_number();
   dead.arrived_at = at_.now();
   dead.state = EventState::ready;
   dead.due = 0;
   dead.delivery = 0;
   const Millis ttl = setting(into, QueueSetting::ttl);
-  dead.expires_at = ttl == 0 ? 0 : at_.now() + ttl;
+  if (!WH_MUTANT(ttl_goes_along)) dead.expires_at = ttl == 0 ? 0 : at_.now() + ttl;
   insert(into, std::move(dead), group);
 }
 

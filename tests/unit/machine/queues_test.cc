@@ -184,6 +184,22 @@ TEST_CASE("the largest queues come first, to within a factor of two, and the sum
   CHECK(bench.queues.largest(100).size() == 19);
 }
 
+TEST_CASE("HAZARDS Q5: what fell due by the entry's stamp comes before what a consumer says") {
+  for (const Millis late : {0U, 1U}) {
+    Bench bench(3);
+    const uint64_t id = bench.push("q", "e");
+    const auto held = bench.entry([](QueueOps& ops) { return ops.receive(*ops.find("q"), 1, 1'000); });
+    REQUIRE(held.size() == 1);
+    bench.stamp += 999 + late;
+    const Settle release{.queue = "q", .verb = SettleVerb::release, .receipts = {}};
+    const SettleOutcome outcome = bench.entry([&](QueueOps& ops) {
+      return ops.settle(*ops.find("q"), release, {id, held.front().delivery});
+    });
+    CHECK(outcome == (late == 0 ? SettleOutcome::done : SettleOutcome::stale));
+    CHECK(bench.queues.length("q") == 1);
+  }
+}
+
 TEST_CASE("queue, id and bytes of an event each count in the digest") {
   const auto digest = [](const char* queue, uint64_t id, const char* bytes) {
     Bench bench;

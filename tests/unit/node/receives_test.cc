@@ -56,6 +56,16 @@ TEST_CASE("those that wait are served in the order they came, and one event wake
   CHECK(bench.node.waiting() == 1);
 }
 
+TEST_CASE("HAZARDS Q29: what a proposed receive may take is promised to no other") {
+  QueueLeader bench;
+  bench.enqueue(1, "q");
+  const raft::Index before = bench.last();
+  bench.receive(2, "q", 10'000);
+  bench.receive(3, "q", 10'000);
+  CHECK(bench.last().value == before.value + 1);
+  CHECK(bench.node.waiting_for("q") == 1);
+}
+
 TEST_CASE("as many are served as there are events, and the next keeps its place") {
   QueueLeader bench;
   for (Token token = 1; token <= 3; ++token) bench.receive(token, "q", 10'000);

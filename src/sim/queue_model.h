@@ -1,5 +1,5 @@
 // A model of the queues: lists that are searched, no index, no count that is kept. Says of each command what its reply
-// is and what the queues hold afterwards. For queues_model_test.cc.
+// is and what the queues hold afterwards. For the check of histories (model.h) and the tests of the machine.
 #pragma once
 
 #include <algorithm>
@@ -12,7 +12,43 @@
 #include "machine/machine.h"
 #include "machine/queue/filter.h"
 
-namespace wh::machine::test {
+namespace wh::sim::model {
+
+using machine::AdvanceTime;
+using machine::Bind;
+using machine::ConfigureQueue;
+using machine::DeleteQueue;
+using machine::Delivery;
+using machine::Dequeue;
+using machine::Due;
+using machine::encode_queue_settings;
+using machine::Enqueue;
+using machine::EventState;
+using machine::Filter;
+using machine::filter_fits;
+using machine::find_setting;
+using machine::kDefaultPriority;
+using machine::kQueueSettings;
+using machine::NewEvent;
+using machine::OwnQueueSettings;
+using machine::PauseQueue;
+using machine::Publish;
+using machine::PurgeQueue;
+using machine::PutEvents;
+using machine::PutSettings;
+using machine::QueueSetting;
+using machine::QueueSettingChange;
+using machine::QueueTotals;
+using machine::Receipt;
+using machine::Receive;
+using machine::Redrive;
+using machine::Reply;
+using machine::ReplyCode;
+using machine::Settings;
+using machine::Settle;
+using machine::SettleOutcome;
+using machine::SettleVerb;
+using machine::Unbind;
 
 struct QueueModel {
   struct Item {
@@ -84,8 +120,9 @@ struct QueueModel {
       const Item& item = queue.items[i];
       if (item.state != EventState::ready) continue;
       bool first = true;
-      for (const Item& other : queue.items) {
-        if (item.group.empty() || other.group != item.group || &other == &item) continue;
+      for (size_t j = 0; !item.group.empty() && j < queue.items.size(); ++j) {
+        const Item& other = queue.items[j];
+        if (other.group != item.group || j == i) continue;
         if (other.holds) first = false;
         if (!item.holds && other.state != EventState::delayed && other.id < item.id) first = false;
       }
@@ -552,4 +589,4 @@ struct QueueModel {
   }
 };
 
-}  // namespace wh::machine::test
+}  // namespace wh::sim::model
