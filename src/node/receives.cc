@@ -96,9 +96,12 @@ void Receives::answer(Token token, Outcome outcome, raft::Index index, std::stri
   by_deadline_.erase({take.deadline, token});
   if (take.from) {
     by_forwarder_.erase({take.from, take.request});
+    if (take.member_gone) return;
+    // Only the member knows whether its client was told: it may have answered when it applied the entry itself.
     if (!take.client_gone) {
       std::string text = outcome == Outcome::applied ? machine::encode_reply(reply) : std::move(sentence);
-      if (ctx_.transport.send(take.from, ForwardReply{take.request, outcome, index, std::move(text)})) return;
+      (void)ctx_.transport.send(take.from, ForwardReply{take.request, outcome, index, std::move(text)});
+      return;
     }
   } else if (!take.client_gone) {
     return ctx_.complete(token, outcome, index, std::move(sentence), std::move(reply));
@@ -317,7 +320,7 @@ void Receives::propose(Token token, Take& take, Millis now) {
   if (take.keyed) in_flight_.insert(take.command);
   set_deadline(token, take, now + ctx_.options.request_timeout_ms);
   const uint64_t number = ctx_.next_number++;
-  proposing_.emplace(number, Placed{token, {}, take.queue(), take.returns()});
+  proposing_.emplace(number, Placed{token, {}, take.queue(), take.returns() && !take.from});
   ctx_.saw_command = true;
   ++ctx_.counters.proposals;
   ctx_.raft->step(now, raft::Propose{number, command_of(take)});
@@ -386,7 +389,7 @@ bool Receives::proposed(const raft::Proposed& result, Millis now) {
 }
 
 void Receives::applied(const raft::Entry& entry, machine::Reply& reply, Millis now) {
-  if (!by_request_.empty()) remote_applied(entry, reply, now);
+  if (!by_request_.empty() || !forgotten_.empty()) remote_applied(entry, reply, now);
   applied_term_ = entry.term;
   while (!at_index_.empty() && at_index_.begin()->first <= entry.index) {
     const auto node = at_index_.extract(at_index_.begin());

@@ -103,6 +103,7 @@ class Receives {
     bool removes = false;  // a Dequeue
     bool keyed = false;    // a repeat under the key would find its events
     bool client_gone = false;
+    bool member_gone = false;  // the one that forwarded it
     Millis wait_until = 0;
     Millis deadline = 0;           // to be answered by then, unless it waits
     std::vector<uint64_t> places;  // in the line of each queue, once it had one
@@ -122,7 +123,7 @@ class Receives {
     Token token = 0;
     raft::Term term;
     std::string queue;
-    bool returns = false;
+    bool returns = false;  // here: of a forwarded one, its member decides
   };
 
   static constexpr Token kInternal = Token{1} << 63;  // tokens of forwarded takes, and of places in lines
@@ -153,6 +154,9 @@ class Receives {
   void proposed_command(std::string_view command);
   // An entry may be a remote one's, or tell that there will be none.
   void remote_applied(const raft::Entry& entry, const machine::Reply& reply, Millis now);
+  void forgotten_applied(uint64_t request, const raft::Entry& entry, const machine::Reply& reply, Millis now);
+  [[nodiscard]] static std::optional<size_t> choice_of(const raft::Entry& entry,
+                                                       const std::vector<std::string>& queues);
   void forget(const Take& take);
   void let_go(Take& take);
   void answer(Token token, Outcome outcome, raft::Index index, std::string sentence, machine::Reply reply, Millis now);

@@ -82,6 +82,7 @@ bool Receives::on_reply(raft::NodeId from, ForwardReply& reply, Millis now) {
     ctx_.wants_turn = true;
     return true;
   }
+  if (reply.outcome == Outcome::unknown) forget(take);
   std::string sentence = reply.outcome == Outcome::applied ? std::string() : std::move(reply.reply);
   answer(token, reply.outcome, reply.index, std::move(sentence), std::move(decoded), now);
   return true;
@@ -91,7 +92,10 @@ void Receives::peer_lost(raft::NodeId id, Millis now) {
   std::vector<Token> gone;
   for (auto at = by_forwarder_.lower_bound({id, 0}); at != by_forwarder_.end() && at->first.first == id; ++at)
     gone.push_back(at->second);
-  for (const Token token : gone) (void)cancel(token, now);
+  for (const Token token : gone) {
+    takes_.at(token).member_gone = true;
+    (void)cancel(token, now);
+  }
 }
 
 // A take that this node forwarded and now applies needs no answer from the leader, which may be gone. An entry of a
@@ -114,12 +118,28 @@ void Receives::remote_applied(const raft::Entry& entry, const machine::Reply& re
   if (entry.kind != raft::EntryKind::command) return;
   const auto id = machine::request_id_of(entry.payload.view());
   if (!id || id->origin != ctx_.instance || id->sequence != 0) return;
+  if (reply.code != machine::ReplyCode::ok || reply.count == 0) return;  // with nothing it waits on
   const auto known = by_request_.find(id->epoch);
-  if (known == by_request_.end()) return;
-  Take& take = takes_.at(known->second);
-  // With nothing it waits on. Where its client is gone, the leader knows and takes back what there is, if it still can.
-  if (take.client_gone && take.to == ctx_.raft->leader_id()) return;
-  if (reply.code != machine::ReplyCode::ok || reply.count == 0) return;
+  if (known == by_request_.end()) return forgotten_applied(id->epoch, entry, reply, now);
+  const Take& take = takes_.at(known->second);
+  const std::optional<size_t> choice = choice_of(entry, take.queues);
+  if (!choice) return;
+  machine::Reply answered = reply;
+  answered.choice = static_cast<uint32_t>(*choice);
+  answer(known->second, Outcome::applied, entry.index, {}, std::move(answered), now);
+}
+
+// Its client was told that nobody knows what became of it.
+void Receives::forgotten_applied(uint64_t request, const raft::Entry& entry, const machine::Reply& reply, Millis now) {
+  const auto late = forgotten_.find(request);
+  if (late == forgotten_.end()) return;
+  if (const std::optional<size_t> choice = choice_of(entry, late->second))
+    take_back(late->second[*choice], reply.deliveries, now);
+  forgotten_.erase(late);
+}
+
+// Which of the queues the entry took from.
+std::optional<size_t> Receives::choice_of(const raft::Entry& entry, const std::vector<std::string>& queues) {
   const Result<machine::Command> command = machine::decode(entry.payload.view());
   std::string_view queue;
   std::visit(
@@ -127,11 +147,9 @@ void Receives::remote_applied(const raft::Entry& entry, const machine::Reply& re
         if constexpr (requires { body.queue; }) queue = body.queue;
       },
       command->body);
-  const auto choice = std::find(take.queues.begin(), take.queues.end(), queue);
-  if (choice == take.queues.end()) return;
-  machine::Reply answered = reply;
-  answered.choice = static_cast<uint32_t>(choice - take.queues.begin());
-  answer(known->second, Outcome::applied, entry.index, {}, std::move(answered), now);
+  const auto choice = std::find(queues.begin(), queues.end(), queue);
+  if (choice == queues.end()) return std::nullopt;
+  return static_cast<size_t>(choice - queues.begin());
 }
 
 void Receives::forward(Token token, Take& take, Millis now) {
