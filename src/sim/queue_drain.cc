@@ -61,9 +61,12 @@ std::string QueueClients::left() const {
 }
 
 void QueueClients::drain_step() {
-  if (world_.failed() || drained()) return;
-  check_come_back();
-  if (Host* host = drain_host_()) drain_through(*host);
+  if (world_.failed()) return;
+  // The version may rise yet, and then there is something to drain.
+  if (!drained()) {
+    check_come_back();
+    if (Host* host = drain_host_()) drain_through(*host);
+  }
   world_.after(20'000, [this] { drain_step(); });
 }
 
