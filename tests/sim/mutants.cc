@@ -3,7 +3,8 @@
 // the storage, which the simulator does not drive, have nothing else.
 //
 //   mutants [--seeds N] [--jobs N] [NAME...]   all, or these: a table, and the median
-//   mutants --quick                            each within a bound of seeds, and by its directed tests
+//   mutants --quick                            each by its directed tests; those without, and with WORMHOLE_SOAK=1 all,
+//                                              within a bound of seeds
 //   mutants --hazards                          that each row of HAZARDS A to F has one, or a reason why not
 #include <algorithm>
 #include <cstdio>
@@ -18,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "../soak.h"
 #include "base/log.h"
 #include "hunt.h"
 #include "mutant_tables.h"
@@ -232,7 +234,9 @@ int quick() {
   for (const Planted& planted : wh::sim::all_mutants()) {
     const auto bound = std::find_if(std::begin(kQuick), std::end(kQuick),
                                     [&](const Quick& q) { return std::strcmp(q.mutant, planted.name) == 0; });
-    const uint64_t seeds = bound == std::end(kQuick) ? 0 : bound->seeds;
+    // What a directed test catches is left to it, but at full length.
+    const bool hunts = wh::testing::soak() || directed_at(planted.name).empty();
+    const uint64_t seeds = bound == std::end(kQuick) || !hunts ? 0 : bound->seeds;
     most = std::max(most, seeds);
     if (seeds == 0 && directed_at(planted.name).empty()) continue;
     Row row;
