@@ -117,6 +117,10 @@ test-upgrade: needs-test ## two releases in one cluster: builds the previous rel
 	$(call compile,build,$(SERVER) tests/integration/integration_upgrade)
 	@WORMHOLE_OLD_SERVER=$$(tests/old_release build) tests/run -j 1 build integration_upgrade
 
+.PHONY: test-clients
+test-clients: all needs-run ## client packages from the npm registry against a node; needs Node.js
+	@exec tests/clients/run build/$(SERVER)
+
 .PHONY: bench-footprint
 bench-footprint: all needs-run ## measures memory at rest, the binary's size and the time of a start
 	@exec tests/bench/footprint build/$(SERVER)

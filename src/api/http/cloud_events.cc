@@ -125,9 +125,13 @@ OrRefusal<std::string_view> attribute_text(std::string_view name, const http::Js
   return bad(name, "is a string, a boolean or a whole number");
 }
 
-// The payload of the JSON format (3.1).
+// The payload of the JSON format (3.1). `"data": null` is a payload where the type is JSON (3.1.1); elsewhere it says
+// that there is none.
 std::optional<Refusal> read_data(const http::JsonValue* data, const http::JsonValue* base64,
                                  machine::EventHeaders& headers, http::KeptStrings& kept, machine::NewEvent& event) {
+  if (data != nullptr && data->kind() == http::JsonKind::null &&
+      (base64 != nullptr || !is_json_type(headers.content_type)))
+    data = nullptr;
   if (data != nullptr && base64 != nullptr) return malformed("a CloudEvent has data or data_base64, not both");
   if (base64 != nullptr) {
     std::optional<std::string> bytes;
@@ -156,9 +160,10 @@ OrRefusal<machine::NewEvent> read_object(const http::JsonValue& value, http::Kep
   const http::JsonValue* data = nullptr;
   const http::JsonValue* base64 = nullptr;
   for (const auto& [name, member] : *members) {
-    if (member.kind() == http::JsonKind::null) continue;  // as if it were not there (JSON format, 2.2)
     if (name == "data") {
       data = &member;
+    } else if (member.kind() == http::JsonKind::null) {
+      continue;  // an attribute that is null is as if it were not there (JSON format, 2.2)
     } else if (name == "data_base64") {
       base64 = &member;
     } else {

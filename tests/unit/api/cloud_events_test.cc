@@ -128,11 +128,82 @@ TEST_CASE("data: JSON as it was written, text as it is, bytes as base64, or none
   const Got bytes(R"({"specversion":"1.0","id":"1","source":"/s","type":"t","data_base64":"AP8="})");
   CHECK(bytes.event.bytes == std::string_view("\0\xff", 2));
   CHECK(bytes.headers.content_type.empty());
-  const Got none(R"({"specversion":"1.0","id":"1","source":"/s","type":"t","subject":null,"data":null})");
+  const Got none(R"({"specversion":"1.0","id":"1","source":"/s","type":"t","subject":null,"data_base64":null})");
   CHECK(none.refused.empty());
   CHECK(none.event.bytes.empty());
   CHECK(none.attribute("subject") == "(none)");
   CHECK(Got(kLeast, "").refused.empty());
+}
+
+TEST_CASE(
+    "data that is null is JSON's null, but none where the type is not JSON or bytes are given (JSON format, 3.1.1)") {
+  const Got null(R"({"specversion":"1.0","id":"1","source":"/s","type":"t","data":null})");
+  CHECK(null.refused.empty());
+  CHECK(null.event.bytes == "null");
+  CHECK(null.headers.content_type == "application/json");
+  CHECK(written(null.event).find(R"("data":null)") != std::string::npos);
+  const Got text(
+      R"({"specversion":"1.0","id":"1","source":"/s","type":"t","datacontenttype":"text/plain","data":null})");
+  CHECK(text.refused.empty());
+  CHECK(text.event.bytes.empty());
+  const Got bytes(R"({"specversion":"1.0","id":"1","source":"/s","type":"t","data":null,"data_base64":"AP8="})");
+  CHECK(bytes.refused.empty());
+  CHECK(bytes.event.bytes == std::string_view("\0\xff", 2));
+}
+
+// The other examples of the specification, written out by us: each in the JSON format and again in the binary mode of
+// the HTTP binding, which are the same event.
+TEST_CASE("the specification's examples of the JSON format, and the same in binary mode (JSON format, 3.2)") {
+  struct Example {
+    const char* id;
+    const char* members;       // beside those that all share
+    const char* content_type;  // of the binary mode
+    std::string_view payload;
+  };
+  const Example examples[] = {
+      {"A234-1234-1234", R"("datacontenttype" : "application/vnd.apache.thrift.binary", "data_base64" : "AP8QgA==")",
+       "application/vnd.apache.thrift.binary", std::string_view("\0\xff\x10\x80", 4)},
+      {"B234-1234-1234",
+       R"("unsetextension": null, "datacontenttype" : "application/xml", "data" : "<much wow=\"xml\"/>")",
+       "application/xml", R"(<much wow="xml"/>)"},
+      {"C234-1234-1234",
+       R"("subject": null, "datacontenttype" : "application/json",
+          "data" : {"appinfoA" : "abc", "appinfoB" : 123, "appinfoC" : true})",
+       "application/json", R"({"appinfoA" : "abc", "appinfoB" : 123, "appinfoC" : true})"},
+      {"D234-1234-1234", R"("subject": null, "data" : "I'm just a string")", "application/json",
+       R"("I'm just a string")"},
+  };
+  for (const Example& example : examples) {
+    CAPTURE(example.id);
+    const Got structured(std::string(R"({
+    "specversion" : "1.0",
+    "type" : "com.example.someevent",
+    "source" : "/mycontext",
+    "id" : ")") + example.id +
+                         R"(",
+    "time" : "2018-04-05T17:31:00Z",
+    "comexampleextension1" : "value",
+    "comexampleothervalue" : 5,
+    )" + example.members +
+                         "}");
+    CHECK(structured.refused.empty());
+    CHECK(structured.event.bytes == example.payload);
+    CHECK(structured.headers.content_type == example.content_type);
+    CHECK(structured.attribute("comexampleothervalue") == "5");
+    CHECK(structured.attribute("unsetextension") == "(none)");
+    const Got binary({{"ce-specversion", "1.0"},
+                      {"ce-type", "com.example.someevent"},
+                      {"ce-source", "/mycontext"},
+                      {"ce-id", example.id},
+                      {"ce-time", "2018-04-05T17:31:00Z"},
+                      {"ce-comexampleextension1", "value"},
+                      {"ce-comexampleothervalue", "5"},
+                      {"Content-Type", example.content_type}},
+                     std::string(example.payload));
+    CHECK(binary.refused.empty());
+    CHECK(binary.event.headers == structured.event.headers);
+    CHECK(fingerprint_of(binary.event) == fingerprint_of(structured.event));
+  }
 }
 
 TEST_CASE("what breaks the specification is refused, by the attribute's name") {
@@ -244,7 +315,7 @@ TEST_CASE("the same event in any mode has the same key and the same fingerprint"
 
 TEST_CASE("what is written in the JSON format is read as the same event") {
   for (const char* members :
-       {R"(,"datacontenttype":"application/json","data":{"a":[1,2.50]})", R"(,"data":"x")",
+       {R"(,"datacontenttype":"application/json","data":{"a":[1,2.50]})", R"(,"data":"x")", R"(,"data":null)",
         R"(,"datacontenttype":"text/plain","data":"two\nlines \u00e9")", R"(,"data_base64":"AP8=")",
         R"(,"datacontenttype":"image/png","data_base64":"aGVsbG8=")", "",
         R"(,"datacontenttype":"application/json","data_base64":"e30K")",
@@ -276,6 +347,20 @@ TEST_CASE("a batch: all or none, and the error says which") {
   CHECK(read_batched_events(bad, kept).error().sentence ==
         "the event 1 of the batch: the CloudEvents attribute 'specversion' is missing");
   CHECK_FALSE(read_batched_events(good, kept).ok());
+  // The specification's example (JSON format, 4.3).
+  const auto batch = read_batched_events(R"([
+  {"specversion" : "1.0", "type" : "com.example.someevent", "source" : "/mycontext/4", "id" : "B234-1234-1234",
+   "time" : "2018-04-05T17:31:00Z", "comexampleextension1" : "value", "comexampleothervalue" : 5,
+   "datacontenttype" : "application/vnd.apache.thrift.binary", "data_base64" : "AP8QgA=="},
+  {"specversion" : "1.0", "type" : "com.example.someotherevent", "source" : "/mycontext/9", "id" : "C234-1234-1234",
+   "time" : "2018-04-05T17:31:05Z", "comexampleextension1" : "value", "comexampleothervalue" : 5,
+   "datacontenttype" : "application/json", "data" : {"appinfoA" : "abc", "appinfoB" : 123, "appinfoC" : true}}
+])",
+                                         kept);
+  REQUIRE(batch.ok());
+  REQUIRE(batch->size() == 2);
+  CHECK((*batch)[0].bytes == std::string_view("\0\xff\x10\x80", 4));
+  CHECK((*batch)[1].bytes == R"({"appinfoA" : "abc", "appinfoB" : 123, "appinfoC" : true})");
 }
 
 TEST_CASE("any bytes as a CloudEvent are refused or taken, without harm") {
