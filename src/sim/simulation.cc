@@ -307,7 +307,10 @@ class Simulation {
     const uint64_t bound_us =
         (uint64_t{o.election_timeout_ms} * 20'000 + uint64_t{o.request_timeout_ms} * 4'000 + 30'000'000) *
         o.drift_percent / 100;
-    world_.queue_clients->drain([this] { return healthy_voter(); });
+    world_.queue_clients->drain([this] {
+      if (healthy_.size() < world_.hosts.size() && !quorum_is_healthy()) heal_everybody();
+      return healthy_voter();
+    });
     world_.run(world_.now_us() + bound_us, [this] { return world_.queue_clients->drained(); });
     if (!world_.failed() && !world_.queue_clients->drained())
       world_.fail("liveness: the queues were not drained in time: " + world_.queue_clients->left());
