@@ -192,7 +192,8 @@
   X(fan_out_by_halves, Q37)          \
   X(barrier_without_deliveries, Q43) \
   X(nothing_found_unconfirmed, Q44)  \
-  X(copies_are_served, Q45)
+  X(copies_are_served, Q45)          \
+  X(a_part_for_each, Q45)
 
 #ifdef WH_MUTANTS
 

@@ -25,10 +25,13 @@ bool Receives::read_command(std::string_view command, std::vector<std::string> a
   if (const auto* receive = std::get_if<machine::Receive>(&decoded->body)) {
     take.queues.emplace_back(receive->queue);
     take.max = receive->max;
+    take.counts = true;
+    take.visibility = receive->visibility;
   } else if (const auto* dequeue = std::get_if<machine::Dequeue>(&decoded->body)) {
     if (dequeue->only_if_front) return false;
     take.queues.emplace_back(dequeue->queue);
     take.max = dequeue->count.value_or(1);
+    take.counts = dequeue->count.has_value();
     take.removes = true;
   } else {
     return false;
@@ -212,6 +215,7 @@ void Receives::pump(Millis now) {
     const auto at = takes_.find(token);
     if (at != takes_.end() && at->second.stage == Stage::fresh) look(token, at->second, now);
   }
+  propose_gathered(now);
   writes_.note_proposals(waiting_ > 0);
 }
 
@@ -295,22 +299,6 @@ void Receives::confirm(Token token, Take& take, Millis now) {
   reads_.submit_internal(token, now);
 }
 
-// Its command, for the queue that it takes from, with the name that its forwarder gave it.
-Bytes Receives::command_of(const Take& take) {
-  std::string command = take.command;
-  if (take.choice != 0) {
-    Result<machine::Command> decoded = machine::decode(take.command);
-    std::visit(
-        [&](auto& body) {
-          if constexpr (requires { body.queue; }) body.queue = take.queue();
-        },
-        decoded->body);
-    command = machine::encode_command(decoded->body);
-  }
-  machine::set_request_id(command, take.id);
-  return Bytes(std::move(command));
-}
-
 // A member may have been told that no entry of the term in which it asked will come any more.
 void Receives::propose(Token token, Take& take, Millis now) {
   if (take.from && take.term != ctx_.raft->current_term()) return answer(token, Outcome::not_leader, {}, {}, {}, now);
@@ -319,11 +307,7 @@ void Receives::propose(Token token, Take& take, Millis now) {
   taking_[take.queue()] += take.max;
   if (take.keyed) in_flight_.insert(take.command);
   set_deadline(token, take, now + ctx_.options.request_timeout_ms);
-  const uint64_t number = ctx_.next_number++;
-  proposing_.emplace(number, Placed{token, {}, take.queue(), take.returns() && !take.from});
-  ctx_.saw_command = true;
-  ++ctx_.counters.proposals;
-  ctx_.raft->step(now, raft::Propose{number, command_of(take)});
+  gather(token, take);
 }
 
 bool Receives::wait_over(const Woken& woken, Millis now) {
@@ -374,16 +358,14 @@ bool Receives::proposed(const raft::Proposed& result, Millis now) {
   const auto node = proposing_.extract(result.token);
   if (node.empty()) return false;
   Placed placed = std::move(node.mapped());
-  const auto take = takes_.find(placed.token);
   if (result.refusal == raft::Refusal::none) {
-    if (const auto old = at_index_.extract(result.index); !old.empty() && takes_.contains(old.mapped().token))
-      answer(old.mapped().token, Outcome::unknown, {}, {}, {}, now);
-    if (take != takes_.end()) take->second.term = result.term;
+    if (const auto old = at_index_.extract(result.index); !old.empty()) answer_all(old.mapped(), Outcome::unknown, now);
+    for (const Share& share : placed.shares)
+      if (const auto take = takes_.find(share.token); take != takes_.end()) take->second.term = result.term;
     placed.term = result.term;
     at_index_.emplace(result.index, std::move(placed));
-  } else if (take != takes_.end()) {
-    answer(placed.token, result.refusal == raft::Refusal::overloaded ? Outcome::overloaded : Outcome::dropped, {}, {},
-           {}, now);
+  } else {
+    answer_all(placed, result.refusal == raft::Refusal::overloaded ? Outcome::overloaded : Outcome::dropped, now);
   }
   return true;
 }
@@ -394,36 +376,15 @@ void Receives::applied(const raft::Entry& entry, machine::Reply& reply, Millis n
   while (!at_index_.empty() && at_index_.begin()->first <= entry.index) {
     const auto node = at_index_.extract(at_index_.begin());
     const Placed& placed = node.mapped();
-    const bool ours = node.key() == entry.index && placed.term == entry.term;
-    const auto at = takes_.find(placed.token);
-    if (at == takes_.end()) {  // it was given up before this answer came
-      if (ours && placed.returns && !WH_MUTANT(late_answer_kept)) take_back(placed.queue, reply.deliveries, now);
-      continue;
-    }
-    Take& take = at->second;
-    if (!ours) {
-      answer(placed.token, Outcome::dropped, {}, {}, {}, now);
-      continue;
-    }
-    const bool nothing =
-        reply.code == machine::ReplyCode::ok && reply.count == 0 && reply.replayed_from == raft::Index{};
-    if (nothing && !take.client_gone && now < take.wait_until && ctx_.leads()) {
-      let_go(take);
-      take.stage = Stage::fresh;
-      fresh_.push_back(placed.token);  // it keeps its place in the line
-      continue;
-    }
-    if (reply.count != 0) reply.choice = static_cast<uint32_t>(take.choice);
-    // It was the last up to this entry.
-    return answer(placed.token, Outcome::applied, entry.index, {}, std::move(reply), now);
+    if (node.key() == entry.index && placed.term == entry.term) return serve(placed, entry, reply, now);
+    answer_all(placed, Outcome::dropped, now);
   }
 }
 
 void Receives::replaced_by_snapshot(raft::Index index, Millis now) {
   while (!at_index_.empty() && at_index_.begin()->first <= index) {
-    const Token token = at_index_.begin()->second.token;
-    at_index_.erase(at_index_.begin());
-    if (takes_.contains(token)) answer(token, Outcome::unknown, {}, {}, {}, now);
+    const auto node = at_index_.extract(at_index_.begin());
+    answer_all(node.mapped(), Outcome::unknown, now);
   }
   // This node will not see their entries.
   for (const auto& [request, token] : by_request_) takes_.at(token).unseen = true;

@@ -3,9 +3,10 @@
 // one event wakes one consumer and no attempt finds the queue empty again. A take may stand in the lines of several
 // queues, and is served by the first that has something. It is proposed when its queue has something for it: ready by
 // the applied state, or enqueued by an entry proposed in the same turn, so that a waiting consumer costs an event no
-// second round (HAZARDS-QUEUE-STORE, rule 7). What was reserved and nobody hears of any more is taken back at once,
-// unless an idempotency key may ask for it again; what was removed is gone. A take that is answered with nothing wrote
-// nothing, and a read index confirmed that this node led. Called by Node; Waits holds those that wait.
+// second round (HAZARDS-QUEUE-STORE, rule 7). Takes of one turn that ask a queue for the same thing share an entry, and
+// each gets its part of the answer (receives_shared.cc). What was reserved and nobody hears of any more is taken back
+// at once, unless an idempotency key may ask for it again; what was removed is gone. A take that is answered with
+// nothing wrote nothing, and a read index confirmed that this node led. Called by Node; Waits holds those that wait.
 #pragma once
 
 #include <cstdint>
@@ -100,8 +101,11 @@ class Receives {
     machine::RequestId id;  // of one that a member forwarded: by this that member knows its entry (sequence 0)
     bool unseen = false;    // remote: its entry may be in a snapshot that this node was sent
     uint32_t max = 1;
-    bool removes = false;  // a Dequeue
-    bool keyed = false;    // a repeat under the key would find its events
+    bool counts = false;               // has a `max` that may be raised for others: not a Dequeue without a count
+    bool alone = false;                // shares no entry: it did, and nothing was left for it
+    std::optional<Millis> visibility;  // of a Receive
+    bool removes = false;              // a Dequeue
+    bool keyed = false;                // a repeat under the key would find its events
     bool client_gone = false;
     bool member_gone = false;  // the one that forwarded it
     Millis wait_until = 0;
@@ -116,11 +120,21 @@ class Receives {
     [[nodiscard]] const std::string& queue() const { return queues[choice]; }
     // Whether what nobody hears of is to be taken back.
     [[nodiscard]] bool returns() const { return !removes && !keyed; }
+    // Whether one entry may serve both. That of a keyed or forwarded one is known by its name.
+    [[nodiscard]] bool goes_with(const Take& other) const {
+      const auto may = [](const Take& take) { return take.counts && !take.keyed && !take.from && !take.alone; };
+      return may(*this) && may(other) && removes == other.removes && visibility == other.visibility &&
+             queue() == other.queue();
+    }
   };
   using Takes = std::map<Token, Take>;
-  // A proposed one, for which nobody may wait any more.
-  struct Placed {
+  struct Share {
     Token token = 0;
+    uint32_t max = 1;
+  };
+  // Those that one entry serves, in this order. They may be given up before it comes.
+  struct Placed {
+    std::vector<Share> shares;
     raft::Term term;
     std::string queue;
     bool returns = false;  // here: of a forwarded one, its member decides
@@ -137,7 +151,6 @@ class Receives {
 
   // False for a command that is no take.
   static bool read_command(std::string_view command, std::vector<std::string> also, Take& take);
-  static Bytes command_of(const Take& take);
   Take& add(Token token, Take take);
   void set_deadline(Token token, Take& take, Millis deadline);
   void look(Token token, Take& take, Millis now);
@@ -148,6 +161,10 @@ class Receives {
   [[nodiscard]] bool waits_elsewhere(Token token, Millis now) const;
   void confirm(Token token, Take& take, Millis now);
   void propose(Token token, Take& take, Millis now);
+  void gather(Token token, const Take& take);
+  void propose_gathered(Millis now);
+  void answer_all(const Placed& placed, Outcome outcome, Millis now);
+  void serve(const Placed& placed, const raft::Entry& entry, machine::Reply& reply, Millis now);
   void match(const std::string& queue, Millis now);
   [[nodiscard]] int64_t available(const std::string& queue) const;
   // Leader: a command was proposed in this turn that may make something ready in its queue.
@@ -173,6 +190,8 @@ class Receives {
   std::vector<Token> fresh_;
   std::map<uint64_t, Token> by_request_;                             // remote, by number
   std::map<std::pair<raft::NodeId, uint64_t>, Token> by_forwarder_;  // of other members
+  std::vector<Placed> gathered_;                                     // to be proposed at the end of this turn
+  std::map<std::string, size_t, std::less<>> last_gathered_;         // of each queue
   std::map<uint64_t, Placed> proposing_;                             // by number, until Proposed says at which index
   std::map<raft::Index, Placed> at_index_;
   std::map<std::string, uint64_t, std::less<>> taking_;     // by queue: what proposed receives may take

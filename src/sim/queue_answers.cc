@@ -31,7 +31,7 @@ void QueueClients::completed(Host& host, const node::Completion& completion) {
   if (!applied) {
     clients_[one.client].holds.insert(clients_[one.client].holds.end(), one.settles.begin(), one.settles.end());
     if (completion.outcome == node::Outcome::unknown || (one.receives && !one.removes)) return;
-    Asked& asked = asked_.find(without_id(one.command))->second;
+    Asked& asked = asked_.find(request_of(one.command))->second;
     ++asked.refused;
     if (asked.committed + asked.refused > asked.times && certain())
       fail(one, "is said to have had no effect, but it is committed");
@@ -45,18 +45,41 @@ void QueueClients::completed(Host& host, const node::Completion& completion) {
   (void)check_entry(one, completion.index, completion.reply);
 }
 
+// The next deliveries of the entry that were told to nobody, no more than were asked for.
+bool QueueClients::is_part(const Op& op, uint64_t index, const machine::Reply& part) {
+  const machine::Reply& whole = replies_.at(index);
+  std::vector<bool>& told = parts_[index];
+  told.resize(whole.deliveries.size());
+  const auto begin =
+      std::search(whole.deliveries.begin(), whole.deliveries.end(), part.deliveries.begin(), part.deliveries.end());
+  if (begin == whole.deliveries.end() || part.deliveries.size() > op.max) return false;
+  for (size_t i = 0; i < part.deliveries.size(); ++i) {
+    const auto at = told.begin() + (begin - whole.deliveries.begin()) + static_cast<ptrdiff_t>(i);
+    if (*at) return false;
+    *at = true;
+  }
+  machine::Reply expected = whole;
+  expected.deliveries = part.deliveries;
+  expected.count = part.deliveries.size();
+  return expected == part;
+}
+
 // An answer is what its entry in the log did, within the time of the request.
 bool QueueClients::check_entry(const Op& op, raft::Index index, const machine::Reply& reply) {
   const Committed& log = world_.checks->cluster(cluster_);
   const Committed::Position* position = log.at(index);
   if (position == nullptr) return fail(op, "is acknowledged, not committed"), false;
-  if (without_id(position->entry.payload.view()) != without_id(op.command))
+  if (request_of(position->entry.payload.view()) != request_of(op.command))
     return fail(op, "is acknowledged for another entry"), false;
   if (position->step < op.invoked) return fail(op, "is answered by an entry older than it is"), false;
+  const bool parts = op.receives && !op.removes && !op.keyed;
   const auto [answered, first] = answered_.emplace(index.value, op.id);
-  if (!first) return fail(op, "and another were answered for one entry"), false;
+  if (!first && !parts) return fail(op, "and another were answered for one entry"), false;
+  if (!first) ++world_.seen[Situation::received_together];
   const auto known = replies_.find(index.value);
-  if (known == replies_.end() || known->second != reply) return fail(op, "was told what did not happen"), false;
+  const bool true_answer =
+      known != replies_.end() && (parts ? is_part(op, index.value, reply) : known->second == reply);
+  if (!true_answer) return fail(op, "was told what did not happen"), false;
   if (reply.code == machine::ReplyCode::full) ++world_.seen[Situation::queue_full];
   if (std::find(reply.outcomes.begin(), reply.outcomes.end(), machine::SettleOutcome::stale) != reply.outcomes.end())
     ++world_.seen[Situation::receipt_stale];

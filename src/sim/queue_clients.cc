@@ -22,6 +22,14 @@ Host* QueueClients::usable(Host& host) const {
   return host.process && host.process->node().cluster() == cluster_ && cluster_ != node::kNoCluster ? &host : nullptr;
 }
 
+std::string QueueClients::request_of(std::string_view command) {
+  auto decoded = machine::decode(command);
+  auto* receive = decoded && !decoded->idempotency ? std::get_if<machine::Receive>(&decoded->body) : nullptr;
+  if (receive == nullptr) return std::string(command.substr(machine::kEnvelopeBytes));
+  receive->max = 1;
+  return machine::encode_command(decoded->body).substr(machine::kEnvelopeBytes);
+}
+
 // --- asking
 
 void QueueClients::send(Host& host, Op& op) {
@@ -32,13 +40,15 @@ void QueueClients::send(Host& host, Op& op) {
   op.invoked_at = world_.now();
   op.by_its_clock = world_.now(host);
   op.committed = raft::Index{log.log.size()};
-  Asked& asked = asked_[std::string(without_id(op.command))];
+  const auto decoded = machine::decode(op.command);
+  if (const auto* receive = decoded ? std::get_if<machine::Receive>(&decoded->body) : nullptr) op.max = receive->max;
+  Asked& asked = asked_[request_of(op.command)];
   ++asked.times;
+  asked.wanted += op.max;
   asked.receives = op.receives;
   asked.removes = op.removes;
   if (op.receives) receives_[op.queue].push_back(op.id);
   open_.insert(op.id);
-  const auto decoded = machine::decode(op.command);
   world_.trace("queue client: request %lu, kind %zu on %s, at %s", op.id, decoded ? decoded->body.index() : 0,
                op.queue.c_str(), host.name.c_str());
   const bool may_forward = world_.prng.below(10) != 0;
@@ -81,7 +91,7 @@ bool QueueClients::committed(const raft::Entry& entry, const machine::Command& c
     if (reply.code != machine::ReplyCode::duplicate) took_back(*settle, reply);
     return true;
   }
-  const auto found = asked_.find(without_id(entry.payload.view()));
+  const auto found = asked_.find(request_of(entry.payload.view()));
   if (found == asked_.end()) return false;
   if (reply.code == machine::ReplyCode::duplicate) return true;
   replies_[entry.index.value] = reply;
@@ -89,8 +99,10 @@ bool QueueClients::committed(const raft::Entry& entry, const machine::Command& c
   if (const auto* receive = std::get_if<machine::Receive>(&command.body)) must_come_back(entry, *receive, reply);
   const bool counts = !asked.receives || (reply.count != 0 && reply.replayed_from == raft::Index{});
   if (counts) ++asked.committed;
+  if (counts && std::holds_alternative<machine::Receive>(command.body)) asked.given += reply.count;
   const std::string what = "a queue request at index " + std::to_string(entry.index.value);
-  if (asked.committed > asked.times && (certain() || !asked.receives))
+  const bool more = asked.committed > asked.times || asked.given > asked.wanted;
+  if (more && (certain() || !asked.receives))
     world_.fail(what + " took effect more often than it was asked for");
   else if (asked.committed + asked.refused > asked.times && certain())
     world_.fail(what + " is said to have had no effect, but it is committed");

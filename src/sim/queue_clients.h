@@ -60,10 +60,9 @@ class QueueClients {
   // A receive may still take something so long after its client knows nothing of it any more.
   static constexpr Millis kStrayMs = 10'000;
   static constexpr size_t kMostOld = 80;
-  // What tells requests apart, whoever proposes them.
-  [[nodiscard]] static std::string_view without_id(std::string_view command) {
-    return command.substr(machine::kEnvelopeBytes);
-  }
+  // What tells requests apart, whoever proposes them: the body. Receives that differ only in how much they take may
+  // share an entry.
+  [[nodiscard]] static std::string request_of(std::string_view command);
 
   struct Delivered {
     std::string queue;
@@ -80,6 +79,7 @@ class QueueClients {
     std::string queue;
     bool receives = false;  // or takes, which removes at once
     bool removes = false;
+    uint32_t max = 0;  // of a receive
     bool keyed = false;
     std::string key;
     Millis wait_ms = 0;
@@ -102,6 +102,8 @@ class QueueClients {
     uint64_t times = 0;
     uint64_t committed = 0;
     uint64_t refused = 0;
+    uint64_t wanted = 0;  // takes that may share an entry: events, of all requests
+    uint64_t given = 0;
     bool receives = false;  // or takes: one that finds nothing may be proposed again
     bool removes = false;
   };
@@ -141,6 +143,7 @@ class QueueClients {
   void nothing_found(Host& host, const Op& op);
   void told(Host& host, Op& op, const machine::Reply& reply);
   bool check_entry(const Op& op, raft::Index index, const machine::Reply& reply);
+  [[nodiscard]] bool is_part(const Op& op, uint64_t index, const machine::Reply& part);
   void must_come_back(const raft::Entry& entry, const machine::Receive& receive, const machine::Reply& reply);
   void check_come_back();
   void took_back(const machine::Settle& settle, const machine::Reply& reply);
@@ -155,9 +158,10 @@ class QueueClients {
   std::vector<Client> clients_;
   std::vector<Delivered> old_;  // receipts that somebody had
   std::set<uint64_t> open_;
-  std::map<std::string, Asked, std::less<>> asked_;        // by the command's body
+  std::map<std::string, Asked, std::less<>> asked_;        // by request_of()
   std::map<uint64_t, machine::Reply> replies_;             // by index
   std::map<uint64_t, uint64_t> answered_;                  // the operation, by index
+  std::map<uint64_t, std::vector<bool>> parts_;            // by index of a receive: which deliveries were told
   std::map<Delivered, uint64_t> told_;                     // the operation whose client has it
   std::set<Delivered> taken_back_;                         // in the log
   std::map<std::string, raft::Index> ready_since_;         // the entry since which something is ready

@@ -185,7 +185,9 @@ machine::Body QueueClients::draw_receive(Op& op) {
   machine::Receive receive{.queue = op.queue, .max = static_cast<uint32_t>(prng.below(2) == 0 ? 1 : 1 + prng.below(5))};
   const machine::Queue* queue = log_state().queues().find(op.queue);
   const bool has_own = queue != nullptr && queue->own.numbers[static_cast<size_t>(QueueSetting::visibility_timeout)];
-  if (!has_own || prng.below(3) != 0) receive.visibility = kLeastVisibleMs + prng.below(1'000);
+  // Often the same, so that several may share an entry.
+  if (!has_own || prng.below(3) != 0)
+    receive.visibility = kLeastVisibleMs + (prng.below(2) == 0 ? 0 : prng.below(1'000));
   return receive;
 }
 

@@ -218,6 +218,7 @@ namespace wh::sim {
 
 #define WH_QUEUE_SITUATIONS(X)                                                         \
   X(received_waiting, "a receive waited at the leader, and was served")                \
+  X(received_together, "several receives shared an entry")                             \
   X(received_waiting_elsewhere, "a receive waited for the leader elsewhere, likewise") \
   X(received_in_vain, "a receive waited in vain")                                      \
   X(received_again, "a receive was repeated under its key in a later term")            \

@@ -1,5 +1,7 @@
 // Receives: who is served, in which order, what it costs the log, and what becomes of events that nobody hears of.
+#include <algorithm>
 #include <string>
+#include <vector>
 
 #include <doctest/doctest.h>
 
@@ -75,6 +77,103 @@ TEST_CASE("as many are served as there are events, and the next keeps its place"
   CHECK(bench.got(3) == -1);
   bench.enqueue(11, "q");
   CHECK(bench.got(3) == 1);
+}
+
+TEST_CASE("receives of one turn that ask for the same thing share an entry, and each gets its part in its order") {
+  QueueLeader bench;
+  for (Token token = 1; token <= 3; ++token) bench.receive(token, "q", 10'000, token == 2 ? 2 : 1);
+  const raft::Index before = bench.last();
+  bench.enqueue(10, "q", 3);
+  CHECK(bench.last().value == before.value + 2);
+  REQUIRE(bench.got(1) == 1);
+  REQUIRE(bench.got(2) == 2);
+  CHECK(bench.got(3) == -1);
+  const uint64_t first = bench.answer(1)->reply.deliveries[0].id;
+  CHECK(bench.answer(2)->reply.deliveries[0].id == first + 1);
+  CHECK(bench.answer(2)->reply.deliveries[1].id == first + 2);
+  CHECK(bench.answer(2)->reply.count == 2);
+  // Those that do not wait share, too; whoever gets less than it asked for is answered with that.
+  bench.enqueue(11, "q", 3);
+  CHECK(bench.got(3) == 1);
+  const raft::Index then = bench.last();
+  for (Token token = 4; token <= 5; ++token)
+    bench.node.submit_receive(token, receive_of("q", token == 5 ? 5 : 1), 0, bench.now);
+  bench.persist();
+  bench.settle();
+  CHECK(bench.last().value == then.value + 1);
+  CHECK(bench.got(4) == 1);
+  CHECK(bench.got(5) == 1);
+}
+
+TEST_CASE("who asks for something else, under a key or for another member has an entry of its own") {
+  QueueLeader bench;
+  bench.enqueue(1, "q", 9);
+  bench.enqueue(2, "other", 1);
+  const raft::Index before = bench.last();
+  const auto receive = [&](Token token, const machine::Receive& what) {
+    bench.node.submit_receive(token, machine::encode_command(what), 0, bench.now);
+  };
+  receive(11, {.queue = "q", .max = 1, .visibility = {}});
+  receive(12, {.queue = "other", .max = 1, .visibility = {}});
+  receive(13, {.queue = "q", .max = 1, .visibility = {}});      // goes with the first
+  receive(14, {.queue = "q", .max = 1, .visibility = 60'000});  // not
+  receive(15, {.queue = "q", .max = 1, .visibility = {}});      // nor this, as it came after that
+  bench.node.submit_receive(16, receive_of("q", 1, "key"), 0, bench.now);
+  bench.persist();
+  bench.settle();
+  CHECK(bench.last().value == before.value + 5);
+  std::vector<uint64_t> ids;
+  for (const Token token : {11, 13, 14, 15, 16}) {
+    REQUIRE(bench.got(token) == 1);
+    ids.push_back(bench.answer(token)->reply.deliveries[0].id);
+  }
+  CHECK(std::is_sorted(ids.begin(), ids.end()));
+  CHECK(bench.got(12) == 1);
+  CHECK(bench.answer(14)->reply.deliveries[0].visible_at > bench.answer(15)->reply.deliveries[0].visible_at);
+}
+
+TEST_CASE("an entry that many share asks for no more than one receive may") {
+  QueueLeader bench;
+  for (int i = 0; i < 3; ++i) bench.enqueue(100 + static_cast<Token>(i), "q", 50);
+  const raft::Index before = bench.last();
+  for (Token token = 1; token <= 3; ++token) bench.node.submit_receive(token, receive_of("q", 50), 0, bench.now);
+  bench.persist();
+  bench.settle();
+  CHECK(bench.last().value == before.value + 2);
+  for (Token token = 1; token <= 3; ++token) CHECK(bench.got(token) == 50);
+}
+
+TEST_CASE("who gets nothing of a shared entry that ended early looks again for itself") {
+  QueueLeader bench;
+  machine::QueueSettingChange once;
+  once.setting = static_cast<uint8_t>(machine::QueueSetting::max_deliveries);
+  once.number = 1;  // each delivery is the last, and goes alone
+  bench.node.submit_write(1, machine::encode_command(machine::ConfigureQueue{.queue = "q", .changes = {once}}), true,
+                          bench.now);
+  bench.persist();
+  bench.settle();
+  bench.enqueue(2, "q", 3);
+  for (Token token = 3; token <= 5; ++token) bench.node.submit_receive(token, receive_of("q"), 0, bench.now);
+  bench.persist();
+  for (int i = 0; i < 4; ++i) bench.settle();
+  CHECK(bench.got(3) == 1);
+  CHECK(bench.got(4) == 1);
+  CHECK(bench.got(5) == 1);
+}
+
+TEST_CASE("what a client that is gone would have got of a shared entry is ready again, the others' parts are not") {
+  QueueLeader bench;
+  bench.enqueue(1, "q", 3);
+  for (Token token = 2; token <= 4; ++token) bench.node.submit_receive(token, receive_of("q"), 0, bench.now);
+  bench.persist();
+  bench.node.cancel_receive(3);
+  bench.settle();
+  bench.settle();
+  CHECK(bench.got(2) == 1);
+  CHECK(bench.got(3) == -1);
+  CHECK(bench.got(4) == 1);
+  CHECK(bench.ready("q") == 1);
+  CHECK(bench.node.machine().front("q")->id() == bench.answer(2)->reply.deliveries[0].id + 1);
 }
 
 TEST_CASE("a wait ends with nothing at its time, and not with request-timeout") {
@@ -161,6 +260,25 @@ TEST_CASE("events of a receive that was given up before its answer came are read
     bench.settle();
     CHECK(bench.ready("q") == (key == nullptr ? 1 : 0));
   }
+  // Those that shared an entry: each was told, and all of it is ready again.
+  QueueLeader bench;
+  bench.enqueue(1, "q", 2);
+  const raft::Index before = bench.last();
+  for (Token token = 2; token <= 3; ++token) bench.node.submit_receive(token, receive_of("q"), 0, bench.now);
+  const Millis until = bench.now + bench.node.options().request_timeout_ms + 50;
+  while (bench.now < until) {
+    bench.now += 50;
+    bench.holds(kOther, before);
+    bench.holds(kThird, before);
+  }
+  for (Token token = 2; token <= 3; ++token) {
+    REQUIRE(bench.answer(token) != nullptr);
+    CHECK(bench.answer(token)->outcome == Outcome::unknown);
+  }
+  bench.holds(kOther, bench.last());
+  CHECK(bench.ready("q") == 0);
+  bench.settle();
+  CHECK(bench.ready("q") == 2);
 }
 
 TEST_CASE("a node that says it does not lead is not asked again in that term") {
