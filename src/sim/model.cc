@@ -120,6 +120,12 @@ machine::Reply Model::apply(uint64_t index, Millis now, ClusterVersion version, 
   index_ = queues_.index = index;
   now_ = queues_.stamp = now;
   queues_.version = version;
+  machine::Reply reply = apply(command);
+  if (version >= 3) queues_.vanish_all();
+  return reply;
+}
+
+machine::Reply Model::apply(const machine::Command& command) {
   if (!command.idempotency) return apply(command.body);
   const std::string scope = key_scope(command.body);
   if (const First* first = known(scope, command.idempotency->key)) {
@@ -134,7 +140,7 @@ machine::Reply Model::apply(uint64_t index, Millis now, ClusterVersion version, 
       for (size_t i = 0; queue != queues_.queues.end() && i < queue->second.items.size(); ++i) {
         const model::QueueModel::Item& item = queue->second.items[i];
         if (item.id == id && item.state == machine::EventState::reserved && item.delivery == first->index &&
-            item.due > now)
+            item.due > now_)
           again.deliveries.push_back(model::QueueModel::delivery_of(item, queues_.jumped));
       }
     again.count = again.deliveries.size();

@@ -33,6 +33,7 @@ class Model {
   };
   using Answers = std::map<std::pair<std::string, std::string>, First>;
 
+  machine::Reply apply(const machine::Command& command);
   machine::Reply apply(const machine::Body& body);
   machine::Reply apply_set(const machine::Set& set);
   machine::Reply put(const machine::PutEvents& put);

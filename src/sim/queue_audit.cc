@@ -45,7 +45,14 @@ uint64_t QueueAudit::setting(const std::string& queue, QueueSetting setting) con
 // Whether an event that was delivered too often, or buried, leaves this queue.
 bool QueueAudit::has_end(const std::string& queue) const {
   const machine::Queue* found = machine_->queues().find(queue);
-  return found != nullptr && (found->own.dead_letter_queue || !machine_->queues().takes_dead_letters(*found));
+  return found != nullptr && (found->own.dead_letter_queue || !machine_->queues().dead_letter_queue(*found).empty());
+}
+
+// A dead letter keeps the count that killed it: only a limit that its queue sets itself counts for it.
+uint64_t QueueAudit::limit_of(const std::string& queue, const Item& item) const {
+  const machine::Queue* found = machine_->queues().find(queue);
+  const bool own = found != nullptr && found->own.numbers[static_cast<size_t>(QueueSetting::max_deliveries)];
+  return item.reason.empty() || own ? setting(queue, QueueSetting::max_deliveries) : 0;
 }
 
 void QueueAudit::look_at(const machine::Queue& queue, Items& items) const {
@@ -185,7 +192,7 @@ void QueueAudit::left(const Place& at, const Item& item) {
   const bool buried = settle != nullptr && settle->verb == SettleVerb::bury;
   const bool ends =
       over || (settle != nullptr && (settle->verb == SettleVerb::release || settle->verb == SettleVerb::extend));
-  const uint64_t limit = setting(at.queue, QueueSetting::max_deliveries);
+  const uint64_t limit = limit_of(at.queue, item);
   const bool worn = ends && limit != 0 && item.deliveries >= limit;
   const bool expired = item.expires_at != 0 && item.expires_at <= machine_->cluster_time_ms() &&
                        (item.state != EventState::reserved || ends);
@@ -218,7 +225,8 @@ void QueueAudit::died(const Place& at, const Item& item, bool buried, bool worn)
   if (!into.empty()) return fail(at, "its dead letter is another, or there are two");
   const machine::Queue* queue = machine_->queues().find(at.queue);
   if (queue == nullptr) return fail(at, "it left, and so did its queue");
-  const bool drops = setting(at.queue, QueueSetting::on_expiry) == 0 || machine_->queues().takes_dead_letters(*queue);
+  const bool drops = setting(at.queue, QueueSetting::on_expiry) == 0 || machine_->queues().takes_dead_letters(*queue) ||
+                     !has_end(at.queue);
   if (drops && !buried && !worn) {
     ++(*seen_)[Situation::expired];
     return;
@@ -315,7 +323,7 @@ void QueueAudit::given_back(const Place& at, const Item& before, const Item& now
     return fail(at, "it was acknowledged, and is there");
   if (now.deliveries + (returned ? 1 : 0) != before.deliveries) return fail(at, "its count changed on the way back");
   const bool stays = settle != nullptr && (returned || settle->verb == SettleVerb::bury);
-  const uint64_t limit = setting(at.queue, QueueSetting::max_deliveries);
+  const uint64_t limit = limit_of(at.queue, now);
   if (!stays && limit != 0 && now.deliveries >= limit && has_end(at.queue))
     return fail(at, "it was delivered as often as it may be, and is not a dead letter");
   if (settle != nullptr && settle->verb == SettleVerb::bury && has_end(at.queue) &&
@@ -335,7 +343,7 @@ void QueueAudit::delivered(const Place& at, const Item& before, const Item& now)
   if (before.expires_at != 0 && before.expires_at <= time) return fail(at, "it was delivered after its time");
   if (now.state != EventState::reserved) return fail(at, "it was delivered, and nobody holds it");
   if (now.deliveries != before.deliveries + 1) return fail(at, "its delivery does not count");
-  const uint64_t limit = setting(at.queue, QueueSetting::max_deliveries);
+  const uint64_t limit = limit_of(at.queue, before);
   if (before.state == EventState::reserved && limit != 0 && before.deliveries >= limit && has_end(at.queue))
     return fail(at, "it was delivered more often than it may be");
   const Millis hold = receive->visibility.value_or(setting(at.queue, QueueSetting::visibility_timeout));
@@ -358,12 +366,12 @@ void QueueAudit::receive() {
   const std::string queue(receive->queue);
   const Items& items = items_of(now_, queue);
   if (reply_->deliveries.size() > receive->max) return fail({queue, 0}, "more was delivered than asked for");
-  const uint64_t limit = setting(queue, QueueSetting::max_deliveries);
   std::pair<uint8_t, uint64_t> last{0, 0};
   for (const machine::Delivery& one : reply_->deliveries) {
     const auto found = items.find(one.id);
     if (found == items.end() || found->second.delivery != one.delivery || found->second.state != EventState::reserved)
       return fail({queue, one.id}, "it is in an answer, and was not delivered");
+    const uint64_t limit = limit_of(queue, found->second);
     if (limit != 0 && one.deliveries >= limit && reply_->deliveries.size() > 1)
       return fail({queue, one.id}, "its last delivery, and it is not alone");
     last = std::max(last, {one.priority, one.id});

@@ -65,6 +65,7 @@ class QueueAudit {
   [[nodiscard]] bool dead_letter_of(const Place& at, const Item& item, std::string* into) const;
   [[nodiscard]] uint64_t setting(const std::string& queue, machine::QueueSetting setting) const;
   [[nodiscard]] bool has_end(const std::string& queue) const;
+  [[nodiscard]] uint64_t limit_of(const std::string& queue, const Item& item) const;
   void check_new(const Place& at, const Item& item, const machine::NewEvent& event);
   void fail(const Place& at, const std::string& what);
 

@@ -111,6 +111,15 @@ struct QueueModel {
     return is_dead_letter_queue(name) || name.size() > 128 ? "" : name + ".dead";
   }
 
+  // A dead letter keeps its count, so that only a limit of its queue's own counts for it.
+  [[nodiscard]] uint64_t limit_of(const std::string& name, const Item& item) const {
+    const bool own = queues.at(name).own.numbers[static_cast<size_t>(QueueSetting::max_deliveries)].has_value();
+    return item.id != item.arrival && !own ? 0 : setting(name, QueueSetting::max_deliveries);
+  }
+  [[nodiscard]] bool has_end(const std::string& name) const {
+    return queues.at(name).own.dead_letter_queue || !dead_letter_queue(name).empty();
+  }
+
   // --- what may be delivered
 
   // The events that could be delivered now, in their order.
@@ -212,9 +221,8 @@ struct QueueModel {
   void give_back(const std::string& name, uint64_t id, Millis from, std::optional<Millis> delay) {
     Q& queue = queues.at(name);
     Item& item = *find(name, id);
-    const uint64_t limit = setting(name, QueueSetting::max_deliveries);
-    const bool has_end = queue.own.dead_letter_queue || !is_dead_letter_queue(name);
-    if (limit != 0 && item.deliveries >= limit && has_end)
+    const uint64_t limit = limit_of(name, item);
+    if (limit != 0 && item.deliveries >= limit && has_end(name))
       return die(name, id, "delivered " + std::to_string(item.deliveries) + " times");
     Millis backoff = 0;
     if (queue.own.backoff && !queue.own.backoff->empty() && item.deliveries > 0)
@@ -226,7 +234,8 @@ struct QueueModel {
   }
   void expire(const std::string& name, uint64_t id) {
     ++queues.at(name).totals.expired;
-    if (setting(name, QueueSetting::on_expiry) == 1 && !is_dead_letter_queue(name)) return die(name, id, "expired");
+    if (setting(name, QueueSetting::on_expiry) == 1 && !is_dead_letter_queue(name) && has_end(name))
+      return die(name, id, "expired");
     take_out(name, id);
   }
   void die(const std::string& name, uint64_t id, const std::string& reason) {
@@ -312,6 +321,11 @@ struct QueueModel {
   void vanish(const std::string& name) {
     const auto queue = queues.find(name);
     if (!life() && queue != queues.end() && queue->second.items.empty()) queues.erase(queue);
+  }
+  // A queue that no path can name goes with its last event; call it after each command.
+  void vanish_all() {
+    std::erase_if(queues,
+                  [](const auto& one) { return one.second.items.empty() && !machine::is_path_name(one.first); });
   }
   [[nodiscard]] uint64_t ready(const std::string& name) const {
     const auto queue = queues.find(name);
@@ -417,12 +431,12 @@ struct QueueModel {
     sweep(name);
     const auto queue = queues.find(name);
     if (queue == queues.end()) return reply;
-    const uint64_t limit = setting(name, QueueSetting::max_deliveries);
     const Millis hold = c.visibility.value_or(setting(name, QueueSetting::visibility_timeout));
     while (reply.deliveries.size() < c.max && !queue->second.out) {
       const std::vector<size_t> order = deliverable(queue->second);
       if (order.empty()) break;
       Item& item = queue->second.items[order[0]];
+      const uint64_t limit = limit_of(name, item);
       const bool last_one = limit != 0 && item.deliveries + 1 >= limit;
       if (last_one && !reply.deliveries.empty()) break;
       if (item.deliveries > 0) ++queue->second.totals.redelivered;
@@ -464,7 +478,7 @@ struct QueueModel {
     } else if (c.verb == SettleVerb::release) {
       item->delivery = 0;
       give_back(name, item->id, now(), c.duration);
-    } else if (c.verb == SettleVerb::take_back || is_dead_letter_queue(name)) {
+    } else if (c.verb == SettleVerb::take_back || is_dead_letter_queue(name) || !has_end(name)) {
       item->state = EventState::ready;
       item->due = item->delivery = 0;
       if (c.verb == SettleVerb::take_back) {
@@ -493,8 +507,9 @@ struct QueueModel {
     if (!queues.contains(to) || !queues.contains(from)) return {.code = ReplyCode::not_found};
     if (queues.at(to).in) return {.code = ReplyCode::full};
     sweep(from);
+    sweep(to);
     Reply reply;
-    while (reply.count < c.max) {
+    while (reply.count < c.max && !queues.at(from).out) {
       const std::vector<size_t> order = deliverable(queues.at(from));
       if (order.empty()) break;
       const Item item = queues.at(from).items[order[0]];
@@ -522,8 +537,11 @@ struct QueueModel {
     const std::string name(c.queue);
     const bool fresh = !queues.contains(name);
     if (fresh && queues.size() >= settings.max_queues) return {.code = ReplyCode::full};
-    for (const QueueSettingChange& change : c.changes)
-      if (!change.name.empty() && circle(name, std::string(change.name))) return {.code = ReplyCode::refused};
+    for (const QueueSettingChange& change : c.changes) {
+      const bool reset = change.reset && change.setting == static_cast<uint8_t>(QueueSetting::dead_letter_queue);
+      const std::string target = reset && name.size() <= 128 ? name + ".dead" : std::string(change.name);
+      if (!target.empty() && circle(name, target)) return {.code = ReplyCode::refused};
+    }
     for (const QueueSettingChange& change : c.changes) queues[name].own.apply(change);
     std::string own;
     Writer w(own);

@@ -105,8 +105,10 @@ void Machine::remember(std::string_view scope, const IdempotencyKey& key, const 
                                            .index = state_.applied,
                                            .due = state_.time_ms + window_of(scope),
                                            .reply = Bytes(encode_reply(kept))});
-  // Forgets a bounded number: lowered settings take effect gradually.
-  for (size_t n = 0; n < kDuePerEntry; ++n) {
+  // An entry forgets a bounded number, whatever it remembers: lowered settings take effect gradually.
+  if (evicted_at_ != state_.applied) evictions_ = 0;
+  evicted_at_ = state_.applied;
+  for (; evictions_ < kDuePerEntry; ++evictions_) {
     const IdempotencyKeys::Item* oldest = state_.idempotency.next_too_many(state_.settings);
     if (oldest == nullptr || oldest->second.index == state_.applied) break;
     ++idempotency_evicted_;

@@ -25,7 +25,7 @@ class IdempotencyKeys {
   // What an answer adds to logical_bytes() beside its name and reply: about what the containers take.
   static constexpr uint64_t kOverhead = 320;
   static constexpr size_t kMaxScopeBytes = 1 + kMaxDeadQueueNameBytes;
-  static constexpr size_t kMaxReplyBytes = size_t{16} << 10;
+  static constexpr size_t kMaxReplyBytes = kMaxValueBytes + (size_t{64} << 10);  // it may hold an event
 
   struct Answer {
     Fingerprint fingerprint{};

@@ -171,6 +171,7 @@ Reply Machine::run(const Publish& publish) {
   for (const NewEvent& event : publish.events) copies.push_back(copy_of(event));
   std::vector<std::pair<const std::string*, std::vector<size_t>>> plan;
   size_t total = 0;
+  size_t budget = kDueEventsPerEntry;  // for all queues together
   // The id is what a later batch takes as the sign that the event was published before.
   Reply reply{.event_id = state_.applied, .count = publish.events.size()};
   {
@@ -184,7 +185,7 @@ Reply Machine::run(const Publish& publish) {
         bytes += publish.events[i].bytes.size() + publish.events[i].headers.size();
       }
       if (fits.empty()) continue;
-      if (auto room = ops.check_room(ops.find_swept(queue), queue, fits.size(), bytes); !room) {
+      if (auto room = ops.check_room(ops.find_swept(queue, budget), queue, fits.size(), bytes); !room) {
         if (WH_MUTANT(fan_out_by_halves)) continue;
         return room.error();
       }
@@ -266,11 +267,15 @@ Reply Machine::run(const ConfigureQueue& configure) {
   QueueOps ops(state_.queues, moment(), *this);
   if (const Status fits = ops.check_new(configure.queue); !fits) return sentence(ReplyCode::full, fits.error());
   const bool fresh = ops.find(configure.queue) == nullptr;
-  for (const QueueSettingChange& change : configure.changes)
-    if (!change.name.empty() && !WH_MUTANT(circle_of_dead_letters) &&
-        state_.queues.makes_circle(configure.queue, change.name))
+  for (const QueueSettingChange& change : configure.changes) {
+    const bool to_default = change.reset && change.setting == static_cast<uint8_t>(QueueSetting::dead_letter_queue) &&
+                            configure.queue.size() <= kMaxQueueNameBytes;
+    const std::string target =
+        to_default ? std::string(configure.queue) + std::string(kDeadSuffix) : std::string(change.name);
+    if (!target.empty() && !WH_MUTANT(circle_of_dead_letters) && state_.queues.makes_circle(configure.queue, target))
       return sentence(ReplyCode::refused, "dead_letter_queue: dead letters of " + std::string(configure.queue) +
-                                              " would come back to it by way of " + std::string(change.name));
+                                              " would come back to it by way of " + target);
+  }
   Queue& queue = ops.ensure(configure.queue);
   ops.configure(queue, configure.changes);
   return reply_of(queue, fresh);

@@ -59,6 +59,14 @@ Result<Nothing, Reply> QueueOps::check_room(const Queue* queue, std::string_view
   return Nothing{};
 }
 
+Event* QueueOps::oldest_unreserved(QueueContent& content) {
+  if (!content.back_early.empty()) return &content.events.at(*content.back_early.begin());
+  auto oldest = content.events.lower_bound(content.reserved_before);
+  while (oldest != content.events.end() && oldest->second.state == EventState::reserved) ++oldest;
+  content.reserved_before = oldest == content.events.end() ? content.reserved_before : oldest->first;
+  return oldest == content.events.end() ? nullptr : &oldest->second;
+}
+
 // What a consumer holds is not dropped. A limit that was lowered is reached step by step.
 void QueueOps::drop_overflow(Queue& queue, size_t added) {
   if (!at_.has_life() || setting(queue, QueueSetting::overflow) != static_cast<uint64_t>(Overflow::drop_oldest)) return;
@@ -68,13 +76,11 @@ void QueueOps::drop_overflow(Queue& queue, size_t added) {
   for (size_t n = 0; n < added + kDueEventsPerEntry; ++n) {
     const bool over = (length != 0 && queue.size() > length) || (bytes != 0 && content.data_bytes > bytes);
     if (!over) return;
-    auto oldest = content.events.lower_bound(content.unreserved_from);
-    while (oldest != content.events.end() && oldest->second.state == EventState::reserved) ++oldest;
-    content.unreserved_from = oldest == content.events.end() ? content.unreserved_from : oldest->first;
-    if (oldest == content.events.end()) return;
+    Event* oldest = oldest_unreserved(content);
+    if (oldest == nullptr) return;
     touch(queue);
     ++queue.totals.dropped;
-    (void)take_out(queue, oldest->second);
+    (void)take_out(queue, *oldest);
   }
 }
 
@@ -107,45 +113,59 @@ uint64_t QueueOps::add(Queue& queue, NewCopy copy) {
 
 // --- departures
 
+// Expired events that the sweep has not reached are not delivered either. Null: there is none, or the budget is spent.
+Event* QueueOps::front_alive(Queue& queue, size_t& budget) {
+  while (queue.front() != nullptr) {
+    Event& event = *queue.content->ready.begin()->second;
+    if (event.expires_at == 0 || event.expires_at > at_.now()) return &event;
+    if (budget == 0) return nullptr;
+    --budget;
+    expire(queue, event);
+  }
+  return nullptr;
+}
+
 std::optional<QueueOps::Popped> QueueOps::pop(Queue& queue) {
-  const Event* front = queue.front();
+  size_t budget = kDueEventsPerEntry;
+  return pop(queue, budget);
+}
+
+std::optional<QueueOps::Popped> QueueOps::pop(Queue& queue, size_t& budget) {
+  Event* front = front_alive(queue, budget);
   if (front == nullptr) return std::nullopt;
   if (at_.has_life()) {
     touch(queue);
     ++queue.totals.acknowledged;
   }
-  Event event = take_out(queue, *queue.content->ready.begin()->second);
+  Event event = take_out(queue, *front);
   return Popped{event.id(), std::move(event.bytes), event.extra ? std::move(event.extra->headers) : Bytes()};
 }
 
 std::vector<QueueOps::Popped> QueueOps::pop_many(Queue& queue, uint32_t count) {
   std::vector<Popped> out;
+  size_t budget = kDueEventsPerEntry;
   uint64_t bytes = 0;
   while (out.size() < count) {
-    const Event* front = queue.front();
+    const Event* front = front_alive(queue, budget);
     if (front == nullptr) break;
     bytes += front->data_bytes();
     if (!out.empty() && bytes > kMaxAnswerBytes) break;
-    out.push_back(*pop(queue));
+    out.push_back(*pop(queue, budget));
   }
   return out;
 }
 
-// Expired events that the sweep has not reached are not delivered either.
 std::vector<Delivery> QueueOps::receive(Queue& queue, uint32_t max, std::optional<Millis> visibility) {
   std::vector<Delivery> out;
   size_t budget = kDueEventsPerEntry;
   sweep(queue, budget);
-  const uint64_t limit = setting(queue, QueueSetting::max_deliveries);
   const Millis hold = visibility.value_or(setting(queue, QueueSetting::visibility_timeout));
   uint64_t bytes = 0;
-  while (out.size() < max && queue.front() != nullptr) {
-    Event& event = *queue.content->ready.begin()->second;
-    if (event.expires_at != 0 && event.expires_at <= at_.now()) {
-      if (budget-- == 0) break;
-      expire(queue, event);
-      continue;
-    }
+  while (out.size() < max) {
+    Event* front = front_alive(queue, budget);
+    if (front == nullptr) break;
+    Event& event = *front;
+    const uint64_t limit = delivery_limit(queue, event);
     // Its consumer may die of it: it takes no other one along (HAZARDS Q10).
     const bool last = limit != 0 && event.deliveries + 1 >= limit;
     if (last && !out.empty() && !WH_MUTANT(last_delivery_in_company)) break;
@@ -208,7 +228,7 @@ SettleOutcome QueueOps::settle(Queue& queue, const Settle& settle, const Receipt
       give_back(queue, *event, at_.now(), settle.duration);
       break;
     case SettleVerb::bury:
-      if (queues_.takes_dead_letters(queue)) {
+      if (queues_.takes_dead_letters(queue) || !has_end(queue)) {
         Changing changing(*this, queue, *event);
         changing->state = EventState::ready;
         changing->due = 0;
@@ -234,14 +254,12 @@ SettleOutcome QueueOps::settle(Queue& queue, const Settle& settle, const Receipt
 uint64_t QueueOps::redrive(Queue& from, Queue& to, uint32_t max) {
   size_t budget = kDueEventsPerEntry;
   sweep(from, budget);
+  sweep(to, budget);
   uint64_t moved = 0;
-  while (moved < max && !from.content->ready.empty()) {
-    Event& event = *from.content->ready.begin()->second;
-    if (event.expires_at != 0 && event.expires_at <= at_.now()) {
-      if (budget-- == 0) break;
-      expire(from, event);
-      continue;
-    }
+  while (moved < max) {
+    Event* front = front_alive(from, budget);
+    if (front == nullptr) break;
+    Event& event = *front;
     if (!check_room(&to, *to.name, 1, event.data_bytes())) break;
     const std::string group = event.group == nullptr ? std::string() : *event.group->name;
     Event out = take_out(from, event);

@@ -137,7 +137,7 @@ void QueueOps::recount(Queue& queue) {
 }
 
 // Before version 3 an empty queue does not exist. After it, one whose name no path can spell goes with its last event,
-// as nothing could delete it.
+// as nothing could delete it; while a snapshot is loaded, its events come after it.
 void QueueOps::finish() {
   for (Queue* queue : touched_) {
     queue->touched = false;
@@ -145,7 +145,7 @@ void QueueOps::finish() {
     const bool has_arrivals = std::exchange(queue->has_arrivals, false);
     relist(*queue);
     recount(*queue);
-    if (queue->size() == 0 && (!at_.has_life() || !is_path_name(*queue->name))) {
+    if (queue->size() == 0 && !at_.loading() && (!at_.has_life() || !is_path_name(*queue->name))) {
       erase(*queue);
       continue;
     }
@@ -210,8 +210,10 @@ void QueueOps::leave(Queue& queue, Event& event) {
       --content.delayed_count;
       break;
   }
-  if (event.state != EventState::reserved)
+  if (event.state != EventState::reserved) {
     if (const Millis due = event.next_due(); due != kNever) content.dues.erase({due, event.arrival});
+    if (!content.back_early.empty()) content.back_early.erase(event.arrival);
+  }
   if (event.group == nullptr || !in_line(event.state)) return;
   event.group->line.erase(event.id());
   if (event.group->listed == &event) {
@@ -239,7 +241,7 @@ void QueueOps::enter(Queue& queue, Event& event) {
   }
   if (event.state != EventState::reserved) {
     if (const Millis due = event.next_due(); due != kNever) content.dues.emplace(due, event.arrival);
-    content.unreserved_from = std::min(content.unreserved_from, event.arrival);
+    if (event.arrival < content.reserved_before) content.back_early.insert(event.arrival);
   }
   if (event.group == nullptr) return;
   if (in_line(event.state)) event.group->line.emplace(event.id(), &event);

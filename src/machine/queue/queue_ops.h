@@ -61,6 +61,7 @@ struct QueueMoment {
   const Settings& settings;
   [[nodiscard]] Millis now() const { return stamp + jumped; }
   [[nodiscard]] bool has_life() const { return version >= 3; }  // states, settings and all else of version 3
+  [[nodiscard]] bool loading() const { return index == raft::Index{}; }
 };
 
 class QueueOps {
@@ -87,8 +88,9 @@ class QueueOps {
     uint8_t priority = kDefaultPriority;
     std::string_view group;
   };
-  // Null if there is none; else what has fallen due there counts.
+  // Null if there is none; else what has fallen due there counts, as far as the budget goes.
   Queue* find_swept(std::string_view queue);
+  Queue* find_swept(std::string_view queue, size_t& budget);
   // Whether the queue takes `count` more events of `bytes`; the error says which limit refuses them and how to raise
   // it.
   [[nodiscard]] Result<Nothing, Reply> check_room(const Queue* queue, std::string_view name, uint64_t count,
@@ -104,12 +106,15 @@ class QueueOps {
     Bytes headers;
   };
   std::optional<Popped> pop(Queue& queue);
+  std::optional<Popped> pop(Queue& queue, size_t& budget);  // for each expired event before it
   // Up to `count` from the front, and fewer where the answer would become too large.
   std::vector<Popped> pop_many(Queue& queue, uint32_t count);
   // Reserves up to `max` events, and fewer where the answer would become too large.
   std::vector<Delivery> receive(Queue& queue, uint32_t max, std::optional<Millis> visibility);
   SettleOutcome settle(Queue& queue, const Settle& settle, const Receipt& receipt);
   uint64_t redrive(Queue& from, Queue& to, uint32_t max);
+  // Whether a dead event of this queue goes somewhere, or its settings say that it is dropped.
+  [[nodiscard]] bool has_end(const Queue& queue) const;
 
   // What falls due by now in this queue, or in any; `budget` goes down by one for each. True: all of it.
   bool sweep(Queue& queue, size_t& budget);
@@ -180,6 +185,9 @@ class QueueOps {
   void fall_due(Queue& queue, Event& event);
   void expire(Queue& queue, Event& event);
   void die(Queue& queue, Event& event, std::string reason);
+  [[nodiscard]] uint64_t delivery_limit(const Queue& queue, const Event& event) const;
+  Event* front_alive(Queue& queue, size_t& budget);
+  [[nodiscard]] static Event* oldest_unreserved(QueueContent& content);
   [[nodiscard]] Millis backoff_after(const Queue& queue, uint32_t deliveries) const;
   void relist(Queue& queue);
   void recount(Queue& queue);

@@ -15,14 +15,26 @@ Millis QueueOps::backoff_after(const Queue& queue, uint32_t deliveries) const {
   return delays[std::min<size_t>(deliveries, delays.size()) - 1];
 }
 
+// A dead letter keeps the count that killed it: the limit of its own queue, or of a queue that no longer takes dead
+// letters, would end it at once. Only a limit that its queue sets itself counts for it.
+uint64_t QueueOps::delivery_limit(const Queue& queue, const Event& event) const {
+  const bool dead = event.extra && event.extra->id != 0;
+  if (dead && !queue.own.numbers[static_cast<size_t>(QueueSetting::max_deliveries)]) return 0;
+  return setting(queue, QueueSetting::max_deliveries);
+}
+
+// A name may be too long for one more suffix: such an event stays rather than being lost.
+bool QueueOps::has_end(const Queue& queue) const {
+  return queue.own.dead_letter_queue || !queues_.dead_letter_queue(queue).empty();
+}
+
 // Its receipt still acknowledges it, until it is delivered again.
 void QueueOps::time_out(Queue& queue, Event& event) { give_back(queue, event, event.due + at_.jumped, std::nullopt); }
 
 void QueueOps::give_back(Queue& queue, Event& event, Millis from, std::optional<Millis> delay) {
-  const uint64_t limit = setting(queue, QueueSetting::max_deliveries);
+  const uint64_t limit = delivery_limit(queue, event);
   const uint64_t allowed = WH_MUTANT(dies_one_late) ? limit + 1 : limit;
-  const bool has_end = queue.own.dead_letter_queue || !queues_.takes_dead_letters(queue);
-  if (limit != 0 && event.deliveries >= allowed && has_end)
+  if (limit != 0 && event.deliveries >= allowed && has_end(queue))
     return die(queue, event, "delivered " + std::to_string(event.deliveries) + " times");
   const Millis due = from + delay.value_or(backoff_after(queue, event.deliveries));
   {
@@ -47,7 +59,7 @@ void QueueOps::expire(Queue& queue, Event& event) {
   touch(queue);
   ++queue.totals.expired;
   const bool dies = setting(queue, QueueSetting::on_expiry) == static_cast<uint64_t>(OnExpiry::dead_letter);
-  if (dies && !queues_.takes_dead_letters(queue)) return die(queue, event, "expired");
+  if (dies && !queues_.takes_dead_letters(queue) && has_end(queue)) return die(queue, event, "expired");
   (void)take_out(queue, event);
 }
 
@@ -96,8 +108,12 @@ Event* QueueOps::catch_up(Queue& queue, uint64_t id) {
 }
 
 Queue* QueueOps::find_swept(std::string_view queue) {
-  Queue* found = find(queue);
   size_t budget = kDueEventsPerEntry;
+  return find_swept(queue, budget);
+}
+
+Queue* QueueOps::find_swept(std::string_view queue, size_t& budget) {
+  Queue* found = find(queue);
   if (found != nullptr) sweep(*found, budget);
   return found;
 }

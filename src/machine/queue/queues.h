@@ -49,7 +49,9 @@ struct QueueContent {
   uint64_t reserved_bytes = 0;  // the same of the reserved ones
   uint64_t logical_bytes = 0;
   uint64_t digest = 0;
-  uint64_t unreserved_from = 0;  // all events that arrived before it are reserved
+  // All events that arrived before it are reserved, but these: only to find the oldest of the others quickly.
+  uint64_t reserved_before = 0;
+  std::set<uint64_t> back_early;
 
   [[nodiscard]] const Event* find(uint64_t id) const;
   // Frees one event of a discarded queue and returns its size; nullopt when there is none.

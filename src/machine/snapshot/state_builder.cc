@@ -162,6 +162,8 @@ Status StateBuilder::end(uint64_t digest) {
   if (state_.version >= 3 &&
       (state_.queues.by_name().size() != cluster_.queues || state_.queues.binding_count() != cluster_.bindings))
     return Error{"fewer queues or bindings in the snapshot than it says"};
+  for (const auto& [name, queue] : state_.queues.by_name())
+    if (queue.size() == 0 && !is_path_name(name)) return Error{"a queue without events that no path can name"};
   for (const auto& [topic, bound] : state_.queues.topics())
     for (const auto& [queue, binding] : bound)
       if (state_.queues.find(queue) == nullptr) return Error{"a binding without its queue in the snapshot"};

@@ -43,6 +43,7 @@ class QueueSource {
     const Body body = model.version < 3 ? first_body() : any_body(model);
     Reply reply = machine.apply(Index{model.index}, model.stamp, encode_command(body)).reply;
     Reply expected = std::visit([&](const auto& one) { return model.apply(one); }, body);
+    model.vanish_all();
     if (reply.code == ReplyCode::full || reply.code == ReplyCode::not_found || reply.code == ReplyCode::conflict ||
         reply.code == ReplyCode::refused) {
       CHECK(!reply.event.empty());
@@ -69,7 +70,8 @@ class QueueSource {
     text_.push_back(std::make_unique<std::string>(std::move(text)));
     return *text_.back();
   }
-  std::string_view queue() {
+  std::string_view queue() { return prng_.chance_ppm(100'000) ? "no path" : path_queue(); }
+  std::string_view path_queue() {
     static const char* const kNames[] = {"a", "b", "c", "a.dead", "b.dead", "d"};
     return kNames[prng_.below(std::size(kNames))];
   }
@@ -113,7 +115,7 @@ class QueueSource {
     return out;
   }
   ConfigureQueue configure() {
-    ConfigureQueue out{.queue = queue(), .changes = {}};
+    ConfigureQueue out{.queue = path_queue(), .changes = {}};
     const auto change = [&](QueueSetting setting, uint64_t number) {
       QueueSettingChange one{.setting = static_cast<uint8_t>(setting)};
       if (prng_.chance_ppm(250'000))
@@ -150,7 +152,7 @@ class QueueSource {
       case 6: {
         QueueSettingChange one{.setting = static_cast<uint8_t>(QueueSetting::dead_letter_queue)};
         one.reset = prng_.chance_ppm(400'000);
-        if (!one.reset && prng_.chance_ppm(700'000)) one.name = queue();
+        if (!one.reset && prng_.chance_ppm(700'000)) one.name = path_queue();
         out.changes.push_back(one);
         break;
       }
@@ -183,7 +185,7 @@ class QueueSource {
     if (choice < 910) return Redrive{"a.dead", "a", static_cast<uint32_t>(1 + prng_.below(9))};
     if (choice < 915) return AdvanceTime{model.now() + prng_.below(4'000)};
     if (choice < 935) {
-      Bind bind{.topic = prng_.chance_ppm(500'000) ? "t" : "u", .queue = queue(), .filter = {}};
+      Bind bind{.topic = prng_.chance_ppm(500'000) ? "t" : "u", .queue = path_queue(), .filter = {}};
       if (prng_.chance_ppm(500'000)) bind.filter = {{"type", prng_.chance_ppm(500'000) ? "order.*" : "us?r"}};
       return bind;
     }
