@@ -297,6 +297,12 @@ bool Calls::cancel_wait(node::Token token) {
   return true;
 }
 
+bool Calls::cancel_wait_or_receive(node::Token token) {
+  const auto found = begun_.find(token);
+  if (found != begun_.end() && found->second.taking && found->second.taking->returns) return cancel(token);
+  return cancel_wait(token);
+}
+
 // Looks at the state now, so a read also sees what was applied since it was completed.
 OrRefusal<Answer> Calls::answer_to(Begun& begun, node::Completion& completion) {
   if (completion.outcome != node::Outcome::applied) {

@@ -94,6 +94,9 @@ class Calls {
   bool cancel(node::Token token);
   // The same, but only for a call that waits for something to happen.
   bool cancel_wait(node::Token token);
+  // The client may be gone, and would hold what is reserved for it: a call that waits, or a receive whose events can be
+  // given back, ends as by cancel().
+  bool cancel_wait_or_receive(node::Token token);
 
   // Hands out completions of the node: at least one, and more while `has_room`, a function without arguments, is true;
   // keeps the rest for the next turn. True when there was any.

@@ -38,6 +38,11 @@ enum class Outcome : uint8_t {
 };
 inline constexpr Outcome kLastOutcome = Outcome::unsupported;
 
+// Whether an answer to a write or a take can have this outcome; the others are about members and waits.
+constexpr bool is_outcome_of_write(Outcome outcome) {
+  return outcome != Outcome::conflict && outcome != Outcome::not_found && outcome != Outcome::timed_out;
+}
+
 // --- within a cluster
 
 // A client's command on its way to the leader. The receiver never forwards it further (HAZARDS E14: a forwarding loop).

@@ -81,6 +81,7 @@ void Node::begin_shutdown(Millis now) {
   waits_.stop();
   writes_.bring_deadlines_forward(*ctx_.answer_by);
   reads_.bring_deadlines_forward(*ctx_.answer_by);
+  receives_.stop(now);
   receives_.bring_deadlines_forward(*ctx_.answer_by);
   membership_.bring_deadlines_forward(*ctx_.answer_by);
 }
@@ -127,6 +128,7 @@ void Node::receive(raft::NodeId from, PeerMessage message, Millis now) {
 void Node::peer_connected(raft::NodeId id, Millis now) {
   ctx_.wants_turn = true;
   peers_.connected(id);
+  receives_.peer_connected(id, now);
   if (ctx_.raft) ctx_.raft->step(now, raft::PeerConnected{id});
 }
 

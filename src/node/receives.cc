@@ -46,7 +46,7 @@ bool Receives::read_command(std::string_view command, std::vector<std::string> a
 void Receives::forget(const Take& take) {
   if (!take.returns()) return;
   if (forgotten_.size() >= kMaxForgotten) forgotten_.erase(forgotten_.begin());
-  forgotten_.emplace(take.request, take.queues);
+  forgotten_.emplace(take.request, Forgotten{take.queues, take.to, take.max});
 }
 
 Receives::Take& Receives::add(Token token, Take take) {
@@ -85,6 +85,8 @@ void Receives::let_go(Take& take) {
     const auto at = taking_.find(take.queue());
     if (at != taking_.end() && (at->second -= std::min<uint64_t>(at->second, take.max)) == 0) taking_.erase(at);
     ready_.insert(take.queue());
+    if (const auto late = after_taking_.extract(take.queue()); !late.empty())
+      fresh_.insert(fresh_.end(), late.mapped().begin(), late.mapped().end());
     ctx_.wants_turn = true;
   }
   if (take.stage == Stage::waiting) leave_lines(take);
@@ -99,11 +101,14 @@ void Receives::answer(Token token, Outcome outcome, raft::Index index, std::stri
   by_deadline_.erase({take.deadline, token});
   if (take.from) {
     by_forwarder_.erase({take.from, take.request});
+    remember_answered(take.from, take.request);
     if (take.member_gone) return;
-    // Only the member knows whether its client was told: it may have answered when it applied the entry itself.
-    if (!take.client_gone) {
+    // Only the member knows whether its client was told: it may have answered when it applied the entry itself. One
+    // that called its take off hears that nothing came of it.
+    if (!take.client_gone || outcome != Outcome::applied) {
       std::string text = outcome == Outcome::applied ? machine::encode_reply(reply) : std::move(sentence);
-      (void)ctx_.transport.send(take.from, ForwardReply{take.request, outcome, index, std::move(text)});
+      if (text.size() <= kLongAnswerBytes || !take.id.origin)
+        (void)ctx_.transport.send(take.from, ForwardReply{take.request, outcome, index, std::move(text)});
       return;
     }
   } else if (!take.client_gone) {
@@ -177,9 +182,11 @@ void Receives::proposed_command(std::string_view command) {
   if (count == 0 || !waits_.has_line(topic_of(std::string(queue)))) return;
   const machine::Queue* found = ctx_.machine.queues().find(queue);
   if (found != nullptr && (found->paused_out || found->paused_in)) return;
-  if (found != nullptr &&
-      ctx_.machine.queues().setting(*found, machine::QueueSetting::delay, ctx_.machine.settings()) != 0)
-    return;
+  const Millis delay =
+      found == nullptr ? ctx_.machine.settings().default_delay
+                       : ctx_.machine.queues().setting(*found, machine::QueueSetting::delay, ctx_.machine.settings());
+  if (delay != 0) return;
+  if (decoded->idempotency && ctx_.machine.is_repeat(command, ctx_.machine.time_ms())) return;
   arriving_[std::string(queue)] += count;
   ready_.insert(std::string(queue));
 }
@@ -200,6 +207,11 @@ void Receives::match(const std::string& queue, Millis now) {
     const Token token = seats_.at(*seat);
     Take& take = takes_.at(token);
     leave_lines(take);
+    // It would be reserved for a member that cannot pass it on.
+    if (take.from && peers_.silent(take.from, now)) {
+      forget_member(take.from, now);
+      continue;
+    }
     take.choice = static_cast<size_t>(std::find(take.queues.begin(), take.queues.end(), queue) - take.queues.begin());
     propose(token, take, now);
   }
@@ -248,8 +260,22 @@ void Receives::look(Token token, Take& take, Millis now) {
     return propose(token, take, now);
   }
   if (now < take.wait_until) return wait(token, take, now);
+  if (look_after_others(token, take)) return;
   if (WH_MUTANT(nothing_found_unconfirmed)) return answer(token, Outcome::applied, ctx_.machine.applied(), {}, {}, now);
   confirm(token, take, now);
+}
+
+// A take promises itself as much as it asks for, and may take less.
+bool Receives::look_after_others(Token token, Take& take) {
+  if (take.looked_late) return false;
+  const auto promised = std::find_if(take.queues.begin(), take.queues.end(), [&](const std::string& queue) {
+    return taking_.contains(queue) && ctx_.machine.queues().front(queue) != nullptr;
+  });
+  if (promised == take.queues.end()) return false;
+  take.looked_late = true;
+  take.stage = Stage::fresh;
+  after_taking_[*promised].push_back(token);
+  return true;
 }
 
 // Those that wait come first.
@@ -347,6 +373,8 @@ void Receives::confirmed(const std::vector<InternalRead>& reads, Millis now) {
       answer(token, Outcome::dropped, {}, {}, {}, now);
     else if (first_available(take))
       fresh_.push_back(token), ctx_.wants_turn = true;
+    else if (look_after_others(token, take))
+      continue;
     else
       answer(token, Outcome::applied, ctx_.machine.applied(), {}, {}, now);
   }

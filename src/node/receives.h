@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <optional>
 #include <set>
@@ -55,6 +56,9 @@ class Receives {
   void on_cancel(raft::NodeId from, const CancelReceive& cancel, Millis now);
   bool on_reply(raft::NodeId from, ForwardReply& reply, Millis now);
   void peer_lost(raft::NodeId id, Millis now);
+  void peer_connected(raft::NodeId id, Millis now);
+  // This node stops: what waits at the leader is called off.
+  void stop(Millis now);
 
   // Something became ready.
   void wake(std::string_view queue);
@@ -108,6 +112,7 @@ class Receives {
     bool keyed = false;                // a repeat under the key would find its events
     bool client_gone = false;
     bool member_gone = false;  // the one that forwarded it
+    bool looked_late = false;  // it waited for the entries that may leave something for it
     Millis wait_until = 0;
     Millis deadline = 0;           // to be answered by then, unless it waits
     std::vector<uint64_t> places;  // in the line of each queue, once it had one
@@ -142,7 +147,12 @@ class Receives {
 
   static constexpr Token kInternal = Token{1} << 63;  // tokens of forwarded takes, and of places in lines
   static constexpr size_t kMaxForgotten = 1'024;
+  static constexpr size_t kMaxAnswered = 4'096;
+  // A longer answer is not sent: its member sees the entry itself, and these would crowd out what else it is sent.
+  static constexpr size_t kLongAnswerBytes = size_t{64} << 10;
   static constexpr std::string_view kLeaderChanged = "the leader changed while this waited: ask again";
+  static constexpr std::string_view kMemberSilent =
+      "the node that was asked was silent towards the leader while this waited: ask again";
   static constexpr std::string_view kLeaderChangedUnknown =
       "the leader changed while this waited: it may still remove what came, at most once";
   static constexpr std::string_view kLeaderChangedReserved =
@@ -157,6 +167,10 @@ class Receives {
   void forward(Token token, Take& take, Millis now);
   void wait(Token token, Take& take, Millis now);
   void leave_lines(Take& take);
+  // Whether takes that are proposed may leave something of these queues; then it looks again after them.
+  bool look_after_others(Token token, Take& take);
+  void forget_member(raft::NodeId id, Millis now);
+  [[nodiscard]] static bool is_true_of(const machine::Reply& reply, const Take& take);
   [[nodiscard]] std::optional<size_t> first_available(const Take& take) const;
   [[nodiscard]] bool waits_elsewhere(Token token, Millis now) const;
   void confirm(Token token, Take& take, Millis now);
@@ -175,6 +189,7 @@ class Receives {
   [[nodiscard]] static std::optional<size_t> choice_of(const raft::Entry& entry,
                                                        const std::vector<std::string>& queues);
   void forget(const Take& take);
+  void remember_answered(raft::NodeId from, uint64_t request);
   void let_go(Take& take);
   void answer(Token token, Outcome outcome, raft::Index index, std::string sentence, machine::Reply reply, Millis now);
 
@@ -199,8 +214,16 @@ class Receives {
   std::map<std::string, uint64_t, std::less<>> arriving_;   // by queue: events proposed in this turn
   std::set<std::string, std::less<>> ready_;                // queues to match in the next turn
   std::map<Token, Token> seats_;                            // whose place in a line it is
-  std::map<uint64_t, std::vector<std::string>> forgotten_;  // the queues, by number of an unanswered remote one
-  raft::Term applied_term_;                                 // of the last applied entry
+  std::map<std::string, std::vector<Token>> after_taking_;  // by queue: those that look again after proposed takes
+  struct Forgotten {
+    std::vector<std::string> queues;
+    raft::NodeId to;
+    uint32_t max = 1;
+  };
+  std::map<uint64_t, Forgotten> forgotten_;                 // by number of an unanswered remote one
+  std::deque<std::pair<raft::NodeId, uint64_t>> answered_;  // of other members, so that a copy is known as one
+  std::set<std::pair<raft::NodeId, uint64_t>> answered_set_;
+  raft::Term applied_term_;  // of the last applied entry
   raft::Term refused_term_;  // the node that leads in this term, as far as is known here, says that it does not
   Token next_internal_ = kInternal;
 };

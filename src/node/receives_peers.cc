@@ -18,8 +18,9 @@ void Receives::on_forward(raft::NodeId from, ForwardReceive& forward, bool full,
   if (!read_command(forward.command.view(), std::move(forward.also), take) ||
       (take.id.origin && take.id.origin != from))
     return peers_.violated(from, "a forwarded receive that is none", now);
-  // The network may bring it twice.
-  if (by_forwarder_.contains({from, forward.request}) && !WH_MUTANT(copies_are_served)) return;
+  // The network may bring it twice, and again after its answer.
+  const std::pair name(from, forward.request);
+  if ((by_forwarder_.contains(name) || answered_set_.contains(name)) && !WH_MUTANT(copies_are_served)) return;
   const auto refuse = [&](Outcome outcome) {
     (void)ctx_.transport.send(from, ForwardReply{forward.request, outcome, {}, {}});
   };
@@ -42,33 +43,56 @@ void Receives::on_cancel(raft::NodeId from, const CancelReceive& cancelled, Mill
   if (at != by_forwarder_.end()) (void)cancel(at->second, now);
 }
 
+void Receives::remember_answered(raft::NodeId from, uint64_t request) {
+  if (!answered_set_.emplace(from, request).second) return;
+  answered_.emplace_back(from, request);
+  if (answered_.size() <= kMaxAnswered) return;
+  answered_set_.erase(answered_.front());
+  answered_.pop_front();
+}
+
+// Whether a machine can have said so of a receive. What a Dequeue removed has no receipts.
+bool Receives::is_true_of(const machine::Reply& reply, const Take& take) {
+  const auto& got = reply.deliveries;
+  if (reply.choice >= take.queues.size() || got.size() > take.max) return false;
+  return take.removes || std::all_of(got.begin(), got.end(),
+                                     [](const machine::Delivery& one) { return one.id != 0 && one.delivery != 0; });
+}
+
 // An answer that comes too late has reserved events for nobody.
 bool Receives::on_reply(raft::NodeId from, ForwardReply& reply, Millis now) {
   const auto known = by_request_.find(reply.request);
+  const auto late = known == by_request_.end() ? forgotten_.find(reply.request) : forgotten_.end();
+  if (known == by_request_.end() && late == forgotten_.end()) return false;
+  Take of_late;
+  if (late != forgotten_.end()) {
+    of_late.queues = late->second.queues;
+    of_late.to = late->second.to;
+    of_late.max = late->second.max;
+  }
+  Take& take = late != forgotten_.end() ? of_late : takes_.at(known->second);
+  if (take.to != from) {
+    peers_.violated(from, "an answer to a receive that another member was sent", now);
+    return true;
+  }
   machine::Reply decoded;
+  bool good = is_outcome_of_write(reply.outcome);
   if (reply.outcome == Outcome::applied) {
     Result<machine::Reply> result = machine::decode_reply(reply.reply);
-    if (!result) {
-      if (known == by_request_.end()) return false;
-      peers_.violated(from, "an answer to a receive that is none", now);
-      return true;
-    }
-    decoded = std::move(*result);
+    good = result && is_true_of(*result, take);
+    if (good) decoded = std::move(*result);
+    if (good && decoded.code == machine::ReplyCode::unknown) reply.outcome = Outcome::unknown;
   }
-  if (known == by_request_.end()) {
-    const auto late = forgotten_.find(reply.request);
-    if (late == forgotten_.end()) return false;
-    if (decoded.choice < late->second.size() && !WH_MUTANT(late_answer_kept))
-      take_back(late->second[decoded.choice], decoded.deliveries, now);
+  if (!good) {
+    peers_.violated(from, "an answer to a receive that is none", now);
+    return true;
+  }
+  if (late != forgotten_.end()) {
+    if (!WH_MUTANT(late_answer_kept)) take_back(take.queues[decoded.choice], decoded.deliveries, now);
     forgotten_.erase(late);
     return true;
   }
   const Token token = known->second;
-  Take& take = takes_.at(token);
-  if (take.to != from || decoded.choice >= take.queues.size()) {
-    peers_.violated(from, "an answer to a receive that another member was sent", now);
-    return true;
-  }
   if (reply.outcome == Outcome::not_leader) {
     refused_term_ = take.term;
     if (take.client_gone) {
@@ -83,9 +107,43 @@ bool Receives::on_reply(raft::NodeId from, ForwardReply& reply, Millis now) {
     return true;
   }
   if (reply.outcome == Outcome::unknown) forget(take);
+  if (reply.outcome == Outcome::dropped && ctx_.answer_by) reply.outcome = Outcome::shutting_down;
   std::string sentence = reply.outcome == Outcome::applied ? std::string() : std::move(reply.reply);
   answer(token, reply.outcome, reply.index, std::move(sentence), std::move(decoded), now);
   return true;
+}
+
+// A member that is silent hears what became of its takes if it hears anything.
+void Receives::forget_member(raft::NodeId id, Millis now) {
+  std::vector<Token> of_it;
+  for (auto at = by_forwarder_.lower_bound({id, 0}); at != by_forwarder_.end() && at->first.first == id; ++at)
+    if (const Stage stage = takes_.at(at->second).stage; stage == Stage::waiting || stage == Stage::fresh)
+      of_it.push_back(at->second);
+  for (const Token token : of_it) answer(token, Outcome::dropped, {}, std::string(kMemberSilent), {}, now);
+}
+
+// Messages between the two may have been lost. What only reserves is asked for again: if it was served before, that is
+// taken back. What removes may have been done, and is not.
+void Receives::peer_connected(raft::NodeId id, Millis now) {
+  std::vector<Token> again;
+  for (const auto& [request, token] : by_request_) {
+    const Take& take = takes_.at(token);
+    if (take.to == id && !take.removes && !take.client_gone && now < take.wait_until) again.push_back(token);
+  }
+  for (const Token token : again) {
+    Take& take = takes_.at(token);
+    (void)ctx_.transport.send(take.to, CancelReceive{take.request});
+    forget(take);
+    by_request_.erase(take.request);
+    take.stage = Stage::fresh;
+    fresh_.push_back(token);
+  }
+  ctx_.wants_turn |= !again.empty();
+}
+
+void Receives::stop(Millis now) {
+  for (const auto& [request, token] : by_request_)
+    if (waits_elsewhere(token, now)) (void)ctx_.transport.send(takes_.at(token).to, CancelReceive{request});
 }
 
 void Receives::peer_lost(raft::NodeId id, Millis now) {
@@ -133,8 +191,8 @@ void Receives::remote_applied(const raft::Entry& entry, const machine::Reply& re
 void Receives::forgotten_applied(uint64_t request, const raft::Entry& entry, const machine::Reply& reply, Millis now) {
   const auto late = forgotten_.find(request);
   if (late == forgotten_.end()) return;
-  if (const std::optional<size_t> choice = choice_of(entry, late->second))
-    take_back(late->second[*choice], reply.deliveries, now);
+  const std::vector<std::string>& queues = late->second.queues;
+  if (const std::optional<size_t> choice = choice_of(entry, queues)) take_back(queues[*choice], reply.deliveries, now);
   forgotten_.erase(late);
 }
 

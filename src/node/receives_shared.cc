@@ -75,11 +75,11 @@ void Receives::answer_all(const Placed& placed, Outcome outcome, Millis now) {
     if (takes_.contains(share.token)) answer(share.token, outcome, {}, {}, {}, now);
 }
 
-// An entry may stop early: at the bytes of an answer, or before an event that goes alone. Who gets nothing of an entry
-// that gave something looks again, and then for itself: there may be more.
+// An entry may stop early: at the bytes of an answer, before an event that goes alone, or after many whose time was
+// over. Who gets nothing of it though there is, or was, something looks again, and then for itself.
 void Receives::serve(const Placed& placed, const raft::Entry& entry, machine::Reply& reply, Millis now) {
   const bool shared = placed.shares.size() > 1;
-  const bool something = reply.count != 0;
+  const bool something = reply.count != 0 || ctx_.machine.queues().front(placed.queue) != nullptr;
   size_t begin = 0;
   for (const Share& share : placed.shares) {
     const auto at = takes_.find(share.token);

@@ -11,11 +11,6 @@ namespace wh::node {
 namespace {
 constexpr size_t kMaxForwarded = 512;
 
-// Whether an answer to a write can have this outcome; the others are about members and waits.
-bool is_outcome_of_write(Outcome outcome) {
-  return outcome != Outcome::conflict && outcome != Outcome::not_found && outcome != Outcome::timed_out;
-}
-
 std::string too_large_sentence() {
   return "a request has at most " + std::to_string(machine::kMaxCommandBytes - machine::kEnvelopeBytes) +
          " bytes, as the members send it to each other: send it in parts";

@@ -172,6 +172,24 @@ TEST_CASE("HAZARDS Q28, Q11: a client that is gone waits no more, and takes noth
   CHECK(json_field(shown, "deliveries") == "0");
 }
 
+// A process that dies closes both directions, and the server hears only that nothing more will be sent.
+TEST_CASE("HAZARDS Q11: a client that closes after it asked holds nothing, and its delivery does not count") {
+  Cluster c;
+  for (Server* server : {&c.leader, &c.follower}) {
+    for (int i = 0; i < 8; ++i) c.put("q");
+    const std::string port = std::to_string(server->port);
+    for (int i = 0; i < 8; ++i)
+      sh(c.dir, "bash -c 'exec 3<>/dev/tcp/127.0.0.1/" + port +
+                    "; printf \"POST /queues/q/receive HTTP/1.1\\r\\nHost: h\\r\\n\\r\\n\" >&3'");
+    CHECK(eventually([&] {
+      const std::string queue = c.leader.get("/queues/q").body;
+      return json_field(queue, "ready") == "8" && json_field(queue, "reserved") == "0";
+    }));
+    CHECK(c.leader.get("/queues/q/events").body.find("\"deliveries\":1") == std::string::npos);
+    REQUIRE(curl(c.dir, "-X POST " + c.leader.url("/queues/q/purge")).status == 200);
+  }
+}
+
 TEST_CASE("HAZARDS Q28, Q3: the leader dies: who waits is told so, and what was held is ready again at its time") {
   Cluster c;
   c.put("held");

@@ -337,7 +337,7 @@ void HttpFront::stream_told(node::Token token, Pending& pending, const OrRefusal
 // A stream's connection ends the stream itself, when its client has what there is.
 void HttpFront::on_half_closed(uint64_t call) {
   const auto found = pending_.find(call);
-  if (found == pending_.end() || found->second.asked.route->stream || !calls_.cancel_wait(call)) return;
+  if (found == pending_.end() || found->second.asked.route->stream || !calls_.cancel_wait_or_receive(call)) return;
   auto handle = pending_.extract(found);
   respond(handle.mapped().asked,
           http::error_response(503, "the client closed its side of the connection, so it is not waited for"));

@@ -225,6 +225,88 @@ TEST_CASE("HAZARDS Q6: but those of a keyed receive stay, and its repeat finds t
   CHECK(bench.got(3) == 1);
 }
 
+TEST_CASE("a receive that finds nothing waits for those before it, which may leave something") {
+  QueueLeader bench;
+  machine::QueueSettingChange once{.setting = static_cast<uint8_t>(machine::QueueSetting::max_deliveries), .number = 1};
+  bench.node.submit_write(1, machine::encode_command(machine::ConfigureQueue{.queue = "q", .changes = {once}}), true,
+                          bench.now);
+  bench.persist();
+  bench.settle();
+  bench.enqueue(2, "q", 10);
+  bench.receive(3, "q", 0, 100);  // takes one, as each delivery is the last
+  bench.receive(4, "q", 0, 1);
+  for (int i = 0; i < 4 && bench.got(4) == -1; ++i) bench.settle();
+  CHECK(bench.got(3) == 1);
+  CHECK(bench.got(4) == 1);
+  // One that does leave nothing: then that is the answer.
+  bench.enqueue(5, "p", 1);
+  bench.receive(6, "p");
+  bench.receive(7, "p");
+  bench.settle();
+  bench.confirm_reads();
+  CHECK(bench.got(6) == 1);
+  CHECK(bench.got(7) == 0);
+}
+
+TEST_CASE("who finds only events whose time is over goes on to those behind them") {
+  QueueLeader bench;
+  machine::PutEvents short_lived{.queue = "q", .events = {}};
+  for (size_t i = 0; i < machine::kMaxBatch; ++i) short_lived.events.push_back({.bytes = "e", .ttl = 100});
+  for (Token token = 1; token <= 5; ++token) {
+    bench.node.submit_write(token, machine::encode_command(short_lived), true, bench.now);
+    bench.persist();
+    bench.settle();
+  }
+  bench.enqueue(6, "q");
+  bench.now += 200;
+  bench.receive(7, "q");
+  for (int i = 0; i < 10 && bench.got(7) == -1; ++i) bench.settle();
+  CHECK(bench.got(7) == 1);
+}
+
+TEST_CASE("what waits for a member that is silent takes nothing, and the next in the line is served") {
+  QueueLeader bench;
+  const raft::Term term = bench.node.raft()->current_term();
+  for (uint64_t request = 71; request < 81; ++request)
+    bench.node.receive(kThird, ForwardReceive{request, Bytes(receive_of("q")), term, 60'000, {}}, bench.now);
+  bench.persist();
+  CHECK(bench.node.waiting_for("q") == 10);
+  for (int i = 0; i < 100; ++i) {
+    bench.now += 100;
+    bench.holds(kOther, bench.last());
+  }
+  REQUIRE(bench.node.raft()->role() == raft::Role::leader);
+  REQUIRE(bench.node.silent(kThird));
+  bench.receive(1, "q", 10'000);
+  bench.node.submit_write(2, put("q", 5), true, bench.now);
+  bench.persist();
+  for (int i = 0; i < 6; ++i) bench.holds(kOther, bench.last());
+  CHECK(bench.got(1) == 1);
+  CHECK(bench.ready("q") == 4);
+  CHECK(bench.node.waiting_for("q") == 0);
+  // It is told, should it hear anything.
+  const auto told = bench.sent_to<ForwardReply>(kThird);
+  REQUIRE(told.size() == 10);
+  CHECK(told.back().outcome == Outcome::dropped);
+}
+
+TEST_CASE("a repeated enqueue serves nobody: who waits writes no entry for it") {
+  QueueLeader bench;
+  const machine::PutEvents events{.queue = "q", .events = {{.bytes = "e"}}};
+  const std::string keyed = machine::encode_command(events, machine::IdempotencyKey{"k", {}});
+  bench.node.submit_write(1, keyed, true, bench.now);
+  bench.persist();
+  bench.settle();
+  bench.receive(2, "q");
+  bench.settle();
+  bench.receive(3, "q", 10'000);
+  const raft::Index before = bench.last();
+  bench.node.submit_write(4, keyed, true, bench.now);
+  bench.persist();
+  bench.settle();
+  CHECK(bench.last().value == before.value + 1);
+}
+
 TEST_CASE("a leader change ends the waits") {
   QueueLeader bench;
   bench.receive(1, "q", 10'000);

@@ -300,6 +300,112 @@ TEST_CASE("a follower's receive is answered by its entry too, and another node's
   CHECK(bench.answer(1) == nullptr);
 }
 
+TEST_CASE("a forwarded take that the network brings again after its answer takes nothing more") {
+  QueueLeader bench;
+  bench.enqueue(1, "q", 4);
+  const raft::Term term = bench.node.raft()->current_term();
+  const ForwardReceive pops{71, Bytes(machine::encode_command(machine::Dequeue{"q", {}})), term, 0, {}};
+  const ForwardReceive receives{72, Bytes(receive_of("q")), term, 0, {}};
+  for (int times = 0; times < 2; ++times)
+    for (const ForwardReceive& forward : {pops, receives}) {
+      bench.node.receive(kOther, forward, bench.now);
+      bench.persist();
+      bench.settle();
+    }
+  CHECK(bench.ready("q") == 2);
+}
+
+TEST_CASE("an answer to a receive that no leader can give is a violation, whoever waits for it") {
+  for (const bool cancelled : {false, true})
+    for (const int lie : {0, 1, 2, 3}) {
+      CAPTURE(lie);
+      QueueFollower bench;
+      bench.node.submit_receive(2, receive_of("q"), 7'000, bench.now);
+      bench.persist();
+      if (cancelled) bench.node.cancel_receive(2);
+      bench.persist();
+      const auto sent = bench.sent_to<ForwardReceive>(kOther);
+      REQUIRE(!sent.empty());
+      machine::Reply reply{.count = 1};
+      reply.deliveries.push_back({.id = lie == 0 ? 0U : 5U, .delivery = lie == 1 ? 0U : 6U, .bytes = Bytes("e")});
+      if (lie == 2) reply.deliveries.push_back({.id = 6, .delivery = 6, .bytes = Bytes("e")});
+      bench.node.receive(kOther,
+                         ForwardReply{sent.back().request, lie == 3 ? Outcome::conflict : Outcome::applied,
+                                      raft::Index{10}, lie == 3 ? std::string("why") : machine::encode_reply(reply)},
+                         bench.now);
+      bench.persist();
+      CHECK(bench.node.counters().violations == 1);
+    }
+}
+
+TEST_CASE("only the leader that was asked answers a receive that was given up") {
+  QueueFollower bench;
+  bench.node.submit_receive(2, receive_of("q"), 0, bench.now);
+  bench.persist();
+  const uint64_t request = bench.sent_to<ForwardReceive>(kOther).back().request;
+  bench.node.receive(kOther, ForwardReply{request, Outcome::unknown, raft::Index{10}, {}}, bench.now);
+  bench.persist();
+  machine::Reply reply{.count = 1};
+  reply.deliveries.push_back({.id = 5, .delivery = 6, .deliveries = 1, .bytes = Bytes("e")});
+  bench.node.receive(kThird, ForwardReply{request, Outcome::applied, raft::Index{10}, machine::encode_reply(reply)},
+                     bench.now);
+  bench.persist();
+  CHECK(bench.sent_to<Forward>(kOther).empty());
+  CHECK(bench.node.counters().violations == 1);
+}
+
+TEST_CASE("a receive that waits at the leader is asked for again when the connection comes back; a pop is not") {
+  QueueFollower bench;
+  bench.node.submit_receive(2, receive_of("q"), 60'000, bench.now);
+  TakeRequest pop{.command = machine::encode_command(machine::Dequeue{"q", {}}), .also = {}, .wait_ms = 60'000};
+  bench.node.submit_take(3, std::move(pop), bench.now);
+  bench.persist();
+  const auto first = bench.sent_to<ForwardReceive>(kOther);
+  REQUIRE(first.size() == 2);
+  bench.node.peer_lost(kOther, bench.now);
+  bench.node.peer_connected(kOther, bench.now);
+  bench.persist();
+  const auto sent = bench.sent_to<ForwardReceive>(kOther);
+  REQUIRE(sent.size() == 3);
+  CHECK(bench.sent_to<CancelReceive>(kOther).size() == 1);
+  CHECK(bench.answer(2) == nullptr);
+  // What the first one reserved meanwhile is given back.
+  machine::Reply reply{.count = 1};
+  reply.deliveries.push_back({.id = 5, .delivery = 6, .deliveries = 1, .bytes = Bytes("e")});
+  bench.node.receive(
+      kOther, ForwardReply{first.front().request, Outcome::applied, raft::Index{10}, machine::encode_reply(reply)},
+      bench.now);
+  bench.persist();
+  CHECK(bench.answer(2) == nullptr);
+  CHECK(bench.sent_to<Forward>(kOther).size() == 1);
+}
+
+TEST_CASE("a node that stops calls off what waits at the leader, and tells its clients that nothing came of it") {
+  QueueFollower bench;
+  bench.node.submit_receive(2, receive_of("q"), 60'000, bench.now);
+  bench.persist();
+  const uint64_t request = bench.sent_to<ForwardReceive>(kOther).back().request;
+  bench.node.begin_shutdown(bench.now);
+  bench.persist();
+  REQUIRE(bench.sent_to<CancelReceive>(kOther).size() == 1);
+  bench.node.receive(kOther, ForwardReply{request, Outcome::dropped, {}, {}}, bench.now);
+  bench.persist();
+  REQUIRE(bench.answer(2) != nullptr);
+  CHECK(bench.answer(2)->outcome == Outcome::shutting_down);
+}
+
+TEST_CASE("a member hears of a take that it called off, so that it need not keep it") {
+  QueueLeader bench;
+  const raft::Term term = bench.node.raft()->current_term();
+  bench.node.receive(kThird, ForwardReceive{71, Bytes(receive_of("q")), term, 60'000, {}}, bench.now);
+  bench.persist();
+  bench.node.receive(kThird, CancelReceive{71}, bench.now);
+  bench.persist();
+  const auto told = bench.sent_to<ForwardReply>(kThird);
+  REQUIRE(told.size() == 1);
+  CHECK(told[0].outcome == Outcome::dropped);
+}
+
 TEST_CASE("a follower's take ends as unknown when no entry tells what became of it") {
   WaitingFollower bench;
   bench.led(kThird, 3, bench.last(), {}, bench.last().value);
