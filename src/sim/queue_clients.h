@@ -124,6 +124,7 @@ class QueueClients {
   [[nodiscard]] std::vector<machine::NewEvent> draw_events(uint64_t op);
   std::string_view keep(std::string text);
   std::string draw_queue();
+  std::string draw_any_queue();
   void issue(size_t client, Host& host);
   void ask_again(size_t client, Host& host, uint64_t before);
   void over(Client& client, const Op& op);

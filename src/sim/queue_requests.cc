@@ -55,6 +55,12 @@ void QueueClients::loop(size_t client) {
     return ended;
   });
   Host* host = usable(world_.hosts[prng.below(world_.hosts.size())]);
+  // Some know the leader.
+  if (prng.below(3) == 0)
+    for (Host& other : world_.hosts)
+      if (Host* one = usable(other); one != nullptr && one->process->node().raft() != nullptr &&
+                                     one->process->node().raft()->role() == raft::Role::leader)
+        host = one;
   if (host != nullptr && mine.open.size() < 3 && log_state().version() >= 3) {
     if (!mine.again.empty() && prng.below(3) != 0) {
       ask_again(client, *host, mine.again.front());
@@ -123,8 +129,13 @@ std::string QueueClients::draw_queue() {
   return world_.prng.below(12) == 0 ? queue + ".dead" : queue;
 }
 
+// One that no path can name is made and goes by its events alone.
+std::string QueueClients::draw_any_queue() {
+  return world_.prng.below(20) == 0 ? "q no path" : std::string(kUsual[world_.prng.below(std::size(kUsual))]);
+}
+
 machine::Body QueueClients::draw(Op& op, Client& client) {
-  op.queue = kUsual[world_.prng.below(std::size(kUsual))];
+  op.queue = draw_any_queue();
   const uint64_t choice = world_.prng.below(100);
   if (!client.holds.empty() && choice < 50) return draw_settle(op, client);
   if (choice < 58) return machine::PutEvents{op.queue, draw_events(op.id)};
@@ -179,7 +190,7 @@ machine::Body QueueClients::draw_removal(Op& op) {
 
 machine::Body QueueClients::draw_receive(Op& op) {
   Prng& prng = world_.prng;
-  op.queue = draw_queue();
+  op.queue = prng.below(3) == 0 ? draw_queue() : draw_any_queue();
   op.receives = true;
   if (prng.below(3) != 0) op.wait_ms = prng.below(world_.options.queue_wait_ms + 1);
   machine::Receive receive{.queue = op.queue, .max = static_cast<uint32_t>(prng.below(2) == 0 ? 1 : 1 + prng.below(5))};
