@@ -125,6 +125,15 @@ test-clients: all needs-run ## client packages from the npm registry against a n
 bench-footprint: all needs-run ## measures memory at rest, the binary's size and the time of a start
 	@exec tests/bench/footprint build/$(SERVER)
 
+.PHONY: bench-queue
+bench-queue: needs-build ## the queues beside RabbitMQ, NATS and beanstalkd; SECONDS_EACH= ROUNDS= WORKERS= BATCHES= ONLY= CASES= TO=leader
+	$(call compile,build,$(SERVER) tests/bench/queue_client)
+	$(call link,build)
+	@exec tests/bench/queues build/$(SERVER) build/tests/bench/queue_client \
+	  $(if $(SECONDS_EACH),--seconds-each $(SECONDS_EACH)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(TO),--to $(TO)) \
+	  $(if $(WORKERS),--workers "$(WORKERS)") $(if $(BATCHES),--batches "$(BATCHES)") \
+	  $(if $(ONLY),--only "$(ONLY)") $(if $(CASES),--cases "$(CASES)")
+
 .PHONY: sim
 sim: needs-build ## the simulator: N seeds from SEED on; without N, only that seed
 	$(call compile,build,tests/sim/sim)

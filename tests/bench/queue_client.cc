@@ -26,6 +26,7 @@ namespace wh::bench {
 namespace {
 
 constexpr uint64_t kRetryMs = 100;  // after a refusal
+constexpr double kSlackS = 30;      // so much longer may something take that is slow
 constexpr uint64_t kPauseMs = 5;    // a worker waits at least so long before its event is sent
 
 struct Options {
@@ -70,6 +71,11 @@ class Measure {
     to_ = uv_hrtime();
     const Cpu now = cpu();
     cpu_ = {now.servers - cpu_.servers, now.client - cpu_.client};
+  }
+  // Long enough: the time, and one operation of each worker; but half a minute more at most.
+  bool is_enough() const {
+    return seconds() >= options_.seconds &&
+           (operations_ >= options_.workers || seconds() >= options_.seconds + kSlackS);
   }
   bool runs() const { return from_ != 0 && to_ == 0; }
   double seconds() const { return from_ == 0 ? 0 : static_cast<double>((to_ != 0 ? to_ : uv_hrtime()) - from_) / 1e9; }
@@ -400,11 +406,12 @@ class Run {
     const size_t least = for_receive ? 8 * options_.workers * options_.batch : 0;
     const auto is_over = [&] {
       if (!measure.runs() && measure.seconds() == 0 && since(start) >= warm_up()) measure.begin();
-      if (measure.runs() && measure.seconds() >= options_.seconds) measure.end();
-      if (measure.seconds() > 0 && !measure.runs() && shared.events >= least) shared.stops = true;
-      return shared.stops && shared.active == 0;
+      if (measure.runs() && measure.is_enough()) measure.end();
+      const bool is_measured = measure.seconds() > 0 && !measure.runs();
+      if (is_measured && (shared.events >= least || since(start) >= options_.seconds + kSlackS)) shared.stops = true;
+      return shared.stops && (shared.active == 0 || since(start) >= options_.seconds + 3 * kSlackS);
     };
-    run_until(loop_, is_over, options_.seconds + 120, "enqueueing");
+    run_until(loop_, is_over, options_.seconds + 4 * kSlackS, "enqueueing");
     close(all);
     stored_ = shared.events;
     measure.print();
@@ -418,13 +425,13 @@ class Run {
     const auto is_over = [&] {
       if (measure.seconds() == 0 && (since(start) >= warm_up() || shared.events * 8 >= stored_)) measure.begin();
       // At the end of the queue workers would wait for each other.
-      if (measure.seconds() >= options_.seconds || shared.events + 2 * options_.workers * options_.batch >= stored_) {
+      if (measure.is_enough() || shared.events + 2 * options_.workers * options_.batch >= stored_) {
         measure.end();
         shared.stops = true;
       }
       return shared.stops;
     };
-    run_until(loop_, is_over, options_.seconds + 120, "receiving");
+    run_until(loop_, is_over, options_.seconds + 4 * kSlackS, "receiving");
     close(all);
     measure.print();
   }
@@ -446,7 +453,7 @@ class Run {
       }
       return waiting.seconds() >= options_.seconds;
     };
-    run_until(loop_, is_over, options_.seconds + 30, "waiting");
+    run_until(loop_, is_over, options_.seconds + kSlackS, "waiting");
     waiting.end();
     writing.end();
     shared.stops = true;
