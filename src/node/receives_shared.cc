@@ -91,15 +91,15 @@ void Receives::serve(const Placed& placed, const raft::Entry& entry, machine::Re
     }
     Take& take = at->second;
     const bool nothing = part.code == machine::ReplyCode::ok && part.count == 0 && part.replayed_from == raft::Index{};
-    const bool missed = nothing && something;
-    if (nothing && !take.client_gone && (missed || now < take.wait_until) && ctx_.leads()) {
+    const bool goes_on = nothing && !take.client_gone && (something || now < take.wait_until);
+    if (goes_on && ctx_.leads()) {
       let_go(take);
       take.stage = Stage::fresh;
-      take.alone = missed;
+      take.alone = something;
       fresh_.push_back(share.token);  // it keeps its place in the line
       continue;
     }
-    if (missed) {
+    if (goes_on) {
       answer(share.token, Outcome::dropped, {}, std::string(kLeaderChanged), {}, now);
       continue;
     }

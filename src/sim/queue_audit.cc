@@ -224,7 +224,13 @@ void QueueAudit::died(const Place& at, const Item& item, bool buried, bool worn)
   }
   if (!into.empty()) return fail(at, "its dead letter is another, or there are two");
   const machine::Queue* queue = machine_->queues().find(at.queue);
-  if (queue == nullptr) return fail(at, "it left, and so did its queue");
+  // A queue that no path can name goes with its last event.
+  if (queue == nullptr && (buried || worn || machine::is_path_name(at.queue)))
+    return fail(at, "it left, and so did its queue");
+  if (queue == nullptr) {
+    ++(*seen_)[Situation::expired];
+    return;
+  }
   const bool drops = setting(at.queue, QueueSetting::on_expiry) == 0 || machine_->queues().takes_dead_letters(*queue) ||
                      !has_end(at.queue);
   if (drops && !buried && !worn) {

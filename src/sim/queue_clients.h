@@ -102,8 +102,6 @@ class QueueClients {
     uint64_t times = 0;
     uint64_t committed = 0;
     uint64_t refused = 0;
-    uint64_t wanted = 0;  // takes that may share an entry: events, of all requests
-    uint64_t given = 0;
     bool receives = false;  // or takes: one that finds nothing may be proposed again
     bool removes = false;
   };

@@ -143,6 +143,7 @@ machine::Body QueueClients::draw(Op& op, Client& client) {
   if (choice < 64) return draw_removal(op);
   if (choice < 84) return draw_receive(op);
   if (choice < 87) return draw_settle(op, client);
+  if (!machine::is_path_name(op.queue)) op.queue = kUsual[0];
   if (choice < 92) return draw_settings(op);
   return draw_rare(op);
 }

@@ -321,6 +321,27 @@ TEST_CASE("a leader change ends the waits") {
   CHECK(completion->outcome == Outcome::dropped);
 }
 
+TEST_CASE(
+    "a receive whose entry found nothing under another leader was not told so by a leader, and its wait is not over") {
+  QueueLeader bench;
+  bench.enqueue(1, "q");
+  bench.receive(2, "q", 0);       // takes what there is,
+  bench.receive(3, "r", 10'000);  // and this waits
+  bench.node.submit_write(4, machine::encode_command(machine::Enqueue{"r", "e"}), true, bench.now);
+  bench.node.submit_write(5, machine::encode_command(machine::PurgeQueue{"r"}), true, bench.now);
+  bench.persist();
+  const raft::Index last = bench.last();
+  const raft::Term term = bench.node.raft()->current_term();
+  bench.node.receive(
+      kOther,
+      raft::AppendEntries{
+          .term = raft::next(term), .prev_log_index = last, .prev_log_term = term, .leader_commit = last},
+      bench.now);
+  bench.persist();
+  REQUIRE(bench.answer(3) != nullptr);
+  CHECK(bench.answer(3)->outcome == Outcome::dropped);
+}
+
 TEST_CASE("events of a receive that was given up before its answer came are ready again") {
   for (const char* key : {static_cast<const char*>(nullptr), "again"}) {
     QueueLeader bench;
