@@ -15,8 +15,9 @@ bool same_word(std::string_view word, std::string_view upper_case) {
                     [](char a, char b) { return upper(a) == b; });
 }
 
-// The IANA registry of HTTP methods, and others in use (UPnP, caches, RTSP). None is a command here.
-constexpr std::array<std::string_view, 57> kMethods = {"ACL",
+// The IANA registry of HTTP methods, and others in use (UPnP, caches, RTSP). None is a command here, so
+// RTSP's PAUSE is not among them.
+constexpr std::array<std::string_view, 56> kMethods = {"ACL",
                                                        "ANNOUNCE",
                                                        "BASELINE-CONTROL",
                                                        "BIND",
@@ -44,7 +45,6 @@ constexpr std::array<std::string_view, 57> kMethods = {"ACL",
                                                        "OPTIONS",
                                                        "ORDERPATCH",
                                                        "PATCH",
-                                                       "PAUSE",
                                                        "PLAY",
                                                        "POST",
                                                        "PRI",

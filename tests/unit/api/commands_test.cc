@@ -8,6 +8,7 @@
 
 #include <doctest/doctest.h>
 
+#include "debug/foreign.h"
 #include "fixture.h"
 
 namespace wh::api {
@@ -70,6 +71,12 @@ bool has_flag(const debug::Command& command, std::string_view flag) {
 }
 
 }  // namespace
+
+TEST_CASE("no command is taken for another protocol's method: all work from nc and telnet") {
+  const debug::CommandTable table(debug_commands());
+  for (const debug::Command& command : table.all())
+    CHECK_MESSAGE(debug::foreign_first_word(command.name).empty(), command.name);
+}
 
 TEST_CASE("each command makes an operation whose verb fits the flags and the overlap of its row") {
   each_command([](const CommandSpec& spec, Words words) {
