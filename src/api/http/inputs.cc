@@ -56,6 +56,18 @@ std::optional<Refusal> refuse_query(const RouteInputs& inputs, const http::Param
   return std::nullopt;
 }
 
+std::optional<Refusal> refuse_body(const RouteInputs& inputs, std::string_view body) {
+  const bool reads =
+      inputs.anything || inputs.any_body || inputs.own_body || !inputs.form.empty() || !inputs.json.empty();
+  if (reads || body.empty()) return std::nullopt;
+  const std::string sentence = "this path reads no body, so the request is refused rather than done without it";
+  const std::vector<std::string> known = config::split_blanks(inputs.query);
+  if (known.empty()) return malformed(sentence + ": it takes no parameters either");
+  std::string names;
+  for (const std::string& name : known) names += (names.empty() ? "'" : ", '") + name + "'";
+  return malformed(sentence + ": parameters belong in the query, ?" + known[0] + "=..., and are " + names);
+}
+
 std::optional<Refusal> refuse_form(const RouteInputs& inputs, const http::Params& form) {
   for (const auto& [name, value] : form)
     if (!knows(inputs.form, name))

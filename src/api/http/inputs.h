@@ -24,11 +24,14 @@ struct RouteInputs {
   bool numbers = false;          // members of the object may be numbers too
   bool idempotency = false;      // takes an Idempotency-Key
   bool any_body = false;         // the body is data of any type
+  bool own_body = false;         // the route reads the body by itself: an array, an object of its own kind
   bool anything = false;         // reads none of these, and so accepts all
 };
 
 // Refuses an unknown parameter of the query.
 std::optional<Refusal> refuse_query(const RouteInputs& inputs, const http::Params& query);
+// Refuses a body on a route that reads none: what stands in it would be ignored.
+std::optional<Refusal> refuse_body(const RouteInputs& inputs, std::string_view body);
 // Refuses an unknown field of the form.
 std::optional<Refusal> refuse_form(const RouteInputs& inputs, const http::Params& form);
 // Refuses an unknown member of the object.

@@ -234,7 +234,7 @@ constexpr RouteSpec many(std::string_view pattern, std::string_view query,
   return {.methods = kPost,
           .pattern = pattern,
           .verb = security::Verb::write,
-          .inputs = {.query = query, .idempotency = true},
+          .inputs = {.query = query, .idempotency = true, .own_body = true},
           .begin = begin,
           .finish = finish_many};
 }

@@ -186,7 +186,7 @@ constexpr std::array kRoutesOfQueues{
     RouteSpec{.methods = kPost,
               .pattern = "/queues/{q}/batch",
               .verb = security::Verb::write,
-              .inputs = {.idempotency = true},
+              .inputs = {.idempotency = true, .own_body = true},
               .begin = begin_batch,
               .finish = finish_batch},
     RouteSpec{.methods = kGet,

@@ -118,7 +118,7 @@ constexpr std::array kRoutesOfTopics{
     RouteSpec{.methods = kPut,
               .pattern = "/topics/{t}/queues/{q}",
               .verb = security::Verb::write,
-              .inputs = {.idempotency = true},
+              .inputs = {.idempotency = true, .own_body = true},
               .begin = begin_bind,
               .finish = finish_bind},
     RouteSpec{.methods = kDelete,

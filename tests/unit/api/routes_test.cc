@@ -223,6 +223,37 @@ TEST_CASE("each route: a parameter that it does not know is refused, and nothing
   CHECK(fronts.node.raft()->log().last_index() == before);
 }
 
+TEST_CASE("each route that reads no body: one is refused and says where parameters belong, an empty one is taken") {
+  test::Fronts fronts(kLatestVersion);
+  const raft::Index before = fronts.node.raft()->log().last_index();
+  size_t refused = 0;
+  each_route([&](const RouteSpec& route, Method method, const Sample& sample) {
+    const RouteInputs& inputs = route.inputs;
+    if (inputs.anything || inputs.any_body || inputs.own_body || !inputs.form.empty() || !inputs.json.empty()) return;
+    CHECK(sample.body.empty());
+    ++refused;
+    for (const auto& [body, fields] : std::vector<std::pair<std::string, std::string>>{
+             {"zzz=1", test::kForm}, {"{}", std::string(kJson)}, {" ", ""}}) {
+      const http::test::Answer answer =
+          fronts.ask(std::string(http::method_name(method)), with_query(route.pattern, sample.query), body, fields);
+      CHECK(answer.status == 400);
+      const std::string sentence = test::sentence_of(answer);
+      CHECK(sentence.starts_with("this path reads no body"));
+      CHECK((sentence.find("in the query") != std::string::npos) == !inputs.query.empty());
+    }
+  });
+  CHECK(refused > 25);
+  CHECK(fronts.node.raft()->log().last_index() == before);
+  // As curl sends `-d ''` and `--json ''`.
+  CHECK(fronts.ask("PUT", "/queues/q").status == 200);
+  for (const std::string& fields : {test::kForm, std::string(kJson)})
+    CHECK(fronts.ask("POST", "/queues/q/purge", "", fields + "Content-Length: 0\r\n").status == 200);
+  CHECK(
+      test::sentence_of(fronts.ask("POST", "/queues/q/pause", "direction=in", test::kForm)) ==
+      "this path reads no body, so the request is refused rather than done without it: parameters belong in the query, "
+      "?direction=..., and are 'direction'");
+}
+
 TEST_CASE("each route: a precondition that it does not evaluate is refused, not ignored") {
   test::Fronts fronts;
   each_route([&](const RouteSpec& route, Method method, const Sample& sample) {
