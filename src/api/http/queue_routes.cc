@@ -92,7 +92,6 @@ OrRefusal<EventsRead> read_events(RouteRequest& request) {
     case CloudEventMode::batched: {
       OrRefusal<std::vector<machine::NewEvent>> events = read_batched_events(request.http.body, request.kept);
       if (!events) return events.error();
-      if (events->empty()) return wrong_batch(true);
       read.events = std::move(*events);
       break;
     }

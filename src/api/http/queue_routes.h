@@ -23,7 +23,8 @@ struct EventsRead {
   std::optional<machine::Fingerprint> fingerprint{};
   std::string idempotency_key{};
 };
-// With the terms of the query. A CloudEvent's source and id serve as its idempotency key.
+// With the terms of the query. A CloudEvent's source and id serve as its idempotency key. A batch of CloudEvents may
+// have none (JSON format, 4.3): it is answered like others, and nothing is written.
 OrRefusal<EventsRead> read_events(RouteRequest& request);
 // The items of a batch: a JSON array, or a line each.
 OrRefusal<std::vector<machine::NewEvent>> read_batch(RouteRequest& request);

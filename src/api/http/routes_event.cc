@@ -24,6 +24,7 @@ OrRefusal<RouteCall> begin_post_event(RouteRequest& request) {
   if (!is_form(request.http)) {
     OrRefusal<EventsRead> read = read_events(request);
     if (!read) return read.error();
+    if (read->events.empty()) return RouteCall{Read{GetLength{std::string(kQueue)}}};
     return RouteCall{.operation = Write{machine::PutEvents{kQueue, std::move(read->events)}},
                      .fingerprint = read->fingerprint,
                      .idempotency_key = std::move(read->idempotency_key)};
@@ -39,8 +40,8 @@ http::Response finish_post_event(const RouteContext&, const RouteState&, const A
   const auto add_id = [&](uint64_t id) { response.headers.push_back({"Wormhole-Event-Id", std::to_string(id)}); };
   if (const auto* enqueued = std::get_if<Enqueued>(&answer.body))
     add_id(enqueued->id.value);
-  else if (const auto& ids = std::get<Stored>(answer.body).ids; ids.size() == 1)
-    add_id(ids[0]);
+  else if (const auto* stored = std::get_if<Stored>(&answer.body); stored != nullptr && stored->ids.size() == 1)
+    add_id(stored->ids[0]);
   return with_index(std::move(response), answer.index);
 }
 

@@ -22,6 +22,7 @@ OrRefusal<RouteCall> begin_put(RouteRequest& request) {
   if (!read) return read.error();
   const std::string& queue = request.params[0];
   if (auto refusal = bad_queue_in_path(queue)) return std::move(*refusal);
+  if (read->events.empty()) return RouteCall{Read{GetLength{queue}}, {.queue = queue}};
   return RouteCall{.operation = Write{machine::PutEvents{queue, std::move(read->events)}},
                    .state = {.queue = queue},
                    .fingerprint = read->fingerprint,
@@ -30,8 +31,8 @@ OrRefusal<RouteCall> begin_put(RouteRequest& request) {
 
 http::Response finish_put(const RouteContext&, const RouteState& state, const Answer& answer) {
   http::Response response = empty_response(201);
-  if (const auto& ids = std::get<Stored>(answer.body).ids; ids.size() == 1) {
-    const std::string id = std::to_string(ids[0]);
+  if (const auto* stored = std::get_if<Stored>(&answer.body); stored != nullptr && stored->ids.size() == 1) {
+    const std::string id = std::to_string(stored->ids[0]);
     response.headers.push_back({"Location", "/queues/" + http::percent_encode(state.queue) + "/events/" + id});
     response.headers.push_back({"Wormhole-Event-Id", id});
   }

@@ -17,14 +17,19 @@ namespace {
 OrRefusal<RouteCall> begin_publish(RouteRequest& request) {
   OrRefusal<EventsRead> read = read_events(request);
   if (!read) return read.error();
+  if (read->events.empty()) return RouteCall{Read{ShowTopic{request.params[0]}}, {.queue = request.params[0]}};
   return RouteCall{.operation = Write{machine::Publish{request.params[0], std::move(read->events)}},
                    .fingerprint = read->fingerprint,
                    .idempotency_key = std::move(read->idempotency_key)};
 }
 
-http::Response finish_publish(const RouteContext&, const RouteState&, const Answer& answer) {
+http::Response finish_publish(const RouteContext&, const RouteState& state, const Answer& answer) {
+  const auto* published = std::get_if<Published>(&answer.body);
+  if (published == nullptr && std::get<ShownTopics>(answer.body).topics.empty())
+    return not_here("there is no topic " + state.queue, answer.index, true);
   http::Response response = empty_response(201);
-  response.headers.push_back({"Wormhole-Queues", std::to_string(std::get<Published>(answer.body).copies)});
+  const uint64_t copies = published == nullptr ? 0 : published->copies;
+  response.headers.push_back({"Wormhole-Queues", std::to_string(copies)});
   return with_index(std::move(response), answer.index);
 }
 

@@ -560,4 +560,24 @@ TEST_CASE("reads of any name change nothing, nor do receives that find nothing")
   CHECK(q.node.machine().digest() == digest);
 }
 
+TEST_CASE("a batch of no CloudEvents is taken, and nothing is written (JSON format, 4.3)") {
+  Queues q;
+  CHECK(q.ask("PUT", "/topics/t/queues/q").status == 201);
+  const uint64_t before = q.log();
+  const std::string type = "Content-Type: application/cloudevents-batch+json\r\n";
+  for (const char* path : {"/queues/none/events", "/event", "/topics/t/events"}) {
+    const Reply answer = q.post(path, "[]", type);
+    CHECK(answer.status == 201);
+    CHECK(answer.body.empty());
+    CHECK(answer.header("Wormhole-Event-Id") == nullptr);
+    CHECK(answer.header("Wormhole-Index") != nullptr);
+  }
+  CHECK(of(q.post("/topics/t/events", "[]", type), "Wormhole-Queues") == "0");
+  CHECK(q.status("POST", "/topics/none/events", "[]", "no topic none", type) == 404);
+  CHECK(q.status("POST", "/queues/a%20b/events", "[]", "", type) == 400);
+  CHECK(q.ask("GET", "/queues/none").status == 404);
+  CHECK(q.log() == before);
+  CHECK(q.status("POST", "/queues/q/batch", "[]", "this one has none") == 400);
+}
+
 }  // namespace wh::api
