@@ -247,11 +247,13 @@ bool is_cloud_event(std::string_view packed_headers) {
   return headers && headers->cloud_event;
 }
 
-void write_cloud_event_members(http::JsonWriter& json, std::string_view queue, const EventView& event) {
+void write_cloud_event_members(http::JsonWriter& json, std::string_view queue, const EventView& event,
+                               std::span<const std::string_view> without) {
   const machine::EventHeaders headers = machine::unpack_headers(event.headers).value_or(machine::EventHeaders{});
   std::string_view content_type = headers.content_type;
   if (headers.cloud_event) {
-    for (const auto& [name, value] : headers.attributes) json.key(name).string(value);
+    for (const auto& [name, value] : headers.attributes)
+      if (!std::binary_search(without.begin(), without.end(), name)) json.key(name).string(value);
   } else {
     if (content_type.empty()) content_type = "application/octet-stream";
     json.key("specversion").string(kVersion);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,7 +38,8 @@ std::string cloud_event_key(std::string_view packed_headers);
 
 bool is_cloud_event(std::string_view packed_headers);
 // The event's members in the JSON format, within an object. An event that came as none gets what the specification
-// requires: its `source` is the queue's path.
-void write_cloud_event_members(http::JsonWriter& json, std::string_view queue, const EventView& event);
+// requires: its `source` is the queue's path. `without`: attributes that are left out, sorted by name.
+void write_cloud_event_members(http::JsonWriter& json, std::string_view queue, const EventView& event,
+                               std::span<const std::string_view> without = {});
 
 }  // namespace wh::api

@@ -44,10 +44,13 @@ void write_delivery(http::JsonWriter& json, const machine::Delivery& delivery) {
   json.end_object();
 }
 
-// What a batch of CloudEvents has no headers for stands in extensions.
+constexpr std::array<std::string_view, 3> kOfDelivery{"wormholedeliveries", "wormholeid", "wormholereceipt"};
+
+// What a batch of CloudEvents has no headers for stands in extensions. A producer's own of these names are left out: a
+// name must not be there twice, and a receipt is the queue's word.
 void write_delivered_cloud_event(http::JsonWriter& json, const std::string& queue, const machine::Delivery& delivery) {
   json.begin_object();
-  write_cloud_event_members(json, queue, EventView(delivery));
+  write_cloud_event_members(json, queue, EventView(delivery), kOfDelivery);
   json.key("wormholeid").string(std::to_string(delivery.id));
   json.key("wormholereceipt").string(receipt_of(delivery));
   json.key("wormholedeliveries").number(delivery.deliveries);

@@ -580,4 +580,24 @@ TEST_CASE("a batch of no CloudEvents is taken, and nothing is written (JSON form
   CHECK(q.status("POST", "/queues/q/batch", "[]", "this one has none") == 400);
 }
 
+TEST_CASE("extensions of a delivery are the queue's: a producer's own of their names are left out of it") {
+  Queues q;
+  const std::string fields =
+      "ce-specversion: 1.0\r\nce-type: t\r\nce-source: /s\r\nce-id: 1\r\nce-wormholereceipt: 9-9\r\n"
+      "ce-wormholeid: 9\r\nce-wormholedeliveries: 9\r\nce-wormhole: kept\r\n";
+  CHECK(q.post("/queues/q/events", "e", fields).status == 201);
+  // Where the queue says nothing of it, it stays as it came.
+  CHECK(of(q.ask("GET", "/queues/q/front"), "ce-wormholereceipt") == "9-9");
+  const Reply got = q.post("/queues/q/receive?max=5", "", "Accept: application/cloudevents-batch+json\r\n");
+  CHECK(got.status == 200);
+  for (const char* name : {"wormholeid", "wormholereceipt", "wormholedeliveries"}) {
+    const std::string member = "\"" + std::string(name) + "\":";
+    const size_t at = got.body.find(member);
+    REQUIRE(at != std::string::npos);
+    CHECK(got.body.find(member, at + 1) == std::string::npos);
+  }
+  CHECK(got.body.find("\"9") == std::string::npos);
+  CHECK(got.body.find("\"wormhole\":\"kept\"") != std::string::npos);
+}
+
 }  // namespace wh::api
