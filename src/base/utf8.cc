@@ -44,6 +44,20 @@ bool is_utf8(std::string_view text) {
   return true;
 }
 
+bool has_control_or_noncharacter(std::string_view text) {
+  while (!text.empty()) {
+    const size_t length = utf8_sequence(text);
+    if (length == 0) return true;
+    const auto byte = [&](size_t i) { return static_cast<uint32_t>(static_cast<uint8_t>(text[i])); };
+    uint32_t point = length == 1 ? byte(0) : byte(0) & (0x7fU >> length);
+    for (size_t i = 1; i < length; ++i) point = point << 6 | (byte(i) & 0x3f);
+    if (point < 0x20 || (point >= 0x7f && point < 0xa0)) return true;
+    if ((point >= 0xfdd0 && point <= 0xfdef) || (point & 0xfffe) == 0xfffe) return true;
+    text.remove_prefix(length);
+  }
+  return false;
+}
+
 bool is_plain_text(std::string_view text) {
   for (const char c : text)
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) return false;

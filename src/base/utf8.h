@@ -10,6 +10,9 @@ size_t utf8_sequence(std::string_view text);
 
 bool is_utf8(std::string_view text);
 
+// Whether UTF-8 text has a control character of C0 or C1, or a noncharacter (Unicode 23.7).
+bool has_control_or_noncharacter(std::string_view text);
+
 // UTF-8 without control characters.
 bool is_plain_text(std::string_view text);
 

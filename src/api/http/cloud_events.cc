@@ -10,6 +10,7 @@
 #include "base/hex.h"
 #include "base/log.h"
 #include "base/timestamp.h"
+#include "base/utf8.h"
 #include "config/option_values.h"
 #include "http/shown.h"
 #include "http/url.h"
@@ -69,8 +70,11 @@ bool is_uri(std::string_view text) {
 
 // What the specification says of the attributes it knows; `headers` is sorted by name.
 std::optional<Refusal> breaks_specification(const machine::EventHeaders& headers) {
-  for (const auto& [name, value] : headers.attributes)
+  for (const auto& [name, value] : headers.attributes) {
     if (auto refusal = bad_name(name)) return refusal;
+    if (has_control_or_noncharacter(value))  // CloudEvents 1.0, 3.2
+      return bad(name, "has a character that no string of CloudEvents may have: a control character or a noncharacter");
+  }
   const auto version = headers.attribute("specversion");
   if (!version) return bad("specversion", "is missing");
   if (*version != kVersion) return bad("specversion", "is 1.0 here, not " + http::shown(*version));
@@ -125,6 +129,10 @@ OrRefusal<std::string_view> attribute_text(std::string_view name, const http::Js
   return bad(name, "is a string, a boolean or a whole number");
 }
 
+// Those of the specification and of its extension for partitions: no number and no boolean is one.
+constexpr std::array<std::string_view, 9> kStrings{"dataschema",  "datacontenttype", "id",   "partitionkey", "source",
+                                                   "specversion", "subject",         "time", "type"};
+
 // The payload of the JSON format (3.1). `"data": null` is a payload where the type is JSON (3.1.1); elsewhere it says
 // that there is none.
 std::optional<Refusal> read_data(const http::JsonValue* data, const http::JsonValue* base64,
@@ -167,6 +175,9 @@ OrRefusal<machine::NewEvent> read_object(const http::JsonValue& value, http::Kep
     } else if (name == "data_base64") {
       base64 = &member;
     } else {
+      if (member.kind() != http::JsonKind::string &&
+          std::find(kStrings.begin(), kStrings.end(), name) != kStrings.end())
+        return bad(name, "is a string");
       const auto text = attribute_text(name, member, kept);
       if (!text) return text.error();
       if (name == "datacontenttype") {

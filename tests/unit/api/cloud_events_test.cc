@@ -249,6 +249,61 @@ TEST_CASE("what breaks the specification is refused, by the attribute's name") {
   CHECK_FALSE(Got("{").refused.empty());
 }
 
+TEST_CASE("strings that CloudEvents forbids are refused in all modes, by the attribute's name (3.2)") {
+  // C0, DEL, C1, and noncharacters of the first and of the last plane.
+  for (const std::string text : {"\x01", "\x1f", "\x7f", "\xc2\x80", "\xc2\x9f", "\xef\xb7\x90", "\xef\xb7\xaf",
+                                 "\xef\xbf\xbe", "\xef\xbf\xbf", "\xf0\x9f\xbf\xbe", "\xf4\x8f\xbf\xbf"}) {
+    std::string encoded;
+    std::string escaped = text;
+    for (const char c : text) {
+      char hex[4];
+      (void)std::snprintf(hex, sizeof hex, "%%%02x", static_cast<unsigned>(static_cast<unsigned char>(c)));
+      encoded += hex;
+    }
+    if (text.size() == 1) {
+      char escape[8];
+      (void)std::snprintf(escape, sizeof escape, "\\u%04x", static_cast<unsigned>(text[0]));
+      escaped = escape;
+    }
+    CAPTURE(encoded);
+    for (const std::string name : {"ext", "subject", "source", "type", "partitionkey"}) {
+      CAPTURE(name);
+      std::vector<http::Header> fields = with({{"ce-" + name, "a" + encoded}});
+      std::string json = R"({"specversion":"1.0","id":"1","source":"/s","type":"t","ext":"e"})";
+      if (name == "source" || name == "type") {
+        std::erase_if(fields, [&](const http::Header& field) {
+          return field.name == "ce-" + name && field.value != "a" + encoded;
+        });
+        const std::string old = name == "type" ? R"("type":"t")" : R"("source":"/s")";
+        json.replace(json.find(old), old.size(), "\"" + name + "\":\"a" + escaped + "\"");
+      } else {
+        json.replace(json.find(R"("ext":"e")"), 9, "\"" + name + "\":\"a" + escaped + "\"");
+      }
+      CHECK(Got(fields, "d").refused.find(name) != std::string::npos);
+      CHECK(Got(json).refused.find(name) != std::string::npos);
+    }
+  }
+  CHECK_FALSE(structured(R"(,"ext":"\ud800")").empty());
+  CHECK_FALSE(structured(R"(,"ext":"\udc00x")").empty());
+  for (const char* fine : {"\xc2\xa0", "\xef\xb7\x8f", "\xef\xb7\xb0", "\xef\xbf\xbd", "\xf0\x9f\x98\x80", "~"})
+    CHECK(structured(R"(,"ext":")" + std::string(fine) + "\"").empty());
+}
+
+TEST_CASE("attributes that are strings are given as strings, not as numbers or booleans") {
+  for (const char* name : {"subject", "time", "datacontenttype", "dataschema", "partitionkey"})
+    for (const char* value : {"1", "true"})
+      CHECK(structured(",\"" + std::string(name) + "\":" + value) ==
+            "the CloudEvents attribute '" + std::string(name) + "' is a string");
+  for (const auto& [name, value] : std::vector<std::pair<std::string, std::string>>{
+           {"specversion", "1.0"}, {"id", "1"}, {"source", "1"}, {"type", "false"}}) {
+    std::string body = R"({"specversion":"1.0","id":"1","source":"s","type":"t"})";
+    const size_t at = body.find("\"" + name + "\":") + name.size() + 3;
+    body.replace(at, body.find_first_of(",}", at) - at, value);
+    CAPTURE(body);
+    CHECK(Got(body).refused == "the CloudEvents attribute '" + name + "' is a string");
+  }
+}
+
 TEST_CASE("the mode is the media type's, whatever its parameters; only then that of ce- headers") {
   const auto of = [](std::vector<http::Header> fields) {
     http::Request request;
