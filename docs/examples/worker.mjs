@@ -15,7 +15,7 @@ async function ask(method, path) {
       const url = `${nodes[turn % nodes.length]}/queues/${queue}/${path}`;
       const answer = await fetch(url, { method, signal: AbortSignal.timeout(30_000) });
       const body = Buffer.from(await answer.arrayBuffer());
-      if (answer.status !== 503 && answer.status !== 504) return { status: answer.status, headers: answer.headers, body };
+      if (![429, 503, 504].includes(answer.status)) return { status: answer.status, headers: answer.headers, body };
       pause = Number(answer.headers.get("Retry-After") ?? pause);
     } catch {
       // this node is gone
@@ -38,7 +38,11 @@ let stop = false;
 process.on("SIGTERM", () => (stop = true));
 while (!stop) {
   const { status, headers, body } = await ask("POST", `receive?wait=20s&visibility_timeout=${hold}s`);
-  if (status !== 200) continue;
+  if (status === 204) continue;
+  if (status !== 200) {
+    console.error(body.toString()); // refused: the sentence says why
+    process.exit(1);
+  }
   const event = `events/${headers.get("Wormhole-Event-Id")}`;
   const receipt = `receipt=${headers.get("Wormhole-Receipt")}`;
   // Longer work keeps its event.

@@ -25,7 +25,7 @@ def ask(method, path):
             with urllib.request.urlopen(request, timeout=30) as answer:
                 return answer.status, answer.headers, answer.read()
         except urllib.error.HTTPError as error:
-            if error.code not in (503, 504):
+            if error.code not in (429, 503, 504):
                 return error.code, error.headers, error.read()
             pause = float(error.headers.get("Retry-After", pause))
         except (OSError, http.client.HTTPException):
@@ -44,8 +44,10 @@ stop = threading.Event()
 signal.signal(signal.SIGTERM, lambda *_: stop.set())
 while not stop.is_set():
     status, headers, body = ask("POST", f"receive?wait=20s&visibility_timeout={hold}s")
-    if status != 200:
+    if status == 204:
         continue
+    if status != 200:
+        sys.exit(body.decode())  # refused: the sentence says why
     event, receipt = "events/" + headers["Wormhole-Event-Id"], headers["Wormhole-Receipt"]
     done = threading.Event()
     threading.Thread(target=keep, args=(event, receipt, done), daemon=True).start()

@@ -116,4 +116,18 @@ TEST_CASE("a worker in Node.js: the leader is killed, each event is worked on") 
   check_worker("node", "node " + kExamples + "worker.mjs", "node");
 }
 
+TEST_CASE("a worker that is refused says why and ends, rather than ask for ever") {
+  const Nodes nodes;
+  for (const auto& [interpreter, start] :
+       std::vector<std::pair<std::string, std::string>>{{"curl", "sh " + kExamples + "worker.sh"},
+                                                        {"python3", "python3 " + kExamples + "worker.py"},
+                                                        {"node", "node " + kExamples + "worker.mjs"}}) {
+    if (sh(nodes.dir, "command -v " + interpreter).status != 0) continue;
+    CAPTURE(start);
+    Example worker(nodes, "refused-" + interpreter, start + " no%20queue true");
+    CHECK(worker.process.wait() == 1);
+    CHECK(worker.process.log().find("a queue's name has the characters") != std::string::npos);
+  }
+}
+
 }  // namespace wh::testing
