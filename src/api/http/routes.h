@@ -68,6 +68,7 @@ struct RouteState {
   machine::SettleVerb verb = machine::SettleVerb::acknowledge;
   bool representation = false;  // Prefer: return=representation
   std::vector<AskedReceipt> receipts{};
+  std::vector<std::string> headers{};  // packed, of several events for a topic
 };
 
 struct RouteCall {

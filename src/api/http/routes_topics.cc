@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "http/shown.h"
 #include "http/url.h"
+#include "machine/queue/filter.h"
 
 namespace wh::api {
 namespace {
@@ -18,18 +19,37 @@ OrRefusal<RouteCall> begin_publish(RouteRequest& request) {
   OrRefusal<EventsRead> read = read_events(request);
   if (!read) return read.error();
   if (read->events.empty()) return RouteCall{Read{ShowTopic{request.params[0]}}, {.queue = request.params[0]}};
+  RouteState state{.queue = request.params[0]};
+  if (read->events.size() > 1)
+    for (const machine::NewEvent& event : read->events) state.headers.emplace_back(event.headers);
   return RouteCall{.operation = Write{machine::Publish{request.params[0], std::move(read->events)}},
+                   .state = std::move(state),
                    .fingerprint = read->fingerprint,
                    .idempotency_key = std::move(read->idempotency_key)};
 }
 
-http::Response finish_publish(const RouteContext&, const RouteState& state, const Answer& answer) {
+// Into how many queues. A reply tells the copies: of one event that is the same. Of several, the queues are those whose
+// filters fit any of them, as the topic is now.
+uint64_t queues_reached(const RouteContext& context, const RouteState& state, const Published& published) {
+  if (state.headers.empty()) return published.copies;
+  const machine::Topics& topics = context.api.node.machine().queues().topics();
+  const auto topic = topics.find(state.queue);
+  if (topic == topics.end()) return std::min<uint64_t>(published.copies, 1);
+  const auto fits = [&](const auto& bound) {
+    return std::any_of(state.headers.begin(), state.headers.end(),
+                       [&](const std::string& headers) { return machine::filter_fits(bound.second.filter, headers); });
+  };
+  const auto count = std::count_if(topic->second.begin(), topic->second.end(), fits);
+  return std::min(published.copies, static_cast<uint64_t>(count));
+}
+
+http::Response finish_publish(const RouteContext& context, const RouteState& state, const Answer& answer) {
   const auto* published = std::get_if<Published>(&answer.body);
   if (published == nullptr && std::get<ShownTopics>(answer.body).topics.empty())
     return not_here("there is no topic " + state.queue, answer.index, true);
   http::Response response = empty_response(201);
-  const uint64_t copies = published == nullptr ? 0 : published->copies;
-  response.headers.push_back({"Wormhole-Queues", std::to_string(copies)});
+  const uint64_t queues = published == nullptr ? 0 : queues_reached(context, state, *published);
+  response.headers.push_back({"Wormhole-Queues", std::to_string(queues)});
   return with_index(std::move(response), answer.index);
 }
 

@@ -600,4 +600,30 @@ TEST_CASE("extensions of a delivery are the queue's: a producer's own of their n
   CHECK(got.body.find("\"wormhole\":\"kept\"") != std::string::npos);
 }
 
+TEST_CASE("Wormhole-Queues counts queues, not copies") {
+  Queues q;
+  CHECK(q.ask("PUT", "/topics/t/queues/all").status == 201);
+  CHECK(q.ask("PUT", "/topics/t/queues/a", R"({"filter":{"type":"a*"}})").status == 201);
+  CHECK(q.ask("PUT", "/topics/t/queues/b", R"({"filter":{"type":"b*"}})").status == 201);
+  int id = 0;
+  const auto batch = [&](const std::vector<std::string>& types) {
+    std::string body;
+    for (const std::string& type : types)
+      body += (body.empty() ? "[" : ",") + std::string(R"({"specversion":"1.0","source":"/s","id":")") +
+              std::to_string(++id) + R"(","type":")" + type + "\"}";
+    const Reply answer = q.post("/topics/t/events", body + "]", "Content-Type: application/cloudevents-batch+json\r\n");
+    CHECK(answer.status == 201);
+    return of(answer, "Wormhole-Queues");
+  };
+  CHECK(batch({"a1", "a2", "a3"}) == "2");
+  CHECK(batch({"a1", "b2", "c3"}) == "3");
+  CHECK(batch({"c1", "c2"}) == "1");
+  CHECK(batch({"c1"}) == "1");
+  CHECK(batch({"b1"}) == "2");
+  CHECK(of(q.post("/topics/t/events", "e"), "Wormhole-Queues") == "1");
+  // The same again: nothing goes anywhere.
+  id -= 1;
+  CHECK(batch({"b1"}) == "2");
+}
+
 }  // namespace wh::api
