@@ -4,10 +4,12 @@
 #include <utility>
 
 #include "api/http/cloud_events.h"
+#include "api/http/read_terms.h"
 #include "base/log.h"
 #include "config/option_values.h"
 #include "http/entity_tag.h"
 #include "http/json_reader.h"
+#include "http/url.h"
 #include "machine/queue/queues.h"
 
 namespace wh::api {
@@ -252,6 +254,14 @@ http::Response not_here(const std::string& what, raft::Index index, bool changes
 
 bool has_queue(const RouteContext& context, const std::string& queue) {
   return context.api.node.machine().queues().find(queue) != nullptr;
+}
+
+std::string read_terms_of(const http::Params& query) {
+  std::string terms;
+  for (const std::string& name : config::split_blanks(kReadParams))
+    if (const std::string* value = http::find_param(query, name))
+      terms += "&" + name + "=" + http::percent_encode(*value);
+  return terms;
 }
 
 void add_next_link(http::Response& response, const std::string& target) {

@@ -52,6 +52,8 @@ http::Response not_here(const std::string& what, raft::Index index, bool changes
 // Whether the queue is there now.
 bool has_queue(const RouteContext& context, const std::string& queue);
 
+// The parameters kReadParams of the query, as they go on in the target of the next answer: "&consistency=stale".
+std::string read_terms_of(const http::Params& query);
 // Adds Link: rel="next".
 void add_next_link(http::Response& response, const std::string& target);
 

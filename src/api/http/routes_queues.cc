@@ -109,6 +109,7 @@ OrRefusal<RouteCall> begin_list(RouteRequest& request) {
   // Where the next answer goes on, but for `after`.
   std::string next = "/queues/" + http::percent_encode(request.params[0]) + "/events?limit=" + std::to_string(*limit);
   if (const std::string* named = http::find_param(request.query, "state")) next += "&state=" + *named;
+  next += read_terms_of(request.query);
   return RouteCall{Read{ListEvents{request.params[0], *state, *after, static_cast<uint32_t>(*limit)}},
                    {.value = std::move(next), .queue = request.params[0]}};
 }

@@ -118,6 +118,7 @@ OrRefusal<RouteCall> begin_list_topics(RouteRequest& request) {
     list.prefix = *prefix;
     next += "&prefix=" + http::percent_encode(*prefix);
   }
+  next += read_terms_of(request.query);
   if (const std::string* after = http::find_param(request.query, "after")) list.after = *after;
   return RouteCall{Read{std::move(list)}, {.value = std::move(next)}};
 }

@@ -626,4 +626,18 @@ TEST_CASE("Wormhole-Queues counts queues, not copies") {
   CHECK(batch({"b1"}) == "2");
 }
 
+TEST_CASE("the next page of a list asks for the same consistency") {
+  Queues q;
+  for (const char* name : {"a", "b"}) {
+    CHECK(q.ask("PUT", "/topics/" + std::string(name) + "/queues/" + name).status == 201);
+    CHECK(q.post("/queues/a/events", name).status == 201);
+  }
+  const std::string terms = "consistency=stale&min_index=1&max_staleness=1h";
+  for (const char* path : {"/queues", "/topics", "/queues/a/events"}) {
+    const std::string link = of(q.ask("GET", std::string(path) + "?limit=1&" + terms), "Link");
+    CHECK_MESSAGE(link.find("&" + terms) != std::string::npos, link);
+    CHECK(of(q.ask("GET", std::string(path) + "?limit=1"), "Link").find("consistency") == std::string::npos);
+  }
+}
+
 }  // namespace wh::api
