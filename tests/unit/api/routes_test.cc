@@ -350,6 +350,7 @@ TEST_CASE("each kind of refusal has its status, and says whether a write was not
   CHECK(statuses.size() == static_cast<size_t>(RefusalKind::elsewhere) + 1);
   for (const auto& [kind, status] : statuses) {
     CHECK(status_of(kind) == status);
+    CHECK(http::reason_phrase(status) != "Unknown");
     for (const bool not_applied : {true, false}) {
       const http::Response response = refusal_response(
           {.kind = kind, .sentence = "why", .not_applied = not_applied, .index = raft::Index{7}}, true);
