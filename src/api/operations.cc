@@ -38,6 +38,19 @@ std::optional<Refusal> bad_names_in_path(const T& one) {
   return std::nullopt;
 }
 
+// Of what these make.
+std::optional<Refusal> bad_new_names(const Write& write) {
+  if (const auto* bind = std::get_if<machine::Bind>(&write)) {
+    auto refusal = bad_new_name(bind->topic);
+    return refusal ? refusal : bad_new_name(bind->queue);
+  }
+  const auto* configure = std::get_if<machine::ConfigureQueue>(&write);
+  if (configure == nullptr) return std::nullopt;
+  for (const machine::QueueSettingChange& change : configure->changes)
+    if (auto refusal = bad_new_name(change.name)) return refusal;
+  return bad_new_name(configure->queue);
+}
+
 std::optional<Refusal> bad_names(const Write& write) {
   return std::visit(Overloaded{[](const machine::Set& set) {
                                  for (const auto& [key, value] : set.pairs)
@@ -63,6 +76,7 @@ std::optional<Refusal> bad_names(const Write& write) {
 
 std::optional<Refusal> check_write(const Write& write) {
   if (auto refusal = bad_names(write)) return refusal;
+  if (auto refusal = bad_new_names(write)) return refusal;
   const machine::Body body = body_of(write);
   if (const Status fits = machine::check(body); !fits)
     return Refusal{machine::is_too_large(body) ? RefusalKind::too_large : RefusalKind::malformed,

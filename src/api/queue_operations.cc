@@ -172,6 +172,12 @@ std::optional<Refusal> bad_queue_in_path(std::string_view queue) {
   return malformed("a queue's name has the characters A-Z a-z 0-9 . _ -, and '" + printable(queue) + "' has others");
 }
 
+std::optional<Refusal> bad_new_name(std::string_view name) {
+  if (name != "." && name != "..") return std::nullopt;
+  return malformed("a queue or a topic cannot be named '" + std::string(name) +
+                   "': most clients take such a part out of a path before they send it");
+}
+
 std::optional<Refusal> bad_topic_in_path(std::string_view topic) {
   if (topic.empty() || topic.size() > machine::kMaxTopicNameBytes)
     return malformed("a topic's name has 1 to " + std::to_string(machine::kMaxTopicNameBytes) + " bytes");

@@ -171,6 +171,9 @@ inline constexpr size_t kMaxBytesShown = size_t{4} << 20;
 // .dead. Other protocols take more names (machine/command/queue_commands.h).
 [[nodiscard]] std::optional<Refusal> bad_queue_in_path(std::string_view queue);
 [[nodiscard]] std::optional<Refusal> bad_topic_in_path(std::string_view topic);
+// Whether a queue or a topic may be made under a name that a path can have: not as `.` or `..`, which clients take out
+// of a path before they send it (RFC 3986, 5.2.4).
+[[nodiscard]] std::optional<Refusal> bad_new_name(std::string_view name);
 
 [[nodiscard]] std::optional<Refusal> bad_queue(std::string_view queue);
 

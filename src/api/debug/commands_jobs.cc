@@ -61,6 +61,7 @@ std::optional<Refusal> refuse_option(std::string_view option) {
 
 CommandBegun begin_addjob(Arguments& a) {
   if (auto refusal = bad_queue_in_path(a[1])) return std::move(*refusal);
+  if (auto refusal = bad_new_name(a[1])) return std::move(*refusal);
   if (a[2].empty()) return malformed("a job must not be empty");
   if (const auto timeout = number_in("timeout", a[3], 0, INT64_MAX); !timeout) return timeout.error();
   machine::NewEvent job{.bytes = a[2]};

@@ -22,6 +22,7 @@ OrRefusal<RouteCall> begin_put(RouteRequest& request) {
   if (!read) return read.error();
   const std::string& queue = request.params[0];
   if (auto refusal = bad_queue_in_path(queue)) return std::move(*refusal);
+  if (auto refusal = bad_new_name(queue)) return std::move(*refusal);
   if (read->events.empty()) return RouteCall{Read{GetLength{queue}}, {.queue = queue}};
   return RouteCall{.operation = Write{machine::PutEvents{queue, std::move(read->events)}},
                    .state = {.queue = queue},
@@ -43,6 +44,7 @@ OrRefusal<RouteCall> begin_batch(RouteRequest& request) {
   OrRefusal<std::vector<machine::NewEvent>> events = read_batch(request);
   if (!events) return events.error();
   if (auto refusal = bad_queue_in_path(request.params[0])) return std::move(*refusal);
+  if (auto refusal = bad_new_name(request.params[0])) return std::move(*refusal);
   return RouteCall{Write{machine::PutEvents{request.params[0], std::move(*events)}}};
 }
 

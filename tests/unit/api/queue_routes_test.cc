@@ -640,4 +640,26 @@ TEST_CASE("the next page of a list asks for the same consistency") {
   }
 }
 
+TEST_CASE("no queue and no topic is made as . or .., which clients take out of a path") {
+  Queues q;
+  const uint64_t before = q.log();
+  for (const std::string name : {".", "..", "%2e", "%2E%2e"}) {
+    for (const auto& [method, target] :
+         std::vector<std::pair<std::string, std::string>>{{"POST", "/queues/" + name + "/events"},
+                                                          {"PUT", "/queues/" + name},
+                                                          {"PUT", "/topics/" + name + "/queues/q"},
+                                                          {"PUT", "/topics/t/queues/" + name}})
+      CHECK(q.status(method, target, method == "POST" ? "e" : "", "cannot be named '.") == 400);
+    CHECK(q.status("POST", "/queues/" + name + "/batch", R"([{"data":"e"}])", "cannot be named '.") == 400);
+  }
+  CHECK(q.status("PUT", "/queues/q", R"({"dead_letter_queue":".."})", "cannot be named '..'") == 400);
+  CHECK(q.command({"addjob", ".", "j", "0"}).find("cannot be named '.'") != std::string::npos);
+  CHECK(q.log() == before);
+  CHECK(q.post("/queues/.../events", "e").status == 201);
+  // What was made before can be emptied and removed.
+  CHECK(q.command({"rpush", "..", "e"}) == ":1\r\n");
+  CHECK(q.post("/queues/../receive").body == "e");
+  CHECK(q.ask("DELETE", "/queues/..").status == 204);
+}
+
 }  // namespace wh::api
