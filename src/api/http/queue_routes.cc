@@ -80,6 +80,7 @@ OrRefusal<EventsRead> read_events(RouteRequest& request) {
     return std::nullopt;
   };
   const CloudEventMode mode = cloud_event_mode(request.http);
+  read.cloud_events = mode != CloudEventMode::none;
   std::optional<Refusal> refusal;
   switch (mode) {
     case CloudEventMode::none:
@@ -118,6 +119,27 @@ OrRefusal<EventsRead> read_events(RouteRequest& request) {
       event.idempotency =
           machine::IdempotencyKey{request.kept.emplace_back(cloud_event_key(event.headers)), fingerprint_of(event)};
   return read;
+}
+
+std::string reused_keys(const RouteRequest& request, const EventsRead& read, const std::string& where) {
+  if (!read.cloud_events) return {};
+  const std::string subject = request.http.header("Idempotency-Key") != nullptr
+                                  ? "this Idempotency-Key, or the source and id of a CloudEvent here,"
+                              : read.events.size() > 1 ? "the source and id of a CloudEvent of this batch"
+                                                       : "the source and id of this CloudEvent";
+  return subject + " came before to " + where + " with other content: they are the event's key for dedup_window";
+}
+
+std::string reused_item_keys(const RouteRequest& request, const std::vector<machine::NewEvent>& events,
+                             const std::string& queue) {
+  const bool keyed = std::any_of(events.begin(), events.end(),
+                                 [](const machine::NewEvent& event) { return event.idempotency.has_value(); });
+  if (!keyed) return {};
+  return std::string(request.http.header("Idempotency-Key") != nullptr
+                         ? "this Idempotency-Key, or an idempotency_key of "
+                           "an event here,"
+                         : "an idempotency_key of this batch") +
+         " came before to the queue " + queue + " with other content, within dedup_window";
 }
 
 OrRefusal<std::vector<machine::NewEvent>> read_batch(RouteRequest& request) {

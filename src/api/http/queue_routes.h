@@ -22,10 +22,16 @@ struct EventsRead {
   // Of a single event (RouteCall):
   std::optional<machine::Fingerprint> fingerprint{};
   std::string idempotency_key{};
+  bool cloud_events = false;
 };
 // With the terms of the query. A CloudEvent's source and id serve as its idempotency key. A batch of CloudEvents may
 // have none (JSON format, 4.3): it is answered like others, and nothing is written.
 OrRefusal<EventsRead> read_events(RouteRequest& request);
+// Why such events are refused (422) whose keys came before with other events. `where`: "the queue orders".
+std::string reused_keys(const RouteRequest& request, const EventsRead& read, const std::string& where);
+// The same of a batch's items.
+std::string reused_item_keys(const RouteRequest& request, const std::vector<machine::NewEvent>& events,
+                             const std::string& queue);
 // The items of a batch: a JSON array, or a line each.
 OrRefusal<std::vector<machine::NewEvent>> read_batch(RouteRequest& request);
 

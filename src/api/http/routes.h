@@ -67,6 +67,7 @@ struct RouteState {
   EventForm form = EventForm::as_it_came;
   machine::SettleVerb verb = machine::SettleVerb::acknowledge;
   bool representation = false;  // Prefer: return=representation
+  std::string reused{};         // what a key that came before says, where it is no Idempotency-Key
   std::vector<AskedReceipt> receipts{};
   std::vector<std::string> headers{};  // packed, of several events for a topic
 };

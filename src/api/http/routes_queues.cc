@@ -24,8 +24,9 @@ OrRefusal<RouteCall> begin_put(RouteRequest& request) {
   if (auto refusal = bad_queue_in_path(queue)) return std::move(*refusal);
   if (auto refusal = bad_new_name(queue)) return std::move(*refusal);
   if (read->events.empty()) return RouteCall{Read{GetLength{queue}}, {.queue = queue}};
+  std::string reused = reused_keys(request, *read, "the queue " + queue);
   return RouteCall{.operation = Write{machine::PutEvents{queue, std::move(read->events)}},
-                   .state = {.queue = queue},
+                   .state = {.queue = queue, .reused = std::move(reused)},
                    .fingerprint = read->fingerprint,
                    .idempotency_key = std::move(read->idempotency_key)};
 }
@@ -45,7 +46,8 @@ OrRefusal<RouteCall> begin_batch(RouteRequest& request) {
   if (!events) return events.error();
   if (auto refusal = bad_queue_in_path(request.params[0])) return std::move(*refusal);
   if (auto refusal = bad_new_name(request.params[0])) return std::move(*refusal);
-  return RouteCall{Write{machine::PutEvents{request.params[0], std::move(*events)}}};
+  std::string reused = reused_item_keys(request, *events, request.params[0]);
+  return RouteCall{Write{machine::PutEvents{request.params[0], std::move(*events)}}, {.reused = std::move(reused)}};
 }
 
 http::Response finish_batch(const RouteContext&, const RouteState&, const Answer& answer) {

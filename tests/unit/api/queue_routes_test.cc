@@ -662,4 +662,29 @@ TEST_CASE("no queue and no topic is made as . or .., which clients take out of a
   CHECK(q.ask("DELETE", "/queues/..").status == 204);
 }
 
+TEST_CASE("a key that came before is called what it is: an Idempotency-Key, or source and id") {
+  Queues q;
+  CHECK(q.ask("PUT", "/topics/t/queues/q2").status == 201);
+  const std::string fields = "ce-specversion: 1.0\r\nce-type: t\r\nce-source: /s\r\nce-id: 1\r\n";
+  for (const auto& [path, where] :
+       std::vector<std::pair<std::string, std::string>>{{"/queues/q/events", "the queue q "},
+                                                        {"/event", "the queue event "},
+                                                        {"/topics/t/events", "the topic t "}}) {
+    CHECK(q.post(path, "one", fields).status == 201);
+    for (const std::string& named :
+         {std::string("the source and id of this CloudEvent"), where, std::string("dedup_window")})
+      CHECK(q.status("POST", path, "two", named, fields) == 422);
+    CHECK(q.status("POST", path,
+                   R"([{"specversion":"1.0","type":"u","source":"/s","id":"1"},)"
+                   R"({"specversion":"1.0","type":"u","source":"/s","id":"2"}])",
+                   "a CloudEvent of this batch", "Content-Type: application/cloudevents-batch+json\r\n") == 422);
+  }
+  CHECK(q.post("/queues/q/events", "one", "Idempotency-Key: k\r\n").status == 201);
+  CHECK(q.status("POST", "/queues/q/events", "two", "this Idempotency-Key came before", "Idempotency-Key: k\r\n") ==
+        422);
+  CHECK(q.post("/queues/q/batch", R"([{"data":"a","idempotency_key":"i"}])").status == 201);
+  CHECK(q.status("POST", "/queues/q/batch", R"([{"data":"b","idempotency_key":"i"}])",
+                 "an idempotency_key of this batch") == 422);
+}
+
 }  // namespace wh::api
