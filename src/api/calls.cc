@@ -310,6 +310,8 @@ OrRefusal<Answer> Calls::answer_to(Begun& begun, node::Completion& completion) {
     // A receive that another leader was sent: nothing took too long, and it may be sent again at once.
     if (begun.taking && completion.outcome == node::Outcome::unknown && !completion.sentence.empty())
       refusal.kind = RefusalKind::unavailable;
+    if (begun.taking && completion.outcome == node::Outcome::overloaded)
+      refusal.sentence = "the queue " + printable(begun.taking->queues[0]) + ": " + refusal.sentence;
     return refusal;
   }
   switch (begun.kind) {

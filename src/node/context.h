@@ -100,7 +100,9 @@ struct Context {
     completions.push_back({token, outcome, index, std::move(sentence), std::move(reply)});
   }
   static constexpr std::string_view kTooManyWait =
-      "as many requests wait on this node as max-waiting allows: try again, or ask another node";
+      "as many requests wait as max-waiting allows (a receive waits on the leader, all others on the node they came "
+      "to): "
+      "try again, or raise max-waiting there";
   // `Waits` did not accept this request, as max_waiting requests wait already: answers `overloaded`.
   void refuse_wait(Token token);
   // When a request that comes now must be answered.

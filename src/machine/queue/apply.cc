@@ -285,9 +285,14 @@ Reply Machine::run(const DeleteQueue& del) {
   QueueOps ops(state_.queues, moment(), *this);
   Queue* queue = ops.find(del.queue);
   if (queue == nullptr) return no_queue(del.queue);
-  if (state_.queues.is_named(del.queue))
-    return sentence(ReplyCode::conflict,
-                    "another queue names " + std::string(del.queue) + " as its dead_letter_queue: change that first");
+  if (state_.queues.is_named(del.queue)) {
+    const auto& all = state_.queues.by_name();
+    const auto names = std::find_if(all.begin(), all.end(),
+                                    [&](const auto& one) { return one.second.own.dead_letter_queue == del.queue; });
+    return sentence(ReplyCode::conflict, "the queue " + (names == all.end() ? std::string() : names->first) +
+                                             " names " + std::string(del.queue) +
+                                             " as its dead_letter_queue: change that first");
+  }
   discard(ops.remove(*queue));
   effects_.arrived_queues.push_back(del.queue);  // a name in the command: its streams end
   return {.count = 1};

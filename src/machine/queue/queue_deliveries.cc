@@ -19,14 +19,15 @@ uint64_t QueueOps::next_number() {
   return queues_.last_number_;
 }
 
-Reply QueueOps::over_limit(std::string_view queue, QueueSetting which, uint64_t have, uint64_t limit) {
+Reply QueueOps::over_limit(std::string_view queue, QueueSetting which, uint64_t have, uint64_t more, uint64_t limit) {
   const bool counts = which == QueueSetting::max_length;
   const std::string name(queue);
-  return {.code = ReplyCode::full,
-          .event =
-              Bytes("the queue " + name + " is full: it has " + std::to_string(have) + " of " + std::to_string(limit) +
-                    (counts ? " events" : " bytes") + ", reserved and delayed ones included; take some off, or raise " +
-                    (counts ? "max_length" : "max_bytes") + " (PUT /queues/" + name + ")")};
+  return {
+      .code = ReplyCode::full,
+      .event = Bytes("the queue " + name + " is full: it has " + std::to_string(have) + " of " + std::to_string(limit) +
+                     (counts ? " events" : " bytes") + ", reserved and delayed ones included, and this brings " +
+                     std::to_string(more) + "; take some off, or raise " + (counts ? "max_length" : "max_bytes") +
+                     " (PUT /queues/" + name + ")")};
 }
 
 // With drop_oldest the others make room, but not those that consumers hold.
@@ -42,20 +43,22 @@ Result<Nothing, Reply> QueueOps::check_room(const Queue* queue, std::string_view
     queue = &*fresh;
   }
   if (queue->paused_in)
-    return Reply{.code = ReplyCode::full,
-                 .event = Bytes("the queue " + std::string(name) + " takes nothing in: POST /queues/" +
-                                std::string(name) + "/resume")};
+    return Reply{
+        .code = ReplyCode::full,
+        .event = Bytes("the queue " + std::string(name) + " takes nothing in: POST /queues/" + std::string(name) +
+                       "/resume, or PAUSE " + std::string(name) + " none on the debug port")};
   const QueueContent& content = *queue->content;
   const bool drops = setting(*queue, QueueSetting::overflow) == static_cast<uint64_t>(Overflow::drop_oldest);
   const uint64_t length = setting(*queue, QueueSetting::max_length);
   const uint64_t size_now = WH_MUTANT(ready_ones_count) ? content.ready_count : queue->size();
   const uint64_t stay = drops ? content.reserved_count : size_now;
   if (WH_MUTANT(batch_judged_by_one)) count = std::min<uint64_t>(count, 1);
-  if (length != 0 && stay + count > length) return over_limit(name, QueueSetting::max_length, queue->size(), length);
+  if (length != 0 && stay + count > length)
+    return over_limit(name, QueueSetting::max_length, queue->size(), count, length);
   const uint64_t size = setting(*queue, QueueSetting::max_bytes);
   const uint64_t stay_bytes = drops ? content.reserved_bytes : content.data_bytes;
   if (size != 0 && stay_bytes + bytes > size)
-    return over_limit(name, QueueSetting::max_bytes, content.data_bytes, size);
+    return over_limit(name, QueueSetting::max_bytes, content.data_bytes, bytes, size);
   return Nothing{};
 }
 

@@ -148,7 +148,8 @@ class QueueOps {
   [[nodiscard]] uint64_t setting(const Queue& queue, QueueSetting setting) const {
     return queues_.setting(queue, setting, at_.settings);
   }
-  [[nodiscard]] static Reply over_limit(std::string_view queue, QueueSetting which, uint64_t have, uint64_t limit);
+  [[nodiscard]] static Reply over_limit(std::string_view queue, QueueSetting which, uint64_t have, uint64_t more,
+                                        uint64_t limit);
   uint64_t next_number();
   void touch(Queue& queue);
   Event& insert(Queue& queue, Event event, std::string_view group);

@@ -356,6 +356,8 @@ TEST_CASE("queues: counts, lists, pauses, limits, purge, deletion") {
   CHECK(of(full, "Retry-After") == "1");
   CHECK(of(full, "Wormhole-Outcome") == "not-applied");
   for (const char* word : {"a", "max_length", "2"}) CHECK(test::sentence_of(full).find(word) != std::string::npos);
+  CHECK(q.status("POST", "/queues/a/batch", R"([{"data":"3"},{"data":"4"}])", "has 2 of 2 events") == 429);
+  CHECK(q.status("POST", "/queues/a/batch", R"([{"data":"3"},{"data":"4"}])", "this brings 2") == 429);
   CHECK(q.post("/queues/a/pause?direction=out").status == 200);
   CHECK(q.ask("GET", "/queues/a/front").status == 204);
   CHECK(q.post("/queues/a/receive").status == 204);
@@ -364,7 +366,7 @@ TEST_CASE("queues: counts, lists, pauses, limits, purge, deletion") {
   CHECK(q.ask("GET", "/queues/a").body.find("\"paused\":\"all\"") != std::string::npos);
   CHECK(q.status("POST", "/queues/a/pause?direction=up", "", "in, out or all") == 400);
   CHECK(q.post("/queues/a/purge").body == "{\"removed\":2}\n");
-  CHECK(q.status("POST", "/queues/a/events", "3", "POST /queues/a/resume") == 429);
+  CHECK(q.status("POST", "/queues/a/events", "3", "POST /queues/a/resume, or PAUSE a none") == 429);
   CHECK(q.post("/queues/a/resume").status == 200);
   CHECK(q.ask("GET", "/queues/a").body.find("\"paused\":\"\"") != std::string::npos);
   for (const char* name : {"b1", "b2", "b3"}) CHECK(q.ask("PUT", "/queues/" + std::string(name)).status == 200);
@@ -379,7 +381,7 @@ TEST_CASE("queues: counts, lists, pauses, limits, purge, deletion") {
   CHECK(q.command({"rpush", "\xff\n", "x"}) == ":1\r\n");
   CHECK(q.ask("GET", "/queues?after=b3").body.starts_with("[{\"name_base64\":\"/wo=\""));
   CHECK(q.ask("PUT", "/queues/b1", R"({"dead_letter_queue":"b2"})").status == 200);
-  CHECK(q.status("DELETE", "/queues/b2", "", "dead_letter_queue") == 409);
+  CHECK(q.status("DELETE", "/queues/b2", "", "the queue b1 names b2 as its dead_letter_queue") == 409);
   CHECK(q.ask("DELETE", "/queues/b1").status == 204);
   CHECK(q.ask("DELETE", "/queues/b2").status == 204);
   CHECK(q.status("DELETE", "/queues/b2", "", "no queue b2") == 404);
@@ -685,6 +687,14 @@ TEST_CASE("a key that came before is called what it is: an Idempotency-Key, or s
   CHECK(q.post("/queues/q/batch", R"([{"data":"a","idempotency_key":"i"}])").status == 201);
   CHECK(q.status("POST", "/queues/q/batch", R"([{"data":"b","idempotency_key":"i"}])",
                  "an idempotency_key of this batch") == 422);
+}
+
+TEST_CASE("a receive that finds no place to wait is told its queue, and where receives wait") {
+  Queues q;
+  q.node.set_max_waiting(0);
+  for (const char* named : {"the queue orders", "waits on the leader", "max-waiting"})
+    CHECK(q.status("POST", "/queues/orders/receive?wait=5s", "", named) == 503);
+  CHECK(q.command({"blpop", "orders", "5"}).find("the queue orders") != std::string::npos);
 }
 
 }  // namespace wh::api
