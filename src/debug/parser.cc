@@ -211,16 +211,23 @@ Parser::Step Parser::read_bulk_length(bool trusted) {
     return finish(Outcome::error, std::string("expected '$', got '") + type + "'");
   std::optional<int64_t> size;
   if (Step step = read_header("bulk", size)) return step;
-  if (!size || *size < 0 || *size > static_cast<int64_t>(limits_.bulk_bytes))
-    return finish(Outcome::error, "invalid bulk length");
+  if (!size || *size < 0) return finish(Outcome::error, "invalid bulk length");
+  if (*size > static_cast<int64_t>(limits_.bulk_bytes))
+    return finish(Outcome::error, "invalid bulk length: " + std::to_string(*size) + ", and an argument has at most " +
+                                      std::to_string(limits_.bulk_bytes) + " bytes" + set_by());
   if (!trusted && *size > static_cast<int64_t>(limits_.untrusted_bulk_bytes))
     return finish(Outcome::error, "unauthenticated bulk length");
   bulk_size_ = static_cast<size_t>(*size);
   request_size_ += bulk_size_;
   if (request_size_ > limits_.request_bytes)
-    return finish(Outcome::error, "request of more than " + std::to_string(limits_.request_bytes) + " bytes");
+    return finish(Outcome::error,
+                  "request of more than " + std::to_string(limits_.request_bytes) + " bytes" + set_by());
   state_ = State::bulk_body;
   return std::nullopt;
+}
+
+std::string Parser::set_by() const {
+  return limits_.bytes_set_by.empty() ? std::string() : " (" + std::string(limits_.bytes_set_by) + ")";
 }
 
 Parser::Step Parser::read_bulk_body() {

@@ -21,6 +21,7 @@ struct ParserLimits {
   size_t arguments = 1024;              // the command's name included
   size_t untrusted_bulk_bytes = 16384;  // before the password
   size_t untrusted_arguments = 10;      // before the password
+  std::string_view bytes_set_by{};      // what sets bulk_bytes and request_bytes, for the errors; a literal
 };
 
 class Parser {
@@ -68,6 +69,7 @@ class Parser {
   Step read_bulk_body();
   Step read_header(std::string_view what, std::optional<int64_t>& value);
   Step finish(Outcome outcome, std::string reason);
+  [[nodiscard]] std::string set_by() const;
 
   const ParserLimits& limits_;
   std::string buffer_;

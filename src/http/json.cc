@@ -27,7 +27,7 @@ Error parse_error(simdjson::error_code code) {
     case simdjson::CAPACITY:
       return {"The JSON is too large"};
     case simdjson::EMPTY:
-      return {"The body must be a JSON object, and is empty"};
+      return {"The body must be JSON, and is empty"};
     default:
       return {"The body is not valid JSON"};
   }

@@ -31,6 +31,7 @@ void DebugFront::reconfigure() {
   password_ = context_.options.requirepass;
   // A value of the size of the largest HTTP body must fit here too, with its key and the command's name.
   settings.limits.bulk_bytes = context_.options.http_max_body_bytes;
+  settings.limits.bytes_set_by = "directive http-max-body";
   settings.limits.request_bytes = context_.options.http_max_body_bytes + (64 << 10);
 }
 

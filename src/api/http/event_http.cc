@@ -35,6 +35,13 @@ std::string unquoted(std::string_view field) {
   return out;
 }
 
+std::optional<Refusal> bad_group(std::string_view group) {
+  if (group.empty()) return malformed("group is not empty where it is given");
+  if (group.size() <= machine::kMaxGroupBytes && is_plain_text(group)) return std::nullopt;
+  return malformed("a group is 1 to " + std::to_string(machine::kMaxGroupBytes) +
+                   " bytes of UTF-8 text without control characters");
+}
+
 std::string lower(std::string_view name) { return config::to_lower(name); }
 
 }  // namespace
@@ -71,7 +78,7 @@ std::optional<Refusal> read_terms(const http::Params& query, machine::NewEvent& 
   if (!priority) return priority.error();
   event.priority = static_cast<uint8_t>(*priority);
   if (const std::string* group = http::find_param(query, "group")) {
-    if (group->empty()) return malformed("group is not empty where it is given");
+    if (auto refusal = bad_group(*group)) return refusal;
     event.group = *group;
   }
   return std::nullopt;
@@ -170,7 +177,10 @@ std::optional<Refusal> read_member(std::string_view name, const http::JsonValue&
     event.bytes = kept.emplace_back(std::move(*bytes));
   }
   if (name == "content_type") headers.content_type = *text;
-  if (name == "group") event.group = *text;
+  if (name == "group") {
+    if (auto refusal = bad_group(*text)) return refusal;
+    event.group = *text;
+  }
   if (name == "deliver_at") {
     const auto time = timestamp_in(name, *text);
     if (!time) return time.error();

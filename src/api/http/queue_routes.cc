@@ -151,6 +151,7 @@ OrRefusal<std::vector<machine::NewEvent>> read_batch(RouteRequest& request) {
   } else {
     if (auto refusal = refuse_other_than_json(request.http, "a JSON array, or application/x-ndjson,"))
       return std::move(*refusal);
+    if (request.http.body.empty()) return malformed("a batch is a JSON array of events, and the body is empty");
     const Result<http::JsonValue> array = http::parse_json(request.http.body);
     if (!array) return malformed(printable(array.error()));
     if (array->kind() != http::JsonKind::array) return malformed("a batch is a JSON array of events");

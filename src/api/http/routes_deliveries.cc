@@ -172,12 +172,15 @@ OrRefusal<RouteCall> begin_many(RouteRequest& request) {
   if (auto refusal = refuse_other_than_json(request.http, "a JSON array")) return std::move(*refusal);
   const auto duration = settle_duration(request.query, verb);
   if (!duration) return duration.error();
+  const std::string expected = "a JSON array of {\"id\", \"receipt\"} is expected";
+  if (request.http.body.empty()) return malformed(expected + ", and the body is empty");
   const Result<http::JsonValue> array = http::parse_json(request.http.body);
   if (!array) return malformed(printable(array.error()));
-  if (array->kind() != http::JsonKind::array) return malformed("a JSON array of {\"id\", \"receipt\"} is expected");
+  if (array->kind() != http::JsonKind::array) return malformed(expected);
   const std::vector<http::JsonValue> items = array->items();
   if (items.empty() || items.size() > machine::kMaxBatch)
-    return malformed("one request has 1 to " + std::to_string(machine::kMaxBatch) + " receipts: send them in parts");
+    return malformed("one request has 1 to " + std::to_string(machine::kMaxBatch) + " receipts" +
+                     (items.empty() ? ", and this one has none" : ": send them in parts"));
   const std::string& queue = request.params[0];
   if (auto refusal = bad_queue_in_path(queue)) return std::move(*refusal);
   machine::Settle settle{.queue = queue, .verb = verb, .duration = *duration};

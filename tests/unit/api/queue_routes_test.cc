@@ -122,7 +122,11 @@ TEST_CASE("what an event may not be is 400, in a sentence that says why, and cha
   };
   bad("?delay=1x", "delay is a number and ms, s, m, h or d");
   bad("?delay=3654d", "delay is from 0ms to 3653d");
-  bad("?delay=99999999999999999999d", "delay");
+  bad("?delay=99999999999999999999d", "delay is from 0ms to 3653d");
+  bad("?delay=99999999999999999999x", "delay is a number and");
+  bad("?delay=d", "delay is a number and");
+  bad("?deliver_at=2026-11-30T18:00:00+02:00", "%2B");
+  bad("?deliver_at=2026-11-30%2018:00", "RFC 3339");
   bad("?delay=-1s", "delay");
   bad("?delay=", "delay");
   bad("?ttl=0", "ttl");
@@ -189,6 +193,10 @@ TEST_CASE("a batch: JSON or a line each, all or nothing, ids in order") {
            {R"([{"data":"a","deliver_at":5}])", "deliver_at is a string"},
            {R"([{"data":"a","delay":1,"deliver_at":"2026-11-30T00:00:00Z"}])", "not both"},
            {R"([{"data":"a","idempotency_key":""}])", "idempotency_key"},
+           {R"([{"data":"a"},{"data":"a","group":""}])", "the event 1 of the batch: group is not empty"},
+           {R"([{"data":"a"},{"data":"a","group":"a\nb"}])", "the event 1 of the batch: a group is 1 to 128"},
+           {"", "a batch is a JSON array of events, and the body is empty"},
+           {"[]", "this one has none"},
            {R"([{"data_base64":"A"}])", "base64"}})
     CHECK(q.status("POST", "/queues/q/batch", body, named) == 400);
   std::string many = "[";
@@ -276,6 +284,8 @@ TEST_CASE("deliveries: received, and each verb on them, by a receipt that is goo
   for (const char* bad : {"", "{}", "[]", "[1]", "[{}]", R"([{"id":1}])", R"([{"id":"1","receipt":"1-1"}])",
                           R"([{"id":1,"receipt":1}])", R"([{"id":1,"receipt":"1-1","x":1}])"})
     CHECK(q.status("POST", "/queues/q/ack", bad) == 400);
+  CHECK(q.status("POST", "/queues/q/ack", "", "is expected, and the body is empty") == 400);
+  CHECK(q.status("POST", "/queues/q/ack", "[]", "this one has none") == 400);
   CHECK(q.status("POST", "/queues/none/ack", "[{\"id\":1,\"receipt\":\"1-1\"}]", "no queue none") == 404);
   CHECK(q.status("POST", "/queues/none/ack", "[{\"id\":1,\"receipt\":\"x\"}]", "no queue none") == 404);
   CHECK(q.status("DELETE", "/queues/none/events/1?receipt=1-1", "", "no queue none") == 404);

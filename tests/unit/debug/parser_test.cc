@@ -89,9 +89,10 @@ TEST_CASE("HAZARDS I2: lengths are bounded integers with one spelling") {
        {"*1025\r\n", "*99999999999999999999\r\n", "*9223372036854775808\r\n", "*+1\r\n", "*01\r\n", "* 1\r\n",
         "*1 \r\n", "*\r\n", "*-\r\n", "*a\r\n", "*1\n", "*\n", "*1\r\r\n", "*0x1\r\n", "*-0\r\n"})
     CHECK_MESSAGE(error_of(count) == "invalid multibulk length", count);
-  for (const char* size : {"*1\r\n$-1\r\n", "*1\r\n$1048577\r\n", "*1\r\n$18446744073709551616\r\n", "*1\r\n$\r\n",
-                           "*1\r\n$1x\r\n", "*1\r\n$4\n", "*1\r\n$04\r\n"})
+  for (const char* size : {"*1\r\n$-1\r\n", "*1\r\n$18446744073709551616\r\n", "*1\r\n$\r\n", "*1\r\n$1x\r\n",
+                           "*1\r\n$4\n", "*1\r\n$04\r\n"})
     CHECK_MESSAGE(error_of(size) == "invalid bulk length", size);
+  CHECK(error_of("*1\r\n$1048577\r\n") == "invalid bulk length: 1048577, and an argument has at most 1048576 bytes");
   CHECK(error_of("*" + std::string(40, '1')) == "too big mbulk count string");
   CHECK(error_of("*1\r\n$" + std::string(40, '1')) == "too big bulk count string");
   CHECK(error_of("*1\r\n:1\r\n") == "expected '$', got ':'");
@@ -107,7 +108,11 @@ TEST_CASE("HAZARDS I2: a request is limited as a whole, and each limit is exact"
   limits.arguments = 3;
   CHECK(parse_every_split("*2\r\n$8\r\n12345678\r\n$4\r\n1234\r\n", true, limits).requests.size() == 1);
   CHECK(error_of("*2\r\n$8\r\n12345678\r\n$5\r\n12345\r\n", true, limits) == "request of more than 12 bytes");
-  CHECK(error_of("*1\r\n$9\r\n", true, limits) == "invalid bulk length");
+  CHECK(error_of("*1\r\n$9\r\n", true, limits) == "invalid bulk length: 9, and an argument has at most 8 bytes");
+  limits.bytes_set_by = "a directive";
+  CHECK(error_of("*1\r\n$9\r\n", true, limits).ends_with("at most 8 bytes (a directive)"));
+  CHECK(error_of("*2\r\n$8\r\n12345678\r\n$5\r\n12345\r\n", true, limits) ==
+        "request of more than 12 bytes (a directive)");
   CHECK(parse_every_split(std::string(19, 'a') + "\r\n", true, limits).requests.size() == 1);
   CHECK(error_of(std::string(21, 'a') + "\n", true, limits) == "too big inline request");
   CHECK(error_of(std::string(30, ' '), true, limits) == "too big inline request");
