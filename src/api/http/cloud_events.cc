@@ -23,6 +23,10 @@ constexpr std::string_view kPrefix = "ce-";
 constexpr std::string_view kAnyType = "application/cloudevents";
 constexpr std::string_view kVersion = "1.0";
 
+// Those of the specification and of its extension for partitions: no number and no boolean is one.
+constexpr std::array<std::string_view, 9> kStrings{"dataschema",  "datacontenttype", "id",   "partitionkey", "source",
+                                                   "specversion", "subject",         "time", "type"};
+
 bool has_prefix(std::string_view name, std::string_view prefix) {
   return name.size() >= prefix.size() && http::equals_ignoring_case(name.substr(0, prefix.size()), prefix);
 }
@@ -98,6 +102,12 @@ std::optional<Refusal> breaks_specification(const machine::EventHeaders& headers
   return std::nullopt;
 }
 
+// Of an event that came as none. What the specification's own attributes mean, such an attribute does not say.
+bool can_be_extension(std::string_view name, std::string_view value) {
+  return !bad_name(name) && !has_control_or_noncharacter(value) &&
+         std::find(kStrings.begin(), kStrings.end(), name) == kStrings.end();
+}
+
 std::optional<Refusal> finish(machine::EventHeaders headers, http::KeptStrings& kept, machine::NewEvent& event) {
   std::sort(headers.attributes.begin(), headers.attributes.end());
   headers.cloud_event = true;
@@ -128,10 +138,6 @@ OrRefusal<std::string_view> attribute_text(std::string_view name, const http::Js
   }
   return bad(name, "is a string, a boolean or a whole number");
 }
-
-// Those of the specification and of its extension for partitions: no number and no boolean is one.
-constexpr std::array<std::string_view, 9> kStrings{"dataschema",  "datacontenttype", "id",   "partitionkey", "source",
-                                                   "specversion", "subject",         "time", "type"};
 
 // The payload of the JSON format (3.1). `"data": null` is a payload where the type is JSON (3.1.1); elsewhere it says
 // that there is none.
@@ -253,11 +259,6 @@ std::string cloud_event_key(std::string_view packed_headers) {
   return key;
 }
 
-bool is_cloud_event(std::string_view packed_headers) {
-  const auto headers = machine::unpack_headers(packed_headers);
-  return headers && headers->cloud_event;
-}
-
 void write_cloud_event_members(http::JsonWriter& json, std::string_view queue, const EventView& event,
                                std::span<const std::string_view> without) {
   const machine::EventHeaders headers = machine::unpack_headers(event.headers).value_or(machine::EventHeaders{});
@@ -272,6 +273,9 @@ void write_cloud_event_members(http::JsonWriter& json, std::string_view queue, c
     json.key("source").string("/queues/" + http::percent_encode(queue));
     json.key("type").string("wormhole.event");
     if (event.enqueued_at != 0) json.key("time").string(format_timestamp(event.enqueued_at));
+    for (const auto& [name, value] : headers.attributes)
+      if (can_be_extension(name, value) && !std::binary_search(without.begin(), without.end(), name))
+        json.key(name).string(value);
   }
   if (!content_type.empty()) json.key("datacontenttype").string(content_type);
   const std::string_view bytes = event.bytes.view();

@@ -36,9 +36,9 @@ OrRefusal<std::vector<machine::NewEvent>> read_batched_events(std::string_view b
 // fixed size.
 std::string cloud_event_key(std::string_view packed_headers);
 
-bool is_cloud_event(std::string_view packed_headers);
 // The event's members in the JSON format, within an object. An event that came as none gets what the specification
-// requires: its `source` is the queue's path. `without`: attributes that are left out, sorted by name.
+// requires: its `source` is the queue's path, and those of its attributes that can be extensions are. `without`:
+// attributes that are left out, sorted by name.
 void write_cloud_event_members(http::JsonWriter& json, std::string_view queue, const EventView& event,
                                std::span<const std::string_view> without = {});
 

@@ -240,7 +240,7 @@ EventForm accepted_form(const http::Request& request) {
 
 http::Response shown_event(const RouteState& state, const EventView& event) {
   const bool batched = state.form == EventForm::batched;
-  if ((!batched && state.form != EventForm::structured) || !is_cloud_event(event.headers)) return event_response(event);
+  if (!batched && state.form != EventForm::structured) return event_response(event);
   http::JsonWriter json;
   if (batched) json.begin_array();
   json.begin_object();

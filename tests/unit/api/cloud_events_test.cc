@@ -390,6 +390,14 @@ TEST_CASE("what is written in the JSON format is read as the same event") {
   machine::NewEvent plain{.bytes = "hello"};
   CHECK(written(plain) == R"({"specversion":"1.0","id":"7","source":"/queues/q","type":"wormhole.event",)"
                           R"("datacontenttype":"application/octet-stream","data_base64":"aGVsbG8="})");
+  // Its attributes are extensions where their names can be: not `type`, which is another thing here.
+  machine::EventHeaders headers;
+  headers.attributes = {{"a", "x"},    {"b.c", "x"},      {"control", "\xc2\x80"},
+                        {"data", "x"}, {"trace1", "1 2"}, {"type", "x"}};
+  http::KeptStrings kept;
+  CHECK_FALSE(set_headers(headers, kept, plain).has_value());
+  CHECK(written(plain).find(R"("type":"wormhole.event","a":"x","trace1":"1 2","datacontenttype")") !=
+        std::string::npos);
 }
 
 TEST_CASE("a batch: all or none, and the error says which") {

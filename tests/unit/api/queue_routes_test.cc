@@ -707,4 +707,22 @@ TEST_CASE("a receive that finds no place to wait is told its queue, and where re
   CHECK(q.command({"blpop", "orders", "5"}).find("the queue orders") != std::string::npos);
 }
 
+TEST_CASE("an event that came as none is a CloudEvent where Accept asks for one") {
+  Queues q;
+  const std::string accept = "Accept: application/cloudevents+json\r\n";
+  const Reply put = q.post("/queues/q/events", "hi", "Content-Type: text/plain\r\nWormhole-Attribute-trace: t\r\n");
+  const std::string id = of(put, "Wormhole-Event-Id");
+  const std::string expected =
+      R"({"specversion":"1.0","id":")" + id + R"(","source":"/queues/q","type":"wormhole.event",)";
+  for (const char* way : {"GET /queues/q/front", "POST /queues/q/receive"}) {
+    const std::string method(way, std::string_view(way).find(' '));
+    const Reply shown = q.ask(method, way + method.size() + 1, "", accept);
+    CHECK(of(shown, "Content-Type") == "application/cloudevents+json");
+    CHECK_MESSAGE(shown.body.starts_with(expected), shown.body);
+    CHECK(shown.body.find(R"("trace":"t","datacontenttype":"text/plain","data":"hi"})") != std::string::npos);
+    CHECK(of(shown, "Wormhole-Event-Id") == id);
+    CHECK((shown.header("Wormhole-Receipt") != nullptr) == (method == "POST"));
+  }
+}
+
 }  // namespace wh::api
