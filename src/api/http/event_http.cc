@@ -70,7 +70,6 @@ std::optional<Refusal> read_terms(const http::Params& query, machine::NewEvent& 
     if (!time) return time.error();
     event.deliver_at = *time;
   }
-  if (event.delay && event.deliver_at) return malformed("an event has a delay or a deliver_at, not both");
   const auto ttl = duration_param(query, "ttl", 1, machine::kMaxDelayMs);
   if (!ttl) return ttl.error();
   if (*ttl) event.ttl = **ttl;
@@ -81,6 +80,13 @@ std::optional<Refusal> read_terms(const http::Params& query, machine::NewEvent& 
     if (auto refusal = bad_group(*group)) return refusal;
     event.group = *group;
   }
+  return refuse_terms(event);
+}
+
+std::optional<Refusal> refuse_terms(const machine::NewEvent& event) {
+  if (event.delay && event.deliver_at) return malformed("an event has a delay or a deliver_at, not both");
+  if (event.ttl != 0 && event.delay.value_or(0) >= event.ttl)
+    return malformed("the delay is not below the ttl: the event would never be delivered");
   return std::nullopt;
 }
 
@@ -213,7 +219,7 @@ OrRefusal<machine::NewEvent> read_json_event(const http::JsonValue& item, http::
   }
   if (data != 1) return malformed("an event of a batch has data or data_base64, and not both");
   if (event.bytes.empty()) return malformed("an event must not be empty");
-  if (event.delay && event.deliver_at) return malformed("an event has a delay or a deliver_at, not both");
+  if (auto refusal = refuse_terms(event)) return std::move(*refusal);
   if (auto refusal = set_headers(std::move(headers), kept, event)) return std::move(*refusal);
   return event;
 }

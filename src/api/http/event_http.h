@@ -37,6 +37,8 @@ std::string encode_attribute(std::string_view value);
 
 // Fills in what the parameters say.
 std::optional<Refusal> read_terms(const http::Params& query, machine::NewEvent& event);
+// Refuses terms under which the event would never be delivered.
+std::optional<Refusal> refuse_terms(const machine::NewEvent& event);
 // Sorts, checks and packs.
 std::optional<Refusal> set_headers(machine::EventHeaders headers, http::KeptStrings& kept, machine::NewEvent& event);
 // The body as it is, its content type and its attributes.

@@ -131,6 +131,8 @@ TEST_CASE("what an event may not be is 400, in a sentence that says why, and cha
   bad("?delay=", "delay");
   bad("?ttl=0", "ttl");
   bad("?deliver_at=tomorrow", "RFC 3339");
+  bad("?ttl=1s&delay=5s", "never be delivered");
+  bad("?ttl=5s&delay=5s", "never be delivered");
   bad("?delay=1s&deliver_at=2026-11-30T00:00:00Z", "not both");
   bad("?priority=10", "priority is a number from 0 to 9");
   bad("?priority=-1", "priority");
@@ -195,6 +197,7 @@ TEST_CASE("a batch: JSON or a line each, all or nothing, ids in order") {
            {R"([{"data":"a","idempotency_key":""}])", "idempotency_key"},
            {R"([{"data":"a"},{"data":"a","group":""}])", "the event 1 of the batch: group is not empty"},
            {R"([{"data":"a"},{"data":"a","group":"a\nb"}])", "the event 1 of the batch: a group is 1 to 128"},
+           {R"([{"data":"a"},{"data":"a","ttl":1,"delay":"2s"}])", "the event 1 of the batch: the delay is not below"},
            {"", "a batch is a JSON array of events, and the body is empty"},
            {"[]", "this one has none"},
            {R"([{"data_base64":"A"}])", "base64"}})
