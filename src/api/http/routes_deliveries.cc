@@ -166,6 +166,12 @@ OrRefusal<std::pair<AskedReceipt, machine::Receipt>> read_receipt(const http::Js
   return std::pair{AskedReceipt{*id, receipt.has_value()}, receipt.value_or(machine::Receipt{})};
 }
 
+std::string_view outcome_text(SettleOutcome outcome, SettleVerb verb) {
+  if (outcome == SettleOutcome::gone) return "gone";
+  if (outcome == SettleOutcome::stale) return "stale";
+  return verb == SettleVerb::extend ? "extended" : verb == SettleVerb::release ? "released" : "acknowledged";
+}
+
 // A request all of whose receipts are none asks the cluster nothing but whether the queue is there.
 template <SettleVerb verb>
 OrRefusal<RouteCall> begin_many(RouteRequest& request) {
@@ -192,13 +198,17 @@ OrRefusal<RouteCall> begin_many(RouteRequest& request) {
     if (read->first.valid) settle.receipts.push_back(read->second);
   }
   if (settle.receipts.empty()) return RouteCall{Read{GetLength{queue}}, std::move(state)};
-  return RouteCall{Write{std::move(settle)}, std::move(state)};
-}
-
-std::string_view outcome_text(SettleOutcome outcome, SettleVerb verb) {
-  if (outcome == SettleOutcome::gone) return "gone";
-  if (outcome == SettleOutcome::stale) return "stale";
-  return verb == SettleVerb::extend ? "extended" : verb == SettleVerb::release ? "released" : "acknowledged";
+  RouteCall call{.operation = Read{}, .state = std::move(state)};
+  // The answer tells of the others too, and the command does not have them.
+  if (settle.receipts.size() < items.size()) {
+    const std::string terms = std::to_string(duration->value_or(0));
+    const std::string_view parts[] = {outcome_text(SettleOutcome::done, verb),
+                                      duration->has_value() ? std::string_view(terms) : std::string_view(),
+                                      request.http.body};
+    call.fingerprint = fingerprint_of(parts);
+  }
+  call.operation = Write{std::move(settle)};
+  return call;
 }
 
 http::Response finish_many(const RouteContext& context, const RouteState& state, const Answer& answer) {

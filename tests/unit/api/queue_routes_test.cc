@@ -728,4 +728,22 @@ TEST_CASE("an event that came as none is a CloudEvent where Accept asks for one"
   }
 }
 
+TEST_CASE("a keyed acknowledgement with other receipts is another request, invalid ones included") {
+  Queues q;
+  for (const char* event : {"a", "b"}) q.post("/queues/q/events", event);
+  const Reply got = q.post("/queues/q/receive");
+  const std::string good =
+      R"({"id":)" + of(got, "Wormhole-Event-Id") + R"(,"receipt":")" + of(got, "Wormhole-Receipt") + "\"}";
+  const std::string key = "Idempotency-Key: k\r\n";
+  const std::string body = "[" + good + R"(,{"id":7,"receipt":"none"}])";
+  const Reply first = q.post("/queues/q/ack", body, key);
+  CHECK(first.status == 200);
+  const Reply again = q.post("/queues/q/ack", body, key);
+  CHECK(again.body == first.body);
+  CHECK(of(again, "Idempotency-Replayed") == "true");
+  CHECK(q.post("/queues/q/ack", "[" + good + R"(,{"id":8,"receipt":"none"}])", key).status == 422);
+  CHECK(q.post("/queues/q/ack", "[" + good + "]", key).status == 422);
+  CHECK(q.post("/queues/q/release?delay=1s", body, key).status == 422);
+}
+
 }  // namespace wh::api
