@@ -231,6 +231,7 @@ void HttpFront::on_request(http::RequestId id, http::Request&& request) {
   if (!query) return respond(asked, http::error_response(400, query.error()));
   std::optional<Refusal> refusal = refuse_query(route->inputs, *query);
   if (!refusal) refusal = refuse_body(route->inputs, request.body);
+  if (!refusal) refusal = refuse_coding(route->inputs, request);
   if (!refusal) refusal = refuse_preconditions(route->inputs, request);
   if (refusal) return respond(asked, refused(*route, request, stream, *refusal));
   RouteRequest route_request{request, route->inputs, stream, std::move(request.route_params), std::move(*query)};

@@ -68,6 +68,16 @@ std::optional<Refusal> refuse_body(const RouteInputs& inputs, std::string_view b
   return malformed(sentence + ": parameters belong in the query, ?" + known[0] + "=..., and are " + names);
 }
 
+std::optional<Refusal> refuse_coding(const RouteInputs& inputs, const http::Request& request) {
+  if (inputs.anything || request.body.empty()) return std::nullopt;
+  for (const http::Header& field : request.headers)
+    if (http::equals_ignoring_case(field.name, "Content-Encoding") &&
+        !http::equals_ignoring_case(config::trim_blanks(field.value), "identity"))
+      return Refusal{RefusalKind::wrong_type, "the Content-Encoding " + printable(field.value) +
+                                                  " is not undone here and would be lost: send the body without it"};
+  return std::nullopt;
+}
+
 std::optional<Refusal> refuse_form(const RouteInputs& inputs, const http::Params& form) {
   for (const auto& [name, value] : form)
     if (!knows(inputs.form, name))

@@ -32,6 +32,8 @@ struct RouteInputs {
 std::optional<Refusal> refuse_query(const RouteInputs& inputs, const http::Params& query);
 // Refuses a body on a route that reads none: what stands in it would be ignored.
 std::optional<Refusal> refuse_body(const RouteInputs& inputs, std::string_view body);
+// Refuses (wrong_type) a body in a coding such as gzip: it would be stored without the word that says so.
+std::optional<Refusal> refuse_coding(const RouteInputs& inputs, const http::Request& request);
 // Refuses an unknown field of the form.
 std::optional<Refusal> refuse_form(const RouteInputs& inputs, const http::Params& form);
 // Refuses an unknown member of the object.

@@ -746,4 +746,16 @@ TEST_CASE("a keyed acknowledgement with other receipts is another request, inval
   CHECK(q.post("/queues/q/release?delay=1s", body, key).status == 422);
 }
 
+TEST_CASE("a body in a content coding is 415, as the coding would be lost") {
+  Queues q;
+  const uint64_t before = q.log();
+  for (const char* path : {"/queues/q/events", "/event", "/topics/t/events", "/queues/q/batch", "/keys/k"})
+    for (const char* coding : {"gzip", "BR", "gzip, identity", "identity\r\nContent-Encoding: gzip"})
+      CHECK(q.status("POST", path, "x", "Content-Encoding", "Content-Encoding: " + std::string(coding) + "\r\n") ==
+            415);
+  CHECK(q.log() == before);
+  CHECK(q.post("/queues/q/events", "x", "Content-Encoding: Identity\r\n").status == 201);
+  CHECK(q.post("/queues/q/receive", "", "Content-Encoding: gzip\r\n").status == 200);
+}
+
 }  // namespace wh::api
