@@ -6,6 +6,7 @@
 #include "api/http/queue_routes.h"
 #include "api/http/read_terms.h"
 #include "api/http/routes.h"
+#include "base/log.h"
 
 namespace wh::api {
 namespace {
@@ -32,6 +33,10 @@ OrRefusal<RouteCall> begin_post_event(RouteRequest& request) {
                      .idempotency_key = std::move(read->idempotency_key)};
   }
   if (auto refusal = read_params(request)) return std::move(*refusal);
+  for (const http::Header& field : request.http.headers)
+    if (http::equals_ignoring_case(std::string_view(field.name).substr(0, kAttributePrefix.size()), kAttributePrefix))
+      return malformed("an event of a form has no attributes, as " + printable(field.name) +
+                       " would be: send it as the body, with a Content-Type such as text/plain");
   const std::string* event = http::find_param(request.query, "event");
   if (event == nullptr) return malformed("the form field event is missing");
   return RouteCall{Write{machine::Enqueue{kQueue, *event}}};

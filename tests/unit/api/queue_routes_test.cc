@@ -758,4 +758,13 @@ TEST_CASE("a body in a content coding is 415, as the coding would be lost") {
   CHECK(q.post("/queues/q/receive", "", "Content-Encoding: gzip\r\n").status == 200);
 }
 
+TEST_CASE("a form's event has no attributes: one is refused, not lost") {
+  Queues q;
+  CHECK(q.status("POST", "/event", "event=e", "wormhole-attribute-A", test::kForm + "wormhole-attribute-A: 1\r\n") ==
+        400);
+  CHECK(q.ask("GET", "/event").body.empty());
+  CHECK(q.post("/event", "e", "Content-Type: text/plain\r\nWormhole-Attribute-a: 1\r\n").status == 201);
+  CHECK(of(q.ask("GET", "/queues/event/front"), "Wormhole-Attribute-a") == "1");
+}
+
 }  // namespace wh::api
