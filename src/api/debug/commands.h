@@ -28,6 +28,7 @@ struct CommandCall {
   CommandFinish finish{};  // in place of the row's
   // Asked first, as of the state of this node.
   std::function<std::optional<Refusal>(const Context&)> check{};
+  bool none_where_absent = false;  // jobs of a queue that is not there are gone, as if it were there and empty
 };
 using CommandBegun = OrRefusal<CommandCall>;
 

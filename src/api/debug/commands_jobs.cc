@@ -170,6 +170,7 @@ CommandBegun settle(const Arguments& a, machine::SettleVerb verb) {
     one.receipts.push_back(job->receipt);
   }
   CommandCall call;
+  call.none_where_absent = true;
   for (auto& [queue, one] : by_queue) call.operations.emplace_back(Write{std::move(one)});
   return call;
 }
@@ -188,19 +189,22 @@ CommandBegun begin_working(Arguments& a) {
   if (!job) return job.error();
   machine::Settle extend{.queue = job->queue, .verb = machine::SettleVerb::extend};
   extend.receipts.push_back(job->receipt);
-  return begun(Write{std::move(extend)},
-               [queue = std::string(job->queue)](const Context& context, const Answer& answer) {
-                 switch (std::get<Settled>(answer.body).outcomes.front()) {
-                   case machine::SettleOutcome::done:
-                     break;
-                   case machine::SettleOutcome::gone:
-                     return debug::error_reply(debug::ErrorWord::err, "this job is gone: stop working on it");
-                   case machine::SettleOutcome::stale:
-                     return debug::error_reply(debug::ErrorWord::err,
-                                               "this job is not yours any more, its time was over: stop working on it");
-                 }
-                 return debug::integer_reply(static_cast<int64_t>(retry_of(context.node.machine(), queue) / 1'000));
-               });
+  CommandBegun call =
+      begun(Write{std::move(extend)}, [queue = std::string(job->queue)](const Context& context, const Answer& answer) {
+        const auto& outcomes = std::get<Settled>(answer.body).outcomes;
+        switch (outcomes.empty() ? machine::SettleOutcome::gone : outcomes.front()) {
+          case machine::SettleOutcome::done:
+            break;
+          case machine::SettleOutcome::gone:
+            return debug::error_reply(debug::ErrorWord::err, "this job is gone: stop working on it");
+          case machine::SettleOutcome::stale:
+            return debug::error_reply(debug::ErrorWord::err,
+                                      "this job is not yours any more, its time was over: stop working on it");
+        }
+        return debug::integer_reply(static_cast<int64_t>(retry_of(context.node.machine(), queue) / 1'000));
+      });
+  call->none_where_absent = true;
+  return call;
 }
 
 // --- looking inside

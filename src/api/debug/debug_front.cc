@@ -108,6 +108,7 @@ void DebugFront::on_command(debug::CommandId id, const debug::Command& command, 
   if (begun->check)
     if (auto refusal = begun->check(context_)) return reply(*asked, OrRefusal<Answer>(std::move(*refusal)));
   asked->finish = std::move(begun->finish);
+  asked->none_where_absent = begun->none_where_absent;
   asked->left = begun->operations.size();
   for (Operation& operation : begun->operations) start(asked, std::move(operation));
   // The client that sets the password knows it; all others must give it from now on.
@@ -144,6 +145,8 @@ void DebugFront::on_answer(node::Token token, OrRefusal<Answer> answer) {
 
 // One of several answers: the outcomes of all together, or a refusal if there is one.
 void DebugFront::gather(Asked& asked, OrRefusal<Answer> answer) {
+  if (!answer && asked.none_where_absent && answer.error().kind == RefusalKind::not_found)
+    answer = Answer{answer.error().index.value_or(raft::Index{}), Settled{}};
   if (--asked.left == 0 && !asked.so_far) return reply(asked, answer);
   if (!asked.so_far) {
     asked.so_far.emplace(std::move(answer));

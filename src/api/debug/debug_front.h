@@ -74,6 +74,7 @@ class DebugFront final : public debug::CommandHandler, public CallOwner, public 
     CommandFinish finish;            // in place of the row's
     size_t left = 0;                 // operations not answered yet
     bool waits = false;              // a take
+    bool none_where_absent = false;  // CommandCall
     std::optional<OrRefusal<Answer>> so_far;
   };
   void start(const std::shared_ptr<Asked>& asked, Operation operation);

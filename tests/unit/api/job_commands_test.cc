@@ -108,13 +108,12 @@ TEST_CASE("jobs of several queues are acknowledged with one command, and counted
   CHECK(jobs.command({"ackjob", c, a, b}) == ":2\r\n");
   for (const char* queue : {"a", "b", "c"})
     CHECK(jobs.command({"qstat", queue}).find("active\r\n:0\r\n") != std::string::npos);
-  // One of a queue that is not there: the others are settled, which the answer must not deny.
+  // One of a queue that is not there: the others are settled, and counted.
   simple(jobs.command({"addjob", "a", "work", "0"}));
   const std::string again = jobs.get("a");
-  const std::string refused = jobs.command({"ackjob", again, "D-5-6-none"});
-  CHECK(refused == "-UNKNOWN there is no queue none; this holds for some of the jobs, and others were settled\r\n");
+  CHECK(jobs.command({"ackjob", again, "D-5-6-none"}) == ":1\r\n");
   CHECK(jobs.command({"ackjob", again}) == ":0\r\n");
-  CHECK(jobs.command({"ackjob", "D-5-6-none"}) == "-ERR there is no queue none\r\n");
+  CHECK(jobs.command({"ackjob", "D-5-6-none"}) == ":0\r\n");
 }
 
 TEST_CASE("a job is given back, kept for longer, and refused to who does not hold it any more") {
@@ -203,6 +202,16 @@ TEST_CASE("GETJOB's options") {
   // A name that no path can spell could not be acknowledged.
   CHECK(jobs.command({"rpush", "a b", "x"}) == ":1\r\n");
   CHECK(jobs.command({"getjob", "NOHANG", "FROM", "a b"}).starts_with("-ERR a queue's name has the characters"));
+}
+
+TEST_CASE("jobs of a queue that is not there are gone: they do not count, and hide no others") {
+  Jobs jobs;
+  simple(jobs.command({"addjob", "q", "a", "0"}));
+  const std::string got = jobs.get();
+  for (const char* verb : {"ackjob", "fastack", "deljob", "nack"})
+    CHECK(jobs.command({verb, "D-5-9-none"}) == ":0\r\n");
+  CHECK(jobs.command({"working", "D-5-9-none"}) == "-ERR this job is gone: stop working on it\r\n");
+  CHECK(jobs.command({"ackjob", "D-5-9-a", got, "D-5-9-none"}) == ":1\r\n");
 }
 
 TEST_CASE("looking inside and pausing") {
