@@ -195,8 +195,10 @@ Parser::Step Parser::read_header(std::string_view what, std::optional<int64_t>& 
 Parser::Step Parser::read_count(bool trusted) {
   std::optional<int64_t> count;
   if (Step step = read_header("mbulk", count)) return step;
-  if (!count || *count > static_cast<int64_t>(limits_.arguments))
-    return finish(Outcome::error, "invalid multibulk length");
+  if (!count) return finish(Outcome::error, "invalid multibulk length");
+  if (*count > static_cast<int64_t>(limits_.arguments))
+    return finish(Outcome::error, "invalid multibulk length: " + std::to_string(*count) +
+                                      ", and a request has at most " + std::to_string(limits_.arguments) + " words");
   if (!trusted && *count > static_cast<int64_t>(limits_.untrusted_arguments))
     return finish(Outcome::error, "unauthenticated multibulk length");
   state_ = *count > 0 ? State::bulk_length : State::start;
