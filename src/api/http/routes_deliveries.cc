@@ -34,12 +34,14 @@ OrRefusal<RouteCall> begin_receive(RouteRequest& request) {
                    .wait_ms = wait->value_or(0)};
 }
 
-std::string receipt_of(const machine::Delivery& delivery) { return format_receipt({delivery.id, delivery.delivery}); }
+std::string receipt_of(const std::string& queue, const machine::Delivery& delivery) {
+  return format_receipt({delivery.id, delivery.delivery}, queue);
+}
 
-void write_delivery(http::JsonWriter& json, const machine::Delivery& delivery) {
+void write_delivery(http::JsonWriter& json, const std::string& queue, const machine::Delivery& delivery) {
   json.begin_object();
   write_event_members(json, EventView(delivery));
-  json.key("receipt").string(receipt_of(delivery));
+  json.key("receipt").string(receipt_of(queue, delivery));
   write_time(json, "visible_at", delivery.visible_at);
   json.end_object();
 }
@@ -52,7 +54,7 @@ void write_delivered_cloud_event(http::JsonWriter& json, const std::string& queu
   json.begin_object();
   write_cloud_event_members(json, queue, EventView(delivery), kOfDelivery);
   json.key("wormholeid").string(std::to_string(delivery.id));
-  json.key("wormholereceipt").string(receipt_of(delivery));
+  json.key("wormholereceipt").string(receipt_of(queue, delivery));
   json.key("wormholedeliveries").number(delivery.deliveries);
   json.end_object();
 }
@@ -63,7 +65,7 @@ http::Response finish_receive(const RouteContext&, const RouteState& state, cons
   const bool single = state.max == 1 && (state.form == EventForm::as_it_came || state.form == EventForm::structured);
   if (single) {
     http::Response response = shown_event(state, EventView(deliveries[0]));
-    response.headers.push_back({"Wormhole-Receipt", receipt_of(deliveries[0])});
+    response.headers.push_back({"Wormhole-Receipt", receipt_of(state.queue, deliveries[0])});
     return with_index(std::move(response), answer.index);
   }
   const bool as_cloud_events = state.form == EventForm::structured || state.form == EventForm::batched;
@@ -73,7 +75,7 @@ http::Response finish_receive(const RouteContext&, const RouteState& state, cons
     if (as_cloud_events)
       write_delivered_cloud_event(json, state.queue, delivery);
     else
-      write_delivery(json, delivery);
+      write_delivery(json, state.queue, delivery);
   }
   json.end_array();
   http::Response response = json_response(200, json.take());
@@ -83,8 +85,8 @@ http::Response finish_receive(const RouteContext&, const RouteState& state, cons
 
 // --- one delivery
 
-Refusal no_receipt(uint64_t id) {
-  return malformed("the parameter receipt is no receipt of event " + std::to_string(id) +
+Refusal no_receipt(const std::string& queue, uint64_t id) {
+  return malformed("the parameter receipt is no receipt of event " + std::to_string(id) + " of the queue " + queue +
                    ": it is the Wormhole-Receipt that came with it");
 }
 
@@ -93,9 +95,9 @@ OrRefusal<RouteCall> begin_settle(RouteRequest& request, SettleVerb verb) {
   if (!id) return malformed("an event's id is a number below 2^53");
   const std::string* text = http::find_param(request.query, "receipt");
   if (text == nullptr) return malformed("the parameter receipt is missing: it came with the event as Wormhole-Receipt");
-  const auto receipt = parse_receipt(*text, *id);
-  if (!receipt) return no_receipt(*id);
   const std::string& queue = request.params[0];
+  const auto receipt = parse_receipt(*text, queue, *id);
+  if (!receipt) return no_receipt(queue, *id);
   machine::Settle settle{.queue = queue, .verb = verb, .receipts = {*receipt}};
   return RouteCall{Write{std::move(settle)}, {.queue = queue, .id = *id, .verb = verb}};
 }
@@ -145,7 +147,7 @@ http::Response finish_one(const RouteContext&, const RouteState& state, const An
 
 // --- many
 
-OrRefusal<std::pair<AskedReceipt, machine::Receipt>> read_receipt(const http::JsonValue& item,
+OrRefusal<std::pair<AskedReceipt, machine::Receipt>> read_receipt(const std::string& queue, const http::JsonValue& item,
                                                                   http::KeptStrings& kept) {
   const Refusal expected = malformed("each item is an object with the members id, a number, and receipt, a string");
   if (item.kind() != http::JsonKind::object) return expected;
@@ -162,7 +164,7 @@ OrRefusal<std::pair<AskedReceipt, machine::Receipt>> read_receipt(const http::Js
       return expected;
   }
   if (!id || !text) return expected;
-  const auto receipt = parse_receipt(*text, *id);
+  const auto receipt = parse_receipt(*text, queue, *id);
   return std::pair{AskedReceipt{*id, receipt.has_value()}, receipt.value_or(machine::Receipt{})};
 }
 
@@ -192,7 +194,7 @@ OrRefusal<RouteCall> begin_many(RouteRequest& request) {
   machine::Settle settle{.queue = queue, .verb = verb, .duration = *duration};
   RouteState state{.queue = queue, .verb = verb};
   for (const http::JsonValue& item : items) {
-    const auto read = read_receipt(item, request.kept);
+    const auto read = read_receipt(request.params[0], item, request.kept);
     if (!read) return read.error();
     state.receipts.push_back(read->first);
     if (read->first.valid) settle.receipts.push_back(read->second);

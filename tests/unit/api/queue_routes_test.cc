@@ -47,19 +47,27 @@ http::Request with(const std::string& name, const std::string& value) {
 }  // namespace
 
 TEST_CASE("receipts name one delivery of one event, and any other text is none") {
-  CHECK(format_receipt({12, 34}) == "12-34");
-  CHECK(parse_receipt("12-34", 12) == machine::Receipt{12, 34});
-  for (const char* text : {"", "-", "12", "12-", "-34", "12-0", "0-34", "012-34", "12-034", "12-34-", "12-34-5",
-                           " 12-34", "12 34", "12-+3", "11-34", "12-18446744073709551616", "9007199254740992-1"})
-    CHECK_FALSE(parse_receipt(text, 12).has_value());
+  const std::string good = format_receipt({12, 34}, "q");
+  CHECK(good.starts_with("12-34."));
+  CHECK(parse_receipt(good, "q", 12) == machine::Receipt{12, 34});
+  CHECK_FALSE(parse_receipt(good, "q", 11).has_value());
+  CHECK_FALSE(parse_receipt(good, "other", 12).has_value());
+  const std::string check = good.substr(good.find('.'));
+  for (const char* text :
+       {"", "-", "12", "12-", "-34", "12-0", "0-34", "012-34", "12-034", "12-34-", "12-34-5", "12-35", "13-34",
+        " 12-34", "12 34", "12-+3", "11-34", "12-18446744073709551616", "9007199254740992-1"}) {
+    CHECK_FALSE(parse_receipt(text, "q", 12).has_value());
+    CHECK_FALSE(parse_receipt(text + check, "q", 12).has_value());
+  }
+  CHECK_FALSE(parse_receipt("12-34", "q", 12).has_value());
   CHECK_FALSE(parse_event_id("9007199254740992").has_value());
   CHECK(parse_event_id("9007199254740991") == 9'007'199'254'740'991);
   Prng random(1);
   for (int i = 0; i < 20'000; ++i) {
-    std::string text = format_receipt({1 + random.below(1'000), 1 + random.below(1'000)});
+    std::string text = format_receipt({1 + random.below(1'000), 1 + random.below(1'000)}, "q");
     text[random.below(text.size())] = static_cast<char>(random.below(128));
     const auto id = parse_event_id(text.substr(0, text.find('-')));
-    if (const auto receipt = parse_receipt(text, id.value_or(0))) CHECK(format_receipt(*receipt) == text);
+    if (const auto receipt = parse_receipt(text, "q", id.value_or(0))) CHECK(format_receipt(*receipt, "q") == text);
   }
 }
 
@@ -269,8 +277,9 @@ TEST_CASE("deliveries: received, and each verb on them, by a receipt that is goo
   const std::string b = field(many.body, "id", 0);
   const std::string c = field(many.body, "id", 1);
   const std::string body = "[{\"id\":" + b + ",\"receipt\":" + field(many.body, "receipt", 0) + "},{\"id\":" + id +
-                           ",\"receipt\":\"" + receipt + "\"},{\"id\":" + c + ",\"receipt\":\"" + c +
-                           "-1\"},{\"id\":" + c + ",\"receipt\":\"" + receipt + "\"}]";
+                           ",\"receipt\":\"" + receipt + "\"},{\"id\":" + c + ",\"receipt\":\"" +
+                           format_receipt({std::stoull(c), 1}, "q") + "\"},{\"id\":" + c + ",\"receipt\":\"" + receipt +
+                           "\"}]";
   const Reply acked = q.post("/queues/q/ack", body);
   CHECK(acked.status == 200);
   CHECK(of(acked, "Wormhole-Failed") == "3");
@@ -289,9 +298,11 @@ TEST_CASE("deliveries: received, and each verb on them, by a receipt that is goo
     CHECK(q.status("POST", "/queues/q/ack", bad) == 400);
   CHECK(q.status("POST", "/queues/q/ack", "", "is expected, and the body is empty") == 400);
   CHECK(q.status("POST", "/queues/q/ack", "[]", "this one has none") == 400);
-  CHECK(q.status("POST", "/queues/none/ack", "[{\"id\":1,\"receipt\":\"1-1\"}]", "no queue none") == 404);
+  CHECK(q.status("POST", "/queues/none/ack", "[{\"id\":1,\"receipt\":\"" + format_receipt({1, 1}, "none") + "\"}]",
+                 "no queue none") == 404);
   CHECK(q.status("POST", "/queues/none/ack", "[{\"id\":1,\"receipt\":\"x\"}]", "no queue none") == 404);
-  CHECK(q.status("DELETE", "/queues/none/events/1?receipt=1-1", "", "no queue none") == 404);
+  CHECK(q.status("DELETE", "/queues/none/events/1?receipt=" + format_receipt({1, 1}, "none"), "", "no queue none") ==
+        404);
 }
 
 TEST_CASE("a buried event is in the dead letter queue, says why, and comes back by redrive") {

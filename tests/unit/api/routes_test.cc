@@ -9,6 +9,7 @@
 
 #include <doctest/doctest.h>
 
+#include "api/http/receipts.h"
 #include "fixture.h"
 
 namespace wh::api {
@@ -41,13 +42,16 @@ const std::map<std::pair<Method, std::string_view>, Sample>& requests() {
       {{Method::get, "/queues/{q}/events/{id}"}, {}},
       {{Method::get, "/queues/{q}/stream"}, {}},
       {{Method::post, "/queues/{q}/receive"}, {}},
-      {{Method::del, "/queues/{q}/events/{id}"}, {"receipt=1-1", "", {}}},
-      {{Method::post, "/queues/{q}/events/{id}/extend"}, {"receipt=1-1", "", {}, 409}},
-      {{Method::post, "/queues/{q}/events/{id}/release"}, {"receipt=1-1", "", {}, 409}},
-      {{Method::post, "/queues/{q}/events/{id}/bury"}, {"receipt=1-1", "", {}, 409}},
-      {{Method::post, "/queues/{q}/ack"}, {"", R"([{"id":1,"receipt":"1-1"}])", kJson}},
-      {{Method::post, "/queues/{q}/extend"}, {"", R"([{"id":1,"receipt":"1-1"}])", kJson}},
-      {{Method::post, "/queues/{q}/release"}, {"", R"([{"id":1,"receipt":"1-1"}])", kJson}},
+      {{Method::del, "/queues/{q}/events/{id}"}, {"receipt=" + format_receipt({1, 1}, "n"), "", {}}},
+      {{Method::post, "/queues/{q}/events/{id}/extend"}, {"receipt=" + format_receipt({1, 1}, "n"), "", {}, 409}},
+      {{Method::post, "/queues/{q}/events/{id}/release"}, {"receipt=" + format_receipt({1, 1}, "n"), "", {}, 409}},
+      {{Method::post, "/queues/{q}/events/{id}/bury"}, {"receipt=" + format_receipt({1, 1}, "n"), "", {}, 409}},
+      {{Method::post, "/queues/{q}/ack"},
+       {"", R"([{"id":1,"receipt":")" + format_receipt({1, 1}, "n") + R"("}])", kJson}},
+      {{Method::post, "/queues/{q}/extend"},
+       {"", R"([{"id":1,"receipt":")" + format_receipt({1, 1}, "n") + R"("}])", kJson}},
+      {{Method::post, "/queues/{q}/release"},
+       {"", R"([{"id":1,"receipt":")" + format_receipt({1, 1}, "n") + R"("}])", kJson}},
       {{Method::get, "/queues"}, {}},
       {{Method::get, "/queues/{q}"}, {}},
       {{Method::put, "/queues/{q}"}, {"", R"({"ttl":"1h"})", kJson}},
@@ -233,7 +237,7 @@ TEST_CASE("each route that reads no body: one is refused and says where paramete
     CHECK(sample.body.empty());
     ++refused;
     for (const auto& [body, fields] : std::vector<std::pair<std::string, std::string>>{
-             {"zzz=1", test::kForm}, {"{}", std::string(kJson)}, {" ", ""}}) {
+             {"zzz=1", test::kForm}, {R"({"x":1})", std::string(kJson)}, {" ", ""}}) {
       const http::test::Answer answer =
           fronts.ask(std::string(http::method_name(method)), with_query(route.pattern, sample.query), body, fields);
       CHECK(answer.status == 400);
@@ -248,6 +252,7 @@ TEST_CASE("each route that reads no body: one is refused and says where paramete
   CHECK(fronts.ask("PUT", "/queues/q").status == 200);
   for (const std::string& fields : {test::kForm, std::string(kJson)})
     CHECK(fronts.ask("POST", "/queues/q/purge", "", fields + "Content-Length: 0\r\n").status == 200);
+  CHECK(fronts.ask("POST", "/queues/q/purge", "{}", std::string(kJson)).status == 200);
   CHECK(
       test::sentence_of(fronts.ask("POST", "/queues/q/pause", "direction=in", test::kForm)) ==
       "this path reads no body, so the request is refused rather than done without it: parameters belong in the query, "

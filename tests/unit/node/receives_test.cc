@@ -19,6 +19,31 @@ TEST_CASE("a receive takes what is ready, in one entry") {
   CHECK(bench.last().value == before.value + 1);
 }
 
+TEST_CASE("an enqueue, a receive and an acknowledgement of one turn share one sync") {
+  QueueLeader bench;
+  bench.enqueue(1, "q", 2);
+  bench.receive(2, "q");
+  bench.settle();
+  REQUIRE(bench.got(2) == 1);
+  const machine::Delivery& got = bench.answer(2)->reply.deliveries[0];
+  bench.receive(3, "q", 10'000, 5);  // takes the other one, and
+  bench.settle();
+  bench.receive(4, "q", 10'000);  // waits for what is put in
+  REQUIRE(bench.storage.due.empty());
+  const raft::Index before = bench.last();
+  bench.node.submit_write(5, put("q"), true, bench.now);
+  bench.node.submit_write(
+      6, machine::encode_command(machine::Settle{.queue = "q", .receipts = {{got.id, got.delivery}}}), true, bench.now);
+  bench.turn();
+  CHECK(bench.last().value == before.value + 3);
+  CHECK(bench.storage.due.size() == 1);
+  bench.persist();
+  bench.settle();
+  CHECK(bench.got(4) == 1);
+  CHECK(bench.answer(5)->outcome == Outcome::applied);
+  CHECK(bench.answer(6)->outcome == Outcome::applied);
+}
+
 TEST_CASE("HAZARDS Q29: a receive that finds nothing writes nothing, and is answered once this node surely leads") {
   QueueLeader bench;
   const raft::Index before = bench.last();
