@@ -61,6 +61,7 @@ bool QueueClients::is_part(const Op& op, uint64_t index, const machine::Reply& p
   machine::Reply expected = whole;
   expected.deliveries = part.deliveries;
   expected.count = part.deliveries.size();
+  if (op.removes) expected.event_id = raft::Index{part.deliveries.front().id};
   return expected == part;
 }
 
@@ -72,7 +73,7 @@ bool QueueClients::check_entry(const Op& op, raft::Index index, const machine::R
   if (request_of(position->entry.payload.view()) != request_of(op.command))
     return fail(op, "is acknowledged for another entry"), false;
   if (position->step < op.invoked) return fail(op, "is answered by an entry older than it is"), false;
-  const bool parts = op.receives && !op.removes && !op.keyed;
+  const bool parts = op.receives && op.max != 0 && !op.keyed;
   const auto [answered, first] = answered_.emplace(index.value, op.id);
   if (!first && !parts) return fail(op, "and another were answered for one entry"), false;
   if (!first) ++world_.seen[Situation::received_together];

@@ -24,9 +24,15 @@ Host* QueueClients::usable(Host& host) const {
 
 std::string QueueClients::request_of(std::string_view command) {
   auto decoded = machine::decode(command);
-  auto* receive = decoded && !decoded->idempotency ? std::get_if<machine::Receive>(&decoded->body) : nullptr;
-  if (receive == nullptr) return std::string(command.substr(machine::kEnvelopeBytes));
-  receive->max = 1;
+  const bool alone = !decoded || decoded->idempotency;
+  auto* receive = alone ? nullptr : std::get_if<machine::Receive>(&decoded->body);
+  auto* dequeue = alone ? nullptr : std::get_if<machine::Dequeue>(&decoded->body);
+  if (receive != nullptr)
+    receive->max = 1;
+  else if (dequeue != nullptr && dequeue->count)
+    dequeue->count = 1;
+  else
+    return std::string(command.substr(machine::kEnvelopeBytes));
   return machine::encode_command(decoded->body).substr(machine::kEnvelopeBytes);
 }
 
@@ -42,6 +48,8 @@ void QueueClients::send(Host& host, Op& op) {
   op.committed = raft::Index{log.log.size()};
   const auto decoded = machine::decode(op.command);
   if (const auto* receive = decoded ? std::get_if<machine::Receive>(&decoded->body) : nullptr) op.max = receive->max;
+  if (const auto* dequeue = decoded ? std::get_if<machine::Dequeue>(&decoded->body) : nullptr)
+    op.max = dequeue->count.value_or(0);
   Asked& asked = asked_[request_of(op.command)];
   ++asked.times;
   asked.receives = op.receives;

@@ -60,8 +60,8 @@ class QueueClients {
   // A receive may still take something so long after its client knows nothing of it any more.
   static constexpr Millis kStrayMs = 10'000;
   static constexpr size_t kMostOld = 80;
-  // What tells requests apart, whoever proposes them: the body. Receives that differ only in how much they take may
-  // share an entry.
+  // What tells requests apart, whoever proposes them: the body. Takes that differ only in how much they take may share
+  // an entry.
   [[nodiscard]] static std::string request_of(std::string_view command);
 
   struct Delivered {
@@ -79,7 +79,7 @@ class QueueClients {
     std::string queue;
     bool receives = false;  // or takes, which removes at once
     bool removes = false;
-    uint32_t max = 0;  // of a receive
+    uint32_t max = 0;  // of a receive, or of a removal with a count: these may share an entry
     bool keyed = false;
     std::string key;
     Millis wait_ms = 0;
