@@ -141,9 +141,19 @@ void Receives::peer_connected(raft::NodeId id, Millis now) {
   ctx_.wants_turn |= !again.empty();
 }
 
+// What only reserves is answered at once, and what the leader reserves yet is taken back. What removes waits for the
+// leader's word.
 void Receives::stop(Millis now) {
+  std::vector<Token> waits;
   for (const auto& [request, token] : by_request_)
-    if (waits_elsewhere(token, now)) (void)ctx_.transport.send(takes_.at(token).to, CancelReceive{request});
+    if (waits_elsewhere(token, now)) waits.push_back(token);
+  for (const Token token : waits) {
+    const Take& take = takes_.at(token);
+    (void)ctx_.transport.send(take.to, CancelReceive{take.request});
+    if (!take.returns()) continue;
+    forget(take);
+    answer(token, Outcome::shutting_down, {}, {}, {}, now);
+  }
 }
 
 void Receives::peer_lost(raft::NodeId id, Millis now) {

@@ -273,11 +273,13 @@ void QueueAudit::came(const Place& at, const Item& item) {
       const auto event = std::find_if(publish->events.begin(), publish->events.end(), fits);
       if (event != publish->events.end()) return check_new(at, item, *event);
     } else if (const auto* redrive = std::get_if<machine::Redrive>(&command_->body)) {
-      const Items& from = items_of(before_, redrive->from);
-      const Items& left = items_of(now_, redrive->from);
-      const bool known = std::any_of(from.begin(), from.end(), [&](const auto& one) {
-        return one.second.bytes == item.bytes && !left.contains(one.first);
-      });
+      const auto gone_from = [&](std::string_view queue) {
+        const Items& before = items_of(before_, queue);
+        const Items& now = items_of(now_, queue);
+        return std::any_of(before.begin(), before.end(),
+                           [&](const auto& one) { return one.second.bytes == item.bytes && !now.contains(one.first); });
+      };
+      const bool known = gone_from(redrive->from) || gone_from(at.queue);  // or died of the sweep, and came back
       if (known && item.deliveries == 0 && item.state == EventState::ready) return;
     }
   }

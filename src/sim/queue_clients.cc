@@ -52,8 +52,8 @@ void QueueClients::send(Host& host, Op& op) {
     op.max = dequeue->count.value_or(0);
   Asked& asked = asked_[request_of(op.command)];
   ++asked.times;
-  asked.receives = op.receives;
-  asked.removes = op.removes;
+  asked.receives |= op.receives;
+  asked.removes |= op.removes;
   if (op.receives) receives_[op.queue].push_back(op.id);
   open_.insert(op.id);
   world_.trace("queue client: request %lu, kind %zu on %s, at %s", op.id, decoded ? decoded->body.index() : 0,

@@ -383,15 +383,22 @@ TEST_CASE("a receive that waits at the leader is asked for again when the connec
 TEST_CASE("a node that stops calls off what waits at the leader, and tells its clients that nothing came of it") {
   QueueFollower bench;
   bench.node.submit_receive(2, receive_of("q"), 60'000, bench.now);
+  TakeRequest pop{.command = machine::encode_command(machine::Dequeue{"q", {}}), .also = {}, .wait_ms = 60'000};
+  bench.node.submit_take(3, std::move(pop), bench.now);
   bench.persist();
-  const uint64_t request = bench.sent_to<ForwardReceive>(kOther).back().request;
+  const auto sent = bench.sent_to<ForwardReceive>(kOther);
+  REQUIRE(sent.size() == 2);
   bench.node.begin_shutdown(bench.now);
   bench.persist();
-  REQUIRE(bench.sent_to<CancelReceive>(kOther).size() == 1);
-  bench.node.receive(kOther, ForwardReply{request, Outcome::dropped, {}, {}}, bench.now);
-  bench.persist();
+  CHECK(bench.sent_to<CancelReceive>(kOther).size() == 2);
   REQUIRE(bench.answer(2) != nullptr);
   CHECK(bench.answer(2)->outcome == Outcome::shutting_down);
+  // What removes may have been done: the leader says.
+  CHECK(bench.answer(3) == nullptr);
+  bench.node.receive(kOther, ForwardReply{sent[1].request, Outcome::dropped, {}, {}}, bench.now);
+  bench.persist();
+  REQUIRE(bench.answer(3) != nullptr);
+  CHECK(bench.answer(3)->outcome == Outcome::shutting_down);
 }
 
 TEST_CASE("a member hears of a take that it called off, so that it need not keep it") {
