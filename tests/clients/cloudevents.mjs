@@ -63,9 +63,11 @@ async function acknowledge(queue, receipt) {
 
 let made = 0;
 const event = (rest) => new CloudEvent({ id: `e-${++made}`, source: '/shop/orders', type: 'order.new', ...rest });
-const examples = () => [
+// The package neither encodes nor decodes the percent-encoding of the HTTP binding (3.1.3.2): what needs it goes through
+// the other modes only.
+const examples = (...modes) => [
   event({ data: { total: 12, who: 'Zoë "€" 50%' }, datacontenttype: 'application/json' }),
-  event({ subject: 'a b/ü', time: '2018-04-05T17:31:00.000Z', data: 'plain, ümlaut\nand a line', datacontenttype: 'text/plain' }),
+  event({ subject: modes.includes('binary') ? 'a/b' : 'a b/ü', time: '2018-04-05T17:31:00.000Z', data: 'plain, ümlaut\nand a line', datacontenttype: 'text/plain' }),
   event({ data: '<much wow="xml"/>', datacontenttype: 'application/xml', comexampleextension1: 'value' }),
   event({ partitionkey: 'customer-7', comexampleothervalue: 5, dataschema: 'https://example.com/schema' }),
 ];
@@ -95,7 +97,7 @@ async function test(name, body) {
 for (const sending of Object.keys(send))
   for (const receiving of Object.keys(receive))
     await test(`cloudevents: sent ${sending}, received ${receiving}`, async () => {
-      const queue = `${sending}-${receiving}`, wanted = examples();
+      const queue = `${sending}-${receiving}`, wanted = examples(sending, receiving);
       await send[sending](`/queues/${queue}/events`, wanted);
       const got = await receive[receiving](queue, wanted.length);
       assert.equal(got.length, wanted.length);
@@ -105,7 +107,7 @@ for (const sending of Object.keys(send))
 
 for (const sending of Object.keys(send))
   await test(`cloudevents: sent ${sending} twice, stored once`, async () => {
-    const queue = `twice-${sending}`, wanted = examples();
+    const queue = `twice-${sending}`, wanted = examples(sending);
     await send[sending](`/queues/${queue}/events`, wanted);
     await send[sending](`/queues/${queue}/events`, wanted);
     assert.equal(JSON.parse((await ask('GET', `/queues/${queue}`)).body).ready, wanted.length);
@@ -124,12 +126,11 @@ await test('cloudevents: a topic hands on what its filters let through', async (
   (await receive.batched('audit', 2)).forEach((each, i) => same(each, wanted[i]));
 });
 
-await test('cloudevents: /event takes all modes and gives the front back', async () => {
+await test('cloudevents: /event takes all modes, and its queue gives them back', async () => {
   for (const sending of Object.keys(send)) {
-    const [wanted] = examples();
+    const [wanted] = examples(sending);
     await send[sending]('/event', [wanted]);
-    const queues = JSON.parse((await ask('GET', '/queues')).body);
-    assert.ok(JSON.stringify(queues).length > 2);
+    same((await receive[sending]('event', 1))[0], wanted);
   }
 });
 
