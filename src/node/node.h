@@ -98,7 +98,10 @@ class Node {
   // A member says that this node was removed from the cluster, as of a committed entry.
   void told_removed(raft::NodeId by, raft::Position as_of, Millis now) { peers_.told_removed(by, as_of, now); }
   // A connected peer announced its identity: its addresses as of now.
-  void peer_identity(raft::NodeId id, const Identity& identity) { peers_.announced(id, identity); }
+  void peer_identity(raft::NodeId id, const Identity& identity) {
+    peers_.announced(id, identity);
+    receives_.peer_connected(id, ctx_.turn_at);  // each of the two dials the other: this one may have been lost
+  }
   void asked(uint64_t question_id, Ask question, Millis now);
   // A member of a cluster is about to ask something, and has proved that it is one.
   void met(const Identity& member) { founding_.met(member); }

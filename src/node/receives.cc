@@ -60,8 +60,8 @@ Receives::Take& Receives::add(Token token, Take take) {
 
 void Receives::set_deadline(Token token, Take& take, Millis deadline) {
   by_deadline_.erase({take.deadline, token});
-  take.deadline = deadline;
-  by_deadline_.emplace(deadline, token);
+  take.deadline = ctx_.answer_by ? std::min(deadline, *ctx_.answer_by) : deadline;
+  by_deadline_.emplace(take.deadline, token);
 }
 
 void Receives::submit(Token token, TakeRequest request, bool full, Millis now) {
@@ -105,9 +105,9 @@ void Receives::answer(Token token, Outcome outcome, raft::Index index, std::stri
     if (take.member_gone) return;
     // Only the member knows whether its client was told: it may have answered when it applied the entry itself. One
     // that called its take off hears that nothing came of it.
-    if (!take.client_gone || outcome != Outcome::applied) {
+    if (!take.client_gone || outcome != Outcome::applied || reply.count == 0) {
       std::string text = outcome == Outcome::applied ? machine::encode_reply(reply) : std::move(sentence);
-      if (text.size() <= kLongAnswerBytes || !take.id.origin)
+      if (text.size() <= kLongAnswerBytes || !take.id.origin || !has_entry(take.from, index))
         (void)ctx_.transport.send(take.from, ForwardReply{take.request, outcome, index, std::move(text)});
       return;
     }
@@ -208,7 +208,7 @@ void Receives::match(const std::string& queue, Millis now) {
     Take& take = takes_.at(token);
     leave_lines(take);
     // It would be reserved for a member that cannot pass it on.
-    if (take.from && peers_.silent(take.from, now)) {
+    if (take.from && now >= silence_from_ && peers_.silent(take.from, now)) {
       forget_member(take.from, now);
       continue;
     }
@@ -218,6 +218,9 @@ void Receives::match(const std::string& queue, Millis now) {
 }
 
 void Receives::pump(Millis now) {
+  // After a pause of this node's own it has heard nobody for long.
+  if (now > pumped_at_ + ctx_.options.election_timeout_ms) silence_from_ = now + ctx_.options.election_timeout_ms;
+  pumped_at_ = now;
   for (const Bytes& command : writes_.take_proposed()) proposed_command(command.view());
   if (ctx_.leads() && !ctx_.raft->transferring()) {
     for (const std::string& queue : std::exchange(ready_, {})) match(queue, now);
@@ -244,6 +247,7 @@ void Receives::look(Token token, Take& take, Millis now) {
   }
   if (!ctx_.leads()) {
     if (take.from) return answer(token, Outcome::not_leader, {}, {}, {}, now);
+    if (ctx_.answer_by && now < take.wait_until) return answer(token, Outcome::shutting_down, {}, {}, {}, now);
     if (ctx_.raft->leader_id() && ctx_.raft->current_term() != refused_term_) return forward(token, take, now);
     fresh_.push_back(token);  // until another leader is known, or its deadline
     return;

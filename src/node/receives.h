@@ -146,7 +146,7 @@ class Receives {
   };
 
   static constexpr Token kInternal = Token{1} << 63;  // tokens of forwarded takes, and of places in lines
-  static constexpr size_t kMaxForgotten = 1'024;
+  static constexpr size_t kMaxForgotten = 16'384;
   static constexpr size_t kMaxAnswered = 4'096;
   // A longer answer is not sent: its member sees the entry itself, and these would crowd out what else it is sent.
   static constexpr size_t kLongAnswerBytes = size_t{64} << 10;
@@ -170,6 +170,7 @@ class Receives {
   // Whether takes that are proposed may leave something of these queues; then it looks again after them.
   bool look_after_others(Token token, Take& take);
   void forget_member(raft::NodeId id, Millis now);
+  [[nodiscard]] bool has_entry(raft::NodeId member, raft::Index index) const;
   [[nodiscard]] static bool is_true_of(const machine::Reply& reply, const Take& take);
   [[nodiscard]] std::optional<size_t> first_available(const Take& take) const;
   [[nodiscard]] bool waits_elsewhere(Token token, Millis now) const;
@@ -223,6 +224,8 @@ class Receives {
   std::map<uint64_t, Forgotten> forgotten_;                 // by number of an unanswered remote one
   std::deque<std::pair<raft::NodeId, uint64_t>> answered_;  // of other members, so that a copy is known as one
   std::set<std::pair<raft::NodeId, uint64_t>> answered_set_;
+  Millis pumped_at_ = 0;
+  Millis silence_from_ = 0;  // from then on, who seems silent is
   raft::Term applied_term_;  // of the last applied entry
   raft::Term refused_term_;  // the node that leads in this term, as far as is known here, says that it does not
   Token next_internal_ = kInternal;

@@ -22,6 +22,7 @@ void Receives::on_forward(raft::NodeId from, ForwardReceive& forward, bool full,
   const std::pair name(from, forward.request);
   if ((by_forwarder_.contains(name) || answered_set_.contains(name)) && !WH_MUTANT(copies_are_served)) return;
   const auto refuse = [&](Outcome outcome) {
+    remember_answered(from, forward.request);
     (void)ctx_.transport.send(from, ForwardReply{forward.request, outcome, {}, {}});
   };
   if (!ctx_.leads() || ctx_.raft->current_term() != forward.term) return refuse(Outcome::not_leader);
@@ -49,6 +50,13 @@ void Receives::remember_answered(raft::NodeId from, uint64_t request) {
   if (answered_.size() <= kMaxAnswered) return;
   answered_set_.erase(answered_.front());
   answered_.pop_front();
+}
+
+// Then it answers by itself, as soon as it hears that the entry is committed.
+bool Receives::has_entry(raft::NodeId member, raft::Index index) const {
+  const std::vector<raft::PeerStatus> peers = ctx_.raft ? ctx_.raft->peers() : std::vector<raft::PeerStatus>();
+  return std::any_of(peers.begin(), peers.end(),
+                     [&](const raft::PeerStatus& peer) { return peer.id == member && peer.match_index >= index; });
 }
 
 // Whether a machine can have said so of a receive. What a Dequeue removed has no receipts.
@@ -82,12 +90,14 @@ bool Receives::on_reply(raft::NodeId from, ForwardReply& reply, Millis now) {
     good = result && is_true_of(*result, take);
     if (good) decoded = std::move(*result);
     if (good && decoded.code == machine::ReplyCode::unknown) reply.outcome = Outcome::unknown;
+    reply.reply.clear();
   }
   if (!good) {
     peers_.violated(from, "an answer to a receive that is none", now);
     return true;
   }
   if (late != forgotten_.end()) {
+    if (reply.outcome == Outcome::unknown) return true;  // its entry may come yet
     if (!WH_MUTANT(late_answer_kept)) take_back(take.queues[decoded.choice], decoded.deliveries, now);
     forgotten_.erase(late);
     return true;
@@ -125,10 +135,15 @@ void Receives::forget_member(raft::NodeId id, Millis now) {
 // Messages between the two may have been lost. What only reserves is asked for again: if it was served before, that is
 // taken back. What removes may have been done, and is not.
 void Receives::peer_connected(raft::NodeId id, Millis now) {
+  if (ctx_.answer_by) return;
   std::vector<Token> again;
   for (const auto& [request, token] : by_request_) {
     const Take& take = takes_.at(token);
-    if (take.to == id && !take.removes && !take.client_gone && now < take.wait_until) again.push_back(token);
+    if (take.to != id) continue;
+    if (take.client_gone)
+      (void)ctx_.transport.send(id, CancelReceive{request});
+    else if (!take.removes && now < take.wait_until)
+      again.push_back(token);
   }
   for (const Token token : again) {
     Take& take = takes_.at(token);

@@ -118,6 +118,8 @@ void QueueClients::issue(size_t client, Host& host) {
   one.command = machine::encode_command(body, key);
   clients_[client].open.push_back(one.id);
   send(host, one);
+  // A consumer of the same kind beside it: the two may share an entry.
+  if (one.receives && !one.keyed && world_.prng.below(3) == 0) ask_again(client, host, one.id);
 }
 
 // --- one command

@@ -51,6 +51,20 @@ TEST_CASE("events whose time is over are not removed by a pop as if they were de
   CHECK(bench.run(Dequeue{"q", {}}).count == 0);
 }
 
+// The sweep's budget was spent before it reached the event in front, whose time was over too.
+TEST_CASE("a removal of the event in front removes that one or none") {
+  Bench bench;
+  bench.run(PutEvents{.queue = "q", .events = {NewEvent{.bytes = "x", .ttl = 3'000, .priority = 0}}});
+  const uint64_t named = bench.machine.queues().front("q")->id();
+  bench.put("q", 1);
+  bench.put("q", kDueEventsPerEntry, 1'000);
+  bench.now += 5'000;
+  const Reply reply = bench.run(Dequeue{.queue = "q", .only_if_front = named});
+  CHECK(reply.code == ReplyCode::precondition_failed);
+  CHECK(bench.machine.queues().find("q")->content->ready_count >= 1);
+  CHECK(bench.run(Dequeue{"q", {}}).count == 1);
+}
+
 TEST_CASE("an event for many queues removes a bounded number of expired ones, over all of them") {
   Bench bench;
   for (int i = 0; i < 5; ++i) {

@@ -59,10 +59,11 @@ Reply Machine::run(const Enqueue& enqueue) {
 
 Reply Machine::run(const Dequeue& dequeue) {
   QueueOps ops(state_.queues, moment(), *this);
-  Queue* queue = ops.find_swept(dequeue.queue);
+  size_t budget = kDueEventsPerEntry;
+  Queue* queue = ops.find_swept(dequeue.queue, budget);
   const auto length = [&] { return queue == nullptr ? 0 : queue->content->ready_count; };
   if (dequeue.only_if_front) {
-    const Event* front = queue == nullptr ? nullptr : queue->front();
+    const Event* front = queue == nullptr ? nullptr : ops.front_alive(*queue, budget);
     if (front == nullptr || front->id() != *dequeue.only_if_front)
       return Reply{.code = ReplyCode::precondition_failed, .queue_length = length()};
   }
@@ -76,7 +77,7 @@ Reply Machine::run(const Dequeue& dequeue) {
     reply.queue_length = length();
     return reply;
   }
-  auto popped = queue == nullptr ? std::nullopt : ops.pop(*queue);
+  auto popped = queue == nullptr ? std::nullopt : ops.pop(*queue, budget);
   if (!popped) return Reply{.queue_length = state_.version < 3 ? 0 : length()};
   Reply reply{
       .event_id = raft::Index{popped->id}, .count = 1, .queue_length = length(), .event = std::move(popped->bytes)};

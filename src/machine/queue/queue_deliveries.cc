@@ -116,7 +116,7 @@ uint64_t QueueOps::add(Queue& queue, NewCopy copy) {
 
 // --- departures
 
-// Expired events that the sweep has not reached are not delivered either. Null: there is none, or the budget is spent.
+// Expired events that the sweep has not reached are not delivered either.
 Event* QueueOps::front_alive(Queue& queue, size_t& budget) {
   while (queue.front() != nullptr) {
     Event& event = *queue.content->ready.begin()->second;
@@ -126,11 +126,6 @@ Event* QueueOps::front_alive(Queue& queue, size_t& budget) {
     expire(queue, event);
   }
   return nullptr;
-}
-
-std::optional<QueueOps::Popped> QueueOps::pop(Queue& queue) {
-  size_t budget = kDueEventsPerEntry;
-  return pop(queue, budget);
 }
 
 std::optional<QueueOps::Popped> QueueOps::pop(Queue& queue, size_t& budget) {

@@ -99,14 +99,16 @@ class QueueOps {
   void drop_overflow(Queue& queue, size_t added);
   // Returns its id.
   uint64_t add(Queue& queue, NewCopy copy);
+  // The front event; expired ones before it are removed, each for one of the budget. Null: there is none, or the budget
+  // is spent.
+  Event* front_alive(Queue& queue, size_t& budget);
   // Removes the front event.
   struct Popped {
     uint64_t id = 0;
     Bytes bytes;
     Bytes headers;
   };
-  std::optional<Popped> pop(Queue& queue);
-  std::optional<Popped> pop(Queue& queue, size_t& budget);  // for each expired event before it
+  std::optional<Popped> pop(Queue& queue, size_t& budget);
   // Up to `count` from the front, and fewer where the answer would become too large.
   std::vector<Popped> pop_many(Queue& queue, uint32_t count);
   // Reserves up to `max` events, and fewer where the answer would become too large.
@@ -187,7 +189,6 @@ class QueueOps {
   void expire(Queue& queue, Event& event);
   void die(Queue& queue, Event& event, std::string reason);
   [[nodiscard]] uint64_t delivery_limit(const Queue& queue, const Event& event) const;
-  Event* front_alive(Queue& queue, size_t& budget);
   [[nodiscard]] static Event* oldest_unreserved(QueueContent& content);
   [[nodiscard]] Millis backoff_after(const Queue& queue, uint32_t deliveries) const;
   void relist(Queue& queue);

@@ -23,7 +23,7 @@ uint64_t QueueOps::delivery_limit(const Queue& queue, const Event& event) const 
   return setting(queue, QueueSetting::max_deliveries);
 }
 
-// A name may be too long for one more suffix: such an event stays rather than being lost.
+// A name may be too long for one more suffix: then an event that was delivered too often, or buried, stays.
 bool QueueOps::has_end(const Queue& queue) const {
   return queue.own.dead_letter_queue || !queues_.dead_letter_queue(queue).empty();
 }

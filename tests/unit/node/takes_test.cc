@@ -380,6 +380,39 @@ TEST_CASE("a receive that waits at the leader is asked for again when the connec
   CHECK(bench.sent_to<Forward>(kOther).size() == 1);
 }
 
+TEST_CASE("a cancellation that may be lost is sent again when either of the two has dialled the other") {
+  QueueFollower bench;
+  TakeRequest pop{.command = machine::encode_command(machine::Dequeue{"q", {}}), .also = {}, .wait_ms = 60'000};
+  bench.node.submit_take(3, std::move(pop), bench.now);
+  bench.node.submit_receive(4, receive_of("q"), 60'000, bench.now);
+  bench.persist();
+  bench.node.cancel_receive(3);
+  bench.persist();
+  CHECK(bench.sent_to<CancelReceive>(kOther).size() == 1);
+  bench.says(kOther, kLatestVersion);  // it has dialled this node
+  bench.persist();
+  const auto cancelled = bench.sent_to<CancelReceive>(kOther);
+  REQUIRE(cancelled.size() == 3);
+  CHECK(cancelled[0].request == cancelled[1].request);
+  CHECK(bench.sent_to<ForwardReceive>(kOther).size() == 3);  // the receive anew
+}
+
+TEST_CASE("what nobody knows of a receive that was given up may still be taken back") {
+  QueueFollower bench;
+  bench.node.submit_receive(2, receive_of("q"), 60'000, bench.now);
+  bench.persist();
+  const uint64_t request = bench.sent_to<ForwardReceive>(kOther).back().request;
+  bench.node.peer_connected(kOther, bench.now);
+  bench.persist();
+  bench.node.receive(kOther, ForwardReply{request, Outcome::unknown, {}, {}}, bench.now);
+  machine::Reply reply{.count = 1};
+  reply.deliveries.push_back({.id = 5, .delivery = 6, .deliveries = 1, .bytes = Bytes("e")});
+  bench.node.receive(kOther, ForwardReply{request, Outcome::applied, raft::Index{10}, machine::encode_reply(reply)},
+                     bench.now);
+  bench.persist();
+  CHECK(bench.sent_to<Forward>(kOther).size() == 1);
+}
+
 TEST_CASE("a node that stops calls off what waits at the leader, and tells its clients that nothing came of it") {
   QueueFollower bench;
   bench.node.submit_receive(2, receive_of("q"), 60'000, bench.now);
