@@ -84,7 +84,9 @@ void Receives::serve(const Placed& placed, const raft::Entry& entry, machine::Re
   for (const Share& share : placed.shares) {
     const auto at = takes_.find(share.token);
     const bool removes = at != takes_.end() && at->second.removes;
-    machine::Reply part = shared ? part_of(reply, begin, share.max, removes) : std::move(reply);
+    // Moved once, as there is one share.
+    machine::Reply part =
+        shared ? part_of(reply, begin, share.max, removes) : std::move(reply);  // NOLINT(bugprone-use-after-move)
     if (at == takes_.end()) {  // it was given up before this answer came
       if (placed.returns && !WH_MUTANT(late_answer_kept)) take_back(placed.queue, part.deliveries, now);
       continue;

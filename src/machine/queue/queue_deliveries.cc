@@ -261,13 +261,13 @@ uint64_t QueueOps::redrive(Queue& from, Queue& to, uint32_t max) {
     if (!check_room(&to, *to.name, 1, event.data_bytes())) break;
     const std::string group = event.group == nullptr ? std::string() : *event.group->name;
     Event out = take_out(from, event);
-    const uint64_t id = add(to, {.bytes = std::move(out.bytes),
-                                 .headers = out.extra ? std::move(out.extra->headers) : Bytes(),
-                                 .delay = 0,
-                                 .deliver_at = std::nullopt,
-                                 .ttl = 0,
-                                 .priority = out.priority,
-                                 .group = group});
+    [[maybe_unused]] const uint64_t id = add(to, {.bytes = std::move(out.bytes),
+                                                  .headers = out.extra ? std::move(out.extra->headers) : Bytes(),
+                                                  .delay = 0,
+                                                  .deliver_at = std::nullopt,
+                                                  .ttl = 0,
+                                                  .priority = out.priority,
+                                                  .group = group});
     if (WH_MUTANT(redrive_keeps_the_count)) Changing(*this, to, *to.content->find(id))->deliveries = out.deliveries;
     drop_overflow(to, 1);
     ++moved;
