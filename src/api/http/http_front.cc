@@ -304,9 +304,9 @@ void HttpFront::on_answer(node::Token token, OrRefusal<Answer> answer) {
   const Pending& pending = handle.mapped();
   if (!answer && answer.error().kind == RefusalKind::elsewhere)
     return respond(pending.asked, redirect(pending.tls, pending.local_address, pending.target));
-  if (!answer && answer.error().kind == RefusalKind::unprocessable && !pending.state.reused.empty()) {
+  if (!answer && answer.error().kind == RefusalKind::unprocessable && pending.state.keys_of != KeysOf::request) {
     Refusal refusal = answer.error();
-    refusal.sentence = pending.state.reused;
+    refusal.sentence = known_keys_sentence(pending.state);
     return respond(pending, refusal_response(refusal, route.changes_state()));
   }
   if (!answer) return respond(pending, refusal_response(answer.error(), route.changes_state()));

@@ -121,25 +121,24 @@ OrRefusal<EventsRead> read_events(RouteRequest& request) {
   return read;
 }
 
-std::string reused_keys(const RouteRequest& request, const EventsRead& read, const std::string& where) {
-  if (!read.cloud_events) return {};
-  const std::string subject = request.http.header("Idempotency-Key") != nullptr
-                                  ? "this Idempotency-Key, or the source and id of a CloudEvent here,"
-                              : read.events.size() > 1 ? "the source and id of a CloudEvent of this batch"
-                                                       : "the source and id of this CloudEvent";
-  return subject + " came before to " + where + " with other content: they are the event's key for dedup_window";
+RouteState state_of(const RouteRequest& request, const EventsRead& read, const std::string& queue, bool to_topic) {
+  RouteState state{.queue = queue};
+  if (read.cloud_events) state.keys_of = read.events.size() > 1 ? KeysOf::cloud_events : KeysOf::cloud_event;
+  state.has_key = request.http.header("Idempotency-Key") != nullptr;
+  state.to_topic = to_topic;
+  return state;
 }
 
-std::string reused_item_keys(const RouteRequest& request, const std::vector<machine::NewEvent>& events,
-                             const std::string& queue) {
-  const bool keyed = std::any_of(events.begin(), events.end(),
-                                 [](const machine::NewEvent& event) { return event.idempotency.has_value(); });
-  if (!keyed) return {};
-  return std::string(request.http.header("Idempotency-Key") != nullptr
-                         ? "this Idempotency-Key, or an idempotency_key of "
-                           "an event here,"
-                         : "an idempotency_key of this batch") +
-         " came before to the queue " + queue + " with other content, within dedup_window";
+std::string known_keys_sentence(const RouteState& state) {
+  const bool items = state.keys_of == KeysOf::items;
+  std::string_view keys = state.keys_of == KeysOf::cloud_events ? "the source and id of a CloudEvent of this batch"
+                                                                : "the source and id of this CloudEvent";
+  if (items) keys = "an idempotency_key of this batch";
+  if (state.has_key)
+    keys = items ? "this Idempotency-Key, or an idempotency_key of an event here,"
+                 : "this Idempotency-Key, or the source and id of a CloudEvent here,";
+  return std::string(keys) + " came before to the " + (state.to_topic ? "topic " : "queue ") + printable(state.queue) +
+         " with other content" + (items ? ", within dedup_window" : ": they are the event's key for dedup_window");
 }
 
 OrRefusal<std::vector<machine::NewEvent>> read_batch(RouteRequest& request) {

@@ -27,11 +27,11 @@ struct EventsRead {
 // With the terms of the query. A CloudEvent's source and id serve as its idempotency key. A batch of CloudEvents may
 // have none (JSON format, 4.3): it is answered like others, and nothing is written.
 OrRefusal<EventsRead> read_events(RouteRequest& request);
-// Why such events are refused (422) whose keys came before with other events. `where`: "the queue orders".
-std::string reused_keys(const RouteRequest& request, const EventsRead& read, const std::string& where);
-// The same of a batch's items.
-std::string reused_item_keys(const RouteRequest& request, const std::vector<machine::NewEvent>& events,
-                             const std::string& queue);
+// What a request that brings events to this queue or topic keeps for its answer.
+RouteState state_of(const RouteRequest& request, const EventsRead& read, const std::string& queue,
+                    bool to_topic = false);
+// Why the events are refused (422): their keys came before with other events. Not for KeysOf::request.
+std::string known_keys_sentence(const RouteState& state);
 // The items of a batch: a JSON array, or a line each.
 OrRefusal<std::vector<machine::NewEvent>> read_batch(RouteRequest& request);
 

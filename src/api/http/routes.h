@@ -53,6 +53,14 @@ struct AskedReceipt {
   bool valid = false;  // the others are not in the command
 };
 
+// Which idempotency keys events bring, beside the request's own.
+enum class KeysOf : uint8_t {
+  request,       // none
+  cloud_event,   // the source and id of one CloudEvent
+  cloud_events,  // of several
+  items,         // idempotency_key of a batch's items
+};
+
 // What a route keeps for its answer.
 struct RouteState {
   std::string value;     // what was set; of a stream, the event after which it begins
@@ -67,7 +75,9 @@ struct RouteState {
   EventForm form = EventForm::as_it_came;
   machine::SettleVerb verb = machine::SettleVerb::acknowledge;
   bool representation = false;  // Prefer: return=representation
-  std::string reused{};         // what a key that came before says, where it is no Idempotency-Key
+  KeysOf keys_of = KeysOf::request;
+  bool has_key = false;   // an Idempotency-Key too
+  bool to_topic = false;  // `queue` names a topic
   std::vector<AskedReceipt> receipts{};
   std::vector<std::string> headers{};  // packed, of several events for a topic
 };

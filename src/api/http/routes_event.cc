@@ -26,9 +26,9 @@ OrRefusal<RouteCall> begin_post_event(RouteRequest& request) {
     OrRefusal<EventsRead> read = read_events(request);
     if (!read) return read.error();
     if (read->events.empty()) return RouteCall{Read{GetLength{std::string(kQueue)}}};
-    std::string reused = reused_keys(request, *read, "the queue event");
+    RouteState state = state_of(request, *read, std::string(kQueue));
     return RouteCall{.operation = Write{machine::PutEvents{kQueue, std::move(read->events)}},
-                     .state = {.reused = std::move(reused)},
+                     .state = std::move(state),
                      .fingerprint = read->fingerprint,
                      .idempotency_key = std::move(read->idempotency_key)};
   }

@@ -1,4 +1,5 @@
 // The events of a queue: enqueue, the front, lists.
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -24,9 +25,9 @@ OrRefusal<RouteCall> begin_put(RouteRequest& request) {
   if (auto refusal = bad_queue_in_path(queue)) return std::move(*refusal);
   if (auto refusal = bad_new_name(queue)) return std::move(*refusal);
   if (read->events.empty()) return RouteCall{Read{GetLength{queue}}, {.queue = queue}};
-  std::string reused = reused_keys(request, *read, "the queue " + queue);
+  RouteState state = state_of(request, *read, queue);
   return RouteCall{.operation = Write{machine::PutEvents{queue, std::move(read->events)}},
-                   .state = {.queue = queue, .reused = std::move(reused)},
+                   .state = std::move(state),
                    .fingerprint = read->fingerprint,
                    .idempotency_key = std::move(read->idempotency_key)};
 }
@@ -46,8 +47,11 @@ OrRefusal<RouteCall> begin_batch(RouteRequest& request) {
   if (!events) return events.error();
   if (auto refusal = bad_queue_in_path(request.params[0])) return std::move(*refusal);
   if (auto refusal = bad_new_name(request.params[0])) return std::move(*refusal);
-  std::string reused = reused_item_keys(request, *events, request.params[0]);
-  return RouteCall{Write{machine::PutEvents{request.params[0], std::move(*events)}}, {.reused = std::move(reused)}};
+  RouteState state{.queue = request.params[0]};
+  if (std::any_of(events->begin(), events->end(), [](const auto& event) { return event.idempotency.has_value(); }))
+    state.keys_of = KeysOf::items;
+  state.has_key = request.http.header("Idempotency-Key") != nullptr;
+  return RouteCall{Write{machine::PutEvents{request.params[0], std::move(*events)}}, std::move(state)};
 }
 
 http::Response finish_batch(const RouteContext&, const RouteState&, const Answer& answer) {

@@ -19,8 +19,7 @@ OrRefusal<RouteCall> begin_publish(RouteRequest& request) {
   OrRefusal<EventsRead> read = read_events(request);
   if (!read) return read.error();
   if (read->events.empty()) return RouteCall{Read{ShowTopic{request.params[0]}}, {.queue = request.params[0]}};
-  RouteState state{.queue = request.params[0],
-                   .reused = reused_keys(request, *read, "the topic " + printable(request.params[0]))};
+  RouteState state = state_of(request, *read, request.params[0], true);
   if (read->events.size() > 1)
     for (const machine::NewEvent& event : read->events) state.headers.emplace_back(event.headers);
   return RouteCall{.operation = Write{machine::Publish{request.params[0], std::move(read->events)}},
