@@ -170,8 +170,8 @@ class Machine : private QueueObserver {
   Bytes command_;  // that is applied, or was last: the effects point into it
   Effects effects_;
   uint64_t idempotency_evicted_ = 0;
-  raft::Index evicted_at_;  // the entry that evicted so many:
-  size_t evictions_ = 0;
+  size_t evictions_ = 0;  // answers that the entry evicted_at_ evicted
+  raft::Index evicted_at_;
   std::array<std::optional<SnapshotWriter>, 2> walks_;
   std::vector<std::shared_ptr<QueueContent>> purged_;
 };

@@ -77,7 +77,8 @@ Reply Machine::run(const Dequeue& dequeue) {
     reply.queue_length = length();
     return reply;
   }
-  auto popped = queue == nullptr ? std::nullopt : ops.pop(*queue, budget);
+  size_t more = kDueEventsPerEntry;  // the sweep may have spent its own
+  auto popped = queue == nullptr ? std::nullopt : ops.pop(*queue, more);
   if (!popped) return Reply{.queue_length = state_.version < 3 ? 0 : length()};
   Reply reply{
       .event_id = raft::Index{popped->id}, .count = 1, .queue_length = length(), .event = std::move(popped->bytes)};

@@ -119,6 +119,7 @@ std::optional<size_t> QueueContent::free_one() {
   if (!dues.empty()) return dues.erase(dues.begin()), 0;
   if (!ready.empty()) return ready.erase(ready.begin()), 0;
   if (!late.empty()) return late.erase(late.begin()), 0;
+  if (!back_early.empty()) return back_early.erase(back_early.begin()), 0;
   if (!groups.empty()) {
     auto& line = groups.begin()->second.line;
     if (line.empty())
