@@ -100,9 +100,8 @@ struct Context {
     completions.push_back({token, outcome, index, std::move(sentence), std::move(reply)});
   }
   static constexpr std::string_view kTooManyWait =
-      "as many requests wait as max-waiting allows (a receive waits on the leader, all others on the node they came "
-      "to): "
-      "try again, or raise max-waiting there";
+      "as many requests wait as max-waiting allows: try again, or raise it; a receive waits on the leader, all others "
+      "on the node that was asked";
   // `Waits` did not accept this request, as max_waiting requests wait already: answers `overloaded`.
   void refuse_wait(Token token);
   // When a request that comes now must be answered.

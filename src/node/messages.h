@@ -74,7 +74,7 @@ struct ForwardReceive {
   std::vector<std::string> also;  // further queues (kMaxQueuesOfTake)
   friend bool operator==(const ForwardReceive&, const ForwardReceive&) = default;
 };
-// Its client is gone.
+// The member does not wait for this ForwardReceive any more: its client is gone, the node stops, or asks anew.
 struct CancelReceive {
   uint64_t request;
   friend bool operator==(const CancelReceive&, const CancelReceive&) = default;

@@ -46,7 +46,7 @@ bool Receives::read_command(std::string_view command, std::vector<std::string> a
 void Receives::forget(const Take& take) {
   if (!take.returns()) return;
   if (forgotten_.size() >= kMaxForgotten) forgotten_.erase(forgotten_.begin());
-  forgotten_.emplace(take.request, Forgotten{take.queues, take.to, take.max});
+  forgotten_.emplace(take.request, take);
 }
 
 Receives::Take& Receives::add(Token token, Take take) {
@@ -208,7 +208,7 @@ void Receives::match(const std::string& queue, Millis now) {
     Take& take = takes_.at(token);
     leave_lines(take);
     // It would be reserved for a member that cannot pass it on.
-    if (take.from && now >= silence_from_ && peers_.silent(take.from, now)) {
+    if (take.from && peers_.silent(take.from, now)) {
       forget_member(take.from, now);
       continue;
     }
@@ -218,9 +218,6 @@ void Receives::match(const std::string& queue, Millis now) {
 }
 
 void Receives::pump(Millis now) {
-  // After a pause of this node's own it has heard nobody for long.
-  if (now > pumped_at_ + ctx_.options.election_timeout_ms) silence_from_ = now + ctx_.options.election_timeout_ms;
-  pumped_at_ = now;
   for (const Bytes& command : writes_.take_proposed()) proposed_command(command.view());
   if (ctx_.leads() && !ctx_.raft->transferring()) {
     for (const std::string& queue : std::exchange(ready_, {})) match(queue, now);

@@ -97,18 +97,22 @@ class Receives {
     confirming,  // nothing was there: a read index must confirm it
     remote,      // at the leader, another node
   };
-  struct Take {
-    Stage stage = Stage::fresh;
+  // What an answer must fit.
+  struct AskedFor {
     std::vector<std::string> queues;
+    uint32_t max = 1;
+    bool removes = false;  // a Dequeue
+    raft::NodeId to;       // remote: the leader that was asked
+  };
+  struct Take : AskedFor {
+    Stage stage = Stage::fresh;
     size_t choice = 0;      // proposed: which of them it takes from
     std::string command;    // names the first of them; without a request id
     machine::RequestId id;  // of one that a member forwarded: by this that member knows its entry (sequence 0)
     bool unseen = false;    // remote: its entry may be in a snapshot that this node was sent
-    uint32_t max = 1;
-    bool counts = false;               // has a `max` that may be raised for others: not a Dequeue without a count
-    bool alone = false;                // shares no entry: it did, and nothing was left for it
+    bool counts = false;    // has a `max` that may be raised for others: not a Dequeue without a count
+    bool alone = false;     // shares no entry: it did, and nothing was left for it
     std::optional<Millis> visibility;  // of a Receive
-    bool removes = false;              // a Dequeue
     bool keyed = false;                // a repeat under the key would find its events
     bool client_gone = false;
     bool member_gone = false;  // the one that forwarded it
@@ -121,7 +125,6 @@ class Receives {
     raft::NodeId from;             // the member that forwarded it, or nobody
     uint64_t request = 0;          // its number there, or at the leader
     raft::Term term;               // in which it was proposed or forwarded
-    raft::NodeId to;               // remote: the leader
     [[nodiscard]] const std::string& queue() const { return queues[choice]; }
     // Whether what nobody hears of is to be taken back.
     [[nodiscard]] bool returns() const { return !removes && !keyed; }
@@ -171,7 +174,7 @@ class Receives {
   bool look_after_others(Token token, Take& take);
   void forget_member(raft::NodeId id, Millis now);
   [[nodiscard]] bool has_entry(raft::NodeId member, raft::Index index) const;
-  [[nodiscard]] static bool is_true_of(const machine::Reply& reply, const Take& take);
+  [[nodiscard]] static bool is_true_of(const machine::Reply& reply, const AskedFor& asked);
   [[nodiscard]] std::optional<size_t> first_available(const Take& take) const;
   [[nodiscard]] bool waits_elsewhere(Token token, Millis now) const;
   void confirm(Token token, Take& take, Millis now);
@@ -216,16 +219,9 @@ class Receives {
   std::set<std::string, std::less<>> ready_;                // queues to match in the next turn
   std::map<Token, Token> seats_;                            // whose place in a line it is
   std::map<std::string, std::vector<Token>> after_taking_;  // by queue: those that look again after proposed takes
-  struct Forgotten {
-    std::vector<std::string> queues;
-    raft::NodeId to;
-    uint32_t max = 1;
-  };
-  std::map<uint64_t, Forgotten> forgotten_;                 // by number of an unanswered remote one
+  std::map<uint64_t, AskedFor> forgotten_;                  // by number of an unanswered remote one
   std::deque<std::pair<raft::NodeId, uint64_t>> answered_;  // of other members, so that a copy is known as one
   std::set<std::pair<raft::NodeId, uint64_t>> answered_set_;
-  Millis pumped_at_ = 0;
-  Millis silence_from_ = 0;  // from then on, who seems silent is
   raft::Term applied_term_;  // of the last applied entry
   raft::Term refused_term_;  // the node that leads in this term, as far as is known here, says that it does not
   Token next_internal_ = kInternal;

@@ -60,11 +60,11 @@ bool Receives::has_entry(raft::NodeId member, raft::Index index) const {
 }
 
 // Whether a machine can have said so of a receive. What a Dequeue removed has no receipts.
-bool Receives::is_true_of(const machine::Reply& reply, const Take& take) {
+bool Receives::is_true_of(const machine::Reply& reply, const AskedFor& asked) {
   const auto& got = reply.deliveries;
-  if (reply.choice >= take.queues.size() || got.size() > take.max) return false;
-  return take.removes || std::all_of(got.begin(), got.end(),
-                                     [](const machine::Delivery& one) { return one.id != 0 && one.delivery != 0; });
+  if (reply.choice >= asked.queues.size() || got.size() > asked.max) return false;
+  return asked.removes || std::all_of(got.begin(), got.end(),
+                                      [](const machine::Delivery& one) { return one.id != 0 && one.delivery != 0; });
 }
 
 // An answer that comes too late has reserved events for nobody.
@@ -72,14 +72,8 @@ bool Receives::on_reply(raft::NodeId from, ForwardReply& reply, Millis now) {
   const auto known = by_request_.find(reply.request);
   const auto late = known == by_request_.end() ? forgotten_.find(reply.request) : forgotten_.end();
   if (known == by_request_.end() && late == forgotten_.end()) return false;
-  Take of_late;
-  if (late != forgotten_.end()) {
-    of_late.queues = late->second.queues;
-    of_late.to = late->second.to;
-    of_late.max = late->second.max;
-  }
-  Take& take = late != forgotten_.end() ? of_late : takes_.at(known->second);
-  if (take.to != from) {
+  const AskedFor& asked = late != forgotten_.end() ? late->second : takes_.at(known->second);
+  if (asked.to != from) {
     peers_.violated(from, "an answer to a receive that another member was sent", now);
     return true;
   }
@@ -87,7 +81,7 @@ bool Receives::on_reply(raft::NodeId from, ForwardReply& reply, Millis now) {
   bool good = is_outcome_of_write(reply.outcome);
   if (reply.outcome == Outcome::applied) {
     Result<machine::Reply> result = machine::decode_reply(reply.reply);
-    good = result && is_true_of(*result, take);
+    good = result && is_true_of(*result, asked);
     if (good) decoded = std::move(*result);
     if (good && decoded.code == machine::ReplyCode::unknown) reply.outcome = Outcome::unknown;
     reply.reply.clear();
@@ -98,11 +92,12 @@ bool Receives::on_reply(raft::NodeId from, ForwardReply& reply, Millis now) {
   }
   if (late != forgotten_.end()) {
     if (reply.outcome == Outcome::unknown) return true;  // its entry may come yet
-    if (!WH_MUTANT(late_answer_kept)) take_back(take.queues[decoded.choice], decoded.deliveries, now);
+    if (!WH_MUTANT(late_answer_kept)) take_back(asked.queues[decoded.choice], decoded.deliveries, now);
     forgotten_.erase(late);
     return true;
   }
   const Token token = known->second;
+  Take& take = takes_.at(token);
   if (reply.outcome == Outcome::not_leader) {
     refused_term_ = take.term;
     if (take.client_gone) {
@@ -123,7 +118,8 @@ bool Receives::on_reply(raft::NodeId from, ForwardReply& reply, Millis now) {
   return true;
 }
 
-// A member that is silent hears what became of its takes if it hears anything.
+// The waits of a member that was found silent when the turn of one came. It hears that they ended once it is back, and
+// asks anew.
 void Receives::forget_member(raft::NodeId id, Millis now) {
   std::vector<Token> of_it;
   for (auto at = by_forwarder_.lower_bound({id, 0}); at != by_forwarder_.end() && at->first.first == id; ++at)
