@@ -11,6 +11,7 @@
 #include "sim/clients.h"
 #include "sim/conduct.h"
 #include "sim/process.h"
+#include "sim/queue_clients.h"
 #include "sim/watch.h"
 #include "sim/world.h"
 #include "wire/ask_codec.h"
@@ -657,8 +658,10 @@ void SimTransport::greeted(raft::NodeId id, uint64_t attempt, Host& target) {
   }
   auto connection = world_.network->connect(host_, target, identity_.instance, membership_.member_as_of);
   connection->protocol = wire::common_version(hello, they.versions);
-  target.process->input(
-      [&target, sender = identity_.instance, me = identity_] { target.process->node().peer_identity(sender, me); });
+  target.process->input([this, &target, sender = identity_.instance, me = identity_] {
+    world_.queue_clients->reconnected(target);
+    target.process->node().peer_identity(sender, me);
+  });
   world_.after(back_us, host_, [this, id, attempt, connection] {
     Out* mine = find(id);
     if (mine == nullptr || mine->attempt != attempt) {
@@ -673,6 +676,7 @@ void SimTransport::greeted(raft::NodeId id, uint64_t attempt, Host& target) {
     world_.trace("%s is connected to %s", host_.name.c_str(), world_.hosts[connection->to].name.c_str());
     host_.process->input([this, id] {
       world_.conduct->connected(host_, id);
+      world_.queue_clients->reconnected(host_);
       host_.process->node().peer_connected(id, world_.now(host_));
     });
   });

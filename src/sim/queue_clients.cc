@@ -52,6 +52,7 @@ void QueueClients::send(Host& host, Op& op) {
     op.max = dequeue->count.value_or(0);
   Asked& asked = asked_[request_of(op.command)];
   ++asked.times;
+  asked.wanted += std::max<uint32_t>(op.max, 1);
   asked.receives |= op.receives;
   asked.removes |= op.removes;
   if (op.receives) receives_[op.queue].push_back(op.id);
@@ -90,6 +91,16 @@ void QueueClients::host_died(const Host& host) {
   });
 }
 
+void QueueClients::reconnected(const Host& host) {
+  for (const uint64_t id : open_) {
+    const Op& one = op(id);
+    if (one.host != host.number || one.life != host.incarnation || !one.receives || one.removes || one.keyed) continue;
+    Asked& asked = asked_.find(request_of(one.command))->second;
+    ++asked.times;
+    asked.wanted += std::max<uint32_t>(one.max, 1);
+  }
+}
+
 // --- the log
 
 bool QueueClients::committed(const raft::Entry& entry, const machine::Command& command, const machine::Reply& reply) {
@@ -105,12 +116,13 @@ bool QueueClients::committed(const raft::Entry& entry, const machine::Command& c
   Asked& asked = found->second;
   if (const auto* receive = std::get_if<machine::Receive>(&command.body)) must_come_back(entry, *receive, reply);
   const bool counts = !asked.receives || (reply.count != 0 && reply.replayed_from == raft::Index{});
-  if (counts) ++asked.committed;
+  if (counts) {
+    ++asked.committed;
+    asked.given += reply.count;
+  }
   const std::string what = "a queue request at index " + std::to_string(entry.index.value);
-  // A node that lost its connection to the leader asks again for what only reserves, and gives back what came before.
-  const bool reserves = asked.receives && !asked.removes && !command.idempotency;
-  if (reserves) return true;
-  if (asked.committed > asked.times && (certain() || !asked.receives))
+  const bool too_much = asked.committed > asked.times || (asked.receives && asked.given > asked.wanted);
+  if (too_much && (certain() || !asked.receives))
     world_.fail(what + " took effect more often than it was asked for");
   else if (asked.committed + asked.refused > asked.times && certain())
     world_.fail(what + " is said to have had no effect, but it is committed");

@@ -48,6 +48,8 @@ class QueueClients {
   // Called after each entry.
   void applied(const node::ClusterId& cluster, raft::Index index);
   void host_died(const Host& host);
+  // Its connection to another member is new: it may ask once more for what waits there and only reserves.
+  void reconnected(const Host& host);
   void check_overdue();
   // Whether receives wait for these queues on this node.
   [[nodiscard]] bool waits_at(const Host& host) const;
@@ -100,7 +102,9 @@ class QueueClients {
   };
   struct Asked {
     uint64_t times = 0;
+    uint64_t wanted = 0;  // events, of takes
     uint64_t committed = 0;
+    uint64_t given = 0;
     uint64_t refused = 0;
     bool receives = false;  // or takes: one that finds nothing may be proposed again
     bool removes = false;
