@@ -180,39 +180,8 @@ class Worker : public Listener {
   Shared& shared_;
 };
 
-class Producer : public Worker {
- public:
-  Producer(uv_loop_t* loop, const Options& options, uint16_t port, const Setting& setting, Measure& measure,
-           Shared& shared)
-      : Worker(loop, options, port, setting, measure, shared), batch_(setting.batch) {}
-
-  void start() {
-    ++shared().active;
-    next();
-  }
-  void enqueued() override {
-    shared().events += batch_;
-    measure().add(start_, batch_);
-    again();
-  }
-
- private:
-  void again() override {
-    if (!shared().stops)
-      next();
-    else
-      --shared().active;
-  }
-  void next() {
-    start_ = uv_hrtime();
-    peer().enqueue();
-  }
-
-  size_t batch_;
-  uint64_t start_ = 0;
-};
-
-class Consumer : public Worker {
+// Begins its next operation as soon as the one before is over.
+class Steady : public Worker {
  public:
   using Worker::Worker;
 
@@ -220,6 +189,48 @@ class Consumer : public Worker {
     ++shared().active;
     next();
   }
+
+ protected:
+  void again() override {
+    if (!shared().stops)
+      next();
+    else
+      --shared().active;
+  }
+  [[nodiscard]] uint64_t started() const { return start_; }
+  virtual void ask() = 0;
+
+ private:
+  void next() {
+    start_ = uv_hrtime();
+    ask();
+  }
+
+  uint64_t start_ = 0;
+};
+
+class Producer : public Steady {
+ public:
+  Producer(uv_loop_t* loop, const Options& options, uint16_t port, const Setting& setting, Measure& measure,
+           Shared& shared)
+      : Steady(loop, options, port, setting, measure, shared), batch_(setting.batch) {}
+
+  void enqueued() override {
+    shared().events += batch_;
+    measure().add(started(), batch_);
+    again();
+  }
+
+ private:
+  void ask() override { peer().enqueue(); }
+
+  size_t batch_;
+};
+
+class Consumer : public Steady {
+ public:
+  using Steady::Steady;
+
   void received(size_t events) override {
     held_ = events;
     shared().events += events;
@@ -229,24 +240,14 @@ class Consumer : public Worker {
       peer().acknowledge();
   }
   void acknowledged() override {
-    measure().add(start_, held_);
+    measure().add(started(), held_);
     again();
   }
 
  private:
-  void again() override {
-    if (!shared().stops)
-      next();
-    else
-      --shared().active;
-  }
-  void next() {
-    start_ = uv_hrtime();
-    peer().receive();
-  }
+  void ask() override { peer().receive(); }
 
   size_t held_ = 0;
-  uint64_t start_ = 0;
 };
 
 // Producers who enqueue one event each time that a worker waits.

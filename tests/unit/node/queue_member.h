@@ -17,6 +17,13 @@ inline std::string receive_of(const std::string& queue, uint32_t max = 1, const 
                         : machine::encode_command(receive, machine::IdempotencyKey{key, {}});
 }
 
+// Removes the front event of the first of these queues that has one.
+inline TakeRequest pop_of(const std::vector<std::string>& queues, Millis wait_ms = 0) {
+  return {.command = machine::encode_command(machine::Dequeue{queues[0], {}}),
+          .also = {queues.begin() + 1, queues.end()},
+          .wait_ms = wait_ms};
+}
+
 inline std::string put(const std::string& queue, int count = 1) {
   machine::PutEvents events{.queue = queue, .events = {}};
   for (int i = 0; i < count; ++i) events.events.push_back({.bytes = "e"});
@@ -41,12 +48,8 @@ struct QueueLeader : Versioned {
     node.submit_receive(token, receive_of(queue, max, key), wait_ms, now);
     persist();
   }
-  // Removes the front event of the first of these queues that has one.
   void pop(Token token, const std::vector<std::string>& queues, Millis wait_ms = 0) {
-    TakeRequest request{.command = machine::encode_command(machine::Dequeue{queues[0], {}}),
-                        .also = {queues.begin() + 1, queues.end()},
-                        .wait_ms = wait_ms};
-    node.submit_take(token, std::move(request), now);
+    node.submit_take(token, pop_of(queues, wait_ms), now);
     persist();
   }
   // How many events a receive was answered; -1: it was not.

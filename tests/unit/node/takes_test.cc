@@ -119,8 +119,7 @@ TEST_CASE("HAZARDS Q28: a client that goes while its pop waits has nothing remov
 
 TEST_CASE("a client that sends no more is not waited for, from whatever its take does") {
   QueueLeader bench;
-  bench.node.submit_take(
-      1, {.command = machine::encode_command(machine::Dequeue{"q", {}}), .also = {}, .wait_ms = 9'000}, bench.now);
+  bench.node.submit_take(1, pop_of({"q"}, 9'000), bench.now);
   CHECK_FALSE(bench.node.cancel_wait(1));  // it has not begun to wait
   bench.persist();
   CHECK(bench.node.waiting() == 0);
@@ -169,10 +168,9 @@ TEST_CASE("the place of a take that has no room in all its lines") {
   bench.says(kThird, kLatestVersion);
   bench.lead();
   bench.settle();
-  const std::string command = machine::encode_command(machine::Dequeue{"q", {}});
-  bench.node.submit_take(1, {.command = command, .also = {"r"}, .wait_ms = 9'000}, bench.now);
+  bench.node.submit_take(1, pop_of({"q", "r"}, 9'000), bench.now);
   bench.persist();
-  bench.node.submit_take(2, {.command = command, .also = {"r"}, .wait_ms = 9'000}, bench.now);
+  bench.node.submit_take(2, pop_of({"q", "r"}, 9'000), bench.now);
   bench.persist();
   REQUIRE(bench.answer(2) != nullptr);
   CHECK(bench.answer(2)->outcome == Outcome::overloaded);
@@ -182,8 +180,7 @@ TEST_CASE("the place of a take that has no room in all its lines") {
 
 TEST_CASE("a follower's take goes to the leader with all its queues, and its answer names one") {
   QueueFollower bench;
-  const std::string command = machine::encode_command(machine::Dequeue{"q", {}});
-  bench.node.submit_take(1, {.command = command, .also = {"r", "s"}, .wait_ms = 7'000}, bench.now);
+  bench.node.submit_take(1, pop_of({"q", "r", "s"}, 7'000), bench.now);
   bench.persist();
   auto sent = bench.sent_to<ForwardReceive>(kOther);
   REQUIRE(sent.size() == 1);
@@ -197,7 +194,7 @@ TEST_CASE("a follower's take goes to the leader with all its queues, and its ans
   CHECK(bench.answer(1)->reply == reply);
 
   // A queue that was not asked for.
-  bench.node.submit_take(2, {.command = command, .also = {"r"}, .wait_ms = 7'000}, bench.now);
+  bench.node.submit_take(2, pop_of({"q", "r"}, 7'000), bench.now);
   bench.persist();
   sent = bench.sent_to<ForwardReceive>(kOther);
   bench.node.receive(kOther, ForwardReply{sent.back().request, Outcome::applied, raft::Index{9}, encode_reply(reply)},
@@ -224,8 +221,7 @@ std::string entry_of(const ForwardReceive& forward, const std::string& queue) {
 
 struct WaitingFollower : QueueFollower {
   WaitingFollower() {
-    const std::string command = machine::encode_command(machine::Dequeue{"q", {}});
-    node.submit_take(1, {.command = command, .also = {"r"}, .wait_ms = 7'000}, now);
+    node.submit_take(1, pop_of({"q", "r"}, 7'000), now);
     node.submit_receive(2, receive_of("q"), 7'000, now);
     persist();
     sent = sent_to<ForwardReceive>(kOther);
@@ -304,7 +300,7 @@ TEST_CASE("a forwarded take that the network brings again after its answer takes
   QueueLeader bench;
   bench.enqueue(1, "q", 4);
   const raft::Term term = bench.node.raft()->current_term();
-  const ForwardReceive pops{71, Bytes(machine::encode_command(machine::Dequeue{"q", {}})), term, 0, {}};
+  const ForwardReceive pops{71, Bytes(pop_of({"q"}).command), term, 0, {}};
   const ForwardReceive receives{72, Bytes(receive_of("q")), term, 0, {}};
   for (int times = 0; times < 2; ++times)
     for (const ForwardReceive& forward : {pops, receives}) {
@@ -313,6 +309,51 @@ TEST_CASE("a forwarded take that the network brings again after its answer takes
       bench.settle();
     }
   CHECK(bench.ready("q") == 2);
+}
+
+TEST_CASE("a forwarded take that was refused and that the network brings again takes nothing") {
+  QueueLeader bench;
+  bench.enqueue(1, "q");
+  const raft::Term other = raft::next(bench.node.raft()->current_term());
+  const ForwardReceive forward{71, Bytes(receive_of("q")), other, 0, {}};
+  bench.node.receive(kOther, forward, bench.now);
+  bench.persist();
+  const auto told = bench.sent_to<ForwardReply>(kOther);
+  REQUIRE(told.size() == 1);
+  CHECK(told[0].outcome == Outcome::not_leader);
+  bench.node.receive(kOther, ForwardReceive{71, forward.command, bench.node.raft()->current_term(), 0, {}}, bench.now);
+  bench.persist();
+  bench.settle();
+  CHECK(bench.ready("q") == 1);
+}
+
+TEST_CASE("a long answer goes to a member only if that lacks its entry") {
+  constexpr size_t kLong = 100'000;
+  QueueLeader bench;
+  const raft::Term term = bench.node.raft()->current_term();
+  machine::PutEvents two{.queue = "q", .events = {}};
+  const std::string bytes(kLong, 'x');
+  for (int i = 0; i < 2; ++i) two.events.push_back({.bytes = bytes});
+  bench.node.submit_write(1, machine::encode_command(two), true, bench.now);
+  bench.persist();
+  bench.settle();
+  const auto forward = [&](uint64_t request) {
+    std::string command = receive_of("q");
+    machine::set_request_id(command, {.origin = kOther, .epoch = request, .sequence = 0});
+    bench.node.receive(kOther, ForwardReceive{request, Bytes(std::move(command)), term, 0, {}}, bench.now);
+    bench.persist();
+  };
+  forward(71);
+  bench.holds(kThird, bench.last());  // a majority has the entry, and kOther does not
+  bench.persist();
+  const auto told = bench.sent_to<ForwardReply>(kOther);
+  REQUIRE(told.size() == 1);
+  CHECK(told[0].reply.size() > kLong);
+  forward(72);
+  bench.holds(kOther, bench.last());
+  bench.persist();
+  CHECK(bench.sent_to<ForwardReply>(kOther).size() == 1);
+  CHECK(bench.ready("q") == 0);
 }
 
 TEST_CASE("an answer to a receive that no leader can give is a violation, whoever waits for it") {
@@ -357,8 +398,7 @@ TEST_CASE("only the leader that was asked answers a receive that was given up") 
 TEST_CASE("a receive that waits at the leader is asked for again when the connection comes back; a pop is not") {
   QueueFollower bench;
   bench.node.submit_receive(2, receive_of("q"), 60'000, bench.now);
-  TakeRequest pop{.command = machine::encode_command(machine::Dequeue{"q", {}}), .also = {}, .wait_ms = 60'000};
-  bench.node.submit_take(3, std::move(pop), bench.now);
+  bench.node.submit_take(3, pop_of({"q"}, 60'000), bench.now);
   bench.persist();
   const auto first = bench.sent_to<ForwardReceive>(kOther);
   REQUIRE(first.size() == 2);
@@ -382,8 +422,7 @@ TEST_CASE("a receive that waits at the leader is asked for again when the connec
 
 TEST_CASE("a cancellation that may be lost is sent again when either of the two has dialled the other") {
   QueueFollower bench;
-  TakeRequest pop{.command = machine::encode_command(machine::Dequeue{"q", {}}), .also = {}, .wait_ms = 60'000};
-  bench.node.submit_take(3, std::move(pop), bench.now);
+  bench.node.submit_take(3, pop_of({"q"}, 60'000), bench.now);
   bench.node.submit_receive(4, receive_of("q"), 60'000, bench.now);
   bench.persist();
   bench.node.cancel_receive(3);
@@ -416,8 +455,7 @@ TEST_CASE("what nobody knows of a receive that was given up may still be taken b
 TEST_CASE("a node that stops calls off what waits at the leader, and tells its clients that nothing came of it") {
   QueueFollower bench;
   bench.node.submit_receive(2, receive_of("q"), 60'000, bench.now);
-  TakeRequest pop{.command = machine::encode_command(machine::Dequeue{"q", {}}), .also = {}, .wait_ms = 60'000};
-  bench.node.submit_take(3, std::move(pop), bench.now);
+  bench.node.submit_take(3, pop_of({"q"}, 60'000), bench.now);
   bench.persist();
   const auto sent = bench.sent_to<ForwardReceive>(kOther);
   REQUIRE(sent.size() == 2);
@@ -432,6 +470,16 @@ TEST_CASE("a node that stops calls off what waits at the leader, and tells its c
   bench.persist();
   REQUIRE(bench.answer(3) != nullptr);
   CHECK(bench.answer(3)->outcome == Outcome::shutting_down);
+}
+
+TEST_CASE("a node that stops does not begin to wait anew") {
+  QueueFollower bench;
+  bench.node.begin_shutdown(bench.now);
+  bench.node.submit_receive(2, receive_of("q"), 60'000, bench.now);
+  bench.persist();
+  CHECK(bench.sent_to<ForwardReceive>(kOther).empty());
+  REQUIRE(bench.answer(2) != nullptr);
+  CHECK(bench.answer(2)->outcome == Outcome::shutting_down);
 }
 
 TEST_CASE("a member hears of a take that it called off, so that it need not keep it") {
