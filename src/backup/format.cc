@@ -29,6 +29,9 @@ std::vector<std::pair<std::string, MetaValue>> meta_rows(const BackupInfo& info)
   rows.emplace_back("queues", number(info.queues));
   rows.emplace_back("topics", number(info.bindings));
   rows.emplace_back("last_number", number(info.last_number));
+  if (info.cluster_version < 4) return rows;
+  rows.emplace_back("leases", number(info.leases));
+  rows.emplace_back("keys_since", number(info.store_since.value));
   return rows;
 }
 

@@ -3,7 +3,8 @@
 //
 //   application_id "WHBP", user_version the cluster's version; tables as in kTables:
 //   meta         name, value: see BackupInfo and meta_rows
-//   keys         key, value
+//   keys         key, value; as of version 4 all that is known of it; expires_at_ms is cluster time
+//   leases       id, ttl_ms, deadline_ms (by the log's stamps); as of version 4
 //   events       id, queue, event; as of version 3 all that is known of it: `attributes` and a topic's `filter` have a
 //                line NAME=VALUE for each; due_ms is a stamp of the log for reserved events, else cluster time
 //   queues       as of version 3: settings that were set, totals, pauses
@@ -36,7 +37,18 @@ namespace wh::backup {
 inline constexpr int64_t kApplicationId = 0x57484250;  // "WHBP"
 
 // Their numbers: positions in kTables.
-enum TableId : size_t { kMeta, kKeys, kPlainEvents, kQueues, kEvents, kTopics, kSessions, kIdempotency };
+enum TableId : size_t {
+  kMeta,
+  kPlainKeys,
+  kKeys,
+  kLeases,
+  kPlainEvents,
+  kQueues,
+  kEvents,
+  kTopics,
+  kSessions,
+  kIdempotency
+};
 
 struct Table {
   const char* name;
@@ -52,7 +64,14 @@ struct Table {
 inline constexpr Table kTables[] = {
     {"meta", "CREATE TABLE meta(name TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID", "", ""},
     {"keys", "CREATE TABLE keys(key PRIMARY KEY NOT NULL, value NOT NULL)", "bb",
-     "SELECT key,value FROM keys ORDER BY rowid"},
+     "SELECT key,value FROM keys ORDER BY rowid", 1, 3},
+    {"keys",
+     "CREATE TABLE keys(key PRIMARY KEY NOT NULL, value NOT NULL, create_index INTEGER NOT NULL, "
+     "mod_index INTEGER NOT NULL, version INTEGER NOT NULL, content_type NOT NULL, lease INTEGER NOT NULL, "
+     "expires_at_ms INTEGER NOT NULL)",
+     "bbnnnbnn", "SELECT * FROM keys ORDER BY rowid", 4},
+    {"leases", "CREATE TABLE leases(id INTEGER PRIMARY KEY, ttl_ms INTEGER NOT NULL, deadline_ms INTEGER NOT NULL)",
+     "nnn", "SELECT id,ttl_ms,deadline_ms FROM leases ORDER BY id", 4},
     {"events", "CREATE TABLE events(id INTEGER PRIMARY KEY, queue NOT NULL, event NOT NULL)", "nbb",
      "SELECT id,queue,event FROM events ORDER BY id", 1, 2},
     {"queues",
@@ -103,6 +122,8 @@ struct BackupInfo {
   uint64_t queues = 0;  // as of version 3, as the next two
   uint64_t bindings = 0;
   uint64_t last_number = 0;
+  uint64_t leases = 0;  // as of version 4, as the next one
+  raft::Index store_since;
   uint64_t digest = 0;
   uint32_t rows_crc = 0;
 };

@@ -176,6 +176,8 @@ class BackupReader {
     if (info.cluster_version >= 3)
       numbers.insert(numbers.end(),
                      {{"queues", &info.queues}, {"topics", &info.bindings}, {"last_number", &info.last_number}});
+    if (info.cluster_version >= 4)
+      numbers.insert(numbers.end(), {{"leases", &info.leases}, {"keys_since", &info.store_since.value}});
     for (const auto& [name, to] : texts) {
       Result<MetaValue> value = meta(name);
       if (!value) return Error{value.error()};
@@ -214,9 +216,14 @@ class BackupReader {
 
   Status take_row(size_t table, const storage::Statement& row) {
     switch (table) {
-      case kKeys:
+      case kPlainKeys:
         if (!well_stored(row, 0) || !well_stored(row, 1)) return Error{"a value is of another type"};
         return builder_.key(row.bytes(0), row.bytes(1));
+      case kKeys:
+        return take_item(row);
+      case kLeases:
+        if (!well_typed(kTables[kLeases], row)) return Error{"a value is of another type"};
+        return builder_.lease(row.number(0), row.number(1), row.number(2));
       case kQueues:
         return take_queue(row);
       case kEvents:
@@ -250,6 +257,25 @@ class BackupReader {
       if (kind == 'n' || kind == 'N' ? !row.is(column, SQLITE_INTEGER) : !well_stored(row, column)) return false;
     }
     return true;
+  }
+
+  // No command of that entry changed an item, so what has its index is old.
+  Status take_item(const storage::Statement& row) {
+    if (!well_typed(kTables[kKeys], row)) return Error{"a value is of another type"};
+    const machine::StoreItem item{.key = row.bytes(0),
+                                  .create_index = row.number(2),
+                                  .mod_index = row.number(3),
+                                  .version = row.number(4),
+                                  .lease = row.number(6),
+                                  .expires_at = row.number(7),
+                                  .content_type = row.bytes(5),
+                                  .value = row.bytes(1)};
+    const uint64_t since = backup_.info.store_since.value;
+    if (item.mod_index != since) return builder_.item(item);
+    if (item.create_index != since || item.version != 1 || item.lease != 0 || item.expires_at != 0 ||
+        !item.content_type.empty())
+      return Error{"a key is half an old one"};
+    return builder_.key(item.key, item.value);
   }
 
   Status take_queue(const storage::Statement& row) {
@@ -362,8 +388,8 @@ class BackupReader {
       for (const machine::SettingRow& row : machine::settings_as_of(info.cluster_version))
         if (info.settings.*row.value < row.min || info.settings.*row.value > row.max)
           return refuse("a setting is out of its range");
-      if (const Status taken = builder_.cluster(
-              {info.jumped_ms, info.idempotency_keys, info.settings, info.last_number, info.queues, info.bindings});
+      if (const Status taken = builder_.cluster({info.jumped_ms, info.idempotency_keys, info.settings, info.last_number,
+                                                 info.queues, info.bindings, info.store_since, info.leases});
           !taken)
         return refuse(taken.error());
     }

@@ -160,10 +160,32 @@ Status BackupWriter::begin(const machine::SnapshotHead& head) {
   return ok_status();
 }
 
+// As of version 4 an old item has the numbers that its entry gave it.
 Status BackupWriter::key(std::string_view key, std::string_view value) {
-  bind_bytes(inserts_[kKeys], 1, key);
-  bind_bytes(inserts_[kKeys], 2, value);
-  return inserted(inserts_[kKeys]);
+  if (info_.cluster_version >= 4) {
+    const uint64_t since = info_.store_since.value;
+    return item(
+        {.key = key, .create_index = since, .mod_index = since, .version = 1, .content_type = {}, .value = value});
+  }
+  bind_bytes(inserts_[kPlainKeys], 1, key);
+  bind_bytes(inserts_[kPlainKeys], 2, value);
+  return inserted(inserts_[kPlainKeys]);
+}
+
+Status BackupWriter::item(const machine::StoreItem& item) {
+  storage::Statement& insert = inserts_[kKeys];
+  bind_bytes(insert, 1, item.key);
+  bind_bytes(insert, 2, item.value);
+  insert.bind(3, item.create_index).bind(4, item.mod_index).bind(5, item.version);
+  insert.text(6, item.content_type);
+  insert.bind(7, item.lease).bind(8, item.expires_at);
+  return inserted(insert);
+}
+
+Status BackupWriter::lease(uint64_t id, Millis ttl, Millis deadline) {
+  storage::Statement& insert = inserts_[kLeases];
+  insert.bind(1, id).bind(2, ttl).bind(3, deadline);
+  return inserted(insert);
 }
 
 Status BackupWriter::event(std::string_view queue, raft::Index id, std::string_view event) {
@@ -250,6 +272,8 @@ Status BackupWriter::cluster(const machine::SnapshotCluster& cluster) {
   info_.queues = cluster.queues;
   info_.bindings = cluster.bindings;
   info_.last_number = cluster.last_number;
+  info_.leases = cluster.leases;
+  info_.store_since = cluster.store_since;
   return ok_status();
 }
 

@@ -59,6 +59,8 @@ class BackupWriter final : private machine::SnapshotSink {
  private:
   Status begin(const machine::SnapshotHead& head) override;
   Status key(std::string_view key, std::string_view value) override;
+  Status item(const machine::StoreItem& item) override;
+  Status lease(uint64_t id, Millis ttl, Millis deadline) override;
   Status event(std::string_view queue, raft::Index id, std::string_view event) override;
   Status queue(const machine::QueueItem& queue) override;
   Status queue_event(const machine::EventItem& event) override;

@@ -6,6 +6,7 @@
 //   1  keys and queues, deduplication of forwarded requests; the last release without versions
 //   2  the version itself, cluster settings, idempotency keys, deadlines by cluster time
 //   3  queues with settings, receipts, delays, groups, dead letters; topics
+//   4  indexes, versions, content types and expiry of keys; transactions; leases
 #pragma once
 
 #include <cstdint>
@@ -17,7 +18,7 @@ namespace wh {
 
 using ClusterVersion = uint32_t;
 inline constexpr ClusterVersion kFirstVersion = 1;
-inline constexpr ClusterVersion kLatestVersion = 3;  // the latest that this program supports
+inline constexpr ClusterVersion kLatestVersion = 4;  // the latest that this program supports
 
 // The payload of a log entry that raises the version: four bytes, little-endian.
 inline std::string encode_version(ClusterVersion version) {

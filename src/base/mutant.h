@@ -195,6 +195,17 @@
   X(copies_are_served, Q45)          \
   X(a_part_for_each, Q45)
 
+// Of the store: its keys, leases and transactions.
+#define WH_STORE_MUTANT_LIST(X)        \
+  X(dead_lease_kept_alive, S3)         \
+  X(key_keeps_its_lease, S5)           \
+  X(expired_key_counts, S6)            \
+  X(ttl_by_stamp, S6)                  \
+  X(transaction_in_halves, S13)        \
+  X(stale_receipt_in_transaction, S13) \
+  X(compared_after_apply, S13)         \
+  X(half_an_entry_forgotten, W3)
+
 #ifdef WH_MUTANTS
 
 #include <cstdint>
@@ -204,6 +215,7 @@ enum class Mutant : uint8_t {
   none,
 #define WH_MUTANT_NAME(name, hazard) name,
   WH_MUTANT_LIST(WH_MUTANT_NAME) WH_STORAGE_MUTANT_LIST(WH_MUTANT_NAME) WH_QUEUE_MUTANT_LIST(WH_MUTANT_NAME)
+      WH_STORE_MUTANT_LIST(WH_MUTANT_NAME)
 #undef WH_MUTANT_NAME
 };
 extern Mutant planted_mutant;

@@ -39,6 +39,7 @@ void Machine::advance(raft::Index index, Millis time_ms) {
 void Machine::raise_version(raft::Index index, Millis time_ms, ClusterVersion version) {
   advance(index, time_ms);
   effects_.version = version > state_.version;
+  if (state_.version < 4 && version >= 4) state_.store.count_since(index);
   state_.version = std::max(state_.version, version);
 }
 
@@ -82,6 +83,7 @@ bool Machine::next_slice(size_t max_bytes, std::string& out, Walk walk) {
 
 Discarded Machine::replace(State state) {
   for (auto& walk : walks_) walk.reset();
+  history_.begin_at(state.applied + 1);
   return Discarded(std::exchange(state_, std::move(state)));
 }
 

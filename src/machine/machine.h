@@ -20,6 +20,8 @@
 #include "machine/snapshot/discarded.h"
 #include "machine/snapshot/snapshot_writer.h"
 #include "machine/state.h"
+#include "machine/store/history.h"
+#include "machine/store/store_ops.h"
 #include "raft/types.h"
 
 namespace wh::machine {
@@ -33,7 +35,7 @@ struct Applied {
   const Effects& effects;
 };
 
-class Machine : private QueueObserver {
+class Machine : private QueueObserver, private StoreObserver {
  public:
   Machine() = default;
   Machine(const Machine&) = delete;
@@ -69,8 +71,18 @@ class Machine : private QueueObserver {
   [[nodiscard]] uint64_t logical_bytes() const { return state_.logical_bytes(); }
 
   // Reads. The pointers are valid until the next change; a copy of the Bytes stays valid.
-  [[nodiscard]] const Bytes* get(std::string_view key) const { return state_.store.get(key); }
-  [[nodiscard]] bool exists(std::string_view key) const { return get(key) != nullptr; }
+  // An item whose time is over, and a lease that is over, are not there, though they may not be removed yet.
+  [[nodiscard]] const Item* find(std::string_view key) const;
+  [[nodiscard]] const Bytes* get(std::string_view key) const {
+    const Item* item = find(key);
+    return item == nullptr ? nullptr : &item->value;
+  }
+  [[nodiscard]] bool exists(std::string_view key) const { return find(key) != nullptr; }
+  [[nodiscard]] const Store& store() const { return state_.store; }
+  [[nodiscard]] const Lease* find_lease(uint64_t id) const;
+  // The last changes of keys on this node.
+  [[nodiscard]] const History& history() const { return history_; }
+  void limit_history(size_t bytes) { history_.set_limit(bytes); }
   [[nodiscard]] uint64_t key_count() const { return state_.store.items().size(); }
   [[nodiscard]] const Event* front(std::string_view queue) const { return state_.queues.front(queue); }
   [[nodiscard]] const Queues& queues() const { return state_.queues; }
@@ -110,10 +122,12 @@ class Machine : private QueueObserver {
   Discarded replace(State state);
 
  private:
+  friend class TransactionRun;
   std::optional<SnapshotWriter>& walk_of(Walk walk) { return walks_[static_cast<size_t>(walk)]; }
   // A part of command_'s bytes, for the state to keep.
   [[nodiscard]] Bytes kept(std::string_view part) const;
-  void keep_key(std::string_view key, const Store::Item& old);
+  void item_changed(std::string_view key, const Item& old) override;
+  void before_lease_change(uint64_t id, const Lease& lease) override;
   void before_head_change(const Queue& queue) override;
   void before_event_change(const Queue& queue, const Event& event) override;
   void before_detach(const Queue& queue, const std::shared_ptr<QueueContent>& content) override;
@@ -122,6 +136,7 @@ class Machine : private QueueObserver {
   void arrived(std::string_view queue) override;
   [[nodiscard]] Reply settings_reply(const PutSettings& put) const;
   [[nodiscard]] QueueMoment moment() const;
+  [[nodiscard]] StoreMoment store_moment() const;
   [[nodiscard]] QueueOps::NewCopy copy_of(const NewEvent& event) const;
   [[nodiscard]] Result<std::vector<uint64_t>, Reply> known_ids(std::string_view scope,
                                                                const std::vector<NewEvent>& events,
@@ -154,12 +169,20 @@ class Machine : private QueueObserver {
   Reply run(const Redrive& redrive);
   Reply run(const Bind& bind);
   Reply run(const Unbind& unbind);
+  Reply run(const Transact& transact);
+  Reply run(const GrantLease& grant);
+  Reply run(const KeepLease& keep);
+  Reply run(const RevokeLease& revoke);
   [[nodiscard]] uint64_t growth_by(const Set& set) const;
   [[nodiscard]] uint64_t growth_by(const Enqueue& enqueue) const;
   [[nodiscard]] uint64_t growth_by(const PutEvents& put) const;
   [[nodiscard]] uint64_t growth_by(const Publish& publish) const;
   [[nodiscard]] uint64_t growth_by(const ConfigureQueue& configure) const;
   [[nodiscard]] uint64_t growth_by(const Bind& bind) const;
+  [[nodiscard]] uint64_t growth_by(const Transact& transact) const;
+  [[nodiscard]] uint64_t growth_by(const GrantLease& grant) const;
+  // What a key with so many bytes would take more than it does.
+  [[nodiscard]] uint64_t growth_of(std::string_view key, uint64_t bytes) const;
   template <typename Body>
   [[nodiscard]] uint64_t growth_by(const Body& /*body*/) const {
     static_assert(!Body::kTraits.adds_data, "a command that adds data says how much");
@@ -169,6 +192,7 @@ class Machine : private QueueObserver {
   State state_;
   Bytes command_;  // that is applied, or was last: the effects point into it
   Effects effects_;
+  History history_;
   uint64_t idempotency_evicted_ = 0;
   size_t evictions_ = 0;  // answers that the entry evicted_at_ evicted
   raft::Index evicted_at_;

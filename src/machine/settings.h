@@ -36,6 +36,7 @@ struct Settings {
   Millis default_ttl = 0;
   uint64_t default_overflow = 0;
   uint64_t default_on_expiry = 0;
+  uint64_t max_leases = 1'000'000;
   friend bool operator==(const Settings&, const Settings&) = default;
 };
 
@@ -64,6 +65,7 @@ inline constexpr std::array kSettings{
     SettingRow{"default_ttl", &Settings::default_ttl, SettingUnit::milliseconds, 0, 3'653 * 86'400'000ULL, 3},
     SettingRow{"default_overflow", &Settings::default_overflow, SettingUnit::choice, 0, 1, 3, kOverflowChoices},
     SettingRow{"default_on_expiry", &Settings::default_on_expiry, SettingUnit::choice, 0, 1, 3, kOnExpiryChoices},
+    SettingRow{"max_leases", &Settings::max_leases, SettingUnit::count, 0, 100'000'000, 4},
 };
 
 // Those that a cluster of that version has: in its state's digest, snapshots, backups and answers.
@@ -80,6 +82,8 @@ static_assert(settings_as_of(2).size() == 3,
               "a cluster of version 2 has three settings: later ones name a later version");
 static_assert(settings_as_of(3).size() == 12,
               "a cluster of version 3 has twelve settings: later ones name a later version");
+static_assert(settings_as_of(4).size() == 13,
+              "a cluster of version 4 has thirteen settings: later ones name a later version");
 
 // The settings as the answer to a change returns them.
 inline std::string encode_settings(const Settings& settings, ClusterVersion version) {

@@ -41,6 +41,7 @@ struct State {
     if (version == kFirstVersion) return first;
     uint64_t all = mix64(mix64(mix64(first, version), jumped_ms), idempotency.digest());
     for (const SettingRow& row : settings_as_of(version)) all = mix64(all, settings.*row.value);
+    if (version >= 4) all = mix64(all, store.since().value);
     return all;
   }
   // What `maxmemory` is compared with.

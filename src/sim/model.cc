@@ -119,7 +119,9 @@ Model::Batch Model::batch_of(const std::string& scope, const std::vector<machine
 machine::Reply Model::apply(uint64_t index, Millis now, ClusterVersion version, const machine::Command& command) {
   index_ = queues_.index = index;
   now_ = queues_.stamp = now;
+  if (queues_.version < 4 && version >= 4) store_.rise();
   queues_.version = version;
+  store_.pass();
   machine::Reply reply = apply(command);
   if (version >= 3) queues_.vanish_all();
   return reply;
@@ -186,11 +188,6 @@ machine::Reply Model::publish(const machine::Publish& publish) {
   return reply;
 }
 
-machine::Reply Model::apply_set(const machine::Set& set) {
-  for (const auto& [key, value] : set.pairs) keys_[std::string(key)] = value;
-  return {.count = set.pairs.size()};
-}
-
 void Model::fall_due() {
   for (size_t n = 0; n < machine::kDuePerEntry && !answers_.empty(); ++n) {
     const auto first = first_by(answers_, [](const First& one) { return one.due; });
@@ -200,16 +197,17 @@ void Model::fall_due() {
 }
 
 machine::Reply Model::apply(const machine::Body& body) {
-  if (const auto* set = std::get_if<machine::Set>(&body)) return apply_set(*set);
   if (const auto* events = std::get_if<machine::PutEvents>(&body)) return put(*events);
   if (const auto* events = std::get_if<machine::Publish>(&body)) return publish(*events);
-  if (const auto* del = std::get_if<machine::Delete>(&body)) {
-    machine::Reply reply;
-    for (const auto key : del->keys) reply.count += keys_.erase(std::string(key));
-    return reply;
-  }
   if (std::holds_alternative<machine::Due>(body)) fall_due();
-  return std::visit([&](const auto& one) { return queues_.apply(one); }, body);
+  return std::visit(
+      [&](const auto& one) {
+        if constexpr (requires { store_.apply(one); })
+          return store_.apply(one);
+        else
+          return queues_.apply(one);
+      },
+      body);
 }
 
 // --- reads
@@ -220,11 +218,11 @@ std::string Model::differs(const Op& op) const {
   uint64_t event_id = 0;
   uint64_t number = 0;
   if (op.kind == OpKind::get) {
-    const auto it = keys_.find(op.key);
-    found = it != keys_.end();
-    if (found) value = it->second;
+    const auto it = store_.items.find(op.key);
+    found = it != store_.items.end();
+    if (found) value = it->second.value;
   } else if (op.kind == OpKind::count) {
-    number = keys_.size();
+    number = store_.items.size();
   } else if (op.kind == OpKind::length) {
     number = queues_.ready(op.key);
   } else if (const auto queue = queues_.queues.find(op.key); queue != queues_.queues.end() && !queue->second.out) {

@@ -12,6 +12,7 @@
 #include "machine/command/reply.h"
 #include "sim/history.h"
 #include "sim/queue_model.h"
+#include "sim/store_model.h"
 
 namespace wh::sim {
 
@@ -22,6 +23,7 @@ class Model {
   // In words, how a read's result differs from the model; empty when it does not.
   [[nodiscard]] std::string differs(const Op& op) const;
   [[nodiscard]] const model::QueueModel& queues() const { return queues_; }
+  [[nodiscard]] const model::StoreModel& store() const { return store_; }
 
  private:
   // A first answer, by scope and key.
@@ -35,7 +37,6 @@ class Model {
 
   machine::Reply apply(const machine::Command& command);
   machine::Reply apply(const machine::Body& body);
-  machine::Reply apply_set(const machine::Set& set);
   machine::Reply put(const machine::PutEvents& put);
   machine::Reply publish(const machine::Publish& publish);
   [[nodiscard]] const First* known(const std::string& scope, std::string_view key) const;
@@ -54,8 +55,8 @@ class Model {
   void fall_due();
   [[nodiscard]] uint64_t answers_bytes() const;
 
-  std::map<std::string, std::string> keys_;
   model::QueueModel queues_;
+  model::StoreModel store_{queues_};
   Answers answers_;
   uint64_t index_ = 0;
   Millis now_ = 0;

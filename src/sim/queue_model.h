@@ -268,7 +268,9 @@ struct QueueModel {
       if (!only_held || item.state == EventState::reserved) bytes += item.bytes.size() + item.headers.size();
     return bytes;
   }
-  [[nodiscard]] bool has_room(const std::string& name, uint64_t more, uint64_t bytes) const {
+  // `leaving`: held ones that leave before.
+  [[nodiscard]] bool has_room(const std::string& name, uint64_t more, uint64_t bytes, uint64_t leaving = 0,
+                              uint64_t leaving_bytes = 0) const {
     if (!life()) return true;
     const auto queue = queues.find(name);
     if (queue == queues.end() && queues.size() >= settings.max_queues) return false;
@@ -280,7 +282,8 @@ struct QueueModel {
                           : drops               ? count(queue->second, EventState::reserved)
                                                 : queue->second.items.size();
     const uint64_t have_bytes = queue == queues.end() ? 0 : data(queue->second, drops);
-    return (length == 0 || have + more <= length) && (size == 0 || have_bytes + bytes <= size);
+    return (length == 0 || have - leaving + more <= length) &&
+           (size == 0 || have_bytes - leaving_bytes + bytes <= size);
   }
   void drop_overflow(const std::string& name) {
     if (!life() || setting(name, QueueSetting::overflow) != 1) return;
@@ -451,16 +454,20 @@ struct QueueModel {
     reply.count = reply.deliveries.size();
     return reply;
   }
-  SettleOutcome settle(const std::string& name, const Settle& c, const Receipt& receipt) {
+  // The event as it is by now; null: it left the queue.
+  Item* catch_up(const std::string& name, uint64_t id) {
     Q& queue = queues.at(name);
     for (;;) {
       const auto at =
-          std::find_if(queue.items.begin(), queue.items.end(), [&](const Item& item) { return item.id == receipt.id; });
-      if (at == queue.items.end()) break;
-      if (at->state == EventState::reserved ? at->due > stamp : due_of(*at) > now()) break;
+          std::find_if(queue.items.begin(), queue.items.end(), [&](const Item& item) { return item.id == id; });
+      if (at == queue.items.end()) return nullptr;
+      if (at->state == EventState::reserved ? at->due > stamp : due_of(*at) > now()) return &*at;
       happen(name, static_cast<size_t>(at - queue.items.begin()));
     }
-    Item* item = find(name, receipt.id);
+  }
+  SettleOutcome settle(const std::string& name, const Settle& c, const Receipt& receipt) {
+    Q& queue = queues.at(name);
+    Item* item = catch_up(name, receipt.id);
     if (item == nullptr) {
       const std::string dead = dead_letter_queue(name);
       return queues.contains(dead) && find(dead, receipt.id) != nullptr ? SettleOutcome::stale : SettleOutcome::gone;

@@ -9,8 +9,8 @@
 inline constexpr std::pair<const char*, int> kHazards[] = {{"A", 20}, {"B", 18}, {"C", 20},
                                                            {"D", 15}, {"E", 14}, {"F", 12}};
 
-// Of the queues: a row may have a planted defect, and need not yet.
-inline constexpr std::pair<const char*, int> kQueueHazards[] = {{"Q", 45}};
+// Of the queues and the store: a row may have a planted defect, and need not yet.
+inline constexpr std::pair<const char*, int> kQueueHazards[] = {{"Q", 45}, {"S", 16}, {"W", 13}};
 
 // Rows that have none.
 struct Elsewhere {
@@ -340,4 +340,17 @@ inline constexpr Directed kDirected[] = {
      "HAZARDS Q29: a receive that finds nothing writes nothing, and is answered once this node surely leads"},
     {"copies_are_served", "node",
      "a receive that a member forwards twice reserves once; its cancellation ends its wait"},
+    {"dead_lease_kept_alive", "machine",
+     "HAZARDS S3: a lease is kept alive before its deadline, and gone with its keys from then on"},
+    {"key_keeps_its_lease", "machine", "HAZARDS S5: a key belongs to the lease that it was last put under, or to none"},
+    {"expired_key_counts", "machine", "HAZARDS S6: a key whose time is over is not there, whatever looks at it"},
+    {"ttl_by_stamp", "machine", "HAZARDS S10, S6: a jump of cluster time ends what has a ttl, and no lease"},
+    {"transaction_in_halves", "machine",
+     "HAZARDS S13: an operation that fails at any place of a transaction leaves all as it was"},
+    {"stale_receipt_in_transaction", "machine",
+     "HAZARDS S13, Q1: a receipt is settled once in a transaction, and only while it holds its event"},
+    {"compared_after_apply", "machine",
+     "HAZARDS S13, Q1: a receipt is settled once in a transaction, and only while it holds its event"},
+    {"half_an_entry_forgotten", "machine",
+     "HAZARDS W2, W3: what the history forgets, it forgets by whole entries, and it says where it begins"},
 };

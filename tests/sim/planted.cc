@@ -14,7 +14,7 @@ constexpr sim::Planted kAll[] = {
         WH_STORAGE_MUTANT_LIST(WH_MUTANT_ROW)
 #undef WH_MUTANT_ROW
 #define WH_MUTANT_ROW(name, hazard) {#name, #hazard, Mutant::name, true},
-            WH_QUEUE_MUTANT_LIST(WH_MUTANT_ROW)
+            WH_QUEUE_MUTANT_LIST(WH_MUTANT_ROW) WH_STORE_MUTANT_LIST(WH_MUTANT_ROW)
 #undef WH_MUTANT_ROW
 };
 

@@ -7,6 +7,54 @@ namespace wh::machine {
 
 namespace {
 
+bool has_more(const Reply& reply) {
+  return !reply.ids.empty() || !reply.outcomes.empty() || !reply.deliveries.empty() || reply.choice != 0 ||
+         !reply.results.empty();
+}
+
+void encode_results(const std::vector<OpResult>& results, Writer& w) {
+  w.u32(static_cast<uint32_t>(results.size()));
+  for (const OpResult& one : results) {
+    w.u8(one.kind);
+    w.u64(one.number);
+    w.boolean(one.more);
+    w.u32(static_cast<uint32_t>(one.items.size()));
+    for (const KeyItem& item : one.items) {
+      w.bytes(item.key);
+      w.bytes(item.value.view());
+      w.bytes(item.content_type);
+      for (const uint64_t number : {item.create_index, item.mod_index, item.version, item.lease, item.expires_at})
+        w.u64(number);
+    }
+  }
+}
+
+void decode_results(Reader& in, std::vector<OpResult>& results) {
+  const uint32_t count = in.count(14);
+  if (count == 0 || count > kMaxOps) return in.fail();
+  for (uint32_t i = 0; in.ok() && i < count; ++i) {
+    OpResult one;
+    one.kind = in.u8();
+    one.number = in.u64();
+    one.more = in.boolean();
+    const uint32_t items = in.count(52);
+    if (items > kMaxListed) return in.fail();
+    for (uint32_t n = 0; in.ok() && n < items; ++n) {
+      KeyItem item;
+      item.key = in.bytes();
+      item.value = Bytes(std::string(in.bytes()));
+      item.content_type = in.bytes();
+      for (uint64_t* number : {&item.create_index, &item.mod_index, &item.version, &item.lease, &item.expires_at})
+        *number = in.u64();
+      if (item.key.empty() || item.key.size() > kMaxKeyBytes || item.value.size() > kMaxValueBytes ||
+          item.content_type.size() > kMaxContentTypeBytes)
+        return in.fail();
+      one.items.push_back(std::move(item));
+    }
+    results.push_back(std::move(one));
+  }
+}
+
 // Ids that follow each other are one run.
 void encode_more(const Reply& reply, Writer& w) {
   std::vector<std::pair<uint64_t, uint64_t>> runs;
@@ -35,7 +83,8 @@ void encode_more(const Reply& reply, Writer& w) {
     w.bytes(one.headers.view());
     w.bytes(one.bytes.view());
   }
-  if (reply.choice != 0) w.u32(reply.choice);
+  if (reply.choice != 0 || !reply.results.empty()) w.u32(reply.choice);
+  if (!reply.results.empty()) encode_results(reply.results, w);
 }
 
 void decode_more(Reader& in, Reply& reply) {
@@ -70,8 +119,14 @@ void decode_more(Reader& in, Reply& reply) {
     one.bytes = Bytes(std::string(in.bytes()));
     reply.deliveries.push_back(std::move(one));
   }
-  if (in.ok() && in.left() != 0 && (reply.choice = in.u32()) == 0) in.fail();
-  if (reply.ids.empty() && reply.outcomes.empty() && reply.deliveries.empty() && reply.choice == 0) in.fail();
+  if (in.ok() && in.left() != 0) {
+    reply.choice = in.u32();
+    if (in.left() != 0)
+      decode_results(in, reply.results);
+    else if (reply.choice == 0)
+      in.fail();
+  }
+  if (!has_more(reply)) in.fail();
 }
 
 }  // namespace
@@ -85,7 +140,7 @@ std::string encode_reply(const Reply& reply) {
   w.u64(reply.count);
   w.u64(reply.queue_length);
   w.bytes(reply.event.view());
-  const bool more = !reply.ids.empty() || !reply.outcomes.empty() || !reply.deliveries.empty() || reply.choice != 0;
+  const bool more = has_more(reply);
   if (more || reply.replayed_from != raft::Index{}) w.u64(reply.replayed_from.value);
   if (more) encode_more(reply, w);
   return out;

@@ -16,17 +16,21 @@ namespace wh::machine {
 
 enum class ReplyCode : uint8_t {
   ok = 0,
-  precondition_failed = 1,  // Dequeue: another event, or none, is in front; nothing was changed
+  precondition_failed = 1,  // Dequeue: another event, or none, is in front; Transact with must_hold: a comparison does
+                            // not hold. Nothing was changed
   invalid = 2,              // the bytes are no command of the cluster's version; nothing was changed
   duplicate = 3,            // a copy of a request seen before, or too old to tell; this copy changed nothing
   key_reused = 4,           // another request had this idempotency key; nothing was changed (as of version 2)
   // As of version 3; `event` says why, in a sentence, and nothing was changed:
   full = 5,       // a queue has no room for it, or takes nothing in; or there are too many queues
-  not_found = 6,  // there is no such queue, topic or binding
-  conflict = 7,   // another queue needs it
+  not_found = 6,  // there is no such queue, topic or binding, or lease
+  conflict = 7,   // another queue needs it; a receipt holds nothing any more, or a value is no number
   refused = 8,    // a value that this state does not allow
   unknown = 255,  // how a code of a newer release reads here: what was done is unknown
 };
+
+// Events or values that one answer brings, together, unless it is a single one.
+inline constexpr uint64_t kMaxAnswerBytes = uint64_t{4} << 20;
 
 // A delivered event. As of version 3.
 struct Delivery {
@@ -49,6 +53,30 @@ enum class SettleOutcome : uint8_t {
   stale = 2,  // the receipt is of an earlier delivery, or its time is over; nothing was changed
 };
 
+// An item of the store as it was at the entry. As of version 4.
+struct KeyItem {
+  std::string key;
+  Bytes value;  // empty where it was not asked for
+  std::string content_type;
+  uint64_t create_index = 0;
+  uint64_t mod_index = 0;
+  uint64_t version = 0;
+  uint64_t lease = 0;
+  Millis expires_at = 0;  // cluster time; 0: never
+  friend bool operator==(const KeyItem&, const KeyItem&) = default;
+};
+
+// Of one operation of a Transact.
+struct OpResult {
+  uint8_t kind = 0;  // the operation's kKind
+  uint64_t number =
+      0;              // EraseKey, ErasePrefix: keys removed; PutKey: 1 if the key was there; Increment: the value, a
+                      // signed number; Append: the value's size; Touch: 1 if it changed something; EnqueueEvent: the id
+  bool more = false;  // ListKeys: there are more
+  std::vector<KeyItem> items{};  // GetKey, ListKeys: as they were then
+  friend bool operator==(const OpResult&, const OpResult&) = default;
+};
+
 struct Reply {
   ReplyCode code = ReplyCode::ok;
   raft::Index event_id;       // Enqueue: the new event's; Dequeue: the first removed event's, 0 when none was removed
@@ -63,6 +91,8 @@ struct Reply {
   // Receive. Dequeue without a count: only the headers of the removed event, if it has any; with one: id, bytes and
   // headers of each.
   std::vector<Delivery> deliveries{};
+  // As of version 4: of the branch that was done. `count` is 1 if that is `success`.
+  std::vector<OpResult> results{};
   // Not the machine's: which of the queues that a take named it took from (node/receives.h).
   uint32_t choice = 0;
   friend bool operator==(const Reply&, const Reply&) = default;

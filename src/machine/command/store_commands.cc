@@ -1,14 +1,11 @@
 #include "machine/command/store_commands.h"
 
 namespace wh::machine {
-namespace {
 
 Status check_key(std::string_view key) {
   if (key.empty() || key.size() > kMaxKeyBytes) return Error{"a key has 1 to 4096 bytes"};
   return ok_status();
 }
-
-}  // namespace
 
 size_t encoded_size(const Set& set) {
   size_t size = 4;

@@ -15,6 +15,9 @@ inline constexpr size_t kMaxKeyBytes = 4096;
 inline constexpr size_t kMaxValueBytes = size_t{4} << 20;  // for a value and for an event
 inline constexpr size_t kMaxItems = 10'000;                // pairs of a Set, keys of a Delete
 
+// 1 to kMaxKeyBytes.
+Status check_key(std::string_view key);
+
 // Sets all pairs in one step; when a key occurs twice, its last value counts.
 struct Set {
   static constexpr CommandTraits kTraits{.kind = 1, .since = 1, .adds_data = true};

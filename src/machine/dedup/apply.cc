@@ -26,6 +26,9 @@ std::string scope_of(const Body& body) {
       body);
 }
 
+// An answer of more is kept without the results of its operations (CONTRACT, Asking again).
+constexpr size_t kMaxKeptResults = 4'096;
+
 // Nothing was found for a receive, or all receipts were refused: that is not kept.
 bool may_try_again(const Body& body, const Reply& reply) {
   if (std::holds_alternative<Receive>(body)) return reply.count == 0 || WH_MUTANT(repeat_receives_more);
@@ -100,6 +103,8 @@ void Machine::remember(std::string_view scope, const IdempotencyKey& key, const 
     kept.event = Bytes();
     for (const Delivery& one : kept.deliveries) kept.ids.push_back(one.id);
     kept.deliveries.clear();
+    if (!kept.results.empty() && encode_reply(Reply{.results = kept.results}).size() > kMaxKeptResults)
+      kept.results.clear();
   }
   state_.idempotency.add(std::move(name), {.fingerprint = key.fingerprint,
                                            .index = state_.applied,
@@ -131,7 +136,10 @@ Millis Machine::next_deadline() const {
   Millis next = state_.idempotency.next_deadline();
   if (next != kNever) next += kTogetherMs;
   next = std::min(next, state_.queues.next_hold());
-  const Millis due = WH_MUTANT(delays_end_unseen) ? kNever : state_.queues.next_due();
+  const Store& store = state_.store;
+  if (!store.lease_dues().empty()) next = std::min(next, store.lease_dues().begin()->first);
+  Millis due = WH_MUTANT(delays_end_unseen) ? kNever : state_.queues.next_due();
+  if (!store.dues().empty()) due = std::min(due, store.dues().begin()->first);
   return due == kNever ? next : std::min(next, due - std::min(due, state_.jumped_ms));
 }
 
@@ -147,6 +155,9 @@ Reply Machine::run(const Due& /*due*/) {
   QueueOps ops(state_.queues, moment(), *this);
   (void)ops.sweep_all(budget);
   reply.count += kDueEventsPerEntry - budget;
+  size_t of_keys = kDueKeysPerEntry;
+  StoreOps(state_.store, store_moment(), *this, history_, effects_).sweep(of_keys);
+  reply.count += kDueKeysPerEntry - of_keys;
   return reply;
 }
 

@@ -5,12 +5,6 @@
 #include "machine/queue/queue_ops.h"
 
 namespace wh::machine {
-namespace {
-
-constexpr uint64_t kMaxAnswerBytes = uint64_t{4} << 20;
-
-}  // namespace
-
 // --- arrivals
 
 uint64_t QueueOps::next_number() {
@@ -31,8 +25,8 @@ Reply QueueOps::over_limit(std::string_view queue, QueueSetting which, uint64_t 
 }
 
 // With drop_oldest the others make room, but not those that consumers hold.
-Result<Nothing, Reply> QueueOps::check_room(const Queue* queue, std::string_view name, uint64_t count,
-                                            uint64_t bytes) const {
+Result<Nothing, Reply> QueueOps::check_room(const Queue* queue, std::string_view name, uint64_t count, uint64_t bytes,
+                                            Sum leaving) const {
   if (!at_.has_life()) return Nothing{};
   const std::string fresh_name(queue == nullptr ? name : std::string_view());
   std::optional<Queue> fresh;
@@ -51,12 +45,12 @@ Result<Nothing, Reply> QueueOps::check_room(const Queue* queue, std::string_view
   const bool drops = setting(*queue, QueueSetting::overflow) == static_cast<uint64_t>(Overflow::drop_oldest);
   const uint64_t length = setting(*queue, QueueSetting::max_length);
   const uint64_t size_now = WH_MUTANT(ready_ones_count) ? content.ready_count : queue->size();
-  const uint64_t stay = drops ? content.reserved_count : size_now;
+  const uint64_t stay = (drops ? content.reserved_count : size_now) - leaving.count;
   if (WH_MUTANT(batch_judged_by_one)) count = std::min<uint64_t>(count, 1);
   if (length != 0 && stay + count > length)
     return over_limit(name, QueueSetting::max_length, queue->size(), count, length);
   const uint64_t size = setting(*queue, QueueSetting::max_bytes);
-  const uint64_t stay_bytes = drops ? content.reserved_bytes : content.data_bytes;
+  const uint64_t stay_bytes = (drops ? content.reserved_bytes : content.data_bytes) - leaving.bytes;
   if (size != 0 && stay_bytes + bytes > size)
     return over_limit(name, QueueSetting::max_bytes, content.data_bytes, bytes, size);
   return Nothing{};
@@ -195,6 +189,12 @@ Delivery QueueOps::delivery_of(const Event& event, Millis jumped) {
                   .group = event.group == nullptr ? std::string() : *event.group->name,
                   .headers = event.extra ? event.extra->headers : Bytes(),
                   .bytes = event.bytes};
+}
+
+const Event* QueueOps::held_by(Queue& queue, const Receipt& receipt) {
+  const Event* event = catch_up(queue, receipt.id);
+  const bool held = event != nullptr && event->state == EventState::reserved && event->delivery == receipt.delivery;
+  return held ? event : nullptr;
 }
 
 SettleOutcome QueueOps::settle(Queue& queue, const Settle& settle, const Receipt& receipt) {

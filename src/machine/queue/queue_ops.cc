@@ -79,8 +79,8 @@ Queue* QueueOps::find(std::string_view queue) {
   return at == queues_.queues_.end() ? nullptr : &at->second;
 }
 
-Status QueueOps::check_new(std::string_view queue) const {
-  if (!at_.has_life() || queues_.find(queue) != nullptr || queues_.queues_.size() < at_.settings.max_queues)
+Status QueueOps::check_new(std::string_view queue, size_t others) const {
+  if (!at_.has_life() || queues_.find(queue) != nullptr || queues_.queues_.size() + others < at_.settings.max_queues)
     return ok_status();
   return Error{"there are " + std::to_string(queues_.queues_.size()) +
                " queues already: delete some, or raise max_queues (PUT /cluster/settings)"};

@@ -76,7 +76,8 @@ class QueueOps {
   // Makes it if there is none.
   Queue& ensure(std::string_view queue);
   // An error where one more queue is one too many.
-  [[nodiscard]] Status check_new(std::string_view queue) const;
+  // `others`: as many new ones come before it.
+  [[nodiscard]] Status check_new(std::string_view queue, size_t others = 0) const;
 
   // The event's life.
   struct NewCopy {
@@ -93,8 +94,17 @@ class QueueOps {
   Queue* find_swept(std::string_view queue, size_t& budget);
   // Whether the queue takes `count` more events of `bytes`; the error says which limit refuses them and how to raise
   // it.
+  struct Sum {
+    uint64_t count = 0;
+    uint64_t bytes = 0;
+  };
+  // `leaving`: held events that leave the queue before.
   [[nodiscard]] Result<Nothing, Reply> check_room(const Queue* queue, std::string_view name, uint64_t count,
-                                                  uint64_t bytes) const;
+                                                  uint64_t bytes, Sum leaving) const;
+  [[nodiscard]] Result<Nothing, Reply> check_room(const Queue* queue, std::string_view name, uint64_t count,
+                                                  uint64_t bytes) const {
+    return check_room(queue, name, count, bytes, {});
+  }
   // Drops the oldest events until the limits hold, if the queue's overflow says so. Call it after adding.
   void drop_overflow(Queue& queue, size_t added);
   // Returns its id.
@@ -113,6 +123,8 @@ class QueueOps {
   std::vector<Popped> pop_many(Queue& queue, uint32_t count);
   // Reserves up to `max` events, and fewer where the answer would become too large.
   std::vector<Delivery> receive(Queue& queue, uint32_t max, std::optional<Millis> visibility);
+  // The event that the receipt still holds; null: it holds none.
+  const Event* held_by(Queue& queue, const Receipt& receipt);
   SettleOutcome settle(Queue& queue, const Settle& settle, const Receipt& receipt);
   uint64_t redrive(Queue& from, Queue& to, uint32_t max);
   // Whether a dead event of this queue goes somewhere, or its settings say that it is dropped.

@@ -18,6 +18,14 @@ std::string key_head(std::string_view key) {
   return head;
 }
 
+std::string lease_record(uint64_t id, const Lease& lease) {
+  std::string head;
+  Writer w(head);
+  w.u8(format::kLease);
+  for (const uint64_t number : {id, lease.ttl, lease.deadline}) w.u64(number);
+  return head;
+}
+
 constexpr uint64_t kLastArrival = UINT64_MAX;
 
 std::string event_head(std::string_view queue, uint64_t id) {
@@ -42,6 +50,15 @@ std::string sized_head(uint8_t tag, const Write& write) {
   f.u32(static_cast<uint32_t>(head.size() - 5));
   head.replace(0, 5, front);
   return head;
+}
+
+std::string item_head(std::string_view key, const Item& item, uint64_t create_index) {
+  return sized_head(format::kItem, [&](Writer& w) {
+    w.bytes(key);
+    for (const uint64_t number : {create_index, item.mod_index.value, item.version, item.lease(), item.expires_at()})
+      w.u64(number);
+    w.bytes(item.content_type());
+  });
 }
 
 std::string queue_head(const Queue& queue) {
@@ -129,6 +146,10 @@ Bytes snapshot_head(const State& state) {
       w.u64(state.queues.by_name().size());
       w.u64(state.queues.binding_count());
     }
+    if (state.version >= 4) {
+      w.u64(state.store.since().value);
+      w.u64(state.store.leases().size());
+    }
   }
   state.sessions.encode(format::kSession, w);
   return Bytes(std::move(out));
@@ -136,9 +157,14 @@ Bytes snapshot_head(const State& state) {
 
 // --- keys
 
-std::optional<Record> StoreSection::keep(std::string_view key, const Store::Item& old) const {
-  if (done_ || key < cursor_ || old.changed_at > index_) return std::nullopt;
-  return Record{key_head(key), old.value};
+// What is old reads as in earlier versions; that the walk's state knows no indexes yet says store_ itself.
+Record StoreSection::record_of(std::string_view key, const Item& item) const {
+  return {store_.is_old(item) ? key_head(key) : item_head(key, item, store_.create_index(item)), item.value};
+}
+
+std::optional<Record> StoreSection::keep(std::string_view key, const Item& old) const {
+  if (done_ || key < cursor_ || old.mod_index > index_) return std::nullopt;
+  return record_of(key, old);
 }
 
 void StoreSection::write(Slice& slice) {
@@ -150,7 +176,7 @@ void StoreSection::write(Slice& slice) {
       return;
     }
     slice.walked();
-    if (at->second.changed_at <= index_) slice.put(key_head(at->first), at->second.value);
+    if (at->second.mod_index <= index_) slice.put(record_of(at->first, at->second));
   }
   done_ = true;
 }
@@ -243,6 +269,26 @@ void BindingsSection::write(Slice& slice) {
       slice.walked();
       if (at->second.changed_at <= index_) slice.put_head(binding_head(topic->first, at->first, at->second.filter));
     }
+  }
+  done_ = true;
+}
+
+// --- leases
+
+std::optional<Record> LeasesSection::keep(uint64_t id, const Lease& old) const {
+  if (done_ || id < cursor_ || old.changed_at > index_) return std::nullopt;
+  return Record{.head = lease_record(id, old), .bytes = {}, .has_bytes = false};
+}
+
+void LeasesSection::write(Slice& slice) {
+  if (done_ || slice.full()) return;
+  for (auto at = leases_.lower_bound(cursor_); at != leases_.end(); ++at) {
+    if (slice.full()) {
+      cursor_ = at->first;
+      return;
+    }
+    slice.walked();
+    if (at->second.changed_at <= index_) slice.put_head(lease_record(at->first, at->second));
   }
   done_ = true;
 }

@@ -25,9 +25,11 @@ class StoreSection {
   StoreSection(const State& state, raft::Index index) : store_(state.store), index_(index) {}
   void write(Slice& slice);
   [[nodiscard]] bool done() const { return done_; }
-  [[nodiscard]] std::optional<Record> keep(std::string_view key, const Store::Item& old) const;
+  [[nodiscard]] std::optional<Record> keep(std::string_view key, const Item& old) const;
 
  private:
+  [[nodiscard]] Record record_of(std::string_view key, const Item& item) const;
+
   const Store& store_;
   const raft::Index index_;
   std::string cursor_;  // everything below it is written or kept; nothing from it on is
@@ -83,6 +85,21 @@ class BindingsSection {
   const Topics& topics_;
   const raft::Index index_;
   std::pair<std::string, std::string> cursor_;  // topic and queue, as in StoreSection
+  bool done_;
+};
+
+class LeasesSection {
+ public:
+  LeasesSection(const State& state, raft::Index index)
+      : leases_(state.store.leases()), index_(index), done_(state.version < 4) {}
+  void write(Slice& slice);
+  [[nodiscard]] bool done() const { return done_; }
+  [[nodiscard]] std::optional<Record> keep(uint64_t id, const Lease& old) const;
+
+ private:
+  const Store::Leases& leases_;
+  const raft::Index index_;
+  uint64_t cursor_ = 0;
   bool done_;
 };
 

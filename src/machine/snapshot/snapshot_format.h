@@ -12,6 +12,10 @@
 //     u8 7   u32 length, and that many bytes: a queue without its events; before its events
 //     u8 8   u32 length, and that many bytes: an event without its bytes; u32 length, event; a queue's by arrival
 //     u8 9   u32 length, and that many bytes: a binding of a queue to a topic
+//   as of version 4 record 5 ends with u64 the entry that raised the cluster to it, u64 leases; and beside record 1,
+//   which then holds an item that this entry found:
+//     u8 10  u32 length, and that many bytes: an item without its value; u32 length, value
+//     u8 11  u64 id, u64 ttl, u64 deadline: a lease
 //   (what they hold: sections.cc and snapshot_reader.cc)
 //   trailer  u8 4, u64 digest of the state, u32 CRC-32C of all bytes before it
 //
@@ -37,8 +41,10 @@ inline constexpr uint8_t kIdempotency = 6;
 inline constexpr uint8_t kQueue = 7;
 inline constexpr uint8_t kQueueEvent = 8;
 inline constexpr uint8_t kBinding = 9;
+inline constexpr uint8_t kItem = 10;
+inline constexpr uint8_t kLease = 11;
 
-// Of records 7, 8 and 9 without an event's bytes: names, settings, attributes and filters are bounded.
+// Of records 7 to 10 without an event's bytes: names, settings, attributes and filters are bounded.
 inline constexpr size_t kMaxRecordHead = size_t{24} << 10;
 
 }  // namespace wh::machine::snapshot_format

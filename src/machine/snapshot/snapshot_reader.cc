@@ -64,12 +64,19 @@ Result<size_t> SnapshotReader::take(std::string_view in) {
   } else {
     const auto tag = static_cast<uint8_t>(in.front());
     const bool of_version_3 = tag == format::kQueue || tag == format::kQueueEvent || tag == format::kBinding;
+    const bool of_version_4 = tag == format::kItem || tag == format::kLease;
     if (cluster_due_ != (tag == format::kCluster) || (tag == format::kIdempotency && version_ == kFirstVersion) ||
-        (of_version_3 && version_ < 3) || (tag == format::kEvent && version_ >= 3))
+        (of_version_3 && version_ < 3) || (of_version_4 && version_ < 4) || (tag == format::kEvent && version_ >= 3))
       return Error{"a record out of place in the snapshot"};
     switch (tag) {
       case format::kKey:
         size = take_key(in);
+        break;
+      case format::kItem:
+        size = take_item(in);
+        break;
+      case format::kLease:
+        size = take_lease(in);
         break;
       case format::kEvent:
         size = take_event(in);
@@ -136,6 +143,35 @@ Result<size_t> SnapshotReader::take_key(std::string_view in) {
   if (found == Found::partial) return 0;
   if (Status bad = sink_.key(key, value); !bad) return Error{bad.error()};
   return at;
+}
+
+Result<size_t> SnapshotReader::take_item(std::string_view in) {
+  size_t at = 1;
+  std::string_view record;
+  StoreItem item;
+  Found found = read_sized(in, at, 1, format::kMaxRecordHead, record);
+  if (found == Found::whole) found = read_sized(in, at, 0, kMaxValueBytes, item.value);
+  if (found == Found::out_of_bounds) return Error{"a key or value out of bounds in the snapshot"};
+  if (found == Found::partial) return 0;
+  Reader r(record);
+  item.key = r.bytes();
+  for (uint64_t* number : {&item.create_index, &item.mod_index, &item.version, &item.lease, &item.expires_at})
+    *number = r.u64();
+  item.content_type = r.bytes();
+  if (!r.complete()) return Error{"a malformed item in the snapshot"};
+  if (Status bad = sink_.item(item); !bad) return Error{bad.error()};
+  return at;
+}
+
+Result<size_t> SnapshotReader::take_lease(std::string_view in) {
+  constexpr size_t kSize = 1 + 24;
+  if (in.size() < kSize) return 0;
+  Reader r(in.substr(1));
+  const uint64_t id = r.u64();
+  const Millis ttl = r.u64();
+  const Millis deadline = r.u64();
+  if (Status bad = sink_.lease(id, ttl, deadline); !bad) return Error{bad.error()};
+  return kSize;
 }
 
 Result<size_t> SnapshotReader::take_event(std::string_view in) {
@@ -247,7 +283,7 @@ Result<size_t> SnapshotReader::take_cluster(std::string_view in) {
   const uint32_t count = r.u32();
   const std::span<const SettingRow> settings = settings_as_of(version_);
   if (count != settings.size()) return Error{"another number of settings in the snapshot than its version has"};
-  const size_t size = kFixed + size_t{count} * 8 + (version_ >= 3 ? 24 : 0);
+  const size_t size = kFixed + size_t{count} * 8 + (version_ >= 3 ? 24 : 0) + (version_ >= 4 ? 16 : 0);
   if (in.size() < size) return 0;
   for (const SettingRow& row : settings) {
     uint64_t& value = cluster.settings.*row.value;
@@ -258,6 +294,10 @@ Result<size_t> SnapshotReader::take_cluster(std::string_view in) {
     cluster.last_number = r.u64();
     cluster.queues = r.u64();
     cluster.bindings = r.u64();
+  }
+  if (version_ >= 4) {
+    cluster.store_since.value = r.u64();
+    cluster.leases = r.u64();
   }
   if (Status bad = sink_.cluster(cluster); !bad) return Error{bad.error()};
   cluster_due_ = false;

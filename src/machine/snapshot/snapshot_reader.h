@@ -36,6 +36,20 @@ struct SnapshotCluster {
   uint64_t last_number = 0;  // as of version 3: Queues::last_number, and how many there are of the two
   uint64_t queues = 0;
   uint64_t bindings = 0;
+  raft::Index store_since;  // as of version 4: Store::since, and how many there are
+  uint64_t leases = 0;
+};
+
+// As of version 4: an item that its entry, or a later one, changed.
+struct StoreItem {
+  std::string_view key;
+  uint64_t create_index = 0;
+  uint64_t mod_index = 0;
+  uint64_t version = 0;
+  uint64_t lease = 0;
+  Millis expires_at = 0;
+  std::string_view content_type;
+  std::string_view value;
 };
 
 // As of version 3. Views are valid during the call that brings the item.
@@ -80,6 +94,8 @@ class SnapshotSink {
   virtual ~SnapshotSink() = default;
   virtual Status begin(const SnapshotHead& head) = 0;
   virtual Status key(std::string_view key, std::string_view value) = 0;
+  virtual Status item(const StoreItem& item) = 0;
+  virtual Status lease(uint64_t id, Millis ttl, Millis deadline) = 0;
   // Of the versions before 3.
   virtual Status event(std::string_view queue, raft::Index id, std::string_view event) = 0;
   virtual Status queue(const QueueItem& queue) = 0;
@@ -114,6 +130,8 @@ class SnapshotReader {
   Result<size_t> take(std::string_view in);
   Result<size_t> take_header(std::string_view in);
   Result<size_t> take_key(std::string_view in);
+  Result<size_t> take_item(std::string_view in);
+  Result<size_t> take_lease(std::string_view in);
   Result<size_t> take_event(std::string_view in);
   Result<size_t> take_queue(std::string_view in);
   Result<size_t> take_queue_event(std::string_view in);

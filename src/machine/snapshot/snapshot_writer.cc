@@ -17,7 +17,7 @@ SnapshotWriter::SnapshotWriter(const State& state)
     : index_(state.applied),
       digest_(state.digest()),
       sections_(StoreSection(state, index_), QueuesSection(state, index_), BindingsSection(state, index_),
-                IdempotencySection(state, index_)),
+                LeasesSection(state, index_), IdempotencySection(state, index_)),
       rest_{snapshot_head(state)} {}
 
 void SnapshotWriter::keep(std::optional<Record> record) {

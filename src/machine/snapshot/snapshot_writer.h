@@ -24,7 +24,7 @@ class SnapshotWriter {
   SnapshotWriter& operator=(const SnapshotWriter&) = delete;
 
   // A key was overwritten or removed; `old` is its item before.
-  void keep_key(std::string_view key, const Store::Item& old) { keep(section<StoreSection>().keep(key, old)); }
+  void keep_key(std::string_view key, const Item& old) { keep(section<StoreSection>().keep(key, old)); }
   // A queue, or an event of it, is about to change.
   void keep_queue(const Queue& queue) { keep(section<QueuesSection>().keep(queue)); }
   void keep_event(const Queue& queue, const Event& old) { keep(section<QueuesSection>().keep(queue, old)); }
@@ -32,6 +32,8 @@ class SnapshotWriter {
   void keep_content(const Queue& queue, const std::shared_ptr<QueueContent>& content) {
     section<QueuesSection>().keep_content(queue, content);
   }
+  // A lease is about to change.
+  void keep_lease(uint64_t id, const Lease& old) { keep(section<LeasesSection>().keep(id, old)); }
   // A binding is about to be removed.
   void keep_binding(std::string_view topic, std::string_view queue, const Binding& old) {
     keep(section<BindingsSection>().keep(topic, queue, old));
@@ -60,7 +62,7 @@ class SnapshotWriter {
 
   const raft::Index index_;
   const uint64_t digest_;
-  std::tuple<StoreSection, QueuesSection, BindingsSection, IdempotencySection> sections_;
+  std::tuple<StoreSection, QueuesSection, BindingsSection, LeasesSection, IdempotencySection> sections_;
   std::deque<Record> kept_;
   size_t kept_bytes_ = 0;
   Slice::Rest rest_;  // a record that the last slice began and did not finish

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/utf8.h"
 #include "machine/command/command.h"
 #include "machine/command/event_headers.h"
 #include "machine/command/reply.h"
@@ -40,7 +41,38 @@ Status StateBuilder::key(std::string_view key, std::string_view value) {
   if (key.empty() || key.size() > kMaxKeyBytes || value.size() > kMaxValueBytes)
     return Error{"a key or value out of bounds in the snapshot"};
   if (state_.store.items().size() == head_.keys) return Error{"more keys in the snapshot than it says"};
-  if (!state_.store.load(key, Bytes(std::string(value)))) return Error{"a key twice in the snapshot"};
+  Item item;
+  item.value = Bytes(std::string(value));
+  if (!state_.store.load(key, std::move(item))) return Error{"a key twice in the snapshot"};
+  return ok_status();
+}
+
+Status StateBuilder::item(const StoreItem& item) {
+  const uint64_t since = cluster_.store_since.value;
+  const bool numbers = item.mod_index > since && item.mod_index <= state_.applied.value && item.create_index >= since &&
+                       item.create_index <= item.mod_index && item.version != 0 && item.version < raft::kLimit &&
+                       item.lease <= state_.applied.value && item.expires_at < raft::kLimit;
+  if (!check_key(item.key) || item.value.size() > kMaxValueBytes || !numbers ||
+      item.content_type.size() > kMaxContentTypeBytes || !is_plain_text(item.content_type))
+    return Error{"a key or value out of bounds in the snapshot"};
+  if (state_.store.items().size() == head_.keys) return Error{"more keys in the snapshot than it says"};
+  Item loaded;
+  loaded.value = Bytes(std::string(item.value));
+  loaded.create_index = raft::Index{item.create_index};
+  loaded.mod_index = raft::Index{item.mod_index};
+  loaded.version = item.version;
+  if (item.lease != 0 || item.expires_at != 0 || !item.content_type.empty())
+    loaded.extra = std::make_unique<ItemExtra>(
+        ItemExtra{.content_type = std::string(item.content_type), .lease = item.lease, .expires_at = item.expires_at});
+  if (!state_.store.load(item.key, std::move(loaded))) return Error{"a key twice in the snapshot"};
+  return ok_status();
+}
+
+Status StateBuilder::lease(uint64_t id, Millis ttl, Millis deadline) {
+  if (id <= cluster_.store_since.value || id > state_.applied.value || ttl < kMinLeaseMs || ttl > kMaxLeaseMs ||
+      deadline >= raft::kLimit)
+    return Error{"a lease out of bounds in the snapshot"};
+  if (!state_.store.load_lease(id, ttl, deadline)) return Error{"a lease twice in the snapshot"};
   return ok_status();
 }
 
@@ -130,6 +162,10 @@ Status StateBuilder::cluster(const SnapshotCluster& cluster) {
   if (cluster.jumped_ms >= raft::kLimit) return Error{"a time out of range in the snapshot"};
   state_.jumped_ms = cluster.jumped_ms;
   state_.settings = cluster.settings;
+  const bool indexed = state_.version >= 4;
+  if (indexed != (cluster.store_since != raft::Index{}) || cluster.store_since > state_.applied)
+    return Error{"an index out of range in the snapshot"};
+  if (indexed) state_.store.count_since(cluster.store_since);
   cluster_ = cluster;
   if (cluster.last_number >= raft::kLimit) return Error{"a number out of range in the snapshot"};
   loading(state_, [&](QueueOps& ops) { ops.load_last_number(cluster.last_number); });
@@ -162,6 +198,8 @@ Status StateBuilder::end(uint64_t digest) {
   if (state_.version >= 3 &&
       (state_.queues.by_name().size() != cluster_.queues || state_.queues.binding_count() != cluster_.bindings))
     return Error{"fewer queues or bindings in the snapshot than it says"};
+  if (state_.store.leases_missing() != 0 || state_.store.leases().size() != cluster_.leases)
+    return Error{"another number of leases in the snapshot than it says, or than its keys name"};
   for (const auto& [name, queue] : state_.queues.by_name())
     if (queue.size() == 0 && !is_path_name(name)) return Error{"a queue without events that no path can name"};
   for (const auto& [topic, bound] : state_.queues.topics())

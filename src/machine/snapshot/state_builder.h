@@ -14,6 +14,8 @@ class StateBuilder final : public SnapshotSink {
  public:
   Status begin(const SnapshotHead& head) override;
   Status key(std::string_view key, std::string_view value) override;
+  Status item(const StoreItem& item) override;
+  Status lease(uint64_t id, Millis ttl, Millis deadline) override;
   Status event(std::string_view queue, raft::Index id, std::string_view event) override;
   Status queue(const QueueItem& queue) override;
   Status queue_event(const EventItem& item) override;

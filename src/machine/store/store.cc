@@ -1,67 +1,153 @@
 #include "machine/store/store.h"
 
-#include <utility>
+#include <algorithm>
 
+#include "base/assert.h"
 #include "base/hash.h"
 
 namespace wh::machine {
 namespace {
 
-constexpr uint64_t kKeySeed = 0x6b65797376616c73;  // "keysvals"
+constexpr uint64_t kKeySeed = 0x6b65797376616c73;    // "keysvals"
+constexpr uint64_t kLeaseSeed = 0x6c65617365732e2e;  // "leases.."
 
-uint64_t digest_of(std::string_view key, const Bytes& value) { return hash64(value.view(), hash64(key, kKeySeed)); }
+uint64_t digest_of_lease(uint64_t id, const Lease& lease) {
+  return mix64(mix64(mix64(kLeaseSeed, id), lease.ttl), lease.deadline);
+}
 
 }  // namespace
 
-std::optional<Store::Item> Store::set(std::string_view key, Bytes value, raft::Index now) {
-  count_in(key, value);
-  const auto at = items_.lower_bound(key);
-  if (at != items_.end() && at->first == key) {
-    Item old = std::exchange(at->second, Item{std::move(value), now});
-    count_out(key, old.value);
-    return old;
-  }
-  items_.emplace_hint(at, std::string(key), Item{std::move(value), now});
-  return std::nullopt;
-}
+// --- items
 
-std::optional<Store::Item> Store::erase(std::string_view key) {
-  const auto at = items_.find(key);
-  if (at == items_.end()) return std::nullopt;
-  Item old = std::move(at->second);
-  items_.erase(at);
-  count_out(key, old.value);
+std::optional<Item> Store::exchange(std::string_view key, std::optional<Item> item) {
+  const auto at = items_.lower_bound(key);
+  const bool there = at != items_.end() && at->first == key;
+  std::optional<Item> old;
+  if (there) {
+    count_out(at->first, at->second);
+    old = std::move(at->second);
+  }
+  if (item && there) {
+    at->second = *std::move(item);
+    count_in(at->first, at->second);
+  } else if (item) {
+    const auto made = items_.emplace_hint(at, std::string(key), *std::move(item));
+    count_in(made->first, made->second);
+  } else if (there) {
+    items_.erase(at);
+  }
   return old;
 }
 
-bool Store::load(std::string_view key, Bytes value) {
+bool Store::load(std::string_view key, Item item) {
   const size_t before = items_.size();
-  const auto at = items_.emplace_hint(items_.end(), std::string(key), Item{std::move(value), raft::Index{}});
+  if (item.lease() != 0 && leases_.try_emplace(item.lease()).second) ++leases_missing_;
+  const auto at = items_.emplace_hint(items_.end(), std::string(key), std::move(item));
   if (items_.size() == before) return false;
-  count_in(key, at->second.value);
+  count_in(at->first, at->second);
   return true;
 }
 
-const Bytes* Store::get(std::string_view key) const {
+const Item* Store::find(std::string_view key) const {
   const auto at = items_.find(key);
-  return at == items_.end() ? nullptr : &at->second.value;
+  return at == items_.end() ? nullptr : &at->second;
 }
 
+bool Store::is_over(const Item& item, Millis stamp, Millis now) const {
+  if (!item.extra) return false;
+  if (item.extra->expires_at != 0 && item.extra->expires_at <= now) return true;
+  return item.extra->lease != 0 && leases_.at(item.extra->lease).deadline <= stamp;
+}
+
+uint64_t Store::digest_of(std::string_view key, const Item& item) const {
+  const uint64_t first = hash64(item.value.view(), hash64(key, kKeySeed));
+  if (is_old(item)) return first;
+  const uint64_t numbers =
+      mix64(mix64(mix64(first, create_index(item)), item.mod_index.value), mix64(item.version, item.lease()));
+  return mix64(hash64(item.content_type(), numbers), item.expires_at());
+}
+
+uint64_t Store::logical_bytes_of(std::string_view key, const Item& item) {
+  const uint64_t bytes = key.size() + item.value.size() + kOverhead;
+  if (!item.extra) return bytes;
+  return bytes + kExtraOverhead + item.extra->content_type.size() + (item.extra->lease != 0 ? kIndexOverhead : 0) +
+         (item.extra->expires_at != 0 ? kIndexOverhead : 0);
+}
+
+void Store::count_in(std::string_view key, const Item& item) {
+  logical_bytes_ += logical_bytes_of(key, item);
+  digest_ += digest_of(key, item);
+  if (item.expires_at() != 0) dues_.emplace(item.expires_at(), key);
+  if (item.lease() != 0) leases_.at(item.lease()).keys.insert(key);
+}
+
+void Store::count_out(std::string_view key, const Item& item) {
+  logical_bytes_ -= logical_bytes_of(key, item);
+  digest_ -= digest_of(key, item);
+  if (item.expires_at() != 0) dues_.erase({item.expires_at(), key});
+  if (item.lease() != 0) leases_.at(item.lease()).keys.erase(key);
+}
+
+// --- leases
+
+const Lease* Store::find_lease(uint64_t id) const {
+  const auto at = leases_.find(id);
+  return at == leases_.end() ? nullptr : &at->second;
+}
+
+void Store::set_lease(uint64_t id, Millis ttl, Millis deadline, raft::Index now) {
+  const auto [at, fresh] = leases_.try_emplace(id);
+  Lease& lease = at->second;
+  if (fresh) {
+    logical_bytes_ += kLeaseOverhead;
+  } else {
+    digest_ -= digest_of_lease(id, lease);
+    lease_dues_.erase({lease.deadline, id});
+  }
+  if (ttl == 0) {
+    WH_ASSERT(lease.keys.empty(), "a lease goes after its keys");
+    leases_.erase(at);
+    logical_bytes_ -= kLeaseOverhead;
+    return;
+  }
+  lease.ttl = ttl;
+  lease.deadline = deadline;
+  lease.changed_at = now;
+  digest_ += digest_of_lease(id, lease);
+  lease_dues_.emplace(deadline, id);
+}
+
+bool Store::load_lease(uint64_t id, Millis ttl, Millis deadline) {
+  const auto at = leases_.find(id);
+  if (at != leases_.end()) {
+    if (at->second.ttl != 0) return false;
+    --leases_missing_;
+  }
+  Lease& lease = leases_[id];
+  lease.ttl = ttl;
+  lease.deadline = deadline;
+  logical_bytes_ += kLeaseOverhead;
+  digest_ += digest_of_lease(id, lease);
+  lease_dues_.emplace(deadline, id);
+  return true;
+}
+
+// Index by index, so that no step walks many items.
 std::optional<size_t> Store::free_one() {
+  if (!dues_.empty()) return dues_.erase(dues_.begin()), 0;
+  if (!lease_dues_.empty()) return lease_dues_.erase(lease_dues_.begin()), 0;
+  if (!leases_.empty()) {
+    auto& keys = leases_.begin()->second.keys;
+    if (keys.empty())
+      leases_.erase(leases_.begin());
+    else
+      keys.erase(keys.begin());
+    return 0;
+  }
   if (items_.empty()) return std::nullopt;
   const size_t size = items_.begin()->second.value.size();
   items_.erase(items_.begin());
   return size;
-}
-
-void Store::count_in(std::string_view key, const Bytes& value) {
-  logical_bytes_ += key.size() + value.size() + kOverhead;
-  digest_ += digest_of(key, value);
-}
-
-void Store::count_out(std::string_view key, const Bytes& value) {
-  logical_bytes_ -= key.size() + value.size() + kOverhead;
-  digest_ -= digest_of(key, value);
 }
 
 }  // namespace wh::machine

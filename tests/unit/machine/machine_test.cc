@@ -117,7 +117,7 @@ TEST_CASE("the largest key, value and event") {
   auto loaded = load(snapshot, 65536);
   REQUIRE(loaded.ok());
   CHECK(loaded->digest() == digest);
-  CHECK(loaded->store.get(key)->view() == large);
+  CHECK(loaded->store.find(key)->value.view() == large);
 }
 
 TEST_CASE("cluster time follows the stamps and never goes back") {

@@ -196,7 +196,7 @@ TEST_CASE("HAZARDS F6: a backup is the state at its beginning, one at a time, an
   const Result<machine::State> state = loader.finish();
   REQUIRE(state.ok());
   CHECK(state->applied == raft::Index{2});
-  CHECK(state->store.get("k")->view() == "before");
+  CHECK(state->store.find("k")->value.view() == "before");
 
   REQUIRE(bench.node.begin_backup().has_value());
   const Picture sent = picture(30);

@@ -1,0 +1,129 @@
+#include "machine/store/store_ops.h"
+
+#include <set>
+#include <utility>
+
+#include "base/assert.h"
+#include "base/mutant.h"
+
+namespace wh::machine {
+
+const Item* StoreOps::find(std::string_view key) {
+  const Item* item = store_.find(key);
+  if (item == nullptr || !store_.is_over(*item, at_.stamp, at_.now) || WH_MUTANT(expired_key_counts)) return item;
+  expire(key);
+  return nullptr;
+}
+
+void StoreOps::put(std::string_view key, Bytes value, std::string_view content_type, uint64_t lease,
+                   Millis expires_at) {
+  const Item* old = find(key);
+  if (old != nullptr && lease == 0 && WH_MUTANT(key_keeps_its_lease)) lease = old->lease();
+  Item item;
+  item.value = std::move(value);
+  item.mod_index = at_.index;
+  if (at_.has_indexes()) {
+    item.create_index = old == nullptr ? at_.index : raft::Index{store_.create_index(*old)};
+    item.version = old == nullptr ? 1 : store_.version(*old) + 1;
+    if (!content_type.empty() || lease != 0 || expires_at != 0)
+      item.extra = std::make_unique<ItemExtra>(
+          ItemExtra{.content_type = std::string(content_type), .lease = lease, .expires_at = expires_at});
+  }
+  change(key, std::move(item), ChangeType::put);
+}
+
+bool StoreOps::erase(std::string_view key) {
+  if (find(key) == nullptr) return false;
+  change(key, std::nullopt, ChangeType::erase);
+  return true;
+}
+
+void StoreOps::change(std::string_view key, std::optional<Item> item, ChangeType type) {
+  Change told{.index = at_.index, .type = type, .key = std::string(key)};
+  if (item) {
+    told.value = item->value;
+    told.content_type = item->content_type();
+    told.create_index = item->create_index.value;
+    told.version = item->version;
+    told.lease = item->lease();
+    told.expires_at = item->expires_at();
+  }
+  // The name may be a view into what goes.
+  std::optional<Item> old = store_.exchange(told.key, std::move(item));
+  told.had_prev = old.has_value();
+  if (old) told.prev = old->value;
+  if (tentative_) {
+    before_.push_back({told.key, std::move(old)});
+    changes_.push_back(std::move(told));
+    return;
+  }
+  if (old) observer_.item_changed(told.key, *old);
+  tell(std::move(told));
+}
+
+void StoreOps::tell(Change change) {
+  history_.add(std::move(change));
+  effects_.changed_keys.push_back(history_.at(history_.end_number() - 1).key);
+}
+
+// In the reverse order, so that each key ends as it began.
+void StoreOps::undo() {
+  for (; !before_.empty(); before_.pop_back()) {
+    Before& one = before_.back();
+    store_.exchange(one.key, std::move(one.item));
+  }
+  changes_.clear();
+  tentative_ = false;
+}
+
+void StoreOps::keep() {
+  std::set<std::string_view> seen;
+  for (const Before& one : before_)
+    if (seen.insert(one.key).second && one.item) observer_.item_changed(one.key, *one.item);
+  before_.clear();
+  for (Change& one : std::exchange(changes_, {})) tell(std::move(one));
+  tentative_ = false;
+}
+
+// --- leases
+
+const Lease* StoreOps::find_lease(uint64_t id) {
+  const Lease* lease = store_.find_lease(id);
+  const bool over = lease != nullptr && lease->deadline <= at_.stamp && !WH_MUTANT(dead_lease_kept_alive);
+  return over ? nullptr : lease;
+}
+
+void StoreOps::grant(Millis ttl) { store_.set_lease(at_.index.value, ttl, at_.stamp + ttl, at_.index); }
+
+void StoreOps::keep_alive(uint64_t id) {
+  const Lease& lease = *store_.find_lease(id);
+  observer_.before_lease_change(id, lease);
+  store_.set_lease(id, lease.ttl, at_.stamp + lease.ttl, at_.index);
+}
+
+void StoreOps::revoke(uint64_t id) {
+  const Lease& lease = *store_.find_lease(id);
+  while (!lease.keys.empty()) change(*lease.keys.begin(), std::nullopt, ChangeType::erase);
+  observer_.before_lease_change(id, lease);
+  store_.set_lease(id, 0, 0, at_.index);
+}
+
+void StoreOps::sweep(size_t& budget) {
+  while (budget > 0 && !store_.dues().empty() && store_.dues().begin()->first <= at_.now) {
+    --budget;
+    expire(store_.dues().begin()->second);
+  }
+  while (budget > 0 && !store_.lease_dues().empty() && store_.lease_dues().begin()->first <= at_.stamp) {
+    --budget;
+    const uint64_t id = store_.lease_dues().begin()->second;
+    const Lease& lease = *store_.find_lease(id);
+    if (!lease.keys.empty()) {
+      expire(*lease.keys.begin());
+      continue;
+    }
+    observer_.before_lease_change(id, lease);
+    store_.set_lease(id, 0, 0, at_.index);
+  }
+}
+
+}  // namespace wh::machine
