@@ -47,6 +47,28 @@ class Touched {
     touch_topic(unbind.topic);
     touch_queue(unbind.queue);
   }
+  void operator()(const machine::Transact& transact) {
+    for (const machine::Compare& compare : transact.compares) {
+      const bool of_queue =
+          compare.target == machine::CompareTarget::queue_length || compare.target == machine::CompareTarget::holds;
+      if (of_queue)
+        touch_queue(compare.name);
+      else
+        touch_key(compare.name);
+    }
+    for (const auto* ops : {&transact.success, &transact.failure})
+      for (const machine::Op& op : *ops) std::visit([this](const auto& one) { touch_op(one); }, op);
+  }
+  // A lease may hold anybody's keys.
+  void operator()(const machine::GrantLease&) {}
+  void operator()(const machine::KeepLease&) { touch_all(); }
+  void operator()(const machine::RevokeLease&) { touch_all(); }
+  void operator()(const ShowLease&) { touch_all(); }
+  void operator()(const ListLeases&) { touch_all(); }
+  void operator()(const GetKeys& get) {
+    for (const std::string& key : get.keys) touch_key(key);
+  }
+  void operator()(const ListKeys&) { touch_all(); }
   void operator()(const ShowQueue& show) { touch_queue(show.queue); }
   void operator()(const ListEvents& list) { touch_queue(list.queue); }
   void operator()(const ListReady& list) { touch_queue(list.queue); }
@@ -81,6 +103,15 @@ class Touched {
   [[nodiscard]] const std::string& forbidden() const { return forbidden_; }
 
  private:
+  template <typename T>
+  void touch_op(const T& op) {
+    if constexpr (requires { op.key; })
+      touch_key(op.key);
+    else if constexpr (requires { op.queue; })
+      touch_queue(op.queue);
+    else
+      touch_all();  // a prefix
+  }
   void touch_key(std::string_view key) {
     if (forbidden_.empty() && !principal_.may_touch_key(key)) forbidden_ = "the key '" + printable(key) + "'";
   }

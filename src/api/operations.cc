@@ -12,13 +12,6 @@
 namespace wh::api {
 namespace {
 
-std::optional<Refusal> bad_key(std::string_view key) {
-  if (key.empty()) return malformed("a key must not be empty");
-  if (key.size() > machine::kMaxKeyBytes)
-    return malformed("a key has at most " + std::to_string(machine::kMaxKeyBytes) + " bytes");
-  return std::nullopt;
-}
-
 // The body for the state machine: views, no copies.
 machine::Body body_of(const Write& write) {
   return std::visit([](const auto& one) { return machine::Body(one); }, write);
@@ -51,6 +44,17 @@ std::optional<Refusal> bad_new_names(const Write& write) {
   return bad_new_name(configure->queue);
 }
 
+// The machine's bounds name the rest.
+std::optional<Refusal> bad_names_in(const machine::Transact& transact) {
+  for (const auto* ops : {&transact.success, &transact.failure})
+    for (const machine::Op& op : *ops)
+      if (const auto* enqueue = std::get_if<machine::EnqueueEvent>(&op)) {
+        if (auto refusal = bad_queue(enqueue->queue)) return refusal;
+        if (auto refusal = bad_new_name(enqueue->queue)) return refusal;
+      }
+  return std::nullopt;
+}
+
 std::optional<Refusal> bad_names(const Write& write) {
   return std::visit(Overloaded{[](const machine::Set& set) {
                                  for (const auto& [key, value] : set.pairs)
@@ -69,6 +73,7 @@ std::optional<Refusal> bad_names(const Write& write) {
                                },
                                [](const machine::Dequeue& dequeue) { return bad_queue(dequeue.queue); },
                                [](const machine::PutEvents& put) { return bad_queue(put.queue); },
+                               [](const machine::Transact& transact) { return bad_names_in(transact); },
                                [](const machine::PutSettings&) { return std::optional<Refusal>(); },
                                [](const auto& of_queues) { return bad_names_in_path(of_queues); }},
                     write);
@@ -88,6 +93,14 @@ std::optional<Refusal> check_read(const Read& read) {
   if (const auto* get = std::get_if<GetKey>(&read)) return bad_key(get->key);
   if (const auto* front = std::get_if<GetFront>(&read)) return bad_queue(front->queue);
   if (const auto* length = std::get_if<GetLength>(&read)) return bad_queue(length->queue);
+  if (const auto* list = std::get_if<ListKeys>(&read); list != nullptr && list->prefix.size() > machine::kMaxKeyBytes)
+    return malformed("a prefix has at most " + std::to_string(machine::kMaxKeyBytes) + " bytes");
+  if (const auto* get = std::get_if<GetKeys>(&read)) {
+    if (get->keys.size() > machine::kMaxItems)
+      return malformed("one request reads at most " + std::to_string(machine::kMaxItems) + " keys");
+    for (const std::string& key : get->keys)
+      if (auto refusal = bad_key(key)) return refusal;
+  }
   if (const auto* existing = std::get_if<CountExisting>(&read))
     for (const std::string& key : existing->keys)
       if (auto refusal = bad_key(key)) return refusal;
@@ -205,9 +218,13 @@ Answer look(const machine::Machine& machine, Read&& read) {
   std::visit(
       Overloaded{
           [&](GetKey& get) {
-            const Bytes* value = machine.get(get.key);
-            answer.body = Value{std::move(get.key), value};
+            const machine::Item* item = machine.find(get.key);
+            answer.body = Value{std::move(get.key), item};
           },
+          [&](const GetKeys& get) { answer.body = look(machine, get); },
+          [&](const ListKeys& list) { answer.body = look(machine, list); },
+          [&](const ShowLease& show) { answer.body = look(machine, show); },
+          [&](const ListLeases& list) { answer.body = look(machine, list); },
           [&](const CountExisting& existing) {
             answer.body =
                 count(static_cast<size_t>(std::count_if(existing.keys.begin(), existing.keys.end(),
@@ -267,6 +284,12 @@ static decltype(Answer::body) body_of_reply(size_t kind, machine::Reply&& reply)
       machine::decode_queue_settings(in, configured.own);
       return configured;
     }
+    case place<machine::Transact>():
+      return Transacted{reply.count != 0, reply.code == machine::ReplyCode::ok, std::move(reply.results)};
+    case place<machine::GrantLease>():
+      return Leased{reply.event_id.value, 0};
+    case place<machine::KeepLease>():
+      return Leased{0, reply.queue_length};
     case place<machine::Set>():
       return Done{};
     default:
@@ -279,6 +302,7 @@ OrRefusal<Answer> answer_of_write(size_t kind, raft::Index index, machine::Reply
     case machine::ReplyCode::ok:
       break;
     case machine::ReplyCode::precondition_failed:
+      if (kind == place<machine::Transact>()) break;  // its answer says what is there
       return Refusal{RefusalKind::precondition, "another event, or none, is in front", true, index};
     case machine::ReplyCode::invalid:
       return Refusal{RefusalKind::malformed, "the cluster does not know this command", true, index};

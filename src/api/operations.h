@@ -18,6 +18,7 @@
 #include "api/queue_operations.h"
 #include "api/refusal.h"
 #include "api/slowlog.h"
+#include "api/store_operations.h"
 #include "base/bytes.h"
 #include "machine/command/command.h"
 #include "machine/machine.h"
@@ -29,20 +30,14 @@ namespace wh::api {
 
 // --- writes: commands for the log. They hold views of what the protocol read, which must live until Calls::start
 // returns.
-using Write = std::variant<machine::Set, machine::Delete, machine::Enqueue, machine::Dequeue, machine::PutSettings,
-                           machine::PutEvents, machine::Publish, machine::Receive, machine::Settle,
-                           machine::ConfigureQueue, machine::DeleteQueue, machine::PauseQueue, machine::PurgeQueue,
-                           machine::Redrive, machine::Bind, machine::Unbind>;
+using Write =
+    std::variant<machine::Set, machine::Delete, machine::Enqueue, machine::Dequeue, machine::PutSettings,
+                 machine::PutEvents, machine::Publish, machine::Receive, machine::Settle, machine::ConfigureQueue,
+                 machine::DeleteQueue, machine::PauseQueue, machine::PurgeQueue, machine::Redrive, machine::Bind,
+                 machine::Unbind, machine::Transact, machine::GrantLease, machine::KeepLease, machine::RevokeLease>;
 
 // --- reads: of the state, as of a time that the call's consistency decides. They own their names.
 
-struct GetKey {
-  std::string key;
-};
-struct CountExisting {
-  std::vector<std::string> keys;  // one given twice counts twice
-};
-struct CountKeys {};
 // The right to make a backup of the state at the answer's index.
 struct MakeBackup {};
 // /metrics: the figures, in Prometheus's form. Never waits for the cluster.
@@ -50,8 +45,9 @@ struct ShowMetrics {};
 // The cluster's settings.
 struct ShowSettings {};
 
-using Read = std::variant<GetKey, CountExisting, CountKeys, GetFront, GetLength, MakeBackup, ShowMetrics, ShowSettings,
-                          ShowQueue, ListQueues, ListEvents, ListReady, GetEvent, ShowTopic, ListTopics>;
+using Read = std::variant<GetKey, GetKeys, ListKeys, ShowLease, ListLeases, CountExisting, CountKeys, GetFront,
+                          GetLength, MakeBackup, ShowMetrics, ShowSettings, ShowQueue, ListQueues, ListEvents,
+                          ListReady, GetEvent, ShowTopic, ListTopics>;
 
 using Take = std::variant<PopFirst, ReceiveFirst>;
 
@@ -157,6 +153,22 @@ inline constexpr OperationTraits kTraits<machine::Bind>{"bind queues to topics",
 template <>
 inline constexpr OperationTraits kTraits<machine::Unbind>{"unbind queues from topics", security::Verb::write};
 template <>
+inline constexpr OperationTraits kTraits<machine::Transact>{"change keys and queues", security::Verb::write};
+template <>
+inline constexpr OperationTraits kTraits<machine::GrantLease>{"grant leases", security::Verb::write};
+template <>
+inline constexpr OperationTraits kTraits<machine::KeepLease>{"keep leases", security::Verb::write};
+template <>
+inline constexpr OperationTraits kTraits<machine::RevokeLease>{"revoke leases", security::Verb::write};
+template <>
+inline constexpr OperationTraits kTraits<GetKeys>{"read keys", security::Verb::read};
+template <>
+inline constexpr OperationTraits kTraits<ListKeys>{"list keys", security::Verb::read};
+template <>
+inline constexpr OperationTraits kTraits<ShowLease>{"read leases", security::Verb::read};
+template <>
+inline constexpr OperationTraits kTraits<ListLeases>{"list leases", security::Verb::read};
+template <>
 inline constexpr OperationTraits kTraits<ShowQueue>{"read queues", security::Verb::read};
 template <>
 inline constexpr OperationTraits kTraits<ListQueues>{"list queues", security::Verb::read};
@@ -229,11 +241,6 @@ struct Done {};
 struct Count {
   uint64_t count = 0;
 };
-// Of GetKey. `value` points into the state: valid only during the callback that gets it.
-struct Value {
-  std::string key;
-  const Bytes* value = nullptr;  // null: there is no such key
-};
 // INFO, /metrics.
 struct Report {
   Bytes text;
@@ -249,7 +256,7 @@ struct Answer {
   raft::Index index;  // a write's own, or that of the state a read saw; 0 where no state was read
   std::variant<Done, Count, Enqueued, Dequeued, Value, Front, Report, Directives, SlowRequests, machine::Settings,
                Stored, Published, Received, Taken, Settled, Configured, ShownEvent, ShownEvents, ReadyEvents,
-               ShownQueues, ShownTopics>
+               ShownQueues, ShownTopics, Values, ShownKeys, ShownLeases, Transacted, Leased>
       body;
   bool replayed = false;  // the first answer to a request under this idempotency key, including its index
 };

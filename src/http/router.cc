@@ -56,19 +56,44 @@ Router::Router(std::span<const Route> table) {
     Result<std::vector<std::string>> parts = split_path(route.pattern);
     WH_ASSERT(parts.ok(), "a pattern is a path");
     if (parts->back().empty()) parts->pop_back();
+    size_t rest = Compiled::kNone;
     for (std::string& part : *parts) {
       WH_ASSERT(!part.empty(), "a pattern has no empty segments");
+      if (part.ends_with("...}")) rest = static_cast<size_t>(&part - parts->data());
       if (part.front() == '{' && part.back() == '}') part.clear();
     }
     WH_ASSERT(route.id >= 0 && route.methods != 0 && (route.methods & bit(Method::options)) == 0, "a complete route");
-    routes_.push_back({route.methods, std::move(*parts), route.id});
+    routes_.push_back({route.methods, std::move(*parts), route.id, rest});
   }
 }
 
-bool Router::fits(const Compiled& route, const std::vector<std::string>& segments) {
-  return std::equal(
-      route.segments.begin(), route.segments.end(), segments.begin(), segments.end(),
-      [](const std::string& part, const std::string& segment) { return part.empty() || part == segment; });
+// A rest may be empty where a trailing slash stands for it: then it is a name that is missing.
+bool Router::fits(const Compiled& route, const std::vector<std::string>& segments, bool trailing_slash) {
+  const auto same = [](const std::string& part, const std::string& segment) { return part.empty() || part == segment; };
+  if (route.rest == Compiled::kNone)
+    return std::equal(route.segments.begin(), route.segments.end(), segments.begin(), segments.end(), same);
+  const size_t behind = route.segments.size() - route.rest - 1;
+  const size_t least = route.segments.size() - (behind == 0 && trailing_slash ? 1 : 0);
+  const auto count = static_cast<std::ptrdiff_t>(behind);
+  return segments.size() >= least &&
+         std::equal(route.segments.begin(), route.segments.begin() + static_cast<std::ptrdiff_t>(route.rest),
+                    segments.begin(), same) &&
+         std::equal(route.segments.end() - count, route.segments.end(), segments.end() - count, same);
+}
+
+std::vector<std::string> Router::params_of(const Compiled& route, std::vector<std::string>& segments,
+                                           bool trailing_slash) {
+  std::vector<std::string> params;
+  const bool has_rest = route.rest != Compiled::kNone;
+  const size_t behind = has_rest ? route.segments.size() - route.rest - 1 : 0;
+  for (size_t i = 0; i < segments.size() && i < route.segments.size() && i != route.rest; ++i)
+    if (route.segments[i].empty()) params.push_back(std::move(segments[i]));
+  if (!has_rest) return params;
+  std::string rest;
+  for (size_t i = route.rest; i + behind < segments.size(); ++i) rest += (i == route.rest ? "" : "/") + segments[i];
+  if (behind == 0 && trailing_slash && segments.size() > route.rest) rest += '/';
+  params.push_back(std::move(rest));
+  return params;
 }
 
 RouteMatch Router::find(Method method, std::string_view path) const {
@@ -86,7 +111,7 @@ RouteMatch Router::find(Method method, std::string_view path) const {
   unsigned methods = 0;
   const Compiled* found = nullptr;
   for (const Compiled& route : routes_) {
-    if (!fits(route, segments)) continue;
+    if (!fits(route, segments, trailing_slash)) continue;
     methods |= route.methods;
     if (found == nullptr && (served(route.methods) & bit(method)) != 0) found = &route;
   }
@@ -94,7 +119,7 @@ RouteMatch Router::find(Method method, std::string_view path) const {
     // `/keys/` means `/keys/{key}` with an empty name, not an unknown path.
     segments.emplace_back();
     for (const Compiled& route : routes_)
-      if (fits(route, segments)) return answered(error_response(400, "A name must not be empty"));
+      if (fits(route, segments, false)) return answered(error_response(400, "A name must not be empty"));
   }
   if (methods == 0) return answered(error_response(404, "There is nothing at this path"));
   const MethodMask allowed = served(static_cast<MethodMask>(methods));
@@ -103,11 +128,9 @@ RouteMatch Router::find(Method method, std::string_view path) const {
 
   RouteMatch match;
   match.route = found->id;
-  for (size_t i = 0; i < segments.size(); ++i) {
-    if (!found->segments[i].empty()) continue;
-    if (segments[i].empty()) return answered(error_response(400, "A name must not be empty"));
-    match.params.push_back(std::move(segments[i]));
-  }
+  match.params = params_of(*found, segments, trailing_slash);
+  for (const std::string& param : match.params)
+    if (param.empty()) return answered(error_response(400, "A name must not be empty"));
   return match;
 }
 

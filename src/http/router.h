@@ -21,9 +21,11 @@ using MethodMask = uint8_t;
 }
 
 struct Route {
-  MethodMask methods;        // GET implies HEAD; OPTIONS is answered here and never in a table
-  std::string_view pattern;  // "/keys/{key}": names in braces are parameters; a trailing slash does not count
-  int id;                    // the server's number for the route; not negative
+  MethodMask methods;  // GET implies HEAD; OPTIONS is answered here and never in a table
+  // "/keys/{key}": names in braces are parameters; a trailing slash does not count. One like {key...} takes any number
+  // of segments with the slashes between them, and at the pattern's end a trailing slash too.
+  std::string_view pattern;
+  int id;  // the server's number for the route; not negative
 };
 
 // What a path leads to: either a finished answer (404, 405 with Allow, 400, 204 for OPTIONS), or a route with its
@@ -48,9 +50,13 @@ class Router {
     MethodMask methods;
     std::vector<std::string> segments;  // an empty one is a parameter
     int id;
+    size_t rest = kNone;  // of these, the one that takes any number
+    static constexpr size_t kNone = SIZE_MAX;
   };
   // Whether a pattern fits; a parameter takes any segment.
-  static bool fits(const Compiled& route, const std::vector<std::string>& segments);
+  static bool fits(const Compiled& route, const std::vector<std::string>& segments, bool trailing_slash);
+  static std::vector<std::string> params_of(const Compiled& route, std::vector<std::string>& segments,
+                                            bool trailing_slash);
 
   std::vector<Compiled> routes_;
 };

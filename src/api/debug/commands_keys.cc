@@ -12,7 +12,7 @@ using Arguments = std::vector<std::string>;
 
 CommandBegun begin_get(Arguments& a) { return begun(Read{GetKey{std::move(a[1])}}); }
 std::string finish_get(const Context&, const Answer& answer) {
-  const Bytes* value = std::get<Value>(answer.body).value;
+  const Bytes* value = std::get<Value>(answer.body).value();
   return value == nullptr ? debug::null_reply() : debug::bulk_reply(value->view());
 }
 

@@ -44,9 +44,10 @@ OrRefusal<RouteCall> begin_named_key(RouteRequest& request) {
 }
 
 http::Response finish_get_key(const RouteContext&, const RouteState&, const Answer& answer) {
-  const auto& [key, value] = std::get<Value>(answer.body);
+  const auto& shown = std::get<Value>(answer.body);
+  const Bytes* value = shown.value();
   if (value == nullptr) return no_such_key(answer.index);
-  const auto name = http::json_quote(key);
+  const auto name = http::json_quote(shown.key);
   const auto text = http::json_quote(value->view());
   if (!name || !text) return not_json(answer.index);
   return with_index(json_response(200, "{" + *name + ":" + *text + "}"), answer.index);
@@ -73,7 +74,7 @@ http::Response finish_post_keys(const RouteContext&, const RouteState& state, co
 }
 
 http::Response finish_get_keys(const RouteContext&, const RouteState&, const Answer& answer) {
-  const Bytes* value = std::get<Value>(answer.body).value;
+  const Bytes* value = std::get<Value>(answer.body).value();
   const auto text = http::json_quote(value == nullptr ? std::string_view() : value->view());
   if (!text) return not_json(answer.index);
   return with_index(json_response(200, "{\"value\":" + *text + "}"), answer.index);
@@ -95,7 +96,7 @@ OrRefusal<RouteCall> begin_get(RouteRequest& request) {
 }
 
 http::Response finish_get(const RouteContext&, const RouteState&, const Answer& answer) {
-  const Bytes* value = std::get<Value>(answer.body).value;
+  const Bytes* value = std::get<Value>(answer.body).value();
   if (value == nullptr) return no_such_key(answer.index);
   return with_index({.status = 200, .content_type = "application/octet-stream", .headers = {}, .body = *value},
                     answer.index);

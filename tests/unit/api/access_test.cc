@@ -38,7 +38,15 @@ std::vector<Operation> one_of_each() {
           Take{ReceiveFirst{{"mail"}}},
           Read{ShowTopic{"mail"}},
           Read{ListTopics{}},
+          Write{machine::Transact{.success = {machine::PutKey{"orders-1", "v"}}}},
+          Write{machine::GrantLease{1'000}},
+          Write{machine::KeepLease{1}},
+          Write{machine::RevokeLease{1}},
           Read{GetKey{"orders-1"}},
+          Read{GetKeys{{"orders-1"}}},
+          Read{ListKeys{}},
+          Read{ShowLease{1}},
+          Read{ListLeases{}},
           Read{CountExisting{{"orders-1"}}},
           Read{CountKeys{}},
           Read{GetFront{"mail"}},
@@ -123,6 +131,24 @@ TEST_CASE("a principal may touch the keys and queues that it was given, whole na
     CHECK_FALSE(refused(kShop, Read{CountExisting{{"stock", std::string(key)}}}).empty());
     CHECK_FALSE(refused(kShop, Write{machine::Set{{{"stock", "v"}, {key, "v"}}}}).empty());
     CHECK_FALSE(refused(kShop, Write{machine::Delete{{"stock", key}}}).empty());
+  }
+  // All that a transaction names counts, in either branch.
+  const auto transact = [](machine::Compare compare, machine::Op success, machine::Op failure) {
+    return Write{machine::Transact{.compares = {compare}, .success = {success}, .failure = {failure}}};
+  };
+  const machine::Compare stock{.name = "stock", .number = 1};
+  const machine::Op put = machine::PutKey{"stock", "v"};
+  CHECK(refused(kShop, transact(stock, put, machine::EnqueueEvent{"mail", {.bytes = "e"}})).empty());
+  CHECK_FALSE(refused(kShop, transact({.name = "wages", .number = 1}, put, put)).empty());
+  CHECK_FALSE(
+      refused(kShop, transact({.target = machine::CompareTarget::queue_length, .name = "stock"}, put, put)).empty());
+  for (const machine::Op& op : std::initializer_list<machine::Op>{
+           machine::PutKey{"wages", "v"}, machine::EraseKey{"wages"}, machine::ErasePrefix{"orders-"},
+           machine::GetKey{"wages"}, machine::ListKeys{"orders-"}, machine::Increment{"wages"},
+           machine::Append{"wages", "v"}, machine::Touch{"wages"}, machine::EnqueueEvent{"event", {.bytes = "e"}},
+           machine::SettleEvent{.queue = "event", .receipt = {1, 1}}}) {
+    CHECK_FALSE(refused(kShop, transact(stock, op, put)).empty());
+    CHECK_FALSE(refused(kShop, transact(stock, put, op)).empty());
   }
   CHECK(refused(kShop, Write{machine::Enqueue{"mail", "e"}}).empty());
   for (const std::string_view queue : {"mails", "Mail", "event"}) {

@@ -122,10 +122,10 @@ TEST_CASE("keys: each operation's answer") {
   CHECK(std::holds_alternative<Done>(set.body));
   CHECK(set.index == lone.node.machine().applied());
   Value value = lone.answer_of<Value>(Read{GetKey{"a"}});
-  REQUIRE(value.value != nullptr);
+  REQUIRE(value.value() != nullptr);
   CHECK(value.key == "a");
-  CHECK(value.value->view() == "1");
-  CHECK(lone.answer_of<Value>(Read{GetKey{"c"}}).value == nullptr);
+  CHECK(value.value()->view() == "1");
+  CHECK(lone.answer_of<Value>(Read{GetKey{"c"}}).value() == nullptr);
   CHECK(lone.answer_of<Count>(Read{CountExisting{{"a", "b", "c", "a"}}}).count == 3);
   CHECK(lone.answer_of<Count>(Read{CountKeys{}}).count == 2);
   CHECK(lone.answer_of<Count>(Write{machine::Delete{{"a", "c"}}}).count == 1);

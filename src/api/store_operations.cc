@@ -1,0 +1,80 @@
+#include "api/store_operations.h"
+
+#include "api/queue_operations.h"
+
+namespace wh::api {
+
+Values look(const machine::Machine& machine, const GetKeys& get) {
+  Values shown;
+  size_t bytes = 0;
+  for (const std::string& key : get.keys) {
+    const machine::Item* item = machine.find(key);
+    bytes += item == nullptr ? 0 : item->value.size();
+    if (bytes > kMaxBytesShown && shown.items.size() > 0) {
+      shown.items.clear();
+      shown.refused = "the values of these keys have more than " + std::to_string(kMaxBytesShown) +
+                      " bytes, which is too much for an answer: ask for them in parts";
+      return shown;
+    }
+    shown.items.push_back(item);
+  }
+  return shown;
+}
+
+ShownKeys look(const machine::Machine& machine, const ListKeys& list) {
+  ShownKeys shown;
+  const machine::Store& store = machine.store();
+  const auto& items = store.items();
+  const bool from_prefix = list.after.empty() || list.after < list.prefix;
+  auto at = from_prefix ? items.lower_bound(list.prefix) : items.upper_bound(list.after);
+  const Millis stamp = machine.time_ms();
+  const Millis now = machine.cluster_time_ms();
+  const std::string* last = nullptr;
+  size_t bytes = 0;
+  for (size_t looked_at = 0; at != items.end(); ++at, ++looked_at) {
+    const auto& [key, item] = *at;
+    if (!key.starts_with(list.prefix) || (!list.end.empty() && key >= list.end)) break;
+    const bool over = store.is_over(item, stamp, now);
+    const bool full = !over && (shown.items.size() == list.limit ||
+                                (!shown.items.empty() && bytes + key.size() + item.value.size() > kMaxBytesShown));
+    if (full || looked_at == list.limit + kMaxKeysLookedAt) {
+      shown.next = *last;
+      break;
+    }
+    last = &key;
+    if (over) continue;
+    bytes += key.size() + item.value.size();
+    shown.items.push_back(&*at);
+  }
+  return shown;
+}
+
+ShownLeases look(const machine::Machine& machine, const ShowLease& show) {
+  ShownLeases shown;
+  if (machine.find_lease(show.id) != nullptr) shown.leases.push_back(&*machine.store().leases().find(show.id));
+  return shown;
+}
+
+ShownLeases look(const machine::Machine& machine, const ListLeases& list) {
+  ShownLeases shown;
+  const auto& leases = machine.store().leases();
+  size_t looked_at = 0;
+  for (auto at = leases.upper_bound(list.after); at != leases.end(); ++at, ++looked_at) {
+    if (shown.leases.size() == list.limit) {
+      shown.more = true;
+      break;
+    }
+    if (machine.find_lease(at->first) != nullptr) shown.leases.push_back(&*at);
+    if (looked_at == list.limit + kMaxKeysLookedAt) break;
+  }
+  return shown;
+}
+
+std::optional<Refusal> bad_key(std::string_view key) {
+  if (key.empty()) return malformed("a key must not be empty");
+  if (key.size() > machine::kMaxKeyBytes)
+    return malformed("a key has at most " + std::to_string(machine::kMaxKeyBytes) + " bytes");
+  return std::nullopt;
+}
+
+}  // namespace wh::api

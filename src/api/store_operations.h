@@ -1,0 +1,91 @@
+// The operations on the store and its leases, as operations.h has those on the rest: reads of the state and their
+// answers. Values and pure functions.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "api/refusal.h"
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "machine/command/reply.h"
+#include "machine/machine.h"
+
+namespace wh::api {
+
+// --- reads. They own their names.
+
+struct GetKey {
+  std::string key;
+};
+struct GetKeys {
+  std::vector<std::string> keys;  // one given twice is answered twice
+};
+struct CountExisting {
+  std::vector<std::string> keys;  // one given twice counts twice
+};
+struct CountKeys {};
+// Keys with this prefix, in byte order.
+struct ListKeys {
+  std::string prefix;
+  std::string after;  // the first is behind it; empty: from the prefix on
+  std::string end;    // the last is before it; empty: no end but the prefix's
+  uint32_t limit = 100;
+};
+struct ShowLease {
+  uint64_t id = 0;
+};
+struct ListLeases {
+  uint64_t after = 0;
+  uint32_t limit = 100;
+};
+
+// --- answers. Pointers are into the state: valid only during the callback that gets them.
+
+struct Value {
+  std::string key;
+  const machine::Item* item = nullptr;  // null: there is no such key
+  [[nodiscard]] const Bytes* value() const { return item == nullptr ? nullptr : &item->value; }
+};
+struct Values {
+  std::vector<const machine::Item*> items;  // of each key; null: there is none
+  std::string refused{};                    // not empty: the answer would be too large; says what to ask for
+};
+struct ShownKeys {
+  std::vector<const machine::Store::Items::value_type*> items;
+  std::string next{};  // where the next answer goes on (ListKeys::after); empty: there are no more
+};
+struct ShownLeases {
+  std::vector<const machine::Store::Leases::value_type*> leases;  // of ShowLease one, or none
+  bool more = false;
+};
+// Of Transact.
+struct Transacted {
+  bool succeeded = false;
+  bool held = true;                          // false: a comparison that must hold does not, and nothing was changed
+  std::vector<machine::OpResult> results{};  // empty to a repeat for which they were too large to keep
+};
+// Of GrantLease and KeepLease.
+struct Leased {
+  uint64_t id = 0;
+  Millis ttl_ms = 0;  // of KeepLease
+};
+
+// --- what they see
+
+// One answer looks at so many keys at most besides those that it shows.
+inline constexpr size_t kMaxKeysLookedAt = 1'000;
+
+[[nodiscard]] Values look(const machine::Machine& machine, const GetKeys& get);
+[[nodiscard]] ShownKeys look(const machine::Machine& machine, const ListKeys& list);
+[[nodiscard]] ShownLeases look(const machine::Machine& machine, const ShowLease& show);
+[[nodiscard]] ShownLeases look(const machine::Machine& machine, const ListLeases& list);
+
+// --- bounds
+
+[[nodiscard]] std::optional<Refusal> bad_key(std::string_view key);
+
+}  // namespace wh::api
