@@ -59,13 +59,15 @@ ShownLeases look(const machine::Machine& machine, const ListLeases& list) {
   ShownLeases shown;
   const auto& leases = machine.store().leases();
   size_t looked_at = 0;
+  uint64_t last = 0;
   for (auto at = leases.upper_bound(list.after); at != leases.end(); ++at, ++looked_at) {
-    if (shown.leases.size() == list.limit) {
-      shown.more = true;
+    const bool there = machine.find_lease(at->first) != nullptr;
+    if ((there && shown.leases.size() == list.limit) || looked_at == list.limit + kMaxKeysLookedAt) {
+      shown.next = last;
       break;
     }
-    if (machine.find_lease(at->first) != nullptr) shown.leases.push_back(&*at);
-    if (looked_at == list.limit + kMaxKeysLookedAt) break;
+    last = at->first;
+    if (there) shown.leases.push_back(&*at);
   }
   return shown;
 }

@@ -60,7 +60,7 @@ struct ShownKeys {
 };
 struct ShownLeases {
   std::vector<const machine::Store::Leases::value_type*> leases;  // of ShowLease one, or none
-  bool more = false;
+  uint64_t next = 0;  // where the next answer goes on (ListLeases::after); 0: there are no more
 };
 // Of Transact.
 struct Transacted {

@@ -207,17 +207,21 @@ OrRefusal<machine::NewEvent> read_json_event(const http::JsonValue& item, http::
   if (item.kind() != http::JsonKind::object) return malformed("an event of a batch is a JSON object");
   const auto members = item.members(kept);
   if (!members) return malformed(printable(members.error()));
+  return read_json_event(*members, kept);
+}
+
+OrRefusal<machine::NewEvent> read_json_event(const http::JsonMembers& members, http::KeptStrings& kept) {
   machine::NewEvent event;
   machine::EventHeaders headers;
   size_t data = 0;
-  for (const auto& [name, value] : *members) {
+  for (const auto& [name, value] : members) {
     if (std::find(kItemMembers.begin(), kItemMembers.end(), name) == kItemMembers.end()) return unknown_member(name);
     data += name == "data" || name == "data_base64" ? 1 : 0;
     auto refusal =
         name == "attributes" ? read_attributes(value, kept, headers) : read_member(name, value, kept, headers, event);
     if (refusal) return std::move(*refusal);
   }
-  if (data != 1) return malformed("an event of a batch has data or data_base64, and not both");
+  if (data != 1) return malformed("an event has data or data_base64, and not both");
   if (event.bytes.empty()) return malformed("an event must not be empty");
   if (auto refusal = refuse_terms(event)) return std::move(*refusal);
   if (auto refusal = set_headers(std::move(headers), kept, event)) return std::move(*refusal);

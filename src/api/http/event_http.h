@@ -45,6 +45,8 @@ std::optional<Refusal> set_headers(machine::EventHeaders headers, http::KeptStri
 OrRefusal<machine::NewEvent> read_plain_event(const http::Request& request, http::KeptStrings& kept);
 // One item of a batch.
 OrRefusal<machine::NewEvent> read_json_event(const http::JsonValue& item, http::KeptStrings& kept);
+// The same of its members.
+OrRefusal<machine::NewEvent> read_json_event(const http::JsonMembers& members, http::KeptStrings& kept);
 
 // --- to an answer
 

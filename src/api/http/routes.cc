@@ -12,8 +12,9 @@ namespace wh::api {
 std::span<const RouteSpec> route_table() {
   static const std::vector<RouteSpec> table = [] {
     std::vector<RouteSpec> all;
-    for (const auto& routes : {event_routes(), key_routes(), queue_routes(), delivery_routes(), queue_admin_routes(),
-                               topic_routes(), cluster_routes(), node_routes()})
+    for (const auto& routes :
+         {event_routes(), key_routes(), store_routes(), lease_routes(), queue_routes(), delivery_routes(),
+          queue_admin_routes(), topic_routes(), cluster_routes(), node_routes()})
       all.insert(all.end(), routes.begin(), routes.end());
     return all;
   }();

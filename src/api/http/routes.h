@@ -76,8 +76,10 @@ struct RouteState {
   machine::SettleVerb verb = machine::SettleVerb::acknowledge;
   bool representation = false;  // Prefer: return=representation
   KeysOf keys_of = KeysOf::request;
-  bool has_key = false;   // an Idempotency-Key too
-  bool to_topic = false;  // `queue` names a topic
+  bool has_key = false;    // an Idempotency-Key too
+  bool to_topic = false;   // `queue` names a topic
+  bool keys_only = false;  // of a list
+  Millis ttl_ms = 0;       // of a lease
   std::vector<AskedReceipt> receipts{};
   std::vector<std::string> headers{};  // packed, of several events for a topic
 };
@@ -125,6 +127,8 @@ const std::string& route_paths();
 // Each file's rows.
 std::span<const RouteSpec> event_routes();
 std::span<const RouteSpec> key_routes();
+std::span<const RouteSpec> store_routes();
+std::span<const RouteSpec> lease_routes();
 std::span<const RouteSpec> queue_routes();
 std::span<const RouteSpec> delivery_routes();
 std::span<const RouteSpec> queue_admin_routes();

@@ -4,6 +4,7 @@
 
 #include "api/http/read_terms.h"
 #include "api/http/routes.h"
+#include "api/http/store_routes.h"
 #include "http/json.h"
 
 namespace wh::api {
@@ -16,16 +17,30 @@ http::Response not_json(raft::Index index) {
                           false);
 }
 
-http::Response no_such_key(raft::Index index) {
-  return refusal_response({.kind = RefusalKind::not_found, .sentence = "there is no such key", .index = index}, false);
-}
-
 // The parameter of this name; null: it is missing.
 const std::string* param(const RouteRequest& request, std::string_view name) {
   return http::find_param(request.query, name);
 }
 
 Refusal missing(std::string_view name) { return malformed("the parameter " + std::string(name) + " is missing"); }
+
+// Under a precondition it is a transaction, which an older cluster does not have.
+OrRefusal<RouteCall> set_or_put(const RouteRequest& request, const std::string& key, const std::string& value) {
+  if (has_preconditions(request.http)) return change_of_key(request, key, machine::PutKey{key, value});
+  return RouteCall{Write{machine::Set{{{key, value}}}}};
+}
+
+OrRefusal<RouteCall> remove_or_erase(const RouteRequest& request, const std::string& key) {
+  if (has_preconditions(request.http)) return change_of_key(request, key, machine::EraseKey{key});
+  return RouteCall{Write{machine::Delete{{key}}}};
+}
+
+// 412; nothing: it was done.
+std::optional<http::Response> refused(const Answer& answer) {
+  const auto* done = std::get_if<Transacted>(&answer.body);
+  if (done == nullptr || done->held) return std::nullopt;
+  return not_as_expected(answer);
+}
 
 OrRefusal<RouteCall> begin_post_key(RouteRequest& request) {
   if (auto refusal = read_object(request)) return std::move(*refusal);
@@ -36,28 +51,28 @@ OrRefusal<RouteCall> begin_post_key(RouteRequest& request) {
 }
 
 http::Response finish_plain_write(const RouteContext&, const RouteState&, const Answer& answer) {
+  if (auto response = refused(answer)) return std::move(*response);
   return with_index(empty_response(200), answer.index);
 }
 
-OrRefusal<RouteCall> begin_named_key(RouteRequest& request) {
-  return RouteCall{Read{GetKey{std::move(request.params[0])}}};
-}
+OrRefusal<RouteCall> begin_named_key(RouteRequest& request) { return read_of_key(request, request.params[0]); }
 
-http::Response finish_get_key(const RouteContext&, const RouteState&, const Answer& answer) {
+http::Response finish_get_key(const RouteContext& context, const RouteState& state, const Answer& answer) {
   const auto& shown = std::get<Value>(answer.body);
+  if (auto otherwise = by_entity_tags(context, state, shown))
+    return with_index(with_tag(std::move(*otherwise), context, shown), answer.index);
   const Bytes* value = shown.value();
   if (value == nullptr) return no_such_key(answer.index);
   const auto name = http::json_quote(shown.key);
   const auto text = http::json_quote(value->view());
   if (!name || !text) return not_json(answer.index);
-  return with_index(json_response(200, "{" + *name + ":" + *text + "}"), answer.index);
+  return with_index(with_tag(json_response(200, "{" + *name + ":" + *text + "}"), context, shown), answer.index);
 }
 
-OrRefusal<RouteCall> begin_delete_key(RouteRequest& request) {
-  return RouteCall{Write{machine::Delete{{request.params[0]}}}};
-}
+OrRefusal<RouteCall> begin_delete_key(RouteRequest& request) { return remove_or_erase(request, request.params[0]); }
 
 http::Response finish_delete_key(const RouteContext&, const RouteState&, const Answer& answer) {
+  if (auto response = refused(answer)) return std::move(*response);
   return with_index(empty_response(204), answer.index);
 }
 
@@ -65,19 +80,25 @@ OrRefusal<RouteCall> begin_post_keys(RouteRequest& request) {
   if (auto refusal = read_object(request)) return std::move(*refusal);
   if (request.object.empty()) return malformed("an object with the one member \"value\" is expected");
   const std::string& value = request.object[0].second;
-  return RouteCall{Write{machine::Set{{{request.params[0], value}}}}, {.value = value}};
+  OrRefusal<RouteCall> call = set_or_put(request, request.params[0], value);
+  if (call) call->state.value = value;
+  return call;
 }
 
 http::Response finish_post_keys(const RouteContext&, const RouteState& state, const Answer& answer) {
+  if (auto response = refused(answer)) return std::move(*response);
   return with_index(json_response(200, "{\"value\":" + http::json_quote(state.value).value_or("\"\"") + "}"),
                     answer.index);
 }
 
-http::Response finish_get_keys(const RouteContext&, const RouteState&, const Answer& answer) {
-  const Bytes* value = std::get<Value>(answer.body).value();
+http::Response finish_get_keys(const RouteContext& context, const RouteState& state, const Answer& answer) {
+  const auto& shown = std::get<Value>(answer.body);
+  if (auto otherwise = by_entity_tags(context, state, shown))
+    return with_index(with_tag(std::move(*otherwise), context, shown), answer.index);
+  const Bytes* value = shown.value();
   const auto text = http::json_quote(value == nullptr ? std::string_view() : value->view());
   if (!text) return not_json(answer.index);
-  return with_index(json_response(200, "{\"value\":" + *text + "}"), answer.index);
+  return with_index(with_tag(json_response(200, "{\"value\":" + *text + "}"), context, shown), answer.index);
 }
 
 OrRefusal<RouteCall> begin_set(RouteRequest& request) {
@@ -86,19 +107,23 @@ OrRefusal<RouteCall> begin_set(RouteRequest& request) {
   if (key == nullptr) return missing("key");
   const std::string* value = param(request, "value");
   if (value == nullptr) return missing("value");
-  return RouteCall{Write{machine::Set{{{*key, *value}}}}};
+  return set_or_put(request, *key, *value);
 }
 
 OrRefusal<RouteCall> begin_get(RouteRequest& request) {
   const std::string* key = param(request, "key");
   if (key == nullptr) return missing("key");
-  return RouteCall{Read{GetKey{*key}}};
+  return read_of_key(request, *key);
 }
 
-http::Response finish_get(const RouteContext&, const RouteState&, const Answer& answer) {
-  const Bytes* value = std::get<Value>(answer.body).value();
+http::Response finish_get(const RouteContext& context, const RouteState& state, const Answer& answer) {
+  const auto& shown = std::get<Value>(answer.body);
+  if (auto otherwise = by_entity_tags(context, state, shown))
+    return with_index(with_tag(std::move(*otherwise), context, shown), answer.index);
+  const Bytes* value = shown.value();
   if (value == nullptr) return no_such_key(answer.index);
-  return with_index({.status = 200, .content_type = "application/octet-stream", .headers = {}, .body = *value},
+  return with_index(with_tag({.status = 200, .content_type = "application/octet-stream", .headers = {}, .body = *value},
+                             context, shown),
                     answer.index);
 }
 
@@ -106,7 +131,7 @@ OrRefusal<RouteCall> begin_remove(RouteRequest& request) {
   if (auto refusal = read_params(request)) return std::move(*refusal);
   const std::string* key = param(request, "key");
   if (key == nullptr) return missing("key");
-  return RouteCall{Write{machine::Delete{{*key}}}};
+  return remove_or_erase(request, *key);
 }
 
 constexpr std::array kRoutesOfKeys{
@@ -119,47 +144,53 @@ constexpr std::array kRoutesOfKeys{
     RouteSpec{.methods = kGet,
               .pattern = "/key/{name}",
               .verb = security::Verb::read,
-              .inputs = {.query = kReadParams},
+              .inputs = {.query = kReadParams, .entity_tags = true, .not_entity_tags = true},
               .begin = begin_named_key,
               .finish = finish_get_key},
     RouteSpec{.methods = kDelete,
               .pattern = "/key/{name}",
               .verb = security::Verb::write,
-              .inputs = {.idempotency = true},
+              .inputs = {.entity_tags = true, .not_entity_tags = true, .idempotency = true},
               .begin = begin_delete_key,
               .finish = finish_delete_key},
     RouteSpec{.methods = kPost,
               .pattern = "/keys/{key}",
               .verb = security::Verb::write,
-              .inputs = {.json = "value", .idempotency = true},
+              .inputs = {.json = "value", .entity_tags = true, .not_entity_tags = true, .idempotency = true},
               .begin = begin_post_keys,
               .finish = finish_post_keys},
     RouteSpec{.methods = kGet,
               .pattern = "/keys/{key}",
               .verb = security::Verb::read,
-              .inputs = {.query = kReadParams},
+              .inputs = {.query = kReadParams, .entity_tags = true, .not_entity_tags = true},
               .begin = begin_named_key,
               .finish = finish_get_keys},
     RouteSpec{.methods = kGet | kPost,
               .pattern = "/set",
               .verb = security::Verb::write,
               .writes_by_get = true,
-              .inputs = {.query = "key value", .form = "key value", .idempotency = true},
+              .inputs = {.query = "key value",
+                         .form = "key value",
+                         .entity_tags = true,
+                         .not_entity_tags = true,
+                         .idempotency = true},
               .begin = begin_set,
               .finish = finish_plain_write},
-    RouteSpec{.methods = kGet,
-              .pattern = "/get",
-              .verb = security::Verb::read,
-              .inputs = {.query = "key consistency min_index max_staleness"},
-              .begin = begin_get,
-              .finish = finish_get},
-    RouteSpec{.methods = kGet | kPost,
-              .pattern = "/remove",
-              .verb = security::Verb::write,
-              .writes_by_get = true,
-              .inputs = {.query = "key", .form = "key", .idempotency = true},
-              .begin = begin_remove,
-              .finish = finish_plain_write},
+    RouteSpec{
+        .methods = kGet,
+        .pattern = "/get",
+        .verb = security::Verb::read,
+        .inputs = {.query = "key consistency min_index max_staleness", .entity_tags = true, .not_entity_tags = true},
+        .begin = begin_get,
+        .finish = finish_get},
+    RouteSpec{
+        .methods = kGet | kPost,
+        .pattern = "/remove",
+        .verb = security::Verb::write,
+        .writes_by_get = true,
+        .inputs = {.query = "key", .form = "key", .entity_tags = true, .not_entity_tags = true, .idempotency = true},
+        .begin = begin_remove,
+        .finish = finish_plain_write},
 };
 
 }  // namespace

@@ -52,7 +52,7 @@ class TransactionRun {
 
   Result<std::vector<OpResult>, Reply> run(const std::vector<Op>& ops) {
     const auto refused = [&](size_t number) {
-      if (ops.size() > 1) why_ = "operation " + std::to_string(number + 1) + ": " + why_;
+      if (ops.size() > 1) why_ = "operation " + std::to_string(number) + ": " + why_;
       return Reply{.code = code_, .event = Bytes(std::move(why_))};
     };
     for (size_t i = 0; i < ops.size(); ++i)

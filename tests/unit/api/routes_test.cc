@@ -75,6 +75,18 @@ const std::map<std::pair<Method, std::string_view>, Sample>& requests() {
       {{Method::get, "/get"}, {"key=k", "", {}}},
       {{Method::get, "/remove"}, {"key=k", "", {}}},
       {{Method::post, "/remove"}, {"key=k", "", {}}},
+      {{Method::get, "/kv/{key...}"}, {"", "", {}, 404}},
+      {{Method::put, "/kv/{key...}"}, {"", "v", {}}},
+      {{Method::del, "/kv/{key...}"}, {}},
+      {{Method::post, "/kv/{key...}/incr"}, {"by=-2", "", {}}},
+      {{Method::get, "/kv"}, {"prefix=a", "", {}}},
+      {{Method::del, "/kv"}, {"prefix=a", "", {}}},
+      {{Method::post, "/txn"}, {"", R"({"success":[{"put":{"key":"k","value":"v"}}]})", kJson}},
+      {{Method::post, "/leases"}, {"ttl=5s", "", {}}},
+      {{Method::get, "/leases"}, {}},
+      {{Method::get, "/leases/{id}"}, {"", "", {}, 404}},
+      {{Method::del, "/leases/{id}"}, {"", "", {}, 404}},
+      {{Method::post, "/leases/{id}/keepalive"}, {"", "", {}, 404}},
       {{Method::get, "/join"}, {"nodeId=n&raftPort=1&host=h", "", {}}},
       {{Method::post, "/join"}, {"nodeId=n&raftPort=1&host=h", "", {}}},
       {{Method::get, "/cluster"}, {}},
@@ -96,7 +108,10 @@ const std::map<std::pair<Method, std::string_view>, Sample>& requests() {
 std::vector<std::string> params_of(std::string_view pattern) {
   std::vector<std::string> params;
   for (size_t at = pattern.find('{'); at != std::string_view::npos; at = pattern.find('{', at + 1))
-    params.emplace_back(pattern.substr(at).starts_with("{id}") && pattern.starts_with("/queues/") ? "1" : "n");
+    params.emplace_back(pattern.substr(at).starts_with("{id}") &&
+                                (pattern.starts_with("/queues/") || pattern.starts_with("/leases/"))
+                            ? "1"
+                            : "n");
   return params;
 }
 
@@ -180,8 +195,10 @@ TEST_CASE("each path: other methods are 405 with Allow, OPTIONS names them too")
   test::Fronts fronts;
   std::map<std::string_view, unsigned> methods;
   for (const RouteSpec& route : route_table()) methods[route.pattern] |= route.methods;
-  for (const auto& [pattern, mask] : methods) {
+  for (const auto& [pattern, own] : methods) {
     CAPTURE(pattern);
+    // Such a path is a key's too.
+    const unsigned mask = own | (pattern == "/kv/{key...}/incr" ? methods.at("/kv/{key...}") : 0);
     std::set<std::string> allowed{"OPTIONS"};
     for (const Method method : kMethods)
       if ((mask & http::bit(method)) != 0) allowed.emplace(http::method_name(method));

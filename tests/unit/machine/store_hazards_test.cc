@@ -189,7 +189,7 @@ TEST_CASE("HAZARDS S13: an operation that fails at any place of a transaction le
       const Reply reply = bench.transact(std::move(ops));
       CHECK(reply.code == failing[which].second);
       CHECK(reply.results.empty());
-      CHECK(reply.event.view().starts_with("operation " + std::to_string(place + 1) + ": "));
+      CHECK(reply.event.view().starts_with("operation " + std::to_string(place) + ": "));
       CHECK(bench.machine.digest() == digest);
       CHECK(bench.machine.logical_bytes() == bytes);
       CHECK(bench.machine.history().end_number() == told);

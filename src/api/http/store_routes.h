@@ -1,0 +1,36 @@
+// What the routes of keys share: preconditions by entity tag, which are an item's mod_index, and changes of one key
+// under them.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "api/http/routes.h"
+#include "machine/command/transaction.h"
+
+namespace wh::api {
+
+// As ETag has it, with quotes.
+[[nodiscard]] std::string tag_of(uint64_t mod_index);
+// Whether items have numbers that all nodes agree on: as of version 4 of the cluster.
+[[nodiscard]] bool has_numbers(const RouteContext& context);
+
+// A read of this key under the request's preconditions.
+OrRefusal<RouteCall> read_of_key(RouteRequest& request, const std::string& key);
+// 412 or 304 by them; nothing: it is shown.
+[[nodiscard]] std::optional<http::Response> by_entity_tags(const RouteContext& context, const RouteState& state,
+                                                           const Value& shown);
+// Adds the item's tag to what is shown of it.
+[[nodiscard]] http::Response with_tag(http::Response response, const RouteContext& context, const Value& shown);
+// 404.
+[[nodiscard]] http::Response no_such_key(raft::Index index);
+
+// Whether the request has any.
+[[nodiscard]] bool has_preconditions(const http::Request& request);
+// `op`, if the request's preconditions hold for this key. The operation holds views of the request.
+OrRefusal<RouteCall> change_of_key(const RouteRequest& request, const std::string& key, const machine::Op& op);
+// 412, with the tag of what is there.
+[[nodiscard]] http::Response not_as_expected(const Answer& answer);
+
+}  // namespace wh::api
