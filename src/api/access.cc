@@ -90,6 +90,12 @@ class Touched {
   void operator()(const ShowMetrics&) {}
   void operator()(const WatchCluster&) {}
   void operator()(const WatchQueue& watch) { touch_queue(watch.queue); }
+  void operator()(const WatchKeys& watch) {
+    if (watch.prefix)
+      touch_all();
+    else
+      touch_key(watch.name);
+  }
   void operator()(const Watch& watch) { std::visit(*this, watch); }
   void operator()(const Take& take) {
     for (const std::string& queue : queues_of(take)) touch_queue(queue);

@@ -131,7 +131,7 @@ OrRefusal<Started> Calls::start_read(CallOwner& owner, Read read, const CallOpti
 // The stream of a queue begins like a read: a node that lags must not take a good place for one that does not exist yet
 // (HAZARDS W6).
 OrRefusal<Started> Calls::start_stream(CallOwner& owner, Watch watch, const CallOptions& options) {
-  const bool reads = std::holds_alternative<WatchQueue>(watch);
+  const bool reads = !std::holds_alternative<WatchCluster>(watch);
   if (reads && options.read.stale && context_.node.raft() == nullptr)
     return Refusal{RefusalKind::unavailable, "this node has no state to show yet"};
   const node::Token token = next_++;

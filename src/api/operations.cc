@@ -373,16 +373,21 @@ node::AdminRequest admin_request(Change&& change) {
 }
 
 node::Topic topic_of(const Watch& watch) {
-  return std::visit(Overloaded{[](const WatchCluster&) { return kClusterTopic; },
-                               [](const WatchQueue& queue) {
-                                 return node::Topic{node::Topic::Kind::arrivals, queue.queue};
-                               }},
-                    watch);
+  return std::visit(
+      Overloaded{[](const WatchCluster&) { return kClusterTopic; },
+                 [](const WatchQueue& queue) {
+                   return node::Topic{node::Topic::Kind::arrivals, queue.queue};
+                 },
+                 [](const WatchKeys& keys) {
+                   return node::Topic{keys.prefix ? node::Topic::Kind::prefix : node::Topic::Kind::key, keys.name};
+                 }},
+      watch);
 }
 
 std::optional<Refusal> check_watch(const machine::Machine& machine, const Watch& watch) {
-  const auto* queue = std::get_if<WatchQueue>(&watch);
-  return queue == nullptr ? std::nullopt : check_watch(machine, *queue);
+  if (const auto* queue = std::get_if<WatchQueue>(&watch)) return check_watch(machine, *queue);
+  if (const auto* keys = std::get_if<WatchKeys>(&watch)) return check_watch(machine, *keys);
+  return std::nullopt;
 }
 
 }  // namespace wh::api

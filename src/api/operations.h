@@ -56,7 +56,7 @@ using Take = std::variant<PopFirst, ReceiveFirst>;
 // The cluster's own changes (http/cluster_events.h).
 struct WatchCluster {};
 
-using Watch = std::variant<WatchCluster, WatchQueue>;
+using Watch = std::variant<WatchCluster, WatchQueue, WatchKeys>;
 inline const node::Topic kClusterTopic{node::Topic::Kind::cluster, {}};
 
 // --- changes of the cluster
@@ -206,6 +206,8 @@ template <>
 inline constexpr OperationTraits kTraits<WatchCluster>{"watch the cluster", security::Verb::read};
 template <>
 inline constexpr OperationTraits kTraits<WatchQueue>{"read queues", security::Verb::read};
+template <>
+inline constexpr OperationTraits kTraits<WatchKeys>{"read keys", security::Verb::read};
 template <>
 inline constexpr OperationTraits kTraits<AddMember>{"add members", security::Verb::admin};
 template <>

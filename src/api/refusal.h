@@ -17,6 +17,7 @@ enum class RefusalKind : uint8_t {
   unauthenticated,  // a password is needed, or was wrong
   forbidden,        // the principal may not do this
   not_found,
+  gone,             // what was asked for was there, and is not kept any more
   wrong_method,     // HTTP only: not by this method
   not_presentable,  // there is an answer, but not in the form that was asked for
   conflict,         // with the cluster's present state

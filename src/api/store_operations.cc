@@ -72,6 +72,25 @@ ShownLeases look(const machine::Machine& machine, const ListLeases& list) {
   return shown;
 }
 
+std::optional<Refusal> check_watch(const machine::Machine& machine, const WatchKeys& watch) {
+  if (machine.version() < 4)
+    return Refusal{RefusalKind::unsupported, "the cluster's version " + std::to_string(machine.version()) +
+                                                 " has no watches: upgrade all members"};
+  if (!watch.from) return std::nullopt;
+  const uint64_t oldest = machine.history().oldest().value;
+  const uint64_t next = machine.applied().value + 1;
+  if (*watch.from > next)
+    return malformed("the index " + std::to_string(*watch.from) + " lies in the future: the next one is " +
+                     std::to_string(next));
+  if (*watch.from < oldest)
+    return Refusal{.kind = RefusalKind::gone,
+                   .sentence = "the changes of index " + std::to_string(*watch.from) +
+                               " are not kept here any more: the oldest are of index " + std::to_string(oldest) +
+                               "; list the keys, then watch from there (or watch with &initial)",
+                   .index = machine.applied()};
+  return std::nullopt;
+}
+
 std::optional<Refusal> bad_key(std::string_view key) {
   if (key.empty()) return malformed("a key must not be empty");
   if (key.size() > machine::kMaxKeyBytes)

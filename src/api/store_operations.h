@@ -43,6 +43,14 @@ struct ListLeases {
   uint32_t limit = 100;
 };
 
+// A stream of the changes of a key, or of all keys with a prefix, from the entry `from` on; nothing: from now on.
+// Begins with a read, so that the state is new enough.
+struct WatchKeys {
+  std::string name;
+  bool prefix = false;
+  std::optional<uint64_t> from{};
+};
+
 // --- answers. Pointers are into the state: valid only during the callback that gets them.
 
 struct Value {
@@ -83,6 +91,9 @@ inline constexpr size_t kMaxKeysLookedAt = 1'000;
 [[nodiscard]] ShownKeys look(const machine::Machine& machine, const ListKeys& list);
 [[nodiscard]] ShownLeases look(const machine::Machine& machine, const ShowLease& show);
 [[nodiscard]] ShownLeases look(const machine::Machine& machine, const ListLeases& list);
+
+// Why a stream cannot begin: its beginning is not known here any more, or lies in the future.
+[[nodiscard]] std::optional<Refusal> check_watch(const machine::Machine& machine, const WatchKeys& watch);
 
 // --- bounds
 

@@ -150,6 +150,8 @@ const OptionSpec kTable[] = {
    .doc = "clients connected at the same time", .min = 1, .max = 1'000'000, .applied_by = P::descriptors},
   {.section = kLimits, .name = "max-waiting", .type = T::integer, .field = number<&O::max_waiting>(),
    .doc = "requests that wait for something to happen, and streams", .min = 1, .max = 1'000'000, .applied_by = P::node},
+  {.section = kLimits, .name = "watch-history", .type = T::memory, .field = number<&O::watch_history_bytes>(),
+   .doc = "memory for the last changes of keys, from which watches resume", .max = UINT64_MAX, .applied_by = P::node},
   // A write travels between members in one frame of at most 8 MiB, encoded.
   {.section = kLimits, .name = "http-max-body", .type = T::memory, .field = number<&O::http_max_body_bytes>(),
    .doc = "a larger request body is refused with 413", .min = 1, .max = 4 * kMb, .applied_by = P::fronts},

@@ -77,6 +77,7 @@ struct Options {
   uint64_t http_max_body_bytes = uint64_t{1} << 20;
   uint64_t maxclients = 10000;
   uint64_t max_waiting = 10000;
+  uint64_t watch_history_bytes = uint64_t{64} << 20;
   uint64_t client_buffer_limit_bytes = uint64_t{256} << 20;  // 0: no limit
   int64_t slowlog_slower_than_us = 10000;                    // 0: logs every command as slow; -1: logs none
   uint64_t slowlog_max_len = 128;

@@ -394,6 +394,10 @@ void Connection::pull_stream() {
     }
     if (next == Stream::Next::waits) live_has_more_ = false;
     if (next == Stream::Next::ended) return end_stream(StreamEnd::ended);
+    if (next == Stream::Next::more && piece.empty()) {  // it looked long, and found nothing
+      stream_->request_turn();
+      break;
+    }
   }
   // A client that has closed its side got what there was, and gets no more.
   if (input_ended_ || draining_) end_stream(input_ended_ ? StreamEnd::left : StreamEnd::ended);

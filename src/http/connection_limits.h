@@ -11,8 +11,9 @@ namespace wh::http {
 
 // The owner may change them while connections are open.
 struct ConnectionLimits {
-  // With its CRLF; beyond it: 414. A key of 4,096 bytes, each percent-encoded, takes 12 KiB of it.
-  size_t request_line_bytes = 16 * 1024;
+  // With its CRLF; beyond it: 414. A list's next page names a prefix, a key and an end of 4,096 bytes each, of which
+  // each may be percent-encoded.
+  size_t request_line_bytes = 40 * 1024;
   size_t header_bytes = 16 * 1024;               // all field lines and the empty line; beyond: 431
   size_t header_count = 100;                     // field lines; beyond: 431
   uint64_t body_bytes = 1024 * 1024;             // decoded body; beyond: 413

@@ -46,6 +46,7 @@ std::string_view reason_phrase(int status) {
       {406, "Not Acceptable"},
       {408, "Request Timeout"},
       {409, "Conflict"},
+      {410, "Gone"},
       {412, "Precondition Failed"},
       {413, "Content Too Large"},
       {414, "URI Too Long"},

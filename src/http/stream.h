@@ -11,7 +11,7 @@ namespace wh::http {
 class Stream {
  public:
   enum class Next : uint8_t {
-    more,   // more is there already
+    more,   // more is there already, or may be: without a piece, it is asked again in the next turn
     waits,  // nothing for now: Connection::stream_has_more() tells when there is more
     ended,  // that was the orderly end
     lost,   // the next part is no longer there: the client was too slow, and is cut off
@@ -23,7 +23,7 @@ class Stream {
   // the client has taken nearly all that came before.
   virtual Next next(size_t room, std::string& out) = 0;
   // What is sent after a time without news, so that each end notices when the other is gone.
-  [[nodiscard]] virtual std::string keep_alive() const = 0;
+  [[nodiscard]] virtual std::string keep_alive() = 0;
 };
 
 // How a stream ended.

@@ -28,6 +28,7 @@ Node::Node(NodeOptions options, RecoveredNode recovered, Storage& storage, Trans
     : ctx_(std::move(options), recovered, storage, transport),
       waits_(ctx_.options.max_waiting),
       founding_(ctx_, recovered) {
+  ctx_.machine.limit_history(ctx_.options.watch_history_bytes);
   ctx_.announce();
   if (ctx_.cluster == kNoCluster) {
     founding_.begin();
@@ -332,6 +333,8 @@ void Node::persist(raft::Output& output) {
     // Nobody was told what happened meanwhile.
     waits_.wake_all(Topic::Kind::front);
     waits_.wake_all(Topic::Kind::arrivals);
+    waits_.wake_all(Topic::Kind::key);
+    waits_.wake_all(Topic::Kind::prefix);
   }
   for (const raft::Entry& entry : output.append) ctx_.saw_command |= entry.kind == raft::EntryKind::command;
   if (output.persist_ticket == 0) return;

@@ -205,6 +205,7 @@ class Node {
   void set_snapshot_limits(uint64_t entries, uint64_t bytes, uint64_t rate);
   void set_max_uncommitted(uint64_t bytes);
   void set_max_waiting(size_t waits) { waits_.set_max(waits); }
+  void set_watch_history(size_t bytes) { ctx_.machine.limit_history(bytes); }
   void set_room(uint64_t maxmemory_bytes, uint64_t min_free_bytes);
 
  private:

@@ -35,6 +35,8 @@ void Waiting::wake(const machine::Effects& effects) {
       waits_.wake({Topic::Kind::arrivals, std::string(queue)});
   if (waits_.any(Topic::Kind::key))
     for (const std::string_view key : effects.changed_keys) waits_.wake({Topic::Kind::key, std::string(key)});
+  if (waits_.any(Topic::Kind::prefix))
+    for (const std::string_view key : effects.changed_keys) waits_.wake_prefixes_of(key);
   if (waits_.has_woken()) ctx_.wants_turn = true;
 }
 

@@ -17,6 +17,7 @@ std::optional<uint64_t> Waits::add_in_line(Token token, Wait wait) {
   if (listed.topic) {
     const auto [line, is_new] = by_topic_.try_emplace(*listed.topic);
     if (is_new) ++lines_.at(static_cast<size_t>(listed.topic->kind));
+    if (is_new && listed.topic->kind == Topic::Kind::prefix) ++prefix_lengths_[listed.topic->name.size()];
     if (listed.lasting)
       line->second.lasting.insert(token);
     else
@@ -106,6 +107,13 @@ void Waits::wake_all(Topic::Kind kind) {
   for (const Topic& topic : topics) wake(topic);
 }
 
+void Waits::wake_prefixes_of(std::string_view key) {
+  std::vector<size_t> lengths;
+  for (const auto& [length, lines] : prefix_lengths_)
+    if (length <= key.size()) lengths.push_back(length);
+  for (const size_t length : lengths) wake({Topic::Kind::prefix, std::string(key.substr(0, length))});
+}
+
 void Waits::leader_changed() {
   while (!by_leader_.empty()) wake_token(*by_leader_.begin(), WaitEnd::leader_changed);
 }
@@ -142,6 +150,9 @@ void Waits::unlist(Token token, const Wait& wait) {
   found->second.lasting.erase(token);
   if (!found->second.waiting.empty() || !found->second.lasting.empty()) return;
   --lines_.at(static_cast<size_t>(wait.topic->kind));
+  if (wait.topic->kind == Topic::Kind::prefix)
+    if (const auto length = prefix_lengths_.find(wait.topic->name.size()); --length->second == 0)
+      prefix_lengths_.erase(length);
   by_topic_.erase(found);
 }
 

@@ -17,6 +17,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -29,8 +30,9 @@ using Token = uint64_t;  // names a client's request; later requests have higher
 
 // The thing that an effect changed.
 struct Topic {
-  // queue: receives, one for each event; front: others that want to see what is ready; arrivals: streams of a queue.
-  enum class Kind : uint8_t { cluster, queue, key, front, arrivals };
+  // queue: receives, one for each event; front: others that want to see what is ready; arrivals: streams of a queue;
+  // prefix: streams of all keys with it.
+  enum class Kind : uint8_t { cluster, queue, key, front, arrivals, prefix };
   Kind kind = Kind::cluster;
   std::string name;  // the name of the queue or the key; empty for the cluster
   friend auto operator<=>(const Topic&, const Topic&) = default;
@@ -83,6 +85,8 @@ class Waits {
   void applied(raft::Index index);
   // Wakes the first `count` requests in the topic's line, and all its streams.
   void wake(const Topic& topic, size_t count = kAll);
+  // Wakes the lines of all prefixes of the key. It costs a look-up for each length that a prefix here has.
+  void wake_prefixes_of(std::string_view key);
   // Wakes all requests in all lines of this kind.
   void wake_all(Topic::Kind kind);
   void leader_changed();
@@ -133,7 +137,8 @@ class Waits {
   uint64_t next_place_ = 1;
   Entries entries_;
   std::map<Topic, Line> by_topic_;
-  std::array<size_t, 5> lines_{};  // how many there are of each kind
+  std::array<size_t, 6> lines_{};              // how many there are of each kind
+  std::map<size_t, size_t> prefix_lengths_{};  // how many lines of prefixes have this length
   std::set<std::pair<raft::Index, Token>> by_index_;
   std::set<std::pair<Millis, Token>> by_deadline_;
   std::set<Token> by_leader_;

@@ -37,6 +37,7 @@ node::NodeOptions node_options(const config::Options& options, const NodeBeginni
       .maxmemory_bytes = options.maxmemory_bytes,
       .min_free_disk_bytes = options.min_free_disk_bytes,
       .max_waiting = options.max_waiting,
+      .watch_history_bytes = options.watch_history_bytes,
       .snapshot_rate = options.raft_snapshot_rate,
   };
 }
@@ -46,6 +47,7 @@ void reconfigure(node::Node& node, const config::Options& options) {
   node.set_snapshot_limits(options.raft_snapshot_entries, options.raft_snapshot_bytes, options.raft_snapshot_rate);
   node.set_max_uncommitted(options.raft_max_uncommitted_bytes);
   node.set_max_waiting(options.max_waiting);
+  node.set_watch_history(options.watch_history_bytes);
   node.set_room(options.maxmemory_bytes, options.min_free_disk_bytes);
 }
 

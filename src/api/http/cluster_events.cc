@@ -92,7 +92,7 @@ class ClusterEvents::Place final : public http::Stream {
       out += kept_->events[static_cast<size_t>(++last_id_ - kept_->first_id())];
     return last_id_ < kept_->last_id ? Next::more : Next::waits;
   }
-  [[nodiscard]] std::string keep_alive() const override { return ":\n\n"; }
+  [[nodiscard]] std::string keep_alive() override { return ":\n\n"; }
 
  private:
   const std::shared_ptr<const Kept> kept_;

@@ -7,6 +7,7 @@
 #include "api/http/cloud_events.h"
 #include "api/http/queue_routes.h"
 #include "api/http/request_access.h"
+#include "api/http/watch_stream.h"
 #include "api/member_view.h"
 #include "base/assert.h"
 #include "base/log.h"
@@ -45,7 +46,7 @@ http::Response with_outcome(http::Response response, const char* outcome) {
 
 HttpFront::HttpFront(Calls& calls, Backups& backups, const ClusterEvents& cluster_events, const Millis& now,
                      BufferBudget& buffers)
-    : context_{calls.context(), backups, cluster_events},
+    : context_{calls.context(), backups, cluster_events, std::make_shared<ChangeFrames>()},
       options_(context_.api.options),
       node_(context_.api.node),
       calls_(calls),
@@ -149,13 +150,28 @@ bool HttpFront::asks_much(node::Token token) const {
   return connection != nullptr && connection->asks_much();
 }
 
+// The row of this path and method that serves a parameter of the query; its own where there is none. What is wrong with
+// the query is found later.
+static int variant_of(size_t route, const http::Request& request) {
+  const std::span<const RouteSpec> table = route_table();
+  const std::string_view pattern = table[route].pattern;
+  const auto has_variant = [&](const RouteSpec& row) {
+    return !row.when.empty() && row.pattern == pattern && (row.methods & table[route].methods) != 0;
+  };
+  if (request.query.empty() || std::none_of(table.begin(), table.end(), has_variant)) return static_cast<int>(route);
+  const Result<http::Params> query = http::parse_form(request.query);
+  for (size_t i = 0; query && i < table.size(); ++i)
+    if (has_variant(table[i]) && http::find_param(*query, table[i].when) != nullptr) return static_cast<int>(i);
+  return static_cast<int>(route);
+}
+
 const RouteSpec* HttpFront::route_of(const http::Request& request) {
   return request.route < 0 ? nullptr : &route_table()[static_cast<size_t>(request.route)];
 }
 
 std::optional<http::Response> HttpFront::check_headers(const http::Connection& connection, http::Request& request) {
   http::RouteMatch match = router_.find(request.method, request.path);
-  request.route = match.route;
+  request.route = match.route < 0 ? match.route : variant_of(static_cast<size_t>(match.route), request);
   request.route_params = std::move(match.params);
   const RouteSpec* route = route_of(request);
   AccessNeeds needs;

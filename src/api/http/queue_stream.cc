@@ -31,7 +31,7 @@ class QueueStream final : public http::Stream {
     return Next::waits;
   }
 
-  [[nodiscard]] std::string keep_alive() const override { return ":\n\n"; }
+  [[nodiscard]] std::string keep_alive() override { return ":\n\n"; }
 
  private:
   const machine::Machine& machine_;

@@ -47,6 +47,8 @@ int status_of(RefusalKind kind) {
       return 403;
     case RefusalKind::not_found:
       return 404;
+    case RefusalKind::gone:
+      return 410;
     case RefusalKind::wrong_method:
       return 405;
     case RefusalKind::not_presentable:

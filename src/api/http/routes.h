@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -24,6 +25,7 @@
 namespace wh::api {
 
 class Backups;
+class ChangeFrames;
 class ClusterEvents;
 
 // What a route may read when it words an answer.
@@ -31,6 +33,7 @@ struct RouteContext {
   const Context& api;
   Backups& backups;
   const ClusterEvents& cluster_events;
+  std::shared_ptr<ChangeFrames> change_frames;
 };
 
 // One request, as a route's begin sees it. The operation that it makes may hold views into it.
@@ -79,6 +82,9 @@ struct RouteState {
   bool has_key = false;    // an Idempotency-Key too
   bool to_topic = false;   // `queue` names a topic
   bool keys_only = false;  // of a list
+  bool initial = false;    // of a watch: the items first
+  bool with_prev = false;  // and with the values before
+  bool of_prefix = false;  // of all keys with the prefix `value`
   Millis ttl_ms = 0;       // of a lease
   std::vector<AskedReceipt> receipts{};
   std::vector<std::string> headers{};  // packed, of several events for a topic
@@ -96,6 +102,8 @@ struct RouteCall {
 struct RouteSpec {
   http::MethodMask methods;
   std::string_view pattern;
+  // Serves the requests of its path that have this parameter, in place of the row of that path without one.
+  std::string_view when{};
   security::Verb verb;         // of its operation. open: needs no password; write, admin: changes state
   bool writes_by_get = false;  // a change that GET may do too (directive get-writes)
   bool redirects = false;      // `follower-writes auto` redirects it

@@ -10,6 +10,7 @@
 #include "api/http/routes.h"
 #include "api/http/store_json.h"
 #include "api/http/store_routes.h"
+#include "api/http/watch_stream.h"
 #include "config/option_values.h"
 #include "http/entity_tag.h"
 #include "http/url.h"
@@ -19,6 +20,8 @@ namespace {
 
 constexpr std::string_view kListParams = "prefix after end limit keys consistency min_index max_staleness";
 constexpr std::string_view kPutParams = "ttl lease";
+constexpr std::string_view kWatchParams = "watch from initial prev consistency min_index";
+constexpr std::string_view kWatchPrefixParams = "watch prefix from initial prev consistency min_index";
 
 const std::string& param_or(const http::Params& query, std::string_view name, const std::string& standard) {
   const std::string* found = http::find_param(query, name);
@@ -97,6 +100,72 @@ http::Response finish_incr(const RouteContext&, const RouteState&, const Answer&
   http::Response response = json_response(200, "{\"value\":" + std::to_string(value) + "}");
   response.headers.push_back({"ETag", tag_of(answer.index.value)});
   return with_index(std::move(response), answer.index);
+}
+
+// --- watches
+
+// The index from which a watch shows changes. A client that comes back sends the last index that it has; that wins over
+// the address (HAZARDS W10).
+OrRefusal<std::optional<uint64_t>> watch_from(const RouteRequest& request) {
+  if (const std::string* last = request.http.header("Last-Event-ID"); last != nullptr && !last->empty()) {
+    const std::optional<uint64_t> id = config::parse_unsigned(*last);
+    if (!id || *id >= raft::kLimit) return malformed("Last-Event-ID is an id of this stream, a number");
+    return std::optional(*id + 1);
+  }
+  const std::string* from = http::find_param(request.query, "from");
+  if (from == nullptr) return std::optional<uint64_t>();
+  const std::optional<uint64_t> index = config::parse_unsigned(*from);
+  if (!index || *index == 0) return malformed("from is an index, as Wormhole-Index gives it");
+  return index;
+}
+
+OrRefusal<bool> flag_param(const http::Params& query, std::string_view name) {
+  const std::string* value = http::find_param(query, name);
+  if (value == nullptr) return false;
+  if (value->empty() || *value == "1" || *value == "true") return true;
+  return malformed(std::string(name) + " has no value");
+}
+
+OrRefusal<RouteCall> begin_watch(RouteRequest& request, std::string name, bool prefix) {
+  const auto from = watch_from(request);
+  if (!from) return from.error();
+  RouteState state{.value = name, .of_prefix = prefix};
+  for (const auto& [flag, into] : {std::pair{"watch", static_cast<bool*>(nullptr)},
+                                   std::pair{"initial", &state.initial}, std::pair{"prev", &state.with_prev}}) {
+    const OrRefusal<bool> given = flag_param(request.query, flag);
+    if (!given) return given.error();
+    if (into != nullptr) *into = *given;
+  }
+  if (state.initial && http::find_param(request.query, "from") != nullptr)
+    return malformed("initial shows the items first and then what comes: from has no place beside it");
+  if (*from) state.initial = false;
+  state.id = from->value_or(0);
+  if (request.http.method == http::Method::head) {
+    state.head = true;
+    return RouteCall{Read{CountKeys{}}, std::move(state)};
+  }
+  return RouteCall{Watch{WatchKeys{std::move(name), prefix, *from}}, std::move(state)};
+}
+
+OrRefusal<RouteCall> begin_watch_key(RouteRequest& request) { return begin_watch(request, request.params[0], false); }
+
+OrRefusal<RouteCall> begin_watch_prefix(RouteRequest& request) {
+  const std::string none;
+  return begin_watch(request, param_or(request.query, "prefix", none), true);
+}
+
+http::Response finish_watch(const RouteContext& context, const RouteState& state, const Answer&) {
+  http::Response response = event_stream_response();
+  if (state.head)
+    response.unknown_length = true;
+  else
+    response.stream = open_watch(context.api.node.machine(), context.change_frames,
+                                 {.name = state.value,
+                                  .prefix = state.of_prefix,
+                                  .from = state.id,
+                                  .initial = state.initial,
+                                  .with_prev = state.with_prev});
+  return response;
 }
 
 // --- many
@@ -205,6 +274,22 @@ constexpr std::array kRoutesOfStore{
               .inputs = {.query = "prefix", .idempotency = true},
               .begin = begin_delete_prefix,
               .finish = finish_delete_prefix},
+    RouteSpec{.methods = kGet,
+              .pattern = "/kv/{key...}",
+              .when = "watch",
+              .verb = security::Verb::read,
+              .stream = true,
+              .inputs = {.query = kWatchParams},
+              .begin = begin_watch_key,
+              .finish = finish_watch},
+    RouteSpec{.methods = kGet,
+              .pattern = "/kv",
+              .when = "watch",
+              .verb = security::Verb::read,
+              .stream = true,
+              .inputs = {.query = kWatchPrefixParams},
+              .begin = begin_watch_prefix,
+              .finish = finish_watch},
     RouteSpec{.methods = kPost,
               .pattern = "/txn",
               .verb = security::Verb::write,

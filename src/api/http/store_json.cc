@@ -369,6 +369,11 @@ void write_bytes(http::JsonWriter& json, std::string_view name, std::string_view
 
 void write_item(http::JsonWriter& json, const machine::KeyItem& item, bool with_value, Millis now) {
   json.begin_object();
+  write_item_members(json, item, with_value, now);
+  json.end_object();
+}
+
+void write_item_members(http::JsonWriter& json, const machine::KeyItem& item, bool with_value, Millis now) {
   write_bytes(json, "key", item.key);
   if (with_value) write_bytes(json, "value", item.value.view());
   json.key("content_type");
@@ -388,7 +393,6 @@ void write_item(http::JsonWriter& json, const machine::KeyItem& item, bool with_
     json.null();
   else
     json.number(item.expires_at - std::min(item.expires_at, now));
-  json.end_object();
 }
 
 machine::KeyItem item_of(std::string_view key, const machine::Item& item, const machine::Store& store) {

@@ -22,6 +22,8 @@ inline constexpr size_t kMaxTransactionBytes = size_t{1} << 20;
 void write_bytes(http::JsonWriter& json, std::string_view name, std::string_view bytes);
 // An item as lists and answers show it: {"key", "value", ..., "ttl_ms"}. `now`: cluster time.
 void write_item(http::JsonWriter& json, const machine::KeyItem& item, bool with_value, Millis now);
+// The same within an object.
+void write_item_members(http::JsonWriter& json, const machine::KeyItem& item, bool with_value, Millis now);
 // As it is in the state. The value is shared.
 [[nodiscard]] machine::KeyItem item_of(std::string_view key, const machine::Item& item, const machine::Store& store);
 

@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -41,8 +43,11 @@ class History {
  public:
   static constexpr size_t kDefaultLimit = size_t{64} << 20;
 
-  // The changes of the last entry stay, whatever their size, until those of another are added.
-  void set_limit(size_t bytes) { limit_ = bytes; }
+  // The changes of the last entry stay, whatever their size, until those of another are added. Not within an entry.
+  void set_limit(size_t bytes) {
+    limit_ = bytes;
+    trim();
+  }
   void add(Change change);
   // Nothing before this entry is known any more.
   void begin_at(raft::Index index);
@@ -55,6 +60,8 @@ class History {
   [[nodiscard]] uint64_t first_number() const { return first_number_; }
   [[nodiscard]] uint64_t end_number() const { return first_number_ + changes_.size(); }
   [[nodiscard]] const Change& at(uint64_t number) const { return changes_[number - first_number_]; }
+  // When a key that is not there was last removed, as far as is known here.
+  [[nodiscard]] std::optional<raft::Index> gone_at(std::string_view key) const;
   // The first change of this index or a later one.
   [[nodiscard]] uint64_t number_from(raft::Index index) const;
 
@@ -62,6 +69,7 @@ class History {
   void trim();
 
   std::deque<Change> changes_;
+  std::map<std::string_view, uint64_t> gone_;  // by key, in a change: the number of its removal, while it is the last
   uint64_t first_number_ = 0;
   raft::Index oldest_{1};
   size_t bytes_ = 0;

@@ -56,6 +56,7 @@ std::vector<Operation> one_of_each() {
           Read{ShowSettings{}},
           Watch{WatchCluster{}},
           Watch{WatchQueue{"q", 0}},
+          Watch{WatchKeys{"orders-1"}},
           Change{AddMember{"n", "h:1"}},
           Change{RemoveMember{"n"}},
           Change{TransferLeadership{"n"}},

@@ -28,9 +28,9 @@ struct Sample {
   int status = 404;  // that the answer may have too, besides a success
 };
 
-// By method and pattern. A new route needs a line here.
-const std::map<std::pair<Method, std::string_view>, Sample>& requests() {
-  static const std::map<std::pair<Method, std::string_view>, Sample> all{
+// By method and pattern, and the parameter that tells it from another row of its path. A new route needs a line here.
+const std::map<std::pair<Method, std::string>, Sample>& requests() {
+  static const std::map<std::pair<Method, std::string>, Sample> all{
       {{Method::post, "/event"}, {"", "event=e", test::kForm}},
       {{Method::get, "/event"}, {}},
       {{Method::del, "/event"}, {}},
@@ -76,6 +76,8 @@ const std::map<std::pair<Method, std::string_view>, Sample>& requests() {
       {{Method::get, "/remove"}, {"key=k", "", {}}},
       {{Method::post, "/remove"}, {"key=k", "", {}}},
       {{Method::get, "/kv/{key...}"}, {"", "", {}, 404}},
+      {{Method::get, "/kv/{key...}?watch"}, {"watch", "", {}}},
+      {{Method::get, "/kv?watch"}, {"watch&prefix=a", "", {}}},
       {{Method::put, "/kv/{key...}"}, {"", "v", {}}},
       {{Method::del, "/kv/{key...}"}, {}},
       {{Method::post, "/kv/{key...}/incr"}, {"by=-2", "", {}}},
@@ -135,7 +137,8 @@ void each_route(Use use) {
   for (const RouteSpec& route : route_table())
     for (const Method method : kMethods) {
       if ((route.methods & http::bit(method)) == 0) continue;
-      const auto sample = requests().find({method, route.pattern});
+      const std::string when = route.when.empty() ? std::string() : "?" + std::string(route.when);
+      const auto sample = requests().find({method, std::string(route.pattern) + when});
       CAPTURE(route.pattern);
       CAPTURE(http::method_name(method));
       REQUIRE_MESSAGE(sample != requests().end(), "a route without a sample here");
@@ -165,7 +168,7 @@ TEST_CASE("each route makes an operation of the verb that its row says") {
     const auto* read = std::get_if<Read>(&call->operation);
     const auto* watch = std::get_if<Watch>(&call->operation);
     const bool looks = (read != nullptr && !std::holds_alternative<ShowMetrics>(*read)) ||
-                       (watch != nullptr && std::holds_alternative<WatchQueue>(*watch));
+                       (watch != nullptr && !std::holds_alternative<WatchCluster>(*watch));
     CHECK(looks == (route.inputs.query.find("consistency") != std::string_view::npos));
     CHECK((route.finish == nullptr) == (route.finish_later != nullptr));
     CHECK(std::holds_alternative<Watch>(call->operation) == route.stream);
@@ -368,7 +371,8 @@ TEST_CASE("each kind of refusal has its status, and says whether a write was not
       {RefusalKind::conflict, 409},   {RefusalKind::precondition, 412},    {RefusalKind::too_large, 413},
       {RefusalKind::wrong_type, 415}, {RefusalKind::too_many, 429},        {RefusalKind::unavailable, 503},
       {RefusalKind::overloaded, 503}, {RefusalKind::timed_out, 504},       {RefusalKind::no_room, 507},
-      {RefusalKind::elsewhere, 503},  {RefusalKind::unprocessable, 422},   {RefusalKind::unsupported, 501}};
+      {RefusalKind::gone, 410},       {RefusalKind::elsewhere, 503},       {RefusalKind::unprocessable, 422},
+      {RefusalKind::unsupported, 501}};
   CHECK(statuses.size() == static_cast<size_t>(RefusalKind::elsewhere) + 1);
   for (const auto& [kind, status] : statuses) {
     CHECK(status_of(kind) == status);

@@ -23,7 +23,7 @@ class Numbers final : public http::Stream {
     for (const size_t before = out.size(); out.size() - before < room;) out += std::to_string(++last_) + '\n';
     return Next::more;
   }
-  [[nodiscard]] std::string keep_alive() const override { return "\n"; }
+  [[nodiscard]] std::string keep_alive() override { return "\n"; }
 
  private:
   uint64_t& last_;

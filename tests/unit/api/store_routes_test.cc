@@ -1,0 +1,199 @@
+// The routes of the store: what they refuse, what they answer, and what a watch shows.
+#include <string>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include "api/http/watch_stream.h"
+#include "fixture.h"
+#include "machine/machine.h"
+
+namespace wh::api {
+namespace {
+
+using machine::Machine;
+
+constexpr const char* kAsJson = "Content-Type: application/json\r\n";
+
+std::string run(Machine& machine, const machine::Body& body, Millis stamp = 0) {
+  const auto applied = machine.apply(machine.applied() + 1, std::max(stamp, machine.time_ms()), encode_command(body));
+  return std::string(applied.reply.event.view());
+}
+
+machine::Body put(std::string_view key, std::string_view value) {
+  return machine::Transact{.success = {machine::PutKey{key, value}}};
+}
+
+// All that a stream has now, asked for by pieces of this size.
+std::string all_of(http::Stream& stream, size_t room = 1) {
+  std::string out;
+  for (int i = 0; i < 100'000; ++i) {
+    const http::Stream::Next next = stream.next(room, out);
+    if (next == http::Stream::Next::lost) return out + "LOST";
+    if (next != http::Stream::Next::more) return out;
+  }
+  return out + "ENDLESS";
+}
+
+size_t count(const std::string& text, const std::string& part) {
+  size_t found = 0;
+  for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++found;
+  return found;
+}
+
+}  // namespace
+
+TEST_CASE("a transaction that cannot be read says which part of it is wrong") {
+  test::Fronts fronts;
+  const std::vector<std::pair<std::string, std::string>> bad{
+      {"", "a transaction is a JSON object, and the body is empty"},
+      {"[]", "a transaction is a JSON object"},
+      {"{}", "a transaction has an operation, in success or in failure"},
+      {R"({"succes":[]})", "the member 'succes' is not known here"},
+      {R"({"success":{}})", "success is a JSON array"},
+      {R"({"success":[{}]})", "success[0]: it has one member, which names what is done"},
+      {R"({"success":[{"put":{"key":"k","value":"v"}},{"put":{"key":"k"}}]})",
+       "success[1]: the member value is missing"},
+      {R"({"success":[{"put":{"key":"k","value":"v","value_base64":"AA=="}}]})",
+       "success[0]: value and value_base64 are not given both"},
+      {R"({"success":[{"put":{"key":"k","value_base64":"A"}}]})",
+       "success[0]: value_base64 is base64 with its padding (RFC 4648)"},
+      {R"({"success":[{"put":{"key":"k","value":"v","lease":1.5}}]})",
+       "success[0]: the member lease is a whole number"},
+      {R"({"success":[{"incr":{"key":"k","by":1e3}}]})", "success[0]: the member by is a whole number of 64 bits"},
+      {R"({"success":[{"incr":{"key":"k","by":9223372036854775808}}]})",
+       "success[0]: the member by is a whole number of 64 bits"},
+      {R"({"success":[{"get":{"prefix":"k","limit":1001}}]})", "success[0]: limit is 1 to 1000"},
+      {R"({"success":[{"delete":{"key":"k","prefix":"k"}}]})", "success[0]: the member 'key' is not known here"},
+      {R"({"success":[{"acknowledge":{"queue":"q","id":1,"receipt":"1-1"}}]})",
+       "success[0]: the receipt is none of this event and queue"},
+      {R"({"compare":[{"key":"k"}],"success":[{"get":{"key":"k"}}]})",
+       "compare[0]: it compares exists, mod_index, create_index, version, value or value_base64 of the key"},
+      {R"({"compare":[{"key":"k","exists":1}],"success":[{"get":{"key":"k"}}]})",
+       "compare[0]: exists is true or false"},
+      {R"({"compare":[{"key":"k","version":1,"op":"=="}],"success":[{"get":{"key":"k"}}]})",
+       "compare[0]: op is one of = != < >"},
+      {R"({"compare":[{"queue":"q","length":-1}],"success":[{"get":{"key":"k"}}]})",
+       "compare[0]: the member length is a whole number"},
+  };
+  for (const auto& [body, why] : bad) {
+    CAPTURE(body);
+    const http::test::Answer answer = fronts.ask("POST", "/txn", body, kAsJson);
+    CHECK(answer.status == 400);
+    CHECK(test::sentence_of(answer) == why);
+  }
+  std::string many = R"({"success":[)";
+  for (int i = 0; i < 129; ++i) many += std::string(i == 0 ? "" : ",") + R"({"get":{"key":"k"}})";
+  CHECK(test::sentence_of(fronts.ask("POST", "/txn", many + "]}", kAsJson)) == "success has at most 128 items");
+}
+
+TEST_CASE("HAZARDS W3: a watch shows the changes of an entry together, and only the last of them has its id") {
+  Machine machine;
+  machine.raise_version(raft::Index{1}, 0, 4);
+  const auto frames = std::make_shared<ChangeFrames>();
+  const auto watch = open_watch(machine, frames, {.name = "a/", .prefix = true});
+  CHECK(all_of(*watch) == ":\nid: 1\n\n");
+  run(machine,
+      machine::Transact{.success = {machine::PutKey{"a/1", "x"}, machine::PutKey{"b", "x"}, machine::PutKey{"a/2", "x"},
+                                    machine::EraseKey{"a/1"}, machine::PutKey{"c", "x"}}});
+  for (const size_t room : {1, 100, 100'000}) {
+    const auto from = open_watch(machine, frames, {.name = "a/", .prefix = true, .from = 2});
+    const std::string all = all_of(*from, room);
+    CHECK(count(all, "event: ") == 3);
+    CHECK(count(all, "id: ") == 1);
+    CHECK(all.ends_with("event: delete\ndata: {\"key\":\"a/1\",\"mod_index\":2}\nid: 2\n\n"));
+  }
+  CHECK(count(all_of(*watch), "event: ") == 3);
+  // A key of it alone.
+  CHECK(count(all_of(*open_watch(machine, frames, {.name = "a/1", .from = 2})), "event: ") == 2);
+}
+
+TEST_CASE("HAZARDS W4: a quiet watch moves its client on once all up to there was sent, and no further") {
+  Machine machine;
+  machine.raise_version(raft::Index{1}, 0, 4);
+  const auto watch = open_watch(machine, std::make_shared<ChangeFrames>(), {.name = "k"});
+  all_of(*watch);
+  for (int i = 0; i < 5; ++i) run(machine, put("other", "x"));
+  CHECK(watch->keep_alive() == ":\nid: 6\n\n");
+  run(machine, put("k", "x"));
+  run(machine, put("other", "x"));
+  CHECK(watch->keep_alive() == ":\n\n");  // something of it is not sent yet
+  CHECK(count(all_of(*watch), "id: 7") == 1);
+  CHECK(watch->keep_alive() == ":\nid: 8\n\n");
+}
+
+TEST_CASE("HAZARDS W1: a watch that fell behind the history is cut, and never goes on behind a gap") {
+  Machine machine;
+  machine.raise_version(raft::Index{1}, 0, 4);
+  machine.limit_history(2'000);
+  const auto frames = std::make_shared<ChangeFrames>();
+  const auto slow = open_watch(machine, frames, {.name = "k"});
+  const auto quick = open_watch(machine, frames, {.name = "k"});
+  all_of(*slow);
+  all_of(*quick);
+  for (int i = 0; i < 50; ++i) {
+    run(machine, put("k", std::to_string(i)));
+    CHECK(count(all_of(*quick), "event: put") == 1);
+  }
+  CHECK(all_of(*slow) == "LOST");
+  CHECK(all_of(*open_watch(machine, frames, {.name = "k", .from = 2})) == "LOST");
+  // A snapshot replaces the state: nobody was told what happened meanwhile.
+  (void)machine.replace(machine::State{});
+  CHECK(all_of(*quick) == "LOST");
+}
+
+TEST_CASE("HAZARDS W8: the items first, then what comes, joined without a gap though they change meanwhile") {
+  Machine machine;
+  machine.raise_version(raft::Index{1}, 0, 4);
+  std::vector<std::string> keys;
+  for (int i = 0; i < 20; ++i) keys.push_back("k" + std::to_string(i + 10));
+  for (const std::string& key : keys) run(machine, put(key, "old"));
+  const auto watch =
+      open_watch(machine, std::make_shared<ChangeFrames>(), {.name = "k", .prefix = true, .initial = true});
+  std::string out;
+  for (int i = 0; i < 7; ++i) CHECK(watch->next(1, out) == http::Stream::Next::more);
+  run(machine, put("k10", "new"));                                         // behind the walk
+  run(machine, put("k29", "new"));                                         // before it
+  run(machine, machine::Transact{.success = {machine::EraseKey{"k28"}}});  // never shown
+  run(machine, machine::Transact{.success = {machine::EraseKey{"k11"}}});  // shown, and gone
+  out += all_of(*watch);
+  CHECK(count(out, "\"key\":\"k10\"") == 2);
+  CHECK(count(out, "\"key\":\"k29\"") == 1);
+  CHECK(count(out, "\"key\":\"k28\"") == 0);
+  CHECK(count(out, "event: delete") == 1);
+  CHECK(count(out, "id: ") == 1);  // only a whole picture has one
+  CHECK(out.ends_with("id: 25\n\n"));
+  run(machine, put("k30", "x"));
+  CHECK(all_of(*watch).ends_with("\nid: 26\n\n"));
+}
+
+TEST_CASE("HAZARDS W12: whatever a key or a value holds, a watch's event has one line of data") {
+  Machine machine;
+  machine.raise_version(raft::Index{1}, 0, 4);
+  const std::string hostile = "k\n\nevent: fake\ndata: {}\r\nid: 999\xe2\x80\xa8\x01";
+  run(machine, put(hostile, hostile));
+  run(machine, put("\xff\n\n", "\xff\n\n"));
+  const std::string all =
+      all_of(*open_watch(machine, std::make_shared<ChangeFrames>(), {.name = "", .prefix = true, .from = 2}));
+  CHECK(count(all, "\nevent: ") == 2);
+  CHECK(count(all, "\ndata: ") == 2);
+  CHECK(count(all, "\nid: ") == 2);
+  CHECK(count(all, "\r") == 0);
+  CHECK(count(all, "key_base64") == 1);
+}
+
+TEST_CASE("a thousand watches of one prefix share what is sent for a change") {
+  Machine machine;
+  machine.raise_version(raft::Index{1}, 0, 4);
+  ChangeFrames frames;
+  run(machine, put("k", "v"));
+  const std::string& once = frames.frame(machine, machine.history().first_number(), false);
+  CHECK(&frames.frame(machine, machine.history().first_number(), false) == &once);
+  // It forgets the oldest when it holds too much.
+  const std::string large(600'000, 'x');
+  for (int i = 0; i < 5; ++i) run(machine, put("k", large));
+  for (uint64_t n = machine.history().first_number(); n != machine.history().end_number(); ++n)
+    CHECK(frames.frame(machine, n, false).size() > (n == machine.history().first_number() ? 10U : 600'000U));
+}
+
+}  // namespace wh::api
