@@ -96,9 +96,12 @@ struct ShowSlowRequests {
 };
 struct CountSlowRequests {};
 struct ForgetSlowRequests {};
+// CLIENT LIST and KILL: rights to what the debug port does with its own connections.
+struct ShowClients {};
+struct EndClients {};
 
 using Local = std::variant<AskAlive, AskReady, ShowCluster, ShowInfo, GetDirectives, SetDirective, ResetCounters,
-                           ShowSlowRequests, CountSlowRequests, ForgetSlowRequests>;
+                           ShowSlowRequests, CountSlowRequests, ForgetSlowRequests, ShowClients, EndClients>;
 
 using Operation = std::variant<Write, Read, Take, Watch, Change, Local>;
 
@@ -234,6 +237,10 @@ template <>
 inline constexpr OperationTraits kTraits<CountSlowRequests>{"see others' requests", security::Verb::admin};
 template <>
 inline constexpr OperationTraits kTraits<ForgetSlowRequests>{"forget others' requests", security::Verb::admin};
+template <>
+inline constexpr OperationTraits kTraits<ShowClients>{"see other clients", security::Verb::admin};
+template <>
+inline constexpr OperationTraits kTraits<EndClients>{"disconnect other clients", security::Verb::admin};
 
 [[nodiscard]] OperationTraits traits_of(const Operation& operation);
 

@@ -58,6 +58,9 @@ class ByteStream {
   // Numeric addresses, without port or brackets.
   [[nodiscard]] virtual std::string peer_address() const = 0;
   [[nodiscard]] virtual std::string local_address() const = 0;
+  // 0: not known.
+  [[nodiscard]] virtual uint16_t peer_port() const { return 0; }
+  [[nodiscard]] virtual uint16_t local_port() const { return 0; }
   // Whether the peer is on 127.0.0.0/8 or ::1.
   [[nodiscard]] virtual bool peer_is_loopback() const = 0;
   // The same number for all connections of one peer's machine, as far as its address tells (an IPv6 /64 network counts

@@ -78,11 +78,11 @@ std::string argument_reply(const Argument& argument) {
   if (argument.multiple) flags.push_back("multiple");
   const std::string name = bulk_reply(alone ? lower_case(argument.token) : argument.name);
   const size_t fields = 3 + (argument.token.empty() ? 0 : 1) + (flags.empty() ? 0 : 1);
-  std::string reply = array_header(2 * fields) + bulk_reply("name") + name + bulk_reply("display_text") + name +
+  std::string reply = map_header(fields) + bulk_reply("name") + name + bulk_reply("display_text") + name +
                       bulk_reply("type") + bulk_reply(alone ? "pure-token" : "string");
   if (!argument.token.empty()) reply += bulk_reply("token") + bulk_reply(argument.token);
   if (flags.empty()) return reply;
-  reply += bulk_reply("flags") + array_header(flags.size());
+  reply += bulk_reply("flags") + set_header(flags.size());
   for (const std::string_view flag : flags) reply += simple_reply(flag);
   return reply;
 }
@@ -91,7 +91,7 @@ std::string argument_reply(const Argument& argument) {
 
 std::string docs_reply(const Command& command) {
   const std::vector<Argument> arguments = arguments_of(command.parameters);
-  std::string reply = bulk_reply(command.name) + array_header(arguments.empty() ? 6 : 8) + bulk_reply("summary") +
+  std::string reply = bulk_reply(command.name) + map_header(arguments.empty() ? 3 : 4) + bulk_reply("summary") +
                       bulk_reply(command.summary) + bulk_reply("since") + bulk_reply("0.1.0") + bulk_reply("group") +
                       bulk_reply(command.group);
   if (arguments.empty()) return reply;

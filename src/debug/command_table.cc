@@ -38,6 +38,15 @@ std::vector<Command> builtin_commands() {
        .parameters = "message",
        .summary = "Answer with the message",
        .builtin = Builtin::echo},
+      {.name = "hello",
+       .arity = -1,
+       .overlap = kNow,
+       .before_auth = true,
+       .flags = "fast",
+       .parameters = "[2|3 [AUTH username password] [SETNAME name]]",
+       .summary = "Choose the version of RESP, give the password, name the connection",
+       .group = "connection",
+       .builtin = Builtin::hello},
       {.name = "help",
        .arity = -1,
        .overlap = kNow,
@@ -64,7 +73,7 @@ std::vector<Command> builtin_commands() {
        .overlap = kNow,
        .before_auth = true,
        .flags = "fast",
-       .summary = "Forget the password that was given, and what is being refused",
+       .summary = "Make the connection as new: no password, no name, RESP2, nothing being refused",
        .builtin = Builtin::reset},
       {.name = "select",
        .arity = 2,
@@ -102,11 +111,12 @@ std::vector<std::string_view> words_of(std::string_view text) {
 std::string describe(const Command& command) {
   std::vector<std::string_view> flags = words_of(command.flags);
   if (command.before_auth) flags.push_back("no_auth");
-  std::string reply = array_header(6) + bulk_reply(command.name) + integer_reply(command.arity);
-  reply += array_header(flags.size());
+  std::string reply = array_header(10) + bulk_reply(command.name) + integer_reply(command.arity);
+  reply += set_header(flags.size());
   for (const std::string_view flag : flags) reply += simple_reply(flag);
   reply += integer_reply(command.first_key) + integer_reply(command.last_key) + integer_reply(command.key_step);
-  return reply;
+  // No categories of access, tips, specifications of keys, subcommands.
+  return reply + set_header(0) + array_header(0) + array_header(0) + array_header(0);
 }
 
 }  // namespace
@@ -159,7 +169,7 @@ std::string CommandTable::command_reply(const std::vector<std::string>& argument
       if (const Command* command = find(arguments[i])) wanted.push_back(command);
     if (arguments.size() == 2)
       for (const Command& command : commands_) wanted.push_back(&command);
-    reply = array_header(2 * wanted.size());
+    reply = map_header(wanted.size());
     for (const Command* command : wanted) reply += docs_reply(*command);
     return reply;
   }

@@ -18,7 +18,10 @@ enum class Overlap {
 };
 
 // Commands that the connection answers itself, without the handler.
-enum class Builtin { none, ping, echo, quit, reset, select, auth, help, command };
+enum class Builtin { none, ping, echo, quit, reset, select, auth, hello, help, command };
+
+// The Redis whose commands and replies clients are to expect, as HELLO and INFO tell them.
+inline constexpr std::string_view kRedisVersion = "7.0.0";
 
 // The texts are literals: they outlive the table.
 struct Command {
@@ -49,7 +52,7 @@ class CommandTable {
   // In alphabetical order.
   [[nodiscard]] const std::vector<Command>& all() const { return commands_; }
 
-  // Answers to HELP and COMMAND, in RESP2. `arguments` are the request's, including the name.
+  // Answers to HELP and COMMAND. `arguments` are the request's, including the name.
   [[nodiscard]] std::string help_reply(const std::vector<std::string>& arguments) const;
   [[nodiscard]] std::string command_reply(const std::vector<std::string>& arguments) const;
 

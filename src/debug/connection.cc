@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "base/assert.h"
-#include "debug/resp.h"
 
 namespace wh::debug {
 
@@ -16,6 +15,7 @@ Connection::Connection(uint64_t id, std::unique_ptr<ByteStream> stream, Service&
       share_(service.buffers),
       parser_(service.settings.limits),
       now_(now),
+      opened_(now),
       last_activity_(now),
       last_received_(now),
       last_progress_(now) {
@@ -115,6 +115,13 @@ void Connection::cut() {
   stream_->write(answer);
   written_bytes_ += answer.size();
   begin_close();
+}
+
+void Connection::kill() {
+  if (state_ == State::closed) return;
+  state_ = State::closing;
+  forget_requests();
+  stream_->abort();
 }
 
 // Whether more requests may be read and run now.
@@ -238,6 +245,8 @@ bool Connection::dispatch_one() {
   ++service_.counters.commands;
   request.stage = Request::Stage::in_flight;
   request.since = now_;
+  request.protocol = protocol_;
+  last_command_ = command.name;
   if (command.overlap == Overlap::alone) alone_in_flight_ = true;
   if (command.overlap == Overlap::write) ++writes_in_flight_;
   if (command.builtin != Builtin::none) {
@@ -264,40 +273,20 @@ void Connection::run_builtin(Request& request) {
     case Builtin::select:
       return set_answer(request, simple_reply("OK"));
     case Builtin::reset:
-      authenticated_ = false;
+      reset();
       return set_answer(request, simple_reply("RESET"));
     case Builtin::auth:
       return set_answer(request, authenticate(arguments));
+    case Builtin::hello: {
+      std::string answer = hello(arguments);
+      request.protocol = protocol_;
+      return set_answer(request, std::move(answer));
+    }
     case Builtin::help:
       return set_answer(request, service_.commands.help_reply(arguments));
     case Builtin::command:
       return set_answer(request, service_.commands.command_reply(arguments));
   }
-}
-
-// Like Redis with its one user, `default`: a failure does not take away what was granted before.
-std::string Connection::authenticate(const std::vector<std::string>& arguments) {
-  if (arguments.size() > 3) return error_reply(ErrorWord::err, "syntax error");
-  const std::string user = arguments.size() == 3 ? arguments[1] : "default";
-  const Settings& settings = service_.settings;
-  if (!settings.password_required && arguments.size() == 2)
-    return error_reply(ErrorWord::err,
-                       "AUTH <password> called without any password configured for the default user. "
-                       "Are you sure your configuration is correct?");
-  const bool granted = settings.password_required
-                           ? settings.check_password && settings.check_password(user, arguments.back())
-                           : user == "default";
-  if (!granted) {
-    ++service_.counters.failed_auth;
-    if (service_.password_log_limiter.allow(now_)) {
-      const uint64_t more = service_.password_log_limiter.suppressed();
-      logf(LogLevel::notice, "A wrong password came over the debug port from %s%s", stream_->peer_address().c_str(),
-           more == 0 ? "" : (" (and " + std::to_string(more) + " more like this before)").c_str());
-    }
-    return error_reply(ErrorWord::wrongpass, "invalid username-password pair or user is disabled.");
-  }
-  trust();
-  return simple_reply("OK");
 }
 
 void Connection::set_answer(Request& request, std::string answer) {
@@ -308,7 +297,7 @@ void Connection::set_answer(Request& request, std::string answer) {
     if (request.command->overlap == Overlap::write) --writes_in_flight_;
   }
   request.stage = Request::Stage::answered;
-  request.answer = std::move(answer);
+  request.answer = in_protocol(request.protocol, std::move(answer));
   request.arguments.clear();
   queued_bytes_ -= std::exchange(request.cost, 0);
   answers_bytes_ += request.answer.size();

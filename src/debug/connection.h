@@ -27,6 +27,7 @@
 #include "debug/command_table.h"
 #include "debug/parser.h"
 #include "debug/refusals.h"
+#include "debug/resp.h"
 
 namespace wh::debug {
 
@@ -88,6 +89,19 @@ struct Service {
   LogLimiter password_log_limiter{10'000};
 };
 
+// A name that a client gives, to its connection or of its library: printable ASCII without blanks, so that it cannot
+// forge a line or a field of CLIENT LIST.
+inline constexpr size_t kMaxLabelBytes = 256;
+[[nodiscard]] bool is_label(std::string_view text);
+// The refusal of a text that is none; `what` is the plural of what it was for.
+[[nodiscard]] std::string bad_label_reply(std::string_view what);
+// What a client says of itself: labels, or empty.
+struct Labels {
+  std::string name;
+  std::string library;
+  std::string library_version;
+};
+
 inline constexpr size_t kMaxQueuedCommands = 1024;
 inline constexpr size_t kMaxQueuedBytes = 4 * 1024 * 1024;  // of the queued arguments; one request may exceed it
 inline constexpr size_t kMaxWritesInFlight = 128;
@@ -106,8 +120,8 @@ class Connection final : public StreamHandler {
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  // Gives the answer to a command, a whole RESP2 reply. Ignored when the connection is closing. Answering a command
-  // twice, or one that never was, is a bug.
+  // Gives the answer to a command, a whole reply, for any version of RESP. Ignored when the connection is closing.
+  // Answering a command twice, or one that never was, is a bug.
   void reply(uint64_t sequence, std::string resp);
   // Names the handler's work on a command that waits for its reply; not 0. on_abandoned gives this name.
   void name_call(uint64_t sequence, uint64_t call);
@@ -124,6 +138,8 @@ class Connection final : public StreamHandler {
   // Gives up what the connection holds, as clients together hold too much: a client that has taken all answers is told
   // so, and the connection closed; any other connection is cut off, also one that is closing.
   void cut();
+  // Cuts it off, for another client that asks for this.
+  void kill();
   // Reads no more; answers what it has read, then closes. For an orderly shutdown.
   void close_when_answered();
 
@@ -143,6 +159,17 @@ class Connection final : public StreamHandler {
   [[nodiscard]] std::optional<Millis> arriving_since() const { return std::nullopt; }
   // For what it knows of the peer.
   [[nodiscard]] const ByteStream& stream() const { return *stream_; }
+  // For CLIENT. Times as of the last check_deadlines.
+  [[nodiscard]] Labels& labels() { return labels_; }
+  [[nodiscard]] const Labels& labels() const { return labels_; }
+  [[nodiscard]] Protocol protocol() const { return protocol_; }
+  [[nodiscard]] Millis age() const { return now_ - opened_; }
+  [[nodiscard]] Millis idle() const { return now_ - last_received_; }
+  // Empty before the first.
+  [[nodiscard]] std::string_view last_command() const { return last_command_; }
+  [[nodiscard]] size_t input_bytes() const { return parser_.held_bytes(); }
+  [[nodiscard]] size_t queued_bytes() const { return queued_bytes_; }
+  [[nodiscard]] size_t output_bytes() const { return stream_->pending_bytes() + answers_bytes_; }
   // Closing or closed: no further command is handed on.
   [[nodiscard]] bool closing() const { return state_ != State::open; }
   // Memory held for this client, in and out; and since when the client has neither sent nor taken anything though it
@@ -170,8 +197,9 @@ class Connection final : public StreamHandler {
     std::vector<std::string> arguments;
     size_t cost = 0;  // bytes of memory that the arguments take
     Stage stage = Stage::waiting;
-    uint64_t call = 0;  // the handler's name for it, while it is in flight
-    Millis since = 0;   // it is in flight
+    Protocol protocol = Protocol::resp2;  // of its answer: the client's when its turn came
+    uint64_t call = 0;                    // the handler's name for it, while it is in flight
+    Millis since = 0;                     // it is in flight
     std::string answer;
   };
 
@@ -184,7 +212,10 @@ class Connection final : public StreamHandler {
   void take(std::vector<std::string> arguments);
   void close_foreign(const std::string& why);
   void run_builtin(Request& request);
+  bool grant(std::string_view user, std::string_view password);
   std::string authenticate(const std::vector<std::string>& arguments);
+  std::string hello(const std::vector<std::string>& arguments);
+  void reset();
   void set_answer(Request& request, std::string answer);
   void close_slow_reader(const char* why);
   void close_for_memory();
@@ -195,7 +226,6 @@ class Connection final : public StreamHandler {
     return !service_.settings.password_required ||
            (authenticated_ && generation_ == service_.settings.password_generation);
   }
-  [[nodiscard]] size_t output_bytes() const { return stream_->pending_bytes() + answers_bytes_; }
   [[nodiscard]] bool room() const;
 
   const uint64_t id_;
@@ -207,6 +237,9 @@ class Connection final : public StreamHandler {
   State state_ = State::open;
   bool authenticated_ = false;  // the client gave the password of `generation_`
   uint64_t generation_ = 0;
+  Protocol protocol_ = Protocol::resp2;
+  Labels labels_;
+  std::string_view last_command_;
   bool no_more_requests_ = false;  // after QUIT, a protocol error or close_when_answered(): close once all is answered
   bool peer_ended_ = false;
   bool paused_ = false;
@@ -220,6 +253,7 @@ class Connection final : public StreamHandler {
   size_t answers_bytes_ = 0;  // answers that wait for an earlier one
   uint64_t next_sequence_ = 1;
   Millis now_;
+  const Millis opened_;
   Millis last_activity_;
   Millis last_received_;
   Millis last_progress_;

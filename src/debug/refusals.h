@@ -19,7 +19,7 @@ namespace wh::debug {
 class Refusals {
  public:
   struct Refusal {
-    std::string answer;    // a whole RESP2 reply
+    std::string answer;    // a whole reply
     bool is_last = false;  // nothing after it is to be read
   };
   // `arguments` are the command's, including its name. Nothing: the command runs as usual.

@@ -1,4 +1,8 @@
 // The rows of INFO's sections Clients and Memory: the connected clients, and what memory holds.
+#include <cstdio>
+#include <string>
+#include <string_view>
+
 #include "metrics/rows.h"
 #include "process/allocator.h"
 #include "process/process_figures.h"
@@ -8,11 +12,25 @@ namespace {
 
 using namespace rows;
 
+// "1.50M", as Redis shows memory.
+std::string human_bytes(uint64_t bytes) {
+  constexpr std::string_view kUnits = "BKMGT";
+  size_t unit = 0;
+  auto value = static_cast<double>(bytes);
+  for (; value >= 1024 && unit + 1 < kUnits.size(); ++unit) value /= 1024;
+  char text[32];
+  std::snprintf(text, sizeof text, unit == 0 ? "%.0f%c" : "%.2f%c", value, kUnits[unit]);
+  return text;
+}
+
+uint64_t used_bytes() { return process::allocated_bytes().value_or(process::resident_bytes()); }
+
 // clang-format off
 const Figure kClientRows[] = {
   // --- Clients
   {.section = I::clients, .field = "connected_clients",
    .read = [](const S& s) { return number(s.http.connections() + s.debug.connections()); }},
+  {.section = I::clients, .field = "blocked_clients", .read = [](const S& s) { return number(s.node.waiting()); }},
   {.section = I::clients, .field = "http_clients", .metric = "wormhole_http_connections",
    .help = "HTTP and HTTPS clients connected now",
    .read = [](const S& s) { return number(s.http.connections()); }},
@@ -72,6 +90,8 @@ const Figure kClientRows[] = {
    .read = [](const S& s) { return number(s.http.streams()); }},
 
   // --- Memory
+  {.section = I::memory, .field = "used_memory", .read = [](const S&) { return number(used_bytes()); }},
+  {.section = I::memory, .field = "used_memory_human", .read = [](const S&) { return Text(human_bytes(used_bytes())); }},
   {.section = I::memory, .field = "used_memory_rss", .metric = "process_resident_memory_bytes", .unit = U::bytes,
    .help = "Resident memory size in bytes", .read = [](const S&) { return number(process::resident_bytes()); }},
   {.section = I::memory, .field = "mem_allocator", .read = [](const S&) { return Text(process::allocator_name()); }},

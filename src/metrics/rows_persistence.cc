@@ -34,6 +34,9 @@ void syncs_took(const S& s, Samples& out) {
 
 // clang-format off
 const Figure kPersistenceRows[] = {
+  // 1 while the snapshot on the disk is loaded at the start: clients of Redis wait for it.
+  {.section = I::persistence, .field = "loading", .read = [](const S& s) {
+     return number(raft_of(s) == nullptr && s.node.identity().cluster != node::kNoCluster ? 1 : 0); }},
   {.section = I::persistence, .field = "dir",
    .read = [](const S& s) -> Text { return printable(s.storage.directory()); }},
   {.section = I::persistence, .field = "appendfsync",

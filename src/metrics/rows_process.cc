@@ -9,6 +9,14 @@ namespace {
 
 using namespace rows;
 
+// Redis's line, which is left out while there are no keys.
+Text db0(const S& s) {
+  const machine::Machine& machine = s.node.machine();
+  if (machine.key_count() == 0) return std::nullopt;
+  return "keys=" + std::to_string(machine.key_count()) + ",expires=" + std::to_string(machine.store().dues().size()) +
+         ",avg_ttl=0";
+}
+
 // clang-format off
 const Figure kProcessRows[] = {
   // --- CPU and the process
@@ -32,6 +40,7 @@ const Figure kProcessRows[] = {
   // --- Keyspace
   {.section = I::keyspace, .field = "keys", .metric = "wormhole_keys", .help = "Keys",
    .read = [](const S& s) { return number(s.node.machine().key_count()); }},
+  {.section = I::keyspace, .field = "db0", .read = db0},
 };
 // clang-format on
 

@@ -53,6 +53,8 @@ void node_info(const S& s, Samples& out) {
 // clang-format off
 const Figure kServerRows[] = {
   {.section = I::server, .field = "wormhole_version", .read = [](const S&) -> Text { return WORMHOLE_VERSION; }},
+  {.section = I::server, .field = "redis_version", .read = [](const S&) { return Text(debug::kRedisVersion); }},
+  {.section = I::server, .field = "redis_mode", .read = [](const S&) -> Text { return "standalone"; }},
   {.section = I::server, .field = "process_id", .read = [](const S&) { return number(getpid()); }},
   {.section = I::server, .field = "uptime_in_seconds",
    .read = [](const S& s) { return number((s.loop.now() - s.started_at) / 1000); }},

@@ -79,13 +79,12 @@ class TcpStream final : public ByteStream {
   [[nodiscard]] size_t held_bytes() const override { return share_.bytes(); }
   [[nodiscard]] std::string peer_address() const override { return peer_.host(); }
   [[nodiscard]] std::string local_address() const override { return local_.host(); }
+  [[nodiscard]] uint16_t peer_port() const override { return peer_.port(); }
+  [[nodiscard]] uint16_t local_port() const override { return local_.port(); }
   [[nodiscard]] bool peer_is_loopback() const override { return peer_.is_loopback(); }
   [[nodiscard]] uint64_t peer_group() const override { return peer_.group(); }
   [[nodiscard]] bool is_tls() const override { return false; }
   [[nodiscard]] bool peer_is_verified() const override { return false; }
-
-  [[nodiscard]] uint16_t peer_port() const { return peer_.port(); }
-  [[nodiscard]] uint16_t local_port() const { return local_.port(); }
 
  private:
   enum class State {

@@ -58,6 +58,8 @@ class TlsStream final : public ByteStream, private StreamHandler {
   [[nodiscard]] size_t held_bytes() const override { return share_.bytes() + inner_->held_bytes(); }
   [[nodiscard]] std::string peer_address() const override { return inner_->peer_address(); }
   [[nodiscard]] std::string local_address() const override { return inner_->local_address(); }
+  [[nodiscard]] uint16_t peer_port() const override { return inner_->peer_port(); }
+  [[nodiscard]] uint16_t local_port() const override { return inner_->local_port(); }
   [[nodiscard]] bool peer_is_loopback() const override { return inner_->peer_is_loopback(); }
   [[nodiscard]] uint64_t peer_group() const override { return inner_->peer_group(); }
   [[nodiscard]] bool is_tls() const override { return true; }

@@ -32,4 +32,16 @@ std::string allocator_name() {
   return "jemalloc-" + text.substr(0, text.find('-'));
 }
 
+std::optional<uint64_t> allocated_bytes() {
+  if (mallctl == nullptr) return std::nullopt;
+  // Writing the epoch makes the figures those of now.
+  uint64_t epoch = 1;
+  size_t bytes = 0;
+  size_t size = sizeof bytes;
+  if (mallctl("epoch", nullptr, nullptr, &epoch, sizeof epoch) != 0 ||
+      mallctl("stats.allocated", &bytes, &size, nullptr, 0) != 0)
+    return std::nullopt;
+  return bytes;
+}
+
 }  // namespace wh::process

@@ -2,6 +2,8 @@
 // freed memory goes back to the system. Called by main.cc, and by the table of figures for its name.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 
 namespace wh::process {
@@ -12,5 +14,7 @@ void begin_giving_memory_back();
 
 // "jemalloc-5.3.0" or "libc".
 std::string allocator_name();
+// Bytes that the program holds; only jemalloc tells.
+std::optional<uint64_t> allocated_bytes();
 
 }  // namespace wh::process

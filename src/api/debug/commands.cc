@@ -11,7 +11,7 @@ namespace wh::api {
 const std::vector<CommandSpec>& command_specs() {
   static const std::vector<CommandSpec> specs = [] {
     std::vector<CommandSpec> all;
-    for (const auto& family : {key_commands(), list_commands(), job_commands(), server_commands()})
+    for (const auto& family : {key_commands(), list_commands(), job_commands(), server_commands(), client_commands()})
       all.insert(all.end(), family.begin(), family.end());
     return all;
   }();
@@ -30,6 +30,7 @@ std::vector<debug::Command> debug_commands() {
 void hide_secrets(const debug::Command& command, std::vector<std::string>& words) {
   size_t first = words.size();
   if (command.builtin == debug::Builtin::auth) first = 1;
+  if (command.builtin == debug::Builtin::hello) first = 2;
   // Also in the form with several pairs, which is refused, but was sent.
   if (command.name == "config" && words.size() > 3 && debug::lower_case(words[1]) == "set")
     for (size_t i = 2; i + 1 < words.size() && first == words.size(); ++i)

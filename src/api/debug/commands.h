@@ -13,19 +13,25 @@
 #include <vector>
 
 #include "api/calls.h"
+#include "api/front_connections.h"
 #include "api/operations.h"
 #include "debug/command_table.h"
+#include "debug/connection.h"
 
 namespace wh::api {
 
 using CommandFinish = std::function<std::string(const Context&, const Answer&)>;
+using PortConnections = FrontConnections<debug::Connection>;
+// The reply to a command about the port's connections, `asking` among them.
+using ConnectionsFinish = std::function<std::string(debug::Connection& asking, PortConnections& all)>;
 
 // What a command asks for.
 struct CommandCall {
   // None: `reply` is the reply. Several, each a Settle, go out together, and their outcomes are one answer.
   std::vector<Operation> operations;
   std::string reply{};
-  CommandFinish finish{};  // in place of the row's
+  CommandFinish finish{};              // in place of the row's
+  ConnectionsFinish of_connections{};  // in place of both: makes the reply once the operations are answered
   // Asked first, as of the state of this node.
   std::function<std::optional<Refusal>(const Context&)> check{};
   bool none_where_absent = false;  // jobs of a queue that is not there are gone, as if it were there and empty
@@ -58,6 +64,7 @@ std::span<const CommandSpec> key_commands();
 std::span<const CommandSpec> list_commands();
 std::span<const CommandSpec> job_commands();
 std::span<const CommandSpec> server_commands();
+std::span<const CommandSpec> client_commands();
 
 inline CommandBegun begun(Operation operation, CommandFinish finish = {}) {
   CommandCall call;

@@ -33,7 +33,7 @@ CommandBegun begin_config(Arguments& a) {
 std::string finish_config(const Context& context, const Answer& answer) {
   const auto* found = std::get_if<Directives>(&answer.body);
   if (found == nullptr) return finish_done(context, answer);
-  std::string reply = debug::array_header(2 * found->values.size());
+  std::string reply = debug::map_header(found->values.size());
   for (const auto& [name, value] : found->values) reply += debug::bulk_reply(name) + debug::bulk_reply(value);
   return reply;
 }

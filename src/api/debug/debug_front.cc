@@ -104,10 +104,13 @@ void DebugFront::on_command(debug::CommandId id, const debug::Command& command, 
   const uint64_t generation = service_.settings.password_generation;
   CommandBegun begun = spec.begin(arguments);
   if (!begun) return reply(*asked, OrRefusal<Answer>(begun.error()));
-  if (begun->operations.empty()) return reply(*asked, std::move(begun->reply));
+  if (begun->operations.empty())
+    return reply(*asked, begun->of_connections ? begun->of_connections(*connections_.find(id.connection), connections_)
+                                               : std::move(begun->reply));
   if (begun->check)
     if (auto refusal = begun->check(context_)) return reply(*asked, OrRefusal<Answer>(std::move(*refusal)));
   asked->finish = std::move(begun->finish);
+  asked->of_connections = std::move(begun->of_connections);
   asked->none_where_absent = begun->none_where_absent;
   asked->left = begun->operations.size();
   for (Operation& operation : begun->operations) start(asked, std::move(operation));
@@ -166,6 +169,8 @@ void DebugFront::gather(Asked& asked, OrRefusal<Answer> answer) {
 void DebugFront::reply(Asked& asked, const OrRefusal<Answer>& answer) {
   const CommandSpec& spec = *asked.spec;
   if (!answer) return reply(asked, refusal_reply(answer.error(), is_write(spec.command)));
+  if (asked.of_connections)
+    return reply(asked, asked.of_connections(*connections_.find(asked.id.connection), connections_));
   reply(asked, asked.finish ? asked.finish(context_, *answer) : spec.finish(context_, *answer));
 }
 

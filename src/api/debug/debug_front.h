@@ -70,11 +70,12 @@ class DebugFront final : public debug::CommandHandler, public CallOwner, public 
     debug::CommandId id;
     const CommandSpec* spec;
     uint64_t at_us;
-    std::vector<std::string> shown;  // for SLOWLOG
-    CommandFinish finish;            // in place of the row's
-    size_t left = 0;                 // operations not answered yet
-    bool waits = false;              // a take
-    bool none_where_absent = false;  // CommandCall
+    std::vector<std::string> shown;    // for SLOWLOG
+    CommandFinish finish;              // in place of the row's
+    ConnectionsFinish of_connections;  // in place of both
+    size_t left = 0;                   // operations not answered yet
+    bool waits = false;                // a take
+    bool none_where_absent = false;    // CommandCall
     std::optional<OrRefusal<Answer>> so_far;
   };
   void start(const std::shared_ptr<Asked>& asked, Operation operation);

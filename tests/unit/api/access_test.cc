@@ -69,7 +69,9 @@ std::vector<Operation> one_of_each() {
           Local{ResetCounters{}},
           Local{ShowSlowRequests{}},
           Local{CountSlowRequests{}},
-          Local{ForgetSlowRequests{}}};
+          Local{ForgetSlowRequests{}},
+          Local{ShowClients{}},
+          Local{EndClients{}}};
 }
 
 const security::Principal kNobody("nobody", {});

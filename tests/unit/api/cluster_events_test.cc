@@ -7,6 +7,7 @@
 #include <doctest/doctest.h>
 
 #include "../node/member.h"
+#include "api/operations.h"
 
 using namespace wh;
 using namespace wh::api;

@@ -48,6 +48,16 @@ const std::map<std::string_view, std::vector<Words>>& samples() {
       {"config", {{"GET", "*"}, {"SET", "maxclients", "100"}, {"RESETSTAT"}}},
       {"slowlog", {{"GET"}, {"GET", "5"}, {"GET", "-1"}, {"LEN"}, {"RESET"}, {"HELP"}}},
       {"cluster", {{}}},
+      {"client",
+       {{"ID"},
+        {"INFO"},
+        {"GETNAME"},
+        {"SETNAME", "n"},
+        {"SETINFO", "LIB-NAME", "n"},
+        {"NO-EVICT", "off"},
+        {"NO-TOUCH", "on"},
+        {"REPLY", "ON"},
+        {"HELP"}}},
   };
   return all;
 }

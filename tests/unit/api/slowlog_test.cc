@@ -61,6 +61,9 @@ TEST_CASE("passwords and secret directives are not shown") {
   const debug::Command config{.name = "config"};
   using Words = std::vector<std::string>;
   CHECK(shown(auth, {"AUTH", "user", "secret"}) == Words{"AUTH", "(redacted)", "(redacted)"});
+  const debug::Command hello{.name = "hello", .builtin = debug::Builtin::hello};
+  CHECK(shown(hello, {"HELLO", "3", "AUTH", "default", "secret"}) ==
+        Words{"HELLO", "3", "(redacted)", "(redacted)", "(redacted)"});
   CHECK(shown(config, {"CONFIG", "Set", "REQUIREPASS", "secret"}) ==
         Words{"CONFIG", "Set", "REQUIREPASS", "(redacted)"});
   // What may be a mistyped name of one, too.

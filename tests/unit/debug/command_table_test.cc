@@ -14,7 +14,7 @@ TEST_CASE("commands are found whatever their case") {
   CHECK(table.find("") == nullptr);
   CHECK(table.find("gets") == nullptr);
   CHECK(table.find("get" + std::string(1000, 'x')) == nullptr);
-  CHECK(table.all().size() == 11);
+  CHECK(table.all().size() == 12);
 }
 
 TEST_CASE("arity: exact, or at least") {
@@ -29,7 +29,7 @@ TEST_CASE("arity: exact, or at least") {
 TEST_CASE("HELP lists every command, a line each, and describes one") {
   const CommandTable table(test::sample_commands());
   const std::string all = table.help_reply({"help"});
-  CHECK(all.starts_with("*11\r\n+AUTH [username] password"));
+  CHECK(all.starts_with("*12\r\n+AUTH [username] password"));
   for (const Command& command : table.all()) CHECK(all.find(command.summary) != std::string::npos);
   CHECK(table.help_reply({"help", "SET"}) == "*2\r\n+SET key value\r\n+Set a key\r\n");
   CHECK(table.help_reply({"help", "nope\r\n"}) == "-ERR no command 'nope\\x0d\\x0a'; HELP lists them\r\n");
@@ -38,14 +38,15 @@ TEST_CASE("HELP lists every command, a line each, and describes one") {
 
 TEST_CASE("COMMAND answers as Redis does") {
   const CommandTable table(test::sample_commands());
-  const std::string get = "*6\r\n$3\r\nget\r\n:2\r\n*2\r\n+readonly\r\n+fast\r\n:1\r\n:1\r\n:1\r\n";
+  const std::string get =
+      "*10\r\n$3\r\nget\r\n:2\r\n~2\r\n+readonly\r\n+fast\r\n:1\r\n:1\r\n:1\r\n~0\r\n*0\r\n*0\r\n*0\r\n";
   CHECK(table.command_reply({"command"})
-            .starts_with("*11\r\n*6\r\n$4\r\nauth\r\n:-2\r\n*2\r\n+fast\r\n+no_auth\r\n:0\r\n:0\r\n:0\r\n"));
+            .starts_with("*12\r\n*10\r\n$4\r\nauth\r\n:-2\r\n~2\r\n+fast\r\n+no_auth\r\n:0\r\n:0\r\n:0\r\n"));
   CHECK(table.command_reply({"command"}).find(get) != std::string::npos);
   CHECK(table.command_reply({"command", "INFO"}) == table.command_reply({"command"}));
-  CHECK(table.command_reply({"command", "COUNT"}) == ":11\r\n");
+  CHECK(table.command_reply({"command", "COUNT"}) == ":12\r\n");
   CHECK(table.command_reply({"command", "info", "GET", "no"}) == "*2\r\n" + get + "*-1\r\n");
-  CHECK(table.command_reply({"command", "list"}).starts_with("*11\r\n$4\r\nauth\r\n"));
+  CHECK(table.command_reply({"command", "list"}).starts_with("*12\r\n$4\r\nauth\r\n"));
   CHECK(table.command_reply({"command", "getkeys", "x"}).starts_with("-ERR unknown subcommand"));
 }
 
@@ -56,7 +57,8 @@ std::string plain(const std::string& reply) {
   std::string out;
   for (size_t at = 0; at < reply.size();) {
     const size_t end = reply.find("\r\n", at);
-    if (reply[at] != '$' && reply[at] != '*') out += " " + reply.substr(at + (reply[at] == '+' ? 1 : 0), end - at);
+    if (std::string_view("$*%~").find(reply[at]) == std::string_view::npos)
+      out += " " + reply.substr(at + (reply[at] == '+' ? 1 : 0), end - at);
     at = end + 2;
   }
   std::erase(out, '\r');
@@ -72,9 +74,9 @@ std::string docs_of(std::string_view parameters) {
 
 TEST_CASE("COMMAND DOCS describes the commands as redis-cli reads them") {
   const CommandTable table(test::sample_commands());
-  CHECK(table.command_reply({"command", "docs"}).starts_with("*22\r\n$4\r\nauth\r\n*8\r\n$7\r\nsummary\r\n"));
-  CHECK(table.command_reply({"command", "docs", "nope"}) == "*0\r\n");
-  CHECK(table.command_reply({"command", "docs", "GET", "nope"}).starts_with("*2\r\n$3\r\nget\r\n*8\r\n"));
+  CHECK(table.command_reply({"command", "docs"}).starts_with("%12\r\n$4\r\nauth\r\n%4\r\n$7\r\nsummary\r\n"));
+  CHECK(table.command_reply({"command", "docs", "nope"}) == "%0\r\n");
+  CHECK(table.command_reply({"command", "docs", "GET", "nope"}).starts_with("%1\r\n$3\r\nget\r\n%4\r\n"));
   CHECK(docs_of("").empty());
   CHECK(docs_of("key value") ==
         " arguments name key display_text key type string name value display_text value type string");
@@ -94,8 +96,8 @@ TEST_CASE("COMMAND DOCS describes the commands as redis-cli reads them") {
 TEST_CASE("errors about commands are worded as Redis words them, and bounded") {
   CHECK(unknown_command_reply({"foo"}) ==
         "-ERR unknown command 'foo', with args beginning with:; HELP lists the commands\r\n");
-  CHECK(unknown_command_reply({"HELLO", "3"}) ==
-        "-ERR unknown command 'HELLO', with args beginning with: '3'; HELP lists the commands\r\n");
+  CHECK(unknown_command_reply({"HELO", "3"}) ==
+        "-ERR unknown command 'HELO', with args beginning with: '3'; HELP lists the commands\r\n");
   CHECK(unknown_command_reply(std::vector<std::string>(1000, std::string(5000, 'x'))).size() < 512);
   const CommandTable table(test::sample_commands());
   CHECK(wrong_arity_reply(*table.find("GET")) == "-ERR wrong number of arguments for 'get' command\r\n");

@@ -5,7 +5,7 @@
 using namespace wh::debug;
 using namespace std::string_literals;
 
-TEST_CASE("replies are RESP2") {
+TEST_CASE("replies have one form") {
   CHECK(simple_reply("OK") == "+OK\r\n");
   CHECK(integer_reply(0) == ":0\r\n");
   CHECK(integer_reply(INT64_MIN) == ":-9223372036854775808\r\n");
@@ -23,6 +23,23 @@ TEST_CASE("HAZARDS I5: a bulk is exact, a line of text carries no control bytes"
   CHECK(error_reply(ErrorWord::err, hostile) == "-ERR a\\x0d\\x0a+OK\\x1b[2J\\x00\\xff\r\n");
 }
 
+TEST_CASE("each version of RESP gets what it knows, and no byte of a value is touched") {
+  const std::string hostile = "%9\r\n$-1\r\n*-1\r\n~3\r\n";
+  const std::string reply =
+      map_header(2) + bulk_reply(hostile) + null_reply() + simple_reply("%1") +
+      (array_header(3) + null_array_reply() + (set_header(1) + integer_reply(-1)) + bulk_reply(""));
+  CHECK(in_protocol(Protocol::resp2, reply) ==
+        "*4\r\n" + bulk_reply(hostile) + "$-1\r\n+%1\r\n*3\r\n*-1\r\n*1\r\n:-1\r\n$0\r\n\r\n");
+  CHECK(in_protocol(Protocol::resp3, reply) ==
+        "%2\r\n" + bulk_reply(hostile) + "_\r\n+%1\r\n*3\r\n_\r\n~1\r\n:-1\r\n$0\r\n\r\n");
+  for (const Protocol protocol : {Protocol::resp2, Protocol::resp3})
+    for (const std::string& same : {simple_reply("OK"), error_reply(ErrorWord::err, "*-1"), bulk_reply(hostile),
+                                    array_header(0), array_header(2) + integer_reply(1) + bulk_reply(hostile)})
+      CHECK(in_protocol(protocol, same) == same);
+  CHECK(in_protocol(Protocol::resp3, null_reply()) == "_\r\n");
+  CHECK(in_protocol(Protocol::resp2, map_header(0)) == "*0\r\n");
+}
+
 TEST_CASE("an error begins with a word to act on") {
   CHECK(error_reply(ErrorWord::err, "x") == "-ERR x\r\n");
   CHECK(error_reply(ErrorWord::noauth, "x") == "-NOAUTH x\r\n");
@@ -31,4 +48,5 @@ TEST_CASE("an error begins with a word to act on") {
   CHECK(error_reply(ErrorWord::notapplied, "x") == "-NOTAPPLIED x\r\n");
   CHECK(error_reply(ErrorWord::unknown, "x") == "-UNKNOWN x\r\n");
   CHECK(error_reply(ErrorWord::wrongpass, "x") == "-WRONGPASS x\r\n");
+  CHECK(error_reply(ErrorWord::noproto, "x") == "-NOPROTO x\r\n");
 }
