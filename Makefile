@@ -118,7 +118,7 @@ test-upgrade: needs-test ## two releases in one cluster: builds the previous rel
 	@WORMHOLE_OLD_SERVER=$$(tests/old_release build) tests/run -j 1 build integration_upgrade
 
 .PHONY: test-clients
-test-clients: all needs-run ## client packages from the npm registry against a node; needs Node.js
+test-clients: all needs-test ## client libraries at their defaults against a node, CloudEvents' and Redis's; needs Node.js
 	@exec tests/clients/run build/$(SERVER)
 
 .PHONY: bench-footprint

@@ -2,6 +2,7 @@
 // batched mode, in all nine combinations, through a queue, a topic and /event. Prints a line per case, then the totals.
 import { strict as assert } from 'node:assert';
 import { CloudEvent, HTTP } from 'cloudevents';
+import { end, test } from './harness.mjs';
 
 const node = process.argv[2];
 const batched = { headers: { 'content-type': 'application/cloudevents-batch+json' } };
@@ -82,18 +83,6 @@ function same(got, wanted) {
   assert.deepEqual(payload(got.data), payload(wanted.data), 'data');
 }
 
-let passed = 0, failed = 0;
-async function test(name, body) {
-  try {
-    await body();
-    passed++;
-    console.log(`passed: ${name}`);
-  } catch (error) {
-    failed++;
-    console.log(`FAILED: ${name}: ${error.stack}`);
-  }
-}
-
 for (const sending of Object.keys(send))
   for (const receiving of Object.keys(receive))
     await test(`cloudevents: sent ${sending}, received ${receiving}`, async () => {
@@ -141,5 +130,4 @@ await test('cloudevents: what the package would not send is refused with the att
   assert.match(answer.body, /'type'/);
 });
 
-console.log(`${passed} passed, ${failed} failed`);
-process.exit(failed ? 1 : 0);
+end();

@@ -1,5 +1,5 @@
-// The debug port, with redis-cli and with bytes as a client library sends them: if a command is refused, the commands
-// that depend on it are refused too.
+// The debug port, with redis-cli and with bytes as a client library sends them: what libraries ask when they connect,
+// and that if a command is refused, the commands that depend on it are refused too.
 #include <doctest/doctest.h>
 
 #include "harness.h"
@@ -49,6 +49,44 @@ TEST_CASE("a transaction is refused as a whole: what a client library's pipeline
   CHECK(typed.find("EXECABORT") != std::string::npos);
   CHECK(typed.ends_with("5\n"));
   CHECK(server.cluster_field("last_log_index") == before);
+}
+
+TEST_CASE("what libraries send when they connect is answered: HELLO, CLIENT, INFO, COMMAND") {
+  const TempDir dir;
+  Server server(dir, "node");
+  server.start_ready();
+  const std::string answers = pipelined(dir, server,
+                                        {{"HELLO", "3", "SETNAME", "worker"},
+                                         {"CLIENT", "SETINFO", "LIB-NAME", "a-library"},
+                                         {"GET", "none"},
+                                         {"CLIENT", "INFO"},
+                                         {"CONFIG", "GET", "maxclients"}});
+  CHECK(answers.starts_with("%7\r\n$6\r\nserver\r\n$5\r\nredis\r\n"));
+  CHECK(answers.find("\r\n*0\r\n+OK\r\n_\r\n$") != std::string::npos);
+  CHECK(answers.find(" name=worker ") != std::string::npos);
+  CHECK(answers.find(" resp=3 lib-name=a-library lib-ver=\n") != std::string::npos);
+  CHECK(answers.ends_with("%1\r\n$10\r\nmaxclients\r\n$5\r\n10000\r\n+OK\r\n"));
+  // The addresses are those that the system knows.
+  const std::string own = server.redis("CLIENT INFO");
+  CHECK(own.find(" laddr=127.0.0.1:" + std::to_string(server.debug_port) + " ") != std::string::npos);
+  CHECK(own.find(" addr=127.0.0.1:0 ") == std::string::npos);
+  CHECK(server.redis("COMMAND COUNT") == server.redis("COMMAND LIST | grep -c ."));
+}
+
+TEST_CASE("INFO has the fields that Redis's clients read") {
+  const TempDir dir;
+  Server server(dir, "node");
+  server.start_ready();
+  std::string all = "\n" + server.redis("INFO");
+  for (const char* field : {"redis_version:7.0.0\r\n", "redis_mode:standalone\r\n", "loading:0\r\n",
+                            "used_memory:", "used_memory_human:", "connected_clients:1\r\n", "blocked_clients:0\r\n",
+                            "total_connections_received:", "total_commands_processed:"})
+    CHECK_MESSAGE(all.find("\n" + std::string(field)) != std::string::npos, field);
+  CHECK(all.find("db0:") == std::string::npos);
+  CHECK(server.redis("MSET a 1 b 2") == "OK");
+  all = server.redis("INFO keyspace");
+  CHECK(all.find("db0:keys=2,expires=0,avg_ttl=0") != std::string::npos);
+  CHECK(server.redis("CLIENT KILL TYPE normal") == "0");
 }
 
 }  // namespace wh::testing

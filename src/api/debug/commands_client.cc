@@ -15,6 +15,9 @@ using Arguments = std::vector<std::string>;
 using debug::Connection;
 using debug::ErrorWord;
 
+// Of a list of clients; an answer must stay below debug::kOutputHardBytes.
+constexpr size_t kMaxListBytes = size_t{4} << 20;
+
 std::string peer_of(const Connection& connection) {
   return endpoint_text(connection.stream().peer_address(), connection.stream().peer_port());
 }
@@ -120,8 +123,12 @@ CommandBegun begin_list(const Arguments& a) {
   }
   return of_connections(ShowClients{}, [normal, ids = std::move(ids)](Connection&, PortConnections& all) {
     std::string text;
-    for (const Connection* one : open_ones(all))
+    for (const Connection* one : open_ones(all)) {
       if (normal && (ids.empty() || std::find(ids.begin(), ids.end(), one->id()) != ids.end())) text += line_of(*one);
+      if (text.size() > kMaxListBytes)
+        return debug::error_reply(ErrorWord::err,
+                                  "there are too many clients for one answer: ask for some by their ID");
+    }
     return debug::bulk_reply(text);
   });
 }

@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <doctest/doctest.h>
 
@@ -110,6 +111,20 @@ TEST_CASE("a name cannot forge a line or a field, and is bounded") {
   CHECK(client.ask("CLIENT SETNAME \"\"\r\nCLIENT GETNAME\r\n") == "+OK\r\n$-1\r\n");
   CHECK(client.ask("CLIENT SETNAME " + long_name.substr(1) + "\r\n") == "+OK\r\n");
   CHECK(client.ask("CLIENT SETINFO COLOUR red\r\n").starts_with("-ERR Unrecognized option"));
+}
+
+TEST_CASE("a list that is too long for one answer is refused, not shortened") {
+  test::Fronts fronts;
+  std::vector<std::unique_ptr<PortClient>> all;
+  const std::string label(debug::kMaxLabelBytes, 'x');
+  for (uint16_t port = 1; port <= 4'500; ++port) {
+    all.push_back(std::make_unique<PortClient>(fronts, port));
+    all.back()->ask("CLIENT SETNAME " + label + "\r\nCLIENT SETINFO LIB-NAME " + label + "\r\nCLIENT SETINFO LIB-VER " +
+                    label + "\r\n");
+  }
+  CHECK(all[0]->ask("CLIENT LIST\r\n").starts_with("-ERR there are too many clients for one answer"));
+  CHECK(lines_of(all[0]->ask("CLIENT LIST ID 5 4500\r\n")) == 2);
+  CHECK(all[0]->ask("CLIENT KILL TYPE normal\r\n") == ":4499\r\n");
 }
 
 TEST_CASE("CLIENT KILL ends whom its filters name, and the one that asks when it is answered") {
