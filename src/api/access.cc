@@ -69,6 +69,7 @@ class Touched {
     for (const std::string& key : get.keys) touch_key(key);
   }
   void operator()(const ListKeys&) { touch_all(); }
+  void operator()(const PickKey&) { touch_all(); }
   void operator()(const ShowQueue& show) { touch_queue(show.queue); }
   void operator()(const ListEvents& list) { touch_queue(list.queue); }
   void operator()(const ListReady& list) { touch_queue(list.queue); }

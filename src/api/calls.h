@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -16,6 +17,7 @@
 
 #include "api/operations.h"
 #include "api/refusal.h"
+#include "api/scan_cursors.h"
 #include "api/slowlog.h"
 #include "base/clock.h"
 #include "base/histogram.h"
@@ -36,6 +38,7 @@ struct Context {
   std::function<Status(const std::string& name, const std::string& value)> configure;
   // CONFIG RESETSTAT.
   std::function<void()> reset_counters;
+  std::shared_ptr<ScanCursors> scan_cursors = std::make_shared<ScanCursors>();
 };
 
 enum class CallKind : uint8_t {

@@ -223,6 +223,7 @@ Answer look(const machine::Machine& machine, Read&& read) {
           },
           [&](const GetKeys& get) { answer.body = look(machine, get); },
           [&](const ListKeys& list) { answer.body = look(machine, list); },
+          [&](const PickKey& pick) { answer.body = look(machine, pick); },
           [&](const ShowLease& show) { answer.body = look(machine, show); },
           [&](const ListLeases& list) { answer.body = look(machine, list); },
           [&](const CountExisting& existing) {
@@ -252,7 +253,8 @@ Answer look(const machine::Machine& machine, Read&& read) {
             answer.body = std::move(shown);
           },
           [&](const ListTopics& list) { answer.body = look(machine.queues(), list); },
-          [&](const ShowSettings&) { answer.body = machine.settings(); }, [](const MakeBackup&) {},
+          [&](const ShowSettings&) { answer.body = machine.settings(); },
+          [](const MakeBackup&) {},
           [](const ShowMetrics&) {}},
       read);
   return answer;

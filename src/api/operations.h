@@ -45,7 +45,7 @@ struct ShowMetrics {};
 // The cluster's settings.
 struct ShowSettings {};
 
-using Read = std::variant<GetKey, GetKeys, ListKeys, ShowLease, ListLeases, CountExisting, CountKeys, GetFront,
+using Read = std::variant<GetKey, GetKeys, ListKeys, PickKey, ShowLease, ListLeases, CountExisting, CountKeys, GetFront,
                           GetLength, MakeBackup, ShowMetrics, ShowSettings, ShowQueue, ListQueues, ListEvents,
                           ListReady, GetEvent, ShowTopic, ListTopics>;
 
@@ -167,6 +167,8 @@ template <>
 inline constexpr OperationTraits kTraits<GetKeys>{"read keys", security::Verb::read};
 template <>
 inline constexpr OperationTraits kTraits<ListKeys>{"list keys", security::Verb::read};
+template <>
+inline constexpr OperationTraits kTraits<PickKey>{"list keys", security::Verb::read};
 template <>
 inline constexpr OperationTraits kTraits<ShowLease>{"read leases", security::Verb::read};
 template <>

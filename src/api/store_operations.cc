@@ -1,6 +1,10 @@
 #include "api/store_operations.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include "api/queue_operations.h"
+#include "base/prng.h"
 
 namespace wh::api {
 
@@ -10,7 +14,7 @@ Values look(const machine::Machine& machine, const GetKeys& get) {
   for (const std::string& key : get.keys) {
     const machine::Item* item = machine.find(key);
     bytes += item == nullptr ? 0 : item->value.size();
-    if (bytes > kMaxBytesShown && shown.items.size() > 0) {
+    if (bytes > kMaxBytesShown && !shown.items.empty()) {
       shown.items.clear();
       shown.refused = "the values of these keys have more than " + std::to_string(kMaxBytesShown) +
                       " bytes, which is too much for an answer: ask for them in parts";
@@ -35,18 +39,61 @@ ShownKeys look(const machine::Machine& machine, const ListKeys& list) {
     const auto& [key, item] = *at;
     if (!key.starts_with(list.prefix) || (!list.end.empty() && key >= list.end)) break;
     const bool over = store.is_over(item, stamp, now);
-    const bool full = !over && (shown.items.size() == list.limit ||
-                                (!shown.items.empty() && bytes + key.size() + item.value.size() > kMaxBytesShown));
+    const size_t size = key.size() + (list.names_only ? 0 : item.value.size());
+    const bool full =
+        !over && (shown.items.size() == list.limit || (!shown.items.empty() && bytes + size > kMaxBytesShown));
     if (full || looked_at == list.limit + kMaxKeysLookedAt) {
       shown.next = *last;
       break;
     }
     last = &key;
     if (over) continue;
-    bytes += key.size() + item.value.size();
+    bytes += size;
     shown.items.push_back(&*at);
   }
   return shown;
+}
+
+// Goes down the tree of all keys by their bytes: at each fork it takes one of the branches, each as likely as another.
+Value look(const machine::Machine& machine, const PickKey& pick) {
+  constexpr int kMostForks = 64;
+  const machine::Store& store = machine.store();
+  const auto& items = store.items();
+  if (items.empty()) return {};
+  Prng prng(pick.seed);
+  auto low = items.begin();
+  auto end = items.end();  // of the branch
+  for (int forks = 0; std::next(low) != end && forks < kMostForks; ++forks) {
+    const std::string& first = low->first;
+    const std::string& last = std::prev(end)->first;
+    const auto fork = static_cast<size_t>(
+        std::distance(first.begin(), std::mismatch(first.begin(), first.end(), last.begin(), last.end()).first));
+    auto branch = low;
+    auto branch_end = end;
+    uint64_t branches = 0;
+    for (auto at = low; at != end;) {
+      // A key that ends here is a branch of its own.
+      auto next = std::next(at);
+      if (fork < at->first.size()) {
+        std::string beyond = at->first.substr(0, fork + 1);
+        const auto byte = static_cast<uint8_t>(beyond.back());
+        beyond.back() = static_cast<char>(byte + 1);
+        next = byte == static_cast<uint8_t>(last[fork]) ? end : items.lower_bound(beyond);
+      }
+      if (prng.below(++branches) == 0) {
+        branch = at;
+        branch_end = next;
+      }
+      at = next;
+    }
+    low = branch;
+    end = branch_end;
+  }
+  for (size_t looked_at = 0; looked_at < kMaxKeysLookedAt; ++looked_at) {
+    if (!store.is_over(low->second, machine.time_ms(), machine.cluster_time_ms())) return {low->first, &low->second};
+    if (++low == items.end()) low = items.begin();
+  }
+  return {};
 }
 
 ShownLeases look(const machine::Machine& machine, const ShowLease& show) {

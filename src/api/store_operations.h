@@ -34,6 +34,11 @@ struct ListKeys {
   std::string after;  // the first is behind it; empty: from the prefix on
   std::string end;    // the last is before it; empty: no end but the prefix's
   uint32_t limit = 100;
+  bool names_only = false;  // the values are not shown, so they do not count for what an answer may hold
+};
+// Some key, by chance; every key may come.
+struct PickKey {
+  uint64_t seed = 0;
 };
 struct ShowLease {
   uint64_t id = 0;
@@ -89,6 +94,7 @@ inline constexpr size_t kMaxKeysLookedAt = 1'000;
 
 [[nodiscard]] Values look(const machine::Machine& machine, const GetKeys& get);
 [[nodiscard]] ShownKeys look(const machine::Machine& machine, const ListKeys& list);
+[[nodiscard]] Value look(const machine::Machine& machine, const PickKey& pick);
 [[nodiscard]] ShownLeases look(const machine::Machine& machine, const ShowLease& show);
 [[nodiscard]] ShownLeases look(const machine::Machine& machine, const ListLeases& list);
 

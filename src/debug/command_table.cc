@@ -85,6 +85,50 @@ std::vector<Command> builtin_commands() {
   };
 }
 
+std::vector<std::string_view> words_of(std::string_view text) {
+  std::vector<std::string_view> words;
+  while (!text.empty()) {
+    const std::string_view word = text.substr(0, text.find(' '));
+    if (!word.empty()) words.push_back(word);
+    text.remove_prefix(std::min(text.size(), word.size() + 1));
+  }
+  return words;
+}
+
+// What Redis has and clients look for, and what to use in its place.
+struct Absent {
+  std::string_view names;  // separated by spaces; a star: all that begin so
+  std::string_view instead;
+};
+constexpr Absent kAbsent[] = {
+    {"hset hget* hdel hmget hmset hexists hincrby* hkeys hlen hvals hsetnx hscan hstrlen hrandfield",
+     "there are no hashes: give each field a key of its own, as in KEY:FIELD"},
+    {"sadd srem smembers sismember smismember scard spop srandmember smove sscan sinter* sunion* sdiff*",
+     "there are no sets: give each member a key of its own, as in KEY:MEMBER, and list them with SCAN"},
+    {"zadd zrange* zrem* zscore zmscore zcard zcount zincrby zrank zrevr* zpop* zscan bzpop*",
+     "there are no sorted sets: keys are in byte order, and a queue delivers by priority and time"},
+    {"xadd xread* xlen xrange xrevrange xgroup xack xdel xtrim",
+     "there are no streams: use a queue, with RPUSH and LPOP or ADDJOB and GETJOB"},
+    {"eval* fcall* function script",
+     "there are no scripts: SET with NX, XX or IFEQ, GETDEL, INCRBY and APPEND are one step each"},
+    {"object", "nothing is known of how a key is stored: TYPE, TTL and STRLEN say what there is"},
+    {"subscribe psubscribe ssubscribe unsubscribe punsubscribe publish spublish pubsub",
+     "there are no channels: use a queue, with RPUSH and BLPOP"},
+    {"watch unwatch", "there are no transactions: SET with IFEQ changes a key that is still as it was read"},
+    {"flushdb flushall", "nothing removes all keys at once: use SCAN and UNLINK"},
+};
+
+// Empty: nothing is known of it.
+std::string_view in_place_of(std::string_view name) {
+  for (const Absent& absent : kAbsent)
+    for (std::string_view one : words_of(absent.names)) {
+      const bool begins = one.ends_with('*');
+      if (begins) one.remove_suffix(1);
+      if (begins ? name.starts_with(one) : name == one) return absent.instead;
+    }
+  return {};
+}
+
 std::string upper_case(std::string_view text) {
   std::string out(text);
   for (char& c : out)
@@ -96,16 +140,6 @@ std::string usage(const Command& command) {
   std::string out = upper_case(command.name);
   if (!command.parameters.empty()) out += " " + std::string(command.parameters);
   return out;
-}
-
-std::vector<std::string_view> words_of(std::string_view text) {
-  std::vector<std::string_view> words;
-  while (!text.empty()) {
-    const std::string_view word = text.substr(0, text.find(' '));
-    if (!word.empty()) words.push_back(word);
-    text.remove_prefix(std::min(text.size(), word.size() + 1));
-  }
-  return words;
 }
 
 std::string describe(const Command& command) {
@@ -212,7 +246,9 @@ std::string unknown_command_reply(const std::vector<std::string>& arguments) {
     text += " '" + part + "'";
     shown += part.size() + 3;
   }
-  return error_reply(ErrorWord::err, text + "; HELP lists the commands");
+  const std::string_view instead = in_place_of(lower_case(arguments[0]));
+  return error_reply(ErrorWord::err,
+                     text + "; " + (instead.empty() ? "HELP lists the commands" : std::string(instead)));
 }
 
 std::string lower_case(std::string_view text) {

@@ -16,8 +16,8 @@ bool same_word(std::string_view word, std::string_view upper_case) {
 }
 
 // The IANA registry of HTTP methods, and others in use (UPnP, caches, RTSP). None is a command here, so
-// RTSP's PAUSE is not among them.
-constexpr std::array<std::string_view, 56> kMethods = {"ACL",
+// RTSP's PAUSE and HTTP's own UNLINK are not among them: such a line is told by its end.
+constexpr std::array<std::string_view, 55> kMethods = {"ACL",
                                                        "ANNOUNCE",
                                                        "BASELINE-CONTROL",
                                                        "BIND",
@@ -66,7 +66,6 @@ constexpr std::array<std::string_view, 56> kMethods = {"ACL",
                                                        "TRACE",
                                                        "UNBIND",
                                                        "UNCHECKOUT",
-                                                       "UNLINK",
                                                        "UNLOCK",
                                                        "UNSUBSCRIBE",
                                                        "UPDATE",

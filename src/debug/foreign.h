@@ -14,7 +14,8 @@ inline bool ends_word(char c) { return c == ' ' || c == '\t' || c == '\r' || c =
 // The first byte is foreign when it is a TLS record's or above 127 (telnet's negotiation, binary protocols).
 std::string_view foreign_first_byte(char byte);
 
-// The first word is foreign: an HTTP method other than GET, in any case, PROXY, or a header's name with its colon.
+// The first word is foreign: an HTTP method other than GET and UNLINK, in any case, PROXY, or a header's name with its
+// colon.
 std::string_view foreign_first_word(std::string_view word);
 
 // A whole line is foreign when its last word is HTTP/1.x, or it carries a telnet command (HAZARDS I4).

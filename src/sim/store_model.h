@@ -302,7 +302,8 @@ struct StoreModel {
     const Millis before = had ? old->expires_at : kNever;
     const Millis after = time == 0 ? kNever : time;
     if ((op.only == Only::if_none && had) || (op.only == Only::if_any && !had) ||
-        (op.only == Only::if_later && after <= before) || (op.only == Only::if_earlier && after >= before))
+        (op.only == Only::if_later && after <= before) || (op.only == Only::if_earlier && after >= before) ||
+        (op.only == Only::if_any_earlier && (!had || after >= before)))
       return true;
     if (!had && time == 0) return true;
     result.number = 1;

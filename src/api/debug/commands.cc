@@ -11,7 +11,8 @@ namespace wh::api {
 const std::vector<CommandSpec>& command_specs() {
   static const std::vector<CommandSpec> specs = [] {
     std::vector<CommandSpec> all;
-    for (const auto& family : {key_commands(), list_commands(), job_commands(), server_commands(), client_commands()})
+    for (const auto& family : {key_commands(), string_commands(), expiry_commands(), list_commands(), job_commands(),
+                               server_commands(), client_commands()})
       all.insert(all.end(), family.begin(), family.end());
     return all;
   }();
@@ -38,6 +39,26 @@ void hide_secrets(const debug::Command& command, std::vector<std::string>& words
   for (size_t i = first; i < words.size(); ++i) words[i] = "(redacted)";
 }
 
+namespace {
+
+// What client libraries look for, in place of the machine's sentences.
+struct Rewording {
+  std::string_view sentence;
+  std::string_view of_redis;
+};
+constexpr Rewording kRewordings[] = {
+    {machine::kNoNumber, kNoInteger},
+    {machine::kSumTooLarge, "increment or decrement would overflow"},
+};
+
+std::string_view reworded(std::string_view sentence) {
+  for (const Rewording& one : kRewordings)
+    if (one.sentence == sentence) return one.of_redis;
+  return sentence;
+}
+
+}  // namespace
+
 std::string refusal_reply(const Refusal& refusal, bool write) {
   using debug::ErrorWord;
   const auto word = [&] {
@@ -58,7 +79,7 @@ std::string refusal_reply(const Refusal& refusal, bool write) {
         return ErrorWord::err;
     }
   };
-  return debug::error_reply(word(), refusal.sentence);
+  return debug::error_reply(word(), reworded(refusal.sentence));
 }
 
 bool is_write(const debug::Command& command) { return command.flags.starts_with("write"); }

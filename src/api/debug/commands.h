@@ -32,8 +32,8 @@ struct CommandCall {
   std::string reply{};
   CommandFinish finish{};              // in place of the row's
   ConnectionsFinish of_connections{};  // in place of both: makes the reply once the operations are answered
-  // Asked first, as of the state of this node.
-  std::function<std::optional<Refusal>(const Context&)> check{};
+  // Asked first, as of the state of this node; may complete the operations.
+  std::function<std::optional<Refusal>(const Context&, std::vector<Operation>& operations)> check{};
   bool none_where_absent = false;  // jobs of a queue that is not there are gone, as if it were there and empty
 };
 using CommandBegun = OrRefusal<CommandCall>;
@@ -61,6 +61,8 @@ std::string refusal_reply(const Refusal& refusal, bool write);
 
 // Each file's rows.
 std::span<const CommandSpec> key_commands();
+std::span<const CommandSpec> string_commands();
+std::span<const CommandSpec> expiry_commands();
 std::span<const CommandSpec> list_commands();
 std::span<const CommandSpec> job_commands();
 std::span<const CommandSpec> server_commands();
@@ -73,6 +75,9 @@ inline CommandBegun begun(Operation operation, CommandFinish finish = {}) {
   return call;
 }
 inline CommandBegun answered(std::string reply) { return CommandCall{.operations = {}, .reply = std::move(reply)}; }
+// Redis's errors.
+inline constexpr std::string_view kNoInteger = "value is not an integer or out of range";
+inline constexpr std::string_view kSyntaxError = "syntax error";
 // The whole word as a number.
 std::optional<int64_t> number_of(std::string_view word);
 // +OK

@@ -84,7 +84,7 @@ CommandBegun begin_addjob(Arguments& a) {
         return debug::simple_reply(format_job_id({std::get<Stored>(answer.body).ids.front(), 0}, queue));
       });
   if (retry)
-    begun_job->check = [queue = a[1], seconds = *retry](const Context& context) {
+    begun_job->check = [queue = a[1], seconds = *retry](const Context& context, const std::vector<Operation>&) {
       return check_retry(context.node.machine(), queue, seconds);
     };
   return begun_job;

@@ -108,7 +108,8 @@ void DebugFront::on_command(debug::CommandId id, const debug::Command& command, 
     return reply(*asked, begun->of_connections ? begun->of_connections(*connections_.find(id.connection), connections_)
                                                : std::move(begun->reply));
   if (begun->check)
-    if (auto refusal = begun->check(context_)) return reply(*asked, OrRefusal<Answer>(std::move(*refusal)));
+    if (auto refusal = begun->check(context_, begun->operations))
+      return reply(*asked, OrRefusal<Answer>(std::move(*refusal)));
   asked->finish = std::move(begun->finish);
   asked->of_connections = std::move(begun->of_connections);
   asked->none_where_absent = begun->none_where_absent;

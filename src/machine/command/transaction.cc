@@ -202,7 +202,7 @@ void read(Reader& in, Touch& op) {
   op.key = in.bytes();
   op.expiry = decode_expiry(in);
   const uint8_t only = in.u8();
-  if (only > static_cast<uint8_t>(Touch::Only::if_earlier)) in.fail();
+  if (only > static_cast<uint8_t>(Touch::Only::if_any_earlier)) in.fail();
   op.only = static_cast<Touch::Only>(only);
 }
 Status check(const Touch& op) {

@@ -89,6 +89,10 @@ struct ListKeys {
   uint32_t limit = 100;
   friend bool operator==(const ListKeys&, const ListKeys&) = default;
 };
+// Why an Increment is refused.
+inline constexpr std::string_view kNoNumber = "the value is no decimal number of 64 bits";
+inline constexpr std::string_view kSumTooLarge = "the sum is no number of 64 bits any more: the value stays as it is";
+
 // Adds to the value, a decimal number of 64 bits; a key that is not there counts as 0. All else of the item stays.
 struct Increment {
   static constexpr uint8_t kKind = 6;
@@ -106,7 +110,7 @@ struct Append {
 // Changes when an item expires, if it is there and `only` says so; a time that is over removes it.
 struct Touch {
   static constexpr uint8_t kKind = 8;
-  enum class Only : uint8_t { always = 0, if_none = 1, if_any = 2, if_later = 3, if_earlier = 4 };
+  enum class Only : uint8_t { always = 0, if_none = 1, if_any = 2, if_later = 3, if_earlier = 4, if_any_earlier = 5 };
   std::string_view key;
   Expiry expiry{};
   Only only = Only::always;

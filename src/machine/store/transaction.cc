@@ -250,10 +250,9 @@ class TransactionRun {
   bool run(const Increment& op, OpResult& result) {
     const Item* old = keys_.find(op.key);
     const std::optional<int64_t> before = old == nullptr ? 0 : number_in(old->value.view());
-    if (!before) return refuse(ReplyCode::conflict, "the value is no decimal number of 64 bits");
+    if (!before) return refuse(ReplyCode::conflict, std::string(kNoNumber));
     int64_t after = 0;
-    if (__builtin_add_overflow(*before, op.by, &after))
-      return refuse(ReplyCode::conflict, "the sum is no number of 64 bits any more: the value stays as it is");
+    if (__builtin_add_overflow(*before, op.by, &after)) return refuse(ReplyCode::conflict, std::string(kSumTooLarge));
     result.number = static_cast<uint64_t>(after);
     change_value(op.key, old, Bytes(std::to_string(after)));
     return true;
@@ -279,7 +278,8 @@ class TransactionRun {
     const bool wanted = op.only == Touch::Only::always || (op.only == Touch::Only::if_none && before == kNever) ||
                         (op.only == Touch::Only::if_any && before != kNever) ||
                         (op.only == Touch::Only::if_later && after > before && before != kNever) ||
-                        (op.only == Touch::Only::if_earlier && after < before);
+                        (op.only == Touch::Only::if_earlier && after < before) ||
+                        (op.only == Touch::Only::if_any_earlier && before != kNever && after < before);
     if (!wanted || before == after) {
       result.number = wanted && after != kNever ? 1 : 0;
       return true;

@@ -45,6 +45,7 @@ std::vector<Operation> one_of_each() {
           Read{GetKey{"orders-1"}},
           Read{GetKeys{{"orders-1"}}},
           Read{ListKeys{}},
+          Read{PickKey{1}},
           Read{ShowLease{1}},
           Read{ListLeases{}},
           Read{CountExisting{{"orders-1"}}},

@@ -156,6 +156,16 @@ struct Fronts : Lone {
   };
 };
 
+// RESP's strings, and arrays of them.
+inline std::string bulk(std::string_view text) {
+  return "$" + std::to_string(text.size()) + "\r\n" + std::string(text) + "\r\n";
+}
+inline std::string array(const std::vector<std::string>& items) {
+  std::string reply = "*" + std::to_string(items.size()) + "\r\n";
+  for (const std::string& item : items) reply += bulk(item);
+  return reply;
+}
+
 // {"error": "the sentence"} as it is.
 inline std::string sentence_of(const http::test::Answer& answer) {
   std::string text = answer.body;

@@ -12,14 +12,8 @@ namespace {
 
 using Words = std::vector<std::string>;
 
-std::string bulk(std::string_view text) {
-  return "$" + std::to_string(text.size()) + "\r\n" + std::string(text) + "\r\n";
-}
-std::string array(const Words& items) {
-  std::string reply = "*" + std::to_string(items.size()) + "\r\n";
-  for (const std::string& item : items) reply += bulk(item);
-  return reply;
-}
+using test::array;
+using test::bulk;
 
 // A node with such a queue; several events in one entry.
 void fill(test::Fronts& fronts, const std::string& queue, size_t count) {

@@ -70,6 +70,25 @@ TEST_CASE("glob: many stars take no exponential time") {
   CHECK(glob_matches(pattern, std::string(3000, 'a')));
 }
 
+TEST_CASE("glob: letters as they are") {
+  using wh::config::Letters;
+  CHECK(glob_matches("a[B-C]*", "aBc", Letters::as_they_are));
+  CHECK_FALSE(glob_matches("A*", "abc", Letters::as_they_are));
+  CHECK_FALSE(glob_matches("a[B-C]*", "abc", Letters::as_they_are));
+  CHECK_FALSE(glob_matches("\\B", "b", Letters::as_they_are));
+}
+
+TEST_CASE("glob: what all texts that match begin with") {
+  using wh::config::glob_prefix;
+  CHECK(glob_prefix("").empty());
+  CHECK(glob_prefix("*a").empty());
+  CHECK(glob_prefix("abc") == "abc");
+  CHECK(glob_prefix("ab?c") == "ab");
+  CHECK(glob_prefix("ab[c]") == "ab");
+  CHECK(glob_prefix("a\\*b*") == "a*b");
+  CHECK(glob_prefix("a\\") == "a\\");
+}
+
 TEST_CASE("glob: random patterns end") {
   wh::Prng prng(1);
   const std::string alphabet = "*?[]^-\\ab";
@@ -80,5 +99,7 @@ TEST_CASE("glob: random patterns end") {
     for (uint64_t n = prng.below(12); n > 0; --n) text += alphabet[prng.below(alphabet.size())];
     const bool matches = glob_matches(pattern, text);
     CHECK(glob_matches("*" + pattern, text) >= matches);
+    if (glob_matches(pattern, text, wh::config::Letters::as_they_are))
+      CHECK(text.starts_with(wh::config::glob_prefix(pattern)));
   }
 }

@@ -98,6 +98,13 @@ TEST_CASE("errors about commands are worded as Redis words them, and bounded") {
         "-ERR unknown command 'foo', with args beginning with:; HELP lists the commands\r\n");
   CHECK(unknown_command_reply({"HELO", "3"}) ==
         "-ERR unknown command 'HELO', with args beginning with: '3'; HELP lists the commands\r\n");
+  CHECK(unknown_command_reply({"HGETALL", "k"}) ==
+        "-ERR unknown command 'HGETALL', with args beginning with: 'k'; there are no hashes: give each field a key of "
+        "its own, as in KEY:FIELD\r\n");
+  for (const char* name : {"object", "sadd", "Sinterstore", "zadd", "xreadgroup", "evalsha_ro", "publish", "watch"})
+    CHECK_FALSE(unknown_command_reply({name}).ends_with("HELP lists the commands\r\n"));
+  for (const char* name : {"helo", "sort", "zebra"})
+    CHECK(unknown_command_reply({name}).ends_with("HELP lists the commands\r\n"));
   CHECK(unknown_command_reply(std::vector<std::string>(1000, std::string(5000, 'x'))).size() < 512);
   const CommandTable table(test::sample_commands());
   CHECK(wrong_arity_reply(*table.find("GET")) == "-ERR wrong number of arguments for 'get' command\r\n");

@@ -190,7 +190,7 @@ class StoreSource {
       case 10:
         return Append{key(), value()};
       case 11: {
-        Touch touch{.key = key(), .expiry = expiry(model), .only = static_cast<Touch::Only>(prng_.below(5))};
+        Touch touch{.key = key(), .expiry = expiry(model), .only = static_cast<Touch::Only>(prng_.below(6))};
         if (touch.expiry.kind == Expiry::Kind::as_it_was) touch.expiry.kind = Expiry::Kind::never;
         return touch;
       }
