@@ -282,7 +282,7 @@ TEST_CASE("CONFIG SET: changes what is marked as changeable") {
                       {"timeout", "30"},
                       {"maxclients", "5"},
                       {"max-waiting", "7"},
-                      {"watch-history", "7mb"},
+                      {"watch-history", "7340032"},
                       {"request-timeout", "100"},
                       {"http-max-body", "2097152"},
                       {"client-buffer-limit", "67108864"},
