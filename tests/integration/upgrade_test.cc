@@ -14,6 +14,8 @@
 namespace wh::testing {
 namespace {
 
+const std::string kLatest = "4";  // kLatestVersion
+
 const char* old_server() {
   const char* path = std::getenv("WORMHOLE_OLD_SERVER");
   if (path == nullptr) std::printf("skipped: no release before this one (make test-upgrade builds it)\n");
@@ -121,7 +123,7 @@ TEST_CASE("HAZARDS B17: three nodes are upgraded one by one under load, and the 
     CHECK(has(refused.body, "node_3"));
     CHECK(server->info("cluster_version") == "1");
   }
-  for (const Server* server : nodes.all) CHECK(eventually([&] { return server->info("cluster_version") == "3"; }));
+  for (const Server* server : nodes.all) CHECK(eventually([&] { return server->info("cluster_version") == kLatest; }));
   const std::string keyed =
       "-L -H 'Idempotency-Key: once' -o /dev/null -w '%{http_code}' -d event=once " + nodes.a.url("/event");
   CHECK(sh(nodes.dir, "curl -s " + keyed).out == "201");
@@ -170,7 +172,7 @@ TEST_CASE("HAZARDS B17: a node that is held back holds the version, and all can 
     replace_program(*server, WORMHOLE_SERVER);
     progress();
   }
-  for (const Server* server : nodes.all) CHECK(eventually([&] { return server->info("cluster_version") == "3"; }));
+  for (const Server* server : nodes.all) CHECK(eventually([&] { return server->info("cluster_version") == kLatest; }));
   nodes.dir.write("enough", "");
   const std::vector<std::string> acknowledged = client.finish();
   CHECK(eventually([&] { return same_state(nodes.all); }));
