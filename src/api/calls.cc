@@ -105,6 +105,21 @@ bool Calls::takes_on(node::Token token, const Begun& begun, const node::Completi
   return true;
 }
 
+// What a read may wait for; nothing: it does not wait.
+static std::optional<node::Topic> waited_for(const Read& read) {
+  if (const auto* front = std::get_if<GetFront>(&read)) return node::Topic{node::Topic::Kind::front, front->queue};
+  const auto* get = std::get_if<GetKey>(&read);
+  if (get == nullptr || !get->after) return std::nullopt;
+  return node::Topic{node::Topic::Kind::key, get->key};
+}
+
+// Whether what it waits for is there.
+static bool is_there(const machine::Machine& machine, const Read& read) {
+  if (const auto* front = std::get_if<GetFront>(&read)) return machine.front(front->queue) != nullptr;
+  const auto& get = std::get<GetKey>(read);
+  return changed_since(machine, get.key, *get.after);
+}
+
 OrRefusal<Started> Calls::start_read(CallOwner& owner, Read read, const CallOptions& options) {
   node::Node& node = context_.node;
   const bool figures = std::holds_alternative<ShowMetrics>(read);
@@ -115,7 +130,7 @@ OrRefusal<Started> Calls::start_read(CallOwner& owner, Read read, const CallOpti
   Begun& begun = begin(token, owner, stale ? CallKind::stale : CallKind::read);
   begun.read = std::move(read);
   if (stale) begun.max_staleness = options.max_staleness;
-  if (std::holds_alternative<GetFront>(begun.read) && options.wait_ms != 0) {
+  if (waited_for(begun.read) && options.wait_ms != 0) {
     begun.wait_until = clock_() + options.wait_ms;
     begun.terms = options.read;
     begun.terms.client = options.client;
@@ -245,8 +260,7 @@ void Calls::hand_out(node::Completion& completion) {
 // Looks first, and waits only if nothing is there; nothing becomes ready between the look and the wait. When something
 // does, it is read anew, as others may be faster.
 bool Calls::waits_on(node::Token token, Begun& begun, const node::Completion& completion) {
-  const auto* get = std::get_if<GetFront>(&begun.read);
-  if (get == nullptr || begun.wait_until == 0) return false;
+  if (begun.wait_until == 0) return false;
   const Millis now = clock_();
   if (begun.waits) {
     begun.waits = false;
@@ -256,11 +270,11 @@ bool Calls::waits_on(node::Token token, Begun& begun, const node::Completion& co
     return true;
   }
   if (completion.outcome != node::Outcome::applied || now >= begun.wait_until ||
-      context_.node.machine().front(get->queue) != nullptr)
+      is_there(context_.node.machine(), begun.read))
     return false;
   begun.waits = true;
   context_.node.submit_wait(token,
-                            {.topic = node::Topic{node::Topic::Kind::front, get->queue},
+                            {.topic = waited_for(begun.read),
                              .until = begun.wait_until,
                              .ends_with_leader = true,
                              .client = begun.terms.client},

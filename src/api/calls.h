@@ -64,7 +64,7 @@ struct CallOptions {
   bool may_forward = true;                             // of a write: false asks for `elsewhere` instead of forwarding
   std::optional<Idempotency> idempotency{};            // of a write
   uint64_t client = 0;                                 // ByteStream::peer_group; 0: not said
-  Millis wait_ms = 0;                                  // of a Receive or a GetFront: how long it waits for an event
+  Millis wait_ms = 0;                                  // of a Receive, a GetFront or a GetKey: how long it waits
 };
 
 // A call in progress, or the answer to an operation that needs none.
@@ -138,7 +138,7 @@ class Calls {
     Read read{};
     std::optional<Millis> max_staleness{};
     std::optional<Taking> taking{};
-    // Of a GetFront that waits for an event: until when, and its terms.
+    // Of a GetFront or a GetKey that waits: until when, and its terms.
     Millis wait_until = 0;
     node::ReadTerms terms{};
     bool waits = false;              // now
@@ -160,7 +160,7 @@ class Calls {
   bool takes_on(node::Token token, const Begun& begun, const node::Completion& completion);
   OrRefusal<Started> start_read(CallOwner& owner, Read read, const CallOptions& options);
   OrRefusal<Answer> run_here(Local operation);
-  // True: a GetFront that found nothing waits on.
+  // True: a GetFront or a GetKey that found nothing new waits on.
   bool waits_on(node::Token token, Begun& begun, const node::Completion& completion);
   void drop(const node::Completion& completion);
   void take_completed();

@@ -181,6 +181,10 @@ std::optional<Refusal> check_bounds(const Operation& operation) {
   if (const auto* write = std::get_if<Write>(&operation)) return check_write(*write);
   if (const auto* read = std::get_if<Read>(&operation)) return check_read(*read);
   if (const auto* take = std::get_if<Take>(&operation)) return check_take(*take);
+  const auto* watch = std::get_if<Watch>(&operation);
+  const auto* keys = watch == nullptr ? nullptr : std::get_if<WatchKeys>(watch);
+  if (keys != nullptr && keys->name.size() > machine::kMaxKeyBytes)
+    return malformed("a key, or a prefix, has at most " + std::to_string(machine::kMaxKeyBytes) + " bytes");
   return std::nullopt;
 }
 
@@ -287,7 +291,8 @@ static decltype(Answer::body) body_of_reply(size_t kind, machine::Reply&& reply)
       return configured;
     }
     case place<machine::Transact>():
-      return Transacted{reply.count != 0, reply.code == machine::ReplyCode::ok, std::move(reply.results)};
+      return Transacted{reply.count != 0, reply.code == machine::ReplyCode::ok, std::move(reply.results),
+                        reply.queue_length != 0};
     case place<machine::GrantLease>():
       return Leased{reply.event_id.value, 0};
     case place<machine::KeepLease>():

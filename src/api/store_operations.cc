@@ -7,6 +7,19 @@
 #include "base/prng.h"
 
 namespace wh::api {
+namespace {
+
+constexpr size_t kMaxLeaseBytesShown = size_t{256} << 10;
+
+}  // namespace
+
+bool changed_since(const machine::Machine& machine, std::string_view key, uint64_t index) {
+  if (machine.version() < 4) return true;
+  if (const machine::Item* item = machine.find(key)) return machine.store().mod_index(*item) > index;
+  if (index + 1 < machine.history().oldest().value) return true;
+  const auto gone = machine.history().gone_at(key);
+  return gone && gone->value > index;
+}
 
 Values look(const machine::Machine& machine, const GetKeys& get) {
   Values shown;
@@ -98,7 +111,22 @@ Value look(const machine::Machine& machine, const PickKey& pick) {
 
 ShownLeases look(const machine::Machine& machine, const ShowLease& show) {
   ShownLeases shown;
-  if (machine.find_lease(show.id) != nullptr) shown.leases.push_back(&*machine.store().leases().find(show.id));
+  if (machine.find_lease(show.id) == nullptr) return shown;
+  shown.leases.push_back(&*machine.store().leases().find(show.id));
+  const auto& keys = shown.leases[0]->second.keys;
+  size_t bytes = 0;
+  std::string_view last;
+  size_t looked_at = 0;
+  for (auto at = keys.upper_bound(show.after); at != keys.end(); ++at, ++looked_at) {
+    if (looked_at == kMaxListed || bytes > kMaxLeaseBytesShown) {
+      shown.next_key = last;
+      break;
+    }
+    last = *at;
+    if (machine.find(*at) == nullptr) continue;
+    bytes += at->size();
+    shown.keys.push_back(*at);
+  }
   return shown;
 }
 

@@ -20,6 +20,8 @@ namespace wh::api {
 
 struct GetKey {
   std::string key;
+  // Waits, as long as the call says, until the key changed after this entry.
+  std::optional<uint64_t> after{};
 };
 struct GetKeys {
   std::vector<std::string> keys;  // one given twice is answered twice
@@ -42,6 +44,7 @@ struct PickKey {
 };
 struct ShowLease {
   uint64_t id = 0;
+  std::string after{};  // its keys behind this one
 };
 struct ListLeases {
   uint64_t after = 0;
@@ -74,18 +77,25 @@ struct ShownKeys {
 struct ShownLeases {
   std::vector<const machine::Store::Leases::value_type*> leases;  // of ShowLease one, or none
   uint64_t next = 0;  // where the next answer goes on (ListLeases::after); 0: there are no more
+  // Of ShowLease:
+  std::vector<std::string_view> keys{};
+  std::string next_key{};  // where the next answer goes on (ShowLease::after); empty: there are no more
 };
 // Of Transact.
 struct Transacted {
   bool succeeded = false;
-  bool held = true;                          // false: a comparison that must hold does not, and nothing was changed
-  std::vector<machine::OpResult> results{};  // empty to a repeat for which they were too large to keep
+  bool held = true;  // false: a comparison that must hold does not, and nothing was changed
+  std::vector<machine::OpResult> results{};
+  bool dropped = false;  // to a repeat: they were too large to keep
 };
 // Of GrantLease and KeepLease.
 struct Leased {
   uint64_t id = 0;
   Millis ttl_ms = 0;  // of KeepLease
 };
+
+// Whether the key changed after that entry, or this node cannot know any more.
+[[nodiscard]] bool changed_since(const machine::Machine& machine, std::string_view key, uint64_t index);
 
 // --- what they see
 

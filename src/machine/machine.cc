@@ -34,12 +34,16 @@ void Machine::advance(raft::Index index, Millis time_ms) {
   state_.applied = index;
   state_.time_ms = std::max(state_.time_ms, time_ms);
   effects_.clear();
+  history_.trim();
 }
 
 void Machine::raise_version(raft::Index index, Millis time_ms, ClusterVersion version) {
   advance(index, time_ms);
   effects_.version = version > state_.version;
-  if (state_.version < 4 && version >= 4) state_.store.count_since(index);
+  if (state_.version < 4 && version >= 4) {
+    state_.store.count_since(index);
+    history_.begin_at(index + 1);  // what came before has no numbers
+  }
   state_.version = std::max(state_.version, version);
 }
 

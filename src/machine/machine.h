@@ -6,6 +6,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -83,6 +84,9 @@ class Machine : private QueueObserver, private StoreObserver {
   // The last changes of keys on this node.
   [[nodiscard]] const History& history() const { return history_; }
   void limit_history(size_t bytes) { history_.set_limit(bytes); }
+  [[nodiscard]] std::shared_ptr<const WatchedName> watch(const std::string& name, bool prefix) const {
+    return history_.watch(name, prefix);
+  }
   [[nodiscard]] uint64_t key_count() const { return state_.store.items().size(); }
   [[nodiscard]] const Event* front(std::string_view queue) const { return state_.queues.front(queue); }
   [[nodiscard]] const Queues& queues() const { return state_.queues; }
@@ -192,7 +196,7 @@ class Machine : private QueueObserver, private StoreObserver {
   State state_;
   Bytes command_;  // that is applied, or was last: the effects point into it
   Effects effects_;
-  History history_;
+  mutable History history_;  // not part of the state
   uint64_t idempotency_evicted_ = 0;
   size_t evictions_ = 0;  // answers that the entry evicted_at_ evicted
   raft::Index evicted_at_;

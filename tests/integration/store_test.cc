@@ -185,6 +185,42 @@ TEST_CASE("HAZARDS S1, S3: a lease outlives its leader while it is kept alive, a
   CHECK(count_of(listener.text(), "event: expire") == 1);
 }
 
+TEST_CASE("HAZARDS W7: a long poll is answered when its key changes, is deleted or made, and by nothing else") {
+  TempDir dir;
+  ThreeNodes nodes;
+  Server& leader = await_leader(nodes.all);
+  Server& other = *others(nodes.all, leader)[0];
+  REQUIRE(put(dir, leader, "k", "1").status == 201);
+  const auto index_of = [&](const std::string& key) { return leader.get("/kv/" + key).header("wormhole-index"); };
+  const auto poll = [&](const std::string& key, const std::string& index) {
+    return "/kv/" + key + "?wait=30s&index=" + index;
+  };
+  // Nothing comes of another key.
+  CHECK(other.get("/kv/k?wait=100ms&index=" + index_of("k")).status == 304);
+  Listener waits(other, {}, 0, poll("k", index_of("k")));
+  REQUIRE(eventually([&] { return other.info("waiting_requests") == "1"; }));
+  REQUIRE(put(dir, leader, "k2", "1").status == 201);
+  CHECK(other.info("waiting_requests") == "1");
+  REQUIRE(put(dir, leader, "k", "2").status == 204);
+  CHECK(eventually([&] { return waits.sees("\r\n\r\n2"); }));
+  // Deleted before, during, and long before the poll.
+  const std::string before = index_of("k");
+  Listener deleted(other, {}, 0, poll("k", before));
+  REQUIRE(eventually([&] { return other.info("waiting_requests") == "1"; }));
+  REQUIRE(curl(dir, "-X DELETE " + leader.url("/kv/k")).status == 204);
+  CHECK(eventually([&] { return deleted.sees("HTTP/1.1 404"); }));
+  CHECK(other.get(poll("k", before)).status == 404);
+  Listener made(other, {}, 0, poll("k", index_of("k")));
+  REQUIRE(eventually([&] { return other.info("waiting_requests") == "1"; }));
+  REQUIRE(put(dir, leader, "k", "3").status == 201);
+  CHECK(eventually([&] { return made.sees("\r\n\r\n3"); }));
+  CHECK(other.redis("CONFIG SET watch-history 0") == "OK");
+  REQUIRE(curl(dir, "-X DELETE " + leader.url("/kv/k")).status == 204);
+  REQUIRE(put(dir, leader, "k2", "2").status == 204);
+  CHECK(other.get(poll("k", "1")).status == 404);  // it cannot know, so it does not wait
+  CHECK(other.get("/kv/k?wait=1s").status == 400);
+}
+
 TEST_CASE("HAZARDS W10, W3: a watch goes on at another node, without a gap or a repeat, while leaders die") {
   TempDir dir;
   ThreeNodes nodes;

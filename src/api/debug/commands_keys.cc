@@ -54,7 +54,7 @@ CommandBegun begin_dbsize(Arguments&) { return begun(Read{CountKeys{}}); }
 constexpr uint32_t kMaxKeysOfKeys = 10'000;
 constexpr int64_t kMaxScanned = 1'000;
 // Bytes of keys, times bytes of the pattern: a pattern may take as many steps.
-constexpr size_t kMaxSteps = size_t{1} << 28;
+constexpr size_t kMaxSteps = size_t{1} << 22;
 
 // The names among the items that a pattern matches.
 struct Matching {

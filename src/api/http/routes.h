@@ -79,13 +79,14 @@ struct RouteState {
   machine::SettleVerb verb = machine::SettleVerb::acknowledge;
   bool representation = false;  // Prefer: return=representation
   KeysOf keys_of = KeysOf::request;
-  bool has_key = false;    // an Idempotency-Key too
-  bool to_topic = false;   // `queue` names a topic
-  bool keys_only = false;  // of a list
-  bool initial = false;    // of a watch: the items first
-  bool with_prev = false;  // and with the values before
-  bool of_prefix = false;  // of all keys with the prefix `value`
-  Millis ttl_ms = 0;       // of a lease
+  bool has_key = false;             // an Idempotency-Key too
+  bool to_topic = false;            // `queue` names a topic
+  bool keys_only = false;           // of a list
+  bool initial = false;             // of a watch: the items first
+  bool with_prev = false;           // and with the values before
+  bool of_prefix = false;           // of all keys with the prefix `value`
+  Millis ttl_ms = 0;                // of a lease
+  std::optional<uint64_t> after{};  // of a read that waits for a change after this index
   std::vector<AskedReceipt> receipts{};
   std::vector<std::string> headers{};  // packed, of several events for a topic
 };

@@ -19,6 +19,7 @@ namespace wh::api {
 namespace {
 
 constexpr std::string_view kListParams = "prefix after end limit keys consistency min_index max_staleness";
+constexpr std::string_view kGetParams = "index wait consistency min_index max_staleness";
 constexpr std::string_view kPutParams = "ttl lease";
 constexpr std::string_view kWatchParams = "watch from initial prev consistency min_index";
 constexpr std::string_view kWatchPrefixParams = "watch prefix from initial prev consistency min_index";
@@ -30,18 +31,35 @@ const std::string& param_or(const http::Params& query, std::string_view name, co
 
 // --- one key
 
-OrRefusal<RouteCall> begin_get_item(RouteRequest& request) { return read_of_key(request, request.params[0]); }
+OrRefusal<RouteCall> begin_get_item(RouteRequest& request) {
+  OrRefusal<RouteCall> call = read_of_key(request, request.params[0]);
+  const std::string* index = http::find_param(request.query, "index");
+  const auto wait = duration_param(request.query, "wait", 0, kMaxWaitMs);
+  if (!wait) return wait.error();
+  if (index == nullptr && *wait) return malformed("wait waits for a change after an index: give index too");
+  if (!call || index == nullptr) return call;
+  const std::optional<uint64_t> after = config::parse_unsigned(*index);
+  if (!after || *after >= raft::kLimit) return malformed("index is an index, as Wormhole-Index gives it");
+  std::get<GetKey>(std::get<Read>(call->operation)).after = *after;
+  call->state.after = *after;
+  call->wait_ms = wait->value_or(0);
+  return call;
+}
 
 http::Response finish_get_item(const RouteContext& context, const RouteState& state, const Answer& answer) {
   const auto& shown = std::get<Value>(answer.body);
   const machine::Store& store = context.api.node.machine().store();
   std::optional<http::Response> otherwise = by_entity_tags(context, state, shown);
+  if (!otherwise && state.after && !changed_since(context.api.node.machine(), shown.key, *state.after))
+    otherwise = empty_response(304);
   if (!otherwise && shown.item == nullptr) otherwise = no_such_key(answer.index);
   http::Response response = otherwise ? std::move(*otherwise) : http::Response{.status = 200};
   if (!otherwise) {
     const std::string_view type = shown.item->content_type();
     response.content_type = type.empty() ? "application/octet-stream" : std::string(type);
     response.body = shown.item->value;
+    // A browser must not run what somebody stored as if this server had written it.
+    response.headers.push_back({"Content-Security-Policy", "sandbox; default-src 'none'"});
   }
   response = with_tag(std::move(response), context, shown);
   if (shown.item != nullptr && has_numbers(context)) {
@@ -191,6 +209,7 @@ OrRefusal<RouteCall> begin_list_keys(RouteRequest& request) {
 }
 
 http::Response finish_list_keys(const RouteContext& context, const RouteState& state, const Answer& answer) {
+  if (!has_numbers(context)) return no_numbers(answer.index);
   const auto& shown = std::get<ShownKeys>(answer.body);
   const machine::Machine& machine = context.api.node.machine();
   http::JsonWriter json;
@@ -230,16 +249,16 @@ OrRefusal<RouteCall> begin_transaction(RouteRequest& request) {
 
 http::Response finish_transaction(const RouteContext& context, const RouteState&, const Answer& answer) {
   const auto& done = std::get<Transacted>(answer.body);
-  return with_index(json_response(200, transaction_json(done, answer.index, answer.replayed,
-                                                        context.api.node.machine().cluster_time_ms())),
-                    answer.index);
+  return with_index(
+      json_response(200, transaction_json(done, answer.index, context.api.node.machine().cluster_time_ms())),
+      answer.index);
 }
 
 constexpr std::array kRoutesOfStore{
     RouteSpec{.methods = kGet,
               .pattern = "/kv/{key...}",
               .verb = security::Verb::read,
-              .inputs = {.query = kReadParams, .entity_tags = true, .not_entity_tags = true},
+              .inputs = {.query = kGetParams, .entity_tags = true, .not_entity_tags = true},
               .begin = begin_get_item,
               .finish = finish_get_item},
     RouteSpec{

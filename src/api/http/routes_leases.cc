@@ -10,6 +10,7 @@
 #include "base/utf8.h"
 #include "config/option_values.h"
 #include "http/json.h"
+#include "http/url.h"
 
 namespace wh::api {
 namespace {
@@ -67,11 +68,13 @@ void write_lease(http::JsonWriter& json, uint64_t id, const machine::Lease& leas
 OrRefusal<RouteCall> begin_show_lease(RouteRequest& request) {
   const OrRefusal<uint64_t> id = lease_id(request.params[0]);
   if (!id) return id.error();
-  return RouteCall{Read{ShowLease{*id}}};
+  const std::string* after = http::find_param(request.query, "after");
+  return RouteCall{Read{ShowLease{*id, after == nullptr ? std::string() : *after}},
+                   {.value = "/leases/" + std::to_string(*id) + "?after="}};
 }
 
 // Keys that are no text stand in a list of their own.
-http::Response finish_show_lease(const RouteContext& context, const RouteState&, const Answer& answer) {
+http::Response finish_show_lease(const RouteContext& context, const RouteState& state, const Answer& answer) {
   const auto& shown = std::get<ShownLeases>(answer.body);
   if (shown.leases.empty()) return not_here("there is no such lease: it is over, or never was", answer.index, false);
   const auto& [id, lease] = *shown.leases[0];
@@ -79,17 +82,19 @@ http::Response finish_show_lease(const RouteContext& context, const RouteState&,
   json.begin_object();
   write_lease(json, id, lease, context.api.node.machine().time_ms());
   json.key("keys").begin_array();
-  for (const std::string_view key : lease.keys)
+  for (const std::string_view key : shown.keys)
     if (is_utf8(key)) json.string(key);
   json.end_array();
-  if (!std::all_of(lease.keys.begin(), lease.keys.end(), is_utf8)) {
+  if (!std::all_of(shown.keys.begin(), shown.keys.end(), is_utf8)) {
     json.key("keys_base64").begin_array();
-    for (const std::string_view key : lease.keys)
+    for (const std::string_view key : shown.keys)
       if (!is_utf8(key)) json.base64(key);
     json.end_array();
   }
   json.end_object();
-  return with_index(json_response(200, json.take()), answer.index);
+  http::Response response = json_response(200, json.take());
+  if (!shown.next_key.empty()) add_next_link(response, state.value + http::percent_encode(shown.next_key));
+  return with_index(std::move(response), answer.index);
 }
 
 OrRefusal<RouteCall> begin_list_leases(RouteRequest& request) {
@@ -133,7 +138,7 @@ constexpr std::array kRoutesOfLeases{
     RouteSpec{.methods = kGet,
               .pattern = "/leases/{id}",
               .verb = security::Verb::read,
-              .inputs = {.query = kReadParams},
+              .inputs = {.query = "after consistency min_index max_staleness"},
               .begin = begin_show_lease,
               .finish = finish_show_lease},
     RouteSpec{.methods = kDelete,

@@ -430,10 +430,10 @@ OrRefusal<machine::Transact> read_transaction(std::string_view body, http::KeptS
   return transact;
 }
 
-std::string transaction_json(const Transacted& done, raft::Index index, bool replayed, Millis now) {
+std::string transaction_json(const Transacted& done, raft::Index index, Millis now) {
   http::JsonWriter json;
   json.begin_object().key("succeeded").boolean(done.succeeded).key("index").number(index.value).key("results");
-  if (replayed && done.results.empty()) {
+  if (done.dropped) {
     json.null();
   } else {
     json.begin_array();

@@ -30,6 +30,6 @@ void write_item_members(http::JsonWriter& json, const machine::KeyItem& item, bo
 // The body of a POST /txn. What it makes holds views into `body` and `kept`. Errors name the comparison or operation.
 OrRefusal<machine::Transact> read_transaction(std::string_view body, http::KeptStrings& kept);
 // {"succeeded", "index", "results"}.
-[[nodiscard]] std::string transaction_json(const Transacted& done, raft::Index index, bool replayed, Millis now);
+[[nodiscard]] std::string transaction_json(const Transacted& done, raft::Index index, Millis now);
 
 }  // namespace wh::api

@@ -16,6 +16,9 @@ namespace wh::api {
 // Whether items have numbers that all nodes agree on: as of version 4 of the cluster.
 [[nodiscard]] bool has_numbers(const RouteContext& context);
 
+// 501: below that version.
+[[nodiscard]] http::Response no_numbers(raft::Index index);
+
 // A read of this key under the request's preconditions.
 OrRefusal<RouteCall> read_of_key(RouteRequest& request, const std::string& key);
 // 412 or 304 by them; nothing: it is shown.

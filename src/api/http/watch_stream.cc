@@ -27,13 +27,14 @@ class WatchStream final : public http::Stream {
       : machine_(machine), frames_(std::move(frames)), terms_(std::move(terms)) {
     const machine::History& history = machine_.history();
     const raft::Index from{terms_.from};
+    watched_ = machine.watch(terms_.name, terms_.prefix);
     lost_ = terms_.from != 0 && from < history.oldest();
     next_ = terms_.from == 0 || lost_ ? history.end_number() : history.number_from(from);
     walks_ = terms_.initial;
   }
 
   Next next(size_t room, std::string& out) override {
-    if (lost_ || next_ < machine_.history().first_number()) return Next::lost;
+    if (lost_) return Next::lost;
     const size_t before = out.size();
     // At once, so that a proxy and the client know that the stream is there, and where it began.
     if (!std::exchange(begun_, true)) {
@@ -42,19 +43,27 @@ class WatchStream final : public http::Stream {
       out += walks_ || terms_.from != 0 ? ":\n\n" : ":\n" + id_field(told) + "\n";
     }
     size_t looked_at = 0;
-    // What was shown of a walk is brought up to date before the walk goes on.
-    const bool all_told = tell(room, before, looked_at, out);
-    if (!all_told) return Next::more;
-    if (!walks_) return Next::waits;
-    return walk(room, before, out);
+    for (;;) {
+      const std::optional<uint64_t> number = next_shown(looked_at);
+      if (lost_) return Next::lost;
+      if (!number && looked_at >= kMaxLookedAt) return Next::more;
+      if (!number) break;
+      if (out.size() - before >= room) return Next::more;
+      out += frames_->frame(machine_, *number, terms_.with_prev);
+      // The blank line that ends the frame comes after its id.
+      if (!walks_ && is_last_of_entry(*number)) out += id_field(machine_.history().at(*number).index.value);
+      out += "\n";
+      next_ = *number + 1;
+    }
+    // What was shown of a walk is up to date now, and the walk goes on.
+    return walks_ ? walk(room, before, out) : Next::waits;
   }
 
   // With the index up to which all was sent, so that a quiet stream's place stays young (HAZARDS W4).
   [[nodiscard]] std::string keep_alive() override {
     std::string out = ":\n";
-    if (walks_ || lost_ || next_ < machine_.history().first_number()) return out + "\n";
-    for (size_t looked_at = 0; next_ != machine_.history().end_number(); ++looked_at, ++next_)
-      if (looked_at == kMaxLookedAt || is_shown(machine_.history().at(next_))) return out + "\n";
+    size_t looked_at = 0;
+    if (walks_ || next_shown(looked_at) || lost_ || looked_at >= kMaxLookedAt) return out + "\n";
     return out + id_field(applied()) + "\n";
   }
 
@@ -68,19 +77,25 @@ class WatchStream final : public http::Stream {
     return is_watched(change.key) && (!walks_ || (walked_ && change.key <= *walked_));
   }
 
-  // True: all changes that there are were told.
-  bool tell(size_t room, size_t before, size_t& looked_at, std::string& out) {
+  // The number of the next change to be shown; moves on over others. Nothing: there is none, it was lost (lost_), or
+  // kMaxLookedAt were looked at. What came since somebody watches this name is listed; what was there before is not.
+  std::optional<uint64_t> next_shown(size_t& looked_at) {
     const machine::History& history = machine_.history();
-    for (; next_ != history.end_number(); ++next_) {
-      if (out.size() - before >= room || looked_at++ == kMaxLookedAt) return false;
-      const machine::Change& change = history.at(next_);
-      if (!is_shown(change)) continue;
-      out += frames_->frame(machine_, next_, terms_.with_prev);
-      // The blank line that ends the frame comes after its id.
-      if (!walks_ && is_last_of_entry(next_)) out += id_field(change.index.value);
-      out += "\n";
+    for (; next_ < watched_->since; ++next_) {
+      if (next_ < history.first_number()) lost_ = true;
+      if (lost_ || looked_at++ >= kMaxLookedAt) return std::nullopt;
+      if (is_shown(history.at(next_))) return next_;
     }
-    return true;
+    lost_ |= next_ < watched_->lost_below;
+    const auto& numbers = watched_->numbers;
+    for (auto at = std::lower_bound(numbers.begin(), numbers.end(), next_); at != numbers.end(); ++at) {
+      lost_ |= *at < history.first_number();
+      if (lost_ || looked_at++ >= kMaxLookedAt) return std::nullopt;
+      if (is_shown(history.at(*at))) return *at;
+      next_ = *at + 1;
+    }
+    next_ = std::max(next_, history.end_number());
+    return std::nullopt;
   }
 
   // Whether no later change of the same entry is shown. Looked for once an entry.
@@ -113,6 +128,7 @@ class WatchStream final : public http::Stream {
 
   const machine::Machine& machine_;
   const std::shared_ptr<ChangeFrames> frames_;
+  std::shared_ptr<const machine::WatchedName> watched_;
   const WatchTerms terms_;
   bool begun_ = false;
   bool lost_ = false;

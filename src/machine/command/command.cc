@@ -191,7 +191,9 @@ std::string envelope(const RequestId& id, std::string_view body) {
 
 bool adds_data(std::string_view command) {
   const auto traits = traits_in(command);
-  return traits && traits->adds_data;
+  if (!traits || traits->kind != Transact::kTraits.kind) return traits && traits->adds_data;
+  const Result<Command> decoded = decode(command);
+  return decoded && brings_data(std::get<Transact>(decoded->body));
 }
 
 bool is_leaders_own(std::string_view command) {

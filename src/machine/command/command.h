@@ -72,7 +72,8 @@ Status check(const Body& body);
 // Whether the body's command is over kMaxCommandBytes; check() reports that too.
 bool is_too_large(const Body& body);
 
-// Whether a whole command adds data (a Set or an Enqueue), even if it only replaces other data.
+// Whether a whole command adds data (a Set or an Enqueue), even if it only replaces other data. Of a transaction,
+// whether an operation of it does.
 bool adds_data(std::string_view command);
 // Whether only a leader proposes it, of its own accord (a Due or an AdvanceTime): no client can ask for it.
 bool is_leaders_own(std::string_view command);

@@ -1,5 +1,8 @@
 #include "machine/command/reply.h"
 
+#include <algorithm>
+
+#include "base/utf8.h"
 #include "machine/command/command.h"
 #include "machine/command/event_headers.h"
 
@@ -47,7 +50,8 @@ void decode_results(Reader& in, std::vector<OpResult>& results) {
       for (uint64_t* number : {&item.create_index, &item.mod_index, &item.version, &item.lease, &item.expires_at})
         *number = in.u64();
       if (item.key.empty() || item.key.size() > kMaxKeyBytes || item.value.size() > kMaxValueBytes ||
-          item.content_type.size() > kMaxContentTypeBytes)
+          item.content_type.size() > kMaxContentTypeBytes || !is_plain_text(item.content_type) ||
+          std::max({item.create_index, item.mod_index, item.version, item.lease, item.expires_at}) >= raft::kLimit)
         return in.fail();
       one.items.push_back(std::move(item));
     }

@@ -91,7 +91,8 @@ struct Reply {
   // Receive. Dequeue without a count: only the headers of the removed event, if it has any; with one: id, bytes and
   // headers of each.
   std::vector<Delivery> deliveries{};
-  // As of version 4: of the branch that was done. `count` is 1 if that is `success`.
+  // As of version 4: of the branch that was done. `count` is 1 if that is `success`, and `queue_length` is 1 in a kept
+  // answer whose results were too large to keep.
   std::vector<OpResult> results{};
   // Not the machine's: which of the queues that a take named it took from (node/receives.h).
   uint32_t choice = 0;

@@ -8,7 +8,7 @@
 //   22 revoke_lease  u64 id
 #include "machine/command/transaction.h"
 
-#include <array>
+#include <algorithm>
 #include <utility>
 
 #include "base/utf8.h"
@@ -306,6 +306,15 @@ Status check_ops(const std::vector<Op>& ops) {
 
 }  // namespace
 
+bool brings_data(const Transact& transact) {
+  const auto brings = [](const Op& op) {
+    return std::holds_alternative<PutKey>(op) || std::holds_alternative<Append>(op) ||
+           std::holds_alternative<Increment>(op) || std::holds_alternative<EnqueueEvent>(op);
+  };
+  return std::any_of(transact.success.begin(), transact.success.end(), brings) ||
+         std::any_of(transact.failure.begin(), transact.failure.end(), brings);
+}
+
 // --- Transact
 
 size_t encoded_size(const Transact& transact) {
@@ -337,6 +346,9 @@ Status check_bounds(const Transact& transact, ClusterVersion /*version*/) {
   if (transact.success.empty() && transact.failure.empty()) return Error{"a transaction has an operation"};
   for (const Compare& compare : transact.compares)
     if (Status bad = check_compare(compare); !bad) return bad;
+  for (const Op& op : transact.failure)
+    if (transact.must_hold && !std::holds_alternative<GetKey>(op) && !std::holds_alternative<ListKeys>(op))
+      return Error{"where the comparisons must hold, a failure changes nothing"};
   if (Status bad = check_ops(transact.success); !bad) return bad;
   return check_ops(transact.failure);
 }

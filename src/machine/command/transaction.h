@@ -143,9 +143,13 @@ struct Transact {
   std::vector<Compare> compares;
   std::vector<Op> success;
   std::vector<Op> failure{};
-  bool must_hold = false;  // comparisons that do not hold refuse it: then an idempotency key does not keep the answer
+  // Comparisons that do not hold refuse it: then an idempotency key does not keep the answer, and `failure` only reads.
+  bool must_hold = false;
   friend bool operator==(const Transact&, const Transact&) = default;
 };
+
+// Whether any operation of either branch brings bytes.
+bool brings_data(const Transact& transact);
 
 // The lease's id is the index of this command.
 struct GrantLease {

@@ -13,7 +13,57 @@ void History::add(Change change) {
   changes_.push_back(std::move(change));
   const Change& last = changes_.back();
   gone_.erase(last.key);
-  if (last.type != ChangeType::put) gone_.emplace(last.key, end_number() - 1);
+  const uint64_t number = end_number() - 1;
+  if (last.type != ChangeType::put) gone_.emplace(last.key, number);
+  note(keys_, last.key, number);
+  // A name that nobody watches any more goes with its length.
+  for (auto at = prefix_lengths_.begin(); at != prefix_lengths_.end() && at->first <= last.key.size();) {
+    const size_t length = (at++)->first;
+    note(prefixes_, std::string_view(last.key).substr(0, length), number);
+  }
+}
+
+void History::note(Names& names, std::string_view name, uint64_t number) {
+  const auto at = names.find(name);
+  if (at == names.end()) return;
+  if (const std::shared_ptr<WatchedName> watched = at->second.lock()) {
+    while (!watched->numbers.empty() && watched->numbers.front() < first_number_) {
+      watched->lost_below = watched->numbers.front() + 1;
+      watched->numbers.pop_front();
+    }
+    watched->numbers.push_back(number);
+    return;
+  }
+  if (&names == &prefixes_)
+    if (const auto length = prefix_lengths_.find(name.size()); --length->second == 0) prefix_lengths_.erase(length);
+  names.erase(at);
+}
+
+std::shared_ptr<const WatchedName> History::watch(const std::string& name, bool prefix) {
+  Names& names = prefix ? prefixes_ : keys_;
+  // Names that nobody watches any more are forgotten when their keys change, or here, a few at a time.
+  constexpr int kLookedAt = 4;
+  auto at = names.lower_bound(name);
+  for (int i = 0; i < kLookedAt && at != names.end(); ++i) {
+    if (at->first == name || !at->second.expired()) {
+      ++at;
+      continue;
+    }
+    if (prefix)
+      if (const auto length = prefix_lengths_.find(at->first.size()); --length->second == 0)
+        prefix_lengths_.erase(length);
+    at = names.erase(at);
+  }
+  const auto [entry, fresh] = names.try_emplace(name);
+  if (fresh && prefix) ++prefix_lengths_[name.size()];
+  std::shared_ptr<WatchedName> watched = entry->second.lock();
+  if (watched) return watched;
+  watched = std::make_shared<WatchedName>();
+  watched->name = name;
+  watched->prefix = prefix;
+  watched->since = end_number();
+  entry->second = watched;
+  return watched;
 }
 
 // All changes of an index go together.
@@ -35,6 +85,12 @@ void History::trim() {
 // One number is left out: whoever had read all that there was has missed something too.
 void History::begin_at(raft::Index index) {
   first_number_ += changes_.size() + 1;
+  for (const Names* names : {&keys_, &prefixes_})
+    for (const auto& [name, weak] : *names)
+      if (const std::shared_ptr<WatchedName> watched = weak.lock()) {
+        watched->numbers.clear();
+        watched->since = watched->lost_below = first_number_;
+      }
   gone_.clear();
   changes_.clear();
   bytes_ = 0;

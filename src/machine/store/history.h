@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -39,6 +40,16 @@ struct Change {
   static constexpr size_t kOverhead = 256;
 };
 
+// The changes of one watched key, or of all keys with one prefix: so a watch finds its own without looking at others,
+// however long it was quiet.
+struct WatchedName {
+  std::string name;
+  bool prefix = false;
+  uint64_t since = 0;            // changes of lower numbers are not in the list
+  std::deque<uint64_t> numbers;  // of the changes that are kept
+  uint64_t lost_below = 0;       // one of a lower number, and not below `since`, is not kept any more
+};
+
 class History {
  public:
   static constexpr size_t kDefaultLimit = size_t{64} << 20;
@@ -64,12 +75,20 @@ class History {
   [[nodiscard]] std::optional<raft::Index> gone_at(std::string_view key) const;
   // The first change of this index or a later one.
   [[nodiscard]] uint64_t number_from(raft::Index index) const;
+  // Kept up to date for as long as somebody holds it; all who watch the same share it.
+  [[nodiscard]] std::shared_ptr<const WatchedName> watch(const std::string& name, bool prefix);
+  // Forgets what is too much, but for the changes of the last entry. Between entries.
+  void trim();
 
  private:
-  void trim();
+  using Names = std::map<std::string, std::weak_ptr<WatchedName>, std::less<>>;
+  void note(Names& names, std::string_view name, uint64_t number);
 
   std::deque<Change> changes_;
   std::map<std::string_view, uint64_t> gone_;  // by key, in a change: the number of its removal, while it is the last
+  Names keys_;                                 // that are watched, or were
+  Names prefixes_;
+  std::map<size_t, size_t> prefix_lengths_;  // how many of the prefixes have this length
   uint64_t first_number_ = 0;
   raft::Index oldest_{1};
   size_t bytes_ = 0;

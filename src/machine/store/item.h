@@ -28,6 +28,7 @@ struct Item {
   raft::Index create_index;  // of the entry that made the key
   raft::Index mod_index;     // of the entry that last changed it
   uint64_t version = 0;      // how often it was changed since it was made; 1: never
+  uint64_t hash = 0;         // of key and value, once it is in a store
   std::unique_ptr<ItemExtra> extra;
 
   [[nodiscard]] std::string_view content_type() const { return extra ? extra->content_type : std::string_view(); }

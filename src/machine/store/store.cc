@@ -59,11 +59,10 @@ bool Store::is_over(const Item& item, Millis stamp, Millis now) const {
   return item.extra->lease != 0 && leases_.at(item.extra->lease).deadline <= stamp;
 }
 
-uint64_t Store::digest_of(std::string_view key, const Item& item) const {
-  const uint64_t first = hash64(item.value.view(), hash64(key, kKeySeed));
-  if (is_old(item)) return first;
+uint64_t Store::digest_of(const Item& item) const {
+  if (is_old(item)) return item.hash;
   const uint64_t numbers =
-      mix64(mix64(mix64(first, create_index(item)), item.mod_index.value), mix64(item.version, item.lease()));
+      mix64(mix64(mix64(item.hash, create_index(item)), item.mod_index.value), mix64(item.version, item.lease()));
   return mix64(hash64(item.content_type(), numbers), item.expires_at());
 }
 
@@ -74,16 +73,17 @@ uint64_t Store::logical_bytes_of(std::string_view key, const Item& item) {
          (item.extra->expires_at != 0 ? kIndexOverhead : 0);
 }
 
-void Store::count_in(std::string_view key, const Item& item) {
+void Store::count_in(std::string_view key, Item& item) {
+  if (item.hash == 0) item.hash = hash64(item.value.view(), hash64(key, kKeySeed));
   logical_bytes_ += logical_bytes_of(key, item);
-  digest_ += digest_of(key, item);
+  digest_ += digest_of(item);
   if (item.expires_at() != 0) dues_.emplace(item.expires_at(), key);
   if (item.lease() != 0) leases_.at(item.lease()).keys.insert(key);
 }
 
 void Store::count_out(std::string_view key, const Item& item) {
   logical_bytes_ -= logical_bytes_of(key, item);
-  digest_ -= digest_of(key, item);
+  digest_ -= digest_of(item);
   if (item.expires_at() != 0) dues_.erase({item.expires_at(), key});
   if (item.lease() != 0) leases_.at(item.lease()).keys.erase(key);
 }

@@ -73,9 +73,9 @@ class Store {
 
  private:
   // An item that is in its place enters, or is about to leave, the indexes.
-  void count_in(std::string_view key, const Item& item);
+  void count_in(std::string_view key, Item& item);
   void count_out(std::string_view key, const Item& item);
-  [[nodiscard]] uint64_t digest_of(std::string_view key, const Item& item) const;
+  [[nodiscard]] uint64_t digest_of(const Item& item) const;
 
   Items items_;
   Leases leases_;

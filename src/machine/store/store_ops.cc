@@ -32,6 +32,20 @@ void StoreOps::put(std::string_view key, Bytes value, std::string_view content_t
   change(key, std::move(item), ChangeType::put);
 }
 
+void StoreOps::touch(std::string_view key, Millis expires_at) {
+  const Item& old = *store_.find(key);
+  Item item;
+  item.value = old.value;
+  item.hash = old.hash;
+  item.create_index = raft::Index{store_.create_index(old)};
+  item.mod_index = at_.index;
+  item.version = store_.version(old) + 1;
+  if (!old.content_type().empty() || old.lease() != 0 || expires_at != 0)
+    item.extra = std::make_unique<ItemExtra>(
+        ItemExtra{.content_type = std::string(old.content_type()), .lease = old.lease(), .expires_at = expires_at});
+  change(key, std::move(item), ChangeType::put);
+}
+
 bool StoreOps::erase(std::string_view key) {
   if (find(key) == nullptr) return false;
   change(key, std::nullopt, ChangeType::erase);

@@ -54,6 +54,8 @@ class StoreOps {
            Millis expires_at = 0);
   // False: there was none.
   bool erase(std::string_view key);
+  // Of a key that is there: only when it expires.
+  void touch(std::string_view key, Millis expires_at);
 
   // Null: there is none, or it is over.
   const Lease* find_lease(uint64_t id);

@@ -39,6 +39,14 @@ std::optional<int64_t> number_in(std::string_view text) {
 
 }  // namespace
 
+// What a put adds beside the value.
+static uint64_t extra_bytes(const PutKey& put) {
+  const bool expires = put.expiry.kind != Expiry::Kind::never;
+  if (put.content_type.empty() && put.lease == 0 && !expires) return 0;
+  return Store::kExtraOverhead + put.content_type.size() + (put.lease != 0 ? Store::kIndexOverhead : 0) +
+         (expires ? Store::kIndexOverhead : 0);
+}
+
 // Made for one Transact.
 class TransactionRun {
  public:
@@ -85,7 +93,7 @@ class TransactionRun {
       return queue != nullptr && queues_.held_by(*queue, compare.receipt) != nullptr;
     }
     if (compare.target == CompareTarget::queue_length) {
-      const Queue* queue = queues_.find_swept(compare.name);
+      const Queue* queue = queues_.find_swept(compare.name, sweep_budget_);
       return holds(compare.op, (queue == nullptr ? 0 : queue->size()) <=> compare.number);
     }
     const Item* item = keys_.find(compare.name);
@@ -121,7 +129,7 @@ class TransactionRun {
 
   bool plan(const EnqueueEvent& op) {
     Planned& planned = planned_[std::string(op.queue)];
-    const Queue* queue = queues_.find_swept(op.queue);
+    const Queue* queue = queues_.find_swept(op.queue, sweep_budget_);
     if (queue == nullptr && planned.arriving.count == 0) {
       if (const Status fits = queues_.check_new(op.queue, new_queues_); !fits)
         return refuse(ReplyCode::full, fits.error());
@@ -164,10 +172,12 @@ class TransactionRun {
   }
 
   // Whether the answer has room for it; a first one always fits.
-  bool has_room(std::string_view key, const Item& item) {
-    const uint64_t bytes = key.size() + item.value.size();
-    if (answered_ != 0 && answered_ + bytes > kMaxAnswerBytes) return false;
+  bool has_room(std::string_view key, const Item& item, bool with_value = true) {
+    constexpr uint64_t kNumbers = 128;
+    const uint64_t bytes = key.size() + (with_value ? item.value.size() : 0) + item.content_type().size() + kNumbers;
+    if (items_ == kMaxListed || (items_ != 0 && answered_ + bytes > kMaxAnswerBytes)) return false;
     answered_ += bytes;
+    ++items_;
     return true;
   }
 
@@ -214,13 +224,14 @@ class TransactionRun {
 
   bool run(const ErasePrefix& op, OpResult& result) {
     std::vector<std::string> names;
-    for (auto at = store_.items().lower_bound(op.prefix);
-         at != store_.items().end() && at->first.starts_with(op.prefix); ++at) {
-      if (erased_ + names.size() == kMaxErased)
+    size_t count = 0;
+    const auto first = store_.items().lower_bound(op.prefix);
+    for (auto at = first; at != store_.items().end() && at->first.starts_with(op.prefix); ++at)
+      if (erased_ + ++count > kMaxErased)
         return refuse(ReplyCode::conflict,
                       "one request deletes at most 10000 keys by prefix, and there are more: use longer prefixes");
-      names.push_back(at->first);
-    }
+    names.reserve(count);
+    for (auto at = first; names.size() < count; ++at) names.push_back(at->first);
     erased_ += names.size();
     for (const std::string& name : names) result.number += keys_.erase(name) ? 1 : 0;
     return true;
@@ -229,8 +240,9 @@ class TransactionRun {
   bool run(const GetKey& op, OpResult& result) {
     const Item* item = keys_.find(op.key);
     if (item == nullptr) return true;
-    if (op.with_value && !has_room(op.key, *item))
-      return refuse(ReplyCode::conflict, "the values that it asks for have more than 4 MiB together: get fewer");
+    if (!has_room(op.key, *item, op.with_value))
+      return refuse(ReplyCode::conflict,
+                    "the items that it asks for are over 1000, or have more than 4 MiB together: get fewer");
     result.items.push_back(shown(op.key, *item, op.with_value));
     return true;
   }
@@ -285,7 +297,10 @@ class TransactionRun {
       return true;
     }
     result.number = 1;
-    put(op.key, old->value, std::string(old->content_type()), old->lease(), time);
+    if (time != 0 && time <= at_.now)
+      keys_.erase(op.key);
+    else
+      keys_.touch(op.key, time);
     return true;
   }
 
@@ -330,8 +345,10 @@ class TransactionRun {
   QueueOps& queues_;
   std::map<std::string, Planned> planned_;
   size_t new_queues_ = 0;
+  size_t sweep_budget_ = kDueEventsPerEntry;  // for all queues together
   size_t erased_ = 0;
-  uint64_t answered_ = 0;
+  uint64_t answered_ = 0;  // bytes of the answer
+  uint32_t items_ = 0;     // and items in it
   ReplyCode code_ = ReplyCode::ok;
   std::string why_;
 };
@@ -357,11 +374,10 @@ uint64_t Machine::growth_by(const Transact& transact) const {
     uint64_t total = 0;
     for (const Op& op : ops) {
       if (const auto* put = std::get_if<PutKey>(&op))
-        total += growth_of(
-            put->key, put->value.size() + put->content_type.size() + Store::kExtraOverhead + 2 * Store::kIndexOverhead);
+        total += growth_of(put->key, put->value.size() + extra_bytes(*put));
       else if (const auto* append = std::get_if<Append>(&op))
         total += append->key.size() + append->bytes.size() + Store::kOverhead;
-      else if (const auto* increment = std::get_if<Increment>(&op))
+      else if (const auto* increment = std::get_if<Increment>(&op); increment != nullptr && !exists(increment->key))
         total += growth_of(increment->key, 20);
       else if (const auto* enqueue = std::get_if<EnqueueEvent>(&op))
         total += growth_by(PutEvents{enqueue->queue, {enqueue->event}});

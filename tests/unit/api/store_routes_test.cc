@@ -122,6 +122,28 @@ TEST_CASE("HAZARDS W4: a quiet watch moves its client on once all up to there wa
   CHECK(watch->keep_alive() == ":\nid: 8\n\n");
 }
 
+TEST_CASE("HAZARDS W1, W4: a quiet watch outlives a history that turned over, and is told what comes") {
+  Machine machine;
+  machine.raise_version(raft::Index{1}, 0, 4);
+  machine.limit_history(2'000);
+  const auto frames = std::make_shared<ChangeFrames>();
+  for (const bool prefix : {false, true}) {
+    const auto quiet = open_watch(machine, frames, {.name = "quiet", .prefix = prefix});
+    all_of(*quiet);
+    for (int i = 0; i < 5'000; ++i) run(machine, put("other", "x"));
+    CHECK(quiet->keep_alive() == ":\nid: " + std::to_string(machine.applied().value) + "\n\n");
+    for (int i = 0; i < 5'000; ++i) run(machine, put("other", "x"));
+    run(machine, put("quiet", "x"));
+    const std::string told = all_of(*quiet);
+    CHECK(count(told, "event: put") == 1);
+    CHECK(told.ends_with("\nid: " + std::to_string(machine.applied().value) + "\n\n"));
+    // Its own change went before it was told: it is cut.
+    run(machine, put("quiet", "y"));
+    for (int i = 0; i < 50; ++i) run(machine, put("other", "x"));
+    CHECK(all_of(*quiet) == "LOST");
+  }
+}
+
 TEST_CASE("HAZARDS W1: a watch that fell behind the history is cut, and never goes on behind a gap") {
   Machine machine;
   machine.raise_version(raft::Index{1}, 0, 4);

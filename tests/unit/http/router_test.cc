@@ -9,7 +9,7 @@
 namespace wh::http {
 namespace {
 
-enum Id { kEvent, kSetKeys, kGetKey, kDeleteKey, kKeys, kMembers, kMember, kRoot };
+enum Id { kEvent, kSetKeys, kGetKey, kDeleteKey, kKeys, kMembers, kMember, kRoot, kItem, kCount, kItems };
 
 const Router& router() {
   static constexpr Route kTable[] = {
@@ -21,6 +21,9 @@ const Router& router() {
       {bit(Method::get) | bit(Method::post), "/keys/{key}/", kKeys},
       {bit(Method::post), "/cluster/members", kMembers},
       {bit(Method::del), "/cluster/members/{id}", kMember},
+      {bit(Method::get) | bit(Method::put), "/kv/{key...}", kItem},
+      {bit(Method::post), "/kv/{key...}/incr", kCount},
+      {bit(Method::get), "/kv", kItems},
   };
   static const Router kRouter(kTable);
   return kRouter;
@@ -67,6 +70,34 @@ TEST_CASE("names are decoded once") {
   CHECK(name("/key/{name}") == "{name}");
 }
 
+TEST_CASE("a name of several segments is the rest of the path as it is, or all before a last segment") {
+  const auto key = [](Method method, std::string_view path, int route) {
+    const RouteMatch match = router().find(method, path);
+    CAPTURE(path);
+    REQUIRE_FALSE(match.answer.has_value());
+    CHECK(match.route == route);
+    REQUIRE(match.params.size() == 1);
+    return match.params[0];
+  };
+  CHECK(key(Method::get, "/kv/a", kItem) == "a");
+  CHECK(key(Method::get, "/kv/a/b/c", kItem) == "a/b/c");
+  CHECK(key(Method::put, "/kv/a/", kItem) == "a/");
+  CHECK(key(Method::put, "/kv/a//", kItem) == "a//");
+  CHECK(key(Method::get, "/kv//a", kItem) == "/a");
+  CHECK(key(Method::get, "/kv/a%2Fb%00+", kItem) == std::string("a/b\0+", 5));
+  CHECK(key(Method::get, "/kv//", kItem) == "/");
+  CHECK(key(Method::get, "/kv/../event", kItem) == "../event");
+  CHECK(key(Method::get, "/kv/a/incr", kItem) == "a/incr");
+  CHECK(key(Method::post, "/kv/a/b/incr", kCount) == "a/b");
+  CHECK(key(Method::post, "/kv/incr/incr", kCount) == "incr");
+  CHECK(router().find(Method::get, "/kv").route == kItems);
+  CHECK(status(Method::get, "/kv/") == 400);
+  CHECK(status(Method::post, "/kv/incr") == 405);
+  CHECK(status(Method::post, "/kv//incr") == 400);
+  CHECK(status(Method::del, "/kv/a") == 405);
+  CHECK(allow(Method::options, "/kv/a/incr") == "GET, HEAD, POST, PUT, OPTIONS");
+}
+
 TEST_CASE("HAZARDS H17: an invalid escape is 400") {
   for (const char* path : {"/key/%", "/key/%4", "/key/%zz", "/%", "/nowhere/%g0"})
     CHECK(status(Method::get, path) == 400);
@@ -100,7 +131,7 @@ TEST_CASE("OPTIONS is answered for every path that exists") {
   CHECK(status(Method::options, "/event") == 204);
   CHECK(allow(Method::options, "/key/a") == "GET, HEAD, DELETE, OPTIONS");
   CHECK(status(Method::options, "*") == 204);
-  CHECK(allow(Method::options, "*") == "GET, HEAD, POST, DELETE, OPTIONS");
+  CHECK(allow(Method::options, "*") == "GET, HEAD, POST, PUT, DELETE, OPTIONS");
   CHECK(status(Method::options, "/nowhere") == 404);
 }
 
