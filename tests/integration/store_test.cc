@@ -134,7 +134,7 @@ TEST_CASE("HAZARDS S8: who lost its lock cannot write any more, whatever it stil
   Server server(dir, "locks");
   server.start_ready();
   const auto take_lock = [&](const std::string& owner) {
-    const Answer lease = server.post("/leases?ttl=1s");
+    const Answer lease = server.post("/leases?ttl=5s");
     REQUIRE(lease.status == 201);
     const std::string id = json_field(lease.body, "id");
     const Answer locked =
@@ -168,14 +168,14 @@ TEST_CASE("HAZARDS S1, S3: a lease outlives its leader while it is kept alive, a
   ThreeNodes nodes;
   Server& old_leader = await_leader(nodes.all);
   Server& other = *others(nodes.all, old_leader)[0];
-  const std::string id = json_field(other.post("/leases?ttl=3s").body, "id");
+  const std::string id = json_field(other.post("/leases?ttl=8s").body, "id");
   REQUIRE(curl(dir, "-X PUT --data-binary x '" + other.url("/kv/services/web/1?lease=" + id) + "'").status < 300);
   Listener listener(other, {}, 0, watch_of("services/"));
   REQUIRE(eventually([&] { return listener.sees("id: "); }));
   old_leader.kill();
   // An election or two take part of its time; who keeps it alive does not lose it.
   for (int i = 0; i < 8; ++i)
-    CHECK(eventually([&] { return other.post("/leases/" + id + "/keepalive").status == 200; }, 2'500));
+    CHECK(eventually([&] { return other.post("/leases/" + id + "/keepalive").status == 200; }, 7'000));
   CHECK(other.get("/kv/services/web/1").status == 200);
   CHECK(has(other.get("/leases/" + id).body, "\"keys\":[\"services/web/1\"]"));
   // And who does not, loses it once, everywhere.
