@@ -161,7 +161,7 @@ machine::Reply Model::put(const machine::PutEvents& put) {
   if (batch.key_reused) return {.code = machine::ReplyCode::key_reused};
   std::vector<uint64_t> fresh;
   if (!batch.fresh.empty()) {
-    const machine::Reply reply = queues_.apply(machine::PutEvents{put.queue, batch.fresh});
+    machine::Reply reply = queues_.apply(machine::PutEvents{put.queue, batch.fresh});
     if (reply.code != machine::ReplyCode::ok) return reply;
     fresh = reply.ids.empty() ? std::vector<uint64_t>{reply.event_id.value} : reply.ids;
   }

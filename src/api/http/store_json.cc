@@ -34,7 +34,7 @@ class Members {
   const JsonValue* take(std::string_view name) {
     const auto at = find(name);
     if (at == members_.end()) return nullptr;
-    taken_.push_back(std::move(at->second));
+    taken_.push_back(at->second);
     members_.erase(at);
     return &taken_.back();
   }
