@@ -8,7 +8,6 @@
 namespace wh::machine {
 
 void History::add(Change change) {
-  if (!changes_.empty() && changes_.back().index != change.index) trim();
   bytes_ += change.size();
   changes_.push_back(std::move(change));
   const Change& last = changes_.back();

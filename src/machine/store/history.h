@@ -54,7 +54,7 @@ class History {
  public:
   static constexpr size_t kDefaultLimit = size_t{64} << 20;
 
-  // The changes of the last entry stay, whatever their size, until those of another are added. Not within an entry.
+  // The changes of the last entry stay, whatever their size, until `trim`. Not within an entry.
   void set_limit(size_t bytes) {
     limit_ = bytes;
     trim();
