@@ -1,6 +1,5 @@
 // The queues' promises while the leader is killed or stopped every few seconds: producers with idempotency keys and
 // consumers with receipts, through three nodes, and their books afterwards. Ten seconds; five minutes at full length.
-#include <csignal>
 #include <memory>
 #include <thread>
 
@@ -41,64 +40,27 @@ struct Market {
   }
 };
 
-// Kills the leader, or lets it stand still for as long as another leads; then waits until all three serve and both
-// sides got on.
+// Disturbs the leader, and waits until both sides got on.
 void disturb(const Servers& servers, const Market& market, size_t round) {
   const size_t produced = market.acknowledged();
   const size_t consumed = market.settled();
-  Server& leader = await_leader(servers);
-  const bool stopped = round % 4 == 3;
-  if (stopped)
-    REQUIRE(leader.signal(SIGSTOP));
-  else
-    CHECK(leader.kill() == 137);
-  await_leader(others(servers, leader));
-  if (stopped)
-    REQUIRE(leader.signal(SIGCONT));
-  else
-    leader.start_ready();
+  disturb_leader(servers, round);
   CHECK(eventually([&] { return market.acknowledged() > produced + 20 && market.settled() > consumed + 20; }));
 }
 
-// What a queue holds, read in pages.
+// What a dead letter queue holds.
 void read_dead(const Server& server, QueueAccount& account) {
-  std::string after;
-  for (;;) {
-    const Answer page = server.get("/queues/" + account.queue + ".dead/events?limit=1000" + after);
-    REQUIRE(page.status == 200);
-    const std::vector<std::string> bodies = json_fields(page.body, "data");
-    const std::vector<std::string> numbers = json_fields(page.body, "deliveries");
-    const std::vector<std::string> reasons = json_fields(page.body, "reason");
+  read_pages(server, "/queues/" + account.queue + ".dead/events?limit=1000", [&](const std::string& page) {
+    const std::vector<std::string> bodies = json_fields(page, "data");
+    const std::vector<std::string> numbers = json_fields(page, "deliveries");
+    const std::vector<std::string> reasons = json_fields(page, "reason");
     REQUIRE(numbers.size() == bodies.size());
     REQUIRE(reasons.size() == bodies.size());
     for (size_t i = 0; i < bodies.size(); ++i) {
       CHECK_MESSAGE(account.dead.emplace(bodies[i], std::stoull(numbers[i])).second, bodies[i], " died twice");
       account.reasons[bodies[i]] = reasons[i];
     }
-    const std::string link = page.header("link");
-    if (link.empty()) return;
-    const size_t at = link.find("after=");
-    REQUIRE(at != std::string::npos);
-    after = "&" + link.substr(at, link.find_first_of("&>", at) - at);
-  }
-}
-
-// Waits until a queue is empty, as long as it becomes smaller.
-bool drained(const Server& server, const std::string& queue) {
-  uint64_t least = UINT64_MAX;
-  const auto smaller = [&] {
-    const std::string body = server.get("/queues/" + queue).body;
-    uint64_t left = 0;
-    for (const char* state : {"ready", "delayed", "reserved"}) {
-      const std::string count = json_field(body, state);
-      if (count.empty()) return false;
-      left += std::stoull(count);
-    }
-    return left < std::exchange(least, std::min(left, least));
-  };
-  while (least != 0)
-    if (!eventually(smaller)) return false;
-  return true;
+  });
 }
 
 void check_books(const Server& server, const Market& market, const std::string& queue, bool groups) {

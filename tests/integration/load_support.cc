@@ -1,11 +1,13 @@
 #include "load_support.h"
 
 #include <algorithm>
+#include <csignal>
 #include <cstdlib>
 #include <iomanip>
 #include <iostream>
 #include <set>
 #include <sstream>
+#include <utility>
 
 #include <doctest/doctest.h>
 
@@ -56,6 +58,49 @@ Trio::Trio(const std::vector<std::string>& more, const std::function<void(Trio&,
   }
   await_voters(all, 3);
   await_leader(all);
+}
+
+bool disturb_leader(const Servers& servers, size_t round) {
+  Server& leader = await_leader(servers);
+  const bool stopped = round % 4 == 3;
+  if (stopped)
+    REQUIRE(leader.signal(SIGSTOP));
+  else
+    CHECK(leader.kill() == 137);
+  await_leader(others(servers, leader));
+  if (stopped)
+    REQUIRE(leader.signal(SIGCONT));
+  else
+    leader.start_ready();
+  return stopped;
+}
+
+void read_pages(const Server& server, std::string path, const std::function<void(const std::string& body)>& page) {
+  while (!path.empty()) {
+    const Answer answer = server.get(path);
+    REQUIRE(answer.status == 200);
+    page(answer.body);
+    // "</path?...>; rel="next""
+    const std::string link = answer.header("link");
+    path = link.empty() ? std::string() : link.substr(1, link.find('>') - 1);
+  }
+}
+
+bool drained(const Server& server, const std::string& queue) {
+  uint64_t least = UINT64_MAX;
+  const auto smaller = [&] {
+    const std::string body = server.get("/queues/" + queue).body;
+    uint64_t left = 0;
+    for (const char* state : {"ready", "delayed", "reserved"}) {
+      const std::string count = json_field(body, state);
+      if (count.empty()) return false;
+      left += std::stoull(count);
+    }
+    return left < std::exchange(least, std::min(left, least));
+  };
+  while (least != 0)
+    if (!eventually(smaller)) return false;
+  return true;
 }
 
 EventClient::EventClient(std::string name, uint16_t port, bool credentials, size_t wanted)

@@ -41,6 +41,16 @@ struct Trio {
   explicit Trio(const std::vector<std::string>& more = {}, const std::function<void(Trio&, Server&)>& prepare = {});
 };
 
+// Kills the leader, or in every fourth round lets it stand still for as long as another leads; then waits until all
+// serve. Whether it stood still.
+bool disturb_leader(const Servers& servers, size_t round);
+
+// GETs a list and all pages that its `Link` leads to; fails the test where one is not 200.
+void read_pages(const Server& server, std::string path, const std::function<void(const std::string& body)>& page);
+
+// Waits until a queue is empty, as long as it becomes smaller.
+bool drained(const Server& server, const std::string& queue);
+
 // One event that was sent once.
 struct Attempt {
   enum class Fate : uint8_t { acknowledged, refused, unknown };
