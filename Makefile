@@ -134,6 +134,15 @@ bench-queue: needs-build ## the queues beside RabbitMQ, NATS and beanstalkd; SEC
 	  $(if $(WORKERS),--workers "$(WORKERS)") $(if $(BATCHES),--batches "$(BATCHES)") \
 	  $(if $(ONLY),--only "$(ONLY)") $(if $(CASES),--cases "$(CASES)")
 
+.PHONY: bench-store
+bench-store: needs-build ## the store beside etcd; SECONDS_EACH= ROUNDS= NODES= STREAMS= LEASES= ONLY= CASES=
+	$(call compile,build,$(SERVER) tests/bench/store_client)
+	$(call link,build)
+	@exec tests/bench/stores build/$(SERVER) build/tests/bench/store_client \
+	  $(if $(SECONDS_EACH),--seconds-each $(SECONDS_EACH)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(NODES),--nodes $(NODES)) \
+	  $(if $(STREAMS),--streams $(STREAMS)) $(if $(LEASES),--leases $(LEASES)) \
+	  $(if $(ONLY),--only "$(ONLY)") $(if $(CASES),--cases "$(CASES)")
+
 .PHONY: sim
 sim: needs-build ## the simulator: N seeds from SEED on; without N, only that seed
 	$(call compile,build,tests/sim/sim)

@@ -8,25 +8,22 @@
 //   N,...]
 //
 // SYSTEM is wormhole, rabbitmq, nats or beanstalkd. Workers are spread over the ports, or all use the leader's. Prints
-// a line of JSON for each case: events, operations, seconds, and how many operations took how long, in buckets that are
-// 2% wide (bucket b begins at 1.02^b microseconds). --pids are the servers' processes, whose processor time is counted.
+// what was measured (measure.h), a line for each case. --pids are the servers' processes, whose processor time is
+// counted.
 #include "queue_client.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
 #include <list>
 #include <map>
-#include <sstream>
-#include <unistd.h>
+
+#include "measure.h"
 
 namespace wh::bench {
 namespace {
 
 constexpr uint64_t kRetryMs = 100;  // after a refusal
-constexpr double kSlackS = 30;      // so much longer may something take that is slow
 constexpr uint64_t kPauseMs = 5;    // a worker waits at least so long before its event is sent
 
 struct Options {
@@ -38,110 +35,6 @@ struct Options {
   double seconds = 5;
   bool to_leader = false;
   std::vector<std::string> pids;
-};
-
-// Seconds of processor time that a process has used.
-double used_by(const std::string& pid) {
-  std::ifstream file("/proc/" + pid + "/stat");
-  std::stringstream all;
-  all << file.rdbuf();
-  const std::string text = all.str();
-  const size_t name_end = text.rfind(')');
-  if (name_end == std::string::npos) return 0;
-  std::istringstream fields(text.substr(name_end + 1));
-  std::string skipped;
-  for (int i = 0; i < 11; ++i) fields >> skipped;
-  double user = 0;
-  double system = 0;
-  fields >> user >> system;
-  return (user + system) / static_cast<double>(sysconf(_SC_CLK_TCK));
-}
-
-// What is measured between two points in time.
-class Measure {
- public:
-  Measure(std::string name, const Options& options) : name_(std::move(name)), options_(options) {}
-
-  void begin() {
-    from_ = uv_hrtime();
-    cpu_ = cpu();
-  }
-  void end() {
-    if (from_ == 0 || to_ != 0) return;
-    to_ = uv_hrtime();
-    const Cpu now = cpu();
-    cpu_ = {now.servers - cpu_.servers, now.client - cpu_.client};
-  }
-  // Long enough: the time, and one operation of each worker; but half a minute more at most.
-  bool is_enough() const {
-    return seconds() >= options_.seconds &&
-           (operations_ >= options_.workers || seconds() >= options_.seconds + kSlackS);
-  }
-  bool runs() const { return from_ != 0 && to_ == 0; }
-  double seconds() const { return from_ == 0 ? 0 : static_cast<double>((to_ != 0 ? to_ : uv_hrtime()) - from_) / 1e9; }
-
-  void add(uint64_t start, size_t events) {
-    if (!runs()) return;
-    ++operations_;
-    events_ += events;
-    const double us = static_cast<double>(uv_hrtime() - start) / 1000;
-    ++buckets_[us <= 1 ? 0 : static_cast<int>(std::log(us) / std::log(1.02))];
-  }
-  void refused(std::string_view why) {
-    if (refusals_++ == 0) reason_ = why;
-  }
-
-  void print() const {
-    std::string reason;
-    for (const char c : reason_.substr(0, 200)) reason += c < ' ' || c == '"' || c == '\\' ? '\'' : c;
-    (void)std::printf(
-        R"({"case":"%s","events":%zu,"operations":%zu,"seconds":%.6f,"refusals":%zu,"reason":"%s","cpu_servers":%.3f,)"
-        R"("cpu_client":%.3f,"buckets":{)",
-        name_.c_str(), events_, operations_, seconds(), refusals_, reason.c_str(), cpu_.servers, cpu_.client);
-    const char* comma = "";
-    for (const auto& [bucket, count] : buckets_) {
-      (void)std::printf("%s\"%d\":%zu", comma, bucket, count);
-      comma = ",";
-    }
-    (void)std::printf("}}\n");
-  }
-
- private:
-  struct Cpu {
-    double servers = 0;
-    double client = 0;
-  };
-  Cpu cpu() const {
-    Cpu used{0, used_by(std::to_string(uv_os_getpid()))};
-    for (const std::string& pid : options_.pids) used.servers += used_by(pid);
-    return used;
-  }
-
-  std::string name_;
-  const Options& options_;
-  uint64_t from_ = 0, to_ = 0;
-  Cpu cpu_;
-  size_t operations_ = 0, events_ = 0, refusals_ = 0;
-  std::string reason_;
-  std::map<int, size_t> buckets_;
-};
-
-// Calls once, so many milliseconds after it was set.
-class Timer {
- public:
-  Timer(uv_loop_t* loop, std::function<void()> call) : call_(std::move(call)) {
-    uv_timer_init(loop, &timer_);
-    timer_.data = this;
-  }
-  void set(uint64_t ms) {
-    uv_update_time(timer_.loop);
-    uv_timer_start(
-        &timer_, [](uv_timer_t* timer) { static_cast<Timer*>(timer->data)->call_(); }, ms, 0);
-  }
-
- private:
-  uv_timer_t timer_{};
-  std::function<void()> call_;
 };
 
 // What a case's workers share.
@@ -326,7 +219,9 @@ class Waiter : public Worker {
 
 // What the workers of a case refer to. It stays after the case, as their timers may still be set.
 struct Case {
-  Case(const std::string& name, const Options& options) : measure(name, options), writing(name + "_enqueue", options) {}
+  Case(const std::string& name, const Options& options)
+      : measure(name, options.workers, options.seconds, options.pids),
+        writing(name + "_enqueue", options.workers, options.seconds, options.pids) {}
   Measure measure;
   Measure writing;  // of `wait`: the enqueues
   Shared shared;
@@ -472,13 +367,6 @@ class Run {
   std::vector<std::unique_ptr<Worker>> gone_;
   std::list<Case> cases_;
 };
-
-std::vector<std::string> split(const std::string& text) {
-  std::vector<std::string> parts;
-  std::istringstream in(text);
-  for (std::string part; std::getline(in, part, ',');) parts.push_back(part);
-  return parts;
-}
 
 Options parse(const std::vector<std::string>& arguments) {
   const std::map<std::string, MakePeer> systems = {

@@ -14,53 +14,9 @@
 
 #include <uv.h>
 
+#include "connection.h"
+
 namespace wh::bench {
-
-constexpr size_t kEventBytes = 256;
-
-[[noreturn]] void fail(const std::string& message);
-
-// An event begins with the time at which it was sent, and is plain text that JSON need not escape.
-void append_event(std::string& out, uint64_t sent_ns);
-uint64_t sent_of(std::string_view event);
-
-// The number that stands at the front of a text, or 0.
-uint64_t number_at(std::string_view text);
-// The text between `before` and the next `after`, from `at` on; `at` moves behind it. Empty, with `at` at npos: there
-// is none.
-std::string_view between(std::string_view text, std::string_view before, char after, size_t& at);
-
-// Runs the loop until that holds; fails after so many seconds.
-void run_until(uv_loop_t* loop, const std::function<bool()>& holds, double seconds, const std::string& what);
-
-// A connection to a port on loopback. It stays allocated after `close`, as long as the process runs.
-class Connection {
- public:
-  Connection(uv_loop_t* loop, uint16_t port);
-  virtual ~Connection() = default;
-  Connection(const Connection&) = delete;
-  Connection& operator=(const Connection&) = delete;
-
-  void close();
-
- protected:
-  virtual void connected() = 0;
-  // Takes the whole messages at the front, and returns how many bytes these were.
-  virtual size_t take(std::string_view in) = 0;
-
-  void send(std::string_view bytes);
-  uv_loop_t* loop() const { return loop_; }
-  bool closed() const { return closed_; }
-
- private:
-  void arrived(std::string_view bytes);
-
-  uv_loop_t* loop_;
-  uv_tcp_t tcp_{};
-  uv_connect_t connect_{};
-  std::string in_;
-  bool closed_ = false;
-};
 
 // What a worker hears from its connection.
 class Listener {

@@ -69,18 +69,12 @@ class Wormhole : public Peer {
 
   size_t take(std::string_view in) override {
     size_t taken = 0;
-    for (;;) {
-      const std::string_view rest = in.substr(taken);
-      const size_t end = rest.find("\r\n\r\n");
-      if (end == std::string_view::npos) return taken;
-      const std::string_view head = rest.substr(0, end + 2);
-      size_t at = 0;
-      const size_t length = number_at(between(head, "\r\nContent-Length: ", '\r', at));
-      if (rest.size() < end + 4 + length) return taken;
-      taken += end + 4 + length;
-      answer(static_cast<int>(number_at(head.substr(9))), head, rest.substr(end + 4, length));
+    while (const std::optional<HttpAnswer> whole = http_answer(in.substr(taken))) {
+      taken += whole->size;
+      answer(whole->status, whole->head, whole->body);
       if (closed()) return in.size();
     }
+    return taken;
   }
 
  private:

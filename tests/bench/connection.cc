@@ -1,9 +1,10 @@
+#include "connection.h"
+
 #include <array>
+#include <cerrno>
 #include <charconv>
 #include <cstdio>
 #include <cstdlib>
-
-#include "queue_client.h"
 
 namespace wh::bench {
 namespace {
@@ -19,7 +20,7 @@ std::array<char, 256UL * 1024> read_buffer;
 }  // namespace
 
 void fail(const std::string& message) {
-  (void)std::fprintf(stderr, "queue_client: %s\n", message.c_str());
+  (void)std::fprintf(stderr, "%s: %s\n", program_invocation_short_name, message.c_str());
   std::_Exit(1);
 }
 
@@ -50,6 +51,20 @@ std::string_view between(std::string_view text, std::string_view before, char af
   at = found == std::string_view::npos ? found : text.find(after, found + before.size());
   if (at == std::string_view::npos) return {};
   return text.substr(found + before.size(), at - found - before.size());
+}
+
+std::optional<HttpAnswer> http_answer(std::string_view in) {
+  const size_t end = in.find("\r\n\r\n");
+  if (end == std::string_view::npos) return std::nullopt;
+  HttpAnswer answer;
+  answer.head = in.substr(0, end + 2);
+  size_t at = 0;
+  const size_t length = number_at(between(answer.head, "\r\nContent-Length: ", '\r', at));
+  answer.size = end + 4 + length;
+  if (in.size() < answer.size) return std::nullopt;
+  answer.status = static_cast<int>(number_at(answer.head.substr(9)));
+  answer.body = in.substr(end + 4, length);
+  return answer;
 }
 
 void run_until(uv_loop_t* loop, const std::function<bool()>& holds, double seconds, const std::string& what) {
