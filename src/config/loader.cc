@@ -248,7 +248,7 @@ class Loader {
     Options& options = loaded_.options;
     // The default debug port gives way to a directive with the same port, as it does to another process.
     const bool taken = options.debug_port == options.port || options.debug_port == options.tls_port ||
-                       options.debug_port == options.raft_port;
+                       options.debug_port == options.tls_debug_port || options.debug_port == options.raft_port;
     if (options.debug_port != 0 && taken && !loaded_.set_somewhere.contains("debug-port")) {
       loaded_.notices.push_back("the default debug-port " + std::to_string(options.debug_port) +
                                 " is used by another directive: this node runs without a debug port");

@@ -8,15 +8,17 @@
 namespace wh::config {
 namespace {
 
+struct Port {
+  std::string_view name;
+  uint16_t number;
+};
+
 void check_ports(const Options& options, std::vector<OptionProblem>& problems) {
-  struct Port {
-    std::string_view name;
-    uint16_t number;
-  };
   const Port ports[] = {{"port", options.port},
                         {"tls-port", options.tls_port},
                         {"raft-port", options.raft_port},
-                        {"debug-port", options.debug_port}};
+                        {"debug-port", options.debug_port},
+                        {"tls-debug-port", options.tls_debug_port}};
   for (const Port& a : ports) {
     for (const Port& b : ports) {
       if (&b <= &a || a.number == 0 || a.number != b.number) continue;
@@ -28,10 +30,13 @@ void check_ports(const Options& options, std::vector<OptionProblem>& problems) {
 }
 
 void check_tls(const Options& options, std::vector<OptionProblem>& problems) {
-  if (options.tls_port != 0 && options.tls_cert_file.empty())
-    problems.push_back({{"tls-port"}, "'tls-port' needs 'tls-cert-file'"});
-  if (options.tls_port != 0 && options.tls_key_file.empty())
-    problems.push_back({{"tls-port"}, "'tls-port' needs 'tls-key-file'"});
+  for (const auto& [name, number] :
+       {Port{"tls-port", options.tls_port}, Port{"tls-debug-port", options.tls_debug_port}}) {
+    if (number == 0) continue;
+    const std::string quoted = "'" + std::string(name) + "'";
+    if (options.tls_cert_file.empty()) problems.push_back({{name}, quoted + " needs 'tls-cert-file'"});
+    if (options.tls_key_file.empty()) problems.push_back({{name}, quoted + " needs 'tls-key-file'"});
+  }
   if (options.tls_cluster &&
       (options.tls_cert_file.empty() || options.tls_key_file.empty() || options.tls_ca_cert_file.empty()))
     problems.push_back({{"tls-cluster"},
@@ -44,10 +49,10 @@ void check_tls(const Options& options, std::vector<OptionProblem>& problems) {
            "'tls-auth-clients' needs 'tls-ca-cert-file', the authority whose certificates are accepted"});
     }
     // The operator takes it for access control: without effect, it must not be accepted silently.
-    if (options.tls_port == 0) {
-      problems.push_back(
-          {{"tls-auth-clients", "tls-port"},
-           "'tls-auth-clients' has no effect while 'tls-port' is 0: set 'tls-port' or 'tls-auth-clients no'"});
+    if (!options.tls_for_clients()) {
+      problems.push_back({{"tls-auth-clients", "tls-port", "tls-debug-port"},
+                          "'tls-auth-clients' has no effect while 'tls-port' and 'tls-debug-port' are 0: set one of "
+                          "them, or 'tls-auth-clients no'"});
     }
   }
 }

@@ -68,6 +68,8 @@ const OptionSpec kTable[] = {
 
   {.section = kTls, .name = "tls-port", .type = T::integer, .field = number<&O::tls_port>(),
    .doc = "HTTPS; 0 turns it off", .max = kMaxPort},
+  {.section = kTls, .name = "tls-debug-port", .type = T::integer, .field = number<&O::tls_debug_port>(),
+   .doc = "the debug protocol over TLS; 0 turns it off", .max = kMaxPort},
   {.section = kTls, .name = "tls-cert-file", .field = &O::tls_cert_file,
    .doc = "the server's certificate and chain (PEM)", .is_path = true},
   {.section = kTls, .name = "tls-key-file", .field = &O::tls_key_file, .doc = "its private key (PEM)",
@@ -77,7 +79,7 @@ const OptionSpec kTable[] = {
   {.section = kTls, .name = "tls-ca-cert-file", .field = &O::tls_ca_cert_file,
    .doc = "the authorities whose client certificates are accepted (PEM)", .is_path = true},
   {.section = kTls, .name = "tls-auth-clients", .type = T::choice, .field = number<&O::tls_auth_clients>(),
-   .doc = "whether HTTPS clients must show a certificate", .choices = "no|yes|optional"},
+   .doc = "whether clients of the TLS ports must show a certificate", .choices = "no|yes|optional"},
   {.section = kTls, .name = "tls-cluster", .type = T::flag, .field = number<&O::tls_cluster>(),
    .doc = "mutual TLS between the members"},
 

@@ -33,13 +33,16 @@ struct Options {
   uint64_t timeout_s = 0;          // idle clients are closed after this; 0: never
 
   // TLS.
-  uint16_t tls_port = 0;  // 0: off
+  uint16_t tls_port = 0;        // HTTPS; 0: off
+  uint16_t tls_debug_port = 0;  // the debug protocol; 0: off
   std::string tls_cert_file;
   std::string tls_key_file;
   std::string tls_key_file_pass;
   std::string tls_ca_cert_file;
   TlsAuthClients tls_auth_clients = TlsAuthClients::no;
   bool tls_cluster = false;
+  // Whether clients may connect over TLS.
+  [[nodiscard]] bool tls_for_clients() const { return tls_port != 0 || tls_debug_port != 0; }
 
   // General.
   std::string dir = "./";

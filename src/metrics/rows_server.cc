@@ -62,6 +62,8 @@ const Figure kServerRows[] = {
   {.section = I::server, .field = "https_port", .read = [](const S& s) { return number(s.options.tls_port); }},
   {.section = I::server, .field = "raft_port", .read = [](const S& s) { return number(s.options.raft_port); }},
   {.section = I::server, .field = "debug_port", .read = [](const S& s) { return number(s.options.debug_port); }},
+  {.section = I::server, .field = "tls_debug_port",
+   .read = [](const S& s) { return number(s.options.tls_debug_port); }},
   {.section = I::server, .field = "libuv_version", .read = [](const S&) -> Text { return uv_version_string(); }},
   {.section = I::server, .field = "sqlite_version", .read = [](const S&) -> Text { return sqlite3_libversion(); }},
   {.section = I::server, .field = "tls_library",

@@ -508,7 +508,7 @@ void TlsStream::end_session() {
 
 // For dialled connections the dialler reports the failure.
 void TlsStream::tell_gate(std::string_view why) {
-  if (accepted_) ticket_.failed(inner_->peer_address(), why);
+  if (accepted_) ticket_.failed(inner_->peer_address(), inner_->local_port(), why);
 }
 
 void TlsStream::fail(std::string why, bool at_once) {

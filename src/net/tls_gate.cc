@@ -149,9 +149,9 @@ void HandshakeGate::Ticket::leave() {
   waiting_ = false;
 }
 
-void HandshakeGate::Ticket::failed(const std::string& peer_address, std::string_view why) {
+void HandshakeGate::Ticket::failed(const std::string& peer_address, uint16_t local_port, std::string_view why) {
   ++gate_.failures_;
-  if (gate_.on_failure_) gate_.on_failure_(lane_, peer_address, why);
+  if (gate_.on_failure_) gate_.on_failure_(lane_, peer_address, local_port, why);
 }
 
 // ---- Steps

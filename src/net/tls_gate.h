@@ -75,7 +75,7 @@ class HandshakeGate {
     // The handshake is over.
     void leave();
     // Reports a failed handshake; the other side, which dialled, had at least begun it.
-    void failed(const std::string& peer_address, std::string_view why);
+    void failed(const std::string& peer_address, uint16_t local_port, std::string_view why);
 
    private:
     friend class HandshakeGate;
@@ -95,7 +95,8 @@ class HandshakeGate {
   };
 
   // Called for each failed handshake, of accepted connections only.
-  using FailureFunction = std::function<void(Lane lane, const std::string& peer_address, std::string_view why)>;
+  using FailureFunction =
+      std::function<void(Lane lane, const std::string& peer_address, uint16_t local_port, std::string_view why)>;
   void on_failure(FailureFunction function) { on_failure_ = std::move(function); }
   [[nodiscard]] uint64_t failures() const { return failures_; }
   // Since the start: those that lost their place, and those that got none.

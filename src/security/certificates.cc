@@ -38,7 +38,7 @@ Certificates::Wanted Certificates::wanted(bool in_time) const {
                     .key_file = options_.tls_key_file,
                     .key_pass = options_.tls_key_file_pass,
                     .ca_file = options_.tls_ca_cert_file},
-          .https = options_.tls_port != 0,
+          .clients = options_.tls_for_clients(),
           .auth = kAuth[static_cast<int>(options_.tls_auth_clients)],
           .cluster = options_.tls_cluster,
           .node_id = options_.node_id,
@@ -55,7 +55,7 @@ Result<Certificates::Set> Certificates::read(const Wanted& wanted) {
     into = *std::move(made);
     return ok_status();
   };
-  if (wanted.https) {
+  if (wanted.clients) {
     if ((*material)->has_cert())
       if (Status fits = (*material)->check_for_server(); !fits) return Error{fits.error()};
     if (Status made = make(set.clients, net::TlsContext::server(*material, wanted.auth)); !made)
@@ -74,7 +74,7 @@ Result<Certificates::Set> Certificates::read(const Wanted& wanted) {
 }
 
 Status Certificates::load() {
-  if (options_.tls_port == 0 && !options_.tls_cluster) return ok_status();
+  if (!options_.tls_for_clients() && !options_.tls_cluster) return ok_status();
   Result<Set> result = read(wanted(false));
   if (!result) return Error{result.error()};
   set_ = *std::move(result);

@@ -56,7 +56,7 @@ class Certificates {
   // What read() needs, copied for the worker.
   struct Wanted {
     net::TlsFiles files;
-    bool https = false;
+    bool clients = false;
     net::TlsClientAuth auth = net::TlsClientAuth::no;
     bool cluster = false;
     std::string node_id;

@@ -11,7 +11,8 @@ Status check_protected_mode(const config::Options& options, const ByteStream& st
   if (options.tls_auth_clients == config::TlsAuthClients::yes)
     return Error{
         "protected mode: without a password, clients on other machines are served only where they show a "
-        "certificate, on tls-port; ask there, or set requirepass, or, on a network you trust, protected-mode no"};
+        "certificate, on tls-port or tls-debug-port; ask there, or set requirepass, or, on a network you trust, "
+        "protected-mode no"};
   return Error{
       "protected mode: this server has neither a password nor client certificates, so it serves its own machine "
       "only" +

@@ -21,7 +21,10 @@ namespace {
 constexpr Millis kPatienceMs = 5'000;  // for all questions together
 constexpr size_t kMaxAnswer = 16 * 1024;
 
-enum class Protocol { http, https, debug };
+enum class Protocol : uint8_t { http, https, debug, tls_debug };
+
+bool is_tls(Protocol protocol) { return protocol == Protocol::https || protocol == Protocol::tls_debug; }
+bool is_debug(Protocol protocol) { return protocol == Protocol::debug || protocol == Protocol::tls_debug; }
 
 // One question to one address: connects, sends, and reads the answer until the other side ends it or it is long enough.
 class Question final : public StreamHandler {
@@ -87,7 +90,7 @@ std::string bulk(std::string_view text) {
 }
 
 std::string request_for(Protocol protocol, const config::Options& options) {
-  if (protocol != Protocol::debug) return "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+  if (!is_debug(protocol)) return "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
   std::string request;
   if (!options.requirepass.empty()) request += "*2\r\n" + bulk("AUTH") + bulk(options.requirepass);
   return request + "*2\r\n" + bulk("INFO") + bulk("raft") + "*1\r\n" + bulk("QUIT");
@@ -103,7 +106,7 @@ std::optional<std::string_view> line_of(std::string_view answer, const std::stri
 
 // Checks that the node that answered is alive and is the one of this config.
 Status judge(Protocol protocol, std::string_view answer, const config::Options& options) {
-  const bool debug = protocol == Protocol::debug;
+  const bool debug = is_debug(protocol);
   const std::string first(answer.substr(0, answer.find_first_of("\r\n")));
   const bool alive = debug ? first.starts_with('+') || first.starts_with('-') || first.starts_with('$')
                            : first.starts_with("HTTP/1.1 200 ");
@@ -134,8 +137,10 @@ Result<std::string> check_health(const config::Options& options) {
   } else {
     if (options.tls_port != 0) ports.emplace_back(Protocol::https, options.tls_port);
     if (options.debug_port != 0) ports.emplace_back(Protocol::debug, options.debug_port);
+    if (options.tls_debug_port != 0) ports.emplace_back(Protocol::tls_debug, options.tls_debug_port);
   }
-  if (ports.empty()) return Error{"'port', 'tls-port' and 'debug-port' are all 0: there is nothing to ask"};
+  if (ports.empty())
+    return Error{"'port', 'tls-port', 'debug-port' and 'tls-debug-port' are all 0: there is nothing to ask"};
   if (storage::in_use(options.dir) == false) return Error{"no process uses the data directory " + options.dir};
   const Result<net::Addresses> addresses = reachable_addresses(options);
   if (!addresses) return Error{addresses.error()};
@@ -146,7 +151,7 @@ Result<std::string> check_health(const config::Options& options) {
   std::string problems;
   for (const auto& [protocol, port] : ports) {
     std::shared_ptr<net::TlsContext> context;
-    if (protocol == Protocol::https) {
+    if (is_tls(protocol)) {
       auto made = tls_context(options);
       if (!made) {
         problems += (problems.empty() ? "" : "; ") + made.error();

@@ -80,9 +80,8 @@ Status Server::start() {
   buffers_.set_limit(options_.client_buffer_limit_bytes);
   if (named)
     if (Status tls = certificates_.load(); !tls) return tls;
-  tls_gate_.on_failure([this](net::HandshakeGate::Lane lane, const std::string& peer_address, std::string_view why) {
-    handshake_failed(lane, peer_address, why);
-  });
+  tls_gate_.on_failure([this](net::HandshakeGate::Lane lane, const std::string& peer_address, uint16_t local_port,
+                              std::string_view why) { handshake_failed(lane, peer_address, local_port, why); });
   // The directory comes before the ports: a second start then learns which process holds it. The node comes last: it
   // may found a cluster, which a failed start must not do.
   node::RecoveredNode recovered;
@@ -199,19 +198,22 @@ Status Server::open_ports() {
   Status http = open("HTTP", options_.port, http_listener_,
                      [this](std::unique_ptr<ByteStream> stream) { accept_http(std::move(stream)); });
   if (!http) return http;
-  Status https = open("HTTPS", options_.tls_port, https_listener_, [this](std::unique_ptr<ByteStream> stream) {
-    accept_http(net::TlsStream::accept(loop_, tls_gate_, net::HandshakeGate::Lane::client, certificates_.clients(),
-                                       std::move(stream), api::HttpFront::plain_answer, &buffers_));
-  });
-  if (!https) return https;
-  Status debug =
-      open("debug protocol", options_.debug_port, debug_listener_, [this](std::unique_ptr<ByteStream> stream) {
-        if (client_admission_->admit_debug(stream->peer_group(), stream->peer_is_loopback(), loop_.now()) ==
-            api::ClientAdmission::Entry::welcome)
-          debug_->accept(std::move(stream));
-        else
-          debug_->turn_away(std::move(stream));
+  const auto over_tls = [this](std::unique_ptr<ByteStream> stream, net::TlsStream::PlainAnswer plain_answer) {
+    return net::TlsStream::accept(loop_, tls_gate_, net::HandshakeGate::Lane::client, certificates_.clients(),
+                                  std::move(stream), std::move(plain_answer), &buffers_);
+  };
+  Status https =
+      open("HTTPS", options_.tls_port, https_listener_, [this, over_tls](std::unique_ptr<ByteStream> stream) {
+        accept_http(over_tls(std::move(stream), api::HttpFront::plain_answer));
       });
+  if (!https) return https;
+  Status tls_debug = open("debug protocol over TLS", options_.tls_debug_port, tls_debug_listener_,
+                          [this, over_tls](std::unique_ptr<ByteStream> stream) {
+                            accept_debug(over_tls(std::move(stream), api::DebugFront::plain_answer));
+                          });
+  if (!tls_debug) return tls_debug;
+  Status debug = open("debug protocol", options_.debug_port, debug_listener_,
+                      [this](std::unique_ptr<ByteStream> stream) { accept_debug(std::move(stream)); });
   if (!debug && config_.set_somewhere.contains("debug-port")) return debug;
   if (!debug) {
     logf(LogLevel::warning, "%s: this node runs without a debug port", debug.error().c_str());
@@ -232,6 +234,7 @@ void Server::run() {
   http_listener_.reset();
   https_listener_.reset();
   debug_listener_.reset();
+  tls_debug_listener_.reset();
   raft_listener_.reset();
   client_admission_.reset();
   http_.reset();
@@ -306,11 +309,21 @@ void Server::accept_http(std::unique_ptr<ByteStream> stream) {
     http_->accept_probe(std::move(stream));
 }
 
-void Server::handshake_failed(net::HandshakeGate::Lane lane, const std::string& peer_address, std::string_view why) {
+void Server::accept_debug(std::unique_ptr<ByteStream> stream) {
+  if (client_admission_->admit_debug(stream->peer_group(), stream->peer_is_loopback(), loop_.now()) ==
+      api::ClientAdmission::Entry::welcome)
+    debug_->accept(std::move(stream));
+  else
+    debug_->turn_away(std::move(stream));
+}
+
+void Server::handshake_failed(net::HandshakeGate::Lane lane, const std::string& peer_address, uint16_t local_port,
+                              std::string_view why) {
   const bool client = lane == net::HandshakeGate::Lane::client;
   LogLimiter& limiter = client ? client_handshake_log_ : peer_handshake_log_;
   if (!limiter.allow(loop_.now())) return;
-  std::string line = "A connection from " + peer_address + " to " + (client ? "the HTTPS port" : "the raft port") +
+  const char* const client_port = local_port == options_.tls_debug_port ? "the TLS debug port" : "the HTTPS port";
+  std::string line = "A connection from " + peer_address + " to " + (client ? client_port : "the raft port") +
                      " was closed: " + std::string(why);
   if (limiter.suppressed() != 0) line += " (and " + std::to_string(limiter.suppressed()) + " more like this before)";
   log_line(LogLevel::notice, line);
@@ -411,7 +424,7 @@ Status Server::apply_to_log() {
 Status Server::apply_to_descriptors() { return descriptors_.reserve_for(options_.maxclients); }
 
 Status Server::apply_to_listeners() {
-  for (const auto* listener : {&http_listener_, &https_listener_, &debug_listener_})
+  for (const auto* listener : {&http_listener_, &https_listener_, &debug_listener_, &tls_debug_listener_})
     if (*listener) (*listener)->set_keepalive(static_cast<unsigned>(options_.tcp_keepalive_s));
   return ok_status();
 }
@@ -472,7 +485,7 @@ void Server::signalled() {
   supervisor_.stopping();
   give_up_at_ = loop_.now() + kShutdownMs;
   close_idle_at_ = loop_.now() + kIdleGraceMs;
-  for (auto* listener : {&http_listener_, &https_listener_, &debug_listener_}) {
+  for (auto* listener : {&http_listener_, &https_listener_, &debug_listener_, &tls_debug_listener_}) {
     if (*listener) (*listener)->take_waiting();
     listener->reset();
   }

@@ -65,7 +65,9 @@ class Server final : public net::PeerEvents {
   void turn_ended(const net::TurnTimes& times);
   void sweep();
   void accept_http(std::unique_ptr<ByteStream> stream);
-  void handshake_failed(net::HandshakeGate::Lane lane, const std::string& peer_address, std::string_view why);
+  void accept_debug(std::unique_ptr<ByteStream> stream);
+  void handshake_failed(net::HandshakeGate::Lane lane, const std::string& peer_address, uint16_t local_port,
+                        std::string_view why);
   // Made for one INFO or one scrape.
   [[nodiscard]] metrics::Sources sources() const;
   // Cuts off clients that hold too much memory, when it is time to.
@@ -153,6 +155,7 @@ class Server final : public net::PeerEvents {
   std::unique_ptr<net::Listener> http_listener_;
   std::unique_ptr<net::Listener> https_listener_;
   std::unique_ptr<net::Listener> debug_listener_;
+  std::unique_ptr<net::Listener> tls_debug_listener_;
 };
 
 }  // namespace wh::server

@@ -2,6 +2,7 @@
 // Prints a line per case, then the totals.
 import { strict as assert } from 'node:assert';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import Redis from 'ioredis';
 import { end, eventually, restart, test } from './harness.mjs';
 
@@ -115,6 +116,17 @@ await test('ioredis: a password', async () => {
   } finally {
     await redis.config('SET', 'requirepass', '');
   }
+});
+
+await test('ioredis: over TLS', async () => {
+  const secure = await connect({ port: Number(process.env.TLS_PORT), tls: { ca: readFileSync(process.env.TLS_CA) } });
+  assert.equal(await secure.set('io:tls', '1'), 'OK');
+  assert.equal(await redis.get('io:tls'), '1');
+  const pipeline = secure.pipeline();
+  for (let i = 0; i < 500; i++) pipeline.set('io:tls', `${i}`).get('io:tls');
+  const answers = await pipeline.exec();
+  for (let i = 0; i < 500; i++) assert.deepEqual(answers[2 * i + 1], [null, `${i}`]);
+  await secure.quit();
 });
 
 await test('ioredis: connects anew after a restart', async () => {

@@ -1,6 +1,7 @@
 // node_redis.mjs PORT: node-redis at its defaults, which are RESP3 and CLIENT SETINFO, against the debug port. Prints a
 // line per case, then the totals.
 import { strict as assert } from 'node:assert';
+import { readFileSync } from 'node:fs';
 import { createClient, RESP_TYPES } from 'redis';
 import { end, eventually, restart, test } from './harness.mjs';
 
@@ -123,6 +124,23 @@ await test('node-redis: a password', async () => {
   } finally {
     await redis.configSet('requirepass', '');
   }
+});
+
+await test('node-redis: over TLS', async () => {
+  const tls = { port: Number(process.env.TLS_PORT), tls: true, ca: readFileSync(process.env.TLS_CA) };
+  const secure = await connect({ socket: tls });
+  assert.equal((await secure.clientInfo()).resp, 3);
+  const large = 'x'.repeat(500_000);
+  assert.equal(await secure.set('nr:tls', large), 'OK');
+  assert.equal(await redis.get('nr:tls'), large);
+  const waiting = secure.blPop('nr-tls', 20);
+  await eventually(async () => /\r\nblocked_clients:[1-9]/.test(await redis.info('clients')));
+  await redis.rPush('nr-tls', 'late');
+  assert.deepEqual(await waiting, { key: 'nr-tls', element: 'late' });
+  await secure.close();
+  const strict = createClient({ socket: { ...tls, ca: undefined, reconnectStrategy: false } });
+  strict.on('error', () => {});
+  await assert.rejects(strict.connect(), /self-signed|self signed/);
 });
 
 await test('node-redis: connects anew after a restart', async () => {

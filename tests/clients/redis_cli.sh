@@ -39,6 +39,9 @@ check "--latency-history" '^[0-9]+ [0-9]+ [0-9.]+ [0-9]+$' timeout 2 stdbuf -oL 
 # shellcheck disable=SC2016  # the inner shell's
 check "--pipe" '^errors: 0, replies: 1000$' \
   bash -c 'for i in {1..1000}; do printf "*3\r\n\$3\r\nSET\r\n\$5\r\ncli:p\r\n\$1\r\nx\r\n"; done | "$@" --pipe' - "${cli[@]}"
+check "--tls" '^PONG$' redis-cli --tls -p "$TLS_PORT" --cacert "$TLS_CA" PING
+check "--tls with an authority that it does not know" 'certificate verify failed' redis-cli --tls -p "$TLS_PORT" PING
+check "without --tls where it is needed" 'this port speaks TLS' redis-cli -p "$TLS_PORT" PING
 check "-x takes the last word from its input" '^OK$' bash -c 'printf a\\0b | "$@" -x SET cli:x' - "${cli[@]}"
 
 echo "$passed passed, $failed failed"

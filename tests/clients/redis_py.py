@@ -162,6 +162,26 @@ def password():
 
 
 @test
+def tls():
+    """over TLS"""
+    port, ca = int(os.environ["TLS_PORT"]), os.environ["TLS_CA"]
+    secure = redis.Redis(port=port, ssl=True, ssl_ca_certs=ca)
+    assert secure.set("py:tls", BINARY) and client.get("py:tls") == BINARY
+    assert secure.rpush("py-tls", "a") == 1 and secure.blpop("py-tls", timeout=1) == (b"py-tls", b"a")
+    with secure.pipeline(transaction=False) as pipeline:
+        for i in range(500):
+            pipeline.set("py:tls", i).get("py:tls")
+        assert pipeline.execute()[1::2] == [str(i).encode() for i in range(500)]
+    secure.close()
+    try:
+        redis.Redis(port=port, ssl=True).ping()
+    except redis.ConnectionError as error:
+        assert "CERTIFICATE_VERIFY_FAILED" in str(error), error
+    else:
+        raise AssertionError("a certificate that nobody vouched for was taken")
+
+
+@test
 def restarted():
     """connects anew after a restart"""
     client.set("py:kept", "yes")

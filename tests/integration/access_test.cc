@@ -232,11 +232,13 @@ TEST_CASE("tls-auth-clients: yes, optional and no, from another machine") {
   other.issue("stranger", "DNS:client");
   Server server = server_at(hosts, hosts.near, "node1");
   const uint16_t tls_port = free_port();
+  const uint16_t tls_debug_port = free_port();
   const std::string url = "--max-time 10 --cacert ca.pem https://10.77.0.1:" + std::to_string(tls_port) + "/event";
   const std::string mine = "--cert client.pem --key client-key.pem ";
   const std::string strange = "--cert stranger.pem --key stranger-key.pem ";
   const auto start = [&](const char* mode, const char* protect) {
     server.more = {"--tls-port",         std::to_string(tls_port),
+                   "--tls-debug-port",   std::to_string(tls_debug_port),
                    "--tls-cert-file",    "node1.pem",
                    "--tls-key-file",     "node1-key.pem",
                    "--tls-ca-cert-file", "ca.pem",
@@ -254,6 +256,12 @@ TEST_CASE("tls-auth-clients: yes, optional and no, from another machine") {
     const Answer plain = hosts.far.curl(server.url("/event"));
     CHECK(plain.status == 403);
     CHECK(plain.body.find("where they show a certificate, on tls-port") != std::string::npos);
+    // So it is on the debug port.
+    const std::string ping = "redis-cli -h 10.77.0.1 -p ";
+    const std::string over_tls = ping + std::to_string(tls_debug_port) + " --tls --cacert ca.pem ";
+    CHECK(hosts.far.sh(over_tls + "--cert client.pem --key client-key.pem PING").out == "PONG\n");
+    CHECK_FALSE(has(hosts.far.sh(over_tls + "PING 2>&1").out, "PONG"));
+    CHECK(hosts.far.sh(ping + std::to_string(server.debug_port) + " PING 2>&1").out.starts_with("DENIED protected"));
     // The client hears of it by an alert: of the handshake, or, by TLS 1.3, when it reads on.
     const std::string told =
         hosts.far.sh("openssl s_client -ign_eof -connect 10.77.0.1:" + std::to_string(tls_port) + " </dev/null 2>&1")

@@ -118,6 +118,8 @@ TEST_CASE("HAZARDS G5, I1: every port against the protocols of the others") {
   secured.tls_port = secured.port;
   secured.more = {"--tls-cluster",      "yes",   "--tls-cert-file", "secured.pem", "--tls-key-file", "secured-key.pem",
                   "--tls-ca-cert-file", "ca.pem"};
+  const uint16_t tls_debug_port = free_port();
+  secured.more.insert(secured.more.end(), {"--tls-debug-port", std::to_string(tls_debug_port)});
   plain.start_ready();
   secured.start_ready();
   // Those who must not notice.
@@ -138,7 +140,8 @@ TEST_CASE("HAZARDS G5, I1: every port against the protocols of the others") {
                         {"HTTPS", secured.tls_port, "TLS", "HTTP/1.1 400", &secured},
                         {"raft", plain.raft_port, "the protocol of raft-port", "", &plain},
                         {"raft under TLS", secured.raft_port, "TLS", "", &secured},
-                        {"debug", plain.debug_port, "Redis's protocol", "", &plain}};
+                        {"debug", plain.debug_port, "Redis's protocol", "", &plain},
+                        {"debug under TLS", tls_debug_port, "TLS", "-ERR this port speaks TLS", &secured}};
   for (const Port& port : ports) {
     for (const Spoken& spoken : protocols()) {
       if (std::string(port.own) == spoken.what) continue;
@@ -191,9 +194,12 @@ TEST_CASE("HAZARDS H10: who connects and says nothing is closed in bounded time"
   authority.issue("node", "DNS:node");
   Server server(dir, "node");
   const uint16_t tls_port = free_port();
-  server.more = {"--tls-cert-file", "node.pem",   "--tls-key-file",
-                 "node-key.pem",    "--tls-port", std::to_string(tls_port),
-                 "--timeout",       "2"};
+  const uint16_t tls_debug_port = free_port();
+  server.more = {"--tls-cert-file",  "node.pem",
+                 "--tls-key-file",   "node-key.pem",
+                 "--tls-port",       std::to_string(tls_port),
+                 "--tls-debug-port", std::to_string(tls_debug_port),
+                 "--timeout",        "2"};
   server.start();
   // Before it knows who it is, it takes no peer.
   REQUIRE(eventually([&] { return server.log().find("elected leader") != std::string::npos; }));
@@ -201,13 +207,39 @@ TEST_CASE("HAZARDS H10: who connects and says nothing is closed in bounded time"
   Caller https(tls_port, "");
   Caller raft(server.raft_port, "");
   Caller debug(server.debug_port, "");
-  for (Caller* caller : {&http, &debug, &raft, &https}) {
+  Caller tls_debug(tls_debug_port, "");
+  for (Caller* caller : {&http, &debug, &raft, &https, &tls_debug}) {
     CHECK(caller->closed(kPatienceMs));
     CHECK(caller->answer.empty());
   }
   // It closes first, and then says so.
   CHECK(eventually(
       [&] { return server.log().find("to the raft port was closed: it did not greet in time") != std::string::npos; }));
+}
+
+TEST_CASE("HAZARDS J5: a handshake that stops is closed in bounded time, on each port, and keeps nobody out") {
+  const TempDir dir;
+  const Authority authority(dir);
+  authority.issue("node", "DNS:localhost,IP:127.0.0.1");
+  Server server(dir, "node");
+  const uint16_t tls_port = free_port();
+  const uint16_t tls_debug_port = free_port();
+  server.more = {"--tls-cert-file",  "node.pem",
+                 "--tls-key-file",   "node-key.pem",
+                 "--tls-port",       std::to_string(tls_port),
+                 "--tls-debug-port", std::to_string(tls_debug_port)};
+  server.start_ready();
+  // The beginning of a ClientHello.
+  const std::string_view beginning("\x16\x03\x01\x00\x2f\x01\x00", 7);
+  Caller https(tls_port, beginning);
+  Caller debug(tls_debug_port, beginning);
+  CHECK(sh(dir, "redis-cli --tls --cacert ca.pem -p " + std::to_string(tls_debug_port) + " PING").out == "PONG\n");
+  for (Caller* caller : {&https, &debug}) {
+    CHECK(caller->closed(kPatienceMs));
+    CHECK(caller->answer.empty());
+  }
+  // One line tells of both.
+  CHECK(eventually([&] { return has(server.log(), " port was closed: the TLS handshake took too long"); }));
 }
 
 }  // namespace wh::testing

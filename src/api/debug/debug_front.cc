@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/protocol_guess.h"
 #include "debug/resp.h"
 #include "net/loop.h"
 #include "security/password.h"
@@ -35,8 +36,16 @@ void DebugFront::reconfigure() {
   settings.limits.request_bytes = context_.options.http_max_body_bytes + (64 << 10);
 }
 
+std::string DebugFront::plain_answer(std::string_view first_bytes) {
+  if (protocol_guess(first_bytes) != "Redis's protocol") return {};
+  return debug::error_reply(debug::ErrorWord::err,
+                            "this port speaks TLS: connect with TLS, as redis-cli does with --tls --cacert FILE");
+}
+
 void DebugFront::accept(std::unique_ptr<ByteStream> stream) {
-  const Status mode = security::check_protected_mode(context_.options, *stream);
+  // Nothing is read here before the handshake, which then lets nobody in without a certificate.
+  const bool certified = stream->is_tls() && context_.options.tls_auth_clients == config::TlsAuthClients::yes;
+  const Status mode = certified ? ok_status() : security::check_protected_mode(context_.options, *stream);
   connections_.open(std::move(stream), service_, now_, mode ? std::string() : mode.error());
 }
 

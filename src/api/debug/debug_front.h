@@ -32,6 +32,10 @@ class DebugFront final : public debug::CommandHandler, public CallOwner, public 
   // All arguments must outlive this object; the owner sets `now` at every turn.
   DebugFront(Calls& calls, const Millis& now, BufferBudget& buffers);
 
+  // What a client that speaks Redis's protocol without TLS is told at a port for TLS; empty for others: a web page that
+  // tries this port learns nothing.
+  static std::string plain_answer(std::string_view first_bytes);
+
   void accept(std::unique_ptr<ByteStream> stream);
   // Answers with an error and closes: there are `maxclients` already.
   void turn_away(std::unique_ptr<ByteStream> stream);

@@ -320,6 +320,7 @@ TEST_CASE("load: a default debug port gives way, one that was asked for does not
   REQUIRE(loaded.notices.size() == 1);
   CHECK(has(loaded.notices[0], "runs without a debug port"));
   CHECK(has(bad({{"w.conf", "raft-port 1113\ndebug-port 1113"}}), "'raft-port' and 'debug-port' must differ"));
+  CHECK(good({{"w.conf", "tls-debug-port 1113\ntls-cert-file c\ntls-key-file k"}}).options.debug_port == 0);
 }
 
 TEST_CASE("load: notices about what is set") {

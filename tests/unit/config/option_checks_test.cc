@@ -35,6 +35,8 @@ TEST_CASE("checks: ports differ") {
             "'port' and 'raft-port' must differ, both are 1112"));
   CHECK(has(problems_after([](Options& o) { o.debug_port = 8080; }), "'port' and 'debug-port' must differ"));
   CHECK(has(problems_after([](Options& o) { o.tls_port = 1113; }), "'tls-port' and 'debug-port' must differ"));
+  CHECK(has(problems_after([](Options& o) { o.tls_debug_port = 1113; }),
+            "'debug-port' and 'tls-debug-port' must differ"));
   CHECK(problems_after([](Options& o) { o.port = o.tls_port = o.debug_port = 0; }).empty());
 }
 
@@ -42,6 +44,9 @@ TEST_CASE("checks: TLS has what it needs") {
   const std::string bare = problems_after([](Options& o) { o.tls_port = 8443; });
   CHECK(has(bare, "'tls-port' needs 'tls-cert-file'"));
   CHECK(has(bare, "'tls-port' needs 'tls-key-file'"));
+  const std::string bare_debug = problems_after([](Options& o) { o.tls_debug_port = 6380; });
+  CHECK(has(bare_debug, "'tls-debug-port' needs 'tls-cert-file'"));
+  CHECK(has(bare_debug, "'tls-debug-port' needs 'tls-key-file'"));
   const auto complete = [](Options& o) {
     o.tls_port = 8443;
     o.tls_cert_file = "cert";
@@ -74,7 +79,12 @@ TEST_CASE("checks: TLS has what it needs") {
                 o.tls_ca_cert_file = "ca";
                 o.tls_port = 0;
               }),
-              "no effect while 'tls-port' is 0"));
+              "no effect while 'tls-port' and 'tls-debug-port' are 0"));
+    CHECK(problems_after([&](Options& o) {
+            demanding(o);
+            o.tls_ca_cert_file = "ca";
+            o.tls_debug_port = std::exchange(o.tls_port, uint16_t{0});
+          }).empty());
   }
 }
 

@@ -36,6 +36,7 @@ TEST_CASE("table: every directive of the contract, with its default") {
       {"bind-interface", "\"\""},
       {"port", "8080"},
       {"tls-port", "0"},
+      {"tls-debug-port", "0"},
       {"tls-cert-file", "\"\""},
       {"tls-key-file", "\"\""},
       {"tls-key-file-pass", "\"\""},

@@ -106,7 +106,7 @@ TEST_CASE("one of two nodes speaks TLS: neither gets through, and both logs say 
   std::string refused;
   plain.gate.on_failure({});
   secured.gate.on_failure(
-      [&](HandshakeGate::Lane, const std::string&, std::string_view why) { refused = std::string(why); });
+      [&](HandshakeGate::Lane, const std::string&, uint16_t, std::string_view why) { refused = std::string(why); });
   SUBCASE("the plain one dials") {
     plain.knows(secured);
     plain.node.transport->ask(1, secured.node.address(), node::WhoAreYou{});
