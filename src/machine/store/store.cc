@@ -21,19 +21,22 @@ uint64_t digest_of_lease(uint64_t id, const Lease& lease) {
 
 std::optional<Item> Store::exchange(std::string_view key, std::optional<Item> item) {
   const auto at = items_.lower_bound(key);
-  const bool there = at != items_.end() && at->first == key;
-  std::optional<Item> old;
-  if (there) {
-    count_out(at->first, at->second);
-    old = std::move(at->second);
-  }
-  if (item && there) {
-    at->second = *std::move(item);
-    count_in(at->first, at->second);
-  } else if (item) {
+  if (at != items_.end() && at->first == key) return exchange_at(at, std::move(item));
+  if (item) {
     const auto made = items_.emplace_hint(at, std::string(key), *std::move(item));
     count_in(made->first, made->second);
-  } else if (there) {
+  }
+  return std::nullopt;
+}
+
+std::optional<Item> Store::exchange_at(Items::const_iterator place, std::optional<Item> item) {
+  const auto at = items_.erase(place, place);  // erases nothing: the same place, to be changed
+  count_out(at->first, at->second);
+  std::optional<Item> old(std::move(at->second));
+  if (item) {
+    at->second = *std::move(item);
+    count_in(at->first, at->second);
+  } else {
     items_.erase(at);
   }
   return old;

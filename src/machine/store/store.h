@@ -35,6 +35,8 @@ class Store {
   // The one change of a key: puts the item in its place, or removes it, and returns what was there. A lease that it
   // names must be there.
   std::optional<Item> exchange(std::string_view key, std::optional<Item> item);
+  // The same where the key's item is known to be.
+  std::optional<Item> exchange_at(Items::const_iterator place, std::optional<Item> item);
   // The one change of a lease; with a ttl of 0 it is removed, and must hold no keys.
   void set_lease(uint64_t id, Millis ttl, Millis deadline, raft::Index now);
 

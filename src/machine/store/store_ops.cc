@@ -8,8 +8,23 @@
 
 namespace wh::machine {
 
+const Item* StoreOps::look(std::string_view key) {
+  if (!last_ || (*last_)->first != key) {
+    const auto at = store_.items().find(key);
+    last_ = at == store_.items().end() ? std::nullopt : std::optional(at);
+  }
+  return last_ ? &(*last_)->second : nullptr;
+}
+
+std::optional<Item> StoreOps::exchange(std::string_view key, std::optional<Item> item) {
+  if (!last_ || (*last_)->first != key) return store_.exchange(key, std::move(item));
+  const Store::Items::const_iterator place = *last_;
+  if (!item) last_.reset();
+  return store_.exchange_at(place, std::move(item));
+}
+
 const Item* StoreOps::find(std::string_view key) {
-  const Item* item = store_.find(key);
+  const Item* item = look(key);
   if (item == nullptr || !store_.is_over(*item, at_.stamp, at_.now) || WH_MUTANT(expired_key_counts)) return item;
   expire(key);
   return nullptr;
@@ -33,7 +48,7 @@ void StoreOps::put(std::string_view key, Bytes value, std::string_view content_t
 }
 
 void StoreOps::touch(std::string_view key, Millis expires_at) {
-  const Item& old = *store_.find(key);
+  const Item& old = *look(key);
   Item item;
   item.value = old.value;
   item.hash = old.hash;
@@ -63,7 +78,7 @@ void StoreOps::change(std::string_view key, std::optional<Item> item, ChangeType
     told.expires_at = item->expires_at();
   }
   // The name may be a view into what goes.
-  std::optional<Item> old = store_.exchange(told.key, std::move(item));
+  std::optional<Item> old = exchange(told.key, std::move(item));
   told.had_prev = old.has_value();
   if (old) told.prev = old->value;
   if (tentative_) {
@@ -84,7 +99,7 @@ void StoreOps::tell(Change change) {
 void StoreOps::undo() {
   for (; !before_.empty(); before_.pop_back()) {
     Before& one = before_.back();
-    store_.exchange(one.key, std::move(one.item));
+    exchange(one.key, std::move(one.item));
   }
   changes_.clear();
   tentative_ = false;

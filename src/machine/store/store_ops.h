@@ -74,6 +74,9 @@ class StoreOps {
 
  private:
   void finish() { keep(); }
+  // As Store's; but a key that was looked at last is not looked for again.
+  const Item* look(std::string_view key);
+  std::optional<Item> exchange(std::string_view key, std::optional<Item> item);
   void change(std::string_view key, std::optional<Item> item, ChangeType type);
   void tell(Change change);
   void expire(std::string_view key) { change(key, std::nullopt, ChangeType::expire); }
@@ -87,6 +90,7 @@ class StoreOps {
   StoreObserver& observer_;
   History& history_;
   Effects& effects_;
+  std::optional<Store::Items::const_iterator> last_;  // where the key is that was looked at last, if it is there
   bool tentative_ = false;
   std::vector<Before> before_;   // what was there before each tentative change, in their order
   std::vector<Change> changes_;  // tentative
