@@ -37,6 +37,10 @@ bool is_utf8(std::string_view text) {
       text.remove_prefix(sizeof eight);
     }
     if (text.empty()) break;
+    if (static_cast<uint8_t>(text.front()) < 0x80) {
+      text.remove_prefix(1);
+      continue;
+    }
     const size_t length = utf8_sequence(text);
     if (length == 0) return false;
     text.remove_prefix(length);

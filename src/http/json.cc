@@ -1,6 +1,7 @@
 #include "http/json.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include <simdjson.h>
 
@@ -97,6 +98,28 @@ static bool is_plain(char c) {
   return byte >= 0x20 && byte != '"' && byte != '\\' && byte != 0x7f;
 }
 
+// Whether all eight bytes are ASCII, and plain: subtracting n from a byte below n sets its highest bit.
+static bool eight_are_plain(const char* at) {
+  constexpr uint64_t kOnes = 0x0101010101010101;
+  constexpr uint64_t kHigh = 0x80 * kOnes;
+  uint64_t bytes = 0;
+  std::memcpy(&bytes, at, sizeof bytes);
+  uint64_t found = bytes | (bytes - 0x20 * kOnes);
+  for (const uint64_t c : {uint64_t{'"'}, uint64_t{'\\'}, uint64_t{0x7f}}) found |= (bytes ^ (c * kOnes)) - kOnes;
+  return (found & kHigh) == 0;
+}
+
+// Whether all characters are ASCII, and plain. Most names and values are, and many need no other check.
+static bool all_plain(std::string_view text) {
+  constexpr size_t kStep = sizeof(uint64_t);
+  if (text.size() < kStep)
+    return std::all_of(text.begin(), text.end(),
+                       [](char c) { return is_plain(c) && static_cast<unsigned char>(c) < 0x80; });
+  for (size_t at = 0; at + kStep < text.size(); at += kStep)
+    if (!eight_are_plain(text.data() + at)) return false;
+  return eight_are_plain(text.data() + text.size() - kStep);
+}
+
 // Copies what needs no escape in whole runs: a value may be a megabyte.
 static void append_json_string(std::string& out, std::string_view text) {
   out += '"';
@@ -145,6 +168,12 @@ void JsonWriter::separate() {
 }
 
 void JsonWriter::append_quoted(std::string_view text) {
+  if (all_plain(text)) {
+    out_ += '"';
+    out_ += text;
+    out_ += '"';
+    return;
+  }
   const bool good = is_utf8(text);
   ok_ = ok_ && good;
   append_json_string(out_, good ? text : std::string_view());

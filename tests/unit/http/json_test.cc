@@ -157,6 +157,22 @@ TEST_CASE("the writer puts commas and colons where they belong") {
   CHECK(bare.string("a").take() == "\"a\"");
 }
 
+TEST_CASE("a character that needs an escape, or is no UTF-8, is seen wherever it stands") {
+  for (const size_t size : {1, 7, 8, 9, 16, 17, 24})
+    for (size_t at = 0; at < size; ++at)
+      for (int byte = 0; byte < 256; ++byte) {
+        std::string text(size, 'x');
+        text[at] = static_cast<char>(byte);
+        CAPTURE(size);
+        CAPTURE(at);
+        CAPTURE(byte);
+        JsonWriter json;
+        json.begin_object().key("a").string(text).end_object();
+        REQUIRE(json.ok() == (byte < 0x80));
+        if (byte < 0x80) REQUIRE(*parse_json_strings(json.take()) == StringPairs{{"a", text}});
+      }
+}
+
 TEST_CASE("the writer says when a string is not UTF-8") {
   JsonWriter json;
   json.begin_object().key("a").string("\xff").key("b").string("c").end_object();
