@@ -296,6 +296,7 @@ void Server::sweep() {
   debug_->check_deadlines();
   certificates_.check_expiry(now_);
   supervisor_.sweep(api::status_line(*node_));
+  storage_->rest();
   if (now_ < looked_at_ + kLookEveryMs) return;
   looked_at_ = now_;
   if (options_.appendfsync == config::AppendFsync::everysec) storage_->sync_soon();
@@ -497,6 +498,7 @@ void Server::signalled() {
 
 void Server::maybe_finish() {
   if (now_ >= close_idle_at_) http_->close_idle();
+  if (node_->quiet()) storage_->rest();
   const bool done = node_->quiet() && http_->connections() == 0 && debug_->connections() == 0 && storage_->idle();
   if (done || now_ >= give_up_at_) loop_.stop();
 }

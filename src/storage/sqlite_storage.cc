@@ -186,6 +186,12 @@ void SqliteStorage::compact(raft::Index index) {
   pump_database();
 }
 
+void SqliteStorage::rest() {
+  if (!unsettled_ || database_busy_) return;
+  rests_ = true;
+  pump_database();
+}
+
 void SqliteStorage::sync_soon() {
   sync_wanted_ = true;
   pump_database();
@@ -296,7 +302,8 @@ bool SqliteStorage::run_upkeep() {
     run_database([this] { return database_->sync(); }, [this] { sync_wanted_ = false; });
     return true;
   }
-  if (unsettled_ && writes_.empty()) {
+  if (rests_ && unsettled_ && writes_.empty()) {
+    rests_ = false;
     run_database([this] { return database_->settle(); }, [] {});
     return true;
   }

@@ -5,8 +5,9 @@
 // what its jobs touch (database_; own_, incoming_). Everything else here belongs to the owner's thread.
 //
 // The database lane: all waiting writes become one transaction and one sync (group commit), in their order. Then come
-// reads of old entries; then, when nothing else waits, the witness is settled, compacted rows are removed, the WAL is
-// checkpointed. Every eighth turn the later kinds go first, so that no load starves them.
+// reads of old entries; then, when nothing else waits, compacted rows are removed, the WAL is checkpointed, and the
+// witness is settled, a few times a second at most. Every eighth turn the later kinds go first, so that no load starves
+// them.
 //
 // A failed write or sync, or damage found on the way, ends in Options::fatal: no more results come (HAZARDS C6). A
 // write that finds no room is retried (space.cc). Destroy the storage only when idle().
@@ -102,6 +103,9 @@ class SqliteStorage final : public node::Storage {
   void acknowledged_lost(raft::Index acknowledged, raft::Index last) override;
   [[nodiscard]] Millis sync_age() const override;
 
+  // The owner calls this a few times a second, and at the end: settles the witness when no write waits. Not after each
+  // commit, as the writes that come next would wait for that sync too.
+  void rest();
   // Under appendfsync everysec the owner calls this each second; syncs commits made without a sync.
   void sync_soon();
   // The owner calls this about each second: measures the disk, reports a DiskSpace, retries writes that found no room.
@@ -175,6 +179,7 @@ class SqliteStorage final : public node::Storage {
   uint32_t turns_ = 0;                 // write jobs in a row
   uint64_t entries_since_upkeep_ = 0;  // written by those jobs
   bool unsettled_ = false;
+  bool rests_ = false;  // rest() was called, and the witness is to be settled
   bool sync_wanted_ = false;
   raft::Index compact_to_;
   bool shrink_wanted_ = false;

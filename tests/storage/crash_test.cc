@@ -63,8 +63,15 @@ class Story {
     take_snapshot(*client_, index, term, state);
     acknowledged_ = states_.size() - 1;
   }
-  // Runs job by job, counting what is reported.
   void run() {
+    run_jobs();
+    (*client_)->rest();
+    run_jobs();
+    REQUIRE(client_->fatal.empty());
+    REQUIRE(acknowledged_ == states_.size() - 1);
+  }
+  // Job by job, counting what is reported.
+  void run_jobs() {
     while (client_->worker.run_one()) {
       for (const node::StorageDone& done : client_->answers)
         if (std::holds_alternative<node::BatchPersisted>(done) || std::holds_alternative<node::GrantPersisted>(done) ||
@@ -72,8 +79,6 @@ class Story {
           ++acknowledged_;
       client_->answers.clear();
     }
-    REQUIRE(client_->fatal.empty());
-    REQUIRE(acknowledged_ == states_.size() - 1);
   }
   [[nodiscard]] const Model& state() const { return states_.back(); }
   [[nodiscard]] uint64_t crashes() const { return crashes_; }

@@ -262,6 +262,25 @@ TEST_CASE("group commit: what waits is one transaction and one sync, and is repo
   for (uint64_t i = 0; i < 101; ++i) CHECK(tickets(client)[i] == i + 1);
 }
 
+TEST_CASE("commits that follow each other do not wait for a sync of the witness, which is settled at rest") {
+  const TempDirectory dir;
+  CountingProbe probe;
+  Client client(dir.path(), &probe);
+  client.persist(batch(1, entries(1, 1, 1)));
+  const int before = probe.syncs("witness");
+  for (uint64_t i = 2; i < 12; ++i) {
+    client->persist(batch(i, entries(i, i, 1)));
+    client.worker.run_all();
+  }
+  CHECK(probe.syncs("witness") == before);
+  client->rest();
+  client->rest();
+  client.worker.run_all();
+  CHECK(probe.syncs("witness") == before + 1);
+  client->rest();
+  CHECK_FALSE(client.worker.run_one());
+}
+
 TEST_CASE("a term or vote is in the witness before it is reported") {
   const TempDirectory dir;
   CountingProbe probe;

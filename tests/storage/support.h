@@ -115,7 +115,13 @@ class Client {
   [[nodiscard]] const std::string& error() const { return error_; }
   SqliteStorage& operator*() { return *storage_; }
   SqliteStorage* operator->() { return storage_.get(); }
-  void run() { worker_.run_all(); }
+  // Everything that waits, and what an owner has done while it rests.
+  void run() {
+    worker.run_all();
+    if (!storage_) return;
+    storage_->rest();
+    worker.run_all();
+  }
   void close() { storage_.reset(); }
 
   // The only answer of this type since the last call; runs everything first.
