@@ -75,9 +75,15 @@ bool disturb_leader(const Servers& servers, size_t round) {
   return stopped;
 }
 
+Answer get_served(const Server& server, const std::string& path) {
+  Answer answer;
+  (void)eventually([&] { return (answer = server.get(path)).status != 503; });
+  return answer;
+}
+
 void read_pages(const Server& server, std::string path, const std::function<void(const std::string& body)>& page) {
   while (!path.empty()) {
-    const Answer answer = server.get(path);
+    const Answer answer = get_served(server, path);
     REQUIRE(answer.status == 200);
     page(answer.body);
     // "</path?...>; rel="next""

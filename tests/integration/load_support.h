@@ -45,6 +45,8 @@ struct Trio {
 // serve. Whether it stood still.
 bool disturb_leader(const Servers& servers, size_t round);
 
+// GETs until the answer is not 503: on a busy machine the leader may change once more.
+Answer get_served(const Server& server, const std::string& path);
 // GETs a list and all pages that its `Link` leads to; fails the test where one is not 200.
 void read_pages(const Server& server, std::string path, const std::function<void(const std::string& body)>& page);
 
