@@ -112,7 +112,9 @@ class Touched {
  private:
   template <typename T>
   void touch_op(const T& op) {
-    if constexpr (requires { op.key; })
+    if constexpr (std::is_same_v<T, machine::Choose>)
+      for (const machine::Compare& compare : op.compares) touch_key(compare.name);
+    else if constexpr (requires { op.key; })
       touch_key(op.key);
     else if constexpr (requires { op.queue; })
       touch_queue(op.queue);

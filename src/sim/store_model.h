@@ -100,8 +100,18 @@ struct StoreModel {
     for (const machine::Op& op : ops)
       if (!std::visit([&](const auto& one) { return possible(one); }, op)) return {.code = code_};
     std::vector<machine::OpResult> results(ops.size());
+    std::vector<bool> left_out(ops.size(), false);
     for (size_t i = 0; i < ops.size(); ++i) {
       results[i].kind = std::visit([](const auto& one) { return one.kKind; }, ops[i]);
+      if (left_out[i]) continue;
+      if (const auto* choose = std::get_if<machine::Choose>(&ops[i])) {
+        const bool chosen = std::all_of(choose->compares.begin(), choose->compares.end(),
+                                        [&](const machine::Compare& compare) { return holds(compare); });
+        results[i].number = chosen ? 1 : 0;
+        for (size_t n = 0; n < size_t{choose->held} + choose->otherwise; ++n)
+          left_out[i + 1 + n] = chosen != (n < choose->held);
+        continue;
+      }
       if (std::visit([&](const auto& one) { return run(one, results[i]); }, ops[i])) continue;
       items = items_before;
       return {.code = code_};
@@ -192,6 +202,11 @@ struct StoreModel {
     if (op.verb != SettleVerb::acknowledge) return true;
     ++planned.leaving;
     planned.leaving_bytes += item->bytes.size() + item->headers.size();
+    return true;
+  }
+
+  bool possible(const machine::CountReady& op) {
+    all_->sweep(std::string(op.queue));
     return true;
   }
 
@@ -325,6 +340,9 @@ struct StoreModel {
   void finish(const machine::EnqueueEvent& op, machine::OpResult& result) {
     result.number = all_->add(std::string(op.queue), op.event);
     all_->drop_overflow(std::string(op.queue));
+  }
+  void finish(const machine::CountReady& op, machine::OpResult& result) {
+    result.number = all_->ready(std::string(op.queue));
   }
   void finish(const machine::SettleEvent& op, machine::OpResult& /*result*/) {
     (void)all_->settle(std::string(op.queue), {.queue = op.queue, .verb = op.verb, .duration = op.delay}, op.receipt);

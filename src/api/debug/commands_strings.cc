@@ -139,8 +139,8 @@ std::string finish_mget(const Context&, const Answer& answer) {
 
 CommandBegun begin_msetnx(Arguments& a) {
   if (a.size() % 2 == 0) return malformed("wrong number of arguments for 'msetnx' command");
-  if (a.size() / 2 > machine::kMaxOps)
-    return malformed("MSETNX sets at most " + std::to_string(machine::kMaxOps) + " keys");
+  if (a.size() / 2 > machine::kMaxCompares)
+    return malformed("MSETNX sets at most " + std::to_string(machine::kMaxCompares) + " keys");
   Transact set;
   for (size_t i = 1; i + 1 < a.size(); i += 2) {
     set.compares.push_back(exists(a[i], false));

@@ -25,6 +25,9 @@ using http::KeptStrings;
 using machine::CompareOp;
 using machine::CompareTarget;
 
+// Comparisons, and operations of each branch.
+constexpr size_t kMaxTransactionItems = 128;
+
 // The members of one comparison or operation. Each is taken once; what is left over is not known.
 class Members {
  public:
@@ -416,13 +419,13 @@ OrRefusal<machine::Transact> read_transaction(std::string_view body, http::KeptS
   machine::Transact transact;
   if (const JsonValue* list = members->take("compare"))
     if (auto refusal = read_list(
-            *list, "compare", machine::kMaxCompares, [&](const JsonValue& item) { return read_compare(item, kept); },
+            *list, "compare", kMaxTransactionItems, [&](const JsonValue& item) { return read_compare(item, kept); },
             transact.compares))
       return std::move(*refusal);
   for (const auto& [name, ops] : {std::pair{"success", &transact.success}, std::pair{"failure", &transact.failure}})
     if (const JsonValue* list = members->take(name))
       if (auto refusal = read_list(
-              *list, name, machine::kMaxOps, [&](const JsonValue& item) { return read_op(item, kept); }, *ops))
+              *list, name, kMaxTransactionItems, [&](const JsonValue& item) { return read_op(item, kept); }, *ops))
         return std::move(*refusal);
   if (auto refusal = members->left()) return std::move(*refusal);
   if (transact.success.empty() && transact.failure.empty())

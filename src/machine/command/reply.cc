@@ -1,6 +1,7 @@
 #include "machine/command/reply.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include "base/utf8.h"
 #include "machine/command/command.h"
@@ -134,6 +135,25 @@ void decode_more(Reader& in, Reply& reply) {
 }
 
 }  // namespace
+
+namespace {
+constexpr std::string_view kOperation = "operation ";
+constexpr std::string_view kEndOfPlace = ": ";
+}  // namespace
+
+std::string refusal_at(const RefusedPlace& place) {
+  return std::string(kOperation) + std::to_string(place.operation) + std::string(kEndOfPlace) + std::string(place.why);
+}
+
+RefusedPlace place_of_refusal(std::string_view sentence) {
+  if (!sentence.starts_with(kOperation)) return {0, sentence};
+  size_t operation = 0;
+  const char* const end = sentence.data() + sentence.size();
+  const auto [behind, error] = std::from_chars(sentence.data() + kOperation.size(), end, operation);
+  const std::string_view rest(behind, static_cast<size_t>(end - behind));
+  if (error != std::errc{} || !rest.starts_with(kEndOfPlace)) return {0, sentence};
+  return {operation, rest.substr(kEndOfPlace.size())};
+}
 
 std::string encode_reply(const Reply& reply) {
   std::string out;

@@ -68,11 +68,11 @@ struct KeyItem {
 
 // Of one operation of a Transact.
 struct OpResult {
-  uint8_t kind = 0;  // the operation's kKind
-  uint64_t number =
-      0;              // EraseKey, ErasePrefix: keys removed; PutKey: 1 if the key was there; Increment: the value, a
-                      // signed number; Append: the value's size; Touch: 1 if it changed something; EnqueueEvent: the id
-  bool more = false;  // ListKeys: there are more
+  uint8_t kind = 0;     // the operation's kKind
+  uint64_t number = 0;  // EraseKey, ErasePrefix: keys removed; PutKey: 1 if the key was there; Increment: the value, a
+                        // signed number; Append: the value's size; Touch: 1 if it changed something; EnqueueEvent: the
+                        // id; Choose: 1 if its comparisons held; CountReady: events. 0 where it was not chosen
+  bool more = false;    // ListKeys: there are more
   std::vector<KeyItem> items{};  // GetKey, ListKeys: as they were then
   friend bool operator==(const OpResult&, const OpResult&) = default;
 };
@@ -98,6 +98,15 @@ struct Reply {
   uint32_t choice = 0;
   friend bool operator==(const Reply&, const Reply&) = default;
 };
+
+// Why a Transact of several operations was refused: the operation's number, counted from 0, and its own sentence.
+struct RefusedPlace {
+  size_t operation = 0;
+  std::string_view why;
+};
+std::string refusal_at(const RefusedPlace& place);
+// Of such a sentence; of another one: the first operation, and the whole of it.
+RefusedPlace place_of_refusal(std::string_view sentence);
 
 std::string encode_reply(const Reply& reply);
 Result<Reply> decode_reply(std::string_view bytes);

@@ -255,6 +255,54 @@ Status check(const SettleEvent& op) {
   return ok_status();
 }
 
+size_t compares_size(const std::vector<Compare>& compares) {
+  size_t size = 4;
+  for (const Compare& compare : compares) size += compare_size(compare);
+  return size;
+}
+void encode_compares(const std::vector<Compare>& compares, Writer& out) {
+  out.u32(static_cast<uint32_t>(compares.size()));
+  for (const Compare& compare : compares) encode_compare(compare, out);
+}
+void decode_compares(Reader& in, std::vector<Compare>& compares) {
+  const uint32_t count = in.count(6);
+  if (count > kMaxCompares) in.fail();
+  if (in.ok()) compares.reserve(count);
+  for (uint32_t i = 0; in.ok() && i < count; ++i) compares.push_back(decode_compare(in));
+}
+Status check_compares(const std::vector<Compare>& compares) {
+  if (compares.size() > kMaxCompares) return Error{"a transaction has at most 128 comparisons"};
+  for (const Compare& compare : compares)
+    if (Status bad = check_compare(compare); !bad) return bad;
+  return ok_status();
+}
+
+size_t size_of(const Choose& op) { return compares_size(op.compares) + 8; }
+void write(const Choose& op, Writer& out) {
+  encode_compares(op.compares, out);
+  out.u32(op.held);
+  out.u32(op.otherwise);
+}
+void read(Reader& in, Choose& op) {
+  decode_compares(in, op.compares);
+  op.held = in.u32();
+  op.otherwise = in.u32();
+}
+Status check(const Choose& op) {
+  for (const Compare& compare : op.compares)
+    if (compare.target == CompareTarget::queue_length || compare.target == CompareTarget::holds)
+      return Error{"a choice among operations compares keys"};
+  return check_compares(op.compares);
+}
+
+size_t size_of(const CountReady& op) { return 4 + op.queue.size(); }
+void write(const CountReady& op, Writer& out) { out.bytes(op.queue); }
+void read(Reader& in, CountReady& op) { op.queue = in.bytes(); }
+Status check(const CountReady& op) {
+  if (!is_queue_name_size(op.queue)) return Error{"a queue's name has 1 to 128 bytes"};
+  return ok_status();
+}
+
 // --- lists of operations
 
 size_t ops_size(const std::vector<Op>& ops) {
@@ -298,9 +346,22 @@ void decode_ops(Reader& in, std::vector<Op>& ops) {
 }
 
 Status check_ops(const std::vector<Op>& ops) {
-  if (ops.size() > kMaxOps) return Error{"a transaction has at most 128 operations in each branch"};
-  for (const Op& op : ops)
-    if (Status bad = std::visit([](const auto& one) { return check(one); }, op); !bad) return bad;
+  if (ops.size() > kMaxOps) return Error{"a transaction has at most 1000 operations in each branch"};
+  size_t compares = 0;
+  size_t chosen_until = 0;
+  for (size_t i = 0; i < ops.size(); ++i) {
+    if (Status bad = std::visit([](const auto& one) { return check(one); }, ops[i]); !bad) return bad;
+    const auto* choose = std::get_if<Choose>(&ops[i]);
+    const bool of_queue = std::holds_alternative<EnqueueEvent>(ops[i]) || std::holds_alternative<SettleEvent>(ops[i]) ||
+                          std::holds_alternative<CountReady>(ops[i]);
+    if (i < chosen_until && (choose != nullptr || of_queue)) return Error{"a choice is among operations on keys"};
+    if (choose == nullptr) continue;
+    compares += choose->compares.size();
+    const uint64_t chosen = uint64_t{choose->held} + choose->otherwise;
+    if (compares > kMaxChooseCompares) return Error{"the choices of a transaction have at most 1000 comparisons"};
+    if (chosen > ops.size() - i - 1) return Error{"a choice is among operations behind it"};
+    chosen_until = i + 1 + chosen;
+  }
   return ok_status();
 }
 
@@ -318,34 +379,26 @@ bool brings_data(const Transact& transact) {
 // --- Transact
 
 size_t encoded_size(const Transact& transact) {
-  size_t size = 1 + 4;
-  for (const Compare& compare : transact.compares) size += compare_size(compare);
-  return size + ops_size(transact.success) + ops_size(transact.failure);
+  return 1 + compares_size(transact.compares) + ops_size(transact.success) + ops_size(transact.failure);
 }
 
 void encode(const Transact& transact, Writer& out) {
   out.boolean(transact.must_hold);
-  out.u32(static_cast<uint32_t>(transact.compares.size()));
-  for (const Compare& compare : transact.compares) encode_compare(compare, out);
+  encode_compares(transact.compares, out);
   encode_ops(transact.success, out);
   encode_ops(transact.failure, out);
 }
 
 void decode(Reader& in, Transact& transact) {
   transact.must_hold = in.boolean();
-  const uint32_t count = in.count(6);
-  if (count > kMaxCompares) in.fail();
-  if (in.ok()) transact.compares.reserve(count);
-  for (uint32_t i = 0; in.ok() && i < count; ++i) transact.compares.push_back(decode_compare(in));
+  decode_compares(in, transact.compares);
   decode_ops(in, transact.success);
   decode_ops(in, transact.failure);
 }
 
 Status check_bounds(const Transact& transact, ClusterVersion /*version*/) {
-  if (transact.compares.size() > kMaxCompares) return Error{"a transaction has at most 128 comparisons"};
   if (transact.success.empty() && transact.failure.empty()) return Error{"a transaction has an operation"};
-  for (const Compare& compare : transact.compares)
-    if (Status bad = check_compare(compare); !bad) return bad;
+  if (Status bad = check_compares(transact.compares); !bad) return bad;
   for (const Op& op : transact.failure)
     if (transact.must_hold && !std::holds_alternative<GetKey>(op) && !std::holds_alternative<ListKeys>(op))
       return Error{"where the comparisons must hold, a failure changes nothing"};

@@ -18,10 +18,13 @@
 namespace wh::machine {
 
 inline constexpr size_t kMaxCompares = 128;
-inline constexpr size_t kMaxOps = 128;  // of each branch
+inline constexpr size_t kMaxOps = 1'000;             // of each branch
+inline constexpr size_t kMaxChooseCompares = 1'000;  // of all Choose in a branch
 // Keys that one transaction removes by prefixes, and items that it answers.
 inline constexpr uint32_t kMaxErased = 10'000;
 inline constexpr uint32_t kMaxListed = 1'000;
+// Bytes of the values that one transaction appends to, each as often as it does so.
+inline constexpr uint64_t kMaxAppended = uint64_t{16} << 20;
 inline constexpr Millis kMinLeaseMs = 1'000;
 inline constexpr Millis kMaxLeaseMs = Millis{365} * 86'400'000;
 inline constexpr size_t kMaxKeysOfLease = 10'000;
@@ -132,9 +135,24 @@ struct SettleEvent {
   std::optional<Millis> delay{};  // of a release
   friend bool operator==(const SettleEvent&, const SettleEvent&) = default;
 };
+// Comparisons of keys at this place, which see what earlier operations did: if all hold, the next `held` operations are
+// done and the `otherwise` behind them are not; else the other way round. All of them are of keys, and no Choose.
+struct Choose {
+  static constexpr uint8_t kKind = 11;
+  std::vector<Compare> compares;
+  uint32_t held = 0;
+  uint32_t otherwise = 0;
+  friend bool operator==(const Choose&, const Choose&) = default;
+};
+// How many events of the queue are ready.
+struct CountReady {
+  static constexpr uint8_t kKind = 12;
+  std::string_view queue;
+  friend bool operator==(const CountReady&, const CountReady&) = default;
+};
 
-using Op =
-    std::variant<PutKey, EraseKey, ErasePrefix, GetKey, ListKeys, Increment, Append, Touch, EnqueueEvent, SettleEvent>;
+using Op = std::variant<PutKey, EraseKey, ErasePrefix, GetKey, ListKeys, Increment, Append, Touch, EnqueueEvent,
+                        SettleEvent, Choose, CountReady>;
 
 // If all comparisons hold, does all of `success`, else all of `failure`, in their order and as one step: a later one
 // sees what an earlier one did. What cannot be done refuses the whole, and nothing was changed.

@@ -60,15 +60,25 @@ class TransactionRun {
 
   Result<std::vector<OpResult>, Reply> run(const std::vector<Op>& ops) {
     const auto refused = [&](size_t number) {
-      if (ops.size() > 1) why_ = "operation " + std::to_string(number) + ": " + why_;
+      if (ops.size() > 1) why_ = refusal_at({number, why_});
       return Reply{.code = code_, .event = Bytes(std::move(why_))};
     };
     for (size_t i = 0; i < ops.size(); ++i)
       if (!std::visit([this](const auto& op) { return plan(op); }, ops[i])) return refused(i);
     std::vector<OpResult> results(ops.size());
     if (!goes_through(ops) && !WH_MUTANT(transaction_in_halves)) keys_.begin();
+    size_t skip_at = ops.size();  // what the last choice leaves out
+    size_t skip_until = 0;
     for (size_t i = 0; i < ops.size(); ++i) {
       results[i].kind = std::visit([](const auto& op) { return op.kKind; }, ops[i]);
+      if (i >= skip_at && i < skip_until) continue;
+      if (const auto* choose = std::get_if<Choose>(&ops[i])) {
+        const bool held = all_hold(choose->compares);
+        results[i].number = held ? 1 : 0;
+        skip_at = i + 1 + (held ? choose->held : 0);
+        skip_until = skip_at + (held ? choose->otherwise : choose->held);
+        continue;
+      }
       if (std::visit([&](const auto& op) { return run(op, results[i]); }, ops[i])) continue;
       keys_.undo();
       return refused(i);
@@ -162,6 +172,11 @@ class TransactionRun {
       ++planned.leaving.count;
       planned.leaving.bytes += event->data_bytes();
     }
+    return true;
+  }
+
+  bool plan(const CountReady& op) {
+    (void)queues_.find_swept(op.queue, sweep_budget_);
     return true;
   }
 
@@ -279,9 +294,15 @@ class TransactionRun {
 
   bool run(const Append& op, OpResult& result) {
     const Item* old = keys_.find(op.key);
-    std::string value(old == nullptr ? std::string_view() : old->value.view());
-    if (value.size() + op.bytes.size() > kMaxValueBytes)
+    const size_t size = (old == nullptr ? 0 : old->value.size()) + op.bytes.size();
+    if (size > kMaxValueBytes)
       return refuse(ReplyCode::conflict, "a value has at most 4194304 bytes, and it would have more");
+    if ((appended_ += size) > kMaxAppended)
+      return refuse(ReplyCode::conflict,
+                    "the values that one transaction appends to have at most 16777216 bytes together");
+    std::string value;
+    value.reserve(size);
+    if (old != nullptr) value = old->value.view();
     value.append(op.bytes);
     result.number = value.size();
     change_value(op.key, old, Bytes(std::move(value)));
@@ -318,8 +339,10 @@ class TransactionRun {
       keys_.put(key, std::move(value), std::string(old->content_type()), old->lease(), old->expires_at());
   }
 
-  bool run(const EnqueueEvent& /*op*/, OpResult& /*result*/) { return true; }
-  bool run(const SettleEvent& /*op*/, OpResult& /*result*/) { return true; }
+  template <typename OtherOp>
+  bool run(const OtherOp& /*op*/, OpResult& /*result*/) {
+    return true;
+  }
 
   // --- the queues' part
 
@@ -330,6 +353,11 @@ class TransactionRun {
     Queue& queue = queues_.ensure(op.queue);
     result.number = queues_.add(queue, machine_.copy_of(op.event));
     queues_.drop_overflow(queue, 1);
+  }
+
+  void finish(const CountReady& op, OpResult& result) {
+    const Queue* queue = queues_.find(op.queue);
+    result.number = queue == nullptr ? 0 : queue->content->ready_count;
   }
 
   void finish(const SettleEvent& op, OpResult& /*result*/) {
@@ -354,6 +382,7 @@ class TransactionRun {
   size_t new_queues_ = 0;
   size_t sweep_budget_ = kDueEventsPerEntry;  // for all queues together
   size_t erased_ = 0;
+  uint64_t appended_ = 0;  // bytes of the values that it appends to, which are copied
   uint64_t answered_ = 0;  // bytes of the answer
   uint32_t items_ = 0;     // and items in it
   ReplyCode code_ = ReplyCode::ok;

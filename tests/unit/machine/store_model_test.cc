@@ -166,7 +166,11 @@ class StoreSource {
     return out;
   }
   Op op(const Both& model) {
-    switch (prng_.below(16)) {
+    if (prng_.chance_ppm(50'000)) return CountReady{queue()};
+    return prng_.chance_ppm(200'000) ? queue_op() : key_op(model);
+  }
+  Op key_op(const Both& model) {
+    switch (prng_.below(12)) {
       case 0:
       case 1:
       case 2:
@@ -189,30 +193,47 @@ class StoreSource {
         return Increment{key(), static_cast<int64_t>(prng_.below(5)) - 2};
       case 10:
         return Append{key(), value()};
-      case 11: {
+      default: {
         Touch touch{.key = key(), .expiry = expiry(model), .only = static_cast<Touch::Only>(prng_.below(6))};
         if (touch.expiry.kind == Expiry::Kind::as_it_was) touch.expiry.kind = Expiry::Kind::never;
         return touch;
       }
-      case 12:
-      case 13: {
-        EnqueueEvent enqueue{.queue = queue(), .event = {.bytes = keep("event")}};
-        if (prng_.chance_ppm(200'000)) enqueue.event.delay = prng_.below(2'000);
-        return enqueue;
-      }
-      default: {
-        SettleEvent settle{.queue = queue(), .receipt = receipt()};
-        if (prng_.chance_ppm(300'000)) {
-          settle.verb = SettleVerb::release;
-          if (prng_.chance_ppm(300'000)) settle.delay = prng_.below(2'000);
-        }
-        return settle;
-      }
     }
+  }
+  Op queue_op() {
+    if (prng_.chance_ppm(500'000)) {
+      EnqueueEvent enqueue{.queue = queue(), .event = {.bytes = keep("event")}};
+      if (prng_.chance_ppm(200'000)) enqueue.event.delay = prng_.below(2'000);
+      return enqueue;
+    }
+    SettleEvent settle{.queue = queue(), .receipt = receipt()};
+    if (prng_.chance_ppm(300'000)) {
+      settle.verb = SettleVerb::release;
+      if (prng_.chance_ppm(300'000)) settle.delay = prng_.below(2'000);
+    }
+    return settle;
+  }
+  // A choice with what it is among.
+  void choice(const Both& model, std::vector<Op>& out) {
+    Choose choose;
+    for (uint64_t n = prng_.below(3); n > 0; --n) {
+      choose.compares.push_back(compare(model));
+      if (choose.compares.back().target >= CompareTarget::queue_length) choose.compares.pop_back();
+    }
+    choose.held = static_cast<uint32_t>(prng_.below(3));
+    choose.otherwise = static_cast<uint32_t>(prng_.below(3));
+    const uint32_t chosen = choose.held + choose.otherwise;
+    out.emplace_back(std::move(choose));
+    for (uint32_t n = 0; n < chosen; ++n) out.push_back(key_op(model));
   }
   std::vector<Op> ops(const Both& model, uint64_t least) {
     std::vector<Op> out;
-    for (uint64_t n = least + prng_.below(prng_.chance_ppm(200'000) ? 8 : 2); n > 0; --n) out.push_back(op(model));
+    for (uint64_t n = least + prng_.below(prng_.chance_ppm(200'000) ? 8 : 2); n > 0; --n) {
+      if (prng_.chance_ppm(150'000))
+        choice(model, out);
+      else
+        out.push_back(op(model));
+    }
     return out;
   }
   Body any_body(const Both& model) {
