@@ -26,7 +26,7 @@ Values look(const machine::Machine& machine, const GetKeys& get) {
   size_t bytes = 0;
   for (const std::string& key : get.keys) {
     const machine::Item* item = machine.find(key);
-    bytes += item == nullptr ? 0 : item->value.size();
+    bytes += item == nullptr || !get.with_values ? 0 : item->value.size();
     if (bytes > kMaxBytesShown && !shown.items.empty()) {
       shown.items.clear();
       shown.refused = "the values of these keys have more than " + std::to_string(kMaxBytesShown) +

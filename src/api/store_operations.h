@@ -25,6 +25,7 @@ struct GetKey {
 };
 struct GetKeys {
   std::vector<std::string> keys;  // one given twice is answered twice
+  bool with_values = true;        // else they do not count for what an answer may hold
 };
 struct CountExisting {
   std::vector<std::string> keys;  // one given twice counts twice

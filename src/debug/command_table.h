@@ -1,6 +1,6 @@
 // The table of the debug port's commands, from which dispatch, HELP and COMMAND are all made. Holds the commands that
-// the port itself answers (PING ECHO QUIT RESET SELECT AUTH HELP COMMAND) and those that its owner adds. Immutable once
-// made; does no I/O and runs no command. Made by the server, read by every connection.
+// the port itself answers (Builtin) and those that its owner adds. Immutable once made; does no I/O and runs no
+// command. Made by the server, read by every connection.
 #pragma once
 
 #include <cstddef>
@@ -18,7 +18,7 @@ enum class Overlap {
 };
 
 // Commands that the connection answers itself, without the handler.
-enum class Builtin { none, ping, echo, quit, reset, select, auth, hello, help, command };
+enum class Builtin { none, ping, echo, quit, reset, select, auth, hello, help, command, multi, exec, discard, unwatch };
 
 // The Redis whose commands and replies clients are to expect, as HELLO and INFO tell them.
 inline constexpr std::string_view kRedisVersion = "7.0.0";

@@ -99,7 +99,8 @@ void Connection::check_deadlines(Millis now) {
   last_sent_ = sent;
   if (now - last_progress_ >= kOutputStallMs) return close_slow_reader("it read nothing for a minute");
   const Millis idle = service_.settings.idle_timeout_ms;
-  if (state_ == State::open && idle != 0 && requests_.empty() && pending == 0 && now - last_activity_ >= idle)
+  if (state_ == State::open && idle != 0 && !service_.monitors.contains(id_) && requests_.empty() && pending == 0 &&
+      now - last_activity_ >= idle)
     return begin_close();
   // on_drained follows the stream's water marks, which may differ from ours; and memory may no longer be short.
   if (state_ == State::open && (!requests_.empty() || paused_)) stream_->request_turn();
@@ -177,6 +178,7 @@ bool Connection::flush() {
     answers_bytes_ -= answer.size();
     requests_.pop_front();
   }
+  any = flush_shown() || any;
   if (output_bytes() > kOutputHardBytes) close_slow_reader("too many answers wait for it");
   return any;
 }
@@ -202,13 +204,10 @@ bool Connection::parse_one() {
 }
 
 void Connection::take(std::vector<std::string> arguments) {
-  if (auto refusal = refusals_.judge(arguments)) {
-    no_more_requests_ = refusal->is_last;
-    return enqueue(nullptr, {}, std::move(refusal->answer));
-  }
   const Command* command = service_.commands.find(arguments[0]);
   if (command == nullptr) return enqueue(nullptr, {}, unknown_command_reply(arguments));
-  if (!arity_fits(*command, arguments.size())) return enqueue(nullptr, {}, wrong_arity_reply(*command));
+  if (!arity_fits(*command, arguments.size()) && command->builtin != Builtin::exec)
+    return enqueue(nullptr, {}, wrong_arity_reply(*command));
   if (command->builtin == Builtin::quit) no_more_requests_ = true;
   enqueue(command, std::move(arguments), {});
 }
@@ -222,18 +221,37 @@ void Connection::enqueue(const Command* command, std::vector<std::string> argume
   ++undispatched_;
 }
 
+// What is known to be refused before it is run; empty: nothing is.
+std::string Connection::refused_at_once(Request& request) {
+  if (request.command == nullptr) return std::move(request.answer);
+  if (!request.command->before_auth && !trusted()) return error_reply(ErrorWord::noauth, "Authentication required.");
+  auto refusal = refusals_.judge(*request.command, request.arguments, transaction_.has_value());
+  if (!refusal) return {};
+  if (refusal->is_last) {
+    no_more_requests_ = true;
+    drop_behind(request);
+  }
+  return std::move(refusal->answer);
+}
+
+void Connection::drop_behind(const Request& request) {
+  for (; requests_.back().sequence != request.sequence; requests_.pop_back(), --undispatched_)
+    queued_bytes_ -= requests_.back().cost;
+}
+
 bool Connection::dispatch_one() {
   if (undispatched_ == 0 || output_bytes() > kOutputSoftBytes) return false;
   Request& request = requests_[requests_.size() - undispatched_];
-  if (request.command == nullptr) {
+  if (std::string refusal = refused_at_once(request); !refusal.empty()) {
+    if (transaction_ && refusal.front() == '-') transaction_->refused = true;
     --undispatched_;
-    set_answer(request, std::move(request.answer));
+    set_answer(request, std::move(refusal));
     return true;
   }
   const Command& command = *request.command;
-  if (!command.before_auth && !trusted()) {
+  if (std::string answer; keep_for_exec(command, request.arguments, answer)) {
     --undispatched_;
-    set_answer(request, error_reply(ErrorWord::noauth, "Authentication required."));
+    set_answer(request, std::move(answer));
     return true;
   }
   if (command.overlap != Overlap::immediate) {
@@ -265,12 +283,23 @@ void Connection::run_builtin(Request& request) {
     case Builtin::none:
       break;
     case Builtin::ping:
-      if (arguments.size() > 2) return set_answer(request, wrong_arity_reply(*request.command));
-      return set_answer(request, arguments.size() == 2 ? bulk_reply(arguments[1]) : simple_reply("PONG"));
     case Builtin::echo:
-      return set_answer(request, bulk_reply(arguments[1]));
-    case Builtin::quit:
     case Builtin::select:
+      return set_answer(request, constant_reply(*request.command, arguments));
+    case Builtin::unwatch:
+      forget_watched();
+      return set_answer(request, simple_reply("OK"));
+    case Builtin::multi:
+      return set_answer(request, begin_transaction());
+    case Builtin::discard:
+      return set_answer(request, discard_transaction());
+    case Builtin::exec:
+      if (arguments.size() == 1) return execute(request);
+      (void)discard_transaction();
+      return set_answer(request, error_reply(ErrorWord::execabort,
+                                             "Transaction discarded because of: wrong number of "
+                                             "arguments for 'exec' command"));
+    case Builtin::quit:
       return set_answer(request, simple_reply("OK"));
     case Builtin::reset:
       reset();
@@ -326,7 +355,9 @@ void Connection::close_for_memory() {
 }
 
 void Connection::count_held() {
-  share_.set(state_ == State::open ? parser_.held_bytes() + queued_bytes_ + answers_bytes_ : 0);
+  share_.set(state_ == State::open ? parser_.held_bytes() + queued_bytes_ + answers_bytes_ + shown_.size() +
+                                         watched_bytes_ + (transaction_ ? transaction_->bytes : 0)
+                                   : 0);
 }
 
 void Connection::begin_close() {
@@ -340,6 +371,9 @@ void Connection::forget_requests() {
     if (request.stage == Request::Stage::in_flight && request.call != 0) service_.handler.on_abandoned(request.call);
   undispatched_ = writes_in_flight_ = queued_bytes_ = answers_bytes_ = front_sent_ = 0;
   alone_in_flight_ = false;
+  transaction_.reset();
+  forget_watched();
+  stop_monitoring();
   parser_.forget();
   count_held();
 }

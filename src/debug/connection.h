@@ -16,6 +16,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,6 +29,7 @@
 #include "debug/parser.h"
 #include "debug/refusals.h"
 #include "debug/resp.h"
+#include "debug/transaction.h"
 
 namespace wh::debug {
 
@@ -44,6 +46,11 @@ class CommandHandler {
   // The handler answers by exactly one Connection::reply(id.sequence), inside the call or later. Calls of one
   // connection come in the order in which their commands are to take effect.
   virtual void on_command(CommandId id, const Command& command, std::vector<std::string>&& arguments) = 0;
+  // Why the command cannot be part of a transaction, as a whole reply; empty: it can. Called when it is queued.
+  virtual std::string refuse_within_multi(const Command& command, const std::vector<std::string>& arguments) = 0;
+  // EXEC: like on_command, with the commands since MULTI. If one of the watched keys has changed, none is run.
+  virtual void on_transaction(CommandId id, const Command& exec, Transaction&& transaction,
+                              std::vector<WatchedKey>&& watched) = 0;
   // The connection is about to answer a command itself. For counting.
   virtual void on_builtin(CommandId id, const Command& command, const std::vector<std::string>& arguments) = 0;
   // Nobody needs the reply any more to the command whose work was named `call` (Connection::name_call).
@@ -85,6 +92,7 @@ struct Service {
   Settings settings{};
   Counters counters{};
   BufferBudget* buffers = nullptr;  // counts the memory of all of them
+  std::set<uint64_t> monitors{};    // the connections that MONITOR shows others' commands
   LogLimiter log_limiter{1000};
   LogLimiter password_log_limiter{10'000};
 };
@@ -125,6 +133,12 @@ class Connection final : public StreamHandler {
   void reply(uint64_t sequence, std::string resp);
   // Names the handler's work on a command that waits for its reply; not 0. on_abandoned gives this name.
   void name_call(uint64_t sequence, uint64_t call);
+  // Watches these keys, too, until a transaction ends. False: they would be more than kMaxWatchedKeys.
+  bool watch(std::vector<WatchedKey> keys);
+  // From now on the connection is among Service::monitors, until RESET or its end.
+  void start_monitoring();
+  // Sends the line, a whole reply, between the answers, at its next turn. One who does not read is closed in the end.
+  void show(std::string_view line);
   // Must be called before the connection is destroyed while it may have commands in progress.
   void abandon() { forget_requests(); }
   // Closes an idle connection and one whose client reads nothing. The owner calls it about four times a second; the
@@ -167,9 +181,11 @@ class Connection final : public StreamHandler {
   [[nodiscard]] Millis idle() const { return now_ - last_received_; }
   // Empty before the first.
   [[nodiscard]] std::string_view last_command() const { return last_command_; }
+  // What was queued since MULTI; null: no transaction is open.
+  [[nodiscard]] const Transaction* transaction() const { return transaction_ ? &*transaction_ : nullptr; }
   [[nodiscard]] size_t input_bytes() const { return parser_.held_bytes(); }
   [[nodiscard]] size_t queued_bytes() const { return queued_bytes_; }
-  [[nodiscard]] size_t output_bytes() const { return stream_->pending_bytes() + answers_bytes_; }
+  [[nodiscard]] size_t output_bytes() const { return stream_->pending_bytes() + answers_bytes_ + shown_.size(); }
   // Closing or closed: no further command is handed on.
   [[nodiscard]] bool closing() const { return state_ != State::open; }
   // Memory held for this client, in and out; and since when the client has neither sent nor taken anything though it
@@ -205,8 +221,12 @@ class Connection final : public StreamHandler {
 
   void pump();
   bool parse_one();
+  std::string refused_at_once(Request& request);
+  void drop_behind(const Request& request);
   bool dispatch_one();
   bool flush();
+  bool flush_shown();
+  void stop_monitoring();
   void count_held();
   void enqueue(const Command* command, std::vector<std::string> arguments, std::string answer);
   void take(std::vector<std::string> arguments);
@@ -216,6 +236,12 @@ class Connection final : public StreamHandler {
   std::string authenticate(const std::vector<std::string>& arguments);
   std::string hello(const std::vector<std::string>& arguments);
   void reset();
+  static std::string constant_reply(const Command& command, const std::vector<std::string>& arguments);
+  bool keep_for_exec(const Command& command, std::vector<std::string>& arguments, std::string& answer);
+  std::string begin_transaction();
+  std::string discard_transaction();
+  void execute(Request& request);
+  void forget_watched();
   void set_answer(Request& request, std::string answer);
   void close_slow_reader(const char* why);
   void close_for_memory();
@@ -239,6 +265,10 @@ class Connection final : public StreamHandler {
   uint64_t generation_ = 0;
   Protocol protocol_ = Protocol::resp2;
   Labels labels_;
+  std::optional<Transaction> transaction_;
+  std::vector<WatchedKey> watched_;
+  size_t watched_bytes_ = 0;
+  std::string shown_;  // by MONITOR, and not sent yet
   std::string_view last_command_;
   bool no_more_requests_ = false;  // after QUIT, a protocol error or close_when_answered(): close once all is answered
   bool peer_ended_ = false;

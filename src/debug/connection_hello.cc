@@ -89,6 +89,9 @@ void Connection::reset() {
   authenticated_ = false;
   protocol_ = Protocol::resp2;
   labels_.name.clear();
+  transaction_.reset();
+  forget_watched();
+  stop_monitoring();
 }
 
 }  // namespace wh::debug

@@ -4,7 +4,7 @@ import { strict as assert } from 'node:assert';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import Redis from 'ioredis';
-import { end, eventually, restart, test } from './harness.mjs';
+import { compare, end, eventually, restart, test } from './harness.mjs';
 
 const port = Number(process.argv[2]);
 const binary = Buffer.from([0, 255, 13, 10, 36, 45, 49, 13, 10, 128]);
@@ -80,6 +80,28 @@ await test('ioredis: a pipeline of 1000, in order', async () => {
   const answers = await pipeline.exec();
   assert.equal(answers.length, 1000);
   for (let i = 0; i < 500; i++) assert.deepEqual(answers.slice(2 * i, 2 * i + 2), [[null, 'OK'], [null, `${i}`]]);
+});
+
+await test('ioredis: a transaction, one that a watched key stops, and one with an error', async () => {
+  const answers = await redis.multi().set('io:t', '1').incrby('io:t', 41).rpush('io-t', 'a', 'b').get('io:t').exec();
+  assert.deepEqual(answers, [[null, 'OK'], [null, 42], [null, 2], [null, '42']]);
+  const watching = await connect();
+  await watching.watch('io:t', 'io:none');
+  await redis.set('io:t', 'text');
+  assert.equal(await watching.multi().set('io:t', 'lost').exec(), null);
+  assert.equal(await redis.get('io:t'), 'text');
+  await assert.rejects(redis.multi().set('io:u', '1').incr('io:t').exec(), /EXECABORT/);
+  assert.equal(await redis.get('io:u'), null);
+  await assert.rejects(redis.multi().hset('io:h', 'f', 'v').set('io:u', '1').exec(), /EXECABORT/);
+  assert.equal(await redis.get('io:u'), null);
+  await watching.quit();
+});
+
+if (process.env.REDIS_PORT) await test('ioredis: each form of each command is answered as by redis-server', async () => {
+  const here = await connect();
+  const there = await connect({ port: Number(process.env.REDIS_PORT) });
+  await compare((client, words) => client.call(...words), here, there);
+  await Promise.all([here.quit(), there.quit()]);
 });
 
 await test('ioredis: names and lists of clients, CLIENT KILL', async () => {

@@ -3,7 +3,7 @@
 import { strict as assert } from 'node:assert';
 import { readFileSync } from 'node:fs';
 import { createClient, RESP_TYPES } from 'redis';
-import { end, eventually, restart, test } from './harness.mjs';
+import { compare, end, eventually, restart, test } from './harness.mjs';
 
 const port = Number(process.argv[2]);
 const binary = Buffer.from([0, 255, 13, 10, 36, 45, 49, 13, 10, 128]);
@@ -87,6 +87,31 @@ await test('node-redis: a pipeline of 1000, in order', async () => {
   for (let i = 0; i < 500; i++) assert.deepEqual(answers.slice(2 * i, 2 * i + 2), ['OK', `${i}`]);
   const together = await Promise.all([...Array(1000).keys()].map((i) => redis.echo(`${i}`)));
   assert.deepEqual(together, [...Array(1000).keys()].map(String));
+});
+
+await test('node-redis: a transaction, one that a watched key stops, and one with an error', async () => {
+  const answers = await redis.multi().set('nr:t', '1').incrBy('nr:t', 41).rPush('nr-t', ['a', 'b']).get('nr:t').exec();
+  assert.deepEqual(answers, ['OK', 42, 2, '42']);
+  const watching = await connect();
+  await watching.watch(['nr:t', 'nr:none']);
+  await redis.set('nr:t', 'text');
+  await assert.rejects(watching.multi().set('nr:t', 'lost').exec(), /WatchError|watched keys/i);
+  assert.equal(await redis.get('nr:t'), 'text');
+  await assert.rejects(redis.multi().set('nr:u', '1').incr('nr:t').exec(), /EXECABORT/);
+  assert.equal(await redis.get('nr:u'), null);
+  await assert.rejects(redis.multi().hSet('nr:h', 'f', 'v').set('nr:u', '1').exec());
+  assert.equal(await redis.get('nr:u'), null);
+  const many = redis.multi();
+  for (let i = 0; i < 1000; i++) many.incr('nr:many');
+  assert.equal((await many.exec()).at(-1), 1000);
+  await watching.close();
+});
+
+if (process.env.REDIS_PORT) await test('node-redis: each form of each command is answered as by redis-server', async () => {
+  const here = await connect();
+  const there = await connect({ socket: { port: Number(process.env.REDIS_PORT) } });
+  await compare((client, words) => client.sendCommand(words), here, there);
+  await Promise.all([here.close(), there.close()]);
 });
 
 await test('node-redis: names and lists of clients, CLIENT KILL', async () => {

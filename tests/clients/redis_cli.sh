@@ -42,6 +42,22 @@ check "--pipe" '^errors: 0, replies: 1000$' \
 check "--tls" '^PONG$' redis-cli --tls -p "$TLS_PORT" --cacert "$TLS_CA" PING
 check "--tls with an authority that it does not know" 'certificate verify failed' redis-cli --tls -p "$TLS_PORT" PING
 check "without --tls where it is needed" 'this port speaks TLS' redis-cli -p "$TLS_PORT" PING
+check "a transaction" '^2$' bash -c 'printf "MULTI\nSET cli:t 1\nINCR cli:t\nEXEC\n" | "$@"' - "${cli[@]}"
+check "a transaction with RESP3" '^2\) \(integer\) 2$' \
+  bash -c 'printf "MULTI\nSET cli:t 1\nINCR cli:t\nEXEC\n" | "$@" -3 --no-raw' - "${cli[@]}"
+check "--scan" '^cli:a$' "${cli[@]}" --scan --pattern 'cli:*'
+check "--bigkeys" 'Biggest string found so far .*cli:big' \
+  bash -c 'head -c 100000 /dev/zero | tr "\0" x | "$@" -x SET cli:big >/dev/null; "$@" --bigkeys' - "${cli[@]}"
+check "MONITOR" '^[0-9]+\.[0-9]{6} \[0 127\.0\.0\.1:[0-9]+\] "SET" "cli:m" "a\\"b"$' \
+  bash -c '(for _ in {1..50}; do "$@" SET cli:m a\"b >/dev/null; sleep 0.05; done) & timeout 2 stdbuf -oL "$@" MONITOR; kill %1' - "${cli[@]}"
+if [[ -n ${REDIS_PORT-} ]]; then
+  # shellcheck disable=SC2016  # the inner shell's
+  for version in -2 -3; do
+    check "each form of each command is answered as by redis-server, with RESP ${version#-}" '^the same$' \
+      bash -c 'diff <(grep -v "^#" commands.txt | redis-cli $1 --no-raw -p "$2") \
+        <(grep -v "^#" commands.txt | redis-cli $1 --no-raw -p "$3") && echo the same' - "$version" "$port" "$REDIS_PORT"
+  done
+fi
 check "-x takes the last word from its input" '^OK$' bash -c 'printf a\\0b | "$@" -x SET cli:x' - "${cli[@]}"
 
 echo "$passed passed, $failed failed"

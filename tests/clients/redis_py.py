@@ -112,11 +112,78 @@ def binary():
 
 @test
 def pipeline():
-    """a pipeline of 1000, in order"""
-    pipe = client.pipeline(transaction=False)
-    for i in range(500):
-        pipe.set("py:p", i).get("py:p")
-    assert pipe.execute() == [answer for i in range(500) for answer in (True, str(i).encode())]
+    """a pipeline of 1000, in order, as a transaction, which is its default, and without"""
+    for transaction in (True, False):
+        pipe = client.pipeline(transaction=transaction)
+        for i in range(500):
+            pipe.set("py:p", i).get("py:p")
+        assert pipe.execute() == [answer for i in range(500) for answer in (True, str(i).encode())]
+
+
+@test
+def transactions():
+    """a transaction, one that a watched key stops, and one with an error"""
+    with client.pipeline() as pipe:
+        pipe.set("py:t", 1).incrby("py:t", 41).rpush("py-t", "a", "b").get("py:t")
+        assert pipe.execute() == [True, 42, 2, b"42"]
+        pipe.watch("py:t", "py:none")
+        assert pipe.get("py:t") == b"42"
+        client.set("py:t", "text")
+        pipe.multi()
+        pipe.set("py:t", "lost")
+        try:
+            pipe.execute()
+            raise AssertionError("a watched key did not stop it")
+        except redis.WatchError:
+            pass
+    assert client.get("py:t") == b"text"
+    for wrong in (lambda pipe: pipe.incr("py:t"), lambda pipe: pipe.hset("py:h", "f", "v")):
+        try:
+            pipe = client.pipeline().set("py:u", 1)
+            wrong(pipe)
+            pipe.execute()
+            raise AssertionError("done by halves")
+        except redis.ResponseError:
+            pass
+    assert client.get("py:u") is None
+
+    def add(pipe):
+        number = int(pipe.get("py:n") or 0)
+        pipe.multi()
+        pipe.set("py:n", number + 1)
+
+    client.delete("py:n")
+    threads = [threading.Thread(target=lambda: [client.transaction(add, "py:n") for _ in range(10)]) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert client.get("py:n") == b"40"
+
+
+def compared():
+    """each form of each command is answered as by redis-server"""
+    def answer(one, words):
+        try:
+            return one.execute_command(*words)
+        except Exception as error:  # its own too, as it reads QUEUED as a number
+            return f"error: {error}"
+
+    here = redis.Redis(port=PORT, single_connection_client=True)
+    there = redis.Redis(port=int(os.environ["REDIS_PORT"]), single_connection_client=True)
+    with open(os.path.join(os.path.dirname(__file__), "commands.txt")) as lines:
+        commands = [line.split() for line in lines if not line.startswith("#")]
+    differ = []
+    for words in commands:
+        words = ["" if word == "''" else word for word in words]
+        ours, theirs = answer(here, words), answer(there, words)
+        if ours != theirs:
+            differ.append((words, ours, theirs))
+    assert not differ, differ
+
+
+if "REDIS_PORT" in os.environ:
+    test(compared)
 
 
 @test

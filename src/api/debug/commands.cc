@@ -12,7 +12,7 @@ const std::vector<CommandSpec>& command_specs() {
   static const std::vector<CommandSpec> specs = [] {
     std::vector<CommandSpec> all;
     for (const auto& family : {key_commands(), string_commands(), expiry_commands(), list_commands(), job_commands(),
-                               server_commands(), client_commands()})
+                               server_commands(), client_commands(), transaction_commands(), monitor_commands()})
       all.insert(all.end(), family.begin(), family.end());
     return all;
   }();
@@ -51,13 +51,13 @@ constexpr Rewording kRewordings[] = {
     {machine::kSumTooLarge, "increment or decrement would overflow"},
 };
 
+}  // namespace
+
 std::string_view reworded(std::string_view sentence) {
   for (const Rewording& one : kRewordings)
     if (one.sentence == sentence) return one.of_redis;
   return sentence;
 }
-
-}  // namespace
 
 std::string refusal_reply(const Refusal& refusal, bool write) {
   using debug::ErrorWord;

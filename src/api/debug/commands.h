@@ -25,6 +25,9 @@ using PortConnections = FrontConnections<debug::Connection>;
 // The reply to a command about the port's connections, `asking` among them.
 using ConnectionsFinish = std::function<std::string(debug::Connection& asking, PortConnections& all)>;
 
+// The reply to a command that changes what its own connection remembers.
+using ClientFinish = std::function<std::string(debug::Connection& client, const Context&, const Answer&)>;
+
 // What a command asks for.
 struct CommandCall {
   // None: `reply` is the reply. Several, each a Settle, go out together, and their outcomes are one answer.
@@ -32,6 +35,7 @@ struct CommandCall {
   std::string reply{};
   CommandFinish finish{};              // in place of the row's
   ConnectionsFinish of_connections{};  // in place of both: makes the reply once the operations are answered
+  ClientFinish for_client{};           // in place of all of them
   // Asked first, as of the state of this node; may complete the operations.
   std::function<std::optional<Refusal>(const Context&, std::vector<Operation>& operations)> check{};
   bool none_where_absent = false;  // jobs of a queue that is not there are gone, as if it were there and empty
@@ -56,6 +60,8 @@ void hide_secrets(const debug::Command& command, std::vector<std::string>& words
 bool is_write(const debug::Command& command);
 // The reply to a command that was refused, itself or its operation.
 std::string refusal_reply(const Refusal& refusal, bool write);
+// A sentence of the machine, in the words that client libraries look for.
+std::string_view reworded(std::string_view sentence);
 
 // --- for the files of commands
 
@@ -67,6 +73,8 @@ std::span<const CommandSpec> list_commands();
 std::span<const CommandSpec> job_commands();
 std::span<const CommandSpec> server_commands();
 std::span<const CommandSpec> client_commands();
+std::span<const CommandSpec> transaction_commands();
+std::span<const CommandSpec> monitor_commands();
 
 inline CommandBegun begun(Operation operation, CommandFinish finish = {}) {
   CommandCall call;

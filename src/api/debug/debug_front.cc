@@ -107,6 +107,7 @@ void DebugFront::close_when_answered() {
 }
 
 void DebugFront::on_command(debug::CommandId id, const debug::Command& command, std::vector<std::string>&& arguments) {
+  show_to_monitors(id, command, arguments);
   const CommandSpec& spec = command_specs()[static_cast<size_t>(command.tag)];
   const auto asked = std::make_shared<Asked>(id, &spec, net::Loop::micros(), slow_log_.clipped(arguments));
   hide_secrets(command, asked->shown);
@@ -121,6 +122,7 @@ void DebugFront::on_command(debug::CommandId id, const debug::Command& command, 
       return reply(*asked, OrRefusal<Answer>(std::move(*refusal)));
   asked->finish = std::move(begun->finish);
   asked->of_connections = std::move(begun->of_connections);
+  asked->for_client = std::move(begun->for_client);
   asked->none_where_absent = begun->none_where_absent;
   asked->left = begun->operations.size();
   for (Operation& operation : begun->operations) start(asked, std::move(operation));
@@ -178,15 +180,24 @@ void DebugFront::gather(Asked& asked, OrRefusal<Answer> answer) {
 
 void DebugFront::reply(Asked& asked, const OrRefusal<Answer>& answer) {
   const CommandSpec& spec = *asked.spec;
+  if (asked.multi) return reply(asked, reply_of_multi(*asked.multi, answer));
   if (!answer) return reply(asked, refusal_reply(answer.error(), is_write(spec.command)));
   if (asked.of_connections)
     return reply(asked, asked.of_connections(*connections_.find(asked.id.connection), connections_));
+  if (asked.for_client) {
+    debug::Connection* client = connections_.find(asked.id.connection);
+    if (client != nullptr) reply(asked, asked.for_client(*client, context_, *answer));
+    return;
+  }
   reply(asked, asked.finish ? asked.finish(context_, *answer) : spec.finish(context_, *answer));
 }
 
 // What the connection answers itself takes no time worth counting.
 void DebugFront::on_builtin(debug::CommandId id, const debug::Command& command,
                             const std::vector<std::string>& arguments) {
+  // Shown with the commands of its transaction.
+  if (command.builtin == debug::Builtin::exec) return;
+  show_to_monitors(id, command, arguments);
   std::vector<std::string> shown;
   if (slow_log_.is_slow(0)) {
     shown = slow_log_.clipped(arguments);

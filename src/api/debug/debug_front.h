@@ -60,6 +60,9 @@ class DebugFront final : public debug::CommandHandler, public CallOwner, public 
   void on_command(debug::CommandId id, const debug::Command& command, std::vector<std::string>&& arguments) override;
   void on_builtin(debug::CommandId id, const debug::Command& command,
                   const std::vector<std::string>& arguments) override;
+  std::string refuse_within_multi(const debug::Command& command, const std::vector<std::string>& arguments) override;
+  void on_transaction(debug::CommandId id, const debug::Command& exec, debug::Transaction&& transaction,
+                      std::vector<debug::WatchedKey>&& watched) override;
   void on_abandoned(uint64_t call) override;
   void on_half_closed(uint64_t call) override;
   void on_closed(uint64_t connection) override;
@@ -67,6 +70,7 @@ class DebugFront final : public debug::CommandHandler, public CallOwner, public 
   void on_answer(node::Token token, OrRefusal<Answer> answer) override;
 
  private:
+  struct Multi;
   // A command on its way to its reply.
   struct Asked {
     Asked(debug::CommandId which, const CommandSpec* row, uint64_t at, std::vector<std::string>&& words)
@@ -77,6 +81,8 @@ class DebugFront final : public debug::CommandHandler, public CallOwner, public 
     std::vector<std::string> shown;    // for SLOWLOG
     CommandFinish finish;              // in place of the row's
     ConnectionsFinish of_connections;  // in place of both
+    ClientFinish for_client;           // in place of all of them
+    std::shared_ptr<Multi> multi;      // of EXEC
     size_t left = 0;                   // operations not answered yet
     bool waits = false;                // a take
     bool none_where_absent = false;    // CommandCall
@@ -86,8 +92,11 @@ class DebugFront final : public debug::CommandHandler, public CallOwner, public 
   void gather(Asked& asked, OrRefusal<Answer> answer);
   bool end_waiting(const IdleClient& client);
   [[nodiscard]] const security::Principal& asking() const;
+  std::string replies(Multi& multi, raft::Index index, std::vector<machine::OpResult> results);
+  std::string reply_of_multi(Multi& multi, const OrRefusal<Answer>& answer);
   void reply(Asked& asked, std::string resp);
   void reply(Asked& asked, const OrRefusal<Answer>& answer);
+  void show_to_monitors(debug::CommandId id, const debug::Command& command, const std::vector<std::string>& arguments);
   void note(debug::CommandId id, const debug::Command& command, uint64_t took_us, std::vector<std::string>&& shown);
 
   Calls& calls_;

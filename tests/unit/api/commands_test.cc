@@ -76,6 +76,8 @@ const std::map<std::string_view, std::vector<Words>>& samples() {
       {"config", {{"GET", "*"}, {"SET", "maxclients", "100"}, {"RESETSTAT"}}},
       {"slowlog", {{"GET"}, {"GET", "5"}, {"GET", "-1"}, {"LEN"}, {"RESET"}, {"HELP"}}},
       {"cluster", {{}}},
+      {"monitor", {{}}},
+      {"watch", {{"k"}, {"a", "b", "c"}}},
       {"client",
        {{"ID"},
         {"INFO"},

@@ -66,6 +66,27 @@ inline Context context_of(const config::Options& options, node::Node& node, Slow
           .reset_counters = [] {}};
 }
 
+// A connection on loopback that takes everything at once.
+struct Loopback final : ByteStream {
+  void set_handler(StreamHandler* to) override { handler = to; }
+  void write(std::string_view bytes) override { output += bytes; }
+  void pause_reading() override {}
+  void resume_reading() override {}
+  void request_turn() override { turn_asked = true; }
+  void close() override { closed = true; }
+  void abort() override { closed = true; }
+  [[nodiscard]] size_t pending_bytes() const override { return 0; }
+  [[nodiscard]] std::string peer_address() const override { return "127.0.0.1"; }
+  [[nodiscard]] std::string local_address() const override { return "127.0.0.1"; }
+  [[nodiscard]] bool peer_is_loopback() const override { return true; }
+  [[nodiscard]] bool is_tls() const override { return false; }
+  [[nodiscard]] bool peer_is_verified() const override { return false; }
+  StreamHandler* handler = nullptr;
+  std::string output;
+  bool closed = false;
+  bool turn_asked = false;
+};
+
 struct Fronts : Lone {
   explicit Fronts(ClusterVersion version = kFirstVersion) : Lone(version) {
     options.node_id = "me";
@@ -134,26 +155,6 @@ struct Fronts : Lone {
   ClusterEvents cluster_events{node, 1};
   HttpFront http{calls, backups, cluster_events, now, buffers};
   DebugFront debug{calls, now, buffers};
-
- private:
-  struct Loopback final : ByteStream {
-    void set_handler(StreamHandler* to) override { handler = to; }
-    void write(std::string_view bytes) override { output += bytes; }
-    void pause_reading() override {}
-    void resume_reading() override {}
-    void request_turn() override {}
-    void close() override { closed = true; }
-    void abort() override { closed = true; }
-    [[nodiscard]] size_t pending_bytes() const override { return 0; }
-    [[nodiscard]] std::string peer_address() const override { return "127.0.0.1"; }
-    [[nodiscard]] std::string local_address() const override { return "127.0.0.1"; }
-    [[nodiscard]] bool peer_is_loopback() const override { return true; }
-    [[nodiscard]] bool is_tls() const override { return false; }
-    [[nodiscard]] bool peer_is_verified() const override { return false; }
-    StreamHandler* handler = nullptr;
-    std::string output;
-    bool closed = false;
-  };
 };
 
 // RESP's strings, and arrays of them.

@@ -16,7 +16,7 @@ TEST_CASE("the built-in commands answer an inline line and RESP alike") {
   client.send_bytewise(test::resp_request({"ECHO", "\0\xff"s}));
   CHECK(client.read() == "$2\r\n\0\xff\r\n"s);
   client.send("COMMAND COUNT\nCOMMAND DOCS nope\nHELP get\n");
-  CHECK(client.read() == ":12\r\n*0\r\n*2\r\n+GET key\r\n+The value of a key\r\n");
+  CHECK(client.read() == ":18\r\n*0\r\n*2\r\n+GET key\r\n+The value of a key\r\n");
   client.send("PING a b\nGET\nECHO\nHELO 3\nhelp x y\n");
   CHECK(client.read() ==
         "-ERR wrong number of arguments for 'ping' command\r\n-ERR wrong number of arguments for 'get' command\r\n"

@@ -55,6 +55,17 @@ struct FakeHandler final : CommandHandler {
     calls.push_back({id, std::string(command.name), std::move(arguments)});
     if (answer_at_once != nullptr) answer_at_once->reply(id.sequence, simple_reply("OK"));
   }
+  std::string refuse_within_multi(const Command& command, const std::vector<std::string>& arguments) override {
+    if (command.builtin == Builtin::auth) return error_reply(ErrorWord::err, "AUTH cannot be queued");
+    if (command.builtin == Builtin::hello) return error_reply(ErrorWord::err, "HELLO cannot be queued");
+    return command.name == "del" && arguments.size() > 2 ? error_reply(ErrorWord::err, "not in a transaction") : "";
+  }
+  void on_transaction(CommandId id, const Command& exec, Transaction&& transaction,
+                      std::vector<WatchedKey>&& watched) override {
+    calls.push_back({id, std::string(exec.name), {}});
+    transactions.push_back(std::move(transaction));
+    watches.push_back(std::move(watched));
+  }
   void on_closed(uint64_t connection) override { closed.push_back(connection); }
   void on_abandoned(uint64_t call) override { abandoned.push_back(call); }
 
@@ -62,6 +73,8 @@ struct FakeHandler final : CommandHandler {
   std::vector<uint64_t> abandoned;
   std::vector<std::string> builtins;
   std::vector<uint64_t> closed;
+  std::vector<Transaction> transactions;
+  std::vector<std::vector<WatchedKey>> watches;
   Connection* answer_at_once = nullptr;
 };
 
@@ -93,6 +106,8 @@ inline std::vector<Command> sample_commands() {
        .key_step = 1,
        .parameters = "key ...",
        .summary = "Remove keys"},
+      {.name = "watch", .arity = -2, .parameters = "key ...", .summary = "Watch keys"},
+      {.name = "client", .arity = -2, .parameters = "word ...", .summary = "Say something of clients"},
   };
 }
 
