@@ -143,8 +143,9 @@ OrRefusal<Started> Calls::start_read(CallOwner& owner, Read read, const CallOpti
   return Started(token);
 }
 
-// The stream of a queue begins like a read: a node that lags must not take a good place for one that does not exist yet
-// (HAZARDS W6).
+// A stream of a queue or of keys begins like a read: a node that lags must not take a good place for one that does not
+// exist yet (HAZARDS W6). A stale one begins with what this node has, and asks the leader only about a place behind
+// that.
 OrRefusal<Started> Calls::start_stream(CallOwner& owner, Watch watch, const CallOptions& options) {
   const bool reads = !std::holds_alternative<WatchCluster>(watch);
   if (reads && options.read.stale && context_.node.raft() == nullptr)
@@ -165,6 +166,12 @@ void Calls::open_stream(node::Token token) {
   Begun& begun = begun_.at(token);
   const Watch watch = *std::exchange(begun.opening, std::nullopt);
   if (auto refusal = check_watch(context_.node.machine(), watch)) {
+    // What this node has not applied yet may be committed: only the leader can tell that from the future.
+    if (begun.terms.stale && refusal->kind == RefusalKind::malformed) {
+      begun.terms.stale = false;
+      begun.opening = watch;
+      return context_.node.submit_read(token, clock_(), begun.terms);
+    }
     CallOwner* owner = begun.owner;
     begun_.erase(token);
     return owner->on_answer(token, std::move(*refusal));

@@ -97,3 +97,81 @@ TEST_CASE("a linearizable read is as fresh as can be, whatever max_staleness say
   REQUIRE(asker.answers.size() == 1);
   CHECK(asker.answers[0].ok());
 }
+
+TEST_CASE("HAZARDS W6: a stale watch asks the leader only about an index that this node has not applied") {
+  node::NodeOptions newest = node::bench_options();
+  newest.version = kLatestVersion;
+  node::Member bench(newest);
+  config::Options options;
+  SlowLog slow_log(options);
+  Calls calls(test::context_of(options, bench.node, slow_log), [&] { return bench.now; });
+  Asker asker;
+  const auto watch = [&](uint64_t from) {
+    asker.answers.clear();
+    bench.transport.sent.clear();
+    REQUIRE(calls
+                .start(asker, security::Principal::anonymous(), Watch{WatchKeys{"w", false, from}},
+                       good({{"consistency", "stale"}}))
+                .ok());
+  };
+  const auto turns = [&] {
+    for (int turn = 0; turn < 5; ++turn) {
+      bench.persist();
+      calls.deliver([] { return true; });
+    }
+  };
+  const auto asked = [&] { return bench.sent_to<raft::ReadIndexRequest>(node::kOther); };
+  const auto confirm = [&](uint64_t index) {
+    bench.node.receive(
+        node::kOther,
+        raft::ReadIndexReply{
+            .term = raft::Term{2}, .token = asked().back().token, .ok = true, .index = raft::Index{index}},
+        bench.now);
+  };
+  bench.node.receive(node::kOther,
+                     raft::AppendEntries{.term = raft::Term{2},
+                                         .prev_log_index = raft::Index{1},
+                                         .prev_log_term = *bench.node.raft()->log().term_at(raft::Index{1}),
+                                         .leader_commit = raft::Index{2},
+                                         .entries = {{.index = raft::Index{2},
+                                                      .term = raft::Term{2},
+                                                      .kind = raft::EntryKind::version,
+                                                      .payload = Bytes(encode_version(kLatestVersion))}}},
+                     bench.now);
+  turns();
+  REQUIRE(bench.node.machine().applied() == raft::Index{2});
+  // What it has, and what comes next, it shows without a question.
+  watch(3);
+  turns();
+  REQUIRE(asker.answers.size() == 1);
+  CHECK(asker.answers[0].ok());
+  CHECK(asked().empty());
+  // What is committed already comes here too: the watch waits for it.
+  bench.led(node::kOther, 2, raft::Index{2}, {"3", "4"}, 2);
+  watch(5);
+  turns();
+  CHECK(asker.answers.empty());
+  REQUIRE_FALSE(asked().empty());
+  confirm(4);
+  turns();
+  CHECK(asker.answers.empty());
+  // Not led(), which would take the completions.
+  bench.node.receive(node::kOther,
+                     raft::AppendEntries{.term = raft::Term{2},
+                                         .prev_log_index = raft::Index{4},
+                                         .prev_log_term = raft::Term{2},
+                                         .leader_commit = raft::Index{4},
+                                         .entries = {}},
+                     bench.now);
+  turns();
+  REQUIRE(asker.answers.size() == 1);
+  CHECK(asker.answers[0].ok());
+  // And what is not, lies in the future.
+  watch(6);
+  turns();
+  confirm(4);
+  turns();
+  REQUIRE(asker.answers.size() == 1);
+  REQUIRE_FALSE(asker.answers[0].ok());
+  CHECK(asker.answers[0].error().kind == RefusalKind::malformed);
+}
