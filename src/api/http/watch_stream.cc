@@ -27,6 +27,7 @@ class WatchStream final : public http::Stream {
       : machine_(machine), frames_(std::move(frames)), terms_(std::move(terms)) {
     const machine::History& history = machine_.history();
     const raft::Index from{terms_.from};
+    opened_at_ = applied();
     watched_ = machine.watch(terms_.name, terms_.prefix);
     lost_ = terms_.from != 0 && from < history.oldest();
     next_ = terms_.from == 0 || lost_ ? history.end_number() : history.number_from(from);
@@ -37,11 +38,7 @@ class WatchStream final : public http::Stream {
     if (lost_) return Next::lost;
     const size_t before = out.size();
     // At once, so that a proxy and the client know that the stream is there, and where it began.
-    if (!std::exchange(begun_, true)) {
-      const machine::History& history = machine_.history();
-      const uint64_t told = next_ == history.end_number() ? applied() : history.at(next_).index.value - 1;
-      out += walks_ || terms_.from != 0 ? ":\n\n" : ":\n" + id_field(told) + "\n";
-    }
+    if (!std::exchange(begun_, true)) out += walks_ || terms_.from != 0 ? ":\n\n" : ":\n" + id_field(opened_at_) + "\n";
     size_t looked_at = 0;
     for (;;) {
       const std::optional<uint64_t> number = next_shown(looked_at);
@@ -130,6 +127,7 @@ class WatchStream final : public http::Stream {
   const std::shared_ptr<ChangeFrames> frames_;
   std::shared_ptr<const machine::WatchedName> watched_;
   const WatchTerms terms_;
+  uint64_t opened_at_ = 0;  // the last index by then
   bool begun_ = false;
   bool lost_ = false;
   uint64_t next_ = 0;                  // the number of the change to be told next
@@ -145,6 +143,7 @@ const std::string& ChangeFrames::frame(const machine::Machine& machine, uint64_t
   const Name name(number, with_prev);
   const auto [at, fresh] = frames_.try_emplace(name);
   if (!fresh) return at->second;
+  ++made_;
   const machine::Change& change = machine.history().at(number);
   http::JsonWriter json;
   json.begin_object();

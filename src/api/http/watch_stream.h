@@ -21,6 +21,8 @@ class ChangeFrames {
  public:
   // `number` as in History. Valid until the next call.
   const std::string& frame(const machine::Machine& machine, uint64_t number, bool with_prev);
+  // How many were made so far.
+  [[nodiscard]] uint64_t made() const { return made_; }
 
  private:
   static constexpr size_t kMaxBytes = size_t{1} << 20;
@@ -28,6 +30,7 @@ class ChangeFrames {
   std::map<Name, std::string> frames_;
   std::deque<Name> order_;
   size_t bytes_ = 0;
+  uint64_t made_ = 0;
 };
 
 struct WatchTerms {
