@@ -12,12 +12,17 @@ namespace {
 
 constexpr size_t kKeptInput = 4096;
 
+// What an answer keeps in memory.
+size_t held_by(const Response& response) {
+  return response.body.size() + (response.source ? response.source->held_bytes() : 0);
+}
+
 // Gives a body that is in memory in pieces.
 class BytesSource final : public BodySource {
  public:
   BytesSource(Bytes body, size_t piece_bytes, BufferBudget* buffers)
       : body_(std::move(body)), piece_bytes_(piece_bytes), hold_(buffers, body_.view()) {}
-  [[nodiscard]] uint64_t size() const override { return body_.size(); }
+  [[nodiscard]] std::optional<uint64_t> size() const override { return body_.size(); }
   void next(std::function<void(std::string piece)> ready) override {
     std::string piece(body_.view().substr(given_, piece_bytes_));
     given_ += piece.size();
@@ -100,7 +105,7 @@ void Connection::respond(uint64_t sequence, Response response) {
     abort();
     return;
   }
-  answers_bytes_ += response.body.size();
+  answers_bytes_ += held_by(response);
   slot.response = std::move(response);
   --unanswered_;
   pump();
@@ -189,7 +194,8 @@ bool Connection::has_more() const {
 
 void Connection::count_held() {
   if (state_ != State::open) return share_.set(0);
-  share_.set(input_.capacity() + parser_.held_bytes() + answers_bytes_ + (waiting_ ? waiting_->body.capacity() : 0));
+  share_.set(input_.capacity() + parser_.held_bytes() + answers_bytes_ + (source_ ? source_->held_bytes() : 0) +
+             (waiting_ ? waiting_->body.capacity() : 0));
 }
 
 bool Connection::advance() {
@@ -303,7 +309,7 @@ void Connection::dispatch() {
 void Connection::answer_here(Response response) {
   const Request& request = parser_.request();
   ++taken_;
-  answers_bytes_ += response.body.size();
+  answers_bytes_ += held_by(response);
   slots_.push_back({next_sequence_++, request.method == Method::head, request.minor_version, std::move(response)});
 }
 
@@ -312,8 +318,11 @@ void Connection::write_answers() {
   while (!source_ && !live_ && !slots_.empty() && slots_.front().response) {
     Slot slot = std::move(slots_.front());
     slots_.pop_front();
-    answers_bytes_ -= slot.response->body.size();
+    answers_bytes_ -= held_by(*slot.response);
     if (slot.response->stream) begin_stream(slot);
+    // HTTP/1.0 has no chunks.
+    if (slot.response->source && !slot.response->source->size() && slot.minor_version == 0 && !slot.head)
+      gather_source(*slot.response);
     if (slot.response->body.size() > limits_.output_piece_bytes && !slot.head) {
       slot.response->source =
           std::make_shared<BytesSource>(std::move(slot.response->body), limits_.output_piece_bytes, buffers_);
@@ -353,11 +362,25 @@ void Connection::pull() {
 void Connection::take_piece(const std::string& piece) {
   piece_due_ = false;
   if (state_ != State::open) return;
+  if (!source_left_) return take_chunk(piece);
   // The header promised a length: only closing the connection can tell the client that it does not hold.
-  if (piece.empty() || piece.size() > source_left_) return abort();
-  source_left_ -= piece.size();
+  if (piece.empty() || piece.size() > *source_left_) return abort();
+  *source_left_ -= piece.size();
   source_taken_ += piece.size();
   send(piece);
+  pump();
+}
+
+void Connection::take_chunk(const std::string& piece) {
+  source_taken_ += piece.size();
+  std::string out;
+  if (piece.empty()) {
+    append_last_chunk(out);
+    source_left_ = 0;
+  } else {
+    append_chunk(out, piece);
+  }
+  send(out);
   pump();
 }
 

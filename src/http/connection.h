@@ -179,6 +179,7 @@ class Connection : public StreamHandler {
   // Asks for the next piece of an answer that comes in pieces, while there is room.
   void pull();
   void take_piece(const std::string& piece);
+  void take_chunk(const std::string& piece);
   void send(std::string_view bytes);
   void begin_stream(Slot& slot);
   // Sends what the stream has, as far as the client takes it.
@@ -231,8 +232,8 @@ class Connection : public StreamHandler {
   Overlap in_flight_ = Overlap::alone;  // of the unanswered requests
   size_t answers_bytes_ = 0;            // bodies of answers that wait for their turn
 
-  std::shared_ptr<BodySource> source_;  // of the answer being sent; later answers wait
-  uint64_t source_left_ = 0;            // its bytes still to come
+  std::shared_ptr<BodySource> source_;   // of the answer being sent; later answers wait
+  std::optional<uint64_t> source_left_;  // its bytes still to come; nothing: not known, it is sent in chunks
   uint64_t source_taken_ = 0;
   Millis source_since_ = 0;
   bool piece_due_ = false;  // a piece was asked for

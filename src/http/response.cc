@@ -68,6 +68,17 @@ std::string_view reason_phrase(int status) {
   return "Unknown";
 }
 
+void gather_source(Response& response) {
+  std::string body;
+  for (bool more = true; more;)
+    response.source->next([&](const std::string& piece) {
+      more = !piece.empty();
+      body += piece;
+    });
+  response.source.reset();
+  response.body = Bytes(std::move(body));
+}
+
 void append_response(std::string& out, const Response& response, const ResponseFraming& framing) {
   WH_ASSERT(response.status >= 200 && response.status <= 599, "a final status");
   out += "HTTP/1.1 ";
@@ -77,14 +88,17 @@ void append_response(std::string& out, const Response& response, const ResponseF
   out += "\r\n";
   // RFC 9110 8.6 and 15.4.5: these two have no body, and a length would be that of another answer.
   const bool bodiless = response.status == 204 || response.status == 304;
-  const uint64_t size = response.source ? response.source->size() : response.body.size();
+  const std::optional<uint64_t> length =
+      response.source ? response.source->size() : std::optional<uint64_t>(response.body.size());
+  const uint64_t size = length.value_or(1);
   WH_ASSERT(!bodiless || size == 0, "204 and 304 have no body");
   WH_ASSERT(!response.unknown_length || framing.head, "a length is unknown of a body that is not sent only");
   WH_ASSERT(!response.stream || (response.status == 200 && size == 0 && framing.close && !framing.head),
             "a stream stands alone, and last");
-  const bool has_length = !bodiless && !response.unknown_length && !response.stream;
+  const bool has_length = !bodiless && !response.unknown_length && !response.stream && length;
+  const bool chunked = !framing.head && (response.stream ? framing.chunked : !length);
   if (has_length) append_field(out, "Content-Length", std::to_string(size));
-  if (response.stream && framing.chunked) append_field(out, "Transfer-Encoding", "chunked");
+  if (chunked) append_field(out, "Transfer-Encoding", "chunked");
   if ((size > 0 || response.unknown_length || response.stream) && !response.content_type.empty())
     append_field(out, "Content-Type", response.content_type);
   append_field(out, "X-Content-Type-Options", "nosniff");

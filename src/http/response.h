@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,15 +16,18 @@
 
 namespace wh::http {
 
-// A body too large to hold in memory: it comes in pieces, as the client takes them.
+// A body too large to hold in memory, or to make in one turn: it comes in pieces, as the client takes them.
 class BodySource {
  public:
   // Destroying it ends the reading: `ready` is not called any more.
   virtual ~BodySource() = default;
-  // The size of all pieces together.
-  [[nodiscard]] virtual uint64_t size() const = 0;
-  // Asks for the next piece, once the one before has come. Calls `ready` once, on the loop's thread, now or later; an
-  // empty piece means that the rest cannot be read, which ends the connection.
+  // The size of all pieces together. Nothing: it is not known before the end; the pieces are sent in chunks.
+  [[nodiscard]] virtual std::optional<uint64_t> size() const = 0;
+  // What it keeps in memory for this client now.
+  [[nodiscard]] virtual size_t held_bytes() const { return 0; }
+  // Asks for the next piece, once the one before has come. Calls `ready` once, on the loop's thread, now or later, but
+  // at once where size() says nothing. An empty piece is then the end; otherwise it means that the rest cannot be read,
+  // which ends the connection.
   virtual void next(std::function<void(std::string piece)> ready) = 0;
 };
 
@@ -41,6 +45,9 @@ struct Response {
   // Only for an answer to HEAD: GET would get a body whose size is not known yet (RFC 9110 8.6), or a stream.
   bool unknown_length = false;
 };
+
+// Makes all of a source without a size now, and the body of it.
+void gather_source(Response& response);
 
 // What the connection adds to an answer.
 struct ResponseFraming {

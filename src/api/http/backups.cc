@@ -56,7 +56,7 @@ class FileSource final : public http::BodySource {
   FileSource(const FileSource&) = delete;
   FileSource& operator=(const FileSource&) = delete;
 
-  [[nodiscard]] uint64_t size() const override { return reading_->file->size(); }
+  [[nodiscard]] std::optional<uint64_t> size() const override { return reading_->file->size(); }
   void next(std::function<void(std::string)> ready) override {
     reading_->ready = std::move(ready);
     auto piece = std::make_shared<std::string>();

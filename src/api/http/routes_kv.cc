@@ -18,6 +18,9 @@
 namespace wh::api {
 namespace {
 
+// A page of more bytes is sent in pieces.
+constexpr size_t kMaxWholePage = size_t{32} << 10;
+
 constexpr std::string_view kListParams = "prefix after end limit keys consistency min_index max_staleness";
 constexpr std::string_view kGetParams = "index wait consistency min_index max_staleness";
 constexpr std::string_view kPutParams = "ttl lease";
@@ -212,12 +215,16 @@ http::Response finish_list_keys(const RouteContext& context, const RouteState& s
   if (!has_numbers(context)) return no_numbers(answer.index);
   const auto& shown = std::get<ShownKeys>(answer.body);
   const machine::Machine& machine = context.api.node.machine();
-  http::JsonWriter json;
-  json.begin_object().key("index").number(answer.index.value).key("items").begin_array();
-  for (const auto* one : shown.items)
-    write_item(json, item_of(one->first, one->second, machine.store()), !state.keys_only, machine.cluster_time_ms());
-  json.end_array().end_object();
-  http::Response response = json_response(200, json.take());
+  std::vector<machine::KeyItem> items;
+  items.reserve(shown.items.size());
+  for (const auto* one : shown.items) {
+    items.push_back(item_of(one->first, one->second, machine.store()));
+    if (state.keys_only) items.back().value = {};
+  }
+  const auto page =
+      std::make_shared<KeyPage>(answer.index, std::move(items), !state.keys_only, machine.cluster_time_ms());
+  http::Response response{.status = 200, .content_type = "application/json", .headers = {}, .body = {}, .source = page};
+  if (page->held_bytes() <= kMaxWholePage) http::gather_source(response);
   if (!shown.next.empty()) add_next_link(response, state.value + "&after=" + http::percent_encode(shown.next));
   return with_index(std::move(response), answer.index);
 }

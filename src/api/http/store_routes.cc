@@ -3,11 +3,21 @@
 #include <utility>
 
 #include "api/http/queue_routes.h"
+#include "api/http/store_json.h"
 #include "config/option_values.h"
 #include "http/entity_tag.h"
+#include "http/json.h"
 
 namespace wh::api {
 namespace {
+
+constexpr size_t kPieceBytes = size_t{32} << 10;
+
+// About what an item takes, and at least what its JSON does.
+size_t size_of(const machine::KeyItem& item) {
+  constexpr size_t kNamesAndNumbers = 160;
+  return kNamesAndNumbers + item.key.size() + item.value.size() + item.content_type.size();
+}
 
 // What a field says of the key: one tag, or `*`.
 std::optional<Refusal> add_compare(const http::Request& request, std::string_view field, const std::string& key,
@@ -104,6 +114,26 @@ http::Response not_as_expected(const Answer& answer) {
       true);
   if (there) response.headers.push_back({"ETag", tag_of(done.results[0].items[0].mod_index)});
   return response;
+}
+
+KeyPage::KeyPage(raft::Index index, std::vector<machine::KeyItem> items, bool with_values, Millis now)
+    : items_(std::move(items)), with_values_(with_values), now_(now) {
+  text_ = "{\"index\":" + std::to_string(index.value) + ",\"items\":[";
+  for (const machine::KeyItem& item : items_) held_ += size_of(item);
+}
+
+void KeyPage::next(std::function<void(std::string piece)> ready) {
+  for (; next_ != items_.size() && text_.size() < kPieceBytes; ++next_) {
+    machine::KeyItem& item = items_[next_];
+    http::JsonWriter json;
+    write_item(json, item, with_values_, now_);
+    if (next_ != 0) text_ += ',';
+    text_ += json.take();
+    held_ -= size_of(item);
+    item = {};
+  }
+  if (next_ == items_.size() && !std::exchange(ended_, true)) text_ += "]}\n";
+  ready(std::exchange(text_, {}));
 }
 
 }  // namespace wh::api

@@ -1,12 +1,15 @@
-// What the routes of keys share: preconditions by entity tag, which are an item's mod_index, and changes of one key
-// under them.
+// What the routes of keys share: preconditions by entity tag, which are an item's mod_index, changes of one key under
+// them, and pages of keys.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "api/http/routes.h"
+#include "http/response.h"
+#include "machine/command/reply.h"
 #include "machine/command/transaction.h"
 
 namespace wh::api {
@@ -35,5 +38,25 @@ OrRefusal<RouteCall> read_of_key(RouteRequest& request, const std::string& key);
 OrRefusal<RouteCall> change_of_key(const RouteRequest& request, const std::string& key, const machine::Op& op);
 // 412, with the tag of what is there.
 [[nodiscard]] http::Response not_as_expected(const Answer& answer);
+
+// A page of keys, `{"index","items"}`. It keeps the items as they were at that index, and makes the JSON of them in
+// pieces, so that no turn makes all of a page.
+class KeyPage final : public http::BodySource {
+ public:
+  // `now`: cluster time.
+  KeyPage(raft::Index index, std::vector<machine::KeyItem> items, bool with_values, Millis now);
+  [[nodiscard]] std::optional<uint64_t> size() const override { return std::nullopt; }
+  [[nodiscard]] size_t held_bytes() const override { return held_; }
+  void next(std::function<void(std::string piece)> ready) override;
+
+ private:
+  std::vector<machine::KeyItem> items_;
+  const bool with_values_;
+  const Millis now_;
+  size_t next_ = 0;
+  bool ended_ = false;
+  size_t held_ = 0;
+  std::string text_;  // made, and not given yet
+};
 
 }  // namespace wh::api

@@ -1,9 +1,12 @@
 // The routes of the store: what they refuse, what they answer, and what a watch shows.
+#include "api/http/store_routes.h"
+
 #include <string>
 #include <vector>
 
 #include <doctest/doctest.h>
 
+#include "api/http/store_json.h"
 #include "api/http/watch_stream.h"
 #include "fixture.h"
 #include "machine/machine.h"
@@ -216,6 +219,53 @@ TEST_CASE("a thousand watches of one prefix share what is sent for a change") {
   for (int i = 0; i < 5; ++i) run(machine, put("k", large));
   for (uint64_t n = machine.history().first_number(); n != machine.history().end_number(); ++n)
     CHECK(frames.frame(machine, n, false).size() > (n == machine.history().first_number() ? 10U : 600'000U));
+}
+
+TEST_CASE("HAZARDS S15: a page is made in pieces, and all of it is as of one index, whatever happens meanwhile") {
+  Machine machine;
+  machine.raise_version(raft::Index{1}, 0, 4);
+  for (int i = 100; i < 400; ++i) run(machine, put("k" + std::to_string(i), std::string(1'000, 'a')));
+  std::vector<machine::KeyItem> items;
+  for (const auto& [key, item] : machine.store().items()) items.push_back(item_of(key, item, machine.store()));
+  KeyPage page(machine.applied(), items, true, 0);
+  CHECK_FALSE(page.size().has_value());
+  CHECK(page.held_bytes() >= 300'000);
+  std::string all;
+  size_t largest = 0;
+  size_t pieces = 0;
+  for (bool more = true; more;)
+    page.next([&](const std::string& piece) {
+      more = !piece.empty();
+      all += piece;
+      largest = std::max(largest, piece.size());
+      pieces += more ? 1 : 0;
+      run(machine, put("k" + std::to_string(100 + pieces * 40), "changed"));
+      run(machine, machine::Transact{.success = {machine::EraseKey{"k399"}}});
+    });
+  CHECK(largest < 40'000);
+  CHECK(pieces > 9);
+  CHECK(page.held_bytes() == 0);
+  CHECK(all.starts_with("{\"index\":301,\"items\":[{\"key\":\"k100\","));
+  CHECK(all.ends_with("}]}\n"));
+  CHECK(count(all, "\"key\":") == 300);
+  CHECK(count(all, "changed") == 0);
+  CHECK(count(all, "},{") == 299);
+}
+
+TEST_CASE("a long page comes in chunks and a short one whole, with the same form") {
+  test::Fronts fronts(kLatestVersion);
+  for (int i = 10; i < 60; ++i)
+    REQUIRE(fronts.ask("PUT", "/kv/k" + std::to_string(i), std::string(1'000, 'v')).status == 201);
+  const http::test::Answer page = fronts.ask("GET", "/kv?prefix=k");
+  CHECK(page.status == 200);
+  CHECK(page.header("Content-Length") == nullptr);
+  CHECK(count(page.body, "\"key\":\"k") == 50);
+  CHECK(page.body.ends_with("}]}\n"));
+  const http::test::Answer short_page = fronts.ask("GET", "/kv?prefix=k&limit=2");
+  CHECK(short_page.header("Content-Length") != nullptr);
+  CHECK(short_page.body.ends_with("}]}\n"));
+  REQUIRE(short_page.header("Link") != nullptr);
+  CHECK(fronts.ask("GET", "/kv?prefix=none").body.ends_with("\"items\":[]}\n"));
 }
 
 }  // namespace wh::api

@@ -633,6 +633,7 @@ class Pieces final : public BodySource {
     uint64_t size = 0;
     uint64_t given = 0;
     bool at_once = false;
+    bool says_size = true;
     bool fails = false;
     bool alive = true;
     int asked = 0;
@@ -650,7 +651,7 @@ class Pieces final : public BodySource {
     state_.alive = false;
     state_.ready = nullptr;
   }
-  uint64_t size() const override { return state_.size; }
+  std::optional<uint64_t> size() const override { return state_.says_size ? std::optional(state_.size) : std::nullopt; }
   void next(std::function<void(std::string)> ready) override {
     ++state_.asked;
     CHECK_FALSE(state_.ready);
@@ -694,6 +695,45 @@ TEST_CASE("a body that comes in pieces: all of it, then the next request") {
   CHECK(answers[0].body.size() == 95);
   CHECK(answers[0].body.substr(88) == "klmnopq");
   CHECK(answers[1].body == "GET /2 ");
+}
+
+TEST_CASE("a body whose size is not known goes out in chunks, then the next request is answered") {
+  Client client;
+  client.handler.answer_at_once = false;
+  Pieces::State state{.size = 95, .at_once = true, .says_size = false};
+  client.send(get("/1") + get("/2"));
+  answer_with(client, 0, state);
+  CHECK_FALSE(state.alive);
+  REQUIRE(client.handler.requests.size() == 2);
+  client.answer(1);
+  const std::vector<Answer> answers = client.answers();
+  REQUIRE(answers.size() == 2);
+  CHECK(answers[0].header("Content-Length") == nullptr);
+  CHECK(*answers[0].header("Content-Type") == "application/octet-stream");
+  CHECK(answers[0].body.size() == 95);
+  CHECK(answers[0].body.substr(88) == "klmnopq");
+  CHECK(answers[1].body == "GET /2 ");
+}
+
+TEST_CASE("a body whose size is not known is made at once for HTTP/1.0, and not at all for HEAD") {
+  Client client;
+  client.handler.answer_at_once = false;
+  Pieces::State state{.size = 95, .at_once = true, .says_size = false};
+  SUBCASE("1.0") {
+    client.send("GET /1 HTTP/1.0\r\n\r\n");
+    answer_with(client, 0, state);
+    REQUIRE(client.answers().size() == 1);
+    CHECK(*client.answers()[0].header("Content-Length") == "95");
+    CHECK(client.answers()[0].body.size() == 95);
+  }
+  SUBCASE("HEAD") {
+    client.send("HEAD /1 HTTP/1.1\r\nHost: a\r\n\r\n");
+    answer_with(client, 0, state);
+    REQUIRE(client.answers({true}).size() == 1);
+    CHECK(client.answers({true})[0].header("Transfer-Encoding") == nullptr);
+    CHECK(state.asked == 0);
+  }
+  CHECK_FALSE(state.alive);
 }
 
 TEST_CASE("HAZARDS H13: pieces are asked for as the client takes them") {

@@ -69,6 +69,22 @@ struct Answer {
   }
 };
 
+// Takes a chunked body (RFC 9112 7.1) from the front of `bytes`.
+inline std::string take_chunked(std::string_view& bytes) {
+  std::string body;
+  for (;;) {
+    const size_t line = bytes.find("\r\n");
+    REQUIRE(line != std::string_view::npos);
+    const size_t size = std::stoul(std::string(bytes.substr(0, line)), nullptr, 16);
+    bytes.remove_prefix(line + 2);
+    REQUIRE(bytes.size() >= size + 2);
+    REQUIRE(bytes.substr(size, 2) == "\r\n");
+    body += bytes.substr(0, size);
+    bytes.remove_prefix(size + 2);
+    if (size == 0) return body;
+  }
+}
+
 // Reads answers one after the other, as a client would who trusts nothing: every byte must belong to one of them.
 // `heads` tells which of the final answers are to HEAD.
 inline std::vector<Answer> read_answers(std::string_view bytes, const std::vector<bool>& heads = {}) {
@@ -95,8 +111,15 @@ inline std::vector<Answer> read_answers(std::string_view bytes, const std::vecto
     }
     const std::string* length = answer.header("Content-Length");
     const bool bodiless = answer.status < 200 || answer.status == 204 || answer.status == 304;
-    REQUIRE((length == nullptr) == bodiless);
+    const std::string* coding = answer.header("Transfer-Encoding");
     const bool head = answer.status >= 200 && finals < heads.size() && heads[finals];
+    if (coding != nullptr) {
+      REQUIRE(*coding == "chunked");
+      REQUIRE_FALSE((head || bodiless || length != nullptr));
+      answer.body = take_chunked(bytes);
+    } else if (!head) {
+      REQUIRE((length == nullptr) == bodiless);
+    }
     if (answer.status >= 200) ++finals;
     if (length != nullptr && !head) {
       const size_t size = std::stoul(*length);
