@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <array>
 #include <cerrno>
+#include <cstdlib>
 #include <netinet/in.h>
 #include <poll.h>
 #include <string>
@@ -75,6 +76,23 @@ inline std::string last_id(const std::string& text) {
   const size_t at = text.rfind("\nid: ");
   REQUIRE(at != std::string::npos);
   return text.substr(at + 5, text.find('\n', at + 1) - at - 5);
+}
+
+// What a stream's client has: the body without its chunks, up to the end of its last whole frame.
+inline std::string whole_frames(const std::string& text) {
+  std::string body;
+  size_t at = text.find("\r\n\r\n");
+  at = at == std::string::npos ? text.size() : at + 4;
+  while (at < text.size()) {
+    const size_t line = text.find("\r\n", at);
+    if (line == std::string::npos) break;
+    const auto size = static_cast<size_t>(std::strtoull(text.c_str() + at, nullptr, 16));
+    body += text.substr(line + 2, size);
+    at = line + 2 + size + 2;
+  }
+  const size_t end = body.rfind("\n\n");
+  body.resize(end == std::string::npos ? 0 : end + 2);
+  return body;
 }
 
 }  // namespace wh::testing

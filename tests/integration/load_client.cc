@@ -126,6 +126,21 @@ std::string HttpReply::header(const std::string& name) const {
   return found == headers.end() ? "" : found->second;
 }
 
+// The body of these chunks; false: the last one has not come yet.
+static bool dechunk(std::string_view chunks, std::string& body) {
+  body.clear();
+  for (;;) {
+    const size_t line = chunks.find("\r\n");
+    if (line == std::string_view::npos) return false;
+    const auto size = static_cast<size_t>(std::strtoull(std::string(chunks.substr(0, line)).c_str(), nullptr, 16));
+    chunks.remove_prefix(line + 2);
+    if (chunks.size() < size + 2) return false;
+    body += chunks.substr(0, size);
+    chunks.remove_prefix(size + 2);
+    if (size == 0) return true;
+  }
+}
+
 HttpReply HttpClient::request(uint16_t port, std::string_view method, std::string_view target, std::string_view headers,
                               std::string_view body) {
   HttpReply reply;
@@ -157,6 +172,12 @@ HttpReply HttpClient::request(uint16_t port, std::string_view method, std::strin
       reply.headers[name] = in.substr(value, stop - value);
     }
     at = stop + 2;
+  }
+  if (reply.header("transfer-encoding") == "chunked") {
+    while (alive && !dechunk(std::string_view(in).substr(end + 4), reply.body)) alive = socket.receive(in);
+    if (!alive || reply.header("connection") == "close") socket.close();
+    if (alive) reply.status = std::atoi(in.c_str() + std::min(in.find(' '), in.size()));
+    return reply;
   }
   const auto size = static_cast<size_t>(std::atoll(reply.header("content-length").c_str()));
   while (alive && in.size() < end + 4 + size) alive = socket.receive(in);

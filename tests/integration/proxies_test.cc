@@ -361,7 +361,7 @@ TEST_CASE("docs/proxies.md: with the leader killed meanwhile, every acknowledged
   }
 }
 
-TEST_CASE("HAZARDS W11: a stream comes through at once, and each event too") {
+TEST_CASE("HAZARDS W11: a stream and a watch come through at once, and each event too") {
   const Nodes nodes;
   for (const std::string& kind : kProxies) {
     CAPTURE(kind);
@@ -375,6 +375,12 @@ TEST_CASE("HAZARDS W11: a stream comes through at once, and each event too") {
     REQUIRE(ask(nodes.dir, proxy, "-d two", queue + "/events").status == 201);
     CHECK(eventually([&] { return listener.sees("\"data\":\"two\""); }));
     CHECK_FALSE(listener.has_ended());
+    const std::string key = "/kv/" + kind;
+    Listener watch(proxy.server, {}, 0, key + "?watch");
+    CHECK(eventually([&] { return watch.sees("id: "); }));
+    REQUIRE(ask(nodes.dir, proxy, "-X PUT -d one", key).status == 201);
+    CHECK(eventually([&] { return watch.sees("\"value\":\"one\""); }));
+    CHECK_FALSE(watch.has_ended());
   }
 }
 

@@ -308,3 +308,51 @@ TEST_CASE("HAZARDS W2, W3: what the history forgets, it forgets by whole entries
   bench.run(Set{{{"a", std::string(9'000, 'x')}, {"b", value}}});
   CHECK(history.at(history.end_number() - 2).index == bench.machine.applied());
 }
+
+TEST_CASE("HAZARDS V3: a snapshot before a rise, during it and after it says the version of what it holds") {
+  for (ClusterVersion version = 2; version <= kLatestVersion; ++version) {
+    CAPTURE(version);
+    Machine machine;
+    const ClusterVersion older = version - 1;
+    if (older > kFirstVersion) machine.raise_version(Index{1}, 1'000, older);
+    run(machine, Set{{{"k", "v"}, {"other", "v"}}});
+    const uint64_t digest = machine.digest();
+    const std::string before = snapshot_of(machine);
+    machine.begin_snapshot();
+    machine.raise_version(machine.applied() + 1, 1'000, version);
+    const std::string during = finish_snapshot(machine);
+    const uint64_t raised = machine.digest();
+    for (const std::string& bytes : {before, during}) {
+      auto loaded = load(bytes);
+      REQUIRE(loaded.ok());
+      CHECK(loaded->version == older);
+      CHECK(loaded->digest() == digest);
+      // The entry that follows it in the log brings it to the same state.
+      Machine other;
+      (void)other.replace(std::move(*loaded));
+      other.raise_version(machine.applied(), 1'000, version);
+      CHECK(other.digest() == raised);
+    }
+    auto after = load(snapshot_of(machine));
+    REQUIRE(after.ok());
+    CHECK(after->version == version);
+    CHECK(after->digest() == raised);
+  }
+}
+
+TEST_CASE("HAZARDS S9: a lease that is over stays so in a state that was loaded, and its id is not given again") {
+  StoreBench bench;
+  const uint64_t over = bench.grant(1'000);
+  const uint64_t revoked = bench.grant(60'000);
+  bench.run(RevokeLease{revoked});
+  bench.run(Due{}, bench.machine.time_ms() + 2'000);
+  auto loaded = load(snapshot_of(bench.machine));
+  REQUIRE(loaded.ok());
+  StoreBench other;
+  (void)other.machine.replace(std::move(*loaded));
+  for (const uint64_t lease : {over, revoked}) {
+    CHECK(other.run(KeepLease{lease}).code == ReplyCode::not_found);
+    CHECK(other.transact({put("k", "v", lease)}).code == ReplyCode::not_found);
+  }
+  CHECK(other.grant(1'000) > std::max(over, revoked));
+}

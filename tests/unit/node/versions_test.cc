@@ -227,3 +227,41 @@ TEST_CASE("HAZARDS B17: what a member can do is known by its hello alone") {
   CHECK(bench.node.cluster_version() == 1);
   CHECK_FALSE(bench.node.version_of(kThird).has_value());
 }
+
+TEST_CASE(
+    "HAZARDS V2: a newer node that leads an older cluster says nothing of its own that the cluster does not know") {
+  for (ClusterVersion cluster = kFirstVersion; cluster <= kLatestVersion; ++cluster) {
+    CAPTURE(cluster);
+    Versioned bench;
+    bench.says(kOther, cluster);
+    bench.says(kThird, cluster);
+    bench.lead();
+    bench.settle();
+    REQUIRE(bench.node.cluster_version() == cluster);
+    bench.write(1, "v");
+    if (cluster >= 2) bench.node.submit_write(2, keyed(), true, bench.now);
+    if (cluster >= 3) {
+      machine::PutEvents later{.queue = "q", .events = {}};
+      later.events.push_back({.bytes = "e", .delay = 2'000});
+      bench.node.submit_write(3, machine::encode_command(later), true, bench.now);
+    }
+    if (cluster >= 4) bench.node.submit_write(4, machine::encode_command(machine::GrantLease{2'000}), true, bench.now);
+    // Its timers run: what falls due, what is held, cluster time that is behind.
+    for (int i = 0; i < 100; ++i) {
+      bench.node.set_clock(1'800'000'000'000 + static_cast<Millis>(i) * 100, bench.now);
+      bench.wait(100);
+      bench.settle();
+    }
+    int own = 0;
+    for (raft::Index index{2}; index <= bench.last(); ++index) {
+      const raft::Entry entry = bench.node.raft()->log().at(index);
+      if (entry.kind != raft::EntryKind::command) continue;
+      const auto command = machine::decode(entry.payload.view(), cluster);
+      CHECK_MESSAGE(command, "an entry above the cluster's version");
+      if (command && (std::holds_alternative<machine::Due>(command->body) ||
+                      std::holds_alternative<machine::AdvanceTime>(command->body)))
+        ++own;
+    }
+    if (cluster >= 2) CHECK(own > 0);
+  }
+}
