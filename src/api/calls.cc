@@ -183,40 +183,40 @@ OrRefusal<Answer> Calls::run_here(Local operation) {
   using Answered = OrRefusal<Answer>;
   SlowLog& slow = context_.slow_log;
   return std::visit(
-      Overloaded{[](const AskAlive&) { return Answered(Answer{}); },
-                 [&](const AskReady&) {
-                   std::string why;
-                   if (context_.node.ready(&why)) return Answered(Answer{});
-                   return Answered(Refusal{RefusalKind::unavailable, printable(why)});
-                 },
-                 [](const ShowCluster&) { return Answered(Answer{}); },
-                 [](const ShowClients&) { return Answered(Answer{}); },
-                 [](const EndClients&) { return Answered(Answer{}); },
-                 [&](const ShowInfo& show) {
-                   return Answered(Answer{{}, Report{Bytes(context_.info(show.sections))}});
-                 },
-                 [&](const GetDirectives& get) {
-                   return Answered(Answer{{}, Directives{config::get_options(context_.options, get.pattern)}});
-                 },
-                 [&](const SetDirective& set) {
-                   if (const Status done = context_.configure(set.name, set.value); !done)
-                     return Answered(Refusal{RefusalKind::malformed, done.error()});
-                   return Answered(Answer{});
-                 },
-                 [&](const ResetCounters&) {
-                   context_.reset_counters();
-                   return Answered(Answer{});
-                 },
-                 [&](const ShowSlowRequests& show) {
-                   return Answered(Answer{{}, SlowRequests{slow.newest(show.count)}});
-                 },
-                 [&](const CountSlowRequests&) {
-                   return Answered(Answer{{}, Count{slow.size()}});
-                 },
-                 [&](const ForgetSlowRequests&) {
-                   slow.reset();
-                   return Answered(Answer{});
-                 }},
+      Overloaded{
+          [](const AskAlive&) { return Answered(Answer{}); },
+          [&](const AskReady&) {
+            std::string why;
+            if (context_.node.ready(&why)) return Answered(Answer{});
+            return Answered(Refusal{RefusalKind::unavailable, printable(why)});
+          },
+          [](const ShowCluster&) { return Answered(Answer{}); }, [](const DescribeApi&) { return Answered(Answer{}); },
+          [](const ShowClients&) { return Answered(Answer{}); }, [](const EndClients&) { return Answered(Answer{}); },
+          [&](const ShowInfo& show) {
+            return Answered(Answer{{}, Report{Bytes(context_.info(show.sections))}});
+          },
+          [&](const GetDirectives& get) {
+            return Answered(Answer{{}, Directives{config::get_options(context_.options, get.pattern)}});
+          },
+          [&](const SetDirective& set) {
+            if (const Status done = context_.configure(set.name, set.value); !done)
+              return Answered(Refusal{RefusalKind::malformed, done.error()});
+            return Answered(Answer{});
+          },
+          [&](const ResetCounters&) {
+            context_.reset_counters();
+            return Answered(Answer{});
+          },
+          [&](const ShowSlowRequests& show) {
+            return Answered(Answer{{}, SlowRequests{slow.newest(show.count)}});
+          },
+          [&](const CountSlowRequests&) {
+            return Answered(Answer{{}, Count{slow.size()}});
+          },
+          [&](const ForgetSlowRequests&) {
+            slow.reset();
+            return Answered(Answer{});
+          }},
       operation);
 }
 

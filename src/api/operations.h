@@ -79,6 +79,8 @@ using Change = std::variant<AddMember, RemoveMember, TransferLeadership>;
 struct AskAlive {};
 struct AskReady {};
 struct ShowCluster {};
+// GET /openapi.json.
+struct DescribeApi {};
 // INFO: these sections, or the default ones.
 struct ShowInfo {
   std::vector<std::string> sections;
@@ -100,8 +102,9 @@ struct ForgetSlowRequests {};
 struct ShowClients {};
 struct EndClients {};
 
-using Local = std::variant<AskAlive, AskReady, ShowCluster, ShowInfo, GetDirectives, SetDirective, ResetCounters,
-                           ShowSlowRequests, CountSlowRequests, ForgetSlowRequests, ShowClients, EndClients>;
+using Local =
+    std::variant<AskAlive, AskReady, ShowCluster, DescribeApi, ShowInfo, GetDirectives, SetDirective, ResetCounters,
+                 ShowSlowRequests, CountSlowRequests, ForgetSlowRequests, ShowClients, EndClients>;
 
 using Operation = std::variant<Write, Read, Take, Watch, Change, Local>;
 
@@ -225,6 +228,8 @@ template <>
 inline constexpr OperationTraits kTraits<AskReady>{"ask whether the node can serve", security::Verb::open};
 template <>
 inline constexpr OperationTraits kTraits<ShowCluster>{"see the members", security::Verb::read};
+template <>
+inline constexpr OperationTraits kTraits<DescribeApi>{"see the paths", security::Verb::read};
 template <>
 inline constexpr OperationTraits kTraits<ShowInfo>{"see the figures", security::Verb::read};
 template <>

@@ -102,22 +102,6 @@ inline std::optional<Settings> decode_settings(std::string_view bytes) {
   return r.complete() ? std::optional(settings) : std::nullopt;
 }
 
-// Their names, with a space between them.
-inline constexpr auto kSettingNames = [] {
-  constexpr size_t size = [] {
-    size_t sum = 0;
-    for (const SettingRow& row : kSettings) sum += row.name.size() + 1;
-    return sum - 1;
-  }();
-  std::array<char, size> names{};
-  size_t at = 0;
-  for (const SettingRow& row : kSettings) {
-    if (at != 0) names[at++] = ' ';
-    for (const char c : row.name) names[at++] = c;
-  }
-  return names;
-}();
-
 // Nullptr for an unknown name.
 constexpr const SettingRow* find_setting(std::string_view name) {
   for (const SettingRow& row : kSettings)

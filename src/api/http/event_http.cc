@@ -1,7 +1,6 @@
 #include "api/http/event_http.h"
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include "api/http/params.h"
@@ -62,7 +61,7 @@ OrRefusal<std::string> decode_attribute(std::string_view name, std::string_view 
 std::string encode_attribute(std::string_view value) { return http::percent_encode(value, stays_in_header); }
 
 std::optional<Refusal> read_terms(const http::Params& query, machine::NewEvent& event) {
-  const auto delay = duration_param(query, "delay", 0, machine::kMaxDelayMs);
+  const auto delay = duration_param(query, kEventDelay);
   if (!delay) return delay.error();
   if (*delay) event.delay = *delay;
   if (const std::string* text = http::find_param(query, "deliver_at")) {
@@ -70,10 +69,10 @@ std::optional<Refusal> read_terms(const http::Params& query, machine::NewEvent& 
     if (!time) return time.error();
     event.deliver_at = *time;
   }
-  const auto ttl = duration_param(query, "ttl", 1, machine::kMaxDelayMs);
+  const auto ttl = duration_param(query, kEventTtl);
   if (!ttl) return ttl.error();
   if (*ttl) event.ttl = **ttl;
-  const auto priority = number_param(query, "priority", 0, machine::kPriorities - 1, event.priority);
+  const auto priority = number_param(query, kPriority);
   if (!priority) return priority.error();
   event.priority = static_cast<uint8_t>(*priority);
   if (const std::string* group = http::find_param(query, "group")) {
@@ -120,13 +119,9 @@ OrRefusal<machine::NewEvent> read_plain_event(const http::Request& request, http
 
 namespace {
 
-constexpr std::array<std::string_view, 10> kItemMembers{"data",  "data_base64",    "content_type", "attributes",
-                                                        "delay", "deliver_at",     "ttl",          "priority",
-                                                        "group", "idempotency_key"};
-
 Refusal unknown_member(std::string_view name) {
   Nearest nearest(name);
-  for (const std::string_view known : kItemMembers) nearest.consider(known);
+  for (const Parameter* known : kItemMembers) nearest.consider(known->name);
   return malformed("the member " + http::shown(name) + " of an event is not known here" +
                    (nearest.found().empty() ? "" : ": did you mean '" + std::string(nearest.found()) + "'?"));
 }
@@ -215,7 +210,7 @@ OrRefusal<machine::NewEvent> read_json_event(const http::JsonMembers& members, h
   machine::EventHeaders headers;
   size_t data = 0;
   for (const auto& [name, value] : members) {
-    if (std::find(kItemMembers.begin(), kItemMembers.end(), name) == kItemMembers.end()) return unknown_member(name);
+    if (find_parameter(kItemMembers, name) == nullptr) return unknown_member(name);
     data += name == "data" || name == "data_base64" ? 1 : 0;
     auto refusal =
         name == "attributes" ? read_attributes(value, kept, headers) : read_member(name, value, kept, headers, event);

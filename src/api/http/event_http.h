@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "api/http/parameter.h"
 #include "api/refusal.h"
 #include "base/bytes.h"
 #include "base/clock.h"
@@ -26,8 +27,45 @@ namespace wh::api {
 // --- from a request. What these make holds views of the request and of `kept`.
 
 inline constexpr std::string_view kAttributePrefix = "Wormhole-Attribute-";
-// The parameters of an event that is stored.
-inline constexpr std::string_view kEventParams = "delay deliver_at ttl priority group";
+// The terms of an event that is stored: parameters, and members of an item of a batch.
+inline constexpr Parameter kEventDelay{.name = "delay",
+                                       .text = "The event is delivered only after this time.",
+                                       .type = ParameterType::duration,
+                                       .most = machine::kMaxDelayMs,
+                                       .example = "10s"};
+inline constexpr Parameter kDeliverAt{.name = "deliver_at",
+                                      .text = "The event is delivered only from this time on. Not beside delay.",
+                                      .type = ParameterType::time,
+                                      .example = "2026-11-30T18:00:00Z"};
+inline constexpr Parameter kEventTtl{.name = "ttl",
+                                     .text = "The event expires this long after it was stored, unless it is reserved.",
+                                     .type = ParameterType::duration,
+                                     .least = 1,
+                                     .most = machine::kMaxDelayMs,
+                                     .example = "1h"};
+inline constexpr Parameter kPriority{.name = "priority",
+                                     .text = "Events of a lower number are delivered first.",
+                                     .type = ParameterType::number,
+                                     .most = machine::kPriorities - 1,
+                                     .standard = machine::kDefaultPriority};
+inline constexpr Parameter kGroup{
+    .name = "group",
+    .text = "While an event of a group is reserved, no other of it is delivered. 1 to 128 bytes.",
+    .example = "customer-7"};
+inline constexpr Parameters kEventParams{&kEventDelay, &kDeliverAt, &kEventTtl, &kPriority, &kGroup};
+// And what an item of a batch has besides.
+inline constexpr Parameter kItemData{.name = "data", .text = "The event's bytes, where they are UTF-8."};
+inline constexpr Parameter kItemDataBase64{
+    .name = "data_base64", .text = "The event's bytes in base64, in place of data.", .type = ParameterType::base64};
+inline constexpr Parameter kItemContentType{
+    .name = "content_type", .text = "The media type of the data.", .example = "text/plain"};
+inline constexpr Parameter kItemAttributes{
+    .name = "attributes", .text = "At most 64, by names of [a-z0-9._-].", .type = ParameterType::strings};
+inline constexpr Parameter kItemKey{.name = "idempotency_key",
+                                    .text = "The item's own: one that came before with the same event gives its id.",
+                                    .pattern = "^[ -~]{1,255}$"};
+inline constexpr Parameters kItemMembers =
+    Parameters{&kItemData, &kItemDataBase64, &kItemContentType, &kItemAttributes, &kItemKey} + kEventParams;
 
 // The value of a header as CloudEvents has it (HTTP binding 3.1.3.2): quotes around it are undone, and percent-encoding
 // once; a percent sign without two digits stands for itself. Refuses what is no UTF-8 text without control characters.

@@ -14,25 +14,22 @@
 namespace wh::api {
 namespace {
 
-bool knows(std::string_view names, std::string_view name) {
-  while (!names.empty()) {
-    const std::string_view known = names.substr(0, names.find(' '));
-    if (known == name) return true;
-    names.remove_prefix(std::min(names.size(), known.size() + 1));
-  }
-  return false;
-}
+bool knows(const Parameters& known, std::string_view name) { return find_parameter(known, name) != nullptr; }
 
 // `what`: "parameter".
-std::string unknown_name(const std::string& what, std::string_view names, std::string_view name) {
+std::string unknown_name(const std::string& what, const Parameters& known, std::string_view name) {
   std::string sentence = "the " + what + " " + http::shown(name) + " is not known here";
-  const std::vector<std::string> known = config::split_blanks(names);
   if (known.empty()) return sentence + ": this path takes none";
   Nearest nearest(name);
-  for (const std::string& candidate : known) nearest.consider(candidate);
+  for (const Parameter* candidate : known) nearest.consider(candidate->name);
   if (!nearest.found().empty()) return sentence + ": did you mean '" + std::string(nearest.found()) + "'?";
   sentence += known.size() == 1 ? "; the only one is '" : "; those are '";
-  for (size_t i = 0; i < known.size(); ++i) sentence += (i == 0 ? "" : "', '") + known[i];
+  std::string_view separator;
+  for (const Parameter* one : known) {
+    sentence += separator;
+    sentence += one->name;
+    separator = "', '";
+  }
   return sentence + "'";
 }
 
@@ -57,15 +54,14 @@ std::optional<Refusal> refuse_query(const RouteInputs& inputs, const http::Param
 }
 
 std::optional<Refusal> refuse_body(const RouteInputs& inputs, std::string_view body) {
-  const bool reads =
-      inputs.anything || inputs.any_body || inputs.own_body || !inputs.form.empty() || !inputs.json.empty();
-  if (reads || body.empty() || body == "{}") return std::nullopt;  // many clients send an empty object for nothing
+  // Many clients send an empty object for nothing.
+  if (inputs.anything || inputs.reads_body() || body.empty() || body == "{}") return std::nullopt;
   const std::string sentence = "this path reads no body, so the request is refused rather than done without it";
-  const std::vector<std::string> known = config::split_blanks(inputs.query);
-  if (known.empty()) return malformed(sentence + ": it takes no parameters either");
+  if (inputs.query.empty()) return malformed(sentence + ": it takes no parameters either");
   std::string names;
-  for (const std::string& name : known) names += (names.empty() ? "'" : ", '") + name + "'";
-  return malformed(sentence + ": parameters belong in the query, ?" + known[0] + "=..., and are " + names);
+  for (const Parameter* one : inputs.query) names += (names.empty() ? "'" : ", '") + std::string(one->name) + "'";
+  return malformed(sentence + ": parameters belong in the query, ?" + std::string(inputs.query.front()->name) +
+                   "=..., and are " + names);
 }
 
 std::optional<Refusal> refuse_coding(const RouteInputs& inputs, const http::Request& request) {
@@ -87,7 +83,7 @@ std::optional<Refusal> refuse_form(const RouteInputs& inputs, const http::Params
 }
 
 std::optional<Refusal> refuse_json(const RouteInputs& inputs, const http::Params& members) {
-  if (inputs.json == "*") return std::nullopt;
+  if (inputs.any_members) return std::nullopt;
   for (const auto& [name, value] : members)
     if (!knows(inputs.json, name)) return malformed(unknown_name("member", inputs.json, name));
   return std::nullopt;

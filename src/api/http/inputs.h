@@ -8,17 +8,18 @@
 #include <string>
 #include <string_view>
 
+#include "api/http/parameter.h"
 #include "api/refusal.h"
 #include "http/request.h"
 #include "http/url.h"
 
 namespace wh::api {
 
-// Names are separated by spaces: "key value". They are literals.
 struct RouteInputs {
-  std::string_view query;        // parameters
-  std::string_view form;         // fields of a form in the body
-  std::string_view json;         // members of the JSON object in the body; "*": any that the client chooses
+  Parameters query;              // parameters
+  Parameters form;               // fields of a form in the body
+  Parameters json;               // members of the JSON object in the body
+  bool any_members = false;      // in their place any that the client chooses
   bool entity_tags = false;      // evaluates If-Match
   bool not_entity_tags = false;  // evaluates If-None-Match
   bool numbers = false;          // members of the object may be numbers too
@@ -26,6 +27,11 @@ struct RouteInputs {
   bool any_body = false;         // the body is data of any type
   bool own_body = false;         // the route reads the body by itself: an array, an object of its own kind
   bool anything = false;         // reads none of these, and so accepts all
+
+  // Whether a body has a meaning here.
+  [[nodiscard]] constexpr bool reads_body() const {
+    return any_body || own_body || any_members || !form.empty() || !json.empty();
+  }
 };
 
 // Refuses an unknown parameter of the query.

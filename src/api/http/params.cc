@@ -19,20 +19,19 @@ bool is_too_long(std::string_view text) {
 
 }  // namespace
 
-OrRefusal<uint64_t> number_param(const http::Params& query, std::string_view name, uint64_t least, uint64_t most,
-                                 uint64_t standard) {
-  const std::string* text = http::find_param(query, name);
-  if (text == nullptr) return standard;
+OrRefusal<uint64_t> number_param(const http::Params& query, const Parameter& parameter) {
+  const std::string* text = http::find_param(query, parameter.name);
+  if (text == nullptr) return parameter.standard.value_or(0);
   const std::optional<uint64_t> number = config::parse_unsigned(*text);
-  if (number && *number >= least && *number <= most) return *number;
-  return malformed(std::string(name) + " is a number from " + std::to_string(least) + " to " + std::to_string(most));
+  if (number && *number >= parameter.least && *number <= parameter.most) return *number;
+  return malformed(std::string(parameter.name) + " is a number from " + std::to_string(parameter.least) + " to " +
+                   std::to_string(parameter.most));
 }
 
-OrRefusal<std::optional<Millis>> duration_param(const http::Params& query, std::string_view name, Millis least,
-                                                Millis most) {
-  const std::string* text = http::find_param(query, name);
+OrRefusal<std::optional<Millis>> duration_param(const http::Params& query, const Parameter& parameter) {
+  const std::string* text = http::find_param(query, parameter.name);
   if (text == nullptr) return std::optional<Millis>();
-  const OrRefusal<Millis> duration = duration_in(name, *text, least, most);
+  const OrRefusal<Millis> duration = duration_in(parameter.name, *text, parameter.least, parameter.most);
   if (!duration) return duration.error();
   return std::optional(*duration);
 }

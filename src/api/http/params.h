@@ -6,18 +6,27 @@
 #include <string>
 #include <string_view>
 
+#include "api/http/parameter.h"
+#include "api/queue_operations.h"
 #include "api/refusal.h"
 #include "base/clock.h"
 #include "http/url.h"
 
 namespace wh::api {
 
-// `standard` when the query does not name it.
-OrRefusal<uint64_t> number_param(const http::Params& query, std::string_view name, uint64_t least, uint64_t most,
-                                 uint64_t standard);
-// Nothing when the query does not name it.
-OrRefusal<std::optional<Millis>> duration_param(const http::Params& query, std::string_view name, Millis least,
-                                                Millis most);
+// The items that one answer lists.
+inline constexpr Parameter kLimit{.name = "limit",
+                                  .text = "How many items one answer shows at most.",
+                                  .type = ParameterType::number,
+                                  .least = 1,
+                                  .most = kMaxListed,
+                                  .standard = kStandardListed};
+inline constexpr Parameter kPrefix{.name = "prefix", .text = "Only what begins with this.", .example = "app/"};
+
+// A number; its standard value, or 0, when the query does not name it.
+OrRefusal<uint64_t> number_param(const http::Params& query, const Parameter& parameter);
+// A duration; nothing when the query does not name it.
+OrRefusal<std::optional<Millis>> duration_param(const http::Params& query, const Parameter& parameter);
 
 // The same of a value that stands elsewhere; `what` names it.
 OrRefusal<Millis> duration_in(std::string_view what, std::string_view text, Millis least, Millis most);

@@ -280,9 +280,9 @@ bool has_queue(const RouteContext& context, const std::string& queue) {
 
 std::string read_terms_of(const http::Params& query) {
   std::string terms;
-  for (const std::string& name : config::split_blanks(kReadParams))
-    if (const std::string* value = http::find_param(query, name))
-      terms += "&" + name + "=" + http::percent_encode(*value);
+  for (const Parameter* parameter : kReadParams)
+    if (const std::string* value = http::find_param(query, parameter->name))
+      terms += "&" + std::string(parameter->name) + "=" + http::percent_encode(*value);
   return terms;
 }
 

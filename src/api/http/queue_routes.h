@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "api/http/cloud_events.h"
 #include "api/http/event_http.h"
 #include "api/http/routes.h"
 #include "machine/command/queue_commands.h"
@@ -15,6 +16,20 @@ namespace wh::api {
 
 // The longest `wait` of a receive, and of a look at the front.
 inline constexpr Millis kMaxWaitMs = 60'000;
+inline constexpr Parameter kWait{.name = "wait",
+                                 .text = "How long to wait for something to come, where nothing is there yet.",
+                                 .type = ParameterType::duration,
+                                 .most = kMaxWaitMs,
+                                 .example = "0s"};
+
+// --- for the rows
+
+inline constexpr Contents kEventBodies{{"*/*"}, {kStructuredType, "CloudEvent"}, {kBatchedType, "CloudEvents"}};
+inline constexpr Parameter kPrefer{.name = "Prefer",
+                                   .text = "return=representation: the answer brings the event that was removed.",
+                                   .example = "return=representation"};
+inline constexpr std::string_view kNoQueue = "There is no such queue.";
+inline constexpr std::string_view kFull = "The queue is full or paused, or there are as many queues as may be.";
 
 // The events of a request's body, in the mode of a CloudEvent or as the body is.
 struct EventsRead {

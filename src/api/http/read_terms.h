@@ -2,9 +2,8 @@
 // these parameters for all routes that read. Pure; called by HttpFront.
 #pragma once
 
-#include <string_view>
-
 #include "api/calls.h"
+#include "api/http/parameter.h"
 #include "api/refusal.h"
 #include "base/clock.h"
 #include "config/options.h"
@@ -14,8 +13,25 @@
 
 namespace wh::api {
 
-// The parameters that every read takes.
-inline constexpr std::string_view kReadParams = "consistency min_index max_staleness";
+// The parameters that every read takes; a stream the first two.
+inline constexpr Parameter kConsistency{
+    .name = "consistency",
+    .text =
+        "Whether the answer shows every write that was answered before, or this node's own state, which may be "
+        "older. Where none is given, the directive read-consistency counts.",
+    .choices = {"linearizable", "stale"}};
+inline constexpr Parameter kMinIndex{
+    .name = "min_index",
+    .text =
+        "Waits until this node has applied this index, the Wormhole-Index of an earlier answer; 503 after "
+        "request-timeout.",
+    .type = ParameterType::number};
+inline constexpr Parameter kMaxStaleness{.name = "max_staleness",
+                                         .text = "Refuses (503) a stale answer whose state may be older than this.",
+                                         .type = ParameterType::duration,
+                                         .example = "10m"};
+inline constexpr Parameters kReadParams{&kConsistency, &kMinIndex, &kMaxStaleness};
+inline constexpr Parameters kStreamParams{&kConsistency, &kMinIndex};
 
 // `standard`: the consistency when the query names none. Refuses a value that it does not understand.
 OrRefusal<CallOptions> read_params(const http::Params& query, config::ReadConsistency standard);

@@ -9,13 +9,24 @@
 
 namespace wh::api {
 
+const std::vector<RouteGroup>& route_groups() {
+  static const std::vector<RouteGroup> groups{
+      {"events", "One queue, as the Wormhole Connector knows it: the queue named event.", {event_routes()}},
+      {"older paths", "Keys, as earlier key-value stores had them: the same keys as the store's.", {key_routes()}},
+      {"store", "Keys with conditions, transactions, leases and watches.", {store_routes(), lease_routes()}},
+      {"queues",
+       "Queues with receipts, delays, groups and dead letters; topics.",
+       {queue_routes(), delivery_routes(), queue_admin_routes(), topic_routes()}},
+      {"cluster", "Members, leadership, and the settings that all nodes share.", {cluster_routes()}},
+      {"node", "What this node has, and how it is doing.", {node_routes()}}};
+  return groups;
+}
+
 std::span<const RouteSpec> route_table() {
   static const std::vector<RouteSpec> table = [] {
     std::vector<RouteSpec> all;
-    for (const auto& routes :
-         {event_routes(), key_routes(), store_routes(), lease_routes(), queue_routes(), delivery_routes(),
-          queue_admin_routes(), topic_routes(), cluster_routes(), node_routes()})
-      all.insert(all.end(), routes.begin(), routes.end());
+    for (const RouteGroup& group : route_groups())
+      for (const auto& rows : group.rows) all.insert(all.end(), rows.begin(), rows.end());
     return all;
   }();
   return table;

@@ -12,7 +12,9 @@
 #include <vector>
 
 #include "api/calls.h"
+#include "api/http/answer_fields.h"
 #include "api/http/inputs.h"
+#include "api/http/route_doc.h"
 #include "api/operations.h"
 #include "base/byte_stream.h"
 #include "http/json.h"
@@ -111,6 +113,7 @@ struct RouteSpec {
   bool stream = false;         // its answer has no end: finish returns a stream
   bool alone = false;          // it begins when all before it on its connection are answered, as reads do
   RouteInputs inputs;          // what a request may carry
+  RouteDoc doc{};              // what it says of itself
   OrRefusal<RouteCall> (*begin)(RouteRequest&);
   http::Response (*finish)(const RouteContext&, const RouteState&, const Answer&) = nullptr;
   // In place of finish, for an answer that takes longer; it calls `respond` once.
@@ -122,6 +125,14 @@ struct RouteSpec {
   }
 };
 
+// The rows of one subject.
+struct RouteGroup {
+  std::string_view name;
+  std::string_view text;  // a sentence
+  std::vector<std::span<const RouteSpec>> rows;
+};
+const std::vector<RouteGroup>& route_groups();
+// The rows of all groups.
 std::span<const RouteSpec> route_table();
 // All paths of the table, for a sentence: "/event, /key, /key/{name} and ...".
 const std::string& route_paths();

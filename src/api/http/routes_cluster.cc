@@ -37,10 +37,32 @@ std::optional<Refusal> bad_node_id(const std::string& id) {
   return std::nullopt;
 }
 
-constexpr std::string_view kJoin = "nodeId raftPort host";
-constexpr std::string_view kSettingNames(machine::kSettingNames.data(), machine::kSettingNames.size());
+constexpr Parameter kNodeId{.name = "nodeId", .text = "The node's node-id.", .example = "node2", .required = true};
+constexpr Parameter kRaftPort{.name = "raftPort",
+                              .text = "The node's raft-port.",
+                              .type = ParameterType::number,
+                              .least = 1,
+                              .most = 65535,
+                              .example = "1112",
+                              .required = true};
+constexpr Parameter kHost{
+    .name = "host", .text = "The node's address or name; else the caller's address.", .example = "127.0.0.1"};
+constexpr Parameters kJoin{&kNodeId, &kRaftPort, &kHost};
+constexpr Parameter kMemberId{.name = "id", .text = "The member's node-id.", .example = "node2", .required = true};
+constexpr Parameter kRaftAddress{
+    .name = "raft_address", .text = "host:raft-port", .example = "127.0.0.1:1112", .required = true};
 
-// The field tells nginx not to hold back the pieces of the answer.
+constexpr auto kSettings = [] {
+  std::array<Parameter, machine::kSettings.size()> all{};
+  for (size_t i = 0; i < all.size(); ++i) all[i] = setting_parameter(machine::kSettings[i]);
+  return all;
+}();
+constexpr Parameters kSettingNames = [] {
+  Parameters all;
+  for (const Parameter& one : kSettings) all.add(&one);
+  return all;
+}();
+
 void string_or_null(http::JsonWriter& json, std::string_view key, const std::string& value) {
   json.key(key);
   if (value.empty()) {
@@ -193,52 +215,84 @@ http::Response finish_cluster_events(const RouteContext& context, const RouteSta
   return response;
 }
 
+constexpr std::string_view kCannot = "The cluster cannot do this now: the answer says why.";
+
 constexpr std::array kRoutesOfCluster{
     RouteSpec{.methods = kGet | kPost,
               .pattern = "/join",
               .verb = security::Verb::admin,
               .writes_by_get = true,
               .inputs = {.query = kJoin, .form = kJoin},
+              .doc = {.id = "join",
+                      .summary = "Takes a node into the cluster; answers when it is a voter.",
+                      .answers = {{200, "It is a voter."}},
+                      .refusals = {{409, kCannot}}},
               .begin = begin_join,
               .finish = finish_change},
     RouteSpec{.methods = kGet,
               .pattern = "/cluster",
               .verb = security::Verb::read,
+              .doc = {.id = "getCluster",
+                      .summary = "Shows the cluster as this node knows it.",
+                      .answers = {{200, "What is not known is null.", json_body("Cluster")}}},
               .begin = begin_cluster,
               .finish = finish_cluster},
     RouteSpec{.methods = kGet,
               .pattern = "/cluster/settings",
               .verb = security::Verb::read,
               .inputs = {.query = kReadParams},
+              .doc = {.id = "getClusterSettings",
+                      .summary = "Shows the settings that all nodes share.",
+                      .answers = {{200, "All settings.", json_body("ClusterSettings")}}},
               .begin = begin_get_settings,
               .finish = finish_settings},
     RouteSpec{.methods = kPut,
               .pattern = "/cluster/settings",
               .verb = security::Verb::admin,
               .inputs = {.json = kSettingNames, .numbers = true},
+              .doc = {.id = "putClusterSettings",
+                      .summary = "Changes those settings that are named.",
+                      .answers = {{200, "All settings.", json_body("ClusterSettings"), {&kIndexField}}}},
               .begin = begin_put_settings,
               .finish = finish_settings},
     RouteSpec{.methods = kGet,
               .pattern = "/cluster/events",
               .verb = security::Verb::read,
               .stream = true,
+              .doc = {.id = "streamCluster",
+                      .summary = "A stream of this node's role, the leader, the members and the cluster's version.",
+                      .answers = {{200,
+                                   "Server-Sent Events: first what is so, then each change.",
+                                   {{"text/event-stream", "ClusterChange"}}}}},
               .begin = begin_cluster_events,
               .finish = finish_cluster_events},
     RouteSpec{.methods = kPost,
               .pattern = "/cluster/members",
               .verb = security::Verb::admin,
-              .inputs = {.json = "id raft_address"},
+              .inputs = {.json = {&kMemberId, &kRaftAddress}},
+              .doc = {.id = "addMember",
+                      .summary = "Takes a node into the cluster; answers when it is a voter.",
+                      .answers = {{200, "It is a voter."}},
+                      .refusals = {{409, kCannot}}},
               .begin = begin_add_member,
               .finish = finish_change},
     RouteSpec{.methods = kDelete,
               .pattern = "/cluster/members/{id}",
               .verb = security::Verb::admin,
+              .doc = {.id = "removeMember",
+                      .summary = "Removes a member.",
+                      .answers = {{200, "It is none any more."}},
+                      .refusals = {{404, "There is no such member."}, {409, kCannot}}},
               .begin = begin_remove_member,
               .finish = finish_change},
     RouteSpec{.methods = kPost,
               .pattern = "/cluster/transfer",
               .verb = security::Verb::admin,
-              .inputs = {.json = "id"},
+              .inputs = {.json = {&kMemberId}},
+              .doc = {.id = "transferLeadership",
+                      .summary = "Hands leadership to a member.",
+                      .answers = {{200, "It leads."}},
+                      .refusals = {{404, "There is no such member."}, {409, kCannot}}},
               .begin = begin_transfer,
               .finish = finish_change},
 };

@@ -18,15 +18,43 @@ namespace {
 using machine::SettleOutcome;
 using machine::SettleVerb;
 
+constexpr Parameter kMax{.name = "max",
+                         .text = "How many events at most.",
+                         .type = ParameterType::number,
+                         .least = 1,
+                         .most = machine::kMaxReceive,
+                         .standard = 1};
+constexpr Parameter kVisibility{.name = "visibility_timeout",
+                                .text = "For how long nobody else is shown the events; else the queue's setting.",
+                                .type = ParameterType::duration,
+                                .least = machine::kMinVisibilityMs,
+                                .most = machine::kMaxVisibilityMs,
+                                .example = "30s"};
+constexpr Parameter kExtension{
+    .name = "visibility_timeout",
+    .text = "For how long from now nobody else is shown the event; else the queue's setting.",
+    .type = ParameterType::duration,
+    .most = machine::kMaxVisibilityMs,
+    .example = "30s"};
+constexpr Parameter kReleaseDelay{.name = "delay",
+                                  .text = "The event is ready again after this; else the setting backoff counts.",
+                                  .type = ParameterType::duration,
+                                  .most = machine::kMaxDelayMs,
+                                  .example = "1s"};
+constexpr Parameter kReceipt{.name = "receipt",
+                             .text = "The Wormhole-Receipt that came with the event.",
+                             .example = "1-1.289717e4",
+                             .required = true};
+constexpr Parameter kReason{.name = "reason", .text = "Why; it stays with the dead letter. At most 256 bytes."};
+
 // --- receive
 
 OrRefusal<RouteCall> begin_receive(RouteRequest& request) {
-  const auto max = number_param(request.query, "max", 1, machine::kMaxReceive, 1);
+  const auto max = number_param(request.query, kMax);
   if (!max) return max.error();
-  const auto visibility =
-      duration_param(request.query, "visibility_timeout", machine::kMinVisibilityMs, machine::kMaxVisibilityMs);
+  const auto visibility = duration_param(request.query, kVisibility);
   if (!visibility) return visibility.error();
-  const auto wait = duration_param(request.query, "wait", 0, kMaxWaitMs);
+  const auto wait = duration_param(request.query, kWait);
   if (!wait) return wait.error();
   const std::string& queue = request.params[0];
   return RouteCall{.operation = Write{machine::Receive{queue, static_cast<uint32_t>(*max), *visibility}},
@@ -104,8 +132,8 @@ OrRefusal<RouteCall> begin_settle(RouteRequest& request, SettleVerb verb) {
 
 // The duration that an extension or a release may name.
 OrRefusal<std::optional<Millis>> settle_duration(const http::Params& query, SettleVerb verb) {
-  if (verb == SettleVerb::extend) return duration_param(query, "visibility_timeout", 0, machine::kMaxVisibilityMs);
-  if (verb == SettleVerb::release) return duration_param(query, "delay", 0, machine::kMaxDelayMs);
+  if (verb == SettleVerb::extend) return duration_param(query, kExtension);
+  if (verb == SettleVerb::release) return duration_param(query, kReleaseDelay);
   return std::optional<Millis>();
 }
 
@@ -237,22 +265,34 @@ http::Response finish_many(const RouteContext& context, const RouteState& state,
   return with_index(std::move(response), answer.index);
 }
 
-constexpr RouteSpec one(http::MethodMask method, std::string_view pattern, std::string_view query,
-                        OrRefusal<RouteCall> (*begin)(RouteRequest&)) {
+// --- the rows
+
+constexpr std::string_view kOver =
+    "The receipt is not valid any more: the event was delivered again or dead-lettered, is gone, or its time is over.";
+
+constexpr RouteSpec one(http::MethodMask method, std::string_view pattern, const Parameters& query,
+                        OrRefusal<RouteCall> (*begin)(RouteRequest&), std::string_view id, std::string_view summary,
+                        const AnswerDoc& answer) {
   return {.methods = method,
           .pattern = pattern,
           .verb = security::Verb::write,
           .inputs = {.query = query, .idempotency = true},
+          .doc = {.id = id, .summary = summary, .answers = {answer}, .refusals = {{404, kNoQueue}, {409, kOver}}},
           .begin = begin,
           .finish = finish_one};
 }
 
-constexpr RouteSpec many(std::string_view pattern, std::string_view query,
-                         OrRefusal<RouteCall> (*begin)(RouteRequest&)) {
+constexpr RouteSpec many(std::string_view pattern, const Parameters& query,
+                         OrRefusal<RouteCall> (*begin)(RouteRequest&), std::string_view id, std::string_view summary) {
   return {.methods = kPost,
           .pattern = pattern,
           .verb = security::Verb::write,
           .inputs = {.query = query, .idempotency = true, .own_body = true},
+          .doc = {.id = id,
+                  .summary = summary,
+                  .answers = {{200, "What became of each, in the same order.", json_body("Outcomes"), {&kFailedField}}},
+                  .refusals = {{404, kNoQueue}},
+                  .body = json_body("Receipts")},
           .begin = begin,
           .finish = finish_many};
 }
@@ -262,16 +302,33 @@ constexpr std::array kRoutesOfDeliveries{
               .pattern = "/queues/{q}/receive",
               .verb = security::Verb::write,
               .alone = true,
-              .inputs = {.query = "max visibility_timeout wait", .idempotency = true},
+              .inputs = {.query = {&kMax, &kVisibility, &kWait}, .idempotency = true},
+              .doc = {.id = "receiveEvents",
+                      .summary = "Delivers events that nobody else is shown until the time-out.",
+                      .answers = {{200,
+                                   "With max=1 the event, in the form that Accept names; else a list.",
+                                   {{"*/*"},
+                                    {"application/json", "Deliveries"},
+                                    {kStructuredType, "CloudEvent"},
+                                    {kBatchedType, "CloudEvents"}},
+                                   {&kETagField, &kEventIdField, &kDeliveriesField, &kEnqueuedAtField, &kReceiptField}},
+                                  {204, "No event came."}}},
               .begin = begin_receive,
               .finish = finish_receive},
-    one(kDelete, "/queues/{q}/events/{id}", "receipt", begin_one<SettleVerb::acknowledge>),
-    one(kPost, "/queues/{q}/events/{id}/extend", "receipt visibility_timeout", begin_one<SettleVerb::extend>),
-    one(kPost, "/queues/{q}/events/{id}/release", "receipt delay", begin_one<SettleVerb::release>),
-    one(kPost, "/queues/{q}/events/{id}/bury", "receipt reason", begin_one<SettleVerb::bury>),
-    many("/queues/{q}/ack", "", begin_many<SettleVerb::acknowledge>),
-    many("/queues/{q}/extend", "visibility_timeout", begin_many<SettleVerb::extend>),
-    many("/queues/{q}/release", "delay", begin_many<SettleVerb::release>),
+    one(kDelete, "/queues/{q}/events/{id}", {&kReceipt}, begin_one<SettleVerb::acknowledge>, "acknowledgeEvent",
+        "Removes an event that was received.", {204, "It is gone."}),
+    one(kPost, "/queues/{q}/events/{id}/extend", {&kReceipt, &kExtension}, begin_one<SettleVerb::extend>, "extendEvent",
+        "Keeps an event that was received for longer.", {200, "Until when.", json_body("VisibleAt")}),
+    one(kPost, "/queues/{q}/events/{id}/release", {&kReceipt, &kReleaseDelay}, begin_one<SettleVerb::release>,
+        "releaseEvent", "Gives an event that was received back to the queue.", {204, "It is given back."}),
+    one(kPost, "/queues/{q}/events/{id}/bury", {&kReceipt, &kReason}, begin_one<SettleVerb::bury>, "buryEvent",
+        "Moves an event that was received to the dead letter queue.", {204, "It is moved."}),
+    many("/queues/{q}/ack", {}, begin_many<SettleVerb::acknowledge>, "acknowledgeEvents",
+         "Removes events that were received."),
+    many("/queues/{q}/extend", {&kExtension}, begin_many<SettleVerb::extend>, "extendEvents",
+         "Keeps events that were received for longer."),
+    many("/queues/{q}/release", {&kReleaseDelay}, begin_many<SettleVerb::release>, "releaseEvents",
+         "Gives events that were received back to the queue."),
 };
 
 }  // namespace

@@ -83,27 +83,47 @@ http::Response finish_delete_event(const RouteContext&, const RouteState& state,
   return removed_response(state, answer);
 }
 
+constexpr Parameter kEvent{.name = "event", .text = "The event's bytes.", .example = "hello", .required = true};
+
 constexpr std::array kRoutesOfEvents{
     RouteSpec{.methods = kPost,
               .pattern = "/event",
               .verb = security::Verb::write,
               .redirects = true,
-              .inputs = {.form = "event", .idempotency = true},
+              .inputs = {.form = {&kEvent}, .idempotency = true},
+              .doc = {.id = "postEvent",
+                      .summary = "Puts an event at the back of the queue. What is no form is the event itself.",
+                      .answers = {{201, "It is stored.", {}, {&kEventIdField}}},
+                      .refusals = {{429, kFull}, {507}},
+                      .body = kEventBodies},
               .begin = begin_post_event,
               .finish = finish_post_event},
     RouteSpec{.methods = kGet,
               .pattern = "/event",
               .verb = security::Verb::read,
               .inputs = {.query = kReadParams, .entity_tags = true, .not_entity_tags = true},
+              .doc = {.id = "getEvent",
+                      .summary = "Shows the event in front; nothing of an empty queue.",
+                      .answers = {{200,
+                                   "The bytes of the event, or an empty body.",
+                                   {{"application/octet-stream"}},
+                                   {&kETagField, &kEventIdField}}}},
               .begin = begin_get_event,
               .finish = finish_get_event},
-    RouteSpec{.methods = kDelete,
-              .pattern = "/event",
-              .verb = security::Verb::write,
-              .redirects = true,
-              .inputs = {.entity_tags = true, .idempotency = true},
-              .begin = begin_delete_event,
-              .finish = finish_delete_event},
+    RouteSpec{
+        .methods = kDelete,
+        .pattern = "/event",
+        .verb = security::Verb::write,
+        .redirects = true,
+        .inputs = {.entity_tags = true, .idempotency = true},
+        .doc = {.id = "deleteEvent",
+                .summary = "Removes the event in front; of an empty queue nothing.",
+                .answers =
+                    {{204, "It is removed.", {}, {&kEventIdField}},
+                     {200, "With Prefer: the event that was removed.", kAnyBytes, {&kEventIdField, &kPreferenceField}}},
+                .fields = {&kPrefer}},
+        .begin = begin_delete_event,
+        .finish = finish_delete_event},
 };
 
 }  // namespace

@@ -21,11 +21,51 @@ namespace {
 // A page of more bytes is sent in pieces.
 constexpr size_t kMaxWholePage = size_t{32} << 10;
 
-constexpr std::string_view kListParams = "prefix after end limit keys consistency min_index max_staleness";
-constexpr std::string_view kGetParams = "index wait consistency min_index max_staleness";
-constexpr std::string_view kPutParams = "ttl lease";
-constexpr std::string_view kWatchParams = "watch from initial prev consistency min_index";
-constexpr std::string_view kWatchPrefixParams = "watch prefix from initial prev consistency min_index";
+constexpr Parameter kAfterKey{.name = "after", .text = "The first item is behind this key.", .example = "app/a"};
+constexpr Parameter kEndKey{.name = "end", .text = "The last item is before this key.", .example = "app/z"};
+constexpr Parameter kKeysOnly{.name = "keys", .text = "The keys without their values.", .type = ParameterType::flag};
+constexpr Parameter kSinceIndex{
+    .name = "index",
+    .text = "Answers when the key changed after this index, at once when this node cannot know; else 304 after wait.",
+    .type = ParameterType::number,
+    .most = raft::kLimit - 1};
+constexpr Parameter kItemTtl{.name = "ttl",
+                             .text = "How long the key lasts; without it, it does not expire.",
+                             .type = ParameterType::duration,
+                             .least = 1,
+                             .most = machine::kMaxDelayMs,
+                             .example = "1h"};
+constexpr Parameter kItemLease{.name = "lease",
+                               .text = "The id of the lease that the key goes with.",
+                               .type = ParameterType::number,
+                               .least = 1,
+                               .example = "1"};
+constexpr Parameter kBy{.name = "by", .text = "What is added.", .type = ParameterType::integer, .standard = 1};
+constexpr Parameter kPrefixToDelete{
+    .name = "prefix", .text = "What the keys begin with; not empty.", .example = "app/", .required = true};
+constexpr Parameter kWatchFlag{
+    .name = "watch", .text = "A stream of the changes, in place of what there is now.", .type = ParameterType::flag};
+constexpr Parameter kFrom{.name = "from",
+                          .text = "The index of the first change that is shown. With watch.",
+                          .type = ParameterType::number,
+                          .least = 1,
+                          .example = "1"};
+constexpr Parameter kInitial{.name = "initial",
+                             .text = "First the items as they are, then the changes. With watch, without from.",
+                             .type = ParameterType::flag};
+constexpr Parameter kWithPrev{
+    .name = "prev", .text = "Each change with the value before it. With watch.", .type = ParameterType::flag};
+constexpr Parameters kListParams = Parameters{&kPrefix, &kAfterKey, &kEndKey, &kLimit, &kKeysOnly} + kReadParams;
+constexpr Parameters kGetParams = Parameters{&kSinceIndex, &kWait} + kReadParams;
+constexpr Parameters kWatchParams = Parameters{&kWatchFlag, &kFrom, &kInitial, &kWithPrev} + kStreamParams;
+constexpr Parameters kWatchPrefixParams =
+    Parameters{&kWatchFlag, &kPrefix, &kFrom, &kInitial, &kWithPrev} + kStreamParams;
+
+constexpr RouteDoc kWatchDoc{.summary = "With watch: a stream of every change once, in order, from an index on.",
+                             .answers = {{200,
+                                          "Server-Sent Events put, delete and expire; id is the index, data the item.",
+                                          {{"text/event-stream", "ItemChange"}}}},
+                             .refusals = {{410, "The first change asked for is not kept any more."}, {501}}};
 
 const std::string& param_or(const http::Params& query, std::string_view name, const std::string& standard) {
   const std::string* found = http::find_param(query, name);
@@ -37,7 +77,7 @@ const std::string& param_or(const http::Params& query, std::string_view name, co
 OrRefusal<RouteCall> begin_get_item(RouteRequest& request) {
   OrRefusal<RouteCall> call = read_of_key(request, request.params[0]);
   const std::string* index = http::find_param(request.query, "index");
-  const auto wait = duration_param(request.query, "wait", 0, kMaxWaitMs);
+  const auto wait = duration_param(request.query, kWait);
   if (!wait) return wait.error();
   if (index == nullptr && *wait) return malformed("wait waits for a change after an index: give index too");
   if (!call || index == nullptr) return call;
@@ -75,7 +115,7 @@ http::Response finish_get_item(const RouteContext& context, const RouteState& st
 OrRefusal<RouteCall> begin_put_item(RouteRequest& request) {
   machine::PutKey put{.key = request.params[0], .value = request.http.body};
   if (const std::string* type = request.http.header("Content-Type")) put.content_type = *type;
-  const auto ttl = duration_param(request.query, "ttl", 1, machine::kMaxDelayMs);
+  const auto ttl = duration_param(request.query, kItemTtl);
   if (!ttl) return ttl.error();
   if (*ttl) put.expiry = {machine::Expiry::Kind::after, **ttl};
   if (const std::string* lease = http::find_param(request.query, "lease")) {
@@ -192,7 +232,7 @@ http::Response finish_watch(const RouteContext& context, const RouteState& state
 // --- many
 
 OrRefusal<RouteCall> begin_list_keys(RouteRequest& request) {
-  const OrRefusal<uint64_t> limit = number_param(request.query, "limit", 1, kMaxListed, kStandardListed);
+  const OrRefusal<uint64_t> limit = number_param(request.query, kLimit);
   if (!limit) return limit.error();
   const std::string none;
   ListKeys list{.prefix = param_or(request.query, "prefix", none),
@@ -266,38 +306,69 @@ constexpr std::array kRoutesOfStore{
               .pattern = "/kv/{key...}",
               .verb = security::Verb::read,
               .inputs = {.query = kGetParams, .entity_tags = true, .not_entity_tags = true},
+              .doc = {.id = "getItem",
+                      .summary = "Shows a key's value as it was put.",
+                      .answers = {{200,
+                                   "The bytes, with their content type.",
+                                   kAnyBytes,
+                                   {&kETagField, &kCreateIndexField, &kModIndexField}}},
+                      .refusals = {{404, "There is no such key."}, {501}}},
               .begin = begin_get_item,
               .finish = finish_get_item},
     RouteSpec{
         .methods = kPut,
         .pattern = "/kv/{key...}",
         .verb = security::Verb::write,
-        .inputs =
-            {.query = kPutParams, .entity_tags = true, .not_entity_tags = true, .idempotency = true, .any_body = true},
+        .inputs = {.query = {&kItemTtl, &kItemLease},
+                   .entity_tags = true,
+                   .not_entity_tags = true,
+                   .idempotency = true,
+                   .any_body = true},
+        .doc = {.id = "putItem",
+                .summary = "Sets a key to the body's bytes and its content type.",
+                .answers = {{201, "The key is new.", {}, {&kETagField}},
+                            {204, "The key was there.", {}, {&kETagField}}},
+                .refusals = {{404, "There is no such lease."}, {429, "The lease has as many keys as may be."}, {507}},
+                .body = kAnyBytes,
+                .body_optional = true},
         .begin = begin_put_item,
         .finish = finish_put_item},
     RouteSpec{.methods = kDelete,
               .pattern = "/kv/{key...}",
               .verb = security::Verb::write,
               .inputs = {.entity_tags = true, .not_entity_tags = true, .idempotency = true},
+              .doc = {.id = "deleteItem", .summary = "Removes a key.", .answers = {{204, "There is no such key now."}}},
               .begin = begin_delete_item,
               .finish = finish_delete_item},
-    RouteSpec{.methods = kPost,
-              .pattern = "/kv/{key...}/incr",
-              .verb = security::Verb::write,
-              .inputs = {.query = "by", .entity_tags = true, .not_entity_tags = true, .idempotency = true},
-              .begin = begin_incr,
-              .finish = finish_incr},
+    RouteSpec{
+        .methods = kPost,
+        .pattern = "/kv/{key...}/incr",
+        .verb = security::Verb::write,
+        .inputs = {.query = {&kBy}, .entity_tags = true, .not_entity_tags = true, .idempotency = true},
+        .doc = {.id = "incrementItem",
+                .summary = "Adds to a number; a key that is not there counts as 0.",
+                .answers = {{200, "The sum.", json_body("Counter"), {&kETagField}}},
+                .refusals = {{409, "The value is no decimal number of 64 bits, or the sum would be none."}, {507}}},
+        .begin = begin_incr,
+        .finish = finish_incr},
     RouteSpec{.methods = kGet,
               .pattern = "/kv",
               .verb = security::Verb::read,
               .inputs = {.query = kListParams},
+              .doc = {.id = "listItems",
+                      .summary = "Lists keys in byte order, all as of one index.",
+                      .answers = {{200, "The items.", json_body("Items"), {&kLinkField}}},
+                      .refusals = {{501}}},
               .begin = begin_list_keys,
               .finish = finish_list_keys},
     RouteSpec{.methods = kDelete,
               .pattern = "/kv",
               .verb = security::Verb::write,
-              .inputs = {.query = "prefix", .idempotency = true},
+              .inputs = {.query = {&kPrefixToDelete}, .idempotency = true},
+              .doc = {.id = "deleteItems",
+                      .summary = "Removes all keys with a prefix.",
+                      .answers = {{200, "How many there were.", json_body("Deleted")}},
+                      .refusals = {{409, "There are more than one request may remove."}}},
               .begin = begin_delete_prefix,
               .finish = finish_delete_prefix},
     RouteSpec{.methods = kGet,
@@ -306,6 +377,7 @@ constexpr std::array kRoutesOfStore{
               .verb = security::Verb::read,
               .stream = true,
               .inputs = {.query = kWatchParams},
+              .doc = kWatchDoc,
               .begin = begin_watch_key,
               .finish = finish_watch},
     RouteSpec{.methods = kGet,
@@ -314,12 +386,21 @@ constexpr std::array kRoutesOfStore{
               .verb = security::Verb::read,
               .stream = true,
               .inputs = {.query = kWatchPrefixParams},
+              .doc = kWatchDoc,
               .begin = begin_watch_prefix,
               .finish = finish_watch},
     RouteSpec{.methods = kPost,
               .pattern = "/txn",
               .verb = security::Verb::write,
               .inputs = {.idempotency = true, .own_body = true},
+              .doc = {.id = "transact",
+                      .summary = "All of success where all comparisons hold, else all of failure, as one step.",
+                      .answers = {{200, "What was done.", json_body("TransactionResult")}},
+                      .refusals = {{404, "An operation names what is not there."},
+                                   {409, "An operation cannot be done; a receipt is not valid any more."},
+                                   {429, kFull},
+                                   {507}},
+                      .body = json_body("Transaction")},
               .begin = begin_transaction,
               .finish = finish_transaction},
 };

@@ -15,6 +15,17 @@
 namespace wh::api {
 namespace {
 
+constexpr Parameter kLeaseTtl{.name = "ttl",
+                              .text = "How long the lease lasts unless it is kept alive.",
+                              .type = ParameterType::duration,
+                              .least = machine::kMinLeaseMs,
+                              .most = machine::kMaxLeaseMs,
+                              .example = "1m",
+                              .required = true};
+constexpr Parameter kAfterLease{
+    .name = "after", .text = "The first lease is behind this id.", .type = ParameterType::number, .standard = 0};
+constexpr Parameter kAfterLeasesKey{.name = "after", .text = "The first key is behind this one.", .example = "app/a"};
+
 OrRefusal<uint64_t> lease_id(const std::string& text) {
   const std::optional<uint64_t> id = config::parse_unsigned(text);
   if (!id || *id == 0) return malformed("a lease's id is a number, as POST /leases gives it");
@@ -26,7 +37,7 @@ std::string lease_json(uint64_t id, Millis ttl) {
 }
 
 OrRefusal<RouteCall> begin_grant(RouteRequest& request) {
-  const auto ttl = duration_param(request.query, "ttl", machine::kMinLeaseMs, machine::kMaxLeaseMs);
+  const auto ttl = duration_param(request.query, kLeaseTtl);
   if (!ttl) return ttl.error();
   if (!*ttl) return malformed("the parameter ttl is missing: how long the lease lasts unless it is kept alive");
   return RouteCall{Write{machine::GrantLease{**ttl}}, {.ttl_ms = **ttl}};
@@ -98,9 +109,9 @@ http::Response finish_show_lease(const RouteContext& context, const RouteState& 
 }
 
 OrRefusal<RouteCall> begin_list_leases(RouteRequest& request) {
-  const OrRefusal<uint64_t> limit = number_param(request.query, "limit", 1, kMaxListed, kStandardListed);
+  const OrRefusal<uint64_t> limit = number_param(request.query, kLimit);
   if (!limit) return limit.error();
-  const OrRefusal<uint64_t> after = number_param(request.query, "after", 0, UINT64_MAX, 0);
+  const OrRefusal<uint64_t> after = number_param(request.query, kAfterLease);
   if (!after) return after.error();
   return RouteCall{Read{ListLeases{*after, static_cast<uint32_t>(*limit)}},
                    {.value = "/leases?limit=" + std::to_string(*limit) + read_terms_of(request.query)}};
@@ -122,35 +133,56 @@ http::Response finish_list_leases(const RouteContext& context, const RouteState&
   return with_index(std::move(response), answer.index);
 }
 
+constexpr std::string_view kNoLease = "There is no such lease: it is over, or never was.";
+
 constexpr std::array kRoutesOfLeases{
     RouteSpec{.methods = kPost,
               .pattern = "/leases",
               .verb = security::Verb::write,
-              .inputs = {.query = "ttl", .idempotency = true},
+              .inputs = {.query = {&kLeaseTtl}, .idempotency = true},
+              .doc = {.id = "grantLease",
+                      .summary = "Makes a lease: keys that are put under it go when it ends.",
+                      .answers = {{201, "The lease.", json_body("Lease"), {&kLocationField}}},
+                      .refusals = {{429, "There are as many leases as may be."}, {507}}},
               .begin = begin_grant,
               .finish = finish_grant},
     RouteSpec{.methods = kGet,
               .pattern = "/leases",
               .verb = security::Verb::read,
-              .inputs = {.query = "limit after consistency min_index max_staleness"},
+              .inputs = {.query = Parameters{&kLimit, &kAfterLease} + kReadParams},
+              .doc = {.id = "listLeases",
+                      .summary = "Lists leases by id.",
+                      .answers = {{200, "The leases.", json_body("Leases"), {&kLinkField}}}},
               .begin = begin_list_leases,
               .finish = finish_list_leases},
     RouteSpec{.methods = kGet,
               .pattern = "/leases/{id}",
               .verb = security::Verb::read,
-              .inputs = {.query = "after consistency min_index max_staleness"},
+              .inputs = {.query = Parameters{&kAfterLeasesKey} + kReadParams},
+              .doc = {.id = "getLease",
+                      .summary = "Shows a lease and its keys.",
+                      .answers = {{200, "The lease.", json_body("ShownLease"), {&kLinkField}}},
+                      .refusals = {{404, kNoLease}}},
               .begin = begin_show_lease,
               .finish = finish_show_lease},
     RouteSpec{.methods = kDelete,
               .pattern = "/leases/{id}",
               .verb = security::Verb::write,
               .inputs = {.idempotency = true},
+              .doc = {.id = "revokeLease",
+                      .summary = "Ends a lease, and removes its keys.",
+                      .answers = {{204, "It is over."}},
+                      .refusals = {{404, kNoLease}}},
               .begin = begin_revoke,
               .finish = finish_revoke},
     RouteSpec{.methods = kPost,
               .pattern = "/leases/{id}/keepalive",
               .verb = security::Verb::write,
               .inputs = {.idempotency = true},
+              .doc = {.id = "keepLeaseAlive",
+                      .summary = "Makes a lease last its whole time again.",
+                      .answers = {{200, "The lease.", json_body("Lease")}},
+                      .refusals = {{404, kNoLease}}},
               .begin = begin_keep,
               .finish = finish_keep},
 };

@@ -1,10 +1,11 @@
 // What this node has and how it is doing: GET /backup, the state at one index as an SQLite file; /metrics, /healthz,
-// /readyz.
+// /readyz; GET /openapi.json, what all paths are.
 #include <array>
 #include <utility>
 
 #include "api/http/backups.h"
 #include "api/http/node_digest.h"
+#include "api/http/openapi.h"
 #include "api/http/read_terms.h"
 #include "api/http/routes.h"
 
@@ -46,29 +47,56 @@ http::Response finish_readyz(const RouteContext&, const RouteState&, const Answe
   return json_response(200, R"({"status":"ready"})");
 }
 
+OrRefusal<RouteCall> begin_openapi(RouteRequest&) { return RouteCall{Local{DescribeApi{}}}; }
+
+http::Response finish_openapi(const RouteContext&, const RouteState&, const Answer&) {
+  return {.status = 200, .content_type = "application/json", .headers = {}, .body = openapi_document()};
+}
+
 constexpr std::array kRoutesOfNode{
     RouteSpec{.methods = kGet,
               .pattern = "/backup",
               .verb = security::Verb::read,
               .inputs = {.query = kReadParams},
+              .doc = {.id = "getBackup",
+                      .summary = "The state at one index, as an SQLite file.",
+                      .answers = {{200, "The file.", {{"application/vnd.sqlite3"}}}},
+                      .refusals = {{429, "This node makes a backup for another client."}, {507}}},
               .begin = begin_backup,
               .finish_later = finish_backup},
     RouteSpec{.methods = kGet,
               .pattern = "/metrics",
               .verb = security::Verb::read,
               .inputs = {.anything = true},
+              .doc = {.id = "getMetrics",
+                      .summary = "Figures for Prometheus.",
+                      .answers = {{200, "In Prometheus's text format.", {{"text/plain"}}}}},
               .begin = begin_metrics,
               .finish = finish_metrics},
+    RouteSpec{.methods = kGet,
+              .pattern = "/openapi.json",
+              .verb = security::Verb::read,
+              .doc = {.id = "getDescription",
+                      .summary = "This document: every path in OpenAPI 3.1.",
+                      .answers = {{200, "The document.", {{"application/json", "Description"}}}}},
+              .begin = begin_openapi,
+              .finish = finish_openapi},
     RouteSpec{.methods = kGet,
               .pattern = "/healthz",
               .verb = security::Verb::open,
               .inputs = {.anything = true},
+              .doc = {.id = "askAlive",
+                      .summary = "Whether the process is alive.",
+                      .answers = {{200, "It is.", json_body("Health")}}},
               .begin = begin_healthz,
               .finish = finish_healthz},
     RouteSpec{.methods = kGet,
               .pattern = "/readyz",
               .verb = security::Verb::open,
               .inputs = {.anything = true},
+              .doc = {.id = "askReady",
+                      .summary = "Whether this node can serve linearizable requests.",
+                      .answers = {{200, "It can.", json_body("Health")}}},
               .begin = begin_readyz,
               .finish = finish_readyz},
 };

@@ -23,6 +23,19 @@ std::optional<size_t> waiting_for(const RouteContext& context, const machine::Qu
   return node.waiting_for(*queue.name);
 }
 
+constexpr Parameter kAfterName{.name = "after", .text = "The first queue is behind this name.", .example = "a"};
+constexpr Parameter kDirection{.name = "direction",
+                               .text = "in: no event may be put; out: none is ready; all, where none is given: both.",
+                               .choices = {"in", "out", "all"}};
+constexpr Parameter kFromQueue{
+    .name = "from", .text = "The dead letter queue.", .example = "orders.dead", .required = true};
+constexpr Parameter kMaxMoved{.name = "max",
+                              .text = "How many events at most.",
+                              .type = ParameterType::number,
+                              .least = 1,
+                              .most = machine::kMaxRedrive,
+                              .standard = machine::kMaxRedrive};
+
 using machine::QueueSetting;
 using machine::QueueSettingChange;
 
@@ -41,7 +54,7 @@ http::Response finish_get_queue(const RouteContext& context, const RouteState& s
 }
 
 OrRefusal<RouteCall> begin_list_queues(RouteRequest& request) {
-  const auto limit = number_param(request.query, "limit", 1, kMaxListed, kStandardListed);
+  const auto limit = number_param(request.query, kLimit);
   if (!limit) return limit.error();
   ListQueues list{.limit = static_cast<uint32_t>(*limit)};
   std::string next = "/queues?limit=" + std::to_string(*limit);
@@ -191,7 +204,7 @@ OrRefusal<RouteCall> begin_purge(RouteRequest& request) {
 OrRefusal<RouteCall> begin_redrive(RouteRequest& request) {
   const std::string* from = http::find_param(request.query, "from");
   if (from == nullptr) return malformed("the parameter from is missing: it names the dead letter queue");
-  const auto max = number_param(request.query, "max", 1, machine::kMaxRedrive, machine::kMaxRedrive);
+  const auto max = number_param(request.query, kMaxMoved);
   if (!max) return max.error();
   return RouteCall{Write{machine::Redrive{.from = *from, .to = request.params[0], .max = static_cast<uint32_t>(*max)}},
                    {.value = "moved"}};
@@ -203,13 +216,15 @@ http::Response finish_count(const RouteContext&, const RouteState& state, const 
   return with_index(json_response(200, json.take()), answer.index);
 }
 
-constexpr RouteSpec change(http::MethodMask method, std::string_view pattern, std::string_view query,
+constexpr RouteSpec change(http::MethodMask method, std::string_view pattern, const Parameters& query,
                            OrRefusal<RouteCall> (*begin)(RouteRequest&),
-                           http::Response (*finish)(const RouteContext&, const RouteState&, const Answer&)) {
+                           http::Response (*finish)(const RouteContext&, const RouteState&, const Answer&),
+                           const RouteDoc& doc) {
   return {.methods = method,
           .pattern = pattern,
           .verb = security::Verb::write,
           .inputs = {.query = query, .idempotency = true},
+          .doc = doc,
           .begin = begin,
           .finish = finish};
 }
@@ -218,26 +233,59 @@ constexpr std::array kRoutesOfQueueAdmin{
     RouteSpec{.methods = kGet,
               .pattern = "/queues",
               .verb = security::Verb::read,
-              .inputs = {.query = "prefix after limit consistency min_index max_staleness"},
+              .inputs = {.query = Parameters{&kPrefix, &kAfterName, &kLimit} + kReadParams},
+              .doc = {.id = "listQueues",
+                      .summary = "Lists queues by name.",
+                      .answers = {{200, "The queues.", json_body("Queues"), {&kLinkField}}}},
               .begin = begin_list_queues,
               .finish = finish_list_queues},
     RouteSpec{.methods = kGet,
               .pattern = "/queues/{q}",
               .verb = security::Verb::read,
               .inputs = {.query = kReadParams},
+              .doc = {.id = "getQueue",
+                      .summary = "Shows a queue: counts and settings.",
+                      .answers = {{200, "The queue.", json_body("Queue")}},
+                      .refusals = {{404, kNoQueue}}},
               .begin = begin_get_queue,
               .finish = finish_get_queue},
     RouteSpec{.methods = kPut,
               .pattern = "/queues/{q}",
               .verb = security::Verb::write,
               .inputs = {.idempotency = true, .own_body = true},
+              .doc = {.id = "putQueue",
+                      .summary = "Makes a queue, or changes those of its settings that are named.",
+                      .answers = {{200, "All settings.", json_body("QueueSettings")}},
+                      .refusals = {{429, "There are as many queues as may be."}, {507}},
+                      .body = json_body("QueueSettingsChange"),
+                      .body_optional = true},
               .begin = begin_put_queue,
               .finish = finish_put_queue},
-    change(kDelete, "/queues/{q}", "", begin_delete_queue, finish_gone),
-    change(kPost, "/queues/{q}/pause", "direction", begin_pause, finish_done),
-    change(kPost, "/queues/{q}/resume", "direction", begin_resume, finish_done),
-    change(kPost, "/queues/{q}/purge", "", begin_purge, finish_count),
-    change(kPost, "/queues/{q}/redrive", "from max", begin_redrive, finish_count),
+    change(kDelete, "/queues/{q}", {}, begin_delete_queue, finish_gone,
+           {.id = "deleteQueue",
+            .summary = "Removes a queue with its events and settings.",
+            .answers = {{204, "It is gone."}},
+            .refusals = {{404, kNoQueue}, {409, "Another queue names it as its dead letter queue."}}}),
+    change(kPost, "/queues/{q}/pause", {&kDirection}, begin_pause, finish_done,
+           {.id = "pauseQueue",
+            .summary = "Pauses a queue.",
+            .answers = {{200, "It is paused."}},
+            .refusals = {{404, kNoQueue}}}),
+    change(kPost, "/queues/{q}/resume", {&kDirection}, begin_resume, finish_done,
+           {.id = "resumeQueue",
+            .summary = "Ends a pause.",
+            .answers = {{200, "It is not paused."}},
+            .refusals = {{404, kNoQueue}}}),
+    change(kPost, "/queues/{q}/purge", {}, begin_purge, finish_count,
+           {.id = "purgeQueue",
+            .summary = "Removes all events of a queue, also those that are delayed or reserved.",
+            .answers = {{200, "How many there were.", json_body("Removed")}},
+            .refusals = {{404, kNoQueue}}}),
+    change(kPost, "/queues/{q}/redrive", {&kFromQueue, &kMaxMoved}, begin_redrive, finish_count,
+           {.id = "redriveQueue",
+            .summary = "Moves ready events of a dead letter queue into this one, as new ones.",
+            .answers = {{200, "How many.", json_body("Moved")}},
+            .refusals = {{404, kNoQueue}, {429, kFull}}}),
 };
 
 }  // namespace

@@ -64,11 +64,11 @@ http::Response finish_batch(const RouteContext&, const RouteState&, const Answer
 
 // --- the front
 
-constexpr std::string_view kFrontParams = "wait consistency min_index max_staleness";  // and kReadParams
+constexpr Parameters kFrontParams = Parameters{&kWait} + kReadParams;
 
 OrRefusal<RouteCall> begin_get_front(RouteRequest& request) {
   if (auto refusal = bad_queue_in_path(request.params[0])) return std::move(*refusal);
-  const auto wait = duration_param(request.query, "wait", 0, kMaxWaitMs);
+  const auto wait = duration_param(request.query, kWait);
   if (!wait) return wait.error();
   RouteCall call{Read{GetFront{request.params[0]}}, {.queue = request.params[0], .form = accepted_form(request.http)}};
   call.wait_ms = wait->value_or(0);
@@ -98,6 +98,14 @@ http::Response finish_delete_front(const RouteContext&, const RouteState& state,
 
 // --- lists
 
+constexpr Parameter kState{
+    .name = "state", .text = "Only events in this state.", .choices = {"ready", "delayed", "reserved"}};
+constexpr Parameter kAfterEvent{.name = "after",
+                                .text = "The first event is behind this number, which an answer gave.",
+                                .type = ParameterType::number,
+                                .most = kMaxArrival,
+                                .standard = 0};
+
 OrRefusal<ListedState> state_param(const http::Params& query) {
   const std::string* text = http::find_param(query, "state");
   if (text == nullptr) return ListedState::any;
@@ -110,9 +118,9 @@ OrRefusal<ListedState> state_param(const http::Params& query) {
 OrRefusal<RouteCall> begin_list(RouteRequest& request) {
   const OrRefusal<ListedState> state = state_param(request.query);
   if (!state) return state.error();
-  const OrRefusal<uint64_t> after = number_param(request.query, "after", 0, kMaxArrival, 0);
+  const OrRefusal<uint64_t> after = number_param(request.query, kAfterEvent);
   if (!after) return after.error();
-  const OrRefusal<uint64_t> limit = number_param(request.query, "limit", 1, kMaxListed, kStandardListed);
+  const OrRefusal<uint64_t> limit = number_param(request.query, kLimit);
   if (!limit) return limit.error();
   // Where the next answer goes on, but for `after`.
   std::string next = "/queues/" + http::percent_encode(request.params[0]) + "/events?limit=" + std::to_string(*limit);
@@ -156,7 +164,7 @@ http::Response finish_get_one(const RouteContext& context, const RouteState& sta
 OrRefusal<RouteCall> begin_stream(RouteRequest& request) {
   const std::string& queue = request.params[0];
   if (auto refusal = bad_queue_in_path(queue)) return std::move(*refusal);
-  OrRefusal<uint64_t> after = number_param(request.query, "after", 0, kMaxArrival, 0);
+  OrRefusal<uint64_t> after = number_param(request.query, kAfterEvent);
   if (!after) return after.error();
   if (const std::string* last = request.http.header("Last-Event-ID"); last != nullptr && !last->empty()) {
     const std::optional<uint64_t> id = config::parse_unsigned(*last);
@@ -180,48 +188,87 @@ http::Response finish_stream(const RouteContext& context, const RouteState& stat
   return response;
 }
 
+constexpr Contents kShownEvent{{"*/*"}, {kStructuredType, "CloudEvent"}, {kBatchedType, "CloudEvents"}};
+constexpr ShortList<const Parameter*, 6> kFrontFields{&kETagField, &kEventIdField, &kDeliveriesField,
+                                                      &kEnqueuedAtField};
+
 constexpr std::array kRoutesOfQueues{
     RouteSpec{.methods = kPost,
               .pattern = "/queues/{q}/events",
               .verb = security::Verb::write,
               .inputs = {.query = kEventParams, .idempotency = true, .any_body = true},
+              .doc = {.id = "enqueueEvent",
+                      .summary = "Puts the body into the queue, as one event or as a batch of CloudEvents.",
+                      .answers = {{201, "It is stored.", {}, {&kLocationField, &kEventIdField}}},
+                      .refusals = {{429, kFull}, {507}},
+                      .body = kEventBodies},
               .begin = begin_put,
               .finish = finish_put},
     RouteSpec{.methods = kGet,
               .pattern = "/queues/{q}/events",
               .verb = security::Verb::read,
-              .inputs = {.query = "state after limit consistency min_index max_staleness"},
+              .inputs = {.query = Parameters{&kState, &kAfterEvent, &kLimit} + kReadParams},
+              .doc = {.id = "listEvents",
+                      .summary = "Lists the events of a queue in the order of arrival; changes nothing.",
+                      .answers = {{200, "The events.", json_body("Events"), {&kLinkField}}},
+                      .refusals = {{404, kNoQueue}}},
               .begin = begin_list,
               .finish = finish_list},
     RouteSpec{.methods = kPost,
               .pattern = "/queues/{q}/batch",
               .verb = security::Verb::write,
               .inputs = {.idempotency = true, .own_body = true},
+              .doc = {.id = "enqueueBatch",
+                      .summary = "Puts 1 to 1,000 events into the queue, all or none.",
+                      .answers = {{201, "They are stored, with these ids in order.", json_body("Ids")}},
+                      .refusals = {{429, kFull}, {507}},
+                      .body = {{"application/json", "NewEvents"}, {"application/x-ndjson"}}},
               .begin = begin_batch,
               .finish = finish_batch},
     RouteSpec{.methods = kGet,
               .pattern = "/queues/{q}/front",
               .verb = security::Verb::read,
               .inputs = {.query = kFrontParams, .entity_tags = true, .not_entity_tags = true},
+              .doc = {.id = "getFront",
+                      .summary = "Shows the event that is delivered next, with its attributes as header fields.",
+                      .answers = {{200, "The event, in the form that Accept names.", kShownEvent, kFrontFields},
+                                  {204, "No event is ready."}}},
               .begin = begin_get_front,
               .finish = finish_get_front},
-    RouteSpec{.methods = kDelete,
-              .pattern = "/queues/{q}/front",
-              .verb = security::Verb::write,
-              .inputs = {.entity_tags = true, .idempotency = true},
-              .begin = begin_delete_front,
-              .finish = finish_delete_front},
+    RouteSpec{
+        .methods = kDelete,
+        .pattern = "/queues/{q}/front",
+        .verb = security::Verb::write,
+        .inputs = {.entity_tags = true, .idempotency = true},
+        .doc = {.id = "deleteFront",
+                .summary = "Removes the event that is delivered next; where none is ready, nothing.",
+                .answers =
+                    {{204, "It is removed.", {}, {&kEventIdField}},
+                     {200, "With Prefer: the event that was removed.", kAnyBytes, {&kEventIdField, &kPreferenceField}}},
+                .fields = {&kPrefer}},
+        .begin = begin_delete_front,
+        .finish = finish_delete_front},
     RouteSpec{.methods = kGet,
               .pattern = "/queues/{q}/events/{id}",
               .verb = security::Verb::read,
               .inputs = {.query = kReadParams},
+              .doc = {.id = "getQueuedEvent",
+                      .summary = "Shows an event of a queue; changes nothing.",
+                      .answers = {{200, "The event.", json_body("Event")}},
+                      .refusals = {{404, "There is no such queue, or no such event in it."}}},
               .begin = begin_get_one,
               .finish = finish_get_one},
     RouteSpec{.methods = kGet,
               .pattern = "/queues/{q}/stream",
               .verb = security::Verb::read,
               .stream = true,
-              .inputs = {.query = "after consistency min_index"},
+              .inputs = {.query = Parameters{&kAfterEvent} + kStreamParams},
+              .doc = {.id = "streamQueue",
+                      .summary = "A stream of every event that is not removed yet, then of each that comes.",
+                      .answers = {{200,
+                                   "Server-Sent Events; id is a number for after, data the event.",
+                                   {{"text/event-stream", "Event"}}}},
+                      .refusals = {{404, kNoQueue}}},
               .begin = begin_stream,
               .finish = finish_stream},
 };

@@ -110,7 +110,7 @@ http::Response finish_get_topic(const RouteContext&, const RouteState& state, co
 }
 
 OrRefusal<RouteCall> begin_list_topics(RouteRequest& request) {
-  const auto limit = number_param(request.query, "limit", 1, kMaxListed, kStandardListed);
+  const auto limit = number_param(request.query, kLimit);
   if (!limit) return limit.error();
   ListTopics list{.limit = static_cast<uint32_t>(*limit)};
   std::string next = "/topics?limit=" + std::to_string(*limit);
@@ -134,35 +134,60 @@ http::Response finish_list_topics(const RouteContext&, const RouteState& state, 
   return with_index(std::move(response), answer.index);
 }
 
+constexpr Parameter kAfterTopic{.name = "after", .text = "The first topic is behind this name.", .example = "a"};
+constexpr std::string_view kNoTopic = "There is no such topic.";
+
 constexpr std::array kRoutesOfTopics{
     RouteSpec{.methods = kPost,
               .pattern = "/topics/{t}/events",
               .verb = security::Verb::write,
               .inputs = {.query = kEventParams, .idempotency = true, .any_body = true},
+              .doc = {.id = "publishEvent",
+                      .summary = "Puts the body into every queue whose binding fits, or into none.",
+                      .answers = {{201, "It is stored.", {}, {&kQueuesField}}},
+                      .refusals = {{404, kNoTopic}, {429, "A queue that refuses is full or paused."}, {507}},
+                      .body = kEventBodies},
               .begin = begin_publish,
               .finish = finish_publish},
     RouteSpec{.methods = kPut,
               .pattern = "/topics/{t}/queues/{q}",
               .verb = security::Verb::write,
               .inputs = {.idempotency = true, .own_body = true},
+              .doc = {.id = "bindQueue",
+                      .summary = "Binds a queue to a topic, for events whose attributes fit the filter.",
+                      .answers = {{201, "The binding is new."}, {204, "Its filter is replaced."}},
+                      .refusals = {{429, "There are as many queues or bindings as may be."}, {507}},
+                      .body = json_body("Binding"),
+                      .body_optional = true},
               .begin = begin_bind,
               .finish = finish_bind},
     RouteSpec{.methods = kDelete,
               .pattern = "/topics/{t}/queues/{q}",
               .verb = security::Verb::write,
               .inputs = {.idempotency = true},
+              .doc = {.id = "unbindQueue",
+                      .summary = "Ends a binding.",
+                      .answers = {{204, "It is gone."}},
+                      .refusals = {{404, "There is no such binding."}}},
               .begin = begin_unbind,
               .finish = finish_unbind},
     RouteSpec{.methods = kGet,
               .pattern = "/topics/{t}",
               .verb = security::Verb::read,
               .inputs = {.query = kReadParams},
+              .doc = {.id = "getTopic",
+                      .summary = "Shows the queues that are bound to a topic.",
+                      .answers = {{200, "The topic.", json_body("Topic")}},
+                      .refusals = {{404, kNoTopic}}},
               .begin = begin_get_topic,
               .finish = finish_get_topic},
     RouteSpec{.methods = kGet,
               .pattern = "/topics",
               .verb = security::Verb::read,
-              .inputs = {.query = "prefix after limit consistency min_index max_staleness"},
+              .inputs = {.query = Parameters{&kPrefix, &kAfterTopic, &kLimit} + kReadParams},
+              .doc = {.id = "listTopics",
+                      .summary = "Lists topics by name.",
+                      .answers = {{200, "The topics.", json_body("Topics"), {&kLinkField}}}},
               .begin = begin_list_topics,
               .finish = finish_list_topics},
 };

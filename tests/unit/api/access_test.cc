@@ -64,6 +64,7 @@ std::vector<Operation> one_of_each() {
           Local{AskAlive{}},
           Local{AskReady{}},
           Local{ShowCluster{}},
+          Local{DescribeApi{}},
           Local{ShowInfo{}},
           Local{GetDirectives{"*"}},
           Local{SetDirective{"maxclients", "5"}},

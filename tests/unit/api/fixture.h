@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -20,6 +21,7 @@
 #include "api/http/backups.h"
 #include "api/http/cluster_events.h"
 #include "api/http/http_front.h"
+#include "api/http/openapi.h"
 #include "base/buffer_budget.h"
 #include "config/option_table.h"
 
@@ -93,6 +95,20 @@ struct Fronts : Lone {
     options.slowlog_slower_than_us = 0;
     options.client_buffer_limit_bytes = 0;
   }
+  // Whatever a test asks: GET /openapi.json names the statuses of all answers.
+  ~Fronts() {
+    for (const auto& [asked, counted] : http.counters().routes) {
+      const auto& [place, method] = asked;
+      if (place < 0) continue;
+      const RouteSpec& route = route_table()[static_cast<size_t>(place)];
+      const std::set<int> documented = documented_statuses(route, static_cast<http::Method>(method));
+      for (const auto& [status, count] : counted.answers)
+        CHECK_MESSAGE(documented.contains(status),
+                      "an answer of " << route.pattern << " that is not described: " << status);
+    }
+  }
+  Fronts(const Fronts&) = delete;
+  Fronts& operator=(const Fronts&) = delete;
 
   // Sends a whole request, on a connection of its own, and gives the one answer to it.
   http::test::Answer ask(const std::string& request) {
@@ -101,6 +117,7 @@ struct Fronts : Lone {
     wire.handler->on_data(request);
     while (wire.output.empty() && pump()) {
     }
+    while (std::exchange(wire.turn_asked, false) && !wire.closed) wire.handler->on_turn();  // the rest of a large one
     const std::vector<http::test::Answer> answers =
         http::test::read_answers(wire.output, {request.starts_with("HEAD ")});
     if (!wire.closed) wire.handler->on_close("");
