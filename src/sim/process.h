@@ -7,7 +7,7 @@
 
 #include "node/node.h"
 #include "sim/disk.h"
-#include "sim/network.h"
+#include "sim/transport.h"
 
 namespace wh::sim {
 
