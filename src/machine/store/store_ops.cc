@@ -132,7 +132,10 @@ void StoreOps::keep_alive(uint64_t id) {
 
 void StoreOps::revoke(uint64_t id) {
   const Lease& lease = *store_.find_lease(id);
-  while (!lease.keys.empty()) change(*lease.keys.begin(), std::nullopt, ChangeType::erase);
+  // One whose own time is over goes as such.
+  while (!lease.keys.empty())
+    if (const std::string_view key = *lease.keys.begin(); find(key) != nullptr)
+      change(key, std::nullopt, ChangeType::erase);
   observer_.before_lease_change(id, lease);
   store_.set_lease(id, 0, 0, at_.index);
 }

@@ -80,6 +80,19 @@ TEST_CASE("HAZARDS S5: a key belongs to the lease that it was last put under, or
   CHECK(bench.value("freed") == "3");
 }
 
+TEST_CASE("HAZARDS S5, W7: a key whose own time was over before its lease is revoked expired, and was not deleted") {
+  StoreBench bench;
+  const uint64_t lease = bench.grant(9'000);
+  bench.transact({put("short", "1", lease, 100), put("long", "1", lease)});
+  const uint64_t from = bench.machine.history().end_number();
+  bench.run(RevokeLease{lease}, bench.machine.time_ms() + 200);
+  const History& history = bench.machine.history();
+  REQUIRE(history.end_number() == from + 2);
+  for (uint64_t n = from; n < from + 2; ++n)
+    CHECK(history.at(n).type == (history.at(n).key == "short" ? ChangeType::expire : ChangeType::erase));
+  CHECK(bench.machine.key_count() == 0);
+}
+
 TEST_CASE("HAZARDS S6: a key whose time is over is not there, whatever looks at it") {
   const std::array<Op, 7> each{put("k", "new"),
                                EraseKey{"k"},
