@@ -1,16 +1,13 @@
 #include "api/http/watch_stream.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "api/http/store_json.h"
 #include "http/json.h"
+#include "machine/store/watch_place.h"
 
 namespace wh::api {
 namespace {
-
-// One call looks at so many changes or items at most.
-constexpr size_t kMaxLookedAt = 2'000;
 
 std::string id_field(uint64_t index) { return "id: " + std::to_string(index) + "\n"; }
 
@@ -24,33 +21,31 @@ std::string initial_frame(const machine::KeyItem& item, Millis now) {
 class WatchStream final : public http::Stream {
  public:
   WatchStream(const machine::Machine& machine, std::shared_ptr<ChangeFrames> frames, WatchTerms terms)
-      : machine_(machine), frames_(std::move(frames)), terms_(std::move(terms)) {
-    const machine::History& history = machine_.history();
-    const raft::Index from{terms_.from};
-    opened_at_ = applied();
-    watched_ = machine.watch(terms_.name, terms_.prefix);
-    lost_ = terms_.from != 0 && from < history.oldest();
-    next_ = terms_.from == 0 || lost_ ? history.end_number() : history.number_from(from);
-    walks_ = terms_.initial;
-  }
+      : machine_(machine),
+        frames_(std::move(frames)),
+        terms_(std::move(terms)),
+        place_(machine, terms_.name, terms_.prefix, raft::Index{terms_.from}),
+        opened_at_(machine.applied()),
+        walks_(terms_.initial) {}
 
   Next next(size_t room, std::string& out) override {
-    if (lost_) return Next::lost;
+    if (place_.lost()) return Next::lost;
     const size_t before = out.size();
     // At once, so that a proxy and the client know that the stream is there, and where it began.
-    if (!std::exchange(begun_, true)) out += walks_ || terms_.from != 0 ? ":\n\n" : ":\n" + id_field(opened_at_) + "\n";
+    if (!std::exchange(begun_, true))
+      out += walks_ || terms_.from != 0 ? ":\n\n" : ":\n" + id_field(opened_at_.value) + "\n";
     size_t looked_at = 0;
     for (;;) {
-      const std::optional<uint64_t> number = next_shown(looked_at);
-      if (lost_) return Next::lost;
-      if (!number && looked_at >= kMaxLookedAt) return Next::more;
+      const std::optional<uint64_t> number = place_.next(looked_at, reached());
+      if (place_.lost()) return Next::lost;
+      if (!number && looked_at >= machine::WatchPlace::kMaxLookedAt) return Next::more;
       if (!number) break;
       if (out.size() - before >= room) return Next::more;
       out += frames_->frame(machine_, *number, terms_.with_prev);
       // The blank line that ends the frame comes after its id.
-      if (!walks_ && is_last_of_entry(*number)) out += id_field(machine_.history().at(*number).index.value);
+      if (!walks_ && place_.is_last_of_entry(*number)) out += id_field(machine_.history().at(*number).index.value);
       out += "\n";
-      next_ = *number + 1;
+      place_.told(*number);
     }
     // What was shown of a walk is up to date now, and the walk goes on.
     return walks_ ? walk(room, before, out) : Next::waits;
@@ -58,83 +53,40 @@ class WatchStream final : public http::Stream {
 
   // With the index up to which all was sent, so that a quiet stream's place stays young (HAZARDS W4).
   [[nodiscard]] std::string keep_alive() override {
-    std::string out = ":\n";
-    size_t looked_at = 0;
-    if (walks_ || next_shown(looked_at) || lost_ || looked_at >= kMaxLookedAt) return out + "\n";
-    return out + id_field(applied()) + "\n";
+    const std::optional<raft::Index> mark = walks_ ? std::nullopt : place_.mark();
+    return ":\n" + (mark ? id_field(mark->value) : std::string()) + "\n";
   }
 
  private:
-  [[nodiscard]] uint64_t applied() const { return machine_.applied().value; }
-  [[nodiscard]] bool is_watched(std::string_view key) const {
-    return terms_.prefix ? key.starts_with(terms_.name) : key == terms_.name;
-  }
-  // What the walk has not reached yet, it will show as it is then.
-  [[nodiscard]] bool is_shown(const machine::Change& change) const {
-    return is_watched(change.key) && (!walks_ || (walked_ && change.key <= *walked_));
-  }
-
-  // The number of the next change to be shown; moves on over others. Nothing: there is none, it was lost (lost_), or
-  // kMaxLookedAt were looked at. What came since somebody watches this name is listed; what was there before is not.
-  std::optional<uint64_t> next_shown(size_t& looked_at) {
-    const machine::History& history = machine_.history();
-    for (; next_ < watched_->since; ++next_) {
-      if (next_ < history.first_number()) lost_ = true;
-      if (lost_ || looked_at++ >= kMaxLookedAt) return std::nullopt;
-      if (is_shown(history.at(next_))) return next_;
-    }
-    lost_ |= next_ < watched_->lost_below;
-    const auto& numbers = watched_->numbers;
-    for (auto at = std::lower_bound(numbers.begin(), numbers.end(), next_); at != numbers.end(); ++at) {
-      lost_ |= *at < history.first_number();
-      if (lost_ || looked_at++ >= kMaxLookedAt) return std::nullopt;
-      if (is_shown(history.at(*at))) return *at;
-      next_ = *at + 1;
-    }
-    next_ = std::max(next_, history.end_number());
-    return std::nullopt;
-  }
-
-  // Whether no later change of the same entry is shown. Looked for once an entry.
-  bool is_last_of_entry(uint64_t number) {
-    const machine::History& history = machine_.history();
-    const raft::Index index = history.at(number).index;
-    if (entry_ != index) {
-      entry_ = index;
-      last_of_entry_ = number;
-      for (uint64_t at = number + 1; at != history.end_number() && history.at(at).index == index; ++at)
-        if (is_watched(history.at(at).key)) last_of_entry_ = at;
-    }
-    return number == last_of_entry_;
+  // While it walks, the last key that it passed: what it has not reached yet, it will show as it is then.
+  [[nodiscard]] std::optional<std::string_view> reached() const {
+    if (!walks_) return std::nullopt;
+    return walked_ ? std::string_view(*walked_) : std::string_view();
   }
 
   Next walk(size_t room, size_t before, std::string& out) {
     const machine::Store& store = machine_.store();
     const auto& items = store.items();
     auto at = walked_ ? items.upper_bound(*walked_) : items.lower_bound(terms_.name);
-    for (size_t looked_at = 0; at != items.end() && is_watched(at->first); ++at) {
-      if (out.size() - before >= room || looked_at++ == kMaxLookedAt) return Next::more;
+    for (size_t looked_at = 0; at != items.end() && place_.is_watched(at->first); ++at) {
+      if (out.size() - before >= room || looked_at++ == machine::WatchPlace::kMaxLookedAt) return Next::more;
       walked_ = at->first;
       if (store.is_over(at->second, machine_.time_ms(), machine_.cluster_time_ms())) continue;
       out += initial_frame(item_of(at->first, at->second, store), machine_.cluster_time_ms());
     }
     walks_ = false;
-    out += id_field(applied()) + "\n";
+    out += id_field(machine_.applied().value) + "\n";
     return Next::waits;
   }
 
   const machine::Machine& machine_;
   const std::shared_ptr<ChangeFrames> frames_;
-  std::shared_ptr<const machine::WatchedName> watched_;
   const WatchTerms terms_;
-  uint64_t opened_at_ = 0;  // the last index by then
+  machine::WatchPlace place_;
+  const raft::Index opened_at_;
   bool begun_ = false;
-  bool lost_ = false;
-  uint64_t next_ = 0;                  // the number of the change to be told next
   bool walks_ = false;                 // the items are not all shown yet
   std::optional<std::string> walked_;  // the last key that the walk passed
-  raft::Index entry_;
-  uint64_t last_of_entry_ = 0;
 };
 
 }  // namespace
