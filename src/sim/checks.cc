@@ -9,6 +9,7 @@
 #include "sim/process.h"
 #include "sim/queue_clients.h"
 #include "sim/watch.h"
+#include "sim/watchers.h"
 #include "sim/world.h"
 
 namespace wh::sim {
@@ -58,7 +59,23 @@ void Checks::started(const Host& host, const node::RecoveredNode& recovered) {
   shadows_[host.number] = std::move(shadow);
 }
 
-void Checks::host_died(const Host& host) { shadows_.erase(host.number); }
+void Checks::host_died(const Host& host) {
+  const auto shadow = shadows_.find(host.number);
+  if (shadow == shadows_.end()) return;
+  const node::ClusterId cluster = shadow->second.cluster;
+  count_led(cluster);
+  shadows_.erase(shadow);
+  count_led(cluster);
+}
+
+void Checks::count_led(const node::ClusterId& id) {
+  Committed& cluster = this->cluster(id);
+  if (cluster.led) cluster.led_us += world_.now_us() - cluster.led_until_us;
+  cluster.led_until_us = world_.now_us();
+  cluster.led = std::any_of(shadows_.begin(), shadows_.end(), [&](const auto& one) {
+    return one.second.role == raft::Role::leader && one.second.cluster == id;
+  });
+}
 
 void Checks::began(const Host& host, const node::NewBeginning& beginning) {
   Shadow& shadow = shadows_[host.number];
@@ -80,8 +97,11 @@ void Checks::append(Host& host, Shadow& shadow, const raft::Entry& entry) {
   if (entry.index != shadow.last() + 1) return fail(host, "leaves a hole in its log");
   const uint64_t chain = chained(shadow.log.empty() ? shadow.base_chain : shadow.log.back().chain, entry);
   // Log matching: the same (index, term) means the same log up to there.
-  auto [known, fresh] = cluster(shadow.cluster).chains.emplace(std::pair(entry.index.value, entry.term.value), chain);
-  if (!fresh && known->second != chain)
+  count_led(shadow.cluster);
+  Committed& log = cluster(shadow.cluster);
+  auto [known, fresh] = log.chains.emplace(std::pair(entry.index.value, entry.term.value),
+                                           Committed::Appended{.chain = chain, .led_us = log.led_us});
+  if (!fresh && known->second.chain != chain)
     return fail(host, "log matching: another log at index " + std::to_string(entry.index.value) + " of term " +
                           std::to_string(entry.term.value));
   if (!shadow.log.empty() && entry.time_ms < shadow.log.back().entry.time_ms)
@@ -111,6 +131,7 @@ void Checks::staged(Host& host, const node::Batch& batch) {
   Shadow& shadow = shadows_[host.number];
   if (batch.install) {
     const raft::Index index = batch.install->meta.index;
+    world_.watchers->installed(host);
     ++world_.seen[Situation::snapshot_installed];
     const Committed::Position* position = cluster(shadow.cluster).at(index);
     if (position == nullptr) return fail(host, "installs a snapshot of what was never committed");
@@ -245,7 +266,9 @@ void Checks::looked(Host& host, bool whole_turn) {
     }
   }
   // A leader that removed itself stepped down in the same event in which it committed the removal.
+  count_led(shadow.cluster);
   const bool led = std::exchange(shadow.role, raft->role()) == raft::Role::leader && !new_term;
+  count_led(shadow.cluster);
   const raft::SnapshotCounters& sent = raft->snapshot_counters();
   if (sent.begun < shadow.sent.begun) shadow.sent = {};
   if (const uint64_t more = sent.resumed - shadow.sent.resumed; more != 0)
@@ -342,6 +365,14 @@ machine::Reply Checks::apply_command(Host& host, Committed& cluster, const raft:
   const std::string wrong =
       cluster.queues.applied(command && !copy ? &*command : nullptr, applied.reply, cluster.model, world_.seen);
   if (!wrong.empty()) fail(host, "at index " + std::to_string(entry.index.value) + ", " + wrong);
+  const Options& o = world_.options;
+  const StoreAudit::Entry made{.term = entry.term,
+                               .led_us = cluster.chains.at({entry.index.value, entry.term.value}).led_us,
+                               .drift_percent = o.drift_percent,
+                               .timed = o.clock_jump_every_ms == 0 && o.lie_every_ms == 0 && world_.chaos};
+  const std::string odd =
+      cluster.store.applied(command && !copy ? &*command : nullptr, applied.reply, cluster.model, made, world_.seen);
+  if (!odd.empty()) fail(host, "at index " + std::to_string(entry.index.value) + ", " + odd);
   if (applied.effects.time) {
     ++world_.seen[Situation::time_jumped];
     if (before > World::kBegan) ++world_.seen[Situation::time_jumped_by_outage];

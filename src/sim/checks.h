@@ -14,6 +14,7 @@
 #include "machine/machine.h"
 #include "node/node.h"
 #include "sim/queue_audit.h"
+#include "sim/store_audit.h"
 
 namespace wh::sim {
 
@@ -38,10 +39,19 @@ struct Committed {
   std::vector<Position> log;  // log[0] is index 1
   machine::Machine model;
   QueueAudit queues;
-  raft::Configuration configuration;                                      // the last committed
-  std::set<raft::NodeId> ever_removed;                                    // by a committed configuration
-  std::map<uint64_t, Leader> leaders;                                     // by term
-  std::map<std::pair<uint64_t, uint64_t>, uint64_t> chains;               // by (index, term): log matching
+  StoreAudit store;
+  uint64_t led_us = 0;                  // for how long somebody has led, as of led_until_us
+  uint64_t led_until_us = 0;            // in real time
+  bool led = false;                     // somebody leads
+  raft::Configuration configuration;    // the last committed
+  std::set<raft::NodeId> ever_removed;  // by a committed configuration
+  std::map<uint64_t, Leader> leaders;   // by term
+  // What was appended as this entry, by (index, term).
+  struct Appended {
+    uint64_t chain = 0;   // of the log up to it: log matching
+    uint64_t led_us = 0;  // for how long somebody had led by then
+  };
+  std::map<std::pair<uint64_t, uint64_t>, Appended> chains;
   std::map<std::pair<uint64_t, uint64_t>, raft::NodeId> votes;            // by (term, voter)
   std::map<std::pair<uint64_t, uint64_t>, raft::SnapshotMeta> snapshots;  // by (index, term)
   [[nodiscard]] const Position* at(raft::Index index) const {
@@ -128,6 +138,8 @@ class Checks {
   };
   void append(Host& host, Shadow& shadow, const raft::Entry& entry);
   // `leads`: it leads, or did until this event.
+  // Counts the time in which somebody led.
+  void count_led(const node::ClusterId& id);
   machine::Reply apply_command(Host& host, Committed& cluster, const raft::Entry& entry);
   void committed_now(Host& host, Shadow& shadow, raft::Index to, bool leads);
   void check_durable(const Host& host, const Shadow& shadow, raft::Index index);

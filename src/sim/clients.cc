@@ -9,6 +9,7 @@
 #include "sim/process.h"
 #include "sim/queue_checker.h"
 #include "sim/queue_clients.h"
+#include "sim/store_clients.h"
 #include "sim/world.h"
 
 namespace wh::sim {
@@ -153,6 +154,11 @@ void Clients::fill(Op& op) {
       op.key = kQueues[world_.prng.below(std::size(kQueues))];
       return;
     case OpKind::count:
+      return;
+    case OpKind::change:  // of the store's clients
+    case OpKind::item:
+    case OpKind::list:
+    case OpKind::lease:
       return;
   }
   std::optional<machine::IdempotencyKey> key;
@@ -405,6 +411,7 @@ void Clients::committed(const node::ClusterId& cluster, const raft::Entry& entry
   const auto command = machine::decode(entry.payload.view());
   replies_[entry.index.value] = reply;
   if (command && world_.queue_clients->committed(entry, *command, reply)) return;
+  if (command && world_.store_clients->committed(entry, *command, reply)) return;
   if (command && (std::holds_alternative<machine::Due>(command->body) ||
                   std::holds_alternative<machine::AdvanceTime>(command->body)))
     return;  // the leader's own
@@ -433,24 +440,39 @@ void Clients::check_overdue() {
 std::string Clients::verdict(const node::ClusterId& cluster) {
   std::vector<const Op*> ops;
   for (const Op& op : ops_) ops.push_back(&op);
+  const size_t own = ops.size();
+  world_.store_clients->add_to(ops);
   std::vector<LogRecord> log;
   for (const Committed::Position& position : world_.checks->cluster(cluster).log) {
-    if (position.entry.kind != raft::EntryKind::command) continue;
-    if (garbage_.contains(std::string(position.entry.payload.view()))) continue;
+    const bool is_command = position.entry.kind == raft::EntryKind::command &&
+                            !garbage_.contains(std::string(position.entry.payload.view()));
     LogRecord record{.index = position.entry.index,
-                     .command = position.entry.payload.view(),
+                     .command = is_command ? position.entry.payload.view() : std::string_view(),
                      .time_ms = position.time_ms,
                      .version = position.version,
                      .duplicate = duplicates_[position.entry.index.value]};
+    if (!is_command) {
+      log.push_back(record);
+      continue;
+    }
     const auto reply = replies_.find(record.index.value);
     if (reply != replies_.end()) record.reply = &reply->second;
     const auto found = asked_.find(std::string(record.command.substr(machine::kEnvelopeBytes)));
-    if (found != asked_.end()) record.op = &ops_[found->second.first - 1];
+    if (found != asked_.end())
+      record.op = &ops_[found->second.first - 1];
+    else
+      record.op = world_.store_clients->asker(record.command.substr(machine::kEnvelopeBytes));
     log.push_back(record);
   }
   std::string wrong = check_linearizable(ops, log, &world_.checks->cluster(cluster).model);
   if (wrong.empty()) wrong = check_order();
+  ops.resize(own);
   if (wrong.empty()) wrong = second_opinion(ops);
+  // Where keys are forgotten, one request may take effect twice.
+  if (wrong.empty() && keys_last()) {
+    wrong = world_.store_clients->second_opinion();
+    if (world_.options.store_clients != 0) ++outcomes["second opinion: transactions"];
+  }
   return wrong;
 }
 

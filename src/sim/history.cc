@@ -5,6 +5,7 @@
 #include "machine/command/command.h"
 #include "sim/model.h"
 #include "sim/queue_compare.h"
+#include "sim/store_model.h"
 
 namespace wh::sim {
 namespace {
@@ -26,7 +27,8 @@ std::string check_linearizable(const std::vector<const Op*>& ops, const std::vec
   for (const Op* op : ops)
     if (op->done && op->outcome == node::Outcome::applied) answered.push_back(op);
   std::stable_sort(answered.begin(), answered.end(), [](const Op* a, const Op* b) {
-    return a->index != b->index ? a->index < b->index : a->is_read() < b->is_read();
+    if (a->index != b->index) return a->index < b->index;
+    return a->is_read() != b->is_read() ? b->is_read() : a->is_read() && a->invoked < b->invoked;
   });
   Model model;
   uint64_t latest_invocation = 0;
@@ -59,7 +61,10 @@ std::string check_linearizable(const std::vector<const Op*>& ops, const std::vec
   };
   for (const LogRecord& record : log) {
     if (std::string wrong = reads_below(record.index.value); !wrong.empty()) return wrong;
-    if (record.duplicate) continue;
+    if (record.duplicate || record.command.empty()) {
+      model.advance(record.index.value, record.time_ms, record.version);
+      continue;
+    }
     const auto command = machine::decode(record.command, record.version);
     if (!command) return "an entry that is no command at index " + std::to_string(record.index.value);
     const machine::Reply reply = model.apply(record.index.value, record.time_ms, record.version, *command);
@@ -86,7 +91,8 @@ std::string check_linearizable(const std::vector<const Op*>& ops, const std::vec
       return name(op) + " and " + name(**next) + " were answered for one entry";
   }
   if (std::string wrong = reads_below(UINT64_MAX); !wrong.empty() || last == nullptr) return wrong;
-  return model::difference(model.queues(), *last);
+  if (std::string wrong = model::difference(model.queues(), *last); !wrong.empty()) return wrong;
+  return model::difference(model.store(), *last);
 }
 
 }  // namespace wh::sim

@@ -22,11 +22,15 @@ enum class OpKind : uint8_t {
   del,
   enqueue,
   dequeue,
+  change,  // any command on the store and its leases: what it is, the command says
   // reads
   get,
   front,
   length,  // of a queue
   count,   // of all keys
+  item,    // a key with its numbers
+  list,    // the first keys with a prefix
+  lease,
 };
 
 struct Op {
@@ -40,6 +44,10 @@ struct Op {
   uint64_t event_id = 0;                                   // front
   uint64_t number = 0;                                     // length and count
   std::optional<uint64_t> only_if_front;
+  std::vector<machine::KeyItem> items;  // item and list: what was read
+  uint64_t lease = 0;                   // lease: its id, and what was read
+  Millis ttl = 0;
+  Millis deadline = 0;
   // A read of the node's own state, however old: it only promises to show the state at its index.
   bool stale = false;
   raft::Index min_index;  // for a read: not before this is applied; 0: at once
@@ -68,10 +76,10 @@ struct Op {
   }
 };
 
-// One committed command, as the log has it, and the first operation that requested exactly this; nullptr when none did.
+// One committed entry, as the log has it, and the first operation that requested exactly this; nullptr when none did.
 struct LogRecord {
   raft::Index index;
-  std::string_view command;
+  std::string_view command;  // empty: the entry is no command, and only its time and version count
   Millis time_ms = 0;
   ClusterVersion version = kFirstVersion;  // of the cluster, at this entry
   const Op* op = nullptr;

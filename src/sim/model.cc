@@ -116,14 +116,19 @@ Model::Batch Model::batch_of(const std::string& scope, const std::vector<machine
   return batch;
 }
 
-machine::Reply Model::apply(uint64_t index, Millis now, ClusterVersion version, const machine::Command& command) {
+void Model::advance(uint64_t index, Millis now, ClusterVersion version) {
   index_ = queues_.index = index;
   now_ = queues_.stamp = now;
   if (queues_.version < 4 && version >= 4) store_.rise();
   queues_.version = version;
   store_.pass();
+}
+
+machine::Reply Model::apply(uint64_t index, Millis now, ClusterVersion version, const machine::Command& command) {
+  advance(index, now, version);
   machine::Reply reply = apply(command);
   if (version >= 3) queues_.vanish_all();
+  store_.pass();  // an AdvanceTime ends what has a ttl at once
   return reply;
 }
 
@@ -212,7 +217,38 @@ machine::Reply Model::apply(const machine::Body& body) {
 
 // --- reads
 
+std::vector<machine::KeyItem> Model::list(const std::string& prefix, size_t limit) const {
+  std::vector<machine::KeyItem> out;
+  for (auto at = store_.items.lower_bound(prefix);
+       at != store_.items.end() && at->first.starts_with(prefix) && out.size() < limit; ++at)
+    out.push_back(model::StoreModel::shown(at->first, at->second, true));
+  return out;
+}
+
+std::string Model::differs_in_store(const Op& op) const {
+  if (op.kind == OpKind::lease) {
+    const auto lease = store_.leases.find(op.lease);
+    const bool there = lease != store_.leases.end();
+    if (op.found == there && (!there || (op.ttl == lease->second.ttl && op.deadline == lease->second.deadline)))
+      return {};
+    return std::string(op.found ? "a lease that was not so, " : "no lease, and it was there, ") +
+           std::to_string(op.lease) + ",";
+  }
+  std::vector<machine::KeyItem> expected;
+  if (op.kind == OpKind::list)
+    expected = list(op.key, op.number);
+  else if (const auto item = store_.items.find(op.key); item != store_.items.end())
+    expected.push_back(model::StoreModel::shown(op.key, item->second, true));
+  // Before version 4 there are no numbers to be read.
+  if (queues_.version < 4)
+    for (machine::KeyItem& one : expected) one.create_index = one.mod_index = one.version = 0;
+  if (op.items == expected) return {};
+  return "other items than there were, of " + op.key + ": " + std::to_string(op.items.size()) + " for " +
+         std::to_string(expected.size()) + ",";
+}
+
 std::string Model::differs(const Op& op) const {
+  if (op.kind >= OpKind::item) return differs_in_store(op);
   std::string value;
   bool found = false;
   uint64_t event_id = 0;
@@ -222,7 +258,8 @@ std::string Model::differs(const Op& op) const {
     found = it != store_.items.end();
     if (found) value = it->second.value;
   } else if (op.kind == OpKind::count) {
-    number = store_.items.size();
+    // What is over may be counted until it is swept.
+    number = std::clamp<uint64_t>(op.number, store_.items.size(), store_.items.size() + store_.over.size());
   } else if (op.kind == OpKind::length) {
     number = queues_.ready(op.key);
   } else if (const auto queue = queues_.queues.find(op.key); queue != queues_.queues.end() && !queue->second.out) {

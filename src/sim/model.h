@@ -20,8 +20,12 @@ class Model {
  public:
   // Applies one command of a cluster of that version.
   machine::Reply apply(uint64_t index, Millis now, ClusterVersion version, const machine::Command& command);
+  // Passes an entry that is no command.
+  void advance(uint64_t index, Millis now, ClusterVersion version);
   // In words, how a read's result differs from the model; empty when it does not.
   [[nodiscard]] std::string differs(const Op& op) const;
+  // The first items with this prefix.
+  [[nodiscard]] std::vector<machine::KeyItem> list(const std::string& prefix, size_t limit) const;
   [[nodiscard]] const model::QueueModel& queues() const { return queues_; }
   [[nodiscard]] const model::StoreModel& store() const { return store_; }
 
@@ -52,6 +56,7 @@ class Model {
   void remember(const std::string& scope, const machine::IdempotencyKey& key, machine::Reply reply, bool whole);
   void remember_events(const std::string& scope, const std::vector<machine::NewEvent>& events, const Batch& batch,
                        const std::vector<uint64_t>& ids);
+  [[nodiscard]] std::string differs_in_store(const Op& op) const;
   void fall_due();
   [[nodiscard]] uint64_t answers_bytes() const;
 

@@ -129,6 +129,16 @@ void draw_queues(Prng& prng, Options& o) {
   o.queue_wait_ms = on(50) ? pick(1'500, 4'000) : pick(100, 1'500);
 }
 
+void draw_store(Prng& prng, Options& o) {
+  const auto on = [&](uint32_t percent) { return prng.below(100) < percent; };
+  const auto pick = [&](uint64_t low, uint64_t high) { return static_cast<uint32_t>(prng.between(low, high)); };
+  if (!on(60)) return;
+  o.store_clients = pick(1, 4);
+  o.store_think_ms = pick(10, 60);
+  if (on(70)) o.watchers = pick(1, 4);
+  if (on(60)) o.watch_history_bytes = pick(600, 20'000);
+}
+
 }  // namespace
 
 Options draw_options(uint64_t seed) {
@@ -195,6 +205,7 @@ Options draw_options(uint64_t seed) {
   draw_liar(prng, o);
   draw_versions(prng, o);
   draw_queues(prng, o);
+  draw_store(prng, o);
   return o;
 }
 

@@ -53,6 +53,9 @@ enum class OptionKind : uint8_t { shape, setting, world, flaw, fault, aimed };
   X(uint32_t, queue_clients, 0, shape) /* of the queues as of version 3 */                                     \
   X(uint32_t, queue_think_ms, 30, shape)                                                                       \
   X(uint32_t, queue_wait_ms, 2'000, shape) /* a receive waits that long at most */                             \
+  X(uint32_t, store_clients, 0, shape)     /* of the store as of version 4 */                                  \
+  X(uint32_t, store_think_ms, 30, shape)                                                                       \
+  X(uint32_t, watchers, 0, shape)                                                                              \
   X(uint32_t, election_timeout_ms, 200, setting)                                                               \
   X(uint32_t, heartbeat_interval_ms, 20, setting)                                                              \
   X(uint32_t, request_timeout_ms, 1'000, setting)                                                              \
@@ -67,6 +70,7 @@ enum class OptionKind : uint8_t { shape, setting, world, flaw, fault, aimed };
   X(uint64_t, snapshot_bytes, 0, setting)  /* 0: the server's default; likewise the next ones */               \
   X(uint64_t, maxmemory_bytes, 0, setting) /* during chaos */                                                  \
   X(uint32_t, max_pending, 0, setting)                                                                         \
+  X(uint64_t, watch_history_bytes, 0, setting)                                                                 \
   X(uint64_t, max_append_bytes, 0, setting)                                                                    \
   X(uint32_t, max_in_flight_messages, 0, setting)                                                              \
   X(uint64_t, max_in_flight_bytes, 0, setting)                                                                 \

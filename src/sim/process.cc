@@ -6,7 +6,9 @@
 #include "sim/clients.h"
 #include "sim/conduct.h"
 #include "sim/queue_clients.h"
+#include "sim/store_clients.h"
 #include "sim/watch.h"
+#include "sim/watchers.h"
 #include "sim/world.h"
 
 namespace wh::sim {
@@ -46,6 +48,7 @@ void Process::begin() {
   if (o.max_append_bytes != 0) options.max_append_bytes = o.max_append_bytes;
   if (o.max_in_flight_messages != 0) options.max_in_flight_messages = o.max_in_flight_messages;
   if (o.max_in_flight_bytes != 0) options.max_in_flight_bytes = o.max_in_flight_bytes;
+  if (o.watch_history_bytes != 0) options.watch_history_bytes = o.watch_history_bytes;
   // At the end there must be room for the write that shows progress.
   if (world_.chaos) options.maxmemory_bytes = o.maxmemory_bytes;
   node::RecoveredNode recovered = recover(host_.disk, host_.name, o.tail_bytes);
@@ -133,12 +136,21 @@ void Process::turn() {
   transport_.turned();
   looked(true);
   world_.queue_clients->looked(host_);
+  world_.watchers->looked(host_);
   world_.digest(host_.number, node_->machine().applied().value);
   if (!doomed) {
     for (const node::Completion& completion : node_->take_completions()) {
       if (completion.token >= kInternal) continue;
       if (QueueClients::owns(completion.token)) {
         world_.queue_clients->completed(host_, completion);
+        continue;
+      }
+      if (StoreClients::owns(completion.token)) {
+        world_.store_clients->completed(host_, completion);
+        continue;
+      }
+      if (Watchers::owns(completion.token)) {
+        world_.watchers->completed(host_, completion);
         continue;
       }
       world_.watch->completed(host_, completion);

@@ -127,6 +127,14 @@ std::string QueueAudit::applied(const machine::Command* command, const machine::
 // --- departures
 
 const machine::Settle* QueueAudit::settled(const Place& at, const Item& before) const {
+  if (const std::vector<machine::Op>* ops = done())
+    for (const machine::Op& op : *ops)
+      if (const auto* one = std::get_if<machine::SettleEvent>(&op);
+          one != nullptr && one->queue == at.queue &&
+          one->receipt == machine::Receipt{.id = at.id, .delivery = before.delivery}) {
+        settled_ = {.queue = one->queue, .verb = one->verb, .receipts = {one->receipt}, .duration = one->delay};
+        return &settled_;
+      }
   const auto* settle = command_ == nullptr ? nullptr : std::get_if<machine::Settle>(&command_->body);
   if (settle == nullptr || settle->queue != at.queue) return nullptr;
   for (size_t i = 0; i < settle->receipts.size() && i < reply_->outcomes.size(); ++i)
@@ -136,8 +144,19 @@ const machine::Settle* QueueAudit::settled(const Place& at, const Item& before) 
   return nullptr;
 }
 
+const std::vector<machine::Op>* QueueAudit::done() const {
+  const auto* transact = command_ == nullptr ? nullptr : std::get_if<machine::Transact>(&command_->body);
+  if (transact == nullptr) return nullptr;
+  return reply_->count != 0 ? &transact->success : &transact->failure;
+}
+
 bool QueueAudit::adds_to(const std::string& queue) const {
   if (command_ == nullptr) return false;
+  if (const std::vector<machine::Op>* ops = done())
+    return std::any_of(ops->begin(), ops->end(), [&](const machine::Op& op) {
+      const auto* enqueue = std::get_if<machine::EnqueueEvent>(&op);
+      return enqueue != nullptr && enqueue->queue == queue;
+    });
   if (const auto* put = std::get_if<machine::PutEvents>(&command_->body)) return put->queue == queue;
   if (const auto* one = std::get_if<machine::Enqueue>(&command_->body)) return one->queue == queue;
   if (const auto* redrive = std::get_if<machine::Redrive>(&command_->body)) return redrive->to == queue;
@@ -263,7 +282,12 @@ void QueueAudit::came(const Place& at, const Item& item) {
     return item.bytes == hash64(event.headers, hash64(event.bytes));
   };
   if (command_ != nullptr && adds_to(at.queue)) {
-    if (const auto* put = std::get_if<machine::PutEvents>(&command_->body)) {
+    if (const std::vector<machine::Op>* ops = done()) {
+      for (size_t i = 0; i < ops->size() && i < reply_->results.size(); ++i)
+        if (const auto* enqueue = std::get_if<machine::EnqueueEvent>(&(*ops)[i]);
+            enqueue != nullptr && reply_->results[i].number == at.id)
+          return check_new(at, item, enqueue->event);
+    } else if (const auto* put = std::get_if<machine::PutEvents>(&command_->body)) {
       const std::vector<uint64_t> ids = ids_of(*reply_);
       for (size_t i = 0; i < ids.size() && i < put->events.size(); ++i)
         if (ids[i] == at.id) return check_new(at, item, put->events[i]);

@@ -59,8 +59,10 @@ class QueueAudit {
   void given_back(const Place& at, const Item& before, const Item& now);
   void receive();
   void groups(const std::string& queue, const Items& items);
-  // The verb that this command successfully said of this delivery.
+  // The verb that this command successfully said of this delivery; valid until the next call.
   [[nodiscard]] const machine::Settle* settled(const Place& at, const Item& before) const;
+  // The operations that this command did, if it is a transaction.
+  [[nodiscard]] const std::vector<machine::Op>* done() const;
   [[nodiscard]] bool adds_to(const std::string& queue) const;
   [[nodiscard]] bool dead_letter_of(const Place& at, const Item& item, std::string* into) const;
   [[nodiscard]] uint64_t setting(const std::string& queue, machine::QueueSetting setting) const;
@@ -77,6 +79,7 @@ class QueueAudit {
   const machine::Reply* reply_ = nullptr;
   const machine::Machine* machine_ = nullptr;
   Situations* seen_ = nullptr;
+  mutable machine::Settle settled_;  // by an operation of a transaction
   std::string wrong_;
 };
 

@@ -150,6 +150,32 @@ void QueueClients::applied(const node::ClusterId& cluster, raft::Index index) {
     if (at->second.front() != nullptr) ready_since_.try_emplace(at->first, index);
 }
 
+// --- for transactions
+
+std::optional<QueueClients::Delivered> QueueClients::show_held(Prng& prng) {
+  if (clients_.empty()) return std::nullopt;
+  const std::vector<Delivered>& holds = clients_[prng.below(clients_.size())].holds;
+  if (holds.empty()) return std::nullopt;
+  return holds[prng.below(holds.size())];
+}
+
+std::optional<QueueClients::Delivered> QueueClients::take_held(Prng& prng) {
+  std::optional<Delivered> held = show_held(prng);
+  if (held)
+    for (Client& client : clients_)
+      std::erase_if(client.holds, [&](const Delivered& other) { return !(other < *held) && !(*held < other); });
+  return held;
+}
+
+std::optional<QueueClients::Delivered> QueueClients::show_old(Prng& prng) const {
+  if (old_.empty()) return std::nullopt;
+  return old_[prng.below(old_.size())];
+}
+
+void QueueClients::give_back(const Delivered& delivered) {
+  if (!clients_.empty()) clients_.front().holds.push_back(delivered);
+}
+
 // --- in time
 
 void QueueClients::check_overdue() {

@@ -11,12 +11,14 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
 #include <tuple>
 #include <vector>
 
+#include "base/prng.h"
 #include "machine/command/command.h"
 #include "machine/command/reply.h"
 #include "node/node.h"
@@ -51,6 +53,23 @@ class QueueClients {
   // Its connection to another member is new: it may ask once more for what waits there and only reserves.
   void reconnected(const Host& host);
   void check_overdue();
+  // --- for transactions that settle what a consumer was given (store_clients.h)
+  struct Delivered {
+    std::string queue;
+    machine::Receipt receipt;
+    bool operator<(const Delivered& other) const {
+      return std::tie(queue, receipt.id, receipt.delivery) <
+             std::tie(other.queue, other.receipt.id, other.receipt.delivery);
+    }
+  };
+  // What a consumer holds, if any does; it goes on holding it, or gives it away.
+  [[nodiscard]] std::optional<Delivered> show_held(Prng& prng);
+  [[nodiscard]] std::optional<Delivered> take_held(Prng& prng);
+  // What somebody was given once.
+  [[nodiscard]] std::optional<Delivered> show_old(Prng& prng) const;
+  void give_back(const Delivered& delivered);
+  [[nodiscard]] bool drains() const { return drain_host_ != nullptr; }
+
   // Whether receives wait for these queues on this node.
   [[nodiscard]] bool waits_at(const Host& host) const;
   // After a turn: a leader lets nobody wait for what is there.
@@ -66,14 +85,6 @@ class QueueClients {
   // an entry.
   [[nodiscard]] static std::string request_of(std::string_view command);
 
-  struct Delivered {
-    std::string queue;
-    machine::Receipt receipt;
-    bool operator<(const Delivered& other) const {
-      return std::tie(queue, receipt.id, receipt.delivery) <
-             std::tie(other.queue, other.receipt.id, other.receipt.delivery);
-    }
-  };
   struct Op {
     uint64_t id = 0;
     size_t client = 0;

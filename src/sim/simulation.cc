@@ -11,6 +11,8 @@
 #include "sim/network.h"
 #include "sim/process.h"
 #include "sim/queue_clients.h"
+#include "sim/store_clients.h"
+#include "sim/watchers.h"
 #include "sim/world.h"
 
 namespace wh::sim {
@@ -209,11 +211,14 @@ class Simulation {
   void chaos() {
     world_.clients->start(cluster_);
     world_.queue_clients->start(cluster_);
+    world_.store_clients->start(cluster_);
+    world_.watchers->start(cluster_);
     faults_.start(cluster_);
     const uint64_t end = world_.now_us() + uint64_t{world_.options.chaos_ms} * 1000;
     while (world_.now_us() < end && world_.run(std::min(end, world_.now_us() + 500'000))) {
       world_.clients->check_overdue();
       world_.queue_clients->check_overdue();
+      world_.store_clients->check_overdue();
       Host& last = world_.hosts.back();
       if (world_.options.foreign != 0 && last.number >= world_.options.nodes && !last.disk.saw_command)
         world_.clients->write_apart(last);
@@ -251,6 +256,8 @@ class Simulation {
   void heal() {
     world_.clients->stop();
     world_.queue_clients->stop();
+    world_.store_clients->stop();
+    world_.watchers->stop();
     world_.chaos = false;
     // With the server's default limits: a node that is full for good would take no writes as leader.
     for (Host& host : world_.hosts)
@@ -289,6 +296,7 @@ class Simulation {
     if (!world_.failed() && !progressed)
       world_.fail("liveness: a healed majority did not make progress in time: " + standing());
     if (!world_.failed() && !partial_) drain();
+    if (!world_.failed() && !partial_) end_leases();
     // No client asks any more: the log rests, except for elections and members that come back.
     const size_t entries = world_.checks->cluster(cluster_).log.size();
     if (!world_.failed())
@@ -299,6 +307,7 @@ class Simulation {
       world_.fail("the log grew by " + std::to_string(more) + " entries while nobody asked for anything");
     world_.clients->check_overdue();
     world_.queue_clients->check_overdue();
+    world_.store_clients->check_overdue();
   }
 
   // Whatever is left in the queues comes, and a receive that waits is served.
@@ -314,6 +323,33 @@ class Simulation {
     world_.run(world_.now_us() + bound_us, [this] { return world_.queue_clients->drained(); });
     if (!world_.failed() && !world_.queue_clients->drained())
       world_.fail("liveness: the queues were not drained in time: " + world_.queue_clients->left());
+  }
+
+  // Nobody keeps leases alive any more: each ends with its ttl, and the leader sees to it within a second (HAZARDS
+  // S10).
+  void end_leases() {
+    const Options& o = world_.options;
+    const Committed& cluster = world_.checks->cluster(cluster_);
+    const machine::Store& store = cluster.model.store();
+    const auto over = [&] { return store.leases().empty() && store.dues().empty(); };
+    if (o.store_clients == 0 || over()) return;
+    Millis left = 0;
+    for (const auto& [id, lease] : store.leases())
+      left = std::max(left, lease.deadline - std::min(lease.deadline, cluster.model.time_ms()));
+    for (const auto& [time, key] : store.dues())
+      left = std::max(left, time - std::min(time, cluster.model.cluster_time_ms()));
+    const raft::Term term = cluster.log.back().entry.term;
+    const uint64_t began_us = world_.now_us();
+    const uint64_t soon_us = (left + 1'500) * 1'000 * o.drift_percent / 100 + uint64_t{o.sync_us} * 4 +
+                             uint64_t{o.sync_jitter_us} * 4 + uint64_t{o.latency_us} * 8;
+    const uint64_t bound_us = soon_us + uint64_t{o.election_timeout_ms} * 20'000 + 10'000'000;
+    world_.run(began_us + bound_us, over);
+    if (world_.failed()) return;
+    const bool same_leader = cluster.log.back().entry.term == term;
+    if (!over() || (same_leader && world_.now_us() > began_us + soon_us))
+      world_.fail("liveness: leases or keys whose time is over were not removed in time: " +
+                  std::to_string(store.leases().size()) + " leases, " + std::to_string(store.dues().size()) +
+                  " keys, " + std::to_string((world_.now_us() - began_us) / 1'000) + " ms for " + std::to_string(left));
   }
 
   Host* healthy_voter() {

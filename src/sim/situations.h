@@ -243,6 +243,32 @@ namespace wh::sim {
   X(backoff_over, "a backoff was over")                                                \
   X(purged_reserved, "an event was purged while it was held")
 
+#define WH_STORE_SITUATIONS(X)                                                                \
+  X(compare_failed, "a comparison of a transaction did not hold")                             \
+  X(put_on_condition, "a key was put on condition, and it held")                              \
+  X(transaction_again, "a transaction was repeated under its key")                            \
+  X(transaction_receipt_stale, "a transaction was refused whole for a receipt")               \
+  X(transaction_over_failover, "a transaction over queues was done under a later leader")     \
+  X(event_became_key, "an event was acknowledged with what it made of keys")                  \
+  X(event_became_event, "an event was acknowledged with what follows it")                     \
+  X(counter_refused, "a value that is no number, or a sum too large, refused a transaction")  \
+  X(put_without_lease, "a put was refused as its lease is over")                              \
+  X(lease_ended, "a lease ended")                                                             \
+  X(lease_ended_later_leader, "a lease ended under a later leader than kept it alive")        \
+  X(lease_kept_through_failover, "a lease was kept alive by the client of an earlier leader") \
+  X(lease_outlived_jump, "a lease was kept alive after an outage's jump")                     \
+  X(lease_revoked, "a lease was revoked")                                                     \
+  X(lease_gone_told, "whoever keeps a lease alive was told that it is over")                  \
+  X(key_went_with_lease, "a key went with its lease")                                         \
+  X(key_changed_lease, "a key was put under another lease")                                   \
+  X(ttl_ended, "a key's ttl ended")                                                           \
+  X(ttl_ended_by_jump, "a key's ttl ended as cluster time was brought forward")               \
+  X(watch_told, "a watch was told a change")                                                  \
+  X(watch_resumed, "a watch went on from its last id")                                        \
+  X(watch_resumed_elsewhere, "a watch went on at another node")                               \
+  X(watch_ended, "a watch was told that the history does not go back so far")                 \
+  X(watch_ended_by_snapshot, "a watch ended as its node installed a snapshot")
+
 #define WH_SITUATIONS(X)    \
   WH_ELECTION_SITUATIONS(X) \
   WH_LOG_SITUATIONS(X)      \
@@ -253,7 +279,8 @@ namespace wh::sim {
   WH_REQUEST_SITUATIONS(X)  \
   WH_FAULT_SITUATIONS(X)    \
   WH_CLIENT_SITUATIONS(X)   \
-  WH_QUEUE_SITUATIONS(X)
+  WH_QUEUE_SITUATIONS(X)    \
+  WH_STORE_SITUATIONS(X)
 
 enum class Situation : uint8_t {
 #define WH_SITUATION(name, text) name,

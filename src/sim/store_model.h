@@ -37,8 +37,9 @@ struct StoreModel {
 
   std::map<std::string, Item> items;
   std::map<uint64_t, Lease> leases;
+  std::set<std::string> over;  // keys whose time, or whose lease's, ended: the machine may still have them
 
-  // The entry raises the cluster to version 4.
+  // The entry, whose index all_ has, raises the cluster to version 4.
   void rise() {
     for (auto& [key, item] : items) item.create_index = item.mod_index = all_->index, item.version = 1;
   }
@@ -47,8 +48,10 @@ struct StoreModel {
     std::erase_if(leases, [&](const auto& one) { return one.second.deadline <= all_->stamp; });
     std::erase_if(items, [&](const auto& one) {
       const Item& item = one.second;
-      return (item.expires_at != 0 && item.expires_at <= all_->now()) ||
-             (item.lease != 0 && !leases.contains(item.lease));
+      const bool goes =
+          (item.expires_at != 0 && item.expires_at <= all_->now()) || (item.lease != 0 && !leases.contains(item.lease));
+      if (goes) over.insert(one.first);
+      return goes;
     });
   }
 
@@ -61,6 +64,17 @@ struct StoreModel {
       items.erase(key);
     else
       items[key] = std::move(item);
+  }
+
+  static machine::KeyItem shown(const std::string& key, const Item& item, bool with_value) {
+    return {.key = key,
+            .value = with_value ? Bytes(std::string(item.value)) : Bytes(),
+            .content_type = item.content_type,
+            .create_index = item.create_index,
+            .mod_index = item.mod_index,
+            .version = item.version,
+            .lease = item.lease,
+            .expires_at = item.expires_at};
   }
 
   Reply apply(const machine::Set& set) {
@@ -229,16 +243,6 @@ struct StoreModel {
   [[nodiscard]] const Item* find(std::string_view key) const {
     const auto at = items.find(std::string(key));
     return at == items.end() ? nullptr : &at->second;
-  }
-  static machine::KeyItem shown(const std::string& key, const Item& item, bool with_value) {
-    return {.key = key,
-            .value = with_value ? Bytes(std::string(item.value)) : Bytes(),
-            .content_type = item.content_type,
-            .create_index = item.create_index,
-            .mod_index = item.mod_index,
-            .version = item.version,
-            .lease = item.lease,
-            .expires_at = item.expires_at};
   }
   bool run(const machine::PutKey& op, machine::OpResult& result) {
     const Item* old = find(op.key);

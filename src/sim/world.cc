@@ -14,7 +14,9 @@
 #include "sim/network.h"
 #include "sim/process.h"
 #include "sim/queue_clients.h"
+#include "sim/store_clients.h"
 #include "sim/watch.h"
+#include "sim/watchers.h"
 
 namespace wh::sim {
 
@@ -32,6 +34,8 @@ World::World(uint64_t seed, const Options& drawn, bool tracing)
       aims(std::make_unique<Aims>(*this)),
       clients(std::make_unique<Clients>(*this)),
       queue_clients(std::make_unique<QueueClients>(*this)),
+      store_clients(std::make_unique<StoreClients>(*this, seed)),
+      watchers(std::make_unique<Watchers>(*this, seed)),
       tracing_(tracing) {}
 
 World::~World() = default;
@@ -136,10 +140,12 @@ void World::crash(Host& host, const char* why) {
   trace("%s crashes: %s", host.name.c_str(), why);
   digest(0xdead, host.number);
   watch->host_died(host);
+  watchers->host_died(host);  // its watches look at its state
   const std::unique_ptr<Process> process = std::move(host.process);
   process->die();
   clients->host_died(host);
   queue_clients->host_died(host);
+  store_clients->host_died(host);
   checks->host_died(host);
   conduct->host_died(host);
   network->host_died(host);

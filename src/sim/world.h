@@ -28,7 +28,9 @@ class Conduct;
 class Network;
 class Process;
 class QueueClients;
+class StoreClients;
 class Watch;
+class Watchers;
 
 // A machine: the part that outlives its processes.
 struct Host {
@@ -114,6 +116,8 @@ class World {
   std::unique_ptr<Aims> aims;
   std::unique_ptr<Clients> clients;
   std::unique_ptr<QueueClients> queue_clients;
+  std::unique_ptr<StoreClients> store_clients;
+  std::unique_ptr<Watchers> watchers;
   bool chaos = true;  // false: faults have stopped
   Situations seen;
 
