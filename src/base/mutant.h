@@ -196,15 +196,35 @@
   X(a_part_for_each, Q45)
 
 // Of the store: its keys, leases and transactions.
-#define WH_STORE_MUTANT_LIST(X)        \
-  X(dead_lease_kept_alive, S3)         \
-  X(key_keeps_its_lease, S5)           \
-  X(expired_key_counts, S6)            \
-  X(ttl_by_stamp, S6)                  \
-  X(transaction_in_halves, S13)        \
-  X(stale_receipt_in_transaction, S13) \
-  X(compared_after_apply, S13)         \
-  X(half_an_entry_forgotten, W3)
+#define WH_STORE_MUTANT_LIST(X)          \
+  X(restore_renews_leases, S1)           \
+  X(dead_lease_kept_alive, S3)           \
+  X(keys_outlive_their_lease, S3)        \
+  X(key_keeps_its_lease, S5)             \
+  X(counter_loses_its_ttl, S6)           \
+  X(expired_key_counts, S6)              \
+  X(ttl_by_stamp, S6)                    \
+  X(keys_end_unseen, S7)                 \
+  X(create_index_of_the_last_change, S8) \
+  X(lease_ids_come_again, S9)            \
+  X(jumps_end_leases, S10)               \
+  X(keeping_alive_adds_up, S10)          \
+  X(leases_end_unseen, S10)              \
+  X(restore_forgets_create_index, S11)   \
+  X(transaction_in_halves, S13)          \
+  X(stale_receipt_in_transaction, S13)   \
+  X(compared_after_apply, S13)           \
+  X(gets_come_first, S13)                \
+  X(undone_is_told, S13)                 \
+  X(prefix_takes_one_more, S14)          \
+  X(counter_wraps, S16)                  \
+  X(slow_watch_jumps, W1)                \
+  X(oldest_one_too_low, W2)              \
+  X(half_an_entry_forgotten, W3)         \
+  X(marked_too_far, W4)                  \
+  X(snapshot_under_a_watch, W5)          \
+  X(expiry_untold, W7)                   \
+  X(resume_tells_twice, W10)
 
 #ifdef WH_MUTANTS
 

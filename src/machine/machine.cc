@@ -87,7 +87,7 @@ bool Machine::next_slice(size_t max_bytes, std::string& out, Walk walk) {
 
 Discarded Machine::replace(State state) {
   for (auto& walk : walks_) walk.reset();
-  history_.begin_at(state.applied + 1);
+  if (!WH_MUTANT(snapshot_under_a_watch)) history_.begin_at(state.applied + 1);
   return Discarded(std::exchange(state_, std::move(state)));
 }
 

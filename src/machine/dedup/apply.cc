@@ -137,9 +137,10 @@ Millis Machine::next_deadline() const {
   if (next != kNever) next += kTogetherMs;
   next = std::min(next, state_.queues.next_hold());
   const Store& store = state_.store;
-  if (!store.lease_dues().empty()) next = std::min(next, store.lease_dues().begin()->first);
+  if (!store.lease_dues().empty() && !WH_MUTANT(leases_end_unseen))
+    next = std::min(next, store.lease_dues().begin()->first);
   Millis due = WH_MUTANT(delays_end_unseen) ? kNever : state_.queues.next_due();
-  if (!store.dues().empty()) due = std::min(due, store.dues().begin()->first);
+  if (!store.dues().empty() && !WH_MUTANT(keys_end_unseen)) due = std::min(due, store.dues().begin()->first);
   return due == kNever ? next : std::min(next, due - std::min(due, state_.jumped_ms));
 }
 

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/mutant.h"
 #include "base/utf8.h"
 #include "machine/command/command.h"
 #include "machine/command/event_headers.h"
@@ -58,7 +59,7 @@ Status StateBuilder::item(const StoreItem& item) {
   if (state_.store.items().size() == head_.keys) return Error{"more keys in the snapshot than it says"};
   Item loaded;
   loaded.value = Bytes(std::string(item.value));
-  loaded.create_index = raft::Index{item.create_index};
+  loaded.create_index = raft::Index{WH_MUTANT(restore_forgets_create_index) ? item.mod_index : item.create_index};
   loaded.mod_index = raft::Index{item.mod_index};
   loaded.version = item.version;
   if (item.lease != 0 || item.expires_at != 0 || !item.content_type.empty())
@@ -72,6 +73,7 @@ Status StateBuilder::lease(uint64_t id, Millis ttl, Millis deadline) {
   if (id <= cluster_.store_since.value || id > state_.applied.value || ttl < kMinLeaseMs || ttl > kMaxLeaseMs ||
       deadline >= raft::kLimit)
     return Error{"a lease out of bounds in the snapshot"};
+  if (WH_MUTANT(restore_renews_leases)) deadline = state_.time_ms + ttl;
   if (!state_.store.load_lease(id, ttl, deadline)) return Error{"a lease twice in the snapshot"};
   return ok_status();
 }

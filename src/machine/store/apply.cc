@@ -46,8 +46,8 @@ Reply Machine::run(const GrantLease& grant) {
     return {.code = ReplyCode::full,
             .event = Bytes("there are " + std::to_string(state_.store.leases().size()) +
                            " leases already: revoke some, or raise max_leases (PUT /cluster/settings)")};
-  StoreOps(state_.store, store_moment(), *this, history_, effects_).grant(grant.ttl);
-  return {.event_id = state_.applied, .count = 1};
+  const uint64_t id = StoreOps(state_.store, store_moment(), *this, history_, effects_).grant(grant.ttl);
+  return {.event_id = raft::Index{id}, .count = 1};
 }
 
 Reply Machine::run(const KeepLease& keep) {

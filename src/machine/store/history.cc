@@ -77,7 +77,7 @@ void History::trim() {
       ++first_number_;
       if (WH_MUTANT(half_an_entry_forgotten)) break;
     }
-    oldest_ = index + 1;
+    oldest_ = WH_MUTANT(oldest_one_too_low) ? index : index + 1;
   }
 }
 
@@ -103,8 +103,10 @@ std::optional<raft::Index> History::gone_at(std::string_view key) const {
 }
 
 uint64_t History::number_from(raft::Index index) const {
-  const auto at = std::lower_bound(changes_.begin(), changes_.end(), index,
-                                   [](const Change& change, raft::Index wanted) { return change.index < wanted; });
+  const auto at =
+      std::lower_bound(changes_.begin(), changes_.end(), index, [](const Change& change, raft::Index wanted) {
+        return change.index < wanted - (WH_MUTANT(resume_tells_twice) ? 1 : 0);
+      });
   return first_number_ + static_cast<uint64_t>(at - changes_.begin());
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "base/hash.h"
+#include "base/mutant.h"
 
 namespace wh::machine {
 namespace {
@@ -59,7 +60,8 @@ const Item* Store::find(std::string_view key) const {
 bool Store::is_over(const Item& item, Millis stamp, Millis now) const {
   if (!item.extra) return false;
   if (item.extra->expires_at != 0 && item.extra->expires_at <= now) return true;
-  return item.extra->lease != 0 && leases_.at(item.extra->lease).deadline <= stamp;
+  return item.extra->lease != 0 && !WH_MUTANT(keys_outlive_their_lease) &&
+         leases_.at(item.extra->lease).deadline <= stamp;
 }
 
 uint64_t Store::digest_of(const Item& item) const {

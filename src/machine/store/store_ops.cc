@@ -38,7 +38,9 @@ void StoreOps::put(std::string_view key, Bytes value, std::string_view content_t
   item.value = std::move(value);
   item.mod_index = at_.index;
   if (at_.has_indexes()) {
-    item.create_index = old == nullptr ? at_.index : raft::Index{store_.create_index(*old)};
+    item.create_index = old == nullptr || WH_MUTANT(create_index_of_the_last_change)
+                            ? at_.index
+                            : raft::Index{store_.create_index(*old)};
     item.version = old == nullptr ? 1 : store_.version(*old) + 1;
     if (!content_type.empty() || lease != 0 || expires_at != 0)
       item.extra = std::make_unique<ItemExtra>(
@@ -91,6 +93,7 @@ void StoreOps::change(std::string_view key, std::optional<Item> item, ChangeType
 }
 
 void StoreOps::tell(Change change) {
+  if (change.type == ChangeType::expire && WH_MUTANT(expiry_untold)) return;
   history_.add(std::move(change));
   effects_.changed_keys.push_back(history_.at(history_.end_number() - 1).key);
 }
@@ -101,7 +104,7 @@ void StoreOps::undo() {
     Before& one = before_.back();
     exchange(one.key, std::move(one.item));
   }
-  changes_.clear();
+  if (!WH_MUTANT(undone_is_told)) changes_.clear();
   tentative_ = false;
 }
 
@@ -118,16 +121,24 @@ void StoreOps::keep() {
 
 const Lease* StoreOps::find_lease(uint64_t id) {
   const Lease* lease = store_.find_lease(id);
-  const bool over = lease != nullptr && lease->deadline <= at_.stamp && !WH_MUTANT(dead_lease_kept_alive);
+  const bool over = lease != nullptr && lease->deadline <= lease_time() && !WH_MUTANT(dead_lease_kept_alive);
   return over ? nullptr : lease;
 }
 
-void StoreOps::grant(Millis ttl) { store_.set_lease(at_.index.value, ttl, at_.stamp + ttl, at_.index); }
+// No jump counts.
+Millis StoreOps::lease_time() const { return WH_MUTANT(jumps_end_leases) ? at_.now : at_.stamp; }
+
+uint64_t StoreOps::grant(Millis ttl) {
+  const uint64_t id = WH_MUTANT(lease_ids_come_again) ? store_.leases().size() + 1 : at_.index.value;
+  store_.set_lease(id, ttl, at_.stamp + ttl, at_.index);
+  return id;
+}
 
 void StoreOps::keep_alive(uint64_t id) {
   const Lease& lease = *store_.find_lease(id);
   observer_.before_lease_change(id, lease);
-  store_.set_lease(id, lease.ttl, at_.stamp + lease.ttl, at_.index);
+  const Millis from = WH_MUTANT(keeping_alive_adds_up) ? lease.deadline : at_.stamp;
+  store_.set_lease(id, lease.ttl, from + lease.ttl, at_.index);
 }
 
 void StoreOps::revoke(uint64_t id) {
@@ -145,7 +156,7 @@ void StoreOps::sweep(size_t& budget) {
     --budget;
     expire(store_.dues().begin()->second);
   }
-  while (budget > 0 && !store_.lease_dues().empty() && store_.lease_dues().begin()->first <= at_.stamp) {
+  while (budget > 0 && !store_.lease_dues().empty() && store_.lease_dues().begin()->first <= lease_time()) {
     --budget;
     const uint64_t id = store_.lease_dues().begin()->second;
     const Lease& lease = *store_.find_lease(id);

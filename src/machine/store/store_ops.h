@@ -59,7 +59,8 @@ class StoreOps {
 
   // Null: there is none, or it is over.
   const Lease* find_lease(uint64_t id);
-  void grant(Millis ttl);
+  // Returns its id.
+  uint64_t grant(Millis ttl);
   void keep_alive(uint64_t id);
   // Removes it with its keys.
   void revoke(uint64_t id);
@@ -77,6 +78,8 @@ class StoreOps {
   // As Store's; but a key that was looked at last is not looked for again.
   const Item* look(std::string_view key);
   std::optional<Item> exchange(std::string_view key, std::optional<Item> item);
+  // By what leases end.
+  [[nodiscard]] Millis lease_time() const;
   void change(std::string_view key, std::optional<Item> item, ChangeType type);
   void tell(Change change);
   void expire(std::string_view key) { change(key, std::nullopt, ChangeType::expire); }

@@ -67,6 +67,9 @@ class TransactionRun {
       if (!std::visit([this](const auto& op) { return plan(op); }, ops[i])) return refused(i);
     std::vector<OpResult> results(ops.size());
     if (!goes_through(ops) && !WH_MUTANT(transaction_in_halves)) keys_.begin();
+    if (WH_MUTANT(gets_come_first))
+      for (size_t i = 0; i < ops.size(); ++i)
+        if (const auto* get = std::get_if<GetKey>(&ops[i])) (void)run(*get, results[i]);
     size_t skip_at = ops.size();  // what the last choice leaves out
     size_t skip_until = 0;
     for (size_t i = 0; i < ops.size(); ++i) {
@@ -79,6 +82,7 @@ class TransactionRun {
         skip_until = skip_at + (held ? choose->otherwise : choose->held);
         continue;
       }
+      if (WH_MUTANT(gets_come_first) && std::holds_alternative<GetKey>(ops[i])) continue;
       if (std::visit([&](const auto& op) { return run(op, results[i]); }, ops[i])) continue;
       keys_.undo();
       return refused(i);
@@ -252,6 +256,9 @@ class TransactionRun {
       if (erased_ + ++count > kMaxErased)
         return refuse(ReplyCode::conflict,
                       "one request deletes at most 10000 keys by prefix, and there are more: use longer prefixes");
+    if (count != 0 && WH_MUTANT(prefix_takes_one_more) &&
+        std::next(first, static_cast<ptrdiff_t>(count)) != store_.items().end())
+      ++count;
     names.reserve(count);
     for (auto at = first; names.size() < count; ++at) names.push_back(at->first);
     erased_ += names.size();
@@ -286,7 +293,8 @@ class TransactionRun {
     const std::optional<int64_t> before = old == nullptr ? 0 : number_in(old->value.view());
     if (!before) return refuse(ReplyCode::conflict, std::string(kNoNumber));
     int64_t after = 0;
-    if (__builtin_add_overflow(*before, op.by, &after)) return refuse(ReplyCode::conflict, std::string(kSumTooLarge));
+    if (__builtin_add_overflow(*before, op.by, &after) && !WH_MUTANT(counter_wraps))
+      return refuse(ReplyCode::conflict, std::string(kSumTooLarge));
     result.number = static_cast<uint64_t>(after);
     change_value(op.key, old, Bytes(std::to_string(after)));
     return true;
@@ -336,7 +344,8 @@ class TransactionRun {
     if (old == nullptr)
       keys_.put(key, std::move(value));
     else
-      keys_.put(key, std::move(value), std::string(old->content_type()), old->lease(), old->expires_at());
+      keys_.put(key, std::move(value), std::string(old->content_type()), old->lease(),
+                WH_MUTANT(counter_loses_its_ttl) ? 0 : old->expires_at());
   }
 
   template <typename OtherOp>

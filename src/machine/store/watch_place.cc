@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/mutant.h"
+
 namespace wh::machine {
 
 WatchPlace::WatchPlace(const Machine& machine, const std::string& name, bool prefix, raft::Index from)
@@ -16,6 +18,7 @@ std::optional<uint64_t> WatchPlace::next(size_t& looked_at, std::optional<std::s
     const std::string& key = history().at(number).key;
     return is_watched(key) && (!last || key <= *last);
   };
+  if (WH_MUTANT(slow_watch_jumps)) next_ = std::max({next_, history().first_number(), watched_->lost_below});
   for (; next_ < watched_->since; ++next_) {
     if (next_ < history().first_number()) lost_ = true;
     if (lost_ || looked_at++ >= kMaxLookedAt) return std::nullopt;
@@ -46,7 +49,7 @@ bool WatchPlace::is_last_of_entry(uint64_t number) {
 
 std::optional<raft::Index> WatchPlace::mark() {
   size_t looked_at = 0;
-  const bool behind = next(looked_at).has_value();
+  const bool behind = next(looked_at).has_value() && !WH_MUTANT(marked_too_far);
   if (behind || lost_ || looked_at >= kMaxLookedAt) return std::nullopt;
   return machine_.applied();
 }

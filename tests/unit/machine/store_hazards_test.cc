@@ -6,6 +6,7 @@
 #include <doctest/doctest.h>
 
 #include "machine/machine.h"
+#include "machine/store/watch_place.h"
 #include "model.h"
 
 using namespace wh;
@@ -121,6 +122,22 @@ TEST_CASE("HAZARDS S6: a key whose time is over is not there, whatever looks at 
       // What it was, is kept; what it is made into lives for ever.
       if (i == 4) CHECK((bench.machine.store().find("k")->expires_at() != 0) == (late < 0));
     }
+}
+
+TEST_CASE("HAZARDS S7: the leader is to look again when the first key or lease is over") {
+  StoreBench bench;
+  CHECK(bench.machine.next_deadline() == kNever);
+  const Millis now = bench.machine.time_ms();
+  const uint64_t lease = bench.grant(9'000);
+  CHECK(bench.machine.next_deadline() == now + 9'000);
+  bench.transact({put("late", "1", 0, 500), put("soon", "1", 0, 100)});
+  CHECK(bench.machine.next_deadline() == now + 100);
+  bench.run(Due{}, now + 100);
+  CHECK(bench.machine.next_deadline() == now + 500);
+  bench.transact({EraseKey{"late"}});
+  CHECK(bench.machine.next_deadline() == now + 9'000);
+  bench.run(RevokeLease{lease});
+  CHECK(bench.machine.next_deadline() == kNever);
 }
 
 TEST_CASE("HAZARDS S10, S6: a jump of cluster time ends what has a ttl, and no lease") {
@@ -368,4 +385,85 @@ TEST_CASE("HAZARDS S9: a lease that is over stays so in a state that was loaded,
     CHECK(other.transact({put("k", "v", lease)}).code == ReplyCode::not_found);
   }
   CHECK(other.grant(1'000) > std::max(over, revoked));
+}
+
+namespace {
+
+// The indexes of all that it tells now.
+std::vector<uint64_t> told(const Machine& machine, WatchPlace& place) {
+  std::vector<uint64_t> out;
+  size_t looked_at = 0;
+  while (const auto number = place.next(looked_at)) {
+    out.push_back(machine.history().at(*number).index.value);
+    place.told(*number);
+  }
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("HAZARDS W1: a watch that is slower than the history forgets is lost, and tells nothing any more") {
+  for (const bool begun : {false, true}) {
+    CAPTURE(begun);
+    StoreBench bench;
+    bench.machine.limit_history(3 * (Change::kOverhead + 10));
+    WatchPlace slow(bench.machine, "k", true, Index{});
+    WatchPlace quick(bench.machine, "k", true, Index{});
+    if (begun) bench.transact({put("k", "0")});
+    if (begun) CHECK(told(bench.machine, slow).size() == 1);
+    for (int i = 0; i < 6; ++i) {
+      bench.transact({put("k", std::to_string(i))});
+      CHECK(told(bench.machine, quick).size() == (begun && i == 0 ? 2 : 1));
+    }
+    CHECK(told(bench.machine, slow).empty());
+    CHECK(slow.lost());
+    CHECK_FALSE(quick.lost());
+    CHECK_FALSE(slow.mark());
+  }
+}
+
+TEST_CASE("HAZARDS W10, W3: a watch that goes on from an index is told that entry whole, and none before it") {
+  StoreBench bench;
+  bench.transact({put("k", "1"), put("other", "1")});
+  bench.transact({put("k", "2"), put("k", "3"), put("other", "2")});
+  const Index second = bench.machine.applied();
+  bench.transact({put("k", "4")});
+  WatchPlace place(bench.machine, "k", false, second);
+  size_t looked_at = 0;
+  const auto first = place.next(looked_at);
+  REQUIRE(first);
+  CHECK_FALSE(place.is_last_of_entry(*first));
+  place.told(*first);
+  const auto next = place.next(looked_at);
+  REQUIRE(next);
+  CHECK(place.is_last_of_entry(*next));
+  WatchPlace again(bench.machine, "k", false, second);
+  CHECK(told(bench.machine, again) == std::vector<uint64_t>{second.value, second.value, second.value + 1});
+  WatchPlace beyond(bench.machine, "k", false, second + 1);
+  CHECK(told(bench.machine, beyond) == std::vector<uint64_t>{second.value + 1});
+}
+
+TEST_CASE("HAZARDS W4: a watch is marked up to the last entry once all was told, and not before") {
+  StoreBench bench;
+  WatchPlace place(bench.machine, "k", false, Index{});
+  bench.transact({put("other", "1")});
+  CHECK(place.mark() == bench.machine.applied());
+  bench.transact({put("k", "1")});
+  CHECK_FALSE(place.mark());
+  CHECK(told(bench.machine, place).size() == 1);
+  CHECK(place.mark() == bench.machine.applied());
+}
+
+TEST_CASE("HAZARDS W5: a snapshot that is installed under a watch ends it") {
+  StoreBench bench;
+  bench.transact({put("k", "1")});
+  Machine other;
+  WatchPlace place(other, "k", false, Index{});
+  Result<State> state = load(snapshot_of(bench.machine));
+  REQUIRE(state.ok());
+  (void)other.replace(std::move(*state));
+  CHECK(told(other, place).empty());
+  CHECK(place.lost());
+  CHECK(WatchPlace(other, "k", false, other.applied()).lost());
+  CHECK_FALSE(WatchPlace(other, "k", false, other.applied() + 1).lost());
 }
