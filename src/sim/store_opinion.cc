@@ -62,6 +62,9 @@ class Branch {
     for (const machine::KeyItem& item : result->items)
       if (!writes(item.key)) read(item, true);
   }
+  // No client here sends these two: the machine's model judges them.
+  void one_op(const machine::Choose& /*choose*/, const machine::OpResult* /*result*/) {}
+  void one_op(const machine::CountReady& /*count*/, const machine::OpResult* /*result*/) {}
   void one_op(const machine::EnqueueEvent& /*enqueue*/, const machine::OpResult* /*result*/) {}
   void one_op(const machine::SettleEvent& settle, const machine::OpResult* result) {
     if (result != nullptr && settle.verb == machine::SettleVerb::acknowledge)

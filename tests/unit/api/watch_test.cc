@@ -101,7 +101,7 @@ struct Bench {
 };
 
 // All that the stream has now; nothing: it was cut.
-std::optional<std::string> all_of(http::Stream& stream) {
+std::optional<std::string> all_read(http::Stream& stream) {
   std::string out;
   for (int i = 0; i < 10'000; ++i) {
     const http::Stream::Next next = stream.next(1'000, out);
@@ -134,20 +134,20 @@ TEST_CASE(
     const auto late = bench.watch({.name = "k", .from = 3});
     bench.trim_to(3);
     // Its place went between the request and the first write.
-    CHECK_FALSE(all_of(*early).has_value());
+    CHECK_FALSE(all_read(*early).has_value());
     const auto refused = [&](uint64_t from) { return check_watch(bench.machine, WatchKeys{"k", false, from}); };
     REQUIRE(refused(2).has_value());
     CHECK(refused(2)->kind == RefusalKind::gone);
-    CHECK_FALSE(all_of(*bench.watch({.name = "k", .from = 2})).has_value());
+    CHECK_FALSE(all_read(*bench.watch({.name = "k", .from = 2})).has_value());
     for (const auto& stream : {late, bench.watch({.name = "k", .from = 3})}) {
-      const auto shown = events_of(all_of(*stream).value_or(""));
+      const auto shown = events_of(all_read(*stream).value_or(""));
       REQUIRE(shown.size() == 1);
       CHECK(shown[0].type == type);
       CHECK(shown[0].id == "3");
     }
     for (const uint64_t from : {4, 5}) {
       CHECK_FALSE(refused(from).has_value());
-      CHECK(events_of(all_of(*bench.watch({.name = "k", .from = from})).value_or("cut")).empty());
+      CHECK(events_of(all_read(*bench.watch({.name = "k", .from = from})).value_or("cut")).empty());
     }
     REQUIRE(refused(6).has_value());
     CHECK(refused(6)->kind == RefusalKind::malformed);
@@ -163,14 +163,14 @@ TEST_CASE("HAZARDS W3: cut after any byte of a transaction's 128 changes, a watc
   for (const std::string& key : keys) many.success.emplace_back(machine::PutKey{key, "v"});
   bench.run(many);             // 3
   bench.put("k999", "after");  // 4
-  const std::string all = all_of(*bench.watch({.name = "k", .prefix = true, .from = 2})).value();
+  const std::string all = all_read(*bench.watch({.name = "k", .prefix = true, .from = 2})).value();
   const auto events = events_of(all);
   REQUIRE(events.size() == 130);
   // What comes when the client asks anew with that last id.
   std::map<std::string, std::vector<EventStreamParser::Event>> resumed;
   for (const uint64_t from : {2, 3, 4, 5})
     resumed[from == 2 ? "" : std::to_string(from - 1)] =
-        events_of(all_of(*bench.watch({.name = "k", .prefix = true, .from = from})).value());
+        events_of(all_read(*bench.watch({.name = "k", .prefix = true, .from = from})).value());
   // But for the last event ID, which a client that comes back has not got from this stream.
   const auto same = [](const EventStreamParser::Event& a, const EventStreamParser::Event& b) {
     return a.type == b.type && a.data == b.data;
@@ -201,7 +201,7 @@ TEST_CASE("HAZARDS W12: keys and values of any bytes make no event, no field and
                                    "\"}\n\n"};
   for (int byte = 0; byte < 256; ++byte) hostile.emplace_back(1, static_cast<char>(byte));
   for (const std::string& text : hostile) bench.put("k" + text + "x", text);
-  const auto events = events_of(all_of(*bench.watch({.name = "k", .prefix = true, .from = 2})).value());
+  const auto events = events_of(all_read(*bench.watch({.name = "k", .prefix = true, .from = 2})).value());
   REQUIRE(events.size() == hostile.size());
   for (size_t i = 0; i < events.size(); ++i) {
     CAPTURE(i);
@@ -220,15 +220,15 @@ TEST_CASE("a change is encoded once for a thousand watches of its prefix, and no
   Bench bench;
   std::vector<std::shared_ptr<http::Stream>> watches;
   for (int i = 0; i < 1'000; ++i) watches.push_back(bench.watch({.name = "watched/", .prefix = true}));
-  for (const auto& watch : watches) (void)all_of(*watch);
+  for (const auto& watch : watches) (void)all_read(*watch);
   for (int i = 0; i < 100; ++i) bench.put("other/" + std::to_string(i), "v");
-  for (const auto& watch : watches) CHECK(all_of(*watch).value().empty());
+  for (const auto& watch : watches) CHECK(all_read(*watch).value().empty());
   CHECK(bench.frames->made() == 0);
   bench.put("watched/1", "v");
-  for (const auto& watch : watches) CHECK(events_of(all_of(*watch).value()).size() == 1);
+  for (const auto& watch : watches) CHECK(events_of(all_read(*watch).value()).size() == 1);
   CHECK(bench.frames->made() == 1);
   for (int i = 0; i < 10; ++i) bench.put("watched/1", "v");
-  for (const auto& watch : watches) CHECK(events_of(all_of(*watch).value()).size() == 10);
+  for (const auto& watch : watches) CHECK(events_of(all_read(*watch).value()).size() == 10);
   CHECK(bench.frames->made() == 11);
 }
 
