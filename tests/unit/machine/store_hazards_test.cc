@@ -295,6 +295,49 @@ TEST_CASE("keys of earlier versions count as made and last changed by the entry 
   CHECK(numbers("new") == std::array<uint64_t, 3>{4, 4, 1});
 }
 
+TEST_CASE("HAZARDS V3: a snapshot before, at and after the rise to version 4 is of the version of its index") {
+  Machine machine;
+  machine.raise_version(Index{1}, 1'000, 3);
+  const auto run = [&](const Body& body) {
+    return machine.apply(machine.applied() + 1, machine.time_ms(), encode_command(body)).reply.code;
+  };
+  REQUIRE(run(Set{{{"old", "1"}, {"older", "2"}}}) == ReplyCode::ok);
+  REQUIRE(run(PutEvents{"q", {{.bytes = "e"}}}) == ReplyCode::ok);
+  const auto check = [&](ClusterVersion version, uint64_t since) {
+    CAPTURE(version);
+    auto loaded = load(snapshot_of(machine));
+    REQUIRE_MESSAGE(loaded.ok(), loaded.error());
+    CHECK(loaded->version == version);
+    CHECK(loaded->store.since().value == since);
+    CHECK(loaded->digest() == machine.digest());
+    if (version >= 4) return;
+    // Its own rise counts, wherever it comes.
+    Machine other;
+    (void)other.replace(std::move(*loaded));
+    other.raise_version(other.applied() + 1, 1'000, 4);
+    CHECK(other.store().mod_index(*other.find("old")) == other.applied().value);
+  };
+  check(3, 0);
+  // One that began before the rise and ends behind it is of before.
+  machine.begin_snapshot();
+  const uint64_t digest_before = machine.digest();
+  std::string running;
+  REQUIRE(machine.next_slice(1, running));
+  machine.raise_version(machine.applied() + 1, 1'000, 4);
+  const uint64_t rise = machine.applied().value;
+  REQUIRE(run(Transact{.success = {put("old", "new", 0, 5'000), put("new", "v")}}) == ReplyCode::ok);
+  running += finish_snapshot(machine, 1);
+  const auto before = load(running);
+  REQUIRE_MESSAGE(before.ok(), before.error());
+  CHECK(before->version == 3);
+  CHECK(before->digest() == digest_before);
+  check(4, rise);
+  REQUIRE(run(Transact{.success = {put("old", "newer"), put("new", "v")}}) == ReplyCode::ok);
+  check(4, rise);
+  CHECK(machine.store().create_index(*machine.find("old")) == rise);
+  CHECK(machine.store().mod_index(*machine.find("older")) == rise);
+}
+
 TEST_CASE("HAZARDS S16: a sum is exact, and what is no number of 64 bits stays as it is") {
   const std::vector<std::pair<std::string, bool>> values{{"9007199254740993", true},
                                                          {"-9223372036854775808", true},
