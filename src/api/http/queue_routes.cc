@@ -175,6 +175,8 @@ OrRefusal<std::optional<uint64_t>> wanted_front(const http::Request& request) {
           "the ETag (nginx does when it compresses)");
     if (const auto id = config::parse_unsigned(tag.opaque)) return std::optional(*id);
   }
+  if (tags && tags->tags.size() > 1)
+    return malformed("If-Match takes one event's id here, not a list: name the event that is to go");
   return malformed("If-Match takes one event's id in quotes, as ETag gives it");
 }
 

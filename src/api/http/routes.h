@@ -87,6 +87,7 @@ struct RouteState {
   bool initial = false;             // of a watch: the items first
   bool with_prev = false;           // and with the values before
   bool of_prefix = false;           // of all keys with the prefix `value`
+  bool reversed = false;            // of a change: its comparisons hold where the request's preconditions do not
   Millis ttl_ms = 0;                // of a lease
   std::optional<uint64_t> after{};  // of a read that waits for a change after this index
   std::vector<AskedReceipt> receipts{};

@@ -36,9 +36,8 @@ OrRefusal<RouteCall> remove_or_erase(const RouteRequest& request, const std::str
 }
 
 // 412; nothing: it was done.
-std::optional<http::Response> refused(const Answer& answer) {
-  const auto* done = std::get_if<Transacted>(&answer.body);
-  if (done == nullptr || done->held) return std::nullopt;
+std::optional<http::Response> refused(const RouteState& state, const Answer& answer) {
+  if (!std::holds_alternative<Transacted>(answer.body) || held(state, answer)) return std::nullopt;
   return not_as_expected(answer);
 }
 
@@ -50,8 +49,8 @@ OrRefusal<RouteCall> begin_post_key(RouteRequest& request) {
   return RouteCall{Write{std::move(set)}};
 }
 
-http::Response finish_plain_write(const RouteContext&, const RouteState&, const Answer& answer) {
-  if (auto response = refused(answer)) return std::move(*response);
+http::Response finish_plain_write(const RouteContext&, const RouteState& state, const Answer& answer) {
+  if (auto response = refused(state, answer)) return std::move(*response);
   return with_index(empty_response(200), answer.index);
 }
 
@@ -71,8 +70,8 @@ http::Response finish_get_key(const RouteContext& context, const RouteState& sta
 
 OrRefusal<RouteCall> begin_delete_key(RouteRequest& request) { return remove_or_erase(request, request.params[0]); }
 
-http::Response finish_delete_key(const RouteContext&, const RouteState&, const Answer& answer) {
-  if (auto response = refused(answer)) return std::move(*response);
+http::Response finish_delete_key(const RouteContext&, const RouteState& state, const Answer& answer) {
+  if (auto response = refused(state, answer)) return std::move(*response);
   return with_index(empty_response(204), answer.index);
 }
 
@@ -86,7 +85,7 @@ OrRefusal<RouteCall> begin_post_keys(RouteRequest& request) {
 }
 
 http::Response finish_post_keys(const RouteContext&, const RouteState& state, const Answer& answer) {
-  if (auto response = refused(answer)) return std::move(*response);
+  if (auto response = refused(state, answer)) return std::move(*response);
   return with_index(json_response(200, "{\"value\":" + http::json_quote(state.value).value_or("\"\"") + "}"),
                     answer.index);
 }

@@ -126,9 +126,9 @@ OrRefusal<RouteCall> begin_put_item(RouteRequest& request) {
   return change_of_key(request, request.params[0], put);
 }
 
-http::Response finish_put_item(const RouteContext&, const RouteState&, const Answer& answer) {
+http::Response finish_put_item(const RouteContext&, const RouteState& state, const Answer& answer) {
+  if (!held(state, answer)) return not_as_expected(answer);
   const auto& done = std::get<Transacted>(answer.body);
-  if (!done.held) return not_as_expected(answer);
   const bool there = !done.results.empty() && done.results[0].number != 0;
   http::Response response = empty_response(there ? 204 : 201);
   response.headers.push_back({"ETag", tag_of(answer.index.value)});
@@ -139,8 +139,8 @@ OrRefusal<RouteCall> begin_delete_item(RouteRequest& request) {
   return change_of_key(request, request.params[0], machine::EraseKey{request.params[0]});
 }
 
-http::Response finish_delete_item(const RouteContext&, const RouteState&, const Answer& answer) {
-  if (!std::get<Transacted>(answer.body).held) return not_as_expected(answer);
+http::Response finish_delete_item(const RouteContext&, const RouteState& state, const Answer& answer) {
+  if (!held(state, answer)) return not_as_expected(answer);
   return with_index(empty_response(204), answer.index);
 }
 
@@ -154,9 +154,9 @@ OrRefusal<RouteCall> begin_incr(RouteRequest& request) {
   return change_of_key(request, request.params[0], machine::Increment{request.params[0], by});
 }
 
-http::Response finish_incr(const RouteContext&, const RouteState&, const Answer& answer) {
+http::Response finish_incr(const RouteContext&, const RouteState& state, const Answer& answer) {
+  if (!held(state, answer)) return not_as_expected(answer);
   const auto& done = std::get<Transacted>(answer.body);
-  if (!done.held) return not_as_expected(answer);
   const int64_t value = done.results.empty() ? 0 : static_cast<int64_t>(done.results[0].number);
   http::Response response = json_response(200, "{\"value\":" + std::to_string(value) + "}");
   response.headers.push_back({"ETag", tag_of(answer.index.value)});

@@ -1,6 +1,10 @@
 #include "api/http/store_routes.h"
 
+#include <algorithm>
+#include <array>
+#include <tuple>
 #include <utility>
+#include <vector>
 
 #include "api/http/queue_routes.h"
 #include "api/http/store_json.h"
@@ -19,30 +23,56 @@ size_t size_of(const machine::KeyItem& item) {
   return kNamesAndNumbers + item.key.size() + item.value.size() + item.content_type.size();
 }
 
-// What a field says of the key: one tag, or `*`.
-std::optional<Refusal> add_compare(const http::Request& request, std::string_view field, const std::string& key,
-                                   std::vector<machine::Compare>& compares) {
-  const std::optional<std::string> value = http::joined_fields(request, field);
-  if (!value) return std::nullopt;
-  const bool wanted = field == "If-Match";
-  const auto tags = http::parse_entity_tags(*value);
-  const std::string name(field);
-  if (tags && tags->any) {
-    compares.push_back({.target = machine::CompareTarget::exists, .name = key, .number = wanted ? 1U : 0U});
-    return std::nullopt;
+// In one field.
+constexpr size_t kMaxTags = 64;
+
+// What If-Match or If-None-Match names.
+struct Named {
+  bool any = false;               // `*`
+  std::vector<uint64_t> indexes;  // those of its tags that can match
+};
+
+OrRefusal<Named> read_named(std::string_view value, std::string_view field) {
+  const auto not_tags = [&] { return malformed(std::string(field) + " takes * or entity tags, as ETag gives them"); };
+  const auto tags = http::parse_entity_tags(value);
+  if (!tags) return not_tags();
+  if (tags->tags.size() > kMaxTags)
+    return malformed(std::string(field) + " takes at most " + std::to_string(kMaxTags) + " entity tags");
+  Named named{.any = tags->any, .indexes = {}};
+  for (const http::EntityTag& tag : tags->tags) {
+    const std::optional<uint64_t> index = config::parse_unsigned(tag.opaque);
+    if (!index || *index == 0) return not_tags();
+    if (!tag.weak || field == "If-None-Match") named.indexes.push_back(*index);
   }
-  if (!tags || tags->tags.size() != 1) return malformed(name + " takes * or one entity tag, as ETag gives it");
-  if (tags->tags[0].weak && wanted)
-    return malformed(name +
-                     " holds a weak tag, which matches nothing: something on the way changed the ETag (nginx does when "
-                     "it compresses)");
-  const std::optional<uint64_t> index = config::parse_unsigned(tags->tags[0].opaque);
-  if (!index || *index == 0) return malformed(name + " takes * or one entity tag, as ETag gives it");
-  compares.push_back({.target = machine::CompareTarget::mod_index,
-                      .op = wanted ? machine::CompareOp::equal : machine::CompareOp::not_equal,
-                      .name = key,
-                      .number = *index});
-  return std::nullopt;
+  if (named.any || !named.indexes.empty()) return named;
+  return malformed(std::string(field) +
+                   " holds weak tags only, which match nothing: something on the way changed the ETag (nginx does "
+                   "when it compresses)");
+}
+
+// Comparisons hold together, so they can say of a list "none of these", but not "one of these". The latter is the
+// former, reversed, without the tags that If-None-Match excludes.
+void add_compares(const std::optional<Named>& wanted, const std::optional<Named>& unwanted, const std::string& key,
+                  machine::Transact& transact, bool& reversed) {
+  const auto exists = [&](uint64_t number) {
+    transact.compares.push_back({.target = machine::CompareTarget::exists, .name = key, .number = number});
+  };
+  const auto indexes = [&](machine::CompareOp op, const std::vector<uint64_t>& all) {
+    for (const uint64_t one : all)
+      transact.compares.push_back({.target = machine::CompareTarget::mod_index, .op = op, .name = key, .number = one});
+  };
+  if (wanted && !wanted->any) {
+    std::vector<uint64_t> left = wanted->indexes;
+    if (unwanted)
+      std::erase_if(left,
+                    [&](uint64_t tag) { return unwanted->any || std::ranges::count(unwanted->indexes, tag) != 0; });
+    reversed = left.size() != 1;
+    indexes(reversed ? machine::CompareOp::not_equal : machine::CompareOp::equal, left);
+    return;
+  }
+  if (wanted) exists(1);
+  if (unwanted && unwanted->any) exists(0);
+  if (unwanted) indexes(machine::CompareOp::not_equal, unwanted->indexes);
 }
 
 }  // namespace
@@ -93,15 +123,31 @@ bool has_preconditions(const http::Request& request) {
 }
 
 OrRefusal<RouteCall> change_of_key(const RouteRequest& request, const std::string& key, const machine::Op& op) {
-  machine::Transact transact;
-  for (const std::string_view field : {"If-Match", "If-None-Match"})
-    if (auto refusal = add_compare(request.http, field, key, transact.compares)) return std::move(*refusal);
-  transact.success.push_back(op);
-  if (!transact.compares.empty()) {
-    transact.failure.push_back(machine::GetKey{key, false});
-    transact.must_hold = true;
+  std::array<std::optional<Named>, 2> named;  // by If-Match, by If-None-Match
+  for (size_t i = 0; i < named.size(); ++i) {
+    const std::string_view field = i == 0 ? "If-Match" : "If-None-Match";
+    const std::optional<std::string> value = http::joined_fields(request.http, field);
+    if (!value) continue;
+    OrRefusal<Named> read = read_named(*value, field);
+    if (!read) return read.error();
+    named[i] = *std::move(read);
   }
-  return RouteCall{Write{std::move(transact)}};
+  RouteState state;
+  machine::Transact transact;
+  add_compares(named[0], named[1], key, transact, state.reversed);
+  auto [done, not_done] =
+      state.reversed ? std::tie(transact.failure, transact.success) : std::tie(transact.success, transact.failure);
+  done.push_back(op);
+  if (named[0] || named[1]) {
+    not_done.push_back(machine::GetKey{key, false});
+    transact.must_hold = !state.reversed;
+  }
+  return RouteCall{Write{std::move(transact)}, std::move(state)};
+}
+
+bool held(const RouteState& state, const Answer& answer) {
+  const auto& done = std::get<Transacted>(answer.body);
+  return state.reversed ? !done.succeeded : done.held;
 }
 
 http::Response not_as_expected(const Answer& answer) {

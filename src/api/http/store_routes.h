@@ -34,8 +34,9 @@ OrRefusal<RouteCall> read_of_key(RouteRequest& request, const std::string& key);
 
 // Whether the request has any.
 [[nodiscard]] bool has_preconditions(const http::Request& request);
-// `op`, if the request's preconditions hold for this key. The operation holds views of the request.
+// `op`, if the request's preconditions hold for this key: held() tells. The operation holds views of the request.
 OrRefusal<RouteCall> change_of_key(const RouteRequest& request, const std::string& key, const machine::Op& op);
+[[nodiscard]] bool held(const RouteState& state, const Answer& answer);
 // 412, with the tag of what is there.
 [[nodiscard]] http::Response not_as_expected(const Answer& answer);
 

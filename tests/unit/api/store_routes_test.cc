@@ -38,6 +38,11 @@ std::string all_of(http::Stream& stream, size_t room = 1) {
   return out + "ENDLESS";
 }
 
+std::string field_of(const http::test::Answer& answer, std::string_view name) {
+  const std::string* value = answer.header(name);
+  return value == nullptr ? std::string() : *value;
+}
+
 size_t count(const std::string& text, const std::string& part) {
   size_t found = 0;
   for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++found;
@@ -88,6 +93,59 @@ TEST_CASE("a transaction that cannot be read says which part of it is wrong") {
   std::string many = R"({"success":[)";
   for (int i = 0; i < 129; ++i) many += std::string(i == 0 ? "" : ",") + R"({"get":{"key":"k"}})";
   CHECK(test::sentence_of(fronts.ask("POST", "/txn", many + "]}", kAsJson)) == "success has at most 128 items");
+}
+
+TEST_CASE("If-Match and If-None-Match take lists, for reads and for changes: of any tag, of none") {
+  test::Fronts fronts(kLatestVersion);
+  const auto ask = [&](const std::string& method, const std::string& field, const std::string& path = "/kv/k") {
+    return fronts.ask(method, path, method == "PUT" ? "v" : "", field + "\r\n").status;
+  };
+  const auto tag = [&] { return field_of(fronts.ask("GET", "/kv/k"), "ETag"); };
+  // There is no such key.
+  CHECK(ask("PUT", "If-Match: \"1\", \"2\"") == 412);
+  CHECK(ask("PUT", "If-Match: *, \"2\"") == 400);
+  CHECK(ask("PUT", "If-None-Match: \"1\", W/\"2\"") == 201);
+  const std::string made = tag();
+  // The tag that is there is among those named, wherever, or it is not.
+  CHECK(ask("GET", "If-None-Match: \"7\", W/" + made) == 304);
+  CHECK(ask("GET", "If-None-Match: \"7\", \"8\"") == 200);
+  CHECK(ask("GET", "If-Match: \"7\", " + made) == 200);
+  CHECK(ask("GET", "If-Match: \"7\", W/" + made) == 412);
+  CHECK(ask("PUT", "If-Match: \"7000\", \"8000\"") == 412);
+  CHECK(ask("PUT", "If-Match: \"7000\", W/" + made) == 412);
+  CHECK(ask("PUT", "If-Match: W/" + made) == 400);
+  CHECK(ask("PUT", "If-None-Match: \"7000\", W/" + made) == 412);
+  CHECK(tag() == made);
+  const http::test::Answer refused = fronts.ask("DELETE", "/kv/k", "", "If-Match: \"7000\", \"8000\"\r\n");
+  CHECK(refused.status == 412);
+  CHECK(field_of(refused, "ETag") == made);
+  CHECK(field_of(refused, "Wormhole-Outcome") == "not-applied");
+  CHECK(ask("PUT", "If-Match: \"7000\", " + made + ", \"8000\"") == 204);
+  CHECK(tag() != made);
+  CHECK(ask("PUT", "If-None-Match: \"7000\", " + made) == 204);
+  // Both fields: what the second excludes does not match.
+  const std::string now = tag();
+  CHECK(ask("PUT", "If-Match: \"7000\", " + now + "\r\nIf-None-Match: \"9\", " + now) == 412);
+  CHECK(ask("PUT", "If-Match: " + now + "\r\nIf-None-Match: " + now) == 412);
+  CHECK(ask("PUT", "If-Match: \"7000\", " + now + "\r\nIf-None-Match: *") == 412);
+  CHECK(ask("PUT", "If-Match: *\r\nIf-None-Match: \"7000\", \"8000\"") == 204);
+  CHECK(ask("PUT", "If-Match: \"7000\", " + tag() + "\r\nIf-None-Match: \"9\"") == 204);
+  // The older paths of one key, and a count.
+  CHECK(ask("POST", "If-Match: \"7000\", \"8000\"", "/set?key=k&value=x") == 412);
+  CHECK(ask("POST", "If-Match: \"7000\", " + tag(), "/set?key=k&value=5") == 200);
+  CHECK(ask("POST", "If-Match: \"7000\", " + tag(), "/kv/k/incr") == 200);
+  CHECK(fronts.ask("GET", "/kv/k").body == "6");
+  CHECK(ask("DELETE", "If-Match: \"7000\", \"8000\"", "/key/k") == 412);
+  CHECK(ask("DELETE", "If-Match: \"7000\", " + tag(), "/key/k") == 204);
+  // A bounded number of them.
+  std::string many = "If-None-Match: \"1\"";
+  for (int i = 2; i <= 64; ++i) many += ", \"" + std::to_string(1'000'000 + i) + "\"";
+  CHECK(ask("PUT", many) == 201);
+  CHECK(ask("PUT", many + ", \"65\"") == 400);
+  // What names one event takes no list.
+  const http::test::Answer front = fronts.ask("DELETE", "/event", "", "If-Match: \"1\", \"2\"\r\n");
+  CHECK(front.status == 400);
+  CHECK(count(front.body, "not a list") == 1);
 }
 
 TEST_CASE("HAZARDS W3: a watch shows the changes of an entry together, and only the last of them has its id") {
