@@ -41,6 +41,8 @@ struct Refusal {
   bool not_applied = true;
   // The log's index as of which this was found out; nothing where no state was read.
   std::optional<raft::Index> index = std::nullopt;
+  // With `gone`: the oldest index that is still kept.
+  std::optional<uint64_t> oldest = std::nullopt;
 };
 
 [[nodiscard]] inline Refusal malformed(std::string sentence) {

@@ -162,7 +162,8 @@ std::optional<Refusal> check_watch(const machine::Machine& machine, const WatchK
                    .sentence = "the changes of index " + std::to_string(*watch.from) +
                                " are not kept here any more: the oldest are of index " + std::to_string(oldest) +
                                "; list the keys, then watch from there (or watch with &initial)",
-                   .index = machine.applied()};
+                   .index = machine.applied(),
+                   .oldest = oldest};
   return std::nullopt;
 }
 

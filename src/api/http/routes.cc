@@ -95,6 +95,7 @@ http::Response refusal_response(const Refusal& refusal, bool changes_state) {
   if (refusal.kind == RefusalKind::unauthenticated)
     response.headers.push_back({"WWW-Authenticate", "Basic realm=\"wormhole\""});
   if (refusal.index) response = with_index(std::move(response), *refusal.index);
+  if (refusal.oldest) response.headers.push_back({"Wormhole-Oldest-Index", std::to_string(*refusal.oldest)});
   if (changes_state) response.headers.push_back({"Wormhole-Outcome", refusal.not_applied ? "not-applied" : "unknown"});
   return response;
 }

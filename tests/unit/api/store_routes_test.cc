@@ -148,6 +148,18 @@ TEST_CASE("If-Match and If-None-Match take lists, for reads and for changes: of 
   CHECK(count(front.body, "not a list") == 1);
 }
 
+TEST_CASE("410 names the oldest index that is kept, in a header too") {
+  test::Fronts fronts(kLatestVersion);
+  for (const char* value : {"1", "2", "3"}) CHECK(fronts.ask("PUT", "/kv/k", value).status / 100 == 2);
+  fronts.node.set_watch_history(0);
+  const http::test::Answer gone = fronts.ask("GET", "/kv/k?watch&from=1");
+  REQUIRE(gone.status == 410);
+  const std::string oldest = field_of(gone, "Wormhole-Oldest-Index");
+  CHECK(oldest == std::to_string(fronts.node.machine().history().oldest().value));
+  CHECK(count(gone.body, "the oldest are of index " + oldest) == 1);
+  CHECK(fronts.ask("GET", "/kv/k?watch&from=" + std::to_string(std::stoul(oldest) - 1)).status == 410);
+}
+
 TEST_CASE("HAZARDS W3: a watch shows the changes of an entry together, and only the last of them has its id") {
   Machine machine;
   machine.raise_version(raft::Index{1}, 0, 4);
