@@ -42,11 +42,15 @@ Reply Machine::run(const Delete& del) {
 // --- leases
 
 Reply Machine::run(const GrantLease& grant) {
+  StoreOps ops(state_.store, store_moment(), *this, history_, effects_);
+  // Those that are over take no place from others; a bounded number of them goes now.
+  size_t budget = kDueKeysPerEntry;
+  if (state_.store.leases().size() >= state_.settings.max_leases) ops.sweep_leases(budget);
   if (state_.store.leases().size() >= state_.settings.max_leases)
     return {.code = ReplyCode::full,
             .event = Bytes("there are " + std::to_string(state_.store.leases().size()) +
                            " leases already: revoke some, or raise max_leases (PUT /cluster/settings)")};
-  const uint64_t id = StoreOps(state_.store, store_moment(), *this, history_, effects_).grant(grant.ttl);
+  const uint64_t id = ops.grant(grant.ttl);
   return {.event_id = raft::Index{id}, .count = 1};
 }
 

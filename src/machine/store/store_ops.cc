@@ -156,6 +156,10 @@ void StoreOps::sweep(size_t& budget) {
     --budget;
     expire(store_.dues().begin()->second);
   }
+  sweep_leases(budget);
+}
+
+void StoreOps::sweep_leases(size_t& budget) {
   while (budget > 0 && !store_.lease_dues().empty() && store_.lease_dues().begin()->first <= lease_time()) {
     --budget;
     const uint64_t id = store_.lease_dues().begin()->second;

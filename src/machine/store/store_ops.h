@@ -67,6 +67,8 @@ class StoreOps {
 
   // What is over by now; `budget` goes down by one for each item or lease.
   void sweep(size_t& budget);
+  // Of this the leases, each after its keys.
+  void sweep_leases(size_t& budget);
 
   // From here on the changes of keys can be undone, by undo(), until keep().
   void begin() { tentative_ = true; }

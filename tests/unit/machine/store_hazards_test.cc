@@ -172,6 +172,35 @@ TEST_CASE("HAZARDS S4: leases and keys that end together end a bounded number an
   CHECK(bench.machine.next_deadline() == kNever);
 }
 
+TEST_CASE(
+    "HAZARDS S4: leases that are over take no place from new ones, swept or not, and go a bounded number an entry") {
+  StoreBench bench;
+  REQUIRE(bench.run(PutSettings{{{"max_leases", 2}}}).code == ReplyCode::ok);
+  const uint64_t first = bench.grant(5'000);
+  const uint64_t second = bench.grant(9'000);
+  CHECK(bench.run(GrantLease{5'000}).code == ReplyCode::full);
+  const Millis over = bench.machine.find_lease(first)->deadline;
+  CHECK(bench.run(GrantLease{5'000}, over).code == ReplyCode::ok);
+  CHECK(bench.machine.store().leases().size() == 2);
+  CHECK(bench.machine.find_lease(second) != nullptr);
+  CHECK(bench.run(GrantLease{5'000}).code == ReplyCode::full);
+
+  // One with more keys than an entry removes: each attempt goes on.
+  StoreBench large;
+  REQUIRE(large.run(PutSettings{{{"max_leases", 1}}}).code == ReplyCode::ok);
+  std::vector<std::string> names;
+  for (int i = 0; i < 2'500; ++i) names.push_back("k" + std::to_string(i));
+  const uint64_t lease = large.grant(5'000);
+  for (const std::string& name : names) large.transact({put(name, "v", lease)});
+  const Millis then = large.machine.time_ms() + 6'000;
+  for (const size_t left : {1'500, 500}) {
+    CHECK(large.run(GrantLease{5'000}, then).code == ReplyCode::full);
+    CHECK(large.machine.key_count() == left);
+  }
+  CHECK(large.run(GrantLease{5'000}, then).code == ReplyCode::ok);
+  CHECK(large.machine.key_count() == 0);
+}
+
 TEST_CASE("HAZARDS S4: a lease has at most 10,000 keys") {
   StoreBench bench;
   const uint64_t lease = bench.grant(5'000);
