@@ -1,5 +1,6 @@
 #include "api/access.h"
 
+#include <algorithm>
 #include <string>
 #include <string_view>
 
@@ -140,6 +141,18 @@ class Touched {
   std::string forbidden_;
 };
 
+// Whether it answers what keys hold, and so is a read as well as what its verb says.
+bool shows_values(const Operation& operation) {
+  const auto* write = std::get_if<Write>(&operation);
+  const auto* transact = write == nullptr ? nullptr : std::get_if<machine::Transact>(write);
+  if (transact == nullptr) return false;
+  const auto shows = [](const machine::Op& op) {
+    const auto* get = std::get_if<machine::GetKey>(&op);
+    return (get != nullptr && get->with_value) || std::holds_alternative<machine::ListKeys>(op);
+  };
+  return std::ranges::any_of(transact->success, shows) || std::ranges::any_of(transact->failure, shows);
+}
+
 Refusal forbidden(const security::Principal& principal, const Operation& operation, const std::string& what) {
   return {RefusalKind::forbidden, "'" + printable(principal.name()) + "' may not " +
                                       std::string(traits_of(operation).words) +
@@ -151,6 +164,8 @@ Refusal forbidden(const security::Principal& principal, const Operation& operati
 std::optional<Refusal> check_access(const security::Principal& principal, const Operation& operation) {
   if (principal.may_everything()) return std::nullopt;
   if (!principal.may(traits_of(operation).verb)) return forbidden(principal, operation, {});
+  if (shows_values(operation) && !principal.may(security::Verb::read))
+    return forbidden(principal, operation, "values that it may not read");
   Touched touched(principal);
   std::visit(touched, operation);
   if (!touched.forbidden().empty()) return forbidden(principal, operation, touched.forbidden());

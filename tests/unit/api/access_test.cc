@@ -170,6 +170,62 @@ TEST_CASE("a principal may touch the keys and queues that it was given, whole na
         "'shop' may not enqueue, as it touches the queue 'event'");
 }
 
+TEST_CASE("the store's operations ask for the right to each name that they touch, and to all where any may be shown") {
+  struct Row {
+    Operation operation;
+    bool to_shop;    // whose keys begin with orders-, or are stock
+    bool to_writer;  // who may write all keys, and read none
+    bool to_reader;  // who may read all keys, and write none
+  };
+  const auto transact = [](machine::Op op) { return Write{machine::Transact{.success = {std::move(op)}}}; };
+  const auto otherwise = [](machine::Op op) {
+    return Write{machine::Transact{.success = {machine::EraseKey{"stock"}}, .failure = {std::move(op)}}};
+  };
+  const auto compares = [](machine::CompareTarget target, std::string_view name) {
+    return Write{
+        machine::Transact{.compares = {{.target = target, .name = name}}, .success = {machine::PutKey{"stock", "v"}}}};
+  };
+  const std::vector<Row> rows{
+      {Read{GetKey{"orders-1"}}, true, false, true},
+      {Read{GetKeys{{"orders-1", "stock"}}}, true, false, true},
+      {Read{GetKeys{{"orders-1", "wages"}}}, false, false, true},
+      {Read{CountExisting{{"wages"}}}, false, false, true},
+      {Read{CountKeys{}}, true, false, true},
+      {Read{ListKeys{.prefix = "orders-"}}, false, false, true},
+      {Read{PickKey{1}}, false, false, true},
+      {Read{ShowLease{1}}, false, false, true},  // a lease may hold anybody's keys, and shows their names
+      {Read{ListLeases{}}, false, false, true},
+      {Watch{WatchKeys{"orders-1"}}, true, false, true},
+      {Watch{WatchKeys{"wages"}}, false, false, true},
+      {Watch{WatchKeys{"orders-", true}}, false, false, true},
+      {Write{machine::GrantLease{1'000}}, true, true, false},
+      {Write{machine::KeepLease{1}}, false, true, false},
+      {Write{machine::RevokeLease{1}}, false, true, false},
+      {transact(machine::PutKey{.key = "orders-1", .value = "v", .lease = 1}), true, true, false},
+      {transact(machine::EraseKey{"wages"}), false, true, false},
+      {transact(machine::ErasePrefix{"orders-"}), false, true, false},
+      {transact(machine::Increment{"stock"}), true, true, false},
+      {transact(machine::Touch{"wages"}), false, true, false},
+      {transact(machine::GetKey{"stock"}), true, false, false},
+      {transact(machine::GetKey{"stock", false}), true, true, false},  // whether it is there, as any write tells
+      {transact(machine::ListKeys{"orders-"}), false, false, false},
+      {otherwise(machine::GetKey{"stock"}), true, false, false},
+      {otherwise(machine::ListKeys{""}), false, false, false},
+      {transact(machine::EnqueueEvent{"mail", {.bytes = "e"}}), true, true, false},
+      {transact(machine::SettleEvent{.queue = "event", .receipt = {1, 1}}), false, true, false},
+      {compares(machine::CompareTarget::value, "stock"), true, true, false},
+      {compares(machine::CompareTarget::value, "mail"), false, true, false},
+      {compares(machine::CompareTarget::holds, "mail"), true, true, false},
+      {compares(machine::CompareTarget::queue_length, "stock"), false, true, false},
+  };
+  for (size_t i = 0; i < rows.size(); ++i) {
+    CAPTURE(i);
+    CHECK(refused(kShop, rows[i].operation).empty() == rows[i].to_shop);
+    CHECK(refused(kWriter, rows[i].operation).empty() == rows[i].to_writer);
+    CHECK(refused(kReader, rows[i].operation).empty() == rows[i].to_reader);
+  }
+}
+
 TEST_CASE("a backup holds everything: who may not read all may not make one") {
   CHECK(refused(kShop, Read{MakeBackup{}}) == "'shop' may not make a backup, as it touches all keys and queues");
   CHECK(refused(kReader, Read{MakeBackup{}}).empty());
