@@ -10,6 +10,41 @@ namespace wh::api {
 namespace {
 
 constexpr size_t kMaxLeaseBytesShown = size_t{256} << 10;
+constexpr size_t kPlacesToPick = 16;
+
+// Goes down the tree of all keys by their bytes: at each fork it takes one of the branches, each as likely as another.
+machine::Store::Items::const_iterator some_place(const machine::Store::Items& items, Prng& prng) {
+  constexpr int kMostForks = 64;
+  auto low = items.begin();
+  auto end = items.end();  // of the branch
+  for (int forks = 0; std::next(low) != end && forks < kMostForks; ++forks) {
+    const std::string& first = low->first;
+    const std::string& last = std::prev(end)->first;
+    const auto fork = static_cast<size_t>(
+        std::distance(first.begin(), std::mismatch(first.begin(), first.end(), last.begin(), last.end()).first));
+    auto branch = low;
+    auto branch_end = end;
+    uint64_t branches = 0;
+    for (auto at = low; at != end;) {
+      // A key that ends here is a branch of its own.
+      auto next = std::next(at);
+      if (fork < at->first.size()) {
+        std::string beyond = at->first.substr(0, fork + 1);
+        const auto byte = static_cast<uint8_t>(beyond.back());
+        beyond.back() = static_cast<char>(byte + 1);
+        next = byte == static_cast<uint8_t>(last[fork]) ? end : items.lower_bound(beyond);
+      }
+      if (prng.below(++branches) == 0) {
+        branch = at;
+        branch_end = next;
+      }
+      at = next;
+    }
+    low = branch;
+    end = branch_end;
+  }
+  return low;
+}
 
 }  // namespace
 
@@ -67,46 +102,26 @@ ShownKeys look(const machine::Machine& machine, const ListKeys& list) {
   return shown;
 }
 
-// Goes down the tree of all keys by their bytes: at each fork it takes one of the branches, each as likely as another.
+// Looks from several places on, as keys that are over and not removed yet may lie in long rows.
 Value look(const machine::Machine& machine, const PickKey& pick) {
-  constexpr int kMostForks = 64;
   const machine::Store& store = machine.store();
   const auto& items = store.items();
   if (items.empty()) return {};
+  const Millis stamp = machine.time_ms();
+  const Millis now = machine.cluster_time_ms();
   Prng prng(pick.seed);
-  auto low = items.begin();
-  auto end = items.end();  // of the branch
-  for (int forks = 0; std::next(low) != end && forks < kMostForks; ++forks) {
-    const std::string& first = low->first;
-    const std::string& last = std::prev(end)->first;
-    const auto fork = static_cast<size_t>(
-        std::distance(first.begin(), std::mismatch(first.begin(), first.end(), last.begin(), last.end()).first));
-    auto branch = low;
-    auto branch_end = end;
-    uint64_t branches = 0;
-    for (auto at = low; at != end;) {
-      // A key that ends here is a branch of its own.
-      auto next = std::next(at);
-      if (fork < at->first.size()) {
-        std::string beyond = at->first.substr(0, fork + 1);
-        const auto byte = static_cast<uint8_t>(beyond.back());
-        beyond.back() = static_cast<char>(byte + 1);
-        next = byte == static_cast<uint8_t>(last[fork]) ? end : items.lower_bound(beyond);
-      }
-      if (prng.below(++branches) == 0) {
-        branch = at;
-        branch_end = next;
-      }
-      at = next;
+  for (size_t place = 0; place < kPlacesToPick; ++place) {
+    auto at = some_place(items, prng);
+    for (size_t looked_at = 0; looked_at < kMaxKeysLookedAt / 2; ++looked_at) {
+      if (!store.is_over(at->second, stamp, now)) return {at->first, &at->second};
+      if (++at == items.end()) at = items.begin();
     }
-    low = branch;
-    end = branch_end;
   }
-  for (size_t looked_at = 0; looked_at < kMaxKeysLookedAt; ++looked_at) {
-    if (!store.is_over(low->second, machine.time_ms(), machine.cluster_time_ms())) return {low->first, &low->second};
-    if (++low == items.end()) low = items.begin();
-  }
-  return {};
+  // Nearly all are over: the next that will be.
+  const auto next = store.dues().lower_bound({now + 1, std::string_view()});
+  if (next == store.dues().end()) return {};
+  const auto at = items.find(next->second);
+  return store.is_over(at->second, stamp, now) ? Value{} : Value{at->first, &at->second};
 }
 
 ShownLeases look(const machine::Machine& machine, const ShowLease& show) {

@@ -160,6 +160,35 @@ TEST_CASE("410 names the oldest index that is kept, in a header too") {
   CHECK(fronts.ask("GET", "/kv/k?watch&from=" + std::to_string(std::stoul(oldest) - 1)).status == 410);
 }
 
+TEST_CASE("a key by chance is one that is there, however many around it are over and not removed yet") {
+  Machine machine;
+  machine.raise_version(raft::Index{1}, 0, 4);
+  std::vector<std::string> names;
+  for (int i = 0; i < 3'000; ++i) names.push_back("session:" + std::to_string(i));
+  for (const std::string& name : names)
+    run(machine, machine::Transact{.success = {machine::PutKey{
+                                       .key = name, .value = "v", .expiry = {machine::Expiry::Kind::after, 10}}}});
+  const auto picks = [&](std::string_view wanted) {
+    for (uint64_t seed = 1; seed <= 200; ++seed)
+      if (look(machine, PickKey{seed}).key != wanted) return false;
+    return true;
+  };
+  run(machine, put("user", "v"));
+  run(machine, put("other", "v"), 100);
+  run(machine, machine::Transact{.success = {machine::EraseKey{"other"}}});
+  REQUIRE(machine.store().items().size() == 3'001);
+  CHECK(picks("user"));
+  // One of the same beginning that ends later; then none.
+  run(machine, machine::Transact{.success = {machine::EraseKey{"user"},
+                                             machine::PutKey{.key = "session:1000",
+                                                             .value = "v",
+                                                             .expiry = {machine::Expiry::Kind::after, 10}}}});
+  CHECK(picks("session:1000"));
+  run(machine, put("other", "v"), 200);
+  run(machine, machine::Transact{.success = {machine::EraseKey{"other"}}});
+  CHECK(picks(""));
+}
+
 TEST_CASE("HAZARDS W3: a watch shows the changes of an entry together, and only the last of them has its id") {
   Machine machine;
   machine.raise_version(raft::Index{1}, 0, 4);
