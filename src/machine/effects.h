@@ -14,6 +14,8 @@ struct Effects {
   bool version = false;
   bool settings = false;
   bool time = false;  // cluster time was brought forward
+  // What the entry made in the store, of which a short command may make much: keys and values, with what each takes.
+  uint64_t made_bytes = 0;
 
   // Keeps the capacity: nothing is allocated in a steady state.
   void clear() {
@@ -21,6 +23,7 @@ struct Effects {
     arrived_queues.clear();
     changed_keys.clear();
     version = settings = time = false;
+    made_bytes = 0;
   }
   [[nodiscard]] bool empty() const {
     return ready_queues.empty() && arrived_queues.empty() && changed_keys.empty() && !version && !settings && !time;

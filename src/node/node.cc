@@ -4,6 +4,7 @@
 #include "node/node.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "base/log.h"
@@ -16,6 +17,8 @@ namespace {
 // How many items of a replaced state are freed in one turn.
 constexpr size_t kDiscardPerTurn = 2'000;
 constexpr uint64_t kMaxLoadBytes = 4 << 20;  // bytes of entries that the core loads from the disk at a time
+// A turn ends with the entry that reaches this.
+constexpr uint64_t kApplyBytesPerTurn = 8 << 20;
 
 // More entries would still be there when the next snapshot is due.
 uint64_t trailing_entries(const NodeOptions& options) {
@@ -205,6 +208,7 @@ void Node::storage_done(StorageDone done, Millis now) {
 // This node is taken into another cluster: its log, and everything begun with it, is dropped.
 void Node::leave_log() {
   ctx_.raft.reset();
+  unapplied_.clear();
   snapshots_.abandon();
   held_.clear();
   reads_.ask_anew();
@@ -302,7 +306,8 @@ void Node::carry_out(raft::Output output, Millis now) {
   for (const raft::ChunkWanted& wanted : output.chunks_wanted) snapshots_.send_chunk(wanted);
   for (raft::ChunkReceived& chunk : output.chunks_received)
     ctx_.storage.write_incoming_chunk(chunk.meta, chunk.offset, std::move(chunk.data), chunk.done);
-  for (raft::Entry& entry : output.committed) apply(entry);
+  std::move(output.committed.begin(), output.committed.end(), std::back_inserter(unapplied_));
+  apply_some();
   if (output.load) ctx_.storage.load_entries(output.load->first, output.load->last, kMaxLoadBytes);
   if (output.compact) ctx_.storage.compact(*output.compact);
   for (const raft::ReadReady& ready : output.reads) reads_.ready(ready, now);
@@ -326,6 +331,7 @@ void Node::proposed(const raft::Proposed& result, Millis now) {
 void Node::persist(raft::Output& output) {
   const bool installs = output.install.has_value();
   if (installs) {
+    unapplied_.clear();
     snapshots_.install(*output.install);
     writes_.replaced_by_snapshot(output.install->meta.index);
     receives_.replaced_by_snapshot(output.install->meta.index, ctx_.turn_at);
@@ -358,15 +364,25 @@ void Node::follow_leader() {
     logf(LogLevel::notice, "following %s in term %lu", member->name.c_str(), ctx_.raft->current_term().value);
 }
 
-void Node::apply(raft::Entry& entry) {
+// A short command may copy and hash a large value, so that the log's size alone does not bound a turn.
+void Node::apply_some() {
+  for (uint64_t bytes = 0; !unapplied_.empty() && bytes < kApplyBytesPerTurn; unapplied_.pop_front())
+    bytes += apply(unapplied_.front());
+  ctx_.raft->hold_committed(!unapplied_.empty());
+  if (!unapplied_.empty()) ctx_.wants_turn = true;
+}
+
+uint64_t Node::apply(raft::Entry& entry) {
   ++ctx_.counters.entries_applied;
-  snapshots_.applied(raft::cost(entry));
+  uint64_t bytes = raft::cost(entry);
+  snapshots_.applied(bytes);
   room_.applied(entry.index);
   machine::Reply reply;
   if (entry.kind == raft::EntryKind::command) {
     const Millis time = WH_MUTANT(time_of_the_apply) ? ctx_.turn_at : entry.time_ms;
     machine::Applied applied = ctx_.machine.apply(entry.index, time, entry.payload);
     reply = std::move(applied.reply);
+    bytes += applied.effects.made_bytes;
     waiting_.wake(applied.effects);
     writes_.forwarded_applied(entry, reply);
   } else if (entry.kind == raft::EntryKind::version) {
@@ -378,6 +394,7 @@ void Node::apply(raft::Entry& entry) {
   membership_.applied(entry);
   receives_.applied(entry, reply, ctx_.turn_at);
   writes_.applied(entry, std::move(reply));
+  return bytes;
 }
 
 void Node::release_held(uint64_t ticket) {

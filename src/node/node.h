@@ -223,7 +223,9 @@ class Node {
   void carry_out(raft::Output output, Millis now);
   void proposed(const raft::Proposed& result, Millis now);
   void persist(raft::Output& output);
-  void apply(raft::Entry& entry);
+  void apply_some();
+  // Returns about how many bytes it handled.
+  uint64_t apply(raft::Entry& entry);
   void follow_leader();
   void release_held(uint64_t ticket);
   bool send(raft::NodeId to, PeerMessage message);
@@ -253,6 +255,7 @@ class Node {
 
   std::optional<raft::Recovered> recovered_;  // until the snapshot on the disk is loaded at the start
   std::deque<HeldMessage> held_;              // until their batch is on the disk
+  std::deque<raft::Entry> unapplied_;         // handed out by the core, and for later turns
   bool disk_stalled_ = false;
   raft::NodeId last_leader_;
   Millis next_deadline_ = 0;

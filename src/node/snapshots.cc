@@ -37,12 +37,11 @@ bool Snapshots::due(raft::Index applied) const {
 }
 
 void Snapshots::maybe_take(Millis now) {
-  const raft::Index applied = ctx_.raft->applied_index();
+  const raft::Index applied = ctx_.machine.applied();
   if (taking_ || loading_ || applied <= last_index_ || now < not_before_) return;
   if (!due(applied)) return;
   // A snapshot must not contain entries that the disk could still lose: it waits until the log is durable up to here.
-  if ((applied > ctx_.raft->durable_index() && !WH_MUTANT(snapshot_of_unsynced)) || ctx_.machine.applied() != applied)
-    return;
+  if (applied > ctx_.raft->durable_index() && !WH_MUTANT(snapshot_of_unsynced)) return;
   const raft::Log::ConfigurationAt& configuration = ctx_.raft->log().configuration_at(
       WH_MUTANT(snapshot_with_newest_members) ? ctx_.raft->log().last_index() : applied);
   const raft::Index index = WH_MUTANT(snapshot_of_unapplied) ? ctx_.raft->log().last_index() : applied;

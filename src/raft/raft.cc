@@ -336,6 +336,7 @@ void Raft::persist_and_release(Output& output) {
 }
 
 void Raft::emit_committed(Output& output) {
+  if (committed_held_) return;
   uint64_t bytes = 0;
   while (emitted_index_ < commit_index_ && log_.cached(emitted_index_ + 1)) {
     const Entry& entry = log_.at(emitted_index_ + 1);

@@ -310,6 +310,8 @@ class Raft {
     return incoming_ && incoming_->meta.index > commit_index_ ? &*incoming_ : nullptr;
   }
   [[nodiscard]] const SnapshotCounters& snapshot_counters() const { return snapshot_counters_; }
+  // While held, no committed entries are handed out, nor loaded for that: the owner has not applied the last ones yet.
+  void hold_committed(bool held) { committed_held_ = held; }
   void set_max_uncommitted(uint64_t bytes) { options_.max_uncommitted_bytes = bytes; }
   void set_snapshot_limits(uint64_t rate, uint64_t held_log_bytes, uint64_t trailing_entries) {
     options_.snapshot_rate = rate;
@@ -492,6 +494,7 @@ class Raft {
   Millis leader_since_ = 0;
   Millis stamp_base_ = 0;  // the base of this term's stamps
   Millis heard_time_ = 0;  // the highest time_ms that a leader sent
+  bool committed_held_ = false;
   uint64_t uncommitted_bytes_ = 0;
   uint64_t appended_bytes_ = 0;         // ever, by this process as a leader
   uint64_t synced_bytes_ = 0;           // of those, on its own disk

@@ -310,7 +310,7 @@ void Raft::on_peer_connected(Millis now, NodeId id) {
 // One load at a time; entries to apply go before entries to send.
 void Raft::next_load() {
   if (loading_) return;
-  if (emitted_index_ < commit_index_ && !log_.cached(emitted_index_ + 1)) {
+  if (!committed_held_ && emitted_index_ < commit_index_ && !log_.cached(emitted_index_ + 1)) {
     loading_ = LoadEntries{emitted_index_ + 1, commit_index_};
   } else {
     for (auto& [id, p] : progress_) {

@@ -79,6 +79,7 @@ void StoreOps::change(std::string_view key, std::optional<Item> item, ChangeType
     told.lease = item->lease();
     told.expires_at = item->expires_at();
   }
+  effects_.made_bytes += told.key.size() + told.value.size() + Store::kOverhead;
   // The name may be a view into what goes.
   std::optional<Item> old = exchange(told.key, std::move(item));
   told.had_prev = old.has_value();

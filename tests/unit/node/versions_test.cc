@@ -265,3 +265,48 @@ TEST_CASE(
     if (cluster >= 2) CHECK(own > 0);
   }
 }
+
+TEST_CASE("a turn applies a bounded amount, also where short commands change large values; answers keep their order") {
+  Versioned bench;
+  bench.lead();
+  bench.says(kOther, kLatestVersion);
+  bench.says(kThird, kLatestVersion);
+  bench.settle();
+  REQUIRE(bench.node.cluster_version() == kLatestVersion);
+  const auto submit = [&](Token token, machine::Op op) {
+    bench.node.submit_write(token, machine::encode_command(machine::Transact{.success = {std::move(op)}}), true,
+                            bench.now);
+  };
+  const std::string large(3 << 20, 'x');
+  submit(1, machine::PutKey{"k", large});
+  bench.persist();
+  bench.settle();
+  bench.collect();
+  bench.done.clear();
+  constexpr Token kAppends = 40;
+  for (Token token = 100; token < 100 + kAppends; ++token) submit(token, machine::Append{"k", "y"});
+  bench.persist();
+  bench.node.receive(kOther,
+                     raft::AppendEntriesReply{.term = bench.node.raft()->current_term(),
+                                              .success = true,
+                                              .match_index = bench.last(),
+                                              .sent_at = bench.now},
+                     bench.now);
+  const raft::Index before = bench.node.machine().applied();
+  int turns = 0;
+  for (; bench.node.machine().applied() < bench.last() && turns < 100; ++turns) {
+    const raft::Index at = bench.node.machine().applied();
+    bench.node.drain(bench.now);
+    CHECK(bench.node.machine().applied() - at <= 3);
+    if (bench.node.machine().applied() < bench.last()) CHECK(bench.node.wants_turn());
+  }
+  CHECK(bench.node.machine().applied() - before == kAppends);
+  CHECK(turns >= static_cast<int>(kAppends) / 3);
+  bench.collect();
+  REQUIRE(bench.done.size() == kAppends);
+  for (size_t i = 0; i < kAppends; ++i) {
+    CHECK(bench.done[i].token == 100 + i);
+    CHECK(bench.done[i].outcome == Outcome::applied);
+  }
+  CHECK(bench.node.machine().get("k")->size() == large.size() + kAppends);
+}
