@@ -74,6 +74,8 @@ class Machine : private QueueObserver, private StoreObserver {
   // Reads. The pointers are valid until the next change; a copy of the Bytes stays valid.
   // An item whose time is over, and a lease that is over, are not there, though they may not be removed yet.
   [[nodiscard]] const Item* find(std::string_view key) const;
+  // As answers have it.
+  [[nodiscard]] KeyItem shown(std::string_view key, const Item& item) const;
   [[nodiscard]] const Bytes* get(std::string_view key) const {
     const Item* item = find(key);
     return item == nullptr ? nullptr : &item->value;

@@ -258,7 +258,7 @@ http::Response finish_list_keys(const RouteContext& context, const RouteState& s
   std::vector<machine::KeyItem> items;
   items.reserve(shown.items.size());
   for (const auto* one : shown.items) {
-    items.push_back(item_of(one->first, one->second, machine.store()));
+    items.push_back(machine.shown(one->first, one->second));
     if (state.keys_only) items.back().value = {};
   }
   const auto page =

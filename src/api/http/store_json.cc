@@ -398,17 +398,6 @@ void write_item_members(http::JsonWriter& json, const machine::KeyItem& item, bo
     json.number(item.expires_at - std::min(item.expires_at, now));
 }
 
-machine::KeyItem item_of(std::string_view key, const machine::Item& item, const machine::Store& store) {
-  return {.key = std::string(key),
-          .value = item.value,
-          .content_type = std::string(item.content_type()),
-          .create_index = store.create_index(item),
-          .mod_index = store.mod_index(item),
-          .version = store.version(item),
-          .lease = item.lease(),
-          .expires_at = item.expires_at()};
-}
-
 OrRefusal<machine::Transact> read_transaction(std::string_view body, http::KeptStrings& kept) {
   if (body.empty()) return malformed("a transaction is a JSON object, and the body is empty");
   const Result<JsonValue> object = http::parse_json(body);

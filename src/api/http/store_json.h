@@ -24,8 +24,6 @@ void write_bytes(http::JsonWriter& json, std::string_view name, std::string_view
 void write_item(http::JsonWriter& json, const machine::KeyItem& item, bool with_value, Millis now);
 // The same within an object.
 void write_item_members(http::JsonWriter& json, const machine::KeyItem& item, bool with_value, Millis now);
-// As it is in the state. The value is shared.
-[[nodiscard]] machine::KeyItem item_of(std::string_view key, const machine::Item& item, const machine::Store& store);
 
 // The body of a POST /txn. What it makes holds views into `body` and `kept`. Errors name the comparison or operation.
 OrRefusal<machine::Transact> read_transaction(std::string_view body, http::KeptStrings& kept);

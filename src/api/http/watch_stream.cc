@@ -72,7 +72,7 @@ class WatchStream final : public http::Stream {
       if (out.size() - before >= room || looked_at++ == machine::WatchPlace::kMaxLookedAt) return Next::more;
       walked_ = at->first;
       if (store.is_over(at->second, machine_.time_ms(), machine_.cluster_time_ms())) continue;
-      out += initial_frame(item_of(at->first, at->second, store), machine_.cluster_time_ms());
+      out += initial_frame(machine_.shown(at->first, at->second), machine_.cluster_time_ms());
     }
     walks_ = false;
     out += id_field(machine_.applied().value) + "\n";

@@ -21,6 +21,17 @@ const Item* Machine::find(std::string_view key) const {
   return item == nullptr || state_.store.is_over(*item, state_.time_ms, state_.cluster_time_ms()) ? nullptr : item;
 }
 
+KeyItem Machine::shown(std::string_view key, const Item& item) const {
+  return {.key = std::string(key),
+          .value = item.value,
+          .content_type = std::string(item.content_type()),
+          .create_index = state_.store.create_index(item),
+          .mod_index = state_.store.mod_index(item),
+          .version = state_.store.version(item),
+          .lease = item.lease(),
+          .expires_at = item.expires_at()};
+}
+
 const Lease* Machine::find_lease(uint64_t id) const {
   const Lease* lease = state_.store.find_lease(id);
   return lease == nullptr || lease->deadline <= state_.time_ms ? nullptr : lease;

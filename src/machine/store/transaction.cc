@@ -186,17 +186,6 @@ class TransactionRun {
 
   // --- the keys' part
 
-  [[nodiscard]] KeyItem shown(std::string_view key, const Item& item, bool with_value) const {
-    return {.key = std::string(key),
-            .value = with_value ? item.value : Bytes(),
-            .content_type = std::string(item.content_type()),
-            .create_index = store_.create_index(item),
-            .mod_index = store_.mod_index(item),
-            .version = store_.version(item),
-            .lease = item.lease(),
-            .expires_at = item.expires_at()};
-  }
-
   // Whether the answer has room for it; a first one always fits.
   bool has_room(std::string_view key, const Item& item, bool with_value = true) {
     constexpr uint64_t kNumbers = 128;
@@ -272,7 +261,8 @@ class TransactionRun {
     if (!has_room(op.key, *item, op.with_value))
       return refuse(ReplyCode::conflict,
                     "the items that it asks for are over 1000, or have more than 4 MiB together: get fewer");
-    result.items.push_back(shown(op.key, *item, op.with_value));
+    result.items.push_back(machine_.shown(op.key, *item));
+    if (!op.with_value) result.items.back().value = {};
     return true;
   }
 
@@ -283,7 +273,7 @@ class TransactionRun {
       if (looked_at == op.limit + kDueKeysPerEntry) return result.more = true;
       if (store_.is_over(at->second, at_.stamp, at_.now)) continue;
       if (result.items.size() == op.limit || !has_room(at->first, at->second)) return result.more = true;
-      result.items.push_back(shown(at->first, at->second, true));
+      result.items.push_back(machine_.shown(at->first, at->second));
     }
     return true;
   }

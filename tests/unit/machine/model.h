@@ -328,6 +328,33 @@ inline Result<State> load(std::string_view bytes, size_t chunk = 65536) {
   return loader.finish();
 }
 
+// Snapshots that begin, go on and are loaded at random while commands change the machine. Each holds what was there
+// when it began.
+class RandomSnapshots {
+ public:
+  // What is wrong; empty: nothing.
+  std::string step(Machine& machine, Prng& prng) {
+    if (!machine.snapshot_running() && prng.chance_ppm(20'000)) {
+      machine.begin_snapshot();
+      bytes_.clear();
+      digest_ = machine.digest();
+    }
+    if (!machine.snapshot_running() || !prng.chance_ppm(400'000)) return {};
+    std::string slice;
+    if (machine.next_slice(1 + prng.below(300), slice)) {
+      bytes_ += slice;
+      return {};
+    }
+    const auto loaded = load(bytes_, 1 + prng.below(500));
+    if (!loaded) return loaded.error();
+    return loaded->digest() == digest_ ? "" : "a snapshot holds something else than what was there";
+  }
+
+ private:
+  std::string bytes_;
+  uint64_t digest_ = 0;
+};
+
 // Puts an event of the first version into a state.
 inline void put_event(State& state, std::string_view queue, uint64_t id, std::string bytes) {
   UnwatchedQueues nobody;

@@ -218,29 +218,15 @@ void run_history(uint64_t seed, size_t steps) {
     model.index = 1;
     machine->raise_version(Index{1}, 0, 3);
   }
-  std::string snapshot;
-  uint64_t digest_then = 0;
+  RandomSnapshots snapshots;
   for (size_t n = 0; n < steps; ++n) {
     source.step(model, *machine);
     if (n % (n < 200 ? 16 : 80) == 0 || n + 1 == steps) {
       const std::string wrong = difference(model, *machine);
       REQUIRE_MESSAGE(wrong.empty(), "seed " << seed << ", step " << n << ": " << wrong);
     }
-    if (!machine->snapshot_running() && source.prng().chance_ppm(20'000)) {
-      machine->begin_snapshot();
-      snapshot.clear();
-      digest_then = machine->digest();
-    }
-    if (machine->snapshot_running() && source.prng().chance_ppm(400'000)) {
-      std::string slice;
-      if (machine->next_slice(1 + source.prng().below(300), slice)) {
-        snapshot += slice;
-        continue;
-      }
-      auto loaded = load(snapshot, 1 + source.prng().below(500));
-      REQUIRE_MESSAGE(loaded.ok(), "seed " << seed << ", step " << n << ": " << loaded.error());
-      REQUIRE(loaded->digest() == digest_then);
-    }
+    const std::string bad = snapshots.step(*machine, source.prng());
+    REQUIRE_MESSAGE(bad.empty(), "seed " << seed << ", step " << n << ": " << bad);
     (void)machine->free_purged(5);
     if (!machine->snapshot_running() && source.prng().chance_ppm(5'000)) {
       auto restored = load(snapshot_of(*machine, 1 + source.prng().below(500)));

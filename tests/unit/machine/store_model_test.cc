@@ -322,8 +322,7 @@ void run_history(uint64_t seed, size_t steps) {
     machine->raise_version(Index{1}, 0, 3);
   }
   Follower follower(*machine);
-  std::string snapshot;
-  uint64_t digest_then = 0;
+  RandomSnapshots snapshots;
   for (size_t n = 0; n < steps; ++n) {
     const ClusterVersion before = machine->version();
     source.step(model, *machine);
@@ -336,21 +335,8 @@ void run_history(uint64_t seed, size_t steps) {
       REQUIRE_MESSAGE(wrong.empty(), "seed " << seed << ", step " << n << ": " << wrong);
       REQUIRE_MESSAGE(follower.follows(*machine), "seed " << seed << ", step " << n);
     }
-    if (!machine->snapshot_running() && source.prng().chance_ppm(20'000)) {
-      machine->begin_snapshot();
-      snapshot.clear();
-      digest_then = machine->digest();
-    }
-    if (machine->snapshot_running() && source.prng().chance_ppm(400'000)) {
-      std::string slice;
-      if (machine->next_slice(1 + source.prng().below(300), slice)) {
-        snapshot += slice;
-        continue;
-      }
-      auto loaded = load(snapshot, 1 + source.prng().below(500));
-      REQUIRE_MESSAGE(loaded.ok(), "seed " << seed << ", step " << n << ": " << loaded.error());
-      REQUIRE(loaded->digest() == digest_then);
-    }
+    const std::string bad = snapshots.step(*machine, source.prng());
+    REQUIRE_MESSAGE(bad.empty(), "seed " << seed << ", step " << n << ": " << bad);
     if (!machine->snapshot_running() && source.prng().chance_ppm(5'000)) {
       auto restored = load(snapshot_of(*machine, 1 + source.prng().below(500)));
       REQUIRE_MESSAGE(restored.ok(), "seed " << seed << ", step " << n << ": " << restored.error());
