@@ -179,6 +179,7 @@ bool Connection::flush() {
     requests_.pop_front();
   }
   any = flush_shown() || any;
+  if (state_ != State::open) return any;
   if (output_bytes() > kOutputHardBytes) close_slow_reader("too many answers wait for it");
   return any;
 }
@@ -224,7 +225,12 @@ void Connection::enqueue(const Command* command, std::vector<std::string> argume
 // What is known to be refused before it is run; empty: nothing is.
 std::string Connection::refused_at_once(Request& request) {
   if (request.command == nullptr) return std::move(request.answer);
-  if (!request.command->before_auth && !trusted()) return error_reply(ErrorWord::noauth, "Authentication required.");
+  if (!request.command->before_auth && !trusted()) {
+    // What ends a transaction ends it here too: what follows is not to be queued.
+    if (request.command->builtin == Builtin::exec || request.command->builtin == Builtin::discard)
+      (void)discard_transaction();
+    return error_reply(ErrorWord::noauth, "Authentication required.");
+  }
   auto refusal = refusals_.judge(*request.command, request.arguments, transaction_.has_value());
   if (!refusal) return {};
   if (refusal->is_last) {

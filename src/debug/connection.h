@@ -117,6 +117,7 @@ inline constexpr size_t kCommandsAtOnce = 32;           // then other connection
 inline constexpr size_t kOutputPieceBytes = 64 * 1024;  // a longer answer is sent in pieces, as the client takes them
 inline constexpr size_t kOutputSoftBytes = 64 * 1024;   // above it no more requests are read or run
 inline constexpr size_t kOutputHardBytes = 8 * 1024 * 1024;
+inline constexpr size_t kMaxShownBytes = 1024 * 1024;  // of MONITOR's lines that wait
 inline constexpr Millis kOutputStallMs = 60'000;
 inline constexpr Millis kStalledMs = 1'000;
 
@@ -137,7 +138,7 @@ class Connection final : public StreamHandler {
   bool watch(std::vector<WatchedKey> keys);
   // From now on the connection is among Service::monitors, until RESET or its end.
   void start_monitoring();
-  // Sends the line, a whole reply, between the answers, at its next turn. One who does not read is closed in the end.
+  // Sends the line, a whole reply, between the answers, at its next turn. One who does not keep up is closed.
   void show(std::string_view line);
   // Must be called before the connection is destroyed while it may have commands in progress.
   void abandon() { forget_requests(); }
@@ -269,6 +270,7 @@ class Connection final : public StreamHandler {
   std::vector<WatchedKey> watched_;
   size_t watched_bytes_ = 0;
   std::string shown_;  // by MONITOR, and not sent yet
+  bool shown_too_much_ = false;
   std::string_view last_command_;
   bool no_more_requests_ = false;  // after QUIT, a protocol error or close_when_answered(): close once all is answered
   bool peer_ended_ = false;

@@ -38,7 +38,8 @@ bool Connection::keep_for_exec(const Command& command, std::vector<std::string>&
   if (!transaction_ || command.builtin == Builtin::quit || command.builtin == Builtin::reset ||
       command.builtin == Builtin::exec || command.builtin == Builtin::discard)
     return false;
-  if (command.builtin == Builtin::auth && !trusted()) return false;  // the password changed meanwhile
+  // The password changed meanwhile.
+  if ((command.builtin == Builtin::auth || command.builtin == Builtin::hello) && !trusted()) return false;
   Transaction& transaction = *transaction_;
   if (command.builtin == Builtin::multi) {
     answer = error_reply(ErrorWord::err, "MULTI calls can not be nested");
@@ -86,6 +87,9 @@ void Connection::execute(Request& request) {
   transaction_.reset();
   std::vector<WatchedKey> watched = std::move(watched_);
   forget_watched();
+  // Until its answer the words are this client's memory.
+  request.cost += transaction.bytes;
+  queued_bytes_ += transaction.bytes;
   if (transaction.refused)
     return set_answer(request, error_reply(ErrorWord::execabort, "Transaction discarded because of previous errors."));
   service_.handler.on_transaction({.connection = id_, .sequence = request.sequence}, *request.command,

@@ -13,8 +13,8 @@
 namespace wh::api {
 namespace {
 
-constexpr size_t kMostWords = 128;
-constexpr size_t kMostBytes = 1'024;  // of a word
+constexpr size_t kMostBytes = 1'024;       // of a word
+constexpr size_t kMostLineBytes = 16'384;  // words behind it are counted
 
 // In double quotes, with the escapes that redis-cli and Redis's own MONITOR use.
 void append_quoted(std::string& line, std::string_view word) {
@@ -49,8 +49,9 @@ std::string line_of(const debug::Connection& client, const std::vector<std::stri
   const std::string fraction = std::to_string(micros % 1'000'000);
   std::string line = "+" + std::to_string(micros / 1'000'000) + "." + std::string(6 - fraction.size(), '0') + fraction;
   line += " [0 " + endpoint_text(client.stream().peer_address(), client.stream().peer_port()) + "]";
-  for (size_t i = 0; i < std::min(words.size(), kMostWords); ++i) append_quoted(line += ' ', words[i]);
-  if (words.size() > kMostWords) line += " ... (" + std::to_string(words.size() - kMostWords) + " more words)";
+  size_t shown = 0;
+  for (; shown < words.size() && line.size() < kMostLineBytes; ++shown) append_quoted(line += ' ', words[shown]);
+  if (shown < words.size()) line += " ... (" + std::to_string(words.size() - shown) + " more words)";
   return line + "\r\n";
 }
 

@@ -325,7 +325,7 @@ TEST_CASE("HAZARDS S15: a page is made in pieces, and all of it is as of one ind
   machine.raise_version(raft::Index{1}, 0, 4);
   for (int i = 100; i < 400; ++i) run(machine, put("k" + std::to_string(i), std::string(1'000, 'a')));
   std::vector<machine::KeyItem> items;
-  for (const auto& [key, item] : machine.store().items()) items.push_back(item_of(key, item, machine.store()));
+  for (const auto& [key, item] : machine.store().items()) items.push_back(machine.shown(key, item));
   KeyPage page(machine.applied(), items, true, 0);
   CHECK_FALSE(page.size().has_value());
   CHECK(page.held_bytes() >= 300'000);

@@ -91,8 +91,16 @@ TEST_CASE("without the password MULTI opens nothing, and a password that changes
   client.send("AUTH secret\nMULTI\nSET a 1\n");
   CHECK(client.read() == kOk + kOk + kQueued);
   ++client.service.settings.password_generation;
-  client.send("SET a 2\nEXEC\nAUTH secret\nEXEC\n");
-  CHECK(client.read() == denied + denied + kOk + kAborted);
+  client.send("SET a 2\nAUTH secret\nEXEC\n");
+  CHECK(client.read() == denied + kOk + kAborted);
+  // An EXEC or a DISCARD that is denied ends it: what follows is not queued.
+  for (const std::string ends : {"EXEC", "DISCARD"}) {
+    client.send("MULTI\nSET a 1\n");
+    client.read();
+    ++client.service.settings.password_generation;
+    client.send(ends + "\nAUTH secret\nPING\n");
+    CHECK(client.read() == denied + kOk + "+PONG\r\n");
+  }
   CHECK(client.handler.calls.empty());
 }
 
@@ -145,6 +153,19 @@ TEST_CASE("UNWATCH waits for the WATCH before it") {
   client.answer(0, kOk);
   REQUIRE(client.handler.watches.size() == 1);
   CHECK(client.handler.watches[0].empty());
+}
+
+TEST_CASE("the words of an EXEC in flight count as its client's memory until its answer, and hold back what follows") {
+  Client client;
+  const std::string large = test::resp_request({"SET", "a", std::string(900'000, 'v')});
+  std::string transaction = "MULTI\r\n";
+  for (int i = 0; i < 4; ++i) transaction += large;
+  for (int i = 0; i < 4; ++i) client.send(transaction + "EXEC\r\n");
+  CHECK(client.handler.transactions.size() <= 2);
+  CHECK(client.connection->held_bytes() >= 3'600'000);
+  for (size_t i = 0; i < client.handler.calls.size() && i < 10; ++i) client.answer(i, "*0\r\n");
+  CHECK(client.handler.transactions.size() == 4);
+  CHECK(client.connection->held_bytes() < 1'000);
 }
 
 TEST_CASE("what a connection queues and watches is bounded, and counts as its client's memory") {
@@ -209,10 +230,12 @@ TEST_CASE("one who asks for MONITOR and does not read is cut off") {
   client.connection->start_monitoring();
   client.stream->stuck = true;
   const std::string line = "+" + std::string(1'000, 'x') + "\r\n";
-  for (size_t sent = 0; sent <= 2 * kOutputHardBytes && !client.stream->aborted; sent += line.size()) {
+  for (size_t sent = 0; sent <= 2 * kMaxShownBytes; sent += line.size()) {
     client.connection->show(line);
-    client.take_turns();
+    CHECK(client.connection->held_bytes() <= kMaxShownBytes + kOutputSoftBytes);  // within one turn, too
   }
+  CHECK_FALSE(client.stream->aborted);
+  client.take_turns();
   CHECK(client.stream->aborted);
   CHECK(client.service.monitors.empty());
   CHECK(client.service.counters.slow_readers == 1);
