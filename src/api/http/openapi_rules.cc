@@ -40,9 +40,11 @@ constexpr std::array kPathParameters{
 
 // --- what follows from a row's fields
 
-constexpr Parameter kIfMatch{.name = "If-Match", .text = "Only if the ETag is this one; else 412.", .example = "\"1\""};
+constexpr Parameter kIfMatch{.name = "If-Match",
+                             .text = "Only if the ETag is one of these; else 412. A DELETE of an event takes one.",
+                             .example = "\"1\""};
 constexpr Parameter kIfNoneMatch{.name = "If-None-Match",
-                                 .text = "Only if the ETag is another one; of a write also *: only if there is none.",
+                                 .text = "Only if the ETag is none of these; of a write also *: only if there is none.",
                                  .example = "\"1\""};
 constexpr Parameter kIdempotencyKey{
     .name = "Idempotency-Key",
@@ -60,6 +62,9 @@ constexpr Parameter kLastContact{.name = "Wormhole-Last-Contact",
 constexpr Parameter kOutcome{.name = "Wormhole-Outcome",
                              .text = "Of a change: whether it certainly had no effect.",
                              .choices = {"not-applied", "unknown"}};
+constexpr Parameter kOldestField{.name = "Wormhole-Oldest-Index",
+                                 .text = "The oldest index of which the changes are kept.",
+                                 .type = ParameterType::number};
 constexpr Parameter kRetryAfter{.name = "Retry-After", .text = "Seconds.", .type = ParameterType::number};
 constexpr Parameter kAllow{.name = "Allow", .text = "The methods of the path."};
 constexpr Parameter kAuthenticate{.name = "WWW-Authenticate", .text = "Basic."};
@@ -82,7 +87,7 @@ constexpr std::array kStatuses{
     StatusDoc{406, "It cannot be shown in this form.", {&kIndexField}},
     StatusDoc{408, "The request took too long to arrive.", {&kOutcome}},
     StatusDoc{409, "It conflicts with what is there.", {&kIndexField, &kOutcome}},
-    StatusDoc{410, "It was there, and is not kept any more.", {&kIndexField}},
+    StatusDoc{410, "It was there, and is not kept any more.", {&kIndexField, &kOldestField}},
     StatusDoc{412, "The request's condition does not hold. With the ETag that is there.",
               kOfWhatIsThere + ShortList<const Parameter*, 8>{&kOutcome}},
     StatusDoc{413, "The body is larger than the directive http-max-body allows, or than this path takes.", {&kOutcome}},

@@ -4,6 +4,7 @@
 
 #include "api/http/event_http.h"
 #include "api/http/setting_values.h"
+#include "api/http/store_json.h"
 #include "machine/command/transaction.h"
 #include "machine/queue/queue_settings.h"
 #include "machine/settings.h"
@@ -223,9 +224,9 @@ void add_operation(Named& all) {
 void add_transactions(Named& all) {
   add_comparison(all);
   add_operation(all);
-  const Schema operations = array_schema(ref_schema("Operation"), 0, machine::kMaxOps);
+  const Schema operations = array_schema(ref_schema("Operation"), 0, kMaxTransactionItems);
   all.emplace_back("Transaction",
-                   closed(object_schema({{"compare?", array_schema(ref_schema("Comparison"), 0, machine::kMaxCompares)},
+                   closed(object_schema({{"compare?", array_schema(ref_schema("Comparison"), 0, kMaxTransactionItems)},
                                          {"success?", operations},
                                          {"failure?", operations}})));
   const Schema number = integer_schema();

@@ -25,9 +25,6 @@ using http::KeptStrings;
 using machine::CompareOp;
 using machine::CompareTarget;
 
-// Comparisons, and operations of each branch.
-constexpr size_t kMaxTransactionItems = 128;
-
 // The members of one comparison or operation. Each is taken once; what is left over is not known.
 class Members {
  public:

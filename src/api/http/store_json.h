@@ -17,6 +17,8 @@ namespace wh::api {
 
 // A request's body has at most so many bytes.
 inline constexpr size_t kMaxTransactionBytes = size_t{1} << 20;
+// Comparisons, and operations of each branch.
+inline constexpr size_t kMaxTransactionItems = 128;
 
 // `name` with the bytes as text, or `name`_base64 where they are none; in an object.
 void write_bytes(http::JsonWriter& json, std::string_view name, std::string_view bytes);

@@ -425,6 +425,37 @@ TEST_CASE("OpenAPI: each form of a comparison and of an operation is taken, with
   CHECK(operations >= 14);
 }
 
+TEST_CASE("OpenAPI: a list in a body is taken with as many items as its schema says, and with no more") {
+  test::Fronts fronts(kLatestVersion);
+  const std::string json = "Content-Type: application/json\r\n";
+  CHECK(fronts.ask("PUT", "/queues/q", "{}", json).status == 200);
+  const Json& schemas = document().root().at("components").at("schemas");
+  const Json& transaction = schemas.at("Transaction").at("properties");
+  struct List {
+    const Json& schema;
+    std::string target;
+    std::string before, item, after;  // of the body
+  };
+  const std::string get = R"({"get":{"key":"k"}})";
+  const List lists[] = {{transaction.at("compare"), "/txn", R"({"compare":[)", R"({"key":"k","exists":false})",
+                         R"(],"success":[)" + get + "]}"},
+                        {transaction.at("success"), "/txn", R"({"success":[)", get, "]}"},
+                        {transaction.at("failure"), "/txn", R"({"failure":[)", get, "]}"},
+                        {schemas.at("NewEvents"), "/queues/q/batch", "[", R"({"data":"e"})", "]"},
+                        {schemas.at("Receipts"), "/queues/q/ack", "[", R"({"id":1,"receipt":"1-1"})", "]"}};
+  for (const List& list : lists) {
+    CAPTURE(list.before);
+    const size_t most = std::stoul(list.schema.at("maxItems").text);
+    const auto status_of = [&](size_t count) {
+      std::string body = list.before;
+      for (size_t i = 0; i < count; ++i) body += (i == 0 ? "" : ",") + list.item;
+      return fronts.ask("POST", list.target, body + list.after, json).status;
+    };
+    CHECK(status_of(most) < 300);
+    CHECK(status_of(most + 1) == 400);
+  }
+}
+
 TEST_CASE("OpenAPI: the document is served like other reads") {
   test::Fronts fronts;
   const http::test::Answer answer = fronts.ask("GET", "/openapi.json");
