@@ -135,6 +135,9 @@ OrRefusal<RouteCall> change_of_key(const RouteRequest& request, const std::strin
   RouteState state;
   machine::Transact transact;
   add_compares(named[0], named[1], key, transact, state.reversed);
+  // Its refusal is an answer like others to the machine, which would keep it.
+  if (state.reversed && request.http.header("Idempotency-Key") != nullptr)
+    return malformed("with an Idempotency-Key, If-Match names one entity tag, and not one that If-None-Match excludes");
   auto [done, not_done] =
       state.reversed ? std::tie(transact.failure, transact.success) : std::tie(transact.success, transact.failure);
   done.push_back(op);

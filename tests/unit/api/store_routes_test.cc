@@ -142,6 +142,12 @@ TEST_CASE("If-Match and If-None-Match take lists, for reads and for changes: of 
   for (int i = 2; i <= 64; ++i) many += ", \"" + std::to_string(1'000'000 + i) + "\"";
   CHECK(ask("PUT", many) == 201);
   CHECK(ask("PUT", many + ", \"65\"") == 400);
+  // A refusal is not kept under an idempotency key, and that of a list would be.
+  const std::string key = "\r\nIdempotency-Key: a";
+  CHECK(ask("PUT", "If-Match: \"7000\", \"8000\"" + key) == 400);
+  CHECK(ask("PUT", "If-Match: \"7000\"" + key) == 412);
+  CHECK(ask("PUT", "If-Match: " + tag() + key) == 204);
+  CHECK(ask("PUT", "If-None-Match: \"7000\", \"8000\"\r\nIdempotency-Key: b") == 204);
   // What names one event takes no list.
   const http::test::Answer front = fronts.ask("DELETE", "/event", "", "If-Match: \"1\", \"2\"\r\n");
   CHECK(front.status == 400);
