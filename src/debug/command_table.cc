@@ -156,13 +156,6 @@ std::string_view in_place_of(std::string_view name) {
   return {};
 }
 
-std::string upper_case(std::string_view text) {
-  std::string out(text);
-  for (char& c : out)
-    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
-  return out;
-}
-
 std::string usage(const Command& command) {
   std::string out = upper_case(command.name);
   if (!command.parameters.empty()) out += " " + std::string(command.parameters);
@@ -282,6 +275,13 @@ std::string lower_case(std::string_view text) {
   std::string out(text);
   for (char& c : out)
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return out;
+}
+
+std::string upper_case(std::string_view text) {
+  std::string out(text);
+  for (char& c : out)
+    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
   return out;
 }
 

@@ -72,5 +72,6 @@ class CommandTable {
 
 // ASCII only.
 [[nodiscard]] std::string lower_case(std::string_view text);
+[[nodiscard]] std::string upper_case(std::string_view text);
 
 }  // namespace wh::debug

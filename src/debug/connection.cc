@@ -249,13 +249,13 @@ bool Connection::dispatch_one() {
   if (undispatched_ == 0 || output_bytes() > kOutputSoftBytes) return false;
   Request& request = requests_[requests_.size() - undispatched_];
   if (std::string refusal = refused_at_once(request); !refusal.empty()) {
-    if (transaction_ && refusal.front() == '-') transaction_->refused = true;
+    if (transaction_ && refusal.front() == '-') refuse_transaction();
     --undispatched_;
     set_answer(request, std::move(refusal));
     return true;
   }
   const Command& command = *request.command;
-  if (std::string answer; keep_for_exec(command, request.arguments, answer)) {
+  if (std::string answer = queue_for_exec(request); !answer.empty()) {
     --undispatched_;
     set_answer(request, std::move(answer));
     return true;

@@ -238,7 +238,8 @@ class Connection final : public StreamHandler {
   std::string hello(const std::vector<std::string>& arguments);
   void reset();
   static std::string constant_reply(const Command& command, const std::vector<std::string>& arguments);
-  bool keep_for_exec(const Command& command, std::vector<std::string>& arguments, std::string& answer);
+  std::string queue_for_exec(Request& request);
+  void refuse_transaction();
   std::string begin_transaction();
   std::string discard_transaction();
   void execute(Request& request);

@@ -7,15 +7,6 @@
 #include "debug/connection.h"
 
 namespace wh::debug {
-namespace {
-
-size_t memory_of(const std::vector<std::string>& words) {
-  size_t bytes = 0;
-  for (const std::string& word : words) bytes += sizeof(std::string) + word.size();
-  return bytes;
-}
-
-}  // namespace
 
 // Of a command that the connection itself answers, and that means the same within a transaction; empty: of another.
 std::string Connection::constant_reply(const Command& command, const std::vector<std::string>& arguments) {
@@ -33,39 +24,41 @@ std::string Connection::constant_reply(const Command& command, const std::vector
   }
 }
 
-// Whether the command is one of those that MULTI keeps. If so, its answer is in `answer`.
-bool Connection::keep_for_exec(const Command& command, std::vector<std::string>& arguments, std::string& answer) {
+// The answer to a command that MULTI keeps, or that it refuses; empty: the command is none of those.
+std::string Connection::queue_for_exec(Request& request) {
+  const Command& command = *request.command;
   if (!transaction_ || command.builtin == Builtin::quit || command.builtin == Builtin::reset ||
       command.builtin == Builtin::exec || command.builtin == Builtin::discard)
-    return false;
+    return {};
   // The password changed meanwhile.
-  if ((command.builtin == Builtin::auth || command.builtin == Builtin::hello) && !trusted()) return false;
-  Transaction& transaction = *transaction_;
-  if (command.builtin == Builtin::multi) {
-    answer = error_reply(ErrorWord::err, "MULTI calls can not be nested");
-    return true;
+  if ((command.builtin == Builtin::auth || command.builtin == Builtin::hello) && !trusted()) return {};
+  if (command.builtin == Builtin::multi) return error_reply(ErrorWord::err, "MULTI calls can not be nested");
+  if (command.name == "watch") return error_reply(ErrorWord::err, "WATCH inside MULTI is not allowed");
+  std::string reply = constant_reply(command, request.arguments);
+  const size_t bytes = request.cost + reply.size();
+  std::string refusal;
+  if (transaction_->commands.size() == kMaxTransactionCommands || transaction_->bytes + bytes > kMaxTransactionBytes)
+    refusal = error_reply(ErrorWord::err, "a transaction has at most 1000 commands and 4194304 bytes");
+  else if (reply.starts_with('-'))
+    refusal = reply;
+  else if (reply.empty())
+    refusal = service_.handler.refuse_within_multi(command, request.arguments);
+  if (!refusal.empty()) {
+    refuse_transaction();
+    return refusal;
   }
-  if (command.name == "watch") {
-    answer = error_reply(ErrorWord::err, "WATCH inside MULTI is not allowed");
-    return true;
+  if (!transaction_->refused) {
+    transaction_->bytes += bytes;
+    transaction_->commands.push_back({&command, std::move(request.arguments), std::move(reply)});
   }
-  std::string reply = constant_reply(command, arguments);
-  if (reply.starts_with('-')) answer = std::move(reply);
-  const size_t bytes = memory_of(arguments) + reply.size();
-  if (transaction.commands.size() == kMaxTransactionCommands || transaction.bytes + bytes > kMaxTransactionBytes)
-    answer = error_reply(ErrorWord::err, "a transaction has at most 1000 commands and 4194304 bytes");
-  else if (reply.empty() && answer.empty())
-    answer = service_.handler.refuse_within_multi(command, arguments);
-  transaction.refused = transaction.refused || !answer.empty();
-  if (answer.empty()) answer = simple_reply("QUEUED");
-  if (transaction.refused) {
-    transaction.commands.clear();
-    transaction.bytes = 0;
-    return true;
-  }
-  transaction.bytes += bytes;
-  transaction.commands.push_back({&command, std::move(arguments), std::move(reply)});
-  return true;
+  return simple_reply("QUEUED");
+}
+
+// EXEC will refuse it: what was queued is not needed any more.
+void Connection::refuse_transaction() {
+  transaction_->refused = true;
+  transaction_->commands.clear();
+  transaction_->bytes = 0;
 }
 
 std::string Connection::begin_transaction() {

@@ -11,10 +11,8 @@ namespace wh::api {
 namespace {
 
 std::string not_part_of_one(const debug::Command& command) {
-  std::string name(command.name);
-  for (char& c : name) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
   return debug::error_reply(debug::ErrorWord::err,
-                            name +
+                            debug::upper_case(command.name) +
                                 " cannot be part of a transaction here: only commands on keys can, but KEYS, SCAN, "
                                 "RANDOMKEY and DBSIZE, and RPUSH, ADDJOB, LLEN, QLEN, PING, ECHO, SELECT 0");
 }
