@@ -9,8 +9,8 @@
 // How to raise it was measured (ext4 on a virtual disk; a commit of one entry alone takes 100 us): syncing it after
 // each commit takes 210 us, twice the time; writing it to the device just before the next commit, whose flush then
 // covers it, takes 140 us. So we do the latter, and it lags one batch: term, vote and other promises wait for their own
-// sync, and a database that rests syncs the last one. The write waits for the device (write_out): merely starting it would
-// cost nothing, but the flush might overtake it.
+// sync, and a database that rests syncs the last one. The write waits for the device (write_out): merely starting it
+// would cost nothing, but the flush might overtake it.
 //
 // The file: 4,096 bytes, two slots of 512 at 0 and 512, written in turn, so that a torn write leaves the other one.
 // A slot: magic u64, sequence u64, instance u64, cluster id 16 bytes, term u64, vote u64, revision u64, index u64,

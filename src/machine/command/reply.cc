@@ -134,11 +134,9 @@ void decode_more(Reader& in, Reply& reply) {
   if (!has_more(reply)) in.fail();
 }
 
-}  // namespace
-
-namespace {
 constexpr std::string_view kOperation = "operation ";
 constexpr std::string_view kEndOfPlace = ": ";
+
 }  // namespace
 
 std::string refusal_at(const RefusedPlace& place) {

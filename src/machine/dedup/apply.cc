@@ -103,8 +103,10 @@ void Machine::remember(std::string_view scope, const IdempotencyKey& key, const 
     kept.event = Bytes();
     for (const Delivery& one : kept.deliveries) kept.ids.push_back(one.id);
     kept.deliveries.clear();
-    if (!kept.results.empty() && encode_reply(Reply{.results = kept.results}).size() > kMaxKeptResults)
-      kept.results.clear(), kept.queue_length = 1;
+    if (!kept.results.empty() && encode_reply(Reply{.results = kept.results}).size() > kMaxKeptResults) {
+      kept.results.clear();
+      kept.queue_length = 1;
+    }
   }
   state_.idempotency.add(std::move(name), {.fingerprint = key.fingerprint,
                                            .index = state_.applied,

@@ -33,9 +33,14 @@ void History::note(Names& names, std::string_view name, uint64_t number) {
     watched->numbers.push_back(number);
     return;
   }
+  forget(names, at);
+}
+
+History::Names::iterator History::forget(Names& names, Names::iterator at) {
   if (&names == &prefixes_)
-    if (const auto length = prefix_lengths_.find(name.size()); --length->second == 0) prefix_lengths_.erase(length);
-  names.erase(at);
+    if (const auto length = prefix_lengths_.find(at->first.size()); --length->second == 0)
+      prefix_lengths_.erase(length);
+  return names.erase(at);
 }
 
 std::shared_ptr<const WatchedName> History::watch(const std::string& name, bool prefix) {
@@ -44,14 +49,10 @@ std::shared_ptr<const WatchedName> History::watch(const std::string& name, bool 
   constexpr int kLookedAt = 4;
   auto at = names.lower_bound(name);
   for (int i = 0; i < kLookedAt && at != names.end(); ++i) {
-    if (at->first == name || !at->second.expired()) {
+    if (at->first == name || !at->second.expired())
       ++at;
-      continue;
-    }
-    if (prefix)
-      if (const auto length = prefix_lengths_.find(at->first.size()); --length->second == 0)
-        prefix_lengths_.erase(length);
-    at = names.erase(at);
+    else
+      at = forget(names, at);
   }
   const auto [entry, fresh] = names.try_emplace(name);
   if (fresh && prefix) ++prefix_lengths_[name.size()];

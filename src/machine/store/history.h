@@ -83,6 +83,8 @@ class History {
  private:
   using Names = std::map<std::string, std::weak_ptr<WatchedName>, std::less<>>;
   void note(Names& names, std::string_view name, uint64_t number);
+  // A name that nobody watches any more; returns the next.
+  Names::iterator forget(Names& names, Names::iterator at);
 
   std::deque<Change> changes_;
   std::map<std::string_view, uint64_t> gone_;  // by key, in a change: the number of its removal, while it is the last
