@@ -48,6 +48,7 @@ check "a transaction with RESP3" '^2\) \(integer\) 2$' \
 check "--scan" '^cli:a$' "${cli[@]}" --scan --pattern 'cli:*'
 check "--bigkeys" 'Biggest string found so far .*cli:big' \
   bash -c 'head -c 100000 /dev/zero | tr "\0" x | "$@" -x SET cli:big >/dev/null; "$@" --bigkeys' - "${cli[@]}"
+# The commands to be shown are sent until redis-cli has asked for them, for two and a half seconds at most.
 check "MONITOR" '^[0-9]+\.[0-9]{6} \[0 127\.0\.0\.1:[0-9]+\] "SET" "cli:m" "a\\"b"$' \
   bash -c '(for _ in {1..50}; do "$@" SET cli:m a\"b >/dev/null; sleep 0.05; done) & timeout 2 stdbuf -oL "$@" MONITOR; kill %1' - "${cli[@]}"
 if [[ -n ${REDIS_PORT-} ]]; then

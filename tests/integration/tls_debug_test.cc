@@ -110,10 +110,14 @@ TEST_CASE("redis-cli --tls: commands, large values, waits, pipelines; the plain 
   node.dir.write("pipeline", pipeline);
   const Output half = sh(node.dir, "python3 half.py " + std::to_string(node.tls_port) + " pipeline");
   CHECK_MESSAGE(half.out == expected, half.err);
-  // What it waits for it does not get.
+  // What it waits for it does not get. If its end comes in the turn of its command, which depends on how TLS packs the
+  // two, nothing is waited for at all.
   node.dir.write("pipeline", "BLPOP q 60\r\nPING\r\n");
-  CHECK(has(sh(node.dir, "python3 half.py " + std::to_string(node.tls_port) + " pipeline").out, "-NOTAPPLIED "));
+  const std::string answers = sh(node.dir, "python3 half.py " + std::to_string(node.tls_port) + " pipeline").out;
+  CHECK((answers.starts_with("-NOTAPPLIED ") || answers.starts_with("*-1\r\n")));
+  CHECK(answers.ends_with("\r\n+PONG\r\n"));
   CHECK(node.server.redis("RPUSH q kept") == "1");
+  CHECK(node.server.redis("LLEN q") == "1");
 }
 
 TEST_CASE("HAZARDS I1: a web page does not get through TLS to the debug port either") {
