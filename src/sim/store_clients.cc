@@ -158,14 +158,7 @@ void StoreClients::look(Host& host, Request& request) {
   const machine::Store& store = machine.store();
   const auto shown = [&](const std::string& key, const machine::Item& item) {
     if (machine.version() < 4) return machine::KeyItem{.key = key, .value = item.value};
-    return machine::KeyItem{.key = key,
-                            .value = item.value,
-                            .content_type = std::string(item.content_type()),
-                            .create_index = store.create_index(item),
-                            .mod_index = store.mod_index(item),
-                            .version = store.version(item),
-                            .lease = item.lease(),
-                            .expires_at = item.expires_at()};
+    return machine.shown(key, item);
   };
   if (op.kind == OpKind::item) {
     if (const machine::Item* item = machine.find(op.key)) op.items.push_back(shown(op.key, *item));

@@ -62,6 +62,7 @@ std::string disturb(const Servers& servers, const std::function<size_t()>& done)
     const size_t before = done();
     CHECK(eventually([&] { return done() > before + 20; }));
     const double next = kRoundMs * static_cast<double>(rounds + 1);
+    // The leader's next fault comes at the next round's time.
     while (ms_since(begun) < std::min(next, length_ms())) std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
   await_leader(servers);
@@ -177,6 +178,7 @@ class Feeder : public QueueClient {
       }
       if (reply.status != 201) surprises.push_back(event + ": " + std::to_string(reply.status) + " " + reply.body);
       fed.push_back(event);
+      // As many as the workers get done.
       std::this_thread::sleep_for(std::chrono::milliseconds(4));
     }
   }
