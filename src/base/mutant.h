@@ -101,6 +101,7 @@
   X(sessions_trimmed_for_snapshot, E10)  \
   X(nothing_falls_due, E10)              \
   X(idle_time_lost, E10)                 \
+  X(time_of_an_earlier_leader, E10)      \
   X(snapshot_forgets_sessions, E11)      \
   X(late_means_dropped, E12)             \
   X(late_forward_means_dropped, E12)     \

@@ -22,7 +22,11 @@ void Raft::on_append_entries(Millis now, NodeId from, AppendEntries& message) {
   newest_sent_at_ = message.sent_at;
   newest_received_at_ = now;
   reset_election_timer(now);
-  // Cluster time advances while nothing is appended. A jump longer than kMaxTimeStep is not believed.
+  // Cluster time advances while nothing is appended. Each leader continues from what it heard itself, so its time may
+  // be behind what an earlier leader told: what was heard of another term does not count, or the deadlines that this
+  // leader sets would be over too early under the next. A jump longer than kMaxTimeStep is not believed.
+  if (heard_term_ != hard_state_.current_term && !WH_MUTANT(time_of_an_earlier_leader)) heard_time_ = 0;
+  heard_term_ = hard_state_.current_term;
   if (message.time_ms > heard_time_ && message.time_ms - log_.last_time_ms() <= kMaxTimeStep)
     heard_time_ = message.time_ms;
 

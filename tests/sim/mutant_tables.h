@@ -242,6 +242,7 @@ inline constexpr Directed kDirected[] = {
     {"one_clock_counts", "node", "cluster time is brought forward to what a majority's clocks have reached*"},
     {"nothing_falls_due", "node", "what falls due is proposed by the leader when its time has come*"},
     {"idle_time_lost", "node", "a new leader's stamps go on from what it heard*"},
+    {"time_of_an_earlier_leader", "issues", "a new leader's stamps go on from what the leader before it told*"},
     {"idle_leader_appends", "scenarios", "idle_log_does_not_grow"},
     {"lost_acknowledgement_ignored", "raft",
      "HAZARDS C5: a log that ends before what its server acknowledged in this term is noticed, by both sides"},
