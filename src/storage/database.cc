@@ -194,6 +194,7 @@ Status Database::sync() {
 Status Database::set_synchronous(bool full) {
   if (full == synchronous_full_) return ok_status();
   synchronous_full_ = full;
+  vfs_.set_gathers(full);
   return set_pragma("synchronous", full ? "FULL" : "NORMAL", full ? "2" : "1");
 }
 

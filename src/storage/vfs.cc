@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <new>
 #include <unistd.h>
+#include <utility>
 
 #include <sqlite3.h>
 
@@ -14,11 +15,19 @@
 namespace wh::storage {
 namespace {
 
-// SQLite allocates szOsFile bytes for a file: our File, followed by the real one.
+// A run of writes is passed on at this size. SQLite takes 128 KiB and more in one write for a full disk.
+constexpr size_t kGatherBytes = 64 << 10;
+
+// SQLite allocates szOsFile bytes for a file: our File, followed by the real one. SQLite writes a page of its WAL by
+// two calls, and the pages of a commit one by one: writes that follow each other are gathered, and made by one call
+// before anything else is done to the file. Only a sync makes a write durable, so that no promise depends on when it is
+// made.
 struct File {
   sqlite3_file base;
   Vfs* vfs;
-  const char* name;  // within the directory; SQLite keeps it alive
+  const char* name;        // within the directory; SQLite keeps it alive
+  std::string* gathered;   // owned; null: the file is closed
+  sqlite3_int64 position;  // of `gathered`
   // The real file follows.
 };
 static_assert(sizeof(File) % 8 == 0);
@@ -58,26 +67,51 @@ int run(Vfs* vfs, const DiskEvent& event, int failure, Call call) {
   return is_no_room(error) && failure == SQLITE_IOERR_WRITE ? SQLITE_FULL : failure;
 }
 
-int file_close(sqlite3_file* file) { return real(file)->pMethods->xClose(real(file)); }
+// Makes the gathered writes. If that fails they are forgotten: SQLite undoes what they belong to, and writes anew.
+int write_gathered(sqlite3_file* file) {
+  File& mine = *self(file);
+  std::string& bytes = *mine.gathered;
+  if (bytes.empty()) return SQLITE_OK;
+  const DiskEvent event{
+      .kind = DiskEvent::Kind::write, .file = mine.name, .offset = static_cast<uint64_t>(mine.position), .data = bytes};
+  const int code = run(mine.vfs, event, SQLITE_IOERR_WRITE, [&] {
+    return real(file)->pMethods->xWrite(real(file), bytes.data(), static_cast<int>(bytes.size()), mine.position);
+  });
+  bytes.clear();
+  return code;
+}
+
+int file_close(sqlite3_file* file) {
+  const int written = write_gathered(file);
+  delete std::exchange(self(file)->gathered, nullptr);
+  const int closed = real(file)->pMethods->xClose(real(file));
+  return written != SQLITE_OK ? written : closed;
+}
 int file_read(sqlite3_file* file, void* data, int size, sqlite3_int64 offset) {
+  if (const int code = write_gathered(file); code != SQLITE_OK) return code;
   // A hanging device may hang in a read as well.
   return self(file)->vfs->disk().watch(Lane::database,
                                        [&] { return real(file)->pMethods->xRead(real(file), data, size, offset); });
 }
 int file_write(sqlite3_file* file, const void* data, int size, sqlite3_int64 offset) {
-  const std::string_view bytes(static_cast<const char*>(data), static_cast<size_t>(size));
-  const DiskEvent event{
-      .kind = DiskEvent::Kind::write, .file = self(file)->name, .offset = static_cast<uint64_t>(offset), .data = bytes};
-  return run(self(file)->vfs, event, SQLITE_IOERR_WRITE,
-             [&] { return real(file)->pMethods->xWrite(real(file), data, size, offset); });
+  File& mine = *self(file);
+  const size_t bytes = static_cast<size_t>(size);
+  const bool follows = offset == mine.position + static_cast<sqlite3_int64>(mine.gathered->size());
+  if (!follows || mine.gathered->size() + bytes > kGatherBytes)
+    if (const int code = write_gathered(file); code != SQLITE_OK) return code;
+  if (mine.gathered->empty()) mine.position = offset;
+  mine.gathered->append(static_cast<const char*>(data), bytes);
+  return mine.vfs->gathers() ? SQLITE_OK : write_gathered(file);
 }
 int file_truncate(sqlite3_file* file, sqlite3_int64 size) {
+  if (const int code = write_gathered(file); code != SQLITE_OK) return code;
   const DiskEvent event{
       .kind = DiskEvent::Kind::truncate, .file = self(file)->name, .offset = static_cast<uint64_t>(size)};
   return run(self(file)->vfs, event, SQLITE_IOERR_TRUNCATE,
              [&] { return real(file)->pMethods->xTruncate(real(file), size); });
 }
 int file_sync(sqlite3_file* file, int flags) {
+  if (const int code = write_gathered(file); code != SQLITE_OK) return code;
   const auto sync = [&] {
     return run(self(file)->vfs, {.kind = DiskEvent::Kind::sync, .file = self(file)->name}, SQLITE_IOERR_FSYNC,
                [&] { return real(file)->pMethods->xSync(real(file), flags); });
@@ -85,7 +119,10 @@ int file_sync(sqlite3_file* file, int flags) {
   const int code = sync();
   return code != SQLITE_OK && WH_MUTANT(failed_sync_tried_again) ? sync() : code;
 }
-int file_size(sqlite3_file* file, sqlite3_int64* size) { return real(file)->pMethods->xFileSize(real(file), size); }
+int file_size(sqlite3_file* file, sqlite3_int64* size) {
+  if (const int code = write_gathered(file); code != SQLITE_OK) return code;
+  return real(file)->pMethods->xFileSize(real(file), size);
+}
 int file_lock(sqlite3_file* file, int level) { return real(file)->pMethods->xLock(real(file), level); }
 int file_unlock(sqlite3_file* file, int level) { return real(file)->pMethods->xUnlock(real(file), level); }
 int file_reserved(sqlite3_file* file, int* result) {
@@ -129,7 +166,10 @@ int vfs_open(sqlite3_vfs* vfs, const char* path, sqlite3_file* file, int flags, 
       code = SQLITE_FULL;
     }
   }
-  if (real(file)->pMethods != nullptr) mine->base.pMethods = &kMethods;
+  if (real(file)->pMethods != nullptr) {
+    mine->base.pMethods = &kMethods;
+    mine->gathered = new std::string;
+  }
   return code;
 }
 int vfs_delete(sqlite3_vfs* vfs, const char* path, int sync) {

@@ -21,6 +21,10 @@ class Vfs {
   Vfs& operator=(const Vfs&) = delete;
   [[nodiscard]] const char* name() const { return name_.c_str(); }
   [[nodiscard]] Disk& disk() const { return disk_; }
+  // Whether writes that follow each other may wait for the next sync, to be made by one call. Where commits are not
+  // synced they may not: a commit must outlive its process.
+  [[nodiscard]] bool gathers() const { return gathers_; }
+  void set_gathers(bool gathers) { gathers_ = gathers; }
   // The errno of the last failed call, for the message.
   [[nodiscard]] int last_error() const { return last_error_; }
   void note_error(int error) { last_error_ = error; }
@@ -29,6 +33,7 @@ class Vfs {
   Disk& disk_;
   std::string name_;
   std::unique_ptr<sqlite3_vfs> vfs_;
+  bool gathers_ = true;
   int last_error_ = 0;
 };
 
