@@ -17,8 +17,6 @@ namespace {
 // How many items of a replaced state are freed in one turn.
 constexpr size_t kDiscardPerTurn = 2'000;
 constexpr uint64_t kMaxLoadBytes = 4 << 20;  // bytes of entries that the core loads from the disk at a time
-// A turn ends with the entry that reaches this.
-constexpr uint64_t kApplyBytesPerTurn = 8 << 20;
 
 // More entries would still be there when the next snapshot is due.
 uint64_t trailing_entries(const NodeOptions& options) {
@@ -366,7 +364,7 @@ void Node::follow_leader() {
 
 // A short command may copy and hash a large value, so that the log's size alone does not bound a turn.
 void Node::apply_some() {
-  for (uint64_t bytes = 0; !unapplied_.empty() && bytes < kApplyBytesPerTurn; unapplied_.pop_front())
+  for (uint64_t bytes = 0; !unapplied_.empty() && bytes < ctx_.options.apply_bytes_per_turn; unapplied_.pop_front())
     bytes += apply(unapplied_.front());
   ctx_.raft->hold_committed(!unapplied_.empty());
   if (!unapplied_.empty()) ctx_.wants_turn = true;

@@ -238,7 +238,7 @@ void Clients::read(Host& host, Op& op) {
 
 uint64_t Clients::administer(Host& host, node::AdminRequest request) {
   const uint64_t number = next_admin_++;
-  admin_open_.insert(number);
+  admin_open_.emplace(number, world_.now_us());
   static constexpr const char* kKinds[] = {"add", "remove", "transfer"};
   world_.trace("administrator: %s %s at %s", kKinds[static_cast<size_t>(request.kind)], request.name.c_str(),
                host.name.c_str());
@@ -283,6 +283,12 @@ const node::Completion* Clients::administered(uint64_t number) const {
   return found == admin_.end() ? nullptr : &found->second;
 }
 
+bool Clients::administrators_wait() const {
+  const uint64_t long_us = uint64_t{world_.options.request_timeout_ms} * 2'000;
+  return std::any_of(admin_open_.begin(), admin_open_.end(),
+                     [&](const auto& open) { return open.second + long_us > world_.now_us(); });
+}
+
 void Clients::host_died(const Host& host) {
   // Nobody will answer: the outcome stays unknown.
   std::erase_if(open_, [&](uint64_t id) { return ops_[id - 1].host == host.number; });
@@ -292,6 +298,7 @@ void Clients::completed(Host& host, const node::Completion& completion) {
   ++outcomes[kOutcomes[static_cast<size_t>(completion.outcome)]];
   if (completion.token >= uint64_t{1} << 40) {
     if (!admin_.emplace(completion.token, completion).second) world_.fail("an administrator was answered twice");
+    admin_open_.erase(completion.token);
     world_.trace("administrator: %s %s", kOutcomes[static_cast<size_t>(completion.outcome)],
                  completion.sentence.c_str());
     return;

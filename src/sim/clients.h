@@ -43,6 +43,8 @@ class Clients {
   std::string garbage();
   // The request's outcome, once there is one.
   [[nodiscard]] const node::Completion* administered(uint64_t number) const;
+  // Whether such a request of the last seconds is unanswered, so that it may still change the configuration.
+  [[nodiscard]] bool administrators_wait() const;
   [[nodiscard]] const Op& op(uint64_t number) const { return ops_[number - 1]; }
   [[nodiscard]] size_t count() const { return ops_.size(); }
 
@@ -103,7 +105,7 @@ class Clients {
   std::map<size_t, std::deque<Again>> again_;                   // by client
   std::map<std::pair<size_t, uint64_t>, raft::Index> seen_at_;  // the last read's index, by host and process
   std::map<uint64_t, node::Completion> admin_;
-  std::set<uint64_t> admin_open_;
+  std::map<uint64_t, uint64_t> admin_open_;  // not answered; when it was asked, in microseconds
   uint64_t next_admin_ = uint64_t{1} << 40;
   std::set<std::string> garbage_;
   raft::Index newest_;                          // the highest in any answer

@@ -206,6 +206,7 @@ Options draw_options(uint64_t seed) {
   draw_versions(prng, o);
   draw_queues(prng, o);
   draw_store(prng, o);
+  if (on(30)) o.apply_bytes_per_turn = pick(1, 3'000);
   return o;
 }
 

@@ -71,6 +71,7 @@ enum class OptionKind : uint8_t { shape, setting, world, flaw, fault, aimed };
   X(uint64_t, maxmemory_bytes, 0, setting) /* during chaos */                                                  \
   X(uint32_t, max_pending, 0, setting)                                                                         \
   X(uint64_t, watch_history_bytes, 0, setting)                                                                 \
+  X(uint64_t, apply_bytes_per_turn, 0, setting)                                                                \
   X(uint64_t, max_append_bytes, 0, setting)                                                                    \
   X(uint32_t, max_in_flight_messages, 0, setting)                                                              \
   X(uint64_t, max_in_flight_bytes, 0, setting)                                                                 \

@@ -45,6 +45,7 @@ void Process::begin() {
   options.snapshot_rate = o.snapshot_rate;
   if (o.snapshot_bytes != 0) options.snapshot_bytes = o.snapshot_bytes;
   if (o.max_pending != 0) options.max_pending = o.max_pending;
+  if (o.apply_bytes_per_turn != 0) options.apply_bytes_per_turn = o.apply_bytes_per_turn;
   if (o.max_append_bytes != 0) options.max_append_bytes = o.max_append_bytes;
   if (o.max_in_flight_messages != 0) options.max_in_flight_messages = o.max_in_flight_messages;
   if (o.max_in_flight_bytes != 0) options.max_in_flight_bytes = o.max_in_flight_bytes;

@@ -235,7 +235,8 @@ class Simulation {
     std::vector<size_t> order;
     for (size_t i = 0; i < world_.hosts.size(); ++i) order.push_back(i);
     for (size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[world_.prng.below(i)]);
-    const bool everybody = world_.prng.below(2) == 0;
+    // What an administrator asked for may come into force later: nobody knows which majority it will need.
+    const bool everybody = world_.prng.below(2) == 0 || world_.clients->administrators_wait();
     std::set<size_t> healthy;
     const auto enough = [&] {
       return std::all_of(configurations.begin(), configurations.end(), [&](const raft::Configuration& c) {

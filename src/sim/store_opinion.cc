@@ -62,7 +62,7 @@ class Branch {
     for (const machine::KeyItem& item : result->items)
       if (!writes(item.key)) read(item, true);
   }
-  // No client here sends these two: the machine's model judges them.
+  // The machine's model judges their results; add_change leaves out what a choice left out.
   void one_op(const machine::Choose& /*choose*/, const machine::OpResult* /*result*/) {}
   void one_op(const machine::CountReady& /*count*/, const machine::OpResult* /*result*/) {}
   void one_op(const machine::EnqueueEvent& /*enqueue*/, const machine::OpResult* /*result*/) {}
@@ -104,8 +104,16 @@ void add_change(TxnCall& call, const machine::Body& body, const machine::Reply* 
       if (reply != nullptr && reply->count != number) continue;
       const std::vector<machine::Op>& ops = number != 0 ? transact->success : transact->failure;
       Branch branch(call, number);
-      for (size_t i = 0; i < ops.size(); ++i)
-        branch.add(ops[i], reply != nullptr && i < reply->results.size() ? &reply->results[i] : nullptr);
+      size_t skip_at = ops.size();  // what a choice left out
+      size_t skip_until = 0;
+      for (size_t i = 0; i < ops.size(); ++i) {
+        const machine::OpResult* result = reply != nullptr && i < reply->results.size() ? &reply->results[i] : nullptr;
+        if (const auto* choose = std::get_if<machine::Choose>(&ops[i]); choose != nullptr && result != nullptr) {
+          skip_at = i + 1 + (result->number != 0 ? choose->held : 0);
+          skip_until = skip_at + (result->number != 0 ? choose->otherwise : choose->held);
+        }
+        if (i < skip_at || i >= skip_until) branch.add(ops[i], result);
+      }
     }
     if (reply == nullptr || reply->count == 0) return;
     for (const machine::Compare& compare : transact->compares) {
@@ -150,7 +158,7 @@ std::string StoreClients::second_opinion() const {
       call.outcome = TxnCall::Outcome::unknown;
     }
     add_change(call, command->body, told ? &*op.reply : nullptr);
-    // All requests under one key, or with the same bytes, are one.
+    // All requests under one key, or with the same bytes, are one, unless their answers name two entries.
     const std::string name = op.idempotency_key.empty() ? std::string(op.body()) : op.idempotency_key;
     const auto [at, first] = by_key.emplace(name, calls.size());
     if (first) {
@@ -160,8 +168,13 @@ std::string StoreClients::second_opinion() const {
     TxnCall& before = calls[at->second];
     const uint64_t invoked = before.invoked;
     if (call.outcome == TxnCall::Outcome::done && before.outcome == TxnCall::Outcome::done) {
-      before.returned = std::min(before.returned, call.returned);
-    } else if (call.outcome == TxnCall::Outcome::done ||
+      if (call.mod_index != before.mod_index)
+        calls.push_back(std::move(call));
+      else
+        before.returned = std::min(before.returned, call.returned);
+      continue;
+    }
+    if (call.outcome == TxnCall::Outcome::done ||
                (call.outcome == TxnCall::Outcome::unknown && before.outcome == TxnCall::Outcome::refused)) {
       before = std::move(call);
     }

@@ -211,6 +211,7 @@ machine::Compare StoreClients::draw_compare() {
 }
 
 machine::Op StoreClients::draw_queue_op(Request& request) {
+  if (prng_.below(6) == 0) return machine::CountReady{draw_queue()};
   if (prng_.below(2) == 0 && !request.settles) {
     // A consumer's event, that the transaction acknowledges or releases with what it writes.
     const bool old = prng_.below(5) == 0;
@@ -252,6 +253,13 @@ machine::Body StoreClients::draw_transaction(Request& request) {
   machine::Transact out;
   for (uint64_t n = prng_.below(4); n > 0; --n) out.compares.push_back(draw_compare());
   for (uint64_t n = 1 + prng_.below(5); n > 0; --n) out.success.push_back(draw_op(request));
+  if (prng_.below(5) == 0) {
+    // What is done depends on a key, perhaps on what the transaction has just done to it.
+    machine::Compare compare{.name = draw_key(), .number = prng_.below(2)};
+    out.success.push_back(machine::Choose{.compares = {compare}, .held = 1, .otherwise = 1});
+    for (int i = 0; i < 2; ++i)
+      out.success.push_back(prng_.below(2) == 0 ? machine::Op{draw_put()} : machine::GetKey{draw_key()});
+  }
   out.must_hold = prng_.below(4) == 0;
   for (uint64_t n = prng_.below(3); n > 0; --n) {
     if (out.must_hold || prng_.below(2) == 0)
