@@ -64,7 +64,17 @@ std::optional<HttpAnswer> http_answer(std::string_view in) {
   if (in.size() < answer.size) return std::nullopt;
   answer.status = static_cast<int>(number_at(answer.head.substr(9)));
   answer.body = in.substr(end + 4, length);
+  answer.chunked = answer.head.find("\r\nTransfer-Encoding: chunked\r") != std::string_view::npos;
   return answer;
+}
+
+std::optional<HttpChunk> http_chunk(std::string_view in) {
+  const size_t line = in.find("\r\n");
+  if (line == std::string_view::npos) return std::nullopt;
+  size_t size = 0;
+  std::from_chars(in.data(), in.data() + line, size, 16);
+  if (in.size() < line + 2 + size + 2) return std::nullopt;
+  return HttpChunk{in.substr(line + 2, size), line + 2 + size + 2};
 }
 
 void run_until(uv_loop_t* loop, const std::function<bool()>& holds, double seconds, const std::string& what) {

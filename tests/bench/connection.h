@@ -80,14 +80,22 @@ class Timer {
   std::function<void()> call_;
 };
 
-// An answer with a Content-Length, or none and so no body, at the front of what arrived.
+// An answer at the front of what arrived.
 struct HttpAnswer {
   int status = 0;
   std::string_view head;  // with the CRLF of each line
   std::string_view body;
+  size_t size = 0;       // of all
+  bool chunked = false;  // its body has not been read: it begins behind `size` bytes
+};
+// Nothing: it is not complete. Without a Content-Length it has no body, or one in chunks.
+std::optional<HttpAnswer> http_answer(std::string_view in);
+// One chunk at the front of a body in chunks (RFC 9112 7.1), without extensions; the last is empty.
+struct HttpChunk {
+  std::string_view data;
   size_t size = 0;  // of all
 };
 // Nothing: it is not complete.
-std::optional<HttpAnswer> http_answer(std::string_view in);
+std::optional<HttpChunk> http_chunk(std::string_view in);
 
 }  // namespace wh::bench

@@ -53,13 +53,16 @@ class StoreWormhole : public StorePeer {
   size_t take(std::string_view in) override {
     size_t taken = 0;
     while (!streams_) {
-      const std::optional<HttpAnswer> whole = http_answer(in.substr(taken));
+      std::optional<HttpAnswer> whole = http_answer(in.substr(taken));
       if (!whole) return taken;
+      if (whole->chunked && asked_ != Asked::kWatch && !read_chunks(in.substr(taken), *whole)) return taken;
       taken += whole->size;
       answer(*whole);
       if (closed()) return in.size();
     }
-    for (size_t size = 0; (size = take_chunk(in.substr(taken))) != 0; taken += size) {
+    while (const std::optional<HttpChunk> chunk = http_chunk(in.substr(taken))) {
+      take_frames(chunk->data);
+      taken += chunk->size;
     }
     return taken;
   }
@@ -109,15 +112,23 @@ class StoreWormhole : public StorePeer {
     }
   }
 
-  // The size of the chunk, which holds whole frames; 0: it is not complete.
-  size_t take_chunk(std::string_view in) {
-    const size_t line = in.find("\r\n");
-    if (line == std::string_view::npos) return 0;
-    size_t size = 0;
-    std::from_chars(in.data(), in.data() + line, size, 16);
-    if (size == 0) fail("a watch ended");
-    if (in.size() < line + 2 + size + 2) return 0;
-    const std::string_view frames = in.substr(line + 2, size);
+  // Reads the body of an answer in chunks, as of a long page; false: it is not complete.
+  bool read_chunks(std::string_view in, HttpAnswer& whole) {
+    chunks_.clear();
+    for (;;) {
+      const std::optional<HttpChunk> chunk = http_chunk(in.substr(whole.size));
+      if (!chunk) return false;
+      whole.size += chunk->size;
+      chunks_ += chunk->data;
+      if (chunk->data.empty()) break;
+    }
+    whole.body = chunks_;
+    return true;
+  }
+
+  // The frames of one chunk, which are whole.
+  void take_frames(std::string_view frames) {
+    if (frames.empty()) fail("a watch ended");
     if (!frames.ends_with("\n\n")) fail("a chunk ends within a frame");
     if (!std::exchange(began_, true)) listener().watching();
     for (size_t at = 0;;) {
@@ -125,12 +136,12 @@ class StoreWormhole : public StorePeer {
       if (at == std::string_view::npos) break;
       listener().changed(key, between(frames, R"("value":")", '"', at));
     }
-    return line + 2 + size + 2;
   }
 
   Asked asked_ = Asked::kNothing;
   std::string out_;
   std::string body_;
+  std::string chunks_;
   bool streams_ = false;
   bool began_ = false;
 };
