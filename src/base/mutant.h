@@ -185,6 +185,7 @@
   X(cancel_stays_here, Q28)          \
   X(waits_outlive_the_leader, Q28)   \
   X(one_event_for_all, Q29)          \
+  X(cut_off_takes_count, Q29)        \
   X(batch_judged_by_one, Q30)        \
   X(ready_ones_count, Q30)           \
   X(sums_drift, Q32)                 \

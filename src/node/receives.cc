@@ -82,8 +82,10 @@ void Receives::submit(Token token, TakeRequest request, bool full, Millis now) {
 void Receives::let_go(Take& take) {
   if (take.stage == Stage::proposed) {
     if (take.keyed) in_flight_.erase(in_flight_.find(take.command));
-    const auto at = taking_.find(take.queue());
-    if (at != taking_.end() && (at->second -= std::min<uint64_t>(at->second, take.max)) == 0) taking_.erase(at);
+    if (std::exchange(take.promised, false)) {
+      const auto at = taking_.find(take.queue());
+      if ((at->second -= take.max) == 0) taking_.erase(at);
+    }
     ready_.insert(take.queue());
     if (const auto late = after_taking_.extract(take.queue()); !late.empty())
       fresh_.insert(fresh_.end(), late.mapped().begin(), late.mapped().end());
@@ -331,10 +333,15 @@ void Receives::propose(Token token, Take& take, Millis now) {
   if (take.from && take.term != ctx_.raft->current_term()) return answer(token, Outcome::not_leader, {}, {}, {}, now);
   take.stage = Stage::proposed;
   take.term = ctx_.raft->current_term();
-  taking_[take.queue()] += take.max;
+  promise(take);
   if (take.keyed) in_flight_.insert(take.command);
   set_deadline(token, take, now + ctx_.options.request_timeout_ms);
   gather(token, take);
+}
+
+void Receives::promise(Take& take) {
+  take.promised = true;
+  taking_[take.queue()] += take.max;
 }
 
 bool Receives::wait_over(const Woken& woken, Millis now) {
@@ -426,9 +433,16 @@ void Receives::leader_changed(Millis now) {
     Take& take = takes_.at(token);
     set_deadline(token, take, std::min(take.deadline, now + ctx_.options.request_timeout_ms));
   }
+  // What another leader has cut off this log takes nothing from those who come now, though its askers still wait.
+  std::set<Token> cut_off;
+  for (const auto& [index, placed] : at_index_)
+    if (ctx_.raft->log().term_at(index) != placed.term && !WH_MUTANT(cut_off_takes_count))
+      for (const Share& share : placed.shares) cut_off.insert(share.token);
   taking_.clear();
-  for (const auto& [token, take] : takes_)
-    if (take.stage == Stage::proposed) taking_[take.queue()] += take.max;
+  for (auto& [token, take] : takes_) {
+    take.promised = false;
+    if (take.stage == Stage::proposed && !cut_off.contains(token)) promise(take);
+  }
   arriving_.clear();
   ctx_.wants_turn = true;
 }

@@ -116,6 +116,7 @@ class Receives {
     bool keyed = false;                // a repeat under the key would find its events
     bool client_gone = false;
     bool member_gone = false;  // the one that forwarded it
+    bool promised = false;     // proposed: counted in taking_
     bool looked_late = false;  // it waited for the entries that may leave something for it
     Millis wait_until = 0;
     Millis deadline = 0;           // to be answered by then, unless it waits
@@ -179,6 +180,7 @@ class Receives {
   [[nodiscard]] bool waits_elsewhere(Token token, Millis now) const;
   void confirm(Token token, Take& take, Millis now);
   void propose(Token token, Take& take, Millis now);
+  void promise(Take& take);
   void gather(Token token, const Take& take);
   void propose_gathered(Millis now);
   void answer_all(const Placed& placed, Outcome outcome, Millis now);

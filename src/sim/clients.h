@@ -45,6 +45,8 @@ class Clients {
   [[nodiscard]] const node::Completion* administered(uint64_t number) const;
   // Whether such a request of the last seconds is unanswered, so that it may still change the configuration.
   [[nodiscard]] bool administrators_wait() const;
+  // Whether answers under idempotency keys are kept for longer than the run takes.
+  [[nodiscard]] bool keys_last() const;
   [[nodiscard]] const Op& op(uint64_t number) const { return ops_[number - 1]; }
   [[nodiscard]] size_t count() const { return ops_.size(); }
 
@@ -78,8 +80,6 @@ class Clients {
   void over(size_t client, const Op& op);
   void fill(Op& op);
   void put_settings();
-  // Whether answers are kept for longer than the run takes.
-  [[nodiscard]] bool keys_last() const;
   [[nodiscard]] std::vector<Op> as_clients_saw_them(const std::vector<const Op*>& ops) const;
   uint64_t ask_again(Host& host, const Op& before);
   uint64_t send(Host& host, Op& op);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "sim/checks.h"
+#include "sim/clients.h"
 #include "sim/process.h"
 #include "sim/queue_audit.h"
 #include "sim/world.h"
@@ -55,6 +56,7 @@ void QueueClients::send(Host& host, Op& op) {
   asked.wanted += std::max<uint32_t>(op.max, 1);
   asked.receives |= op.receives;
   asked.removes |= op.removes;
+  asked.keyed |= op.keyed;
   if (op.receives) receives_[op.queue].push_back(op.id);
   open_.insert(op.id);
   world_.trace("queue client: request %lu, kind %zu on %s, at %s", op.id, decoded ? decoded->body.index() : 0,
@@ -122,6 +124,8 @@ bool QueueClients::committed(const raft::Entry& entry, const machine::Command& c
   }
   const std::string what = "a queue request at index " + std::to_string(entry.index.value);
   const bool too_much = asked.committed > asked.times || (asked.receives && asked.given > asked.wanted);
+  const bool forgotten = asked.receives && asked.keyed && !world_.clients->keys_last();
+  if (forgotten) return true;
   if (too_much && (certain() || !asked.receives))
     world_.fail(what + " took effect more often than it was asked for");
   else if (asked.committed + asked.refused > asked.times && certain())

@@ -119,6 +119,7 @@ class QueueClients {
     uint64_t refused = 0;
     bool receives = false;  // or takes: one that finds nothing may be proposed again
     bool removes = false;
+    bool keyed = false;  // its member forwards it again to the next leader, relying on the key
   };
   struct Client {
     std::vector<uint64_t> open;

@@ -175,7 +175,7 @@ std::string StoreClients::second_opinion() const {
       continue;
     }
     if (call.outcome == TxnCall::Outcome::done ||
-               (call.outcome == TxnCall::Outcome::unknown && before.outcome == TxnCall::Outcome::refused)) {
+        (call.outcome == TxnCall::Outcome::unknown && before.outcome == TxnCall::Outcome::refused)) {
       before = std::move(call);
     }
     before.invoked = invoked;

@@ -352,6 +352,7 @@ inline constexpr Directed kDirected[] = {
     {"cancel_stays_here", "node", "a follower's receive waits at the leader, and its cancellation goes there too"},
     {"waits_outlive_the_leader", "node", "a leader change ends the waits"},
     {"one_event_for_all", "node", "HAZARDS Q29: what a proposed receive may take is promised to no other"},
+    {"cut_off_takes_count", "issues", "HAZARDS Q29: what a take was promised whose entry was cut off*"},
     {"a_part_for_each", "node",
      "receives of one turn that ask for the same thing share an entry, and each gets its part in its order"},
     {"nothing_found_unconfirmed", "node",
