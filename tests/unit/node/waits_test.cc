@@ -1,5 +1,8 @@
 #include "node/waits.h"
 
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
 #include <string>
 #include <vector>
 
@@ -271,6 +274,36 @@ TEST_CASE("a message that lay somewhere for long is as old as it is, whatever th
   // Another leader has another clock.
   CHECK(contact.sent(raft::NodeId{8}, kTerm, 10, 2'000'000) == 2'000'000);
   CHECK(contact.sent(raft::NodeId{8}, raft::next(kTerm), 10, 3'000'000) == 3'000'000);
+}
+
+// What a write of a key costs here, in ns: the best of many rounds, as a machine that does something else only adds.
+double wake_cost(size_t cold) {
+  Waits waits(20'000);
+  for (Token token = 1; token <= cold; ++token)
+    REQUIRE(waits.add(token, {.topic = Topic{Topic::Kind::key, "cold/" + std::to_string(token)}}));
+  REQUIRE(waits.add(cold + 1, {.topic = Topic{Topic::Kind::prefix, "watched/"}, .lasting = true}));
+  const Topic hot{Topic::Kind::key, "hot/key"};
+  double best = 1e9;
+  for (int round = 0; round < 50; ++round) {
+    constexpr int kWrites = 1'000;
+    const auto start = std::chrono::steady_clock::now();
+    for (int i = 0; i < kWrites; ++i) {
+      waits.wake(hot);
+      waits.wake_prefixes_of(hot.name);
+    }
+    const std::chrono::duration<double, std::nano> took = std::chrono::steady_clock::now() - start;
+    best = std::min(best, took.count() / kWrites);
+  }
+  CHECK(waits.take().empty());
+  CHECK(waits.size() == cold + 1);
+  return best;
+}
+
+TEST_CASE("HAZARDS W7: ten thousand waits on cold keys wake for no write of another, and hardly slow it") {
+  const double few = wake_cost(10);
+  const double many = wake_cost(10'000);
+  std::printf("figures: a write beside 10 waits on other keys costs %.0f ns, beside 10,000 %.0f ns\n", few, many);
+  CHECK(many < 20 * few + 1'000);  // a look at each would cost a hundred times that
 }
 
 }  // namespace wh::node
