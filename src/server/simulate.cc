@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "server/identity.h"
 #include "sim/campaign.h"
-#include "sim/fault_groups.h"
+#include "sim/faults/fault_groups.h"
 #include "sim/shrink.h"
 
 namespace wh::server {

@@ -3,17 +3,17 @@
 #include <algorithm>
 #include <set>
 
-#include "sim/checks.h"
-#include "sim/clients.h"
-#include "sim/conduct.h"
-#include "sim/faults.h"
-#include "sim/lists.h"
-#include "sim/network.h"
-#include "sim/process.h"
-#include "sim/queue_clients.h"
-#include "sim/store_clients.h"
-#include "sim/watchers.h"
-#include "sim/world.h"
+#include "sim/checks/checks.h"
+#include "sim/checks/conduct.h"
+#include "sim/clients/clients.h"
+#include "sim/clients/queue_clients.h"
+#include "sim/clients/store_clients.h"
+#include "sim/clients/watchers.h"
+#include "sim/faults/faults.h"
+#include "sim/world/lists.h"
+#include "sim/world/network.h"
+#include "sim/world/process.h"
+#include "sim/world/world.h"
 
 namespace wh::sim {
 namespace {

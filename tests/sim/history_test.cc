@@ -1,6 +1,6 @@
 // Tests of the history checker (HAZARDS 7.3: check the checker): it accepts good histories and refuses each kind of bad
 // one.
-#include "sim/history.h"
+#include "sim/opinion/history.h"
 
 #include <deque>
 

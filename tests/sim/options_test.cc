@@ -6,7 +6,7 @@
 
 #include <doctest/doctest.h>
 
-#include "sim/fault_groups.h"
+#include "sim/faults/fault_groups.h"
 #include "sim/shrink.h"
 
 namespace wh::sim {

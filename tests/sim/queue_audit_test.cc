@@ -1,6 +1,6 @@
 // Tests of the audit of queues (HAZARDS 7.3: check the checker): it accepts what a command does, and refuses the same
 // change when no command, or another one, is said to have caused it.
-#include "sim/queue_audit.h"
+#include "sim/checks/queue_audit.h"
 
 #include <doctest/doctest.h>
 

@@ -11,7 +11,7 @@
 #include "base/prng.h"
 #include "machine/command/command.h"
 #include "machine/machine.h"
-#include "sim/history.h"
+#include "sim/opinion/history.h"
 
 namespace wh::sim {
 

@@ -6,8 +6,8 @@
 #include <doctest/doctest.h>
 
 #include "random_history.h"
-#include "sim/key_search.h"
-#include "sim/queue_checker.h"
+#include "sim/opinion/key_search.h"
+#include "sim/opinion/queue_checker.h"
 
 namespace wh::sim {
 namespace {

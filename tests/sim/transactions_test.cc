@@ -7,7 +7,7 @@
 #include <doctest/doctest.h>
 
 #include "base/prng.h"
-#include "sim/txn_graph.h"
+#include "sim/opinion/txn_graph.h"
 
 namespace wh::sim {
 namespace {

@@ -14,8 +14,8 @@
 #include "machine/command/event_headers.h"
 #include "machine/machine.h"
 #include "model.h"
-#include "sim/queue_compare.h"
-#include "sim/queue_model.h"
+#include "sim/checks/queue_compare.h"
+#include "sim/opinion/queue_model.h"
 
 using namespace wh;
 using namespace wh::machine;

@@ -1,7 +1,7 @@
 // Random commands on the store, its leases and transactions over keys and queues, against a model without indexes: the
 // same replies, the same contents, indexes that follow from the items, a history that tells each change; through
 // snapshots taken while commands go on, and from data of earlier versions.
-#include "sim/store_model.h"
+#include "sim/opinion/store_model.h"
 
 #include <algorithm>
 #include <map>
@@ -15,7 +15,7 @@
 #include "base/prng.h"
 #include "machine/machine.h"
 #include "model.h"
-#include "sim/queue_compare.h"
+#include "sim/checks/queue_compare.h"
 
 using namespace wh;
 using namespace wh::machine;
