@@ -36,6 +36,12 @@ class Bytes {
   [[nodiscard]] std::string_view view() const { return view_; }
   [[nodiscard]] size_t size() const { return view_.size(); }
   [[nodiscard]] bool empty() const { return view_.empty(); }
+  // Asks for what reading the bytes, and sharing them, will need: a row of bytes that lie anywhere in a large state is
+  // read several times as fast if each is asked for some places ahead.
+  void prefetch() const {
+    __builtin_prefetch(data_.get());
+    __builtin_prefetch(view_.data());
+  }
   // The same bytes as `part`, a part of view(). Holds the whole for as long as it lives.
   [[nodiscard]] Bytes share(std::string_view part) const {
     WH_ASSERT(part.empty() || (part.data() >= view_.data() && part.data() + part.size() <= view_.data() + view_.size()),

@@ -257,8 +257,9 @@ http::Response finish_list_keys(const RouteContext& context, const RouteState& s
   const machine::Machine& machine = context.api.node.machine();
   std::vector<machine::KeyItem> items;
   items.reserve(shown.items.size());
-  for (const auto* one : shown.items) {
-    items.push_back(machine.shown(one->first, one->second));
+  for (size_t i = 0; i < shown.items.size(); ++i) {
+    if (i + kPrefetchAhead < shown.items.size()) shown.items[i + kPrefetchAhead]->second.value.prefetch();
+    items.push_back(machine.shown(shown.items[i]->first, shown.items[i]->second));
     if (state.keys_only) items.back().value = {};
   }
   const auto page =

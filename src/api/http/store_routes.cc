@@ -173,6 +173,7 @@ KeyPage::KeyPage(raft::Index index, std::vector<machine::KeyItem> items, bool wi
 
 void KeyPage::next(std::function<void(std::string piece)> ready) {
   for (; next_ != items_.size() && text_.size() < kPieceBytes; ++next_) {
+    if (next_ + kPrefetchAhead < items_.size()) items_[next_ + kPrefetchAhead].value.prefetch();
     machine::KeyItem& item = items_[next_];
     http::JsonWriter json;
     write_item(json, item, with_values_, now_);

@@ -40,6 +40,9 @@ OrRefusal<RouteCall> change_of_key(const RouteRequest& request, const std::strin
 // 412, with the tag of what is there.
 [[nodiscard]] http::Response not_as_expected(const Answer& answer);
 
+// How far ahead of where a page is made its values are asked for.
+inline constexpr size_t kPrefetchAhead = 16;
+
 // A page of keys, `{"index","items"}`. It keeps the items as they were at that index, and makes the JSON of them in
 // pieces, so that no turn makes all of a page.
 class KeyPage final : public http::BodySource {
