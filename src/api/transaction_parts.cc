@@ -46,6 +46,7 @@ Part part_of(const Write& write) {
 Part part_of(const Read& read) {
   const auto each = [](const std::vector<std::string>& keys, bool with_value) {
     std::vector<Op> ops;
+    ops.reserve(keys.size());
     for (const std::string& key : keys) ops.emplace_back(machine::GetKey{key, with_value});
     return all_of(std::move(ops));
   };

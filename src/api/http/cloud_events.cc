@@ -19,7 +19,7 @@
 namespace wh::api {
 namespace {
 
-constexpr std::string_view kPrefix = "ce-";
+constexpr std::string_view kHeaderPrefix = "ce-";
 constexpr std::string_view kAnyType = "application/cloudevents";
 constexpr std::string_view kVersion = "1.0";
 
@@ -208,7 +208,7 @@ CloudEventMode cloud_event_mode(const http::Request& request) {
     if (has_prefix(*type, kAnyType)) return CloudEventMode::unknown_format;
   }
   const bool named = std::any_of(request.headers.begin(), request.headers.end(),
-                                 [](const http::Header& field) { return has_prefix(field.name, kPrefix); });
+                                 [](const http::Header& field) { return has_prefix(field.name, kHeaderPrefix); });
   return named ? CloudEventMode::binary : CloudEventMode::none;
 }
 
@@ -219,8 +219,9 @@ OrRefusal<machine::NewEvent> read_binary_event(const http::Request& request, htt
     if (http::equals_ignoring_case(field.name, "Content-Type")) headers.content_type = field.value;
     if (has_prefix(field.name, kAttributePrefix))
       return malformed("a CloudEvent's attributes are ce-* headers, not " + printable(field.name));
-    if (!has_prefix(field.name, kPrefix)) continue;
-    const std::string& name = kept.emplace_back(config::to_lower(std::string_view(field.name).substr(kPrefix.size())));
+    if (!has_prefix(field.name, kHeaderPrefix)) continue;
+    const std::string& name =
+        kept.emplace_back(config::to_lower(std::string_view(field.name).substr(kHeaderPrefix.size())));
     OrRefusal<std::string> value = decode_attribute(name, field.value);
     if (!value) return value.error();
     headers.attributes.emplace_back(name, kept.emplace_back(std::move(*value)));

@@ -12,7 +12,7 @@
 namespace wh::api {
 namespace {
 
-using Named = std::vector<std::pair<std::string_view, Schema>>;
+using NamedSchemas = std::vector<std::pair<std::string_view, Schema>>;
 
 Schema settled(const char* what) { return object_schema({{what, integer_schema()}}); }
 
@@ -41,7 +41,7 @@ std::vector<SchemaMember> item_members() {
   return members;
 }
 
-void add_events(Named& all) {
+void add_events(NamedSchemas& all) {
   all.emplace_back("NewEvent", has_bytes(closed(object_schema(item_members())), "data"));
   all.emplace_back("NewEvents", array_schema(ref_schema("NewEvent"), 1, machine::kMaxBatch));
   all.emplace_back("Ids", object_schema({{"ids", array_schema(integer_schema())}}));
@@ -85,7 +85,7 @@ void add_events(Named& all) {
   all.emplace_back("VisibleAt", object_schema({{"visible_at", time_schema()}}));
 }
 
-void add_queues(Named& all) {
+void add_queues(NamedSchemas& all) {
   std::vector<SchemaMember> change;
   std::vector<SchemaMember> shown;
   for (const machine::QueueSettingRow& row : machine::kQueueSettings) {
@@ -145,7 +145,7 @@ std::vector<SchemaMember> item_numbers() {
           {"ttl_ms", or_null(integer_schema())}};
 }
 
-void add_items(Named& all) {
+void add_items(NamedSchemas& all) {
   all.emplace_back("KeysAndValues", map_schema(string_schema()));
   all.emplace_back("Value", object_schema({{"value", string_schema()}}));
   all.emplace_back("Item", has_bytes(object_schema(with_bytes("key", with_bytes("value", item_numbers()))), "key"));
@@ -176,12 +176,12 @@ Schema of_key(std::vector<SchemaMember> members) {
   return has_bytes(closed(object_schema(with_bytes("key", std::move(members)))), "key");
 }
 
-Schema of_receipt(std::vector<SchemaMember> more = {}) {
+Schema of_receipt(const std::vector<SchemaMember>& more = {}) {
   return closed(object_schema(
       joined({{"queue", string_schema()}, {"id", integer_schema(1)}, {"receipt", string_schema()}}, more)));
 }
 
-void add_comparison(Named& all) {
+void add_comparison(NamedSchemas& all) {
   const SchemaMember op{"op?", choice_schema({"=", "!=", "<", ">"})};
   std::vector<Schema> kinds{of_key({{"exists", boolean_schema()}})};
   for (const char* number : {"mod_index", "create_index", "version"})
@@ -198,7 +198,7 @@ Schema key_or_prefix(const std::vector<SchemaMember>& of_prefix) {
   return one_of({of_key({}), has_bytes(closed(object_schema(with_bytes("prefix", of_prefix))), "prefix")});
 }
 
-void add_operation(Named& all) {
+void add_operation(NamedSchemas& all) {
   const auto duration = [](Millis least) {
     return member_schema({.name = {}, .type = ParameterType::duration, .least = least, .most = machine::kMaxDelayMs});
   };
@@ -217,11 +217,12 @@ void add_operation(Named& all) {
       {"acknowledge", of_receipt()},
       {"release", of_receipt({{"delay?", duration(0)}})}};
   std::vector<Schema> objects;
+  objects.reserve(std::size(kinds));
   for (const auto& [name, schema] : kinds) objects.push_back(closed(object_schema({{name, schema}})));
   all.emplace_back("Operation", one_of(objects));
 }
 
-void add_transactions(Named& all) {
+void add_transactions(NamedSchemas& all) {
   add_comparison(all);
   add_operation(all);
   const Schema operations = array_schema(ref_schema("Operation"), 0, kMaxTransactionItems);
@@ -244,7 +245,7 @@ void add_transactions(Named& all) {
 
 // --- the cluster and the node
 
-void add_cluster(Named& all) {
+void add_cluster(NamedSchemas& all) {
   const Schema word = string_schema();
   const Schema number = integer_schema();
   const Schema role = choice_schema({"leader", "follower", "candidate", "learner"});
@@ -271,6 +272,7 @@ void add_cluster(Named& all) {
                                              {"removed", boolean_schema(), "This node was taken out of the cluster."},
                                              {"members", array_schema(ref_schema("Member"))}}));
   std::vector<SchemaMember> settings;
+  settings.reserve(std::size(machine::kSettings));
   for (const machine::SettingRow& row : machine::kSettings)
     settings.push_back({std::string(row.name), setting_schema(setting_parameter(row))});
   all.emplace_back("ClusterSettings", object_schema(settings));
@@ -298,7 +300,7 @@ void add_cluster(Named& all) {
 }  // namespace
 
 std::vector<std::pair<std::string_view, Schema>> api_schemas() {
-  Named all;
+  NamedSchemas all;
   add_events(all);
   add_queues(all);
   add_items(all);

@@ -15,7 +15,7 @@
 namespace wh::api {
 namespace {
 
-constexpr size_t kPieceBytes = size_t{32} << 10;
+constexpr size_t kPagePieceBytes = size_t{32} << 10;
 
 // About what an item takes, and at least what its JSON does.
 size_t size_of(const machine::KeyItem& item) {
@@ -64,8 +64,10 @@ void add_compares(const std::optional<Named>& wanted, const std::optional<Named>
   if (wanted && !wanted->any) {
     std::vector<uint64_t> left = wanted->indexes;
     if (unwanted)
-      std::erase_if(left,
-                    [&](uint64_t tag) { return unwanted->any || std::ranges::count(unwanted->indexes, tag) != 0; });
+      std::erase_if(left, [&](uint64_t tag) {
+        const std::vector<uint64_t>& without = unwanted->indexes;
+        return unwanted->any || std::find(without.begin(), without.end(), tag) != without.end();
+      });
     reversed = left.size() != 1;
     indexes(reversed ? machine::CompareOp::not_equal : machine::CompareOp::equal, left);
     return;
@@ -172,7 +174,7 @@ KeyPage::KeyPage(raft::Index index, std::vector<machine::KeyItem> items, bool wi
 }
 
 void KeyPage::next(std::function<void(std::string piece)> ready) {
-  for (; next_ != items_.size() && text_.size() < kPieceBytes; ++next_) {
+  for (; next_ != items_.size() && text_.size() < kPagePieceBytes; ++next_) {
     if (next_ + kPrefetchAhead < items_.size()) items_[next_ + kPrefetchAhead].value.prefetch();
     machine::KeyItem& item = items_[next_];
     http::JsonWriter json;

@@ -154,7 +154,6 @@ void Clients::fill(Op& op) {
       op.key = kQueues[world_.prng.below(std::size(kQueues))];
       return;
     case OpKind::count:
-      return;
     case OpKind::change:  // of the store's clients
     case OpKind::item:
     case OpKind::list:
