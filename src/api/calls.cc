@@ -172,6 +172,8 @@ void Calls::open_stream(node::Token token) {
       begun.opening = watch;
       return context_.node.submit_read(token, clock_(), begun.terms);
     }
+    if (refusal->kind == RefusalKind::unsupported)
+      refusal->sentence = context_.node.below_version_text(machine::Transact::kTraits.since);
     CallOwner* owner = begun.owner;
     begun_.erase(token);
     return owner->on_answer(token, std::move(*refusal));

@@ -163,9 +163,7 @@ ShownLeases look(const machine::Machine& machine, const ListLeases& list) {
 }
 
 std::optional<Refusal> check_watch(const machine::Machine& machine, const WatchKeys& watch) {
-  if (machine.version() < 4)
-    return Refusal{RefusalKind::unsupported, "the cluster's version " + std::to_string(machine.version()) +
-                                                 " has no watches: upgrade all members"};
+  if (machine.version() < 4) return Refusal{RefusalKind::unsupported, {}};  // Calls says which members to upgrade
   if (!watch.from) return std::nullopt;
   const uint64_t oldest = machine.history().oldest().value;
   const uint64_t next = machine.applied().value + 1;

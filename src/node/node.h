@@ -195,6 +195,10 @@ class Node {
   [[nodiscard]] Millis cluster_time_ms(Millis now) const { return time_.now_ms(now); }
   // The cluster's version, as far as this node has applied its log.
   [[nodiscard]] ClusterVersion cluster_version() const { return ctx_.machine.version(); }
+  // Why the cluster is below this version, for a client whose request needs it: names the members to upgrade.
+  [[nodiscard]] std::string below_version_text(ClusterVersion needed) const {
+    return versions_.unsupported_text(needed);
+  }
   // The highest version that a member supports, from its last hello; nothing if it sent none to this process.
   [[nodiscard]] std::optional<ClusterVersion> version_of(raft::NodeId member) const {
     return peers_.version_of(member);

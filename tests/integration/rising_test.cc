@@ -168,6 +168,14 @@ TEST_CASE("HAZARDS V1, V4: while one member cannot do version 4, all serve what 
         CAPTURE(std::string(command));
         CHECK(has(server->redis(command), "node_3"));
       }
+      CHECK(has(server->redis("WATCH old"), "node_3"));
+      for (const Row& row : kReads) {
+        if (row.status != 501) continue;
+        CAPTURE(std::string(row.path));
+        const Answer refused = curl(trio.dir, std::string(row.arguments) + " '" + server->url(row.path) + "'");
+        CHECK(refused.status == 501);
+        CHECK(has(refused.body, "upgrade node_3 (can do 3)"));
+      }
       // What version 3 has goes on.
       CHECK(server->get("/set?key=old&value=1").status == 200);
       CHECK(curl(trio.dir, "-L -d event=e " + server->url("/event")).status == 201);

@@ -18,8 +18,8 @@ CommandBegun begin_watch(Arguments& a) {
   call->for_client = [keys = std::move(keys)](debug::Connection& client, const Context& context, const Answer& answer) {
     const machine::Machine& machine = context.node.machine();
     if (machine.version() < 4)
-      return debug::error_reply(debug::ErrorWord::err, "the cluster's version " + std::to_string(machine.version()) +
-                                                           " has no transactions: upgrade all members");
+      return debug::error_reply(debug::ErrorWord::err,
+                                context.node.below_version_text(machine::Transact::kTraits.since));
     const auto& items = std::get<Values>(answer.body).items;
     std::vector<WatchedKey> watched;
     for (size_t i = 0; i < keys.size(); ++i)

@@ -252,7 +252,7 @@ OrRefusal<RouteCall> begin_list_keys(RouteRequest& request) {
 }
 
 http::Response finish_list_keys(const RouteContext& context, const RouteState& state, const Answer& answer) {
-  if (!has_numbers(context)) return no_numbers(answer.index);
+  if (!has_numbers(context)) return no_numbers(context, answer.index);
   const auto& shown = std::get<ShownKeys>(answer.body);
   const machine::Machine& machine = context.api.node.machine();
   std::vector<machine::KeyItem> items;

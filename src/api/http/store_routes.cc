@@ -83,9 +83,9 @@ std::string tag_of(uint64_t mod_index) { return '"' + std::to_string(mod_index) 
 
 bool has_numbers(const RouteContext& context) { return context.api.node.machine().version() >= 4; }
 
-http::Response no_numbers(raft::Index index) {
+http::Response no_numbers(const RouteContext& context, raft::Index index) {
   return refusal_response({.kind = RefusalKind::unsupported,
-                           .sentence = "below version 4 of the cluster keys have no indexes: upgrade all members",
+                           .sentence = context.api.node.below_version_text(machine::Transact::kTraits.since),
                            .index = index},
                           false);
 }
@@ -99,7 +99,7 @@ OrRefusal<RouteCall> read_of_key(RouteRequest& request, const std::string& key) 
 // In the order of RFC 9110 13.2.2.
 std::optional<http::Response> by_entity_tags(const RouteContext& context, const RouteState& state, const Value& shown) {
   const bool conditional = !state.if_match.empty() || !state.if_none_match.empty();
-  if (conditional && !has_numbers(context)) return no_numbers(context.api.node.machine().applied());
+  if (conditional && !has_numbers(context)) return no_numbers(context, context.api.node.machine().applied());
   const bool has_tag = shown.item != nullptr && has_numbers(context);
   const std::string tag =
       has_tag ? std::to_string(context.api.node.machine().store().mod_index(*shown.item)) : std::string();

@@ -20,7 +20,7 @@ namespace wh::api {
 [[nodiscard]] bool has_numbers(const RouteContext& context);
 
 // 501: below that version.
-[[nodiscard]] http::Response no_numbers(raft::Index index);
+[[nodiscard]] http::Response no_numbers(const RouteContext& context, raft::Index index);
 
 // A read of this key under the request's preconditions.
 OrRefusal<RouteCall> read_of_key(RouteRequest& request, const std::string& key);
