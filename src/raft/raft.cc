@@ -167,6 +167,8 @@ void Raft::set_term(Term term) {
 
 void Raft::become_follower(Millis now, Term term, NodeId leader) {
   if (role_ == Role::leader) {
+    heard_time_ = stamp(now);
+    heard_term_ = hard_state_.current_term;
     fail_reads();
     if (transfer_ && !WH_MUTANT(transfer_outlives_term))
       end_transfer(transfer_->sent && term > hard_state_.current_term);
@@ -222,7 +224,10 @@ void Raft::become_leader(Millis now) {
   heard_leader_ = true;
   votes_.clear();
   leader_since_ = now;
-  stamp_base_ = std::max(log_.last_time_ms(), WH_MUTANT(idle_time_lost) ? 0 : heard_time_);
+  // What the log or a snapshot holds of a later term than was heard may be stamped by an earlier time.
+  const bool heard =
+      (heard_term_ >= log_.last_term() || WH_MUTANT(time_of_an_earlier_leader)) && !WH_MUTANT(idle_time_lost);
+  stamp_base_ = std::max(log_.last_time_ms(), heard ? heard_time_ : 0);
   uncommitted_bytes_ = 0;
   read_round_ = 0;
   progress_.clear();

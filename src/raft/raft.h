@@ -493,7 +493,7 @@ class Raft {
   Index term_start_index_;               // the no-op of this term
   Millis leader_since_ = 0;
   Millis stamp_base_ = 0;  // the base of this term's stamps
-  Millis heard_time_ = 0;  // the highest time_ms that the leader of heard_term_ sent
+  Millis heard_time_ = 0;  // the highest time_ms that the leader of heard_term_ sent, or this server as leader stamped
   Term heard_term_;
   bool committed_held_ = false;
   uint64_t uncommitted_bytes_ = 0;
