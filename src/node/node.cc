@@ -364,8 +364,11 @@ void Node::follow_leader() {
 
 // A short command may copy and hash a large value, so that the log's size alone does not bound a turn.
 void Node::apply_some() {
-  for (uint64_t bytes = 0; !unapplied_.empty() && bytes < ctx_.options.apply_bytes_per_turn; unapplied_.pop_front())
+  uint64_t bytes = 0;
+  for (bool more = true; more && !unapplied_.empty(); unapplied_.pop_front()) {
     bytes += apply(unapplied_.front());
+    more = bytes < ctx_.options.apply_bytes_per_turn;
+  }
   ctx_.raft->hold_committed(!unapplied_.empty());
   if (!unapplied_.empty()) ctx_.wants_turn = true;
 }

@@ -193,9 +193,11 @@ Status Database::sync() {
 
 Status Database::set_synchronous(bool full) {
   if (full == synchronous_full_) return ok_status();
+  if (!full) vfs_.set_gathers(false);
+  if (Status status = set_pragma("synchronous", full ? "FULL" : "NORMAL", full ? "2" : "1"); !status) return status;
   synchronous_full_ = full;
   vfs_.set_gathers(full);
-  return set_pragma("synchronous", full ? "FULL" : "NORMAL", full ? "2" : "1");
+  return ok_status();
 }
 
 // The running transaction changes the log from `first` on, so the claim must end before it. The row before `first` is

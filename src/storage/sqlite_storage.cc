@@ -275,8 +275,8 @@ void SqliteStorage::note_commit(const std::vector<Write>& group, uint64_t took_u
 }
 
 void SqliteStorage::run_read() {
+  // It stays in front until it is answered: what it reads may have to be written out first, and find no room.
   const EntriesWanted wanted = reads_.front();
-  reads_.pop_front();
   auto entries = std::make_shared<std::vector<raft::Entry>>();
   run_database(
       [this, wanted, entries]() -> Status {
@@ -286,6 +286,7 @@ void SqliteStorage::run_read() {
         return ok_status();
       },
       [this, wanted, entries] {
+        reads_.pop_front();
         stats_.entries_read += entries->size();
         give(node::EntriesRead{wanted.first, std::move(*entries)});
       });

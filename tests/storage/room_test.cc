@@ -58,17 +58,19 @@ size_t answers_of(const Client& client) {
 // Something of everything that writes; gives what must be on the disk after it.
 Model story(Client& client, FullDisk& disk) {
   Model model(founding());
-  const auto persist = [&](node::Batch b) {
+  const auto persist = [&](node::Batch b, bool reads = false) {
     model.append(b.append);
     if (b.hard_state) model.hard_state = *b.hard_state;
     const uint64_t ticket = b.ticket;
     client.answers.clear();
     client->persist(std::move(b));
+    if (reads) client->load_entries(raft::Index{2}, raft::Index{9}, 1 << 20);
     client.run();
     // Reported when it is written, and only then, and once.
     CHECK((answers_of<node::BatchPersisted>(client) == 1) == client->idle());
     finish(client, disk);
     REQUIRE(answers_of<node::BatchPersisted>(client) == 1);
+    CHECK(answers_of<node::EntriesRead>(client) == (reads ? 1 : 0));
     for (const node::StorageDone& done : client.answers)
       if (const auto* persisted = std::get_if<node::BatchPersisted>(&done)) CHECK(persisted->ticket == ticket);
   };
@@ -76,7 +78,7 @@ Model story(Client& client, FullDisk& disk) {
   finish(client, disk);
   persist(batch(1, entries(2, 20, 1, std::string(300, 'a'))));
   // Larger than SQLite's cache: written in the middle of the transaction, too.
-  persist(batch(2, entries(21, 28, 1, std::string(300'000, 'b'))));
+  persist(batch(2, entries(21, 28, 1, std::string(300'000, 'b'))), true);
   persist(batch(2, entries(29, 30, 1)));
   persist(batch(3, {}, raft::HardState{raft::Term{2}, kOther}));
   persist(batch(4, entries(25, 40, 2, "c")));  // truncates
