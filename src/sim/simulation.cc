@@ -333,7 +333,11 @@ class Simulation {
     const Committed& cluster = world_.checks->cluster(cluster_);
     const machine::Store& store = cluster.model.store();
     const auto over = [&] { return store.leases().empty() && store.dues().empty(); };
-    if (o.store_clients == 0 || over()) return;
+    if (o.store_clients == 0) return;
+    // What is under way may still grant a lease, or put a key that ends.
+    world_.run(world_.now_us() + uint64_t{o.request_timeout_ms} * 2'000,
+               [&] { return !world_.store_clients->waits(); });
+    if (world_.failed() || over()) return;
     Millis left = 0;
     for (const auto& [id, lease] : store.leases())
       left = std::max(left, lease.deadline - std::min(lease.deadline, cluster.model.time_ms()));

@@ -39,6 +39,8 @@ class StoreClients {
 
   void start(const node::ClusterId& cluster);
   void stop() { running_ = false; }
+  // Whether a request is unanswered.
+  [[nodiscard]] bool waits() const { return !open_.empty(); }
 
   // --- called by the world
   [[nodiscard]] static bool owns(node::Token token) { return token >= kFirstToken && token < 2 * kFirstToken; }
