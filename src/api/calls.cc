@@ -12,6 +12,17 @@
 #include "net/loop.h"
 
 namespace wh::api {
+namespace {
+
+// Why this node cannot open the stream now.
+std::optional<Refusal> refuse_watch(const node::Node& node, const Watch& watch) {
+  constexpr ClusterVersion kNeeded = machine::Transact::kTraits.since;  // keys have had indexes since then
+  if (std::holds_alternative<WatchKeys>(watch) && node.cluster_version() < kNeeded)
+    return Refusal{RefusalKind::unsupported, node.below_version_text(kNeeded)};
+  return check_watch(node.machine(), watch);
+}
+
+}  // namespace
 
 Calls::Begun& Calls::begin(node::Token token, CallOwner& owner, CallKind kind) {
   return begun_.emplace(token, Begun{&owner, kind, net::Loop::micros()}).first->second;
@@ -165,15 +176,13 @@ OrRefusal<Started> Calls::start_stream(CallOwner& owner, Watch watch, const Call
 void Calls::open_stream(node::Token token) {
   Begun& begun = begun_.at(token);
   const Watch watch = *std::exchange(begun.opening, std::nullopt);
-  if (auto refusal = check_watch(context_.node.machine(), watch)) {
+  if (auto refusal = refuse_watch(context_.node, watch)) {
     // What this node has not applied yet may be committed: only the leader can tell that from the future.
     if (begun.terms.stale && refusal->kind == RefusalKind::malformed) {
       begun.terms.stale = false;
       begun.opening = watch;
       return context_.node.submit_read(token, clock_(), begun.terms);
     }
-    if (refusal->kind == RefusalKind::unsupported)
-      refusal->sentence = context_.node.below_version_text(machine::Transact::kTraits.since);
     CallOwner* owner = begun.owner;
     begun_.erase(token);
     return owner->on_answer(token, std::move(*refusal));

@@ -163,7 +163,6 @@ ShownLeases look(const machine::Machine& machine, const ListLeases& list) {
 }
 
 std::optional<Refusal> check_watch(const machine::Machine& machine, const WatchKeys& watch) {
-  if (machine.version() < 4) return Refusal{RefusalKind::unsupported, {}};  // Calls says which members to upgrade
   if (!watch.from) return std::nullopt;
   const uint64_t oldest = machine.history().oldest().value;
   const uint64_t next = machine.applied().value + 1;

@@ -2,7 +2,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <string>
-#include <unistd.h>
 
 #include <doctest/doctest.h>
 
@@ -43,9 +42,7 @@ std::string terms(const Servers& servers) {
 }  // namespace
 
 TEST_CASE("HAZARDS K3: wall clocks jump by a year, one and then all: nobody is deposed, no lease ends, writes go on") {
-  const char* given = std::getenv("ASAN_OPTIONS");
-  setenv("ASAN_OPTIONS", ("verify_asan_link_order=0:" + std::string(given == nullptr ? "" : given)).c_str(), 1);
-  REQUIRE_MESSAGE(access(WORMHOLE_WRONG_CLOCK, R_OK) == 0, "not built: ", WORMHOLE_WRONG_CLOCK);
+  allow_preloading(WORMHOLE_WRONG_CLOCK);
   WrongClocks nodes;
   Server& leader = await_leader(nodes.all);
   const Servers followers = others(nodes.all, leader);

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
-#include <cstdlib>
-#include <unistd.h>
 
 #include <doctest/doctest.h>
 
@@ -36,13 +34,6 @@ struct SlowTrio : Trio {
   }
 };
 
-// Its runtime wants to be the first library, unless it is told that it need not.
-void allow_preloading() {
-  REQUIRE_MESSAGE(access(WORMHOLE_SLOW_SYNC, R_OK) == 0, "not built: ", WORMHOLE_SLOW_SYNC);
-  const char* given = std::getenv("ASAN_OPTIONS");
-  setenv("ASAN_OPTIONS", ("verify_asan_link_order=0:" + std::string(given == nullptr ? "" : given)).c_str(), 1);
-}
-
 // So many writes, one after the other; each must succeed. Their latencies in ms.
 std::vector<double> write_some(const Server& server, size_t count) {
   static size_t number = 0;
@@ -63,7 +54,7 @@ double least(const std::vector<double>& values) { return *std::min_element(value
 }  // namespace
 
 TEST_CASE("HAZARDS C1: an answer waits for the disks of a majority, and for no more") {
-  allow_preloading();
+  allow_preloading(WORMHOLE_SLOW_SYNC);
   SlowTrio nodes;
   const size_t few = 6;
   Server& leader = await_leader(nodes.all);
@@ -110,7 +101,7 @@ TEST_CASE("HAZARDS C1: an answer waits for the disks of a majority, and for no m
 }
 
 TEST_CASE("with default timeouts and every sync 300 ms slower, three nodes elect and keep their leader") {
-  allow_preloading();
+  allow_preloading(WORMHOLE_SLOW_SYNC);
   SlowTrio nodes;
   nodes.slow_down_all(kSlowMs);
   std::string times;
@@ -142,7 +133,7 @@ TEST_CASE("with default timeouts and every sync 300 ms slower, three nodes elect
 }
 
 TEST_CASE("HAZARDS C9, C10: a leader whose disk stands still gives way, and does not answer from the past") {
-  allow_preloading();
+  allow_preloading(WORMHOLE_SLOW_SYNC);
   SlowTrio nodes;
   Server& old = await_leader(nodes.all);
   const Servers rest = others(nodes.all, old);
@@ -197,7 +188,7 @@ TEST_CASE("HAZARDS C9, C10: a leader whose disk stands still gives way, and does
 }
 
 TEST_CASE("SIGTERM while requests wait for slow disks: each is answered") {
-  allow_preloading();
+  allow_preloading(WORMHOLE_SLOW_SYNC);
   SlowTrio nodes;
   Server& leader = await_leader(nodes.all);
   nodes.slow_down_all(kSlowMs);

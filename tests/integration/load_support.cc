@@ -7,6 +7,7 @@
 #include <iostream>
 #include <set>
 #include <sstream>
+#include <unistd.h>
 #include <utility>
 
 #include <doctest/doctest.h>
@@ -25,6 +26,12 @@ double percentile(std::vector<double> values, double part) {
   if (values.empty()) return 0;
   std::sort(values.begin(), values.end());
   return values[std::min(values.size() - 1, static_cast<size_t>(static_cast<double>(values.size()) * part))];
+}
+
+void allow_preloading(const char* library) {
+  REQUIRE_MESSAGE(access(library, R_OK) == 0, "not built: ", library);
+  const char* given = std::getenv("ASAN_OPTIONS");
+  setenv("ASAN_OPTIONS", ("verify_asan_link_order=0:" + std::string(given == nullptr ? "" : given)).c_str(), 1);
 }
 
 std::string info(const Server& server, const std::string& field) {

@@ -22,6 +22,10 @@ size_t scaled(size_t count, size_t least = 1);
 // The value at `part` (0.5, 0.99) of the sorted values; 0 when there is none.
 double percentile(std::vector<double> values, double part);
 
+// Lets servers that this test starts preload that library, which must be built. A sanitizer's runtime wants to be the
+// first library, unless it is told that it need not.
+void allow_preloading(const char* library);
+
 // A field of INFO; empty when the debug port does not answer.
 std::string info(const Server& server, const std::string& field);
 uint64_t info_number(const Server& server, const std::string& field);
