@@ -161,6 +161,53 @@ TEST_CASE("HAZARDS C7, F10: no room at any call that needs some, once or until i
   CHECK(refused > 200);
 }
 
+// Full from the next write of the witness on.
+class FullAtTheWitness final : public DiskProbe {
+ public:
+  bool waits = false;
+  bool full = false;
+  int refused = 0;
+
+  int before(const DiskEvent& event) override {
+    if (event.kind != DiskEvent::Kind::write) return 0;
+    if (waits && event.file == "witness") full = true;
+    refused += full ? 1 : 0;
+    return full ? ENOSPC : 0;
+  }
+  void after(const DiskEvent& /*event*/) override {}
+};
+
+TEST_CASE("HAZARDS C7: a read that finds no room, as writes before it wait for it, is answered when there is some") {
+  const TempDirectory dir = TempDirectory::in_memory();
+  FullAtTheWitness disk;
+  Client client(dir.path(), &disk, [](Options& o) { o.checkpoint_bytes = 16'384; });
+  REQUIRE(client.ok());
+  client->begin_anew(founding());
+  client.run();
+  client.persist(batch(1, entries(2, 20, 1, std::string(300, 'a'))));
+  client->rest();
+  client.run();
+  REQUIRE(client->stats().checkpoints > 0);
+  // The WAL begins anew: small appends put the last leaf there, and not the first page.
+  for (uint64_t at = 21; at <= 23; ++at) client.persist(batch(at, entries(at, at, 1, "b")));
+  // More than SQLite's cache, so that part of it is written before the commit. It cuts off an entry: the witness is
+  // lowered between the two.
+  disk.waits = true;
+  client.answers.clear();
+  client->persist(batch(30, entries(23, 31, 2, std::string(300'000, 'c'))));
+  client.run();
+  REQUIRE(disk.refused > 0);
+  CHECK(answers_of<node::BatchPersisted>(client) == 0);
+  client->load_entries(raft::Index{20}, raft::Index{22}, 1 << 20);
+  client.run();
+  disk.full = disk.waits = false;
+  client->look_at_space();
+  client.run();
+  CHECK(answers_of<node::BatchPersisted>(client) == 1);
+  CHECK(answers_of<node::EntriesRead>(client) == 1);
+  CHECK(client.fatal.empty());
+}
+
 TEST_CASE("the ballast gives way piece by piece, is kept for the opening, and is made again") {
   const TempDirectory dir = TempDirectory::in_memory();
   FullDisk disk;
