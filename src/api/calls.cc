@@ -202,7 +202,8 @@ OrRefusal<Answer> Calls::run_here(Local operation) {
             return Answered(Refusal{RefusalKind::unavailable, printable(why)});
           },
           [](const ShowCluster&) { return Answered(Answer{}); }, [](const DescribeApi&) { return Answered(Answer{}); },
-          [](const ShowClients&) { return Answered(Answer{}); }, [](const EndClients&) { return Answered(Answer{}); },
+          [](const ShowPage&) { return Answered(Answer{}); }, [](const ShowClients&) { return Answered(Answer{}); },
+          [](const EndClients&) { return Answered(Answer{}); },
           [&](const ShowInfo& show) {
             return Answered(Answer{{}, Report{Bytes(context_.info(show.sections))}});
           },

@@ -81,6 +81,8 @@ struct AskReady {};
 struct ShowCluster {};
 // GET /openapi.json.
 struct DescribeApi {};
+// GET / and /ui.
+struct ShowPage {};
 // INFO: these sections, or the default ones.
 struct ShowInfo {
   std::vector<std::string> sections;
@@ -103,8 +105,8 @@ struct ShowClients {};
 struct EndClients {};
 
 using Local =
-    std::variant<AskAlive, AskReady, ShowCluster, DescribeApi, ShowInfo, GetDirectives, SetDirective, ResetCounters,
-                 ShowSlowRequests, CountSlowRequests, ForgetSlowRequests, ShowClients, EndClients>;
+    std::variant<AskAlive, AskReady, ShowCluster, DescribeApi, ShowPage, ShowInfo, GetDirectives, SetDirective,
+                 ResetCounters, ShowSlowRequests, CountSlowRequests, ForgetSlowRequests, ShowClients, EndClients>;
 
 using Operation = std::variant<Write, Read, Take, Watch, Change, Local>;
 
@@ -230,6 +232,8 @@ template <>
 inline constexpr OperationTraits kTraits<ShowCluster>{"see the members", security::Verb::read};
 template <>
 inline constexpr OperationTraits kTraits<DescribeApi>{"see the paths", security::Verb::read};
+template <>
+inline constexpr OperationTraits kTraits<ShowPage>{"see the page", security::Verb::open};
 template <>
 inline constexpr OperationTraits kTraits<ShowInfo>{"see the figures", security::Verb::read};
 template <>

@@ -36,6 +36,7 @@ std::string_view reason_phrase(int status) {
       {201, "Created"},
       {202, "Accepted"},
       {204, "No Content"},
+      {302, "Found"},
       {304, "Not Modified"},
       {307, "Temporary Redirect"},
       {400, "Bad Request"},

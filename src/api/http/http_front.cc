@@ -176,7 +176,8 @@ std::optional<http::Response> HttpFront::check_headers(const http::Connection& c
   const RouteSpec* route = route_of(request);
   AccessNeeds needs;
   if (route != nullptr) {
-    needs = {.exempt = route->verb == security::Verb::open,
+    needs = {.exempt = route->verb == security::Verb::open && !route->guarded,
+             .passwordless = route->guarded,
              .costly = route->finish_later != nullptr || route->stream,
              .changes_state = route->changes_state(),
              .writes_by_get = route->writes_by_get};
@@ -197,6 +198,8 @@ std::optional<http::Response> HttpFront::check_headers(const http::Connection& c
   }
   if (refusal) {
     http::Response response = refusal_response(*refusal, needs.changes_state);
+    if (refusal->kind == RefusalKind::unauthenticated)
+      response.headers.push_back({"WWW-Authenticate", std::string(challenge_to(request))});
     if (refusal->kind == RefusalKind::wrong_method)
       response.headers.push_back({"Allow", std::string(allowed_instead(request))});
     return finished(route, request.method, std::move(response));

@@ -67,7 +67,7 @@ constexpr Parameter kOldestField{.name = "Wormhole-Oldest-Index",
                                  .type = ParameterType::number};
 constexpr Parameter kRetryAfter{.name = "Retry-After", .text = "Seconds.", .type = ParameterType::number};
 constexpr Parameter kAllow{.name = "Allow", .text = "The methods of the path."};
-constexpr Parameter kAuthenticate{.name = "WWW-Authenticate", .text = "Basic."};
+constexpr Parameter kAuthenticate{.name = "WWW-Authenticate", .text = "Basic; Bearer to a script of a page, so that no browser asks by itself."};
 
 // Of the key, or of the event in front.
 constexpr ShortList<const Parameter*, 8> kOfWhatIsThere{&kETagField,       &kEventIdField,     &kDeliveriesField,
@@ -154,7 +154,8 @@ std::map<int, std::string_view> refusals_of(const RouteSpec& row, http::Method m
     for (const int status : statuses)
       if (when) all[status];
   };
-  add(row.verb != security::Verb::open, {401, 403});
+  add(row.verb != security::Verb::open, {401});
+  add(row.verb != security::Verb::open || row.guarded, {403});
   add(row.verb == security::Verb::write, {307});
   add(row.changes_state(), {501, 504});
   add(row.writes_by_get && method != http::Method::post, {405});

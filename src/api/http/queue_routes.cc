@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "api/http/cloud_events.h"
+#include "api/http/header_lists.h"
 #include "api/http/read_terms.h"
 #include "base/log.h"
 #include "config/option_values.h"
@@ -14,30 +15,6 @@
 
 namespace wh::api {
 namespace {
-
-// The parts of a header's list, without blanks around them.
-std::vector<std::string_view> split(std::string_view text, char separator) {
-  std::vector<std::string_view> parts;
-  while (!text.empty()) {
-    const size_t end = std::min(text.find(separator), text.size());
-    parts.push_back(config::trim_blanks(text.substr(0, end)));
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
-  return parts;
-}
-
-// A weight as thousandths (RFC 9110 12.4.2); 1000 where none is written.
-int weight_of(const std::vector<std::string_view>& range) {
-  for (size_t i = 1; i < range.size(); ++i) {
-    if (!range[i].starts_with("q=") && !range[i].starts_with("Q=")) continue;
-    const std::string_view text = range[i].substr(2);
-    if (text.starts_with('1')) return 1'000;
-    int weight = 0;
-    for (size_t k = 2; k < 5; ++k) weight = weight * 10 + (k < text.size() && text[k] >= '0' ? text[k] - '0' : 0);
-    return std::min(weight, 1'000);
-  }
-  return 1'000;
-}
 
 Refusal wrong_batch(bool empty) {
   return malformed("a batch has 1 to " + std::to_string(machine::kMaxBatch) + " events" +
@@ -203,7 +180,7 @@ std::optional<http::Response> by_entity_tags(const RouteState& state, const mach
 bool prefers_representation(const http::Request& request) {
   const std::optional<std::string> field = http::joined_fields(request, "Prefer");
   if (!field) return false;
-  for (const std::string_view preference : split(*field, ',')) {
+  for (const std::string_view preference : split_list(*field, ',')) {
     const std::string_view named = config::trim_blanks(preference.substr(0, preference.find(';')));
     const size_t equals = named.find('=');
     if (equals == std::string_view::npos) continue;
@@ -220,12 +197,9 @@ EventForm accepted_form(const http::Request& request) {
   EventForm form = EventForm::as_it_came;
   int best = 0;
   if (!field) return form;
-  for (const std::string_view range : split(*field, ',')) {
-    const std::vector<std::string_view> parts = split(range, ';');
-    if (parts.empty()) continue;
-    const auto is = [&](std::string_view type) { return http::equals_ignoring_case(parts[0], type); };
-    const int weight = weight_of(parts);
-    if (weight <= best) continue;
+  for (const MediaRange& range : media_ranges(*field)) {
+    const auto is = [&](std::string_view type) { return http::equals_ignoring_case(range.type, type); };
+    if (range.weight <= best) continue;
     if (is("application/json"))
       form = EventForm::json;
     else if (is(kStructuredType))
@@ -234,7 +208,7 @@ EventForm accepted_form(const http::Request& request) {
       form = EventForm::batched;
     else
       continue;
-    best = weight;
+    best = range.weight;
   }
   return form;
 }

@@ -99,6 +99,7 @@ std::optional<Refusal> refuse(const config::Options& options, const ByteStream& 
   if (const Status mode = security::check_protected_mode(options, stream, proxy); !mode)
     return not_let_in(mode.error());
   if (!options.requirepass.empty()) {
+    if (needs.passwordless) return std::nullopt;
     const std::string* authorization = request.header("Authorization");
     if (authorization == nullptr)
       return Refusal{RefusalKind::unauthenticated, "a password is needed: Authorization: Bearer PASSWORD"};
@@ -132,6 +133,13 @@ std::optional<Refusal> refuse(const config::Options& options, const ByteStream& 
 
 const security::Principal& asking(const config::Options& options) {
   return options.requirepass.empty() ? security::Principal::anonymous() : security::Principal::password_holder();
+}
+
+std::string_view challenge_to(const http::Request& request) {
+  const std::string* destination = request.header("Sec-Fetch-Dest");
+  const bool script =
+      request.header("X-Requested-With") != nullptr || (destination != nullptr && *destination == "empty");
+  return script ? "Bearer realm=\"wormhole\"" : "Basic realm=\"wormhole\"";
 }
 
 std::string_view allowed_instead(const http::Request& request) {

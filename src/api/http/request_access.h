@@ -21,6 +21,7 @@ std::string_view proxy_field(const http::Request& request);
 // What a request needs, as far as access goes.
 struct AccessNeeds {
   bool exempt = false;         // /healthz and /readyz: open to everybody
+  bool passwordless = false;   // open too, but not to what protected mode and the Host keep out
   bool costly = false;         // a backup, a stream: no other site's page may ask for it, though it changes nothing
   bool changes_state = false;  // a write, whatever its method
   bool writes_by_get = false;  // a write whose route also takes GET
@@ -32,6 +33,10 @@ std::optional<Refusal> refuse(const config::Options& options, const ByteStream& 
 
 // The principal of a request that refuse() let in.
 const security::Principal& asking(const config::Options& options);
+
+// The value of WWW-Authenticate for a request without the password. A browser asks its user for a password itself where
+// it reads Basic: a page's script, which asks for itself, is told Bearer.
+std::string_view challenge_to(const http::Request& request);
 
 // For Allow: the methods that may be used instead, when refuse() said `wrong_method`.
 std::string_view allowed_instead(const http::Request& request);

@@ -73,6 +73,7 @@ struct RouteState {
   std::string if_none_match;
   std::string local_address;  // at which the client reached this node, numeric
   bool head = false;
+  bool html = false;  // asks for text/html
   // Of queues and topics:
   std::string queue;  // or topic: of the path
   uint64_t id = 0;    // of an event
@@ -109,6 +110,7 @@ struct RouteSpec {
   // Serves the requests of its path that have this parameter, in place of the row of that path without one.
   std::string_view when{};
   security::Verb verb;         // of its operation. open: needs no password; write, admin: changes state
+  bool guarded = false;        // open, but protected mode and the Host count as for what is not open
   bool writes_by_get = false;  // a change that GET may do too (directive get-writes)
   bool redirects = false;      // `follower-writes auto` redirects it
   bool stream = false;         // its answer has no end: finish returns a stream
@@ -156,6 +158,7 @@ std::span<const RouteSpec> queue_admin_routes();
 std::span<const RouteSpec> topic_routes();
 std::span<const RouteSpec> cluster_routes();
 std::span<const RouteSpec> node_routes();
+std::span<const RouteSpec> page_routes();
 
 inline constexpr http::MethodMask kGet = http::bit(http::Method::get);
 inline constexpr http::MethodMask kPost = http::bit(http::Method::post);

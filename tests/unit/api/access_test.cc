@@ -65,6 +65,7 @@ std::vector<Operation> one_of_each() {
           Local{AskReady{}},
           Local{ShowCluster{}},
           Local{DescribeApi{}},
+          Local{ShowPage{}},
           Local{ShowInfo{}},
           Local{GetDirectives{"*"}},
           Local{SetDirective{"maxclients", "5"}},

@@ -104,6 +104,8 @@ const std::map<std::pair<Method, std::string>, Sample>& requests() {
       {{Method::get, "/openapi.json"}, {}},
       {{Method::get, "/healthz"}, {}},
       {{Method::get, "/readyz"}, {}},
+      {{Method::get, "/"}, {}},
+      {{Method::get, "/ui"}, {}},
   };
   return all;
 }

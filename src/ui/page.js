@@ -1,0 +1,4 @@
+"use strict";
+fetch("cluster").then((answer) => answer.text()).then((text) => {
+  document.getElementById("cluster").textContent = text;
+});
