@@ -1,6 +1,9 @@
-// The workers and the producer of docs/examples, as they are, through three nodes whose leader is killed.
+// The clients of docs/examples, as they are, through three nodes whose leader is killed: workers and producers, and
+// those that change a key under a condition. No event and no change is lost, and none is done twice.
+#include <cctype>
 #include <csignal>
 #include <map>
+#include <memory>
 #include <sstream>
 
 #include <doctest/doctest.h>
@@ -24,7 +27,7 @@ struct Nodes : ThreeNodes {
 struct Example {
   Example(const Nodes& nodes, const std::string& name, const std::string& words) : process(nodes.dir, name) {
     process.program = "/bin/sh";
-    std::string command = words;
+    std::string command = "env PYTHONDONTWRITEBYTECODE=1 " + words;
     for (const std::string& url : nodes.urls()) command += " " + url;
     process.arguments = {{"-c", "exec " + command}};
     process.start();
@@ -67,22 +70,40 @@ bool is_empty(const Server& server, const std::string& queue) {
   return json_field(body, "ready") == "0" && json_field(body, "delayed") == "0" && json_field(body, "reserved") == "0";
 }
 
-void check_worker(const std::string& name, const std::string& start, const std::string& interpreter) {
+// What runs docs/examples/NAME.EXTENSION.
+struct Language {
+  std::string interpreter;
+  std::string extension;
+  std::string needs;
+};
+const Language kShell{"sh", "sh", "curl"};
+const Language kPython{"python3", "py", "python3"};
+const Language kNode{"node", "mjs", "node"};
+
+std::string example(const Language& language, const std::string& name) {
+  return language.interpreter + " " + kExamples + name + "." + language.extension;
+}
+
+bool is_missing(const TempDir& dir, const Language& language) {
+  if (sh(dir, "command -v " + language.needs).status == 0) return false;
+  MESSAGE("skipped: there is no " << language.needs);
+  return true;
+}
+
+void check_worker(const Language& language) {
+  const std::string& name = language.interpreter;
   CAPTURE(name);
   Nodes nodes;
-  if (sh(nodes.dir, "command -v " + interpreter).status != 0) {
-    MESSAGE("skipped: there is no " << interpreter);
-    return;
-  }
+  if (is_missing(nodes.dir, language)) return;
   REQUIRE(curl(nodes.dir, "-X PUT --json '{\"backoff\":[\"100ms\"]}' " + nodes.a.url("/queues/jobs")).status == 200);
   const std::string command = "'sh " + work(nodes.dir, name) + "'";
-  const Example worker(nodes, "worker", "env HOLD=6 " + start + " jobs " + command);
+  const Example worker(nodes, "worker", "env HOLD=6 " + example(language, "worker") + " jobs " + command);
   // The leader is killed after the first events, and comes back.
   constexpr int kEvents = 60;
   const std::string lines = "for i in $(seq " + std::to_string(kEvents) +
                             "); do case $i in 7 | 40) echo fails-$i ;; 15) echo long-$i ;; *) echo plain-$i ;; esac; "
                             "sleep 0.05; done";
-  std::string producer = lines + " | sh " + kExamples + "producer.sh jobs";
+  std::string producer = lines + " | " + example(language, "producer") + " jobs";
   Example source(nodes, "producer", "sh -c '" + producer + " \"$@\"' sh");
   const std::string done = nodes.dir.path(name) + ".done";
   REQUIRE(eventually([&] { return counted(done).size() >= 5; }));
@@ -96,37 +117,81 @@ void check_worker(const std::string& name, const std::string& start, const std::
   const std::string shown = other.get("/queues/jobs").body;
   CHECK(json_field(shown, "enqueued_total") == std::to_string(kEvents));
   CHECK(json_field(shown, "acknowledged_total") == std::to_string(kEvents));
+  for (const auto& [event, times] : counted(done)) {
+    CAPTURE(event);
+    CHECK(times == 1);
+  }
   const auto seen = counted(nodes.dir.path(name) + ".seen");
   CHECK(seen.at("fails-40") >= 2);
   // It was extended: nobody was given it meanwhile.
   CHECK(seen.at("long-15") == 1);
 }
 
+// Several processes count in one key, each so many times.
+void check_change(const Language& language) {
+  constexpr int kProcesses = 3;
+  constexpr int kTimes = 20;
+  CAPTURE(language.interpreter);
+  Nodes nodes;
+  if (is_missing(nodes.dir, language)) return;
+  std::string counting = example(language, "change") + " counter \"read -r n; echo \\$((n + 1))\" \"$@\"";
+  counting = "sh -c 'for i in $(seq " + std::to_string(kTimes) + "); do " + counting + " || exit; done' sh";
+  std::vector<std::unique_ptr<Example>> processes;
+  for (int i = 0; i < kProcesses; ++i)
+    processes.push_back(std::make_unique<Example>(nodes, "count" + std::to_string(i), counting));
+  const auto count = [&](const Server& server) {
+    const std::string value = server.get("/kv/counter").body;
+    return value.empty() || std::isdigit(static_cast<unsigned char>(value[0])) == 0 ? 0 : std::stoi(value);
+  };
+  REQUIRE(eventually([&] { return count(nodes.a) >= 5; }));
+  Server& leader = await_leader(nodes.all);
+  CHECK(leader.kill() == 137);
+  for (const auto& each : processes) CHECK_MESSAGE(each->process.wait(2 * kPatienceMs) == 0, each->process.log());
+  CHECK(count(*others(nodes.all, leader)[0]) == kProcesses * kTimes);
+}
+
 }  // namespace
 
-TEST_CASE("a worker in shell and a producer that repeats: the leader is killed, each event is worked on") {
-  check_worker("shell", "sh " + kExamples + "worker.sh", "curl");
+TEST_CASE("a worker and a producer in shell: the leader is killed, each event is worked on once") {
+  check_worker(kShell);
 }
 
-TEST_CASE("a worker in Python: the leader is killed, each event is worked on") {
-  check_worker("python", "python3 " + kExamples + "worker.py", "python3");
+TEST_CASE("a worker and a producer in Python: the leader is killed, each event is worked on once") {
+  check_worker(kPython);
 }
 
-TEST_CASE("a worker in Node.js: the leader is killed, each event is worked on") {
-  check_worker("node", "node " + kExamples + "worker.mjs", "node");
+TEST_CASE("a worker and a producer in Node.js: the leader is killed, each event is worked on once") {
+  check_worker(kNode);
 }
 
-TEST_CASE("a worker that is refused says why and ends, rather than ask for ever") {
+TEST_CASE("keys changed under a condition in shell: the leader is killed, no change is lost or done twice") {
+  check_change(kShell);
+}
+
+TEST_CASE("keys changed under a condition in Python: the leader is killed, no change is lost or done twice") {
+  check_change(kPython);
+}
+
+TEST_CASE("keys changed under a condition in Node.js: the leader is killed, no change is lost or done twice") {
+  check_change(kNode);
+}
+
+TEST_CASE("a client that is refused says why and ends, rather than ask for ever") {
   const Nodes nodes;
-  for (const auto& [interpreter, start] :
-       std::vector<std::pair<std::string, std::string>>{{"curl", "sh " + kExamples + "worker.sh"},
-                                                        {"python3", "python3 " + kExamples + "worker.py"},
-                                                        {"node", "node " + kExamples + "worker.mjs"}}) {
-    if (sh(nodes.dir, "command -v " + interpreter).status != 0) continue;
-    CAPTURE(start);
-    Example worker(nodes, "refused-" + interpreter, start + " no%20queue true");
+  for (const Language& language : {kShell, kPython, kNode}) {
+    if (is_missing(nodes.dir, language)) continue;
+    CAPTURE(language.interpreter);
+    Example worker(nodes, "worker-" + language.extension, example(language, "worker") + " no%20queue true");
     CHECK(worker.process.wait() == 1);
     CHECK(worker.process.log().find("a queue's name has the characters") != std::string::npos);
+    Example producer(nodes, "producer-" + language.extension,
+                     "sh -c 'echo event | " + example(language, "producer") + " no%20queue \"$@\"' sh");
+    CHECK(producer.process.wait() == 1);
+    CHECK(producer.process.log().find("a queue's name has the characters") != std::string::npos);
+    Example change(nodes, "change-" + language.extension,
+                   example(language, "change") + " " + std::string(5000, 'k') + " 'echo 1'");
+    CHECK(change.process.wait() == 1);
+    CHECK(change.process.log().find("4096") != std::string::npos);
   }
 }
 
