@@ -172,7 +172,7 @@ lint: needs-build needs-dev ## the layering, the format, clang-tidy over src/
 	@exec utils/lint -j $(JOBS)
 
 # The documents that link to each other, installed in the same layout, so that their links work there too.
-DOCUMENTS = $(wildcard README.md LICENSE* COPYING* conf/wormhole.conf docs/*.md docs/examples/*.* src/README.md deps/README.md \
+DOCUMENTS = $(wildcard README.md LICENSE* COPYING* conf/wormhole.conf docs/*.md docs/examples/*.* docs/images/* src/README.md deps/README.md \
   tests/README.md tests/HAZARDS.md tests/scenarios/README.md)
 BINARY = build/$(SERVER)
 
