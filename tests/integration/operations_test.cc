@@ -395,16 +395,17 @@ TEST_CASE("make run's cluster: it serves, keeps its data, and ends with the scri
 
   script.start();
   REQUIRE(started(1));
-  CHECK(script.log().find("curl -L -d event=hello " + url(0, "/event")) != std::string::npos);
-  CHECK(curl(dir, "-L -d event=hello " + url(0, "/event")).status == 201);
-  for (int node = 0; node < 3; ++node) CHECK(curl(dir, url(node, "/event")).body == "hello");
+  CHECK(script.log().find("curl -d 'order 1' " + url(0, "/queues/orders/events")) != std::string::npos);
+  CHECK(curl(dir, "-d 'order 1' " + url(0, "/queues/orders/events")).status == 201);
+  for (int node = 0; node < 3; ++node) CHECK(curl(dir, url(node, "/queues/orders/front")).body == "order 1");
   CHECK(count_of(script.log(), "node2 | ") > 0);
 
   // A second one does not get in the way of the first.
   const Output second = sh(dir, "SERVER=" + kServer + " DATA=other " + script.program + " run " +
                                     script.arguments->at(1) + " " + script.arguments->at(2));
   CHECK(second.status == 1);
-  CHECK(second.err.find(script.arguments->at(1) + " is taken") != std::string::npos);
+  CHECK(second.err.find("ports " + script.arguments->at(1) + ", ") != std::string::npos);
+  CHECK(second.err.find(" are taken") != std::string::npos);
 
   REQUIRE(script.signal(SIGINT));
   CHECK(script.wait() == 0);
@@ -412,7 +413,7 @@ TEST_CASE("make run's cluster: it serves, keeps its data, and ends with the scri
 
   script.start();
   REQUIRE(started(2));
-  CHECK(curl(dir, url(2, "/event")).body == "hello");
+  CHECK(curl(dir, url(2, "/queues/orders/front")).body == "order 1");
   script.kill();
   CHECK(all_ended());
 }
