@@ -139,10 +139,10 @@ std::string LossyRelay::lost_request;
 bool LossyRelay::armed = false;
 int LossyRelay::sent = 0;
 
-// The fenced block of this language in docs/proxies.md.
-std::string documented(const std::string& language) {
+// The first fenced block of this language below a line of docs/proxies.md.
+std::string documented(const std::string& language, const std::string& below = "# Behind a proxy\n") {
   const std::string text = read_file(WORMHOLE_SOURCE_DIR "/docs/proxies.md");
-  const size_t begin = text.find("\n```" + language + "\n");
+  const size_t begin = text.find("\n```" + language + "\n", text.find(below));
   REQUIRE(begin != std::string::npos);
   const size_t from = text.find('\n', begin + 1) + 1;
   return text.substr(from, text.find("\n```", from) + 1 - from);
@@ -157,8 +157,13 @@ void replace(std::string& text, const std::string& what, const std::string& by) 
 
 // One of the proxies; `program` is empty where it is not installed.
 struct Proxy {
-  Proxy(const TempDir& dir, const std::string& kind, const std::vector<uint16_t>& upstreams) : server(dir, kind) {
+  Proxy(const TempDir& dir, const std::string& kind, const std::vector<uint16_t>& upstreams, bool prefixed = false)
+      : server(dir, kind) {
     std::string config = documented(kind);
+    if (prefixed) {
+      const std::string before = kind == "nginx" ? "        location / {\n" : "    balance roundrobin\n";
+      replace(config, before, documented(kind, "## The page, and a path before all paths\n") + before);
+    }
     replace(config, "127.0.0.1:8000", "127.0.0.1:" + std::to_string(server.port));
     for (size_t i = 0; i < 3; ++i)
       replace(config, "127.0.0.1:808" + std::to_string(i), "127.0.0.1:" + std::to_string(upstreams[i]));
@@ -237,6 +242,27 @@ std::vector<std::string> drain(const TempDir& dir, const Proxy& proxy) {
 }
 
 }  // namespace
+
+TEST_CASE("docs/proxies.md: under a prefix the page is found, keys keep their slashes, and a page's writes are taken") {
+  Nodes nodes;
+  for (const std::string& kind : kProxies) {
+    CAPTURE(kind);
+    if (Proxy::missing(nodes.dir, kind)) continue;
+    Proxy proxy(nodes.dir, kind, {nodes.a.port, nodes.b.port, nodes.c.port}, true);
+    start(nodes.dir, proxy);
+    const auto through = [&](const std::string& arguments, const std::string& path) {
+      return ask(nodes.dir, proxy, arguments, "/wormhole" + path);
+    };
+    // A relative Location; nginx may make it whole.
+    const Answer root = through("-L -H 'Accept: text/html'", "/");
+    CHECK(root.status == 200);
+    CHECK(root.header("content-type").starts_with("text/html"));
+    const std::string key = "a%2Fb//" + kind + "%25";
+    CHECK(through("-X PUT -d value -H 'Origin: " + proxy.server.url("") + "'", "/kv/" + key + "?ttl=1h").status == 201);
+    CHECK(nodes.a.get("/kv/" + key).body == "value");
+    CHECK(through("-X PUT -d value -H 'Origin: http://elsewhere.example'", "/kv/" + key).status == 403);
+  }
+}
 
 TEST_CASE("docs/proxies.md: writes, reads, encoded slashes, long keys, Host and passwords go through") {
   Nodes nodes;
