@@ -128,6 +128,9 @@ class PeerTransport final : public node::Transport {
   void resolve(uint64_t request, const std::string& address) override;
   void answer(uint64_t question_id, node::Answer answer) override;
 
+  // From now on a peer that goes away is no news (verbose): this node is shutting down, and so may be the others.
+  void expect_losses() { losses_level_ = LogLevel::verbose; }
+
   // Whether a connection to that peer is established now.
   [[nodiscard]] bool connected(raft::NodeId id) const;
   // Accepted connections that lost their place to another one, since the start.
@@ -265,6 +268,7 @@ class PeerTransport final : public node::Transport {
   std::map<uint64_t, std::unique_ptr<Lookup>> lookups_;
   uint64_t next_inbound_ = 1;
   uint64_t evicted_ = 0;
+  LogLevel losses_level_ = LogLevel::notice;
   // Where members last connected from, and where the nodes are that this one asks and that may become members.
   std::map<raft::NodeId, std::string> seen_at_;
   std::vector<std::string> asked_at_;

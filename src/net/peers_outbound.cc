@@ -106,7 +106,7 @@ void PeerTransport::dialled(raft::NodeId id, DialResult result) {
   WH_ASSERT(out != nullptr, "a peer's dial ends with it");
   out->dial.reset();
   if (!result.stream) {
-    log_limited(out->failure_log, "Node " + out->peer.name + ": " + result.message);
+    log_limited(out->failure_log, "Node " + out->peer.name + ": " + result.message, losses_level_);
     retry_later(*out);
     if (result.error == UV_ECONNREFUSED && std::exchange(out->died, false)) events_.peer_lost(id);
     return;
@@ -133,7 +133,8 @@ void PeerTransport::dialled(raft::NodeId id, DialResult result) {
 void PeerTransport::peer_gone(Outbound& out, const std::string& why) {
   const bool stood = out.accepted;
   log_limited(stood ? out.loss_log : out.failure_log,
-              "The connection to node " + out.peer.name + " at " + out.peer.raft_address + " is lost: " + why);
+              "The connection to node " + out.peer.name + " at " + out.peer.raft_address + " is lost: " + why,
+              losses_level_);
   disconnect(out);
   if (!stood) {
     retry_later(out);

@@ -493,6 +493,7 @@ void Server::signalled() {
   backups_->stop();
   http_->close_when_answered();
   debug_->close_when_answered();
+  transport_->expect_losses();
   node_->begin_shutdown(loop_.now());
 }
 

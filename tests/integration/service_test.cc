@@ -368,6 +368,15 @@ TEST_CASE("create-cluster: start, status, kill-leader, stop, clean, each as ofte
 
   // A pidfile that names somebody else by now: nobody is sent a signal.
   CHECK(cluster("stop").out == "node1 stopped\nnode2 stopped\nnode3 stopped\n");
+  // All go down at once, and none takes that for trouble.
+  for (const char* node : {"1", "2", "3"}) {
+    const std::string log = read_file(dir.path("data/node" + std::string(node) + ".log"));
+    const std::string end = log.substr(log.rfind(" shutting down"));
+    CAPTURE(end);
+    CHECK(end.find(" stopped") != std::string::npos);
+    CHECK(end.find(" is lost") == std::string::npos);
+    CHECK(end.find("could not connect") == std::string::npos);
+  }
   dir.write("data/node1.pid", std::to_string(getpid()) + "\n");
   CHECK(cluster("stop").out == "No node runs\n");
 
