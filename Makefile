@@ -11,6 +11,7 @@ JOBS ?= 2
 TESTS ?=
 
 SERVER = src/server/wormhole-server
+CLI = src/cli/wormhole-cli
 # Compiling six files of a folder as one takes half the time, as the same headers and templates are compiled once. But then
 # two files of a folder cannot use one name for two things, and a missing include is not found: `make lint` compiles each
 # file by itself.
@@ -46,14 +47,15 @@ define remove_empty
 @for folder in $(1); do rmdir '$(DESTDIR)$(PREFIX)'/"$$folder" 2>/dev/null || true; done
 endef
 
-# ./wormhole-server is the server that was built last.
+# ./wormhole-server and ./wormhole-cli are those that were built last.
 define link
 @ln -sfn $(1)/$(SERVER) wormhole-server
+@if test -e $(1)/$(CLI); then ln -sfn $(1)/$(CLI) wormhole-cli; fi
 endef
 
 .PHONY: all
-all: needs-build ## an optimised build in build/, and ./wormhole-server
-	$(call compile,build,$(SERVER))
+all: needs-build ## an optimised build in build/, ./wormhole-server and ./wormhole-cli
+	$(call compile,build,$(SERVER) $(CLI) $(addprefix src/cli/,wormhole-cli.1 wormhole-cli.bash _wormhole-cli))
 	$(call link,build)
 
 .PHONY: run
@@ -74,7 +76,7 @@ test-soak: needs-build needs-test ## the heavy tests at full length: hours
 
 .PHONY: debug
 debug: needs-build ## an unoptimised build in build-debug/
-	$(call compile,build-debug,$(SERVER))
+	$(call compile,build-debug,$(SERVER) $(CLI))
 	$(call link,build-debug)
 
 .PHONY: asan
@@ -197,7 +199,7 @@ uninstall: ## removes what install put there, except the configuration
 
 .PHONY: clean
 clean: ## removes what was built; run/ stays
-	@rm -rf build build-debug build-asan build-tsan build-coverage build-fuzz build-lint build-alone wormhole-server
+	@rm -rf build build-debug build-asan build-tsan build-coverage build-fuzz build-lint build-alone wormhole-server wormhole-cli
 
 # Installs the missing Debian packages, if any.
 .PHONY: needs-build needs-run needs-test needs-coverage needs-dev

@@ -1,0 +1,188 @@
+// lock: runs a command while a key is this process's alone.
+#include <array>
+#include <csignal>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "cli/child.h"
+#include "cli/commands.h"
+#include "cli/json_fields.h"
+#include "cli/lease.h"
+#include "cli/signals.h"
+#include "http/json.h"
+
+namespace wh::cli {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr int kLost = 75;        // EX_TEMPFAIL: the lock was lost meanwhile
+constexpr int kCannotRun = 127;  // as a shell says
+constexpr Millis kShortestTtl = 1'000;
+
+Millis until(Clock::time_point time) {
+  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(time - Clock::now()).count();
+  return left > 0 ? static_cast<Millis>(left) : 0;
+}
+
+// What others are shown who wait: "host process 17".
+std::string default_holder() {
+  std::array<char, 256> host{};
+  gethostname(host.data(), host.size() - 1);
+  return printable(host.data()) + " process " + std::to_string(getpid());
+}
+
+// Takes the lock, and waits for it.
+class Taking {
+ public:
+  Taking(Cluster& cluster, Lease& lease, const std::string& key, const std::string& value,
+         std::optional<Millis> patience)
+      : cluster_(cluster), lease_(lease), key_(key), value_(value) {
+    if (patience) give_up_ = Clock::now() + std::chrono::milliseconds(*patience);
+  }
+
+  // The fencing token, or the exit status once the reason was told.
+  std::variant<std::string, int> take() {
+    for (;;) {
+      if (lease_.id().empty() || !keep()) {
+        if (signals::ending() != 0) return kInterrupted;
+        const Reply granted = lease_.grant();
+        if (!granted.done()) return report(granted);
+      }
+      const Reply reply = cluster_.ask(attempt());
+      if (reply.kind == Reply::Kind::refused && reply.answer.status == 404) {
+        lease_.lost();  // it ended before this came to its turn
+        continue;
+      }
+      if (!reply.done()) return report(reply);
+      const auto answer = JsonFields::parse(reply.answer.body);
+      if (!answer) return kNobody;
+      if (answer->boolean("succeeded") && keep()) return answer->text("index");
+      if (give_up_ && Clock::now() >= *give_up_) {
+        complain("another holds the lock " + shown(key_) + holder(*answer));
+        return kRefused;
+      }
+      tell(*answer);
+      if (const int status = wait(answer->text("index")); status != kDone) return status;
+    }
+  }
+
+ private:
+  bool keep() {
+    return lease_.keep([] { return signals::ending() != 0; });
+  }
+
+  [[nodiscard]] Request attempt() const {
+    Request request = write_of("POST", Target("/txn"));
+    request.patient = true;
+    http::JsonWriter json;
+    json.begin_object().key("compare").begin_array();
+    json.begin_object().key("key").string(key_).key("exists").boolean(false).end_object().end_array();
+    json.key("success").begin_array().begin_object().key("put").begin_object();
+    json.key("key").string(key_).key("value").string(value_).key("lease").raw(lease_.id());
+    json.end_object().end_object().end_array();
+    json.key("failure").begin_array().begin_object().key("get").begin_object().key("key").string(key_);
+    json.end_object().end_object().end_array().end_object();
+    request.body = json.take();
+    request.headers = {"Content-Type: application/json"};
+    return request;
+  }
+
+  static std::string holder(const JsonFields& answer) {
+    const auto results = answer.objects("results");
+    const auto item = results.empty() ? std::nullopt : results[0].object("item");
+    return item ? ": " + shown(item->bytes("value"), 80) : std::string();
+  }
+
+  void tell(const JsonFields& answer) {
+    if (!told_) note("waiting for the lock " + shown(key_) + holder(answer));
+    told_ = true;
+  }
+
+  // Until the key has changed since that index, or the lease wants to be kept.
+  int wait(const std::string& index) {
+    Millis wait = std::max<Millis>(until(lease_.due()), 100);
+    if (give_up_) wait = std::min(wait, until(*give_up_));
+    Request request = read_of(kv_target(key_).add("index", index).add("wait", std::to_string(wait) + "ms"));
+    request.waits = wait;
+    request.timeout = std::max<Millis>(until(lease_.doubtful()), 1'000);
+    request.patient = true;
+    const Reply reply = cluster_.ask(request);
+    const bool gone = reply.kind == Reply::Kind::refused && reply.answer.status == 404;
+    // Where nobody answered, the lease decides.
+    return reply.done() || gone || reply.kind == Reply::Kind::nobody ? kDone : report(reply);
+  }
+
+  Cluster& cluster_;
+  Lease& lease_;
+  const std::string& key_;
+  const std::string& value_;
+  std::optional<Clock::time_point> give_up_;
+  bool told_ = false;
+};
+
+// Keeps the lease while the child runs; ends the child when the lease is lost, or a signal wants the end.
+class Holding {
+ public:
+  Holding(Lease& lease, Child& child) : lease_(lease), child_(child) {}
+
+  // Returns true when the lock was held to the child's end.
+  bool run() {
+    int seen = 0;
+    for (;;) {
+      if (child_.wait_for(until(lease_.due()), seen)) return true;
+      if (signals::endings() > seen) {
+        seen = signals::endings();
+        if (seen > 1)
+          child_.signal(SIGKILL);
+        else if (!signals::typed())
+          child_.signal(signals::ending());
+      }
+      const bool kept = lease_.keep([&] { return child_.ended() || signals::endings() > seen; });
+      if (child_.ended()) return true;
+      if (!kept) return give_up();
+    }
+  }
+
+ private:
+  bool give_up() {
+    complain("the lock is lost, as its lease could not be kept alive: the command is ended");
+    child_.signal(SIGTERM);
+    if (!child_.wait_for(until(lease_.over()), INT32_MAX)) child_.signal(SIGKILL);
+    child_.wait_for(60'000, INT32_MAX);
+    return false;
+  }
+
+  Lease& lease_;
+  Child& child_;
+};
+
+}  // namespace
+
+int run_lock(Cluster& cluster, const Invocation& invocation) {
+  const Millis ttl = invocation.duration("--ttl").value_or(10'000);
+  if (ttl < kShortestTtl) return misuse(invocation, "--ttl must be a second or more");
+  const std::string& key = invocation.arguments[0];
+  if (!http::json_quote(key)) return misuse(invocation, "the key of a lock must be UTF-8");
+  const std::string value = invocation.has("--value") ? invocation.text("--value") : default_holder();
+  Lease lease(cluster, ttl);
+  auto taken = Taking(cluster, lease, key, value, invocation.duration("--wait")).take();
+  if (const int* status = std::get_if<int>(&taken)) {
+    lease.end();
+    return *status;
+  }
+  Child child;
+  const Status started =
+      child.start(*invocation.child, {{"LOCK", key}, {"TOKEN", std::get<std::string>(taken)}}, std::nullopt);
+  if (!started) {
+    complain(started.error());
+    lease.end();
+    return kCannotRun;
+  }
+  const bool held = Holding(lease, child).run();
+  lease.end();
+  if (!held) return kLost;
+  return signals::ending() != 0 ? kInterrupted : child.status();
+}
+
+}  // namespace wh::cli

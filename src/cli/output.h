@@ -1,0 +1,91 @@
+// What the program prints: data on standard output, everything else on standard error; tables, colours, and numbers as
+// people read them. Bytes that others wrote reach a terminal only through shown(). Called by the commands.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+
+namespace wh::cli {
+
+// Whether that standard stream is a terminal: 0, 1 or 2.
+bool is_terminal(int fd);
+// Decides about colours: none unless standard output is a terminal, NO_COLOR is unset or empty and TERM is not "dumb".
+bool colours_wanted();
+
+// Writes all of it to standard output. Ends the process when nobody reads there any more (quietly, as by SIGPIPE), and
+// when it cannot be written (with a sentence and status 1).
+void put(std::string_view bytes);
+// The same, and a line end where there is none.
+void put_line(std::string_view text);
+// Writes what put() holds back. Called before each wait.
+void flush_output();
+// "wormhole-cli: " and the text, on standard error.
+void complain(std::string_view text);
+// A line on standard error without that prefix.
+void note(std::string_view text);
+
+// How much of a value a row of a table shows, in characters.
+inline constexpr size_t kCellWidth = 60;
+
+// Text that is safe to show: control characters, those that change the direction of writing or are invisible, and what
+// is not UTF-8 become \xNN. `most` characters at most, then "..."; 0: all.
+std::string shown(std::string_view bytes, size_t most = 0);
+// Whether shown() would change more than line ends and tabs.
+bool harms_terminal(std::string_view bytes);
+
+// "831 B", "1.5 KiB", "12 MiB".
+std::string human_size(uint64_t bytes);
+// "350 ms", "12 s", "3 min 20 s", "2 h 5 min", "3 d 4 h".
+std::string human_duration(Millis ms);
+
+enum class Tone : uint8_t { plain, strong, good, bad, faint };
+struct Cell {
+  std::string text;  // must be safe to show
+  Tone tone = Tone::plain;
+  Cell(std::string value, Tone how = Tone::plain) : text(std::move(value)), tone(how) {}  // NOLINT
+  Cell(const char* value) : text(value) {}                                                // NOLINT
+};
+
+// Aligned columns. print() may be called several times, as rows come: the columns never become narrower, and the header
+// is printed once.
+class Table {
+ public:
+  // A name that begins with '>' makes its column align to the right.
+  explicit Table(std::vector<std::string> names);
+  void row(std::vector<Cell> cells);
+  // Prints and forgets the rows so far; the header too when there is any row, or `always`.
+  void print(bool always = false);
+  [[nodiscard]] bool empty() const { return rows_.empty() && !header_done_; }
+
+ private:
+  void print_row(const std::vector<Cell>& cells) const;
+
+  std::vector<std::string> names_;
+  std::vector<bool> right_;
+  std::vector<size_t> widths_;
+  std::vector<std::vector<Cell>> rows_;
+  bool header_done_ = false;
+};
+
+// A line on standard error that is written over, if that is a terminal; nothing otherwise.
+class Progress {
+ public:
+  Progress();
+  ~Progress();
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+  // At most some times a second.
+  void show(const std::string& text);
+  void clear();
+
+ private:
+  bool terminal_;
+  bool shown_ = false;
+  uint64_t next_ms_ = 0;
+};
+
+}  // namespace wh::cli

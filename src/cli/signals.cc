@@ -1,0 +1,86 @@
+#include "cli/signals.h"
+
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <fcntl.h>
+#include <unistd.h>
+
+namespace wh::cli::signals {
+namespace {
+
+constexpr std::array<int, 3> kEnding{SIGINT, SIGTERM, SIGHUP};
+
+std::array<int, 2> wake_pipe{-1, -1};
+std::atomic<int> first_ending{0};
+std::atomic<int> ending_count{0};
+std::atomic<bool> first_typed{false};
+
+void on_signal(int number, siginfo_t* info, void* /*context*/) {
+  const int saved = errno;
+  if (number != SIGCHLD) {
+    int none = 0;
+    if (first_ending.compare_exchange_strong(none, number)) first_typed = info->si_code == SI_KERNEL;
+    ++ending_count;
+  }
+  const char byte = 0;
+  // A full pipe wakes as well.
+  [[maybe_unused]] const ssize_t written = write(wake_pipe[1], &byte, 1);
+  errno = saved;
+}
+
+void dispose(int number, void (*disposition)(int)) {
+  struct sigaction action {};
+  action.sa_handler = disposition;
+  sigemptyset(&action.sa_mask);
+  sigaction(number, &action, nullptr);
+}
+
+void handle(int number) {
+  struct sigaction action {};
+  action.sa_sigaction = on_signal;
+  action.sa_flags = SA_SIGINFO;
+  sigemptyset(&action.sa_mask);
+  sigaction(number, &action, nullptr);
+}
+
+}  // namespace
+
+void catch_all() {
+  if (pipe2(wake_pipe.data(), O_CLOEXEC | O_NONBLOCK) != 0) std::abort();
+  for (const int number : kEnding) {
+    // What is ignored from the start stays ignored, as under nohup.
+    struct sigaction now {};
+    sigaction(number, nullptr, &now);
+    if (now.sa_handler != SIG_IGN) handle(number);
+  }
+  handle(SIGCHLD);
+  dispose(SIGPIPE, SIG_IGN);
+}
+
+int wake_fd() { return wake_pipe[0]; }
+
+void drain() {
+  std::array<char, 64> bytes{};
+  while (read(wake_pipe[0], bytes.data(), bytes.size()) > 0) {
+  }
+}
+
+int ending() { return first_ending; }
+int endings() { return ending_count; }
+bool typed() { return first_typed; }
+
+void restore_in_child() {
+  // exec resets handlers to the default by itself, but not what is ignored.
+  dispose(SIGPIPE, SIG_DFL);
+}
+
+void die_of(int signal) {
+  dispose(signal, SIG_DFL);
+  raise(signal);
+  _exit(128 + signal);
+}
+
+}  // namespace wh::cli::signals
