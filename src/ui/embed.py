@@ -3,9 +3,10 @@
 
   embed.py PAGE.html OUTPUT.cc [DEPFILE]
 
-Each `<link rel="stylesheet" href="FILE">` and `<script src="FILE"></script>` on a line of its own is replaced by the
-file's text; scripts that follow each other become one. The Content-Security-Policy allows those texts by their hashes
-and nothing else but requests to the page's own server.
+Each `<link rel="stylesheet" href="FILE">` and `<script type="module" src="FILE"></script>` on a line of its own is
+replaced by the file's text; those that follow each other become one, so all scripts share one scope. Indentation, empty
+lines and lines that are comments are left out: no literal in these files may go over a line's end. The
+Content-Security-Policy allows those texts by their hashes and nothing else but requests to the page's own server.
 """
 import base64
 import hashlib
@@ -14,57 +15,68 @@ import re
 import sys
 
 STYLE = re.compile(r'<link rel="stylesheet" href="([\w./-]+)">')
-SCRIPT = re.compile(r'<script src="([\w./-]+)"></script>')
+SCRIPT = re.compile(r'<script type="module" src="([\w./-]+)"></script>')
+
+
+def shortened(name, text):
+    """The text as it is served; `//` begins a comment in a script, `/*` in a style, on lines of their own."""
+    lines = []
+    comment = False
+    for line in (one.strip() for one in text.splitlines()):
+        if name.endswith(".js"):
+            if line.count("`") % 2:
+                sys.exit(f"embed.py: {name}: a template goes over the end of a line: {line}")
+            comment = line.startswith("//")
+        elif line.startswith("/*"):
+            comment = True
+        if line and not comment:
+            lines.append(line + "\n")
+        if name.endswith(".css") and line.endswith("*/"):
+            comment = False
+    return "".join(lines)
 
 
 class Page:
     def __init__(self, path):
         self.folder = os.path.dirname(path)
         self.files = [path]
-        self.styles, self.scripts = [], []
+        self.hashes = {"style": [], "script": []}
         self.lines = []
-        self.waiting = []  # scripts of which no line is written yet
+        self.waiting, self.texts = None, []  # the element that is being gathered, and the files in it
         for line in self.read(path).splitlines():
             self.take(line)
-        self.end_scripts()
 
     def read(self, path):
         with open(path, encoding="utf-8") as file:
             return file.read()
 
-    def named(self, name):
-        path = os.path.join(self.folder, name)
-        self.files.append(path)
-        return self.read(path)
-
     def take(self, line):
-        if script := SCRIPT.fullmatch(line.strip()):
-            self.waiting.append(self.named(script[1]))
+        for tag, pattern in (("style", STYLE), ("script", SCRIPT)):
+            if named := pattern.fullmatch(line.strip()):
+                if self.waiting != tag:
+                    self.end()
+                path = os.path.join(self.folder, named[1])
+                self.files.append(path)
+                self.waiting = tag
+                self.texts.append(shortened(named[1], self.read(path)))
+                return
+        self.end()
+        self.lines.append(line)
+
+    def end(self):
+        """Writes the element that was gathered."""
+        tag, text = self.waiting, "".join(self.texts)
+        self.waiting, self.texts = None, []
+        if tag is None:
             return
-        self.end_scripts()
-        if style := STYLE.fullmatch(line.strip()):
-            self.lines.append("<style>" + self.element(self.named(style[1]), self.styles, "style") + "</style>")
-        else:
-            self.lines.append(line)
-
-    def end_scripts(self):
-        if self.waiting:
-            self.lines.append("<script>" + self.element("".join(self.waiting), self.scripts, "script") + "</script>")
-            self.waiting = []
-
-    def element(self, text, hashes, tag):
         if f"</{tag}" in text.lower() or "<!--" in text:
             sys.exit(f"embed.py: the text of a <{tag}> contains what would end it")
-        digest = hashlib.sha256(text.encode()).digest()
-        hashes.append(f"'sha256-{base64.b64encode(digest).decode()}'")
-        return text
+        self.hashes[tag].append(f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'")
+        self.lines.append(("<style>" if tag == "style" else '<script type="module">') + text + f"</{tag}>")
 
     def policy(self):
         parts = ["default-src 'none'", "connect-src 'self'", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"]
-        if self.styles:
-            parts.append("style-src " + " ".join(self.styles))
-        if self.scripts:
-            parts.append("script-src " + " ".join(self.scripts))
+        parts += [f"{tag}-src {' '.join(hashes)}" for tag, hashes in self.hashes.items() if hashes]
         return "; ".join(parts)
 
 

@@ -1,0 +1,186 @@
+// Requests to the node that served the page: the password, errors as sentences, and the state of the connection. All
+// addresses are relative to where the page is, so that it works behind a proxy under a prefix.
+
+const base = location.origin + location.pathname.replace(/\/ui\/?$/, '').replace(/\/$/, '');
+const kReadTimeout = 8000;
+const kWriteTimeout = 60000;
+
+// What went wrong with a request. `status` 0: no answer came.
+class ApiError extends Error {
+  constructor(status, message, answer = null) {
+    super(message);
+    this.status = status;
+    this.etag = answer?.headers.get('ETag') ?? null;
+    this.unknown = status === 504 || answer?.headers.get('Wormhole-Outcome') === 'unknown';
+  }
+}
+
+// The connection: 'connecting', 'live', 'lost' (no answer), 'locked' (a password is wanted). Listeners hear of each change.
+const connection = {
+  state: 'connecting',
+  failures: 0,
+  retryAt: 0,
+  lastHeard: null,
+  requests: 0,
+  bytes: 0,
+  listeners: new Set(),
+  set(state) {
+    if (this.state === state && state !== 'lost') return;
+    this.state = state;
+    for (const listener of this.listeners) listener(state);
+  },
+};
+
+let password = null;  // in memory only
+
+function requestHeaders(more) {
+  const headers = {'X-Requested-With': 'wormhole-ui', ...more};
+  // A header carries bytes: those of the password's UTF-8.
+  if (password !== null) {
+    const data = new TextEncoder().encode(password);
+    headers.Authorization = `Bearer ${Array.from(data, (one) => String.fromCharCode(one)).join('')}`;
+  }
+  return headers;
+}
+
+// Sends a request; the answer is a Response of any status below 400. Else throws ApiError, or AbortError when `signal`
+// ended it.
+async function send(method, path, {body = null, type = null, headers = {}, signal = null, endless = false} = {}) {
+  const timer = AbortSignal.timeout(method === 'GET' ? kReadTimeout : kWriteTimeout);
+  const signals = [signal, endless ? null : timer].filter(Boolean);
+  let answer;
+  try {
+    ++connection.requests;
+    answer = await fetch(base + path, {
+      method,
+      body,
+      credentials: 'same-origin',
+      cache: 'no-store',
+      redirect: 'error',
+      headers: requestHeaders(type ? {'Content-Type': type, ...headers} : headers),
+      signal: signals.length > 0 ? AbortSignal.any(signals) : undefined,
+    });
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw noAnswer(method);
+  }
+  connection.lastHeard = Date.now();
+  if (answer.status < 400) return answer;
+  let sentence = '';
+  try {
+    const text = await answer.text();
+    connection.bytes += text.length;
+    sentence = JSON.parse(text).error ?? text;
+  } catch {
+    // A proxy's page, or nothing: the status has to do.
+  }
+  if (answer.status === 401) askPassword(sentence);
+  const kind = [502, 503, 504].includes(answer.status) && sentence === '' ? 'the proxy got no answer from a node' : '';
+  throw new ApiError(answer.status, shown(sentence || kind || `the answer was ${answer.status}`), answer);
+}
+
+function noAnswer(method) {
+  const error = new ApiError(0, 'the node did not answer');
+  // What was sent may have arrived.
+  error.unknown = method !== 'GET';
+  return error;
+}
+
+async function readBody(answer, read) {
+  try {
+    const data = await answer[read]();
+    connection.bytes += typeof data === 'string' ? data.length : data.byteLength;
+    return data;
+  } catch (error) {
+    if (error.name === 'AbortError') throw error;
+    throw noAnswer('GET');
+  }
+}
+
+// GET of JSON: {data, next}, where `next` is the parameter `after` of the next page as it stands in the link, or null.
+async function getPage(path, signal) {
+  const answer = await send('GET', path, {signal});
+  const link = /[?&]after=([^&>]*)[^>]*>;\s*rel="next"/.exec(answer.headers.get('Link') ?? '');
+  return {data: readJson(await readBody(answer, 'text')), next: link ? link[1] : null};
+}
+
+// A proxy may answer with a page of its own.
+function readJson(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new ApiError(502, 'the answer is not the server\'s');
+  }
+}
+
+async function getJson(path, signal) {
+  return (await getPage(path, signal)).data;
+}
+
+// GET of a value: its bytes, and what the headers say of it.
+async function getBytes(path, signal) {
+  const answer = await send('GET', path, {signal});
+  const data = new Uint8Array(await readBody(answer, 'arrayBuffer'));
+  return {data, etag: answer.headers.get('ETag'), type: answer.headers.get('Content-Type') ?? ''};
+}
+
+// A change, with an Idempotency-Key where one is given: it can be sent again without happening twice. The answer's JSON,
+// or null.
+async function change(method, path, {json, body = null, type = null, key = null, headers = {}} = {}) {
+  const answer = await send(method, path, {
+    body: json === undefined ? body : JSON.stringify(json),
+    type: json === undefined ? type : 'application/json',
+    headers: key ? {...headers, 'Idempotency-Key': key} : headers,
+  });
+  const text = await readBody(answer, 'text');
+  return text.trim() === '' ? null : readJson(text);
+}
+
+function randomKey() {
+  return `ui-${Array.from(crypto.getRandomValues(new Uint8Array(12)), (one) => one.toString(16).padStart(2, '0')).join('')}`;
+}
+
+// What to tell the user of a failed change; `safe`: it can be sent again without happening twice.
+function explain(error, safe = false) {
+  if (error.unknown) {
+    const next = safe ? 'To send it again is safe: it happens once.' : 'Look before you repeat it.';
+    return `${sentence(error.message)} It is not known whether it took effect. ${next}`;
+  }
+  if (error.status === 503) return `${sentence(error.message)} Nothing was changed: try again.`;
+  return sentence(error.message);
+}
+
+function sentence(text) {
+  const start = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.!?]$/.test(start) ? start : `${start}.`;
+}
+
+// --- polling
+
+// Calls `work(signal)` now and then each `interval` ms after it ended: never twice at once, not while the tab is hidden,
+// and not while the connection is lost, which only the cluster's own poll finds out about. Ends with `signal`.
+function poll(signal, interval, work) {
+  let timer = null;
+  let running = false;
+  const ready = () => !signal.aborted && !document.hidden && connection.state === 'live';
+  const run = async () => {
+    clearTimeout(timer);
+    if (running || !ready()) return;
+    running = true;
+    try {
+      await work(signal);
+    } catch (error) {
+      if (!signal.aborted && error instanceof ApiError === false) console.error(error);
+    }
+    running = false;
+    if (!signal.aborted) timer = setTimeout(run, interval);
+  };
+  document.addEventListener('visibilitychange', run, {signal});
+  connection.listeners.add(run);
+  signal.addEventListener('abort', () => {
+    clearTimeout(timer);
+    connection.listeners.delete(run);
+  });
+  run();
+  return run;
+}

@@ -1,0 +1,220 @@
+// The cluster: its members as a picture and a table, throughput and latency, what happened lately.
+
+// The members as the page shows them, from an answer of GET /cluster: what the leader told last is used where this node
+// does not know by itself.
+function memberRows(data) {
+  const view = new Map((data.leader_view?.members ?? []).map((member) => [member.id, member]));
+  const indices = data.members.map((member) => view.get(member.id)?.match_index ?? member.match_index ?? 0);
+  const highest = Math.max(0, ...indices, data.role === 'leader' ? data.last_log_index ?? 0 : 0);
+  return data.members.map((member) => {
+    const seen = view.get(member.id);
+    const status = member.status ?? (seen ? (seen.silent ? 'failed' : 'alive') : null);
+    const index = member.match_index ?? seen?.match_index ?? null;
+    const leads = member.id === data.leader_id;
+    const learner = member.suffrage === 'learner';
+    const failed = status === 'failed' && !leads;
+    return {
+      id: member.id,
+      name: shown(member.id),
+      leads,
+      learner,
+      failed,
+      self: member.id === data.node_id,
+      known: status !== null,
+      lag: index === null || leads ? (leads ? 0 : null) : Math.max(0, highest - index),
+      version: member.version,
+      raft: shown(member.raft_address),
+      http: shown(member.https_address ?? member.http_address ?? ''),
+      word: failed ? 'silent' : leads ? 'leader' : learner ? 'learner' : status === null ? 'unknown' : 'follower',
+    };
+  }).sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+// How the cluster is, in one sentence: {kind, text}.
+function clusterState(data, rows) {
+  const tolerates = data.leader_view?.may_fail ?? data.tolerates;
+  if (data.removed) return {kind: 'bad', text: 'This node was removed from its cluster.'};
+  if (rows.length === 0) return {kind: 'warn', text: 'This node is in no cluster yet.'};
+  if (!data.leader_id) return {kind: 'bad', text: 'No leader is known. Writes wait until one is elected.'};
+  const silent = rows.filter((row) => row.failed).map((row) => row.name);
+  const may = tolerates === null || tolerates === undefined ? 'How many may fail is not known here yet.'
+    : tolerates === 0 ? (rows.length === 1 ? 'It is the only member: none may fail.' : 'No more may fail.')
+      : `${tolerates === 1 ? 'One more' : count(tolerates)} may fail.`;
+  if (silent.length > 0) {
+    const who = silent.length > 3 ? plural(silent.length, 'member') : silent.join(' and ');
+    return {kind: tolerates > 0 ? 'warn' : 'bad', text: `${who} ${silent.length === 1 ? 'is' : 'are'} silent. ${may}`};
+  }
+  const all = rows.length === 1 ? 'One member.' : `All ${rows.length} members are alive.`;
+  return {kind: tolerates > 0 || rows.length === 1 ? 'good' : 'warn', text: `${all} ${may.replace('One more', 'One')}`};
+}
+
+function showCluster(place, parts, query, signal) {
+  const state = el('p', {class: 'headline', role: 'status'});
+  const facts = el('dl', {class: 'facts'});
+  const picture = svg('svg', {class: 'ring', viewBox: `0 0 ${kRing.width} ${kRing.height}`, role: 'img'});
+  const members = table('Members', memberColumns);
+  const add = button('Add a member\u2026', addMember);
+  place.append(
+    viewTitle('Cluster', state),
+    el('div', {class: 'columns'},
+      el('section', {class: 'card picture', 'aria-label': 'Picture of the members'}, picture, facts),
+      el('section', {class: 'card', 'aria-label': 'Members'},
+        el('div', {class: 'card-head'}, el('h2', null, 'Members'), add), members.element)),
+    clusterPlots(signal),
+    recentMessages(signal));
+  let committed = null;
+  const show = (data) => {
+    const rows = memberRows(data);
+    const {kind, text} = clusterState(data, rows);
+    setText(state, text);
+    state.dataset.kind = kind;
+    setAttribute(picture, 'aria-label', `${text} ${rows.map(memberText).join(' ')}`);
+    const flowing = committed !== null && data.commit_index > committed + 5;
+    committed = data.commit_index;
+    drawMembers(picture, rows, flowing, text);
+    syncList(members.body, rows, (row) => row.id, (row) => textRow(memberColumns, row));
+    showFacts(facts, data);
+  };
+  cluster.listeners.add(show);
+  signal.addEventListener('abort', () => cluster.listeners.delete(show));
+  if (cluster.data) show(cluster.data);
+  else setText(state, 'Asking the node\u2026');
+}
+
+function memberText(row) {
+  const lag = row.lag > 0 && !row.failed ? `, ${plural(row.lag, 'entry', 'entries')} behind` : '';
+  return `${row.name}: ${row.word}${lag}.`;
+}
+
+function lagText(row) {
+  if (row.lag === null) return '\u2013';
+  return row.lag === 0 ? (row.leads ? '' : 'none') : plural(row.lag, 'entry', 'entries');
+}
+
+const memberColumns = [
+  {
+    head: 'Member',
+    class: 'name',
+    text: (row) => `${row.name} ${row.self} ${row.raft}`,
+    node: (row) => [el('b', null, row.name), row.self ? badge('this page') : '', el('small', null, row.raft)],
+  },
+  {
+    head: 'State',
+    text: (row) => row.word,
+    node: (row) => badge(row.word, row.failed ? 'bad' : row.leads ? 'leader' : row.known ? 'good' : ''),
+  },
+  {head: 'Lag', class: 'number', hint: 'Log entries that the member does not have yet', text: lagText},
+  {head: 'Version', class: 'number w2', hint: 'The highest cluster version that it can do', text: (row) => count(row.version)},
+  {head: 'Clients at', class: 'w3', text: (row) => row.http || '\u2013'},
+  {
+    head: el('span', {class: 'hidden'}, 'Actions'),
+    class: 'acts',
+    text: (row) => `${row.id} ${row.leads} ${row.learner} ${row.failed}`,
+    node: (row) => [
+      row.leads || row.learner ? '' : el('button', {
+        type: 'button', class: 'small', 'aria-label': `Let lead: ${row.name}`, onclick: () => transferTo(row),
+      }, 'Let lead'),
+      el('button', {
+        type: 'button', class: 'small quiet', 'aria-label': `Remove ${row.name}`, onclick: () => removeMember(row),
+      }, 'Remove'),
+    ],
+  },
+];
+
+function showFacts(place, data) {
+  const facts = [
+    ['Term', count(data.term)],
+    ['Committed', count(data.commit_index)],
+    ['Version', String(data.cluster_version)],
+    ['Cluster', data.cluster_id ? data.cluster_id.slice(0, 8) : '\u2013', data.cluster_id],
+  ];
+  if (place.children.length === 0)
+    place.append(...facts.map(([name, , title]) => el('div', {title}, el('dt', null, name), el('dd'))));
+  facts.forEach(([, value], i) => setText(place.children[i].lastElementChild, value));
+}
+
+function transferTo(row) {
+  ask({
+    title: `Let ${row.name} lead?`,
+    lines: [`Leadership is handed to ${row.name} once it has all entries. Writes wait for a moment; nothing is lost.`],
+    verb: 'Hand over',
+    danger: false,
+    work: async () => {
+      await change('POST', '/cluster/transfer', {json: {id: row.id}});
+      note(`${row.name} leads.`);
+      refreshCluster();
+    },
+  });
+}
+
+function removeMember(row) {
+  const voters = memberRows(cluster.data).filter((one) => !one.learner && one.id !== row.id).length;
+  const left = row.learner ? '' : ` ${plural(voters, 'voter')} will be left, of which ${count(Math.max(0, Math.ceil(voters / 2) - 1))} may fail.`;
+  ask({
+    title: `Remove ${row.name} from the cluster?`,
+    lines: [
+      `${row.name} will no longer be a member.${left} Its data stays on its disk, but it serves clients no more.`,
+      row.self ? 'It is the node that this page asks: the page will lose its node.' : null,
+      row.leads ? 'It leads now: another member will be elected first.' : null,
+    ].filter(Boolean),
+    verb: 'Remove',
+    work: async () => {
+      await change('DELETE', `/cluster/members/${encodeURIComponent(row.id)}`);
+      note(`${row.name} was removed.`);
+      refreshCluster();
+    },
+  });
+}
+
+function addMember() {
+  const id = textInput('', {required: true});
+  const address = textInput('', {required: true, placeholder: '10.0.0.4:1112'});
+  ask({
+    title: 'Add a member',
+    lines: ['Start the new node first, with an empty data directory. It becomes a voter once it has caught up.'],
+    verb: 'Add',
+    danger: false,
+    fields: [field('Its node-id', id), field('Its address', address, 'host:raft-port, as the members reach it')],
+    work: async () => {
+      await change('POST', '/cluster/members', {json: {id: id.value.trim(), raft_address: address.value.trim()}});
+      note(`${shown(id.value.trim())} is a member.`);
+      refreshCluster();
+    },
+  });
+}
+
+// --- throughput and latency
+
+function clusterPlots(signal) {
+  const group = plotGroup();
+  const perSecond = (name) => (sample) => (sample[name] === null ? null : sample[name] / sample.seconds);
+  const latencies = (kind) => [
+    {name: 'p50', kind: 'one', of: (sample) => sample[`${kind}_p50_us`]},
+    {name: 'p99', kind: 'two', of: (sample) => sample[`${kind}_p99_us`]},
+  ];
+  const place = el('div', {class: 'plots'},
+    group.add({
+      title: 'Requests per second', format: rate, about: 'no requests yet',
+      series: [{name: 'writes', kind: 'one', of: perSecond('writes')}, {name: 'reads', kind: 'two', of: perSecond('reads')}],
+    }),
+    group.add({title: 'Write latency', format: latency, series: latencies('write'), about: 'no writes yet'}),
+    group.add({title: 'Read latency', format: latency, series: latencies('read'), about: 'no reads yet'}));
+  const history = new Map();
+  poll(signal, 5000, async () => {
+    const data = await getHistory(history, signal);
+    if (data) group.update([...history.values()], Date.parse(data.now));
+  });
+  return place;
+}
+
+// Adds to `history` (time to sample) what it does not hold yet.
+async function getHistory(history, signal) {
+  const data = await getJson('/node/history', signal);
+  const now = Date.parse(data.now);
+  for (const sample of data.samples) {
+    const time = Date.parse(sample.at);
+    if (!history.has(time)) history.set(time, {...sample, time, seconds: (sample.lasted_ms ?? data.interval_ms) / 1000});
+  }
+  for (const time of history.keys()) if (time < now - kPlotSpan || time > now + 60000) history.delete(time);
+  return data;
+}

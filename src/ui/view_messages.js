@@ -1,0 +1,130 @@
+// What happened lately: the node's messages with what they mean and what to do, and the cluster's own changes as the
+// stream tells them.
+
+// Messages by their id, oldest first; polled by whichever view shows them.
+const messages = {byId: new Map(), last: null, node: null};
+
+async function getMessages(signal) {
+  const after = messages.last === null ? '' : `?after=${messages.last}`;
+  const data = await getJson(`/node/messages${after}`, signal);
+  for (const message of data.messages) messages.byId.set(message.id, message);
+  messages.node = data.node_id;
+  const ids = [...messages.byId.keys()];
+  messages.last = ids.length > 0 ? Math.max(...ids) : messages.last;
+  for (const id of ids.slice(0, Math.max(0, ids.length - 400))) messages.byId.delete(id);
+}
+
+// A node that started anew counts its messages from the beginning.
+function forgetMessages() {
+  messages.byId.clear();
+  messages.last = null;
+}
+
+function newestMessages(level) {
+  return [...messages.byId.values()].filter((one) => level === 'notice' || one.level === level).reverse();
+}
+
+function messageRow(message) {
+  const help = [
+    message.means && el('p', null, el('strong', null, 'Means: '), markdown(message.means)),
+    message.do && el('p', null, el('strong', null, 'Do: '), markdown(message.do)),
+  ].filter(Boolean);
+  const line = [
+    el('time', {datetime: message.at, title: dateTime(message.at)}, clockTime(message.at)),
+    message.level === 'warning' ? badge('warning', 'warn') : '',
+    el('span', {class: 'data'}, shown(message.text)),
+  ];
+  const element = help.length > 0
+    ? el('li', null, el('details', null, el('summary', null, line), el('div', {class: 'help'}, help)))
+    : el('li', null, el('div', {class: 'plain'}, line));
+  return {element, update() {}};
+}
+
+function showMessages(place, parts, query, signal) {
+  const level = query.get('level') === 'warning' ? 'warning' : 'notice';
+  const list = el('ul', {class: 'messages'});
+  const none = el('p', {class: 'empty'}, 'Asking the node\u2026');
+  const filter = el('div', {class: 'tabs'},
+    [['notice', 'All'], ['warning', 'Warnings']].map(([key, label]) =>
+      el('a', {href: hashOf(['messages'], {level: key === 'notice' ? '' : key}), 'aria-current': key === level && 'true'}, label)));
+  const title = el('p', {class: 'about'});
+  place.append(viewTitle('Messages', title), filter, el('section', {class: 'card flush', 'aria-label': 'Messages'}, none, list));
+  poll(signal, 5000, async () => {
+    await getMessages(signal);
+    const rows = newestMessages(level);
+    setText(title, `What ${shown(messages.node)} logged since it started, newest first. A line with a mark opens to what it means and what to do.`);
+    none.hidden = rows.length > 0;
+    setText(none, level === 'warning' ? 'No warnings. That is how it should be.' : 'Nothing was logged yet.');
+    syncList(list, rows, (row) => row.id, messageRow);
+  });
+}
+
+// The last few of them, and the last elections, for the view of the cluster.
+function recentMessages(signal) {
+  const list = el('ul', {class: 'messages'});
+  const none = el('p', {class: 'empty'}, 'Nothing yet.');
+  const changes = el('ul', {class: 'messages'});
+  const quiet = el('p', {class: 'empty'}, 'No change since the page was opened.');
+  poll(signal, 5000, async () => {
+    await getMessages(signal);
+    const rows = newestMessages('notice').slice(0, 8);
+    none.hidden = rows.length > 0;
+    syncList(list, rows, (row) => row.id, messageRow);
+  });
+  const showChanges = () => {
+    quiet.hidden = clusterChanges.length > 0;
+    syncList(changes, clusterChanges.slice(0, 8), (row) => row.key, changeRow);
+  };
+  changeListeners.add(showChanges);
+  signal.addEventListener('abort', () => changeListeners.delete(showChanges));
+  showChanges();
+  return el('div', {class: 'columns even'},
+    el('section', {class: 'card flush', 'aria-label': 'Recent messages'},
+      el('div', {class: 'card-head'}, el('h2', null, 'Messages of this node'), el('a', {href: '#/messages'}, 'All')), none, list),
+    el('section', {class: 'card flush', 'aria-label': 'Elections and members', 'aria-live': 'polite'},
+      el('div', {class: 'card-head'}, el('h2', null, 'Elections and members')), quiet, changes));
+}
+
+// --- the cluster's changes since the page was opened
+
+const clusterChanges = [];  // newest first: {key, at, kind, text}
+const changeListeners = new Set();
+let lastLeader = null;
+
+function noteClusterEvent(name, data) {
+  const known = cluster.data !== null;
+  const text = changeText(name, data);
+  if (text !== null) {
+    clusterChanges.unshift({key: randomKey(), at: Date.now(), ...text});
+    clusterChanges.length = Math.min(clusterChanges.length, 50);
+    for (const listener of changeListeners) listener();
+  }
+  if (known) refreshCluster();
+}
+
+// What to say of an event of the stream; null of what only repeats how things are.
+function changeText(name, data) {
+  if (name === 'leader') {
+    const key = `${data.leader_id} ${data.term}`;
+    if (key === lastLeader) return null;
+    lastLeader = key;
+    return data.leader_id === null
+      ? {kind: 'bad', text: `No leader is known (term ${data.term}).`}
+      : {kind: 'good', text: `${shown(data.leader_id)} leads in term ${data.term}.`};
+  }
+  if (name === 'version') return {kind: 'good', text: `The cluster's version is ${data.cluster_version}.`};
+  if (name !== 'member' || data.change === 'present') return null;
+  const words = {
+    added: 'was added', removed: 'was removed', promoted: 'is a voter now', failed: 'is silent', alive: 'is heard again',
+  };
+  return {
+    kind: ['failed', 'removed'].includes(data.change) ? 'warn' : 'good',
+    text: `${shown(data.id)} ${words[data.change] ?? shown(data.change)}.`,
+  };
+}
+
+function changeRow(change) {
+  const element = el('li', null, el('div', {class: 'plain'},
+    el('time', null, clockTime(change.at)), el('span', {class: `dot ${change.kind}`}), el('span', {class: 'data'}, change.text)));
+  return {element, update() {}};
+}
