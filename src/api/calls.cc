@@ -143,6 +143,7 @@ OrRefusal<Started> Calls::start_read(CallOwner& owner, Read read, const CallOpti
   if (stale) begun.max_staleness = options.max_staleness;
   if (waited_for(begun.read) && options.wait_ms != 0) {
     begun.wait_until = clock_() + options.wait_ms;
+    begun.may_wait = true;
     begun.terms = options.read;
     begun.terms.client = options.client;
   }
@@ -202,7 +203,8 @@ OrRefusal<Answer> Calls::run_here(Local operation) {
             return Answered(Refusal{RefusalKind::unavailable, printable(why)});
           },
           [](const ShowCluster&) { return Answered(Answer{}); }, [](const DescribeApi&) { return Answered(Answer{}); },
-          [](const ShowPage&) { return Answered(Answer{}); }, [](const ShowClients&) { return Answered(Answer{}); },
+          [](const ShowPage&) { return Answered(Answer{}); }, [](const ShowActivity&) { return Answered(Answer{}); },
+          [](const ShowMessages&) { return Answered(Answer{}); }, [](const ShowClients&) { return Answered(Answer{}); },
           [](const EndClients&) { return Answered(Answer{}); },
           [&](const ShowInfo& show) {
             return Answered(Answer{{}, Report{Bytes(context_.info(show.sections))}});
@@ -270,8 +272,13 @@ void Calls::hand_out(node::Completion& completion) {
   Begun& begun = handle.mapped();
   if (begun.kind != CallKind::stream) {
     CallCounters& counters = counters_[static_cast<size_t>(begun.kind)];
-    counters.took_us.add(net::Loop::micros() - begun.at_us);
+    const uint64_t took_us = net::Loop::micros() - begun.at_us;
+    counters.took_us.add(took_us);
     ++counters.outcomes.at(static_cast<size_t>(completion.outcome));
+    if (begun.kind != CallKind::admin)
+      context_.activity->completed(begun.kind == CallKind::write ? Activity::Kind::write : Activity::Kind::read,
+                                   took_us, completion.outcome == node::Outcome::applied,
+                                   begun.taking.has_value() || begun.may_wait);
   }
   begun.owner->on_answer(completion.token, answer_to(begun, completion));
 }

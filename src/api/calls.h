@@ -15,12 +15,14 @@
 #include <variant>
 #include <vector>
 
+#include "api/activity.h"
 #include "api/operations.h"
 #include "api/refusal.h"
 #include "api/scan_cursors.h"
 #include "api/slowlog.h"
 #include "base/clock.h"
 #include "base/histogram.h"
+#include "base/recent_lines.h"
 #include "config/options.h"
 #include "node/node.h"
 #include "security/principal.h"
@@ -39,6 +41,8 @@ struct Context {
   // CONFIG RESETSTAT.
   std::function<void()> reset_counters;
   std::shared_ptr<ScanCursors> scan_cursors = std::make_shared<ScanCursors>();
+  std::shared_ptr<Activity> activity = std::make_shared<Activity>();
+  std::shared_ptr<const RecentLines> recent_lines = std::make_shared<RecentLines>();
 };
 
 enum class CallKind : uint8_t {
@@ -142,6 +146,7 @@ class Calls {
     Millis wait_until = 0;
     node::ReadTerms terms{};
     bool waits = false;              // now
+    bool may_wait = false;           // its duration says nothing of the node
     std::optional<Watch> opening{};  // of a stream that waits for a read of the state
     // Of a write that would change nothing, which waits for a read of the state: its command.
     std::optional<std::string> unchanged{};

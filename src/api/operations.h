@@ -83,6 +83,9 @@ struct ShowCluster {};
 struct DescribeApi {};
 // GET / and /ui.
 struct ShowPage {};
+// GET /node/history and /node/messages.
+struct ShowActivity {};
+struct ShowMessages {};
 // INFO: these sections, or the default ones.
 struct ShowInfo {
   std::vector<std::string> sections;
@@ -104,9 +107,9 @@ struct ForgetSlowRequests {};
 struct ShowClients {};
 struct EndClients {};
 
-using Local =
-    std::variant<AskAlive, AskReady, ShowCluster, DescribeApi, ShowPage, ShowInfo, GetDirectives, SetDirective,
-                 ResetCounters, ShowSlowRequests, CountSlowRequests, ForgetSlowRequests, ShowClients, EndClients>;
+using Local = std::variant<AskAlive, AskReady, ShowCluster, DescribeApi, ShowPage, ShowActivity, ShowMessages, ShowInfo,
+                           GetDirectives, SetDirective, ResetCounters, ShowSlowRequests, CountSlowRequests,
+                           ForgetSlowRequests, ShowClients, EndClients>;
 
 using Operation = std::variant<Write, Read, Take, Watch, Change, Local>;
 
@@ -234,6 +237,10 @@ template <>
 inline constexpr OperationTraits kTraits<DescribeApi>{"see the paths", security::Verb::read};
 template <>
 inline constexpr OperationTraits kTraits<ShowPage>{"see the page", security::Verb::open};
+template <>
+inline constexpr OperationTraits kTraits<ShowActivity>{"see the figures", security::Verb::read};
+template <>
+inline constexpr OperationTraits kTraits<ShowMessages>{"see the log", security::Verb::read};
 template <>
 inline constexpr OperationTraits kTraits<ShowInfo>{"see the figures", security::Verb::read};
 template <>

@@ -105,11 +105,26 @@ struct ForwardAdminReply {
   friend bool operator==(const ForwardAdminReply&, const ForwardAdminReply&) = default;
 };
 
+// What the leader tells each member of all of them (node/overview.h), to show it. As of version 4 of both nodes.
+struct MemberSeen {
+  raft::NodeId id;
+  bool alive = false;
+  raft::Index match_index;  // how far its log is known to agree with the leader's, on its disk
+  friend bool operator==(const MemberSeen&, const MemberSeen&) = default;
+};
+inline constexpr size_t kMaxMembersSeen = 1'024;
+struct MembersSeen {
+  raft::Term term;
+  uint64_t tolerates = 0;  // how many more voters may fail
+  std::vector<MemberSeen> members;
+  friend bool operator==(const MembersSeen&, const MembersSeen&) = default;
+};
+
 // Everything that travels between members of one cluster.
 using PeerMessage = std::variant<raft::RequestVote, raft::RequestVoteReply, raft::AppendEntries,
                                  raft::AppendEntriesReply, raft::InstallSnapshot, raft::InstallSnapshotReply,
                                  raft::TimeoutNow, raft::ReadIndexRequest, raft::ReadIndexReply, Forward, ForwardReply,
-                                 ForwardAdmin, ForwardAdminReply, ForwardReceive, CancelReceive>;
+                                 ForwardAdmin, ForwardAdminReply, ForwardReceive, CancelReceive, MembersSeen>;
 
 // --- before and between clusters
 

@@ -108,6 +108,7 @@ void Node::receive(raft::NodeId from, PeerMessage message, Millis now) {
                  },
                  [&](ForwardReceive& m) { receives_.on_forward(from, m, full(), now); },
                  [&](CancelReceive& m) { receives_.on_cancel(from, m, now); },
+                 [&](MembersSeen& m) { overview_.on_told(from, m, now); },
                  [&](ForwardAdmin& m) { membership_.on_forward(from, m, now); },
                  [&](ForwardAdminReply& m) { membership_.on_forward_reply(from, m, now); },
                  [&](raft::AppendEntries& m) {
@@ -253,6 +254,7 @@ void Node::drain(Millis now) {
       ctx_.wants_turn = true;
     }
     tolerance_.watch(now);
+    overview_.watch(now);
     addresses_.refresh(now);
     snapshots_.maybe_take(now);
     snapshots_.write_slice();

@@ -2,9 +2,9 @@
 // sent, applied and answered, and when. Pure like the core: time comes in as a value, the disk and the network are
 // ports, nothing blocks. Inputs are only queued or stepped; drain(), called once a turn of the loop, carries out one
 // batch. Everything else that a node does is in its parts, each a class over one shared Context: Peers, Versions,
-// RoomWatch, Writes, Waits, Reads, Receives, Waiting, Snapshots, Tolerance, MembershipChanges, Addresses, Founding,
-// OldDisk, ClusterTime, Ending. A part calls another only if its constructor takes that part; everything else goes
-// through Node. Called by api/ and server/, and by sim/ in the simulator.
+// RoomWatch, Writes, Waits, Reads, Receives, Waiting, Snapshots, Tolerance, Overview, MembershipChanges, Addresses,
+// Founding, OldDisk, ClusterTime, Ending. A part calls another only if its constructor takes that part; everything else
+// goes through Node. Called by api/ and server/, and by sim/ in the simulator.
 #pragma once
 
 #include <cstdint>
@@ -26,6 +26,7 @@
 #include "node/messages.h"
 #include "node/old_disk.h"
 #include "node/options.h"
+#include "node/overview.h"
 #include "node/peers.h"
 #include "node/ports.h"
 #include "node/reads.h"
@@ -191,6 +192,9 @@ class Node {
   // Why an operator should worry about that, in one sentence; empty if there is no reason to.
   [[nodiscard]] std::string tolerance_warning() const { return tolerance_.warning(); }
 
+  // The members as the leader sees them: on the leader as it is now, elsewhere as the last leader told.
+  [[nodiscard]] std::optional<Overview::View> overview() const { return overview_.view(ctx_.turn_at); }
+
   // Cluster time in ms since 1970.
   [[nodiscard]] Millis cluster_time_ms(Millis now) const { return time_.now_ms(now); }
   // The cluster's version, as far as this node has applied its log.
@@ -250,6 +254,7 @@ class Node {
   Waiting waiting_{ctx_, waits_, reads_, receives_};
   Snapshots snapshots_{ctx_};
   Tolerance tolerance_{ctx_, peers_};
+  Overview overview_{ctx_, peers_, tolerance_};
   MembershipChanges membership_{ctx_, peers_, tolerance_, versions_};
   Addresses addresses_{ctx_, peers_};
   Founding founding_;

@@ -48,7 +48,8 @@ struct NodeOptions {
   uint64_t snapshot_slice_bytes = 64 << 10;                      // bytes written in one turn
   uint64_t snapshot_chunk_bytes = 256 << 10;                     // bytes of one read while a snapshot is loaded
   uint64_t max_chunk_bytes = 1 << 20;                            // bytes of a snapshot in one message to a follower
-  uint64_t snapshot_rate = 0;  // bytes of snapshots a second, to followers; 0: no limit
+  uint32_t overview_interval_ms = 1'000;  // how often the leader tells what it sees of the members; 0: never
+  uint64_t snapshot_rate = 0;             // bytes of snapshots a second, to followers; 0: no limit
 };
 
 }  // namespace wh::node

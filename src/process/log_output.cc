@@ -140,8 +140,9 @@ void LogOutput::use(int fd) {
 void LogOutput::write(LogLevel level, std::string_view line) {
   timespec now{};
   clock_gettime(CLOCK_REALTIME, &now);
-  std::string text =
-      log_text(format_, level, int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000, getpid(), line, dropped_ - told_);
+  const int64_t unix_ms = int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
+  recent_->add(level, unix_ms, line);
+  std::string text = log_text(format_, level, unix_ms, getpid(), line, dropped_ - told_);
   if (cut_) text.insert(0, 1, '\n');
   if (!regular_) {
     pollfd ready{.fd = fd_, .events = POLLOUT, .revents = 0};

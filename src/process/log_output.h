@@ -5,12 +5,14 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <sys/types.h>
 #include <utility>
 
 #include "base/log.h"
+#include "base/recent_lines.h"
 #include "base/result.h"
 #include "config/options.h"
 
@@ -55,12 +57,15 @@ class LogOutput {
   [[nodiscard]] const std::string& path() const { return path_; }  // empty: standard output
   void set_format(config::LogFormat format) { format_ = format; }
   [[nodiscard]] uint64_t dropped() const { return dropped_; }
+  // The last lines, whether they were written or dropped.
+  [[nodiscard]] std::shared_ptr<const RecentLines> recent() const { return recent_; }
 
  private:
   void write(LogLevel level, std::string_view line);
 
   void use(int fd);
 
+  std::shared_ptr<RecentLines> recent_ = std::make_shared<RecentLines>();
   std::string path_;
   config::LogFormat format_ = config::LogFormat::plain;
   int fd_ = 1;

@@ -156,7 +156,8 @@ void Server::make_node(node::RecoveredNode recovered) {
           .metrics = [this] { return metrics(); },
           .info = [this](std::span<const std::string> sections) { return info(sections); },
           .configure = [this](const std::string& name, const std::string& value) { return configure(name, value); },
-          .reset_counters = [this] { reset_counters(); }},
+          .reset_counters = [this] { reset_counters(); },
+          .recent_lines = log_.recent()},
       [this] { return loop_.now(); });
   cluster_events_ = std::make_unique<api::ClusterEvents>(*node_, process::unix_micros());
   backups_ = std::make_unique<api::Backups>(options_, *node_, *worker_, storage_->directory());
@@ -292,6 +293,7 @@ void Server::turn_ended(const net::TurnTimes& times) {
 void Server::sweep() {
   now_ = loop_.now();
   cluster_events_->sweep();
+  calls_->context().activity->sweep(now_, static_cast<int64_t>(wall_clock_ms()), node_->machine().applied());
   http_->check_deadlines();
   debug_->check_deadlines();
   certificates_.check_expiry(now_);

@@ -85,6 +85,8 @@ const char* to_string(FrameType type) {
       return "ForwardReceive";
     case FrameType::cancel_receive:
       return "CancelReceive";
+    case FrameType::members_seen:
+      return "MembersSeen";
   }
   return "unknown frame";
 }

@@ -71,6 +71,7 @@ enum class FrameType : uint8_t {
   forward_admin_reply = 76,
   forward_receive = 79,
   cancel_receive = 80,
+  members_seen = 81,
   append_entries_4 = 77,        // as of version 4
   append_entries_reply_4 = 78,  // as of version 4
 };

@@ -28,6 +28,7 @@ FrameType type_of(const ForwardAdmin&) { return FrameType::forward_admin; }
 FrameType type_of(const ForwardAdminReply&) { return FrameType::forward_admin_reply; }
 FrameType type_of(const ForwardReceive&) { return FrameType::forward_receive; }
 FrameType type_of(const CancelReceive&) { return FrameType::cancel_receive; }
+FrameType type_of(const MembersSeen&) { return FrameType::members_seen; }
 
 void write(FrameWriter& w, const RequestVote& m) {
   w.term(m.term);
@@ -351,6 +352,34 @@ CancelReceive read_cancel_receive(FieldReader& r) {
   return m;
 }
 
+void write(FrameWriter& w, const MembersSeen& m) {
+  w.term(m.term);
+  w.fields().u64(m.tolerates);
+  WH_ASSERT(m.members.size() <= kMaxMembersSeen, "the node bounds it");
+  w.fields().u16(static_cast<uint16_t>(m.members.size()));
+  for (const MemberSeen& member : m.members) {
+    w.node(member.id);
+    w.fields().boolean(member.alive);
+    w.index(member.match_index);
+  }
+}
+
+MembersSeen read_members_seen(FieldReader& r) {
+  MembersSeen m;
+  m.term = r.term();
+  m.tolerates = r.u64();
+  const uint16_t count = r.u16();
+  if (count > kMaxMembersSeen) r.fail();
+  for (uint16_t i = 0; r.ok() && i < count; ++i) {
+    MemberSeen member;
+    member.id = r.node();
+    member.alive = r.boolean();
+    member.match_index = r.index();
+    m.members.push_back(member);
+  }
+  return m;
+}
+
 template <typename Read>
 std::optional<PeerMessage> whole(std::string_view payload, Read read) {
   FieldReader r(payload);
@@ -412,6 +441,8 @@ std::optional<PeerMessage> decode_peer_message(const Frame& frame) {
       return whole(frame.payload, read_forward_receive);
     case FrameType::cancel_receive:
       return whole(frame.payload, read_cancel_receive);
+    case FrameType::members_seen:
+      return whole(frame.payload, read_members_seen);
     default:
       return std::nullopt;
   }

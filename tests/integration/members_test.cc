@@ -3,6 +3,8 @@
 // about two voters.
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
+#include <string>
 
 #include <doctest/doctest.h>
 
@@ -120,6 +122,42 @@ TEST_CASE(
     }
   }
   CHECK(a.cluster_field("last_log_index") == last);
+}
+
+// What is behind "leader_view" in GET /cluster; the members' fields before it are this node's own.
+std::string leader_view(const Server& server) {
+  const std::string cluster = server.cluster();
+  const size_t at = cluster.find("\"leader_view\":");
+  return at == std::string::npos ? "" : cluster.substr(at);
+}
+
+TEST_CASE("every node shows the members as the leader sees them, and what became of a killed one") {
+  ThreeNodes nodes;
+  Server& leader = await_leader(nodes.all);
+  const Servers followers = others(nodes.all, leader);
+  for (Server* server : nodes.all)
+    CHECK(eventually([&] {
+      const std::string view = leader_view(*server);
+      return has(view, "\"told_by\":\"" + leader.name + "\"") && has(view, "\"may_fail\":1") &&
+             count_of(view, "\"silent\":false") == 3;
+    }));
+  followers.front()->kill();
+  const std::string failed = "{\"id\":\"" + followers.front()->name + "\",\"silent\":true";
+  for (Server* server : {&leader, followers.back()})
+    CHECK(eventually([&] {
+      const std::string view = leader_view(*server);
+      return has(view, failed) && has(view, "\"may_fail\":0");
+    }));
+  // Without a leader the last word stays, and grows old.
+  leader.kill();
+  Server& last = *followers.back();
+  const auto age = [&] {
+    const std::string view = leader_view(last);
+    const size_t at = view.find("\"age_ms\":");
+    return at == std::string::npos ? -1 : std::atoi(view.c_str() + at + 9);
+  };
+  CHECK(eventually([&] { return age() > 1'500; }));
+  CHECK(has(leader_view(last), failed));
 }
 
 TEST_CASE(

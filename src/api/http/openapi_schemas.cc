@@ -270,7 +270,40 @@ void add_cluster(NamedSchemas& all) {
                                              {"tolerates", or_null(number), "How many more voters may fail."},
                                              {"cluster_version", number},
                                              {"removed", boolean_schema(), "This node was taken out of the cluster."},
-                                             {"members", array_schema(ref_schema("Member"))}}));
+                                             {"members", array_schema(ref_schema("Member"))},
+                                             {"leader_view", or_null(ref_schema("LeaderView"))}}));
+  all.emplace_back(
+      "LeaderView",
+      object_schema({{"told_by", or_null(word), "The leader that said so."},
+                     {"age_ms", number, "How long ago; 0 on the leader itself."},
+                     {"may_fail", number, "How many more voters may fail."},
+                     {"members", array_schema(object_schema(
+                                     {{"id", word}, {"silent", boolean_schema()}, {"match_index", number}}))}}));
+  const Schema us = or_null(number);
+  all.emplace_back("History", object_schema({{"node_id", word},
+                                             {"interval_ms", number},
+                                             {"now", word, "This machine's clock."},
+                                             {"samples", array_schema(object_schema({{"at", word},
+                                                                                     {"lasted_ms", number},
+                                                                                     {"writes", number},
+                                                                                     {"reads", number},
+                                                                                     {"errors", number},
+                                                                                     {"commits", number},
+                                                                                     {"write_p50_us", us},
+                                                                                     {"write_p99_us", us},
+                                                                                     {"write_max_us", us},
+                                                                                     {"read_p50_us", us},
+                                                                                     {"read_p99_us", us},
+                                                                                     {"read_max_us", us}}))}}));
+  all.emplace_back(
+      "Messages",
+      object_schema({{"node_id", word},
+                     {"messages", array_schema(object_schema({{"id", number},
+                                                              {"at", word},
+                                                              {"level", choice_schema({"notice", "warning"})},
+                                                              {"text", word},
+                                                              {"means", or_null(word)},
+                                                              {"do", or_null(word)}}))}}));
   std::vector<SchemaMember> settings;
   settings.reserve(std::size(machine::kSettings));
   for (const machine::SettingRow& row : machine::kSettings)

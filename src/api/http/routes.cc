@@ -18,7 +18,7 @@ const std::vector<RouteGroup>& route_groups() {
        "Queues with receipts, delays, groups and dead letters; topics.",
        {queue_routes(), delivery_routes(), queue_admin_routes(), topic_routes()}},
       {"cluster", "Members, leadership, and the settings that all nodes share.", {cluster_routes()}},
-      {"node", "What this node has, and how it is doing; the page for browsers.", {node_routes(), page_routes()}}};
+      {"node", "What this node has, and how it is doing; the page for browsers.", {node_routes(), activity_routes(), page_routes()}}};
   return groups;
 }
 

@@ -159,6 +159,7 @@ std::span<const RouteSpec> topic_routes();
 std::span<const RouteSpec> cluster_routes();
 std::span<const RouteSpec> node_routes();
 std::span<const RouteSpec> page_routes();
+std::span<const RouteSpec> activity_routes();
 
 inline constexpr http::MethodMask kGet = http::bit(http::Method::get);
 inline constexpr http::MethodMask kPost = http::bit(http::Method::post);

@@ -122,6 +122,35 @@ OrRefusal<RouteCall> begin_cluster(RouteRequest& request) {
   return RouteCall{Local{ShowCluster{}}, {.local_address = request.stream.local_address()}};
 }
 
+// What the leader told last: followers know the others' lag and silence from that alone. The names differ from those
+// above, for people who search this answer by grep.
+void write_leader_view(http::JsonWriter& json, const node::Node& node) {
+  json.key("leader_view");
+  const std::optional<node::Overview::View> view = node.overview();
+  if (!view || node.raft() == nullptr) {
+    json.null();
+    return;
+  }
+  const raft::Configuration& configuration = node.raft()->configuration();
+  const raft::Member* leader = configuration.find(view->leader);
+  json.begin_object();
+  string_or_null(json, "told_by", leader == nullptr ? "" : leader->name);
+  json.key("age_ms").number(view->age_ms);
+  json.key("may_fail").number(view->seen.tolerates);
+  json.key("members").begin_array();
+  for (const node::MemberSeen& seen : view->seen.members) {
+    const raft::Member* member = configuration.find(seen.id);
+    if (member == nullptr) continue;
+    json.begin_object();
+    json.key("id").string(member->name);
+    json.key("silent").boolean(!seen.alive);
+    json.key("match_index").number(seen.match_index.value);
+    json.end_object();
+  }
+  json.end_array();
+  json.end_object();
+}
+
 http::Response finish_cluster(const RouteContext& context, const RouteState& state, const Answer&) {
   const node::Node& node = context.api.node;
   const raft::Raft* raft = node.raft();
@@ -164,6 +193,7 @@ http::Response finish_cluster(const RouteContext& context, const RouteState& sta
     json.end_object();
   }
   json.end_array();
+  write_leader_view(json, node);
   json.end_object();
   return json_response(200, json.take());
 }

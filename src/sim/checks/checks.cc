@@ -507,7 +507,8 @@ void Checks::trace_message(const char* way, const Host& host, raft::NodeId peer,
     static constexpr const char* kNames[] = {
         "RequestVote",          "RequestVoteReply", "AppendEntries",     "AppendEntriesReply", "InstallSnapshot",
         "InstallSnapshotReply", "TimeoutNow",       "ReadIndexRequest",  "ReadIndexReply",     "Forward",
-        "ForwardReply",         "ForwardAdmin",     "ForwardAdminReply", "ForwardReceive",     "CancelReceive"};
+        "ForwardReply",         "ForwardAdmin",     "ForwardAdminReply", "ForwardReceive",     "CancelReceive",
+        "MembersSeen"};
     static_assert(std::size(kNames) == std::variant_size_v<node::PeerMessage>);
     text = kNames[message.index()];
   }

@@ -66,6 +66,8 @@ std::vector<Operation> one_of_each() {
           Local{ShowCluster{}},
           Local{DescribeApi{}},
           Local{ShowPage{}},
+          Local{ShowActivity{}},
+          Local{ShowMessages{}},
           Local{ShowInfo{}},
           Local{GetDirectives{"*"}},
           Local{SetDirective{"maxclients", "5"}},

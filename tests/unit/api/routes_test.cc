@@ -106,6 +106,8 @@ const std::map<std::pair<Method, std::string>, Sample>& requests() {
       {{Method::get, "/readyz"}, {}},
       {{Method::get, "/"}, {}},
       {{Method::get, "/ui"}, {}},
+      {{Method::get, "/node/history"}, {}},
+      {{Method::get, "/node/messages"}, {}},
   };
   return all;
 }

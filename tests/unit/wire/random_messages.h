@@ -209,8 +209,14 @@ class RandomMessages {
                               .term = Term{limited()},
                               .wait_ms = limited(),
                               .also = names()};
-      default:
+      case 14:
         return CancelReceive{.request = any()};
+      default: {
+        MembersSeen seen{.term = Term{limited()}, .tolerates = any(), .members = {}};
+        for (uint64_t i = below(5); i > 0; --i)
+          seen.members.push_back({NodeId{any()}, below(2) == 1, Index{limited()}});
+        return seen;
+      }
     }
   }
 
