@@ -130,7 +130,7 @@ void check_worker(const Language& language) {
 // Several processes count in one key, each so many times.
 void check_change(const Language& language) {
   constexpr int kProcesses = 3;
-  constexpr int kTimes = 20;
+  constexpr int kTimes = 12;
   CAPTURE(language.interpreter);
   Nodes nodes;
   if (is_missing(nodes.dir, language)) return;
@@ -146,8 +146,11 @@ void check_change(const Language& language) {
   REQUIRE(eventually([&] { return count(nodes.a) >= 5; }));
   Server& leader = await_leader(nodes.all);
   CHECK(leader.kill() == 137);
+  const Server& other = *others(nodes.all, leader)[0];
+  REQUIRE(eventually([&] { return count(other) >= 10; }));
+  leader.start_ready();
   for (const auto& each : processes) CHECK_MESSAGE(each->process.wait(2 * kPatienceMs) == 0, each->process.log());
-  CHECK(count(*others(nodes.all, leader)[0]) == kProcesses * kTimes);
+  CHECK(count(other) == kProcesses * kTimes);
 }
 
 }  // namespace
