@@ -40,6 +40,8 @@ const Figure kProcessRows[] = {
   // --- Keyspace
   {.section = I::keyspace, .field = "keys", .metric = "wormhole_keys", .help = "Keys",
    .read = [](const S& s) { return number(s.node.machine().key_count()); }},
+  {.section = I::keyspace, .field = "leases", .metric = "wormhole_leases", .help = "Leases",
+   .read = [](const S& s) { return number(s.node.machine().store().leases().size()); }},
   {.section = I::keyspace, .field = "db0", .read = db0},
 };
 // clang-format on
