@@ -1,10 +1,12 @@
 # Wormhole. A thin front end to meson and ninja; `make help` lists the targets.
 #
 # Variables:  PREFIX=/usr/local DESTDIR=   for install          V=1           shows the compiler's command lines
+#             SYSCONFDIR=$(PREFIX)/etc     for install: where the configuration goes
 #             PORT=8080 RAFT_PORT=1112     for run: node 1's    SEED= N=      for sim, mutants: first seed, how many
 #             TESTS="unit_http wire"       runs only these      JOBS=2        test programs at a time
 
 PREFIX ?= /usr/local
+SYSCONFDIR ?= $(PREFIX)/etc
 PORT ?= 8080
 RAFT_PORT ?= 1112
 JOBS ?= 2
@@ -12,6 +14,9 @@ TESTS ?=
 
 SERVER = src/server/wormhole-server
 CLI = src/cli/wormhole-cli
+# What a user gets, as ninja names it.
+PRODUCT = $(SERVER) $(addprefix src/server/,wormhole-server.8 wormhole.conf.5) \
+  $(CLI) $(addprefix src/cli/,wormhole-cli.1 wormhole-cli.bash _wormhole-cli)
 # Compiling six files of a folder as one takes half the time, as the same headers and templates are compiled once. But then
 # two files of a folder cannot use one name for two things, and a missing include is not found: `make lint` compiles each
 # file by itself.
@@ -35,11 +40,16 @@ endef
 # $(call targets_of_tests,DIRECTORY): the targets that the tests in $(TESTS) need; all targets if TESTS is empty.
 targets_of_tests = $(if $(TESTS),$(SERVER) $$(tests/run --targets $(1) $(TESTS)))
 
-# $(call install_unit,FILE,WHERE): installs a file that contains paths of installed files, and adapts them to PREFIX.
+# $(call install_unit,FILE,WHERE[,EDITS]): installs a file that contains paths of installed files, and adapts them to PREFIX
+# and SYSCONFDIR; EDITS are more commands of sed.
 define install_unit
 @install -D -m 644 /dev/null '$(DESTDIR)$(PREFIX)/$(2)'
-@sed 's#/usr/local/#$(PREFIX)/#g' $(1) >'$(DESTDIR)$(PREFIX)/$(2)'
+@sed -e 's#/usr/local/etc/#$(SYSCONFDIR)/#g; s#/usr/local/#$(PREFIX)/#g' $(3) $(1) >'$(DESTDIR)$(PREFIX)/$(2)'
 endef
+
+# A further node on the same machine, wormhole@NAME, differs from the first in its config and its folder.
+INSTANCE = -e 's\#wormhole/wormhole.conf\#wormhole/%i.conf\#; s\#/var/lib/wormhole\#/var/lib/wormhole-nodes/%i\#' \
+  -e 's\#^StateDirectory=.*\#StateDirectory=wormhole-nodes/%i\#; s\#^Description=.*\#&, node %i\#'
 
 # $(call remove_empty,FOLDERS): removes these folders of $(DESTDIR)$(PREFIX) if they are empty. Folders of a bare system
 # stay: all are removed only from a private prefix or a DESTDIR.
@@ -55,7 +65,7 @@ endef
 
 .PHONY: all
 all: needs-build ## an optimised build in build/, ./wormhole-server and ./wormhole-cli
-	$(call compile,build,$(SERVER) $(CLI) $(addprefix src/cli/,wormhole-cli.1 wormhole-cli.bash _wormhole-cli))
+	$(call compile,build,$(PRODUCT))
 	$(call link,build)
 
 .PHONY: run
@@ -174,28 +184,49 @@ lint: needs-build needs-dev ## the layering, the format, clang-tidy over src/
 	@exec utils/lint -j $(JOBS)
 
 # The documents that link to each other, installed in the same layout, so that their links work there too.
-DOCUMENTS = $(wildcard README.md LICENSE* COPYING* conf/wormhole.conf docs/*.md docs/examples/*.* docs/images/* src/README.md deps/README.md \
-  tests/README.md tests/HAZARDS.md tests/scenarios/README.md)
-BINARY = build/$(SERVER)
+DOCUMENTS = $(wildcard README.md CHANGELOG.md LICENSE* COPYING* conf/wormhole.conf docs/*.md docs/examples/*.* docs/images/* \
+  src/README.md deps/README.md tests/README.md tests/HAZARDS.md tests/scenarios/README.md utils/grafana.json utils/alerts.yaml)
+BUILT = build
 
 .PHONY: install
 install: all ## installs into $(DESTDIR)$(PREFIX); an existing configuration stays
-	@install -D -m 755 $(BINARY) '$(DESTDIR)$(PREFIX)/bin/wormhole-server'
-	@test -e '$(DESTDIR)$(PREFIX)/etc/wormhole/wormhole.conf' || \
-	  install -D -m 644 conf/wormhole.conf '$(DESTDIR)$(PREFIX)/etc/wormhole/wormhole.conf'
+	@install -D -m 755 -t '$(DESTDIR)$(PREFIX)/bin' $(BUILT)/$(SERVER) $(BUILT)/$(CLI)
+	@install -D -m 644 -t '$(DESTDIR)$(PREFIX)/share/man/man1' $(BUILT)/src/cli/wormhole-cli.1
+	@install -D -m 644 -t '$(DESTDIR)$(PREFIX)/share/man/man8' $(BUILT)/src/server/wormhole-server.8
+	@install -D -m 644 -t '$(DESTDIR)$(PREFIX)/share/man/man5' $(BUILT)/src/server/wormhole.conf.5
+	@install -D -m 644 $(BUILT)/src/cli/wormhole-cli.bash \
+	  '$(DESTDIR)$(PREFIX)/share/bash-completion/completions/wormhole-cli'
+	@install -D -m 644 -t '$(DESTDIR)$(PREFIX)/share/zsh/site-functions' $(BUILT)/src/cli/_wormhole-cli
+	@test -e '$(DESTDIR)$(SYSCONFDIR)/wormhole/wormhole.conf' || \
+	  install -D -m 644 conf/wormhole.conf '$(DESTDIR)$(SYSCONFDIR)/wormhole/wormhole.conf'
 	$(call install_unit,utils/wormhole.service,lib/systemd/system/wormhole.service)
+	$(call install_unit,utils/wormhole.service,lib/systemd/system/wormhole@.service,$(INSTANCE))
 	$(call install_unit,utils/wormhole.sysusers,lib/sysusers.d/wormhole.conf)
 	@install -D -m 644 -t '$(DESTDIR)$(PREFIX)/share/doc/wormhole' utils/wormhole.logrotate
 	@for file in $(DOCUMENTS); do install -D -m 644 "$$file" '$(DESTDIR)$(PREFIX)/share/doc/wormhole'/"$$file" || exit; done
 
 .PHONY: uninstall
 uninstall: ## removes what install put there, except the configuration
-	@rm -f '$(DESTDIR)$(PREFIX)/bin/wormhole-server' '$(DESTDIR)$(PREFIX)/lib/systemd/system/wormhole.service' \
-	  '$(DESTDIR)$(PREFIX)/lib/sysusers.d/wormhole.conf'
-	@rm -rf '$(DESTDIR)$(PREFIX)/share/doc/wormhole'
-	$(call remove_empty,lib/systemd/system lib/systemd lib/sysusers.d share/doc etc/wormhole)
-	$(if $(DESTDIR)$(filter-out /usr /usr/local,$(PREFIX)),$(call remove_empty,bin etc lib share ''))
+	@cd '$(DESTDIR)$(PREFIX)' 2>/dev/null && rm -rf bin/wormhole-server bin/wormhole-cli lib/systemd/system/wormhole.service \
+	  lib/systemd/system/wormhole@.service lib/sysusers.d/wormhole.conf share/doc/wormhole share/man/man1/wormhole-cli.1 \
+	  share/man/man5/wormhole.conf.5 share/man/man8/wormhole-server.8 share/bash-completion/completions/wormhole-cli \
+	  share/zsh/site-functions/_wormhole-cli || true
+	@rmdir '$(DESTDIR)$(SYSCONFDIR)/wormhole' 2>/dev/null || true
+	$(call remove_empty,lib/systemd/system lib/systemd lib/sysusers.d share/doc share/bash-completion/completions \
+	  share/bash-completion share/zsh/site-functions share/zsh)
+	$(if $(DESTDIR)$(filter-out /usr /usr/local,$(PREFIX)),$(call remove_empty,$(addprefix share/man/,man1 man5 man8 '') \
+	  bin etc lib share ''))
 	$(if $(DESTDIR),@cd '$(DESTDIR)' && rmdir -p --ignore-fail-on-non-empty '.$(patsubst %/,%,$(dir $(PREFIX)))' 2>/dev/null || true)
+
+# What a package is made of, for utils/debian/rules and tests/check_install.
+.PHONY: product
+product:
+	@echo $(PRODUCT)
+
+.PHONY: deb
+deb: ## a Debian package, of this machine's release, in build/deb/
+	@utils/install-deps deb
+	@exec utils/build-deb
 
 .PHONY: clean
 clean: ## removes what was built; run/ stays
