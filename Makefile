@@ -124,6 +124,11 @@ test-debian13: ## builds and tests on Debian 13, in its own root file system; ne
 	@utils/install-deps debian13 || true
 	@JOBS=$(JOBS) exec tests/debian13 $(TESTS)
 
+.PHONY: test-deb
+test-deb: ## builds the package on Debian 13 and 12, installs, upgrades and purges it there; needs root; RELEASES="13 12"
+	@utils/install-deps debian13 || true
+	@JOBS=$(JOBS) exec tests/debian_package $(RELEASES)
+
 .PHONY: test-upgrade
 test-upgrade: needs-test ## two releases in one cluster: builds the previous release from the repository's history
 	$(call compile,build,$(SERVER) tests/integration/integration_upgrade)
