@@ -24,7 +24,18 @@ std::string timestamp_of(int64_t unix_ms) {
 
 // --- history
 
-OrRefusal<RouteCall> begin_history(RouteRequest&) { return RouteCall{Local{ShowActivity{}}}; }
+constexpr Parameter kLast{.name = "last",
+                          .text = "Only so many samples, the newest.",
+                          .type = ParameterType::number,
+                          .least = 1,
+                          .most = Activity::kSamples,
+                          .standard = Activity::kSamples};
+
+OrRefusal<RouteCall> begin_history(RouteRequest& request) {
+  const OrRefusal<uint64_t> last = number_param(request.query, kLast);
+  if (!last) return last.error();
+  return RouteCall{Local{ShowActivity{}}, {.id = *last}};
+}
 
 void write_latency(http::JsonWriter& json, const std::string& kind, const Activity::Latency& took) {
   const auto field = [&](const char* name, uint64_t us) {
@@ -40,7 +51,7 @@ void write_latency(http::JsonWriter& json, const std::string& kind, const Activi
   field("_max_us", took.max_us);
 }
 
-http::Response finish_history(const RouteContext& context, const RouteState&, const Answer&) {
+http::Response finish_history(const RouteContext& context, const RouteState& state, const Answer&) {
   http::JsonWriter json;
   json.begin_object();
   json.key("node_id").string(context.api.node.identity().name);
@@ -49,7 +60,9 @@ http::Response finish_history(const RouteContext& context, const RouteState&, co
   clock_gettime(CLOCK_REALTIME, &now);
   json.key("now").string(timestamp_of(int64_t{now.tv_sec} * 1'000 + now.tv_nsec / 1'000'000));
   json.key("samples").begin_array();
-  for (const Activity::Sample& sample : context.api.activity->samples()) {
+  const auto& samples = context.api.activity->samples();
+  for (size_t i = samples.size() - std::min<size_t>(samples.size(), state.id); i < samples.size(); ++i) {
+    const Activity::Sample& sample = samples[i];
     json.begin_object();
     json.key("at").string(timestamp_of(sample.ended_unix_ms));
     json.key("lasted_ms").number(sample.lasted_ms);
@@ -115,6 +128,7 @@ constexpr std::array kRoutesOfActivity{
     RouteSpec{.methods = kGet,
               .pattern = "/node/history",
               .verb = security::Verb::read,
+              .inputs = {.query = {&kLast}},
               .doc = {.id = "getHistory",
                       .summary = "What this node did in the last fifteen minutes, in samples of five seconds.",
                       .answers = {{200, "The oldest sample first.", json_body("History")}}},

@@ -80,6 +80,12 @@ TEST_CASE("GET /node/history and /node/messages show what was done and said") {
   CHECK(history.find(R"("at":"2023-11-14T22:13:20.000Z","lasted_ms":5000,"writes":1,"reads":1,"errors":0)") !=
         std::string::npos);
   CHECK(history.find(R"("write_p99_us":null)") == std::string::npos);
+  activity.sweep(1 + 2 * Activity::kIntervalMs, 1'700'000'005'000, {});
+  const std::string newest = fronts.ask("GET", "/node/history?last=1").body;
+  CHECK(newest.find(R"("at":"2023-11-14T22:13:25.000Z","lasted_ms":5000,"writes":0)") != std::string::npos);
+  CHECK(newest.find("22:13:20") == std::string::npos);
+  CHECK(fronts.ask("GET", "/node/history?last=180").body.find("22:13:20") != std::string::npos);
+  CHECK(fronts.ask("GET", "/node/history?last=0").status == 400);
 
   const auto lines = std::const_pointer_cast<RecentLines>(fronts.calls.context().recent_lines);
   lines->add(LogLevel::notice, 1'700'000'000'000, "elected leader of term 3 with 2 of 3 votes");
