@@ -71,14 +71,17 @@ function progress(safe = false) {
 }
 
 // Asks whether to do something, and does it: `lines` say exactly what it does, `work` does it. Failures are shown in the
-// dialog, where it can be tried again (`safe`: without happening twice). Resolves to whether it was done.
-function ask({title, lines, verb, danger = true, fields = [], safe = false, work}) {
+// dialog, where it can be tried again (`safe`: without happening twice). While something typed would be lost (`dirty`),
+// leaving is asked first. Resolves to whether it was done.
+function ask({title, lines, verb, danger = true, fields = [], safe = false, dirty = () => false, work}) {
   return new Promise((resolve) => {
     let done = false;
-    const dialog = openDialog({title, kind: 'question', onclose: () => resolve(done)});
+    const dialog = openDialog({
+      title, kind: 'question', mayClose: async () => !dirty() || await confirmLoss(), onclose: () => resolve(done),
+    });
     const state = progress(safe);
     const go = el('button', {type: 'submit', class: danger ? 'danger' : 'primary'}, verb);
-    const back = button('Cancel', dialog.close);
+    const back = button('Cancel', dialog.askToClose);
     const form = el('form', {
       onsubmit: async (event) => {
         event.preventDefault();
@@ -88,6 +91,15 @@ function ask({title, lines, verb, danger = true, fields = [], safe = false, work
     }, lines.map((line) => el('p', null, line)), fields, state.element, el('div', {class: 'actions'}, back, go));
     dialog.body.append(form);
     (fields.length > 0 ? form.querySelector('input, select, textarea') : back).focus();
+  });
+}
+
+function confirmLoss() {
+  return ask({
+    title: 'Leave what you typed?',
+    lines: ['It is not saved and will be lost.'],
+    verb: 'Leave it',
+    work: async () => {},
   });
 }
 

@@ -6,11 +6,11 @@ const kPlotLeft = 46;
 const kPlotBottom = 18;
 const kPlotTop = 8;
 
-// The smallest of 1, 2, 5 times a power of ten that is not below `value`.
+// The smallest round number that is not below `value`.
 function niceCeiling(value) {
   if (!(value > 0)) return 1;
   const power = 10 ** Math.floor(Math.log10(value));
-  return [1, 2, 5, 10].map((step) => step * power).find((step) => step >= value);
+  return [1, 1.2, 1.6, 2, 2.4, 3, 4, 5, 6, 8, 10].map((step) => step * power).find((step) => step >= value);
 }
 
 // Plots that share one place in time: {add(options), update(samples, now)}. `options`: {title, format, series, about},

@@ -88,7 +88,7 @@ function memberText(row) {
 
 function lagText(row) {
   if (row.lag === null) return '\u2013';
-  return row.lag === 0 ? (row.leads ? '' : 'none') : plural(row.lag, 'entry', 'entries');
+  return row.leads ? '' : count(row.lag);
 }
 
 const memberColumns = [
@@ -149,7 +149,7 @@ function transferTo(row) {
 
 function removeMember(row) {
   const voters = memberRows(cluster.data).filter((one) => !one.learner && one.id !== row.id).length;
-  const left = row.learner ? '' : ` ${plural(voters, 'voter')} will be left, of which ${count(Math.max(0, Math.ceil(voters / 2) - 1))} may fail.`;
+  const left = row.learner ? '' : ` ${plural(voters, 'voter')} will be left, of which ${Math.ceil(voters / 2) - 1 > 0 ? Math.ceil(voters / 2) - 1 : 'none'} may fail.`;
   ask({
     title: `Remove ${row.name} from the cluster?`,
     lines: [
@@ -209,7 +209,9 @@ function clusterPlots(signal) {
 
 // Adds to `history` (time to sample) what it does not hold yet.
 async function getHistory(history, signal) {
-  const data = await getJson('/node/history', signal);
+  const missing = Math.ceil((Date.now() - (history.readAt ?? 0)) / 5000) + 1;
+  const data = await getJson(`/node/history?last=${Math.min(missing, 180)}`, signal);
+  history.readAt = Date.now();
   const now = Date.parse(data.now);
   for (const sample of data.samples) {
     const time = Date.parse(sample.at);

@@ -215,6 +215,7 @@ function enqueueDialog(context) {
     verb: 'Enqueue',
     safe: true,
     danger: false,
+    dirty: () => body.value !== '' || attributes.value !== '',
     fields: [
       field('Body', body), hint,
       el('datalist', {id: 'content-types'}, ['text/plain', 'application/json', 'application/octet-stream'].map((value) => el('option', {value}))),

@@ -110,15 +110,6 @@ function openKey(key, changed, onclose = () => {}) {
   };
 }
 
-function confirmLoss() {
-  return ask({
-    title: 'Leave what you typed?',
-    lines: ['The value was changed here and is not saved. It will be lost.'],
-    verb: 'Leave it',
-    work: async () => {},
-  });
-}
-
 // The value of a key and what the listing says of it; null when there is none, which the drawer then says.
 async function loadKey(drawer, key) {
   const state = progress();

@@ -43,7 +43,7 @@ function leaseColumns() {
     {head: 'Time to live', class: 'number', text: (lease) => duration(lease.ttl_ms)},
     {head: 'Remaining', class: 'number', text: (lease) => duration(lease.remaining_ms)},
     {
-      head: '', class: 'meter w2', text: (lease) => String(Math.round((100 * lease.remaining_ms) / lease.ttl_ms)),
+      head: el('span', {class: 'hidden'}, 'As a bar'), class: 'w2', text: (lease) => String(Math.round((100 * lease.remaining_ms) / lease.ttl_ms)),
       node: (lease) => svg('svg', {class: 'bar', viewBox: '0 0 100 6', preserveAspectRatio: 'none', 'aria-hidden': 'true'},
         svg('rect', {width: 100, height: 6}), svg('rect', {class: 'full', width: Math.min(100, (100 * lease.remaining_ms) / lease.ttl_ms), height: 6})),
     },
