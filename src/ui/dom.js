@@ -64,6 +64,7 @@ function textRow(columns, item) {
         const text = column.text(now);
         if (seen[i] === text) return;
         seen[i] = text;
+        cells[i].classList.toggle('zero', text === '0');
         cells[i].replaceChildren(...(column.node ? [column.node(now)].flat() : [text]));
         if (column.title) cells[i].title = column.title(now);
       });

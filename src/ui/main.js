@@ -143,9 +143,10 @@ function showLoss(banner) {
 function otherPages() {
   const members = cluster.data?.members ?? [];
   const address = (member) => (location.protocol === 'https:' ? member.https_address : member.http_address);
-  const self = members.find((member) => member.id === cluster.data.node_id);
+  const self = members.find((member) => member.id === cluster.data?.node_id);
   if (!self || address(self) !== location.host) return [];
-  return members.filter((member) => member !== self && address(member))
+  const silent = new Set(memberRows(cluster.data).filter((row) => row.failed).map((row) => row.id));
+  return members.filter((member) => member !== self && address(member) && !silent.has(member.id))
     .map((member) => ({name: shown(member.id), href: `${location.protocol}//${address(member)}/ui${location.hash}`}));
 }
 

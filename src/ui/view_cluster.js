@@ -111,7 +111,7 @@ const memberColumns = [
     class: 'acts',
     text: (row) => `${row.id} ${row.leads} ${row.learner} ${row.failed}`,
     node: (row) => [
-      row.leads || row.learner ? '' : el('button', {
+      row.leads || row.learner || row.failed ? '' : el('button', {
         type: 'button', class: 'small', 'aria-label': `Let lead: ${row.name}`, onclick: () => transferTo(row),
       }, 'Let lead'),
       el('button', {

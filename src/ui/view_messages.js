@@ -90,6 +90,7 @@ function recentMessages(signal) {
 const clusterChanges = [];  // newest first: {key, at, kind, text}
 const changeListeners = new Set();
 let lastLeader = null;
+const silentMembers = new Set();  // as the stream told
 
 function noteClusterEvent(name, data) {
   const known = cluster.data !== null;
@@ -114,6 +115,9 @@ function changeText(name, data) {
   }
   if (name === 'version') return {kind: 'good', text: `The cluster's version is ${data.cluster_version}.`};
   if (name !== 'member' || data.change === 'present') return null;
+  // A new leader hears everybody anew: that is news only of a member that was silent.
+  if (data.change === 'failed') silentMembers.add(data.id);
+  else if (!silentMembers.delete(data.id) && data.change === 'alive') return null;
   const words = {
     added: 'was added', removed: 'was removed', promoted: 'is a voter now', failed: 'is silent', alive: 'is heard again',
   };
