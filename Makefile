@@ -138,6 +138,16 @@ test-upgrade: needs-test ## two releases in one cluster: builds the previous rel
 test-clients: all needs-test ## client libraries at their defaults against a node, CloudEvents' and Redis's; needs Node.js
 	@exec tests/clients/run build/$(SERVER)
 
+.PHONY: test-ui
+test-ui: all needs-run ## the page in a real browser against clusters whose leader is killed; SCREENSHOTS=DIR: pictures of every view
+	@utils/install-deps ui || true
+	@SCREENSHOTS='$(SCREENSHOTS)' ONLY='$(ONLY)' exec tests/ui/run build/$(SERVER)
+
+.PHONY: bench-ui
+bench-ui: all needs-run ## what open pages cost a node: requests and bytes a second, and writes beside ten of them
+	@utils/install-deps ui || true
+	@COST=1 exec tests/ui/run build/$(SERVER)
+
 .PHONY: bench-footprint
 bench-footprint: all needs-run ## measures memory at rest, the binary's size and the time of a start
 	@exec tests/bench/footprint build/$(SERVER)
