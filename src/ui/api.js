@@ -56,7 +56,7 @@ async function send(method, path, {body = null, type = null, headers = {}, signa
       body,
       credentials: 'same-origin',
       cache: 'no-store',
-      redirect: 'error',
+      redirect: 'manual',
       headers: requestHeaders(type ? {'Content-Type': type, ...headers} : headers),
       signal: signals.length > 0 ? AbortSignal.any(signals) : undefined,
     });
@@ -65,6 +65,8 @@ async function send(method, path, {body = null, type = null, headers = {}, signa
     throw noAnswer(method);
   }
   connection.lastHeard = Date.now();
+  if (answer.type === 'opaqueredirect')
+    throw new ApiError(307, 'this node leads to another for that (follower-writes redirect): use the page of the leader');
   if (answer.status < 400) return answer;
   let sentence = '';
   try {
