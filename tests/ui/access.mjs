@@ -200,8 +200,26 @@ async function forEveryone(views, node) {
   });
 }
 
+async function redirected() {
+  const cluster = await Cluster.start('redirected', {more: ['--follower-writes', 'redirect']});
+  const [asked] = cluster.nodes;
+  await test('a follower that redirects writes: the page says where to go, and changes nothing', async () => {
+    await cluster.leadElsewhere(asked);
+    const page = await openPage(asked.url, '#/keys');
+    await page.getByRole('button', {name: 'New key'}).click();
+    await dialog(page).getByLabel('Name').fill('redirected');
+    await dialog(page).getByLabel('Value').fill('x');
+    await dialog(page).getByRole('button', {name: 'Make it'}).click();
+    await dialog(page).getByText('use the page of the leader').waitFor();
+    equal((await cluster.ask(asked, 'GET', '/kv?prefix=')).items, [], 'keys');
+    await closePage(page);
+  });
+  await cluster.stop();
+}
+
 export async function run() {
   await passwordAndTls();
+  await redirected();
   const cluster = await Cluster.start('access');
   const [node] = cluster.nodes;
   await fill(node.url);

@@ -25,7 +25,7 @@ export async function run() {
   const cluster = await Cluster.start('cost');
   const [node] = cluster.nodes;
   await fill(node.url);
-  await test('one page, by view, in a minute', async () => {
+  await test('one page, by view', async () => {
     for (const hash of kViews) {
       const page = await openPage(node.url, hash);
       await page.locator('main h1').waitFor();

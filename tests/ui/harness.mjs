@@ -235,6 +235,7 @@ export async function openPage(url, hash = '', {size = {width: 1280, height: 860
     if (message.type() === 'error' && !message.text().startsWith('Failed to load resource')) page.problems.push(`console: ${message.text()}`);
   });
   page.on('request', (request) => {
+    if (request.redirectedFrom()) return;  // told of, but the page asks for no redirect to be followed
     page.sent.push({method: request.method(), url: request.url(), headers: request.headers()});
     if (new URL(request.url()).origin !== origin) page.problems.push(`a request to ${request.url()}`);
   });

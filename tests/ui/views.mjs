@@ -42,8 +42,42 @@ export async function run() {
     await cluster.kill(silent);
     await page.getByText(`${silent.id} is silent. No more may fail.`).first().waitFor();
     equal(await page.locator('.member.failed').count(), 1, 'silent ones in the picture');
+    for (let i = 0; i < 20; ++i) await cluster.ask(asked, 'PUT', `/kv/lag/${i}`, 'x');
+    await eventually(async () => Number((await page.getByRole('row').filter({hasText: silent.id}).getByRole('cell').nth(2).innerText()).replace(',', '')) >= 20);
     cluster.run(silent);
     await page.getByText('All 3 members are alive.').first().waitFor();
+    await closePage(page);
+  });
+
+  await test('members: learners, lag, five of them, no leader, and one that was removed, as a made-up node tells', async () => {
+    const page = await openPage(first.url);
+    const member = (id, more = {}) => ({
+      id, raft_address: `${id}:1112`, http_address: null, https_address: null, suffrage: 'voter', status: null, version: 4, match_index: null, ...more,
+    });
+    const told = (id, silent, index) => ({id, silent, match_index: index});
+    const base = {
+      cluster_id: 'c'.repeat(32), node_id: 'n1', role: 'follower', term: 7, leader_id: 'n2', commit_index: 900, applied_index: 900, last_log_index: 900,
+      tolerates: null, cluster_version: 4, removed: false,
+      members: ['n1', 'n2', 'n3', 'n4', 'n5'].map((id) => member(id)).concat(member('n6', {suffrage: 'learner'})),
+      leader_view: {told_by: 'n2', age_ms: 10, may_fail: 1, members: [
+        told('n1', false, 900), told('n2', false, 900), told('n3', true, 100), told('n4', false, 850), told('n5', false, 900), told('n6', false, 400)]},
+    };
+    let answer = base;
+    await page.route('**/cluster', (route) => route.fulfill({json: answer}));
+    await page.getByText('n3 is silent. One more may fail.').first().waitFor();
+    equal(await page.locator('.member').count(), 6, 'members in the picture');
+    equal(await page.locator('.member.learner').count(), 1, 'learners');
+    equal((await page.locator('.ring .lag').allTextContents()).sort(), ['\u221250', '\u2212500'], 'lag on the lines');
+    equal(await page.getByRole('row').filter({hasText: 'n4'}).getByRole('cell').nth(2).innerText(), '50', 'lag in the table');
+    equal(await page.getByRole('button', {name: 'Let lead: n6'}).count(), 0, 'ways to let a learner lead');
+    answer = {...base, leader_id: null, leader_view: null};
+    await page.getByText('No leader is known. Writes wait until one is elected.').first().waitFor();
+    equal(await page.locator('.ring line').count(), 0, 'lines without a leader');
+    answer = {...base, members: [member('n1', {status: 'alive', match_index: 900})], role: 'leader', leader_id: 'n1', tolerates: 0, leader_view: null};
+    await page.getByText('One member. It is the only member: none may fail.').first().waitFor();
+    answer = {...base, removed: true};
+    await page.getByText('This node was removed from its cluster.').first().waitFor();
+    await page.unroute('**/cluster');
     await closePage(page);
   });
 
@@ -160,6 +194,20 @@ export async function run() {
     await eventually(async () => await page.locator('#banner').isHidden(), 30);
     await cluster.ask(first, 'PUT', '/kv/after-the-loss', 'x');
     await page.getByRole('link', {name: 'after-the-loss'}).waitFor();
+    await closePage(page);
+    await cluster.allAlive();
+  });
+
+  await test('a node that hangs: requests do not pile up, and it is found again', async () => {
+    const asked = cluster.nodes.slice(0, 3).find((node) => node !== first);
+    const page = await openPage(asked.url, '#/queues');
+    await page.getByText('There are no queues yet.').waitFor();
+    asked.process.kill('SIGSTOP');
+    const before = page.sent.length;
+    await page.getByText('connection lost, trying again').waitFor();
+    check(page.sent.length - before <= 4, `${page.sent.length - before} requests to a node that does not answer`);
+    asked.process.kill('SIGCONT');
+    await eventually(async () => await page.locator('#banner').isHidden(), 30);
     await closePage(page);
     await cluster.allAlive();
   });
