@@ -99,11 +99,13 @@ async function readBody(answer, read) {
   }
 }
 
-// GET of JSON: {data, next}, where `next` is the parameter `after` of the next page as it stands in the link, or null.
+// GET of JSON: {data, next, size}, where `next` is the parameter `after` of the next page as it stands in the link, or
+// null, and `size` is how long the answer was.
 async function getPage(path, signal) {
   const answer = await send('GET', path, {signal});
   const link = /[?&]after=([^&>]*)[^>]*>;\s*rel="next"/.exec(answer.headers.get('Link') ?? '');
-  return {data: readJson(await readBody(answer, 'text')), next: link ? link[1] : null};
+  const text = await readBody(answer, 'text');
+  return {data: readJson(text), next: link ? link[1] : null, size: text.length};
 }
 
 // A proxy may answer with a page of its own.

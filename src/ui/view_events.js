@@ -1,5 +1,8 @@
 // The events of a queue: the list, one of them in full, putting one in, deleting.
 
+// A page of events that is longer than this is not asked for again by itself.
+const kHeavy = 100000;
+
 function queueEvents(context, state, after) {
   const columns = eventColumns(context);
   const list = table(`Events of ${context.text}`, columns);
@@ -20,15 +23,17 @@ function queueEvents(context, state, after) {
     el('div', {class: 'card-head'},
       el('nav', {class: 'tabs', 'aria-label': 'State of the events'}, tabs.map(([key, label]) =>
         el('a', {href: hashOf(['queues', context.name], {state: key}), 'aria-current': key === state && 'true'}, label))),
-      el('span', {class: 'pager'}, remove, first, next)),
+      el('span', {class: 'pager'}, remove, button('Refresh', context.changed, 'small'), first, next)),
     none, list.element);
   let loading = false;
+  let heavy = false;
   const load = async (signal) => {
     if (loading) return;
     loading = true;
     try {
-      const {data, next: following} = await getPage(
+      const {data, next: following, size} = await getPage(
         `${context.path}/events?limit=${kEventsShown}${state && `&state=${state}`}${after && `&after=${after}`}`, signal);
+      heavy = size > kHeavy;
       none.hidden = data.length > 0;
       list.element.hidden = data.length === 0;
       setText(none, after ? 'No more events.' : state ? `No event is ${state}.` : 'No events. What is put in shows up here.');
@@ -45,7 +50,7 @@ function queueEvents(context, state, after) {
       remove.disabled = ticked(list.body).length === 0;
     }
   };
-  return {element, load};
+  return {element, load, heavy: () => heavy};
 }
 
 function ticked(body) {

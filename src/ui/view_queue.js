@@ -30,7 +30,7 @@ function showQueue(place, parts, query, signal) {
   let seen = '';
   refresh.events = (always) => {
     const now = queue && [queue.ready, queue.delayed, queue.reserved, queue.enqueued_total, queue.acknowledged_total, queue.redelivered_total].join();
-    if (always || now !== seen) events.load(signal).catch(() => {});
+    if (always || (now !== seen && !events.heavy())) events.load(signal).catch(() => {});
     seen = now;
   };
   const rates = {in: ratesOf(), out: ratesOf()};

@@ -172,6 +172,19 @@ export async function run() {
     equal(await ask('GET', '/queues/spare').catch((error) => error.status), 404, 'the queue');
   });
 
+  await test('large events: the list is not asked for again and again', async () => {
+    await ask('POST', '/queues/large/batch', Array.from({length: 20}, () => ({data: 'x'.repeat(20000)})));
+    await goTo(page, '#/queues/large');
+    await eventually(async () => await page.locator('main tbody tr').count() === 20);
+    const asks = () => page.sent.filter((request) => request.url.includes('/queues/large/events')).length;
+    const before = asks();
+    await ask('POST', '/queues/large/events', 'one more');
+    await eventually(async () => (await page.locator('.facts.wide dd').first().innerText()) === '21');
+    equal(asks(), before, 'requests for the events');
+    await press('Refresh');
+    await eventually(async () => await page.locator('main tbody tr').count() === 21);
+  });
+
   await test('thousands of queues: pages, filter, back', async () => {
     const names = Array.from({length: 120}, (_, i) => `many.${String(i).padStart(3, '0')}`);
     await Promise.all(names.map((name) => ask('PUT', `/queues/${name}`, {})));
