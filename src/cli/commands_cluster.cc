@@ -12,6 +12,8 @@ namespace {
 
 // A node tells what it knows of its cluster at once, with a leader or without.
 constexpr Millis kClusterAnswer = 2'000;
+// A leader tells its view of the members once a second; an older one is no news.
+constexpr Millis kFreshWord = 5'000;
 
 Request cluster_request() {
   Request request = read_of(Target("/cluster"));
@@ -54,7 +56,8 @@ MemberLine line_of(const JsonFields& member, const std::string& leader) {
   return line;
 }
 
-// Takes over what the leader says: `members` has its status and match_index of each.
+// Takes over what the leader says of each member: whether it is silent (`silent` in its view as others tell it,
+// `status` in its own answer), and its match_index.
 void take_over(View& view, const std::vector<JsonFields>& members) {
   uint64_t highest = 0;
   std::map<std::string, const JsonFields*> known;
@@ -65,7 +68,9 @@ void take_over(View& view, const std::vector<JsonFields>& members) {
   for (MemberLine& line : view.members) {
     const auto found = known.find(line.id);
     if (found == known.end()) continue;
-    line.status = found->second->text("status") == "failed" ? "silent" : found->second->text("status");
+    const bool silent = found->second->boolean("silent") || found->second->text("status") == "failed";
+    line.status = silent ? "silent" : "alive";
+    if (line.status == "silent") line.role.clear();  // nobody knows what it takes itself for
     if (const auto match = found->second->number("match_index")) line.lag = highest - std::min(highest, *match);
   }
   view.leader_seen = true;
@@ -86,16 +91,17 @@ std::optional<JsonFields> ask_leader(Cluster& cluster, const View& view) {
 }
 
 void complete(Cluster& cluster, View& view, const JsonFields& answer) {
-  const auto from_leader = [&](const JsonFields& fields) {
+  const auto from_leader = [&](const JsonFields& fields, const char* tolerates) {
     take_over(view, fields.objects("members"));
-    view.tolerates = fields.number("tolerates");
+    view.tolerates = fields.number(tolerates);
   };
-  if (const auto told = answer.object("leader_view"))
-    from_leader(*told);
-  else if (answer.text("role") == "leader")
-    from_leader(answer);
+  const auto told = answer.object("leader_view");
+  if (answer.text("role") == "leader")
+    from_leader(answer, "tolerates");
+  else if (told && told->text("told_by") == view.leader && told->number("age_ms").value_or(UINT64_MAX) <= kFreshWord)
+    from_leader(*told, "may_fail");
   else if (const auto leader = ask_leader(cluster, view); leader && leader->text("role") == "leader")
-    from_leader(*leader);
+    from_leader(*leader, "tolerates");
   for (const MemberLine& line : view.members) {
     view.voters += line.suffrage == "voter" ? 1 : 0;
     view.silent += line.status == "silent" ? 1 : 0;

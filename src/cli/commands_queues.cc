@@ -10,9 +10,12 @@ namespace {
 
 std::string or_dash(const std::string& text) { return text.empty() ? "-" : shown(text); }
 
+// How old the oldest event is; an empty queue says 0.
 std::string age_of(const JsonFields& queue) {
+  uint64_t events = 0;
+  for (const char* name : {"ready", "delayed", "reserved"}) events += queue.number(name).value_or(0);
   const auto ms = queue.number("oldest_age_ms");
-  return ms ? human_duration(*ms) : "-";
+  return ms && events > 0 ? human_duration(*ms) : "-";
 }
 
 void add_queue(Table& table, const JsonFields& queue) {

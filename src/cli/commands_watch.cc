@@ -29,6 +29,8 @@ int run_watch(Cluster& cluster, const Invocation& invocation) {
   const bool of_prefix = invocation.has("--prefix");
   if (of_prefix == !invocation.arguments.empty()) return misuse(invocation, "'watch' needs either a key or --prefix");
   if (invocation.number("--count") == 0) return misuse(invocation, "--count must be above 0");
+  if (invocation.has("--from") && invocation.has("--initial"))
+    return misuse(invocation, "--from and --initial exclude each other");
   Target target =
       of_prefix ? Target("/kv").add("prefix", invocation.text("--prefix")) : kv_target(invocation.arguments[0]);
   target.flag("watch");

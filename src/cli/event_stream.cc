@@ -77,7 +77,8 @@ int Follower::run() {
     request.position = [&] { return last_.empty() ? std::string() : "Last-Event-ID: " + last_; };
     request.patient = begun_;
     request.restart = [&](std::optional<uint64_t>) {
-      begun_ = true;
+      // What has flowed once is waited for.
+      request.patient = begun_ = true;
       reader_ = {};
       waiting_.clear();
     };
