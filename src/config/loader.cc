@@ -1,6 +1,7 @@
 #include "config/loader.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <filesystem>
 #include <map>
@@ -143,7 +144,7 @@ class Loader {
     std::map<std::string_view, std::string_view> secret_files;  // NAME_FILE
     for (const auto& [name, value] : environment) {
       const bool ours = name.starts_with(kEnvironmentPrefix);
-      if (!ours && !is_seed_name(name)) continue;
+      if ((!ours && !is_seed_name(name)) || is_for_clients(name)) continue;
       // Kubernetes sets such variables for a service named "wormhole" (or "http-server").
       if (value.starts_with("tcp://")) {
         note_ignored(name, "its value is an address of a service (tcp://...), as Kubernetes sets it");
@@ -230,6 +231,14 @@ class Loader {
     fail({"environment", 0, printable(name.substr(0, 128)) + "=" + std::string(kSecretMask)},
          "there is no such directive; did you mean " + meant + ", or " + meant + std::string(kFileSuffix) +
              ", which names a file that holds it?");
+  }
+
+  // What wormhole-cli reads, in a shell that may start a server too. Its WORMHOLE_PASSWORD is not among them: whoever
+  // gives that to a server most likely means requirepass.
+  static bool is_for_clients(std::string_view name) {
+    constexpr std::array<std::string_view, 5> kNames{"WORMHOLE_ENDPOINTS", "WORMHOLE_CACERT", "WORMHOLE_CERT",
+                                                     "WORMHOLE_KEY", "WORMHOLE_INSECURE"};
+    return std::find(kNames.begin(), kNames.end(), name) != kNames.end();
   }
 
   static bool is_seed_name(std::string_view name) {

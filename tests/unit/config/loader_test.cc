@@ -188,6 +188,7 @@ TEST_CASE("environment: what is not meant for us is ignored with a notice") {
                                   {"WORMHOLE_", "x"},
                                   {"wormhole_port", "1"},
                                   {"WORMHOLE_port", "1"},
+                                  {"WORMHOLE_ENDPOINTS", "http://127.0.0.1:8080"},  // wormhole-cli's
                                   {"OTHER", ""}};
   const Loaded loaded = good({{"w.conf", "requirepass hunter2"}}, kubernetes);
   CHECK(loaded.options.port == 8080);
