@@ -1,0 +1,375 @@
+// wormhole-cli while nodes die, stand still, or are none: what is sent again takes effect once, what it follows is
+// complete, and its status says what is known.
+#include <arpa/inet.h>
+#include <atomic>
+#include <csignal>
+#include <map>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sstream>
+#include <sys/socket.h>
+#include <thread>
+#include <unistd.h>
+
+#include <doctest/doctest.h>
+
+#include "cli_run.h"
+#include "harness.h"
+
+namespace wh::testing {
+namespace {
+
+struct CliNodes : ThreeNodes {
+  explicit CliNodes(const std::vector<std::string>& more = {}) : ThreeNodes(more) {}
+  Cli cli{dir, urls(all)};
+};
+
+// A command that runs beside the test; its output goes to NAME.out and NAME.err.
+class Running {
+ public:
+  Running(const Cli& cli, const std::string& name, const std::string& arguments)
+      : process_(cli.dir, name), dir_(cli.dir) {
+    process_.program = "/bin/sh";
+    // The shell becomes the program, so that signals reach it.
+    const std::string line = cli.line(arguments);
+    const size_t program = line.find(std::string("'") + WORMHOLE_CLI);
+    process_.arguments = {{"-c", line.substr(0, program) + "exec env -u _ " + line.substr(program) + " >" + name +
+                                     ".out 2>" + name + ".err"}};
+    process_.start();
+    name_ = name;
+  }
+  ~Running() {
+    if (process_.running()) (void)::kill(-process_.pid(), SIGKILL);
+  }
+  Running(const Running&) = delete;
+  Running& operator=(const Running&) = delete;
+
+  [[nodiscard]] std::string out() const { return read_file(dir_.path(name_ + ".out")); }
+  [[nodiscard]] std::string err() const { return read_file(dir_.path(name_ + ".err")); }
+  Server& process() { return process_; }
+
+ private:
+  Server process_;
+  const TempDir& dir_;
+  std::string name_;
+};
+
+// Answers every connection with the same bytes, once something was received, or says nothing.
+class Stranger {
+ public:
+  explicit Stranger(std::string answer) : answer_(std::move(answer)), port_(free_port()) {
+    fd_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    REQUIRE(fd_ >= 0);
+    const int yes = 1;
+    setsockopt(fd_, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+    sockaddr_in at{};
+    at.sin_family = AF_INET;
+    at.sin_port = htons(port_);
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    REQUIRE(bind(fd_, reinterpret_cast<const sockaddr*>(&at), sizeof at) == 0);
+    REQUIRE(listen(fd_, 16) == 0);
+    thread_ = std::thread([this] { serve(); });
+  }
+  ~Stranger() {
+    stop_ = true;
+    thread_.join();
+    close(fd_);
+  }
+  Stranger(const Stranger&) = delete;
+  Stranger& operator=(const Stranger&) = delete;
+
+  [[nodiscard]] std::string url() const { return "http://127.0.0.1:" + std::to_string(port_); }
+  // All that was ever received.
+  [[nodiscard]] std::string received() const { return received_; }
+
+ private:
+  void serve() {
+    while (!stop_) {
+      pollfd ready{fd_, POLLIN, 0};
+      if (poll(&ready, 1, 50) <= 0) continue;
+      const int client = accept4(fd_, nullptr, nullptr, SOCK_CLOEXEC);
+      if (client < 0) continue;
+      char bytes[65536];
+      pollfd data{client, POLLIN, 0};
+      if (poll(&data, 1, 5'000) > 0) {
+        const ssize_t got = recv(client, bytes, sizeof bytes, 0);
+        if (got > 0) received_.append(bytes, static_cast<size_t>(got));
+      }
+      (void)send(client, answer_.data(), answer_.size(), MSG_NOSIGNAL);
+      close(client);
+    }
+  }
+
+  std::string answer_;
+  uint16_t port_;
+  int fd_ = -1;
+  std::atomic<bool> stop_ = false;
+  std::string received_;  // read once the client has ended
+  std::thread thread_;
+};
+
+std::string http_answer(const std::string& head, const std::string& body) {
+  return "HTTP/1.1 " + head + "\r\nContent-Length: " + std::to_string(body.size()) + "\r\nConnection: close\r\n\r\n" +
+         body;
+}
+
+// The events of a queue that are ready, by their bytes.
+std::map<std::string, int> contents(const Cli& cli, const std::string& queue) {
+  std::map<std::string, int> times;
+  std::istringstream lines(cli.out("peek " + queue + " --limit 100000 -o json"));
+  for (std::string line; std::getline(lines, line);) ++times[json_field(line, "data")];
+  return times;
+}
+
+TEST_CASE("no event twice and none lost while the leader is killed in the middle of a loop") {
+  CliNodes nodes;
+  Server& leader = await_leader(nodes.all);
+  constexpr int kEvents = 60;
+  for (int n = 0; n < kEvents; ++n) {
+    if (n == kEvents / 3) leader.kill();
+    if (n == kEvents * 2 / 3) leader.start();
+    CHECK(nodes.cli.run("enqueue q event-" + std::to_string(n)).status == 0);
+  }
+  const auto times = contents(nodes.cli, "q");
+  CHECK(times.size() == kEvents);
+  for (const auto& [event, count] : times) CHECK_MESSAGE(count == 1, event);
+}
+
+TEST_CASE("lines, too, while a leader is killed; and a worker that outlives it") {
+  CliNodes nodes;
+  Server& leader = await_leader(nodes.all);
+  std::string lines;
+  constexpr int kLines = 20'000;
+  for (int n = 0; n < kLines; ++n) lines += "line-" + std::to_string(n) + "\n";
+  nodes.dir.write("lines", lines);
+  Running enqueue(nodes.cli, "enqueue", "enqueue q --lines <lines");
+  CHECK(eventually([&] { return !enqueue.out().empty(); }));
+  leader.kill();
+  CHECK(enqueue.process().wait() == 0);
+  CHECK(has(enqueue.err(), std::to_string(kLines) + " events enqueued"));
+  CHECK(count_of(enqueue.out(), "\n") == kLines);
+  const auto times = contents(nodes.cli, "q");
+  CHECK(times.size() == kLines);
+
+  leader.start();
+  await_voters(nodes.all, 3);
+  Server& second = await_leader(nodes.all);
+  Running worker(nodes.cli, "worker", "receive work -- sh -c 'cat >>done; echo >>done'");
+  CHECK(nodes.cli.run("enqueue work first").status == 0);
+  CHECK(eventually([&] { return has(read_file(nodes.dir.path("done")), "first\n"); }));
+  second.kill();
+  CHECK(nodes.cli.run("enqueue work second").status == 0);
+  CHECK(eventually([&] { return has(read_file(nodes.dir.path("done")), "second\n"); }));
+  CHECK(worker.process().running());
+  CHECK(worker.process().stop() == 128 + SIGTERM);
+}
+
+TEST_CASE("a watch goes on at another node, without a gap and without a repetition") {
+  CliNodes nodes;
+  await_leader(nodes.all);
+  Running watch(nodes.cli, "watch", "watch --prefix n/ --initial --count 40");
+  Server* victim = &nodes.a;  // the first endpoint: the one that is watched
+  for (int n = 0; n < 40; ++n) {
+    if (n == 10) {
+      CHECK(eventually([&] { return count_of(watch.out(), "\n") == 10; }));
+      victim->kill();
+    }
+    CHECK(nodes.cli.run("put n/" + std::to_string(n) + " x").status == 0);
+  }
+  CHECK(watch.process().wait() == 0);
+  std::istringstream lines(watch.out());
+  int n = 0;
+  for (std::string line; std::getline(lines, line); ++n) CHECK(line.ends_with("  n/" + std::to_string(n) + "  x"));
+  CHECK(n == 40);
+  CHECK(watch.err().empty());
+}
+
+TEST_CASE("a watch whose node came back without its history says that changes were lost") {
+  CliNodes nodes({"--raft-snapshot-entries", "10"});
+  await_leader(nodes.all);
+  Cli only_a = nodes.cli;
+  only_a.endpoints = nodes.a.url();
+  Cli rest = nodes.cli;
+  rest.endpoints = nodes.b.url() + "," + nodes.c.url();
+  Running watch(only_a, "watch", "watch --prefix n/ --initial -o json");
+  CHECK(rest.run("put n/1 x").status == 0);
+  CHECK(eventually([&] { return has(watch.out(), "n/1"); }));
+  nodes.a.kill();
+  CHECK(rest.run("del n/1").status == 0);
+  for (int n = 0; n < 50; ++n) CHECK(rest.run("incr n/2").status == 0);
+  // What it has missed comes as a snapshot, or as entries that it applies: both are told in full or as lost.
+  nodes.a.start();
+  CHECK(eventually([&] { return has(watch.out(), "\"value\":\"50\""); }));
+  CHECK((has(watch.err(), "changes were lost") || has(watch.out(), "\"event\":\"delete\"")));
+  CHECK(watch.process().stop() == 128 + SIGTERM);
+}
+
+TEST_CASE("a stream of a queue goes on at another node") {
+  CliNodes nodes;
+  await_leader(nodes.all);
+  CHECK(nodes.cli.run("stream q").status == 1);
+  CHECK(nodes.cli.run("settings --queue q delay=0").status == 0);
+  Running stream(nodes.cli, "stream", "stream q --count 20");
+  for (int n = 0; n < 20; ++n) {
+    if (n == 7) {
+      CHECK(eventually([&] { return count_of(stream.out(), "\n") == 7; }));
+      nodes.a.kill();
+    }
+    CHECK(nodes.cli.run("enqueue q e" + std::to_string(n)).status == 0);
+  }
+  CHECK(stream.process().wait() == 0);
+  for (int n = 0; n < 20; ++n) CHECK(count_of(stream.out(), "  e" + std::to_string(n) + "\n") == 1);
+}
+
+TEST_CASE("a node that stands still counts as not answering") {
+  CliNodes nodes;
+  Server& leader = await_leader(nodes.all);
+  Server& follower = *others(nodes.all, leader)[0];
+  Cli cli = nodes.cli;
+  cli.endpoints = follower.url() + "," + leader.url();
+  CHECK(cli.run("put k before").status == 0);
+  REQUIRE(follower.signal(SIGSTOP));
+  const auto began = std::chrono::steady_clock::now();
+  CHECK(cli.out("get k --answer-timeout 500ms") == "before");
+  CHECK(cli.run("put k after --answer-timeout 500ms").status == 0);
+  CHECK(std::chrono::steady_clock::now() - began < std::chrono::seconds(kSanitized ? 60 : 15));
+  cli.endpoints = follower.url();
+  const Output read = cli.run("get k --answer-timeout 300ms --timeout 1s");
+  CHECK(read.status == 3);
+  CHECK(has(read.err, "no answer within "));
+  // A write that it may have is a different thing.
+  const Output write = cli.run("incr n --answer-timeout 300ms --timeout 1s");
+  CHECK(write.status == 4);
+  CHECK(has(write.err, "unknown whether it took effect"));
+  CHECK(has(write.err, "--idempotency-key "));
+  REQUIRE(follower.signal(SIGCONT));
+  // Repeated with the key that was named, it counts once, whatever became of the first.
+  const std::string key = write.err.substr(write.err.find("--idempotency-key ") + 18, 32);
+  CHECK(cli.out("incr n --idempotency-key " + key) == "1\n");
+  CHECK(cli.out("incr n --idempotency-key " + key) == "1\n");
+  CHECK(cli.out("get n") == "1");
+}
+
+TEST_CASE("endpoints that are no Wormhole") {
+  TempDir dir;
+  Server server(dir, "only");
+  server.start_ready();
+  const Stranger page("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 5\r\n\r\nhello");
+  const Stranger missing(http_answer("404 Not Found", "<h1>Not Found</h1>"));
+  const Stranger gateway(http_answer("502 Bad Gateway", "no upstream"));
+  const Stranger garbage("SSH-2.0-OpenSSH_9.2\r\n");
+  const Stranger silent("");
+  for (const Stranger* stranger : {&page, &missing, &gateway, &garbage, &silent}) {
+    CAPTURE(stranger->url());
+    Cli both{dir, stranger->url() + "," + server.url()};
+    // Whatever it is, the other one is asked.
+    CHECK(both.run("put k v").status == 0);
+    CHECK(both.out("get k") == "v");
+    CHECK(both.out("watch k --initial --count 1").ends_with("  k  v\n"));
+    CHECK(both.run("backup --force saved.db").status == 0);
+    Cli alone{dir, stranger->url()};
+    const Output read = alone.run("get k --timeout 1s");
+    CHECK(read.status == 3);
+    CHECK(read.out.empty());
+    CHECK(has(read.err, stranger->url() + ": "));
+    CHECK(alone.run("put k v --timeout 1s").status == 4);
+    CHECK(alone.run("status --timeout 1s").status == 3);
+  }
+}
+
+TEST_CASE("what a 503 says is honoured, and ends as nobody") {
+  TempDir dir;
+  const Stranger busy(
+      http_answer("503 Service Unavailable\r\nRetry-After: 1\r\nContent-Type: application/json\r\n"
+                  "Wormhole-Outcome: not-applied",
+                  "{\"error\": \"no leader is known\"}"));
+  Cli cli{dir, busy.url()};
+  const Output put = cli.run("put k v --timeout 2500ms");
+  CHECK(put.status == 3);
+  CHECK(has(put.err, "503: no leader is known"));
+  // At the start, after one second and after two.
+  CHECK(count_of(busy.received(), "PUT /kv/k") == 3);
+  const size_t key = busy.received().find("Idempotency-Key: ");
+  REQUIRE(key != std::string::npos);
+  CHECK(count_of(busy.received(), busy.received().substr(key, 49)) == 3);
+}
+
+TEST_CASE("a redirection is followed, with the password only to members") {
+  // A request without a password would be refused, so this cluster is awaited by /readyz, which needs none.
+  TempDir dir;
+  Server a(dir, "node_1");
+  Server b(dir, "node_2");
+  Server c(dir, "node_3");
+  const Servers all{&a, &b, &c};
+  for (Server* server : all) {
+    server->more = {"--join",        a.raft_address(), b.raft_address(),    c.raft_address(),
+                    "--requirepass", "secret",         "--follower-writes", "redirect"};
+    server->start();
+  }
+  for (const Server* server : all) REQUIRE(eventually([&] { return server->ready(); }));
+  const auto asks = [&](const Server& server) { return curl(dir, "-u :secret " + server.url("/cluster")).body; };
+  Server* leader = nullptr;
+  REQUIRE(eventually([&] {
+    for (Server* server : all)
+      if (has(asks(*server), "\"role\":\"leader\"")) leader = server;
+    return leader != nullptr && count_of(asks(*leader), "\"voter\"") == 3;
+  }));
+  Cli cli{dir, urls(others(all, *leader)), "WORMHOLE_PASSWORD=secret "};
+  CHECK(cli.run("put k v").status == 0);
+  CHECK(cli.out("get k") == "v");
+
+  const Stranger elsewhere(http_answer("201 Created\r\nWormhole-Index: 5", ""));
+  const Stranger sender(http_answer("307 Temporary Redirect\r\nLocation: " + elsewhere.url() + "/kv/k", ""));
+  cli.endpoints = sender.url();
+  const Output sent = cli.run("put k v --timeout 1s");
+  CHECK(sent.status == 3);
+  CHECK(has(sent.err, "no member of its cluster"));
+  CHECK(elsewhere.received().empty());
+}
+
+TEST_CASE("two want one lock, and the holder is killed") {
+  CliNodes nodes;
+  await_leader(nodes.all);
+  const std::string hold = "lock l --ttl 2s -- sh -c 'echo $TOKEN >>tokens; ";
+  Running first(nodes.cli, "first", hold + "exec sleep 600'");
+  CHECK(eventually([&] { return count_of(read_file(nodes.dir.path("tokens")), "\n") == 1; }));
+  const Output impatient = nodes.cli.run("lock l --wait 300ms -- touch never");
+  CHECK(impatient.status == 1);
+  CHECK(has(impatient.err, "another holds the lock l"));
+  CHECK(has(impatient.err, "process "));
+  Running second(nodes.cli, "second", hold + "exec sleep 600'");
+  CHECK(eventually([&] { return has(second.err(), "waiting for the lock l"); }));
+  CHECK(count_of(read_file(nodes.dir.path("tokens")), "\n") == 1);
+  first.process().kill();
+  CHECK(eventually([&] { return count_of(read_file(nodes.dir.path("tokens")), "\n") == 2; }));
+  // A signal ends the command and frees the lock at once.
+  CHECK(second.process().stop() == 128 + SIGTERM);
+  const auto began = std::chrono::steady_clock::now();
+  CHECK(nodes.cli.run("lock l --ttl 60s -- sh -c 'exit 7'").status == 7);
+  CHECK(nodes.cli.run("lock l -- true").status == 0);
+  CHECK(std::chrono::steady_clock::now() - began < std::chrono::seconds(30));
+  CHECK(nodes.cli.run("get l").status == 1);
+  CHECK(nodes.cli.run("lock l -- /nowhere/program").status == 127);
+  CHECK(nodes.cli.out("leases").empty());
+}
+
+TEST_CASE("a lock that cannot be kept ends its command before another may have it") {
+  CliNodes nodes;
+  await_leader(nodes.all);
+  Running holder(
+      nodes.cli, "holder",
+      "lock l --ttl 2s -- sh -c 'trap \"echo term >>ended; exit 0\" TERM; echo >started; while :; do sleep 0.1; done'");
+  CHECK(eventually([&] { return !read_file(nodes.dir.path("started")).empty(); }));
+  // Through the loss of the leader it is kept.
+  Server& leader = await_leader(nodes.all);
+  leader.kill();
+  await_leader(others(nodes.all, leader));
+  CHECK(holder.process().running());
+  for (Server* server : others(nodes.all, leader)) server->kill();
+  CHECK(holder.process().wait() == 75);
+  CHECK(has(holder.err(), "the lock is lost"));
+  CHECK(read_file(nodes.dir.path("ended")) == "term\n");
+}
+
+}  // namespace
+}  // namespace wh::testing
