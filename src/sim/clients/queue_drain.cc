@@ -133,7 +133,8 @@ void QueueClients::must_come_back(const raft::Entry& entry, const machine::Recei
                                                                    entry.term};
 }
 
-// A node that died, a leader that is none any more, and one that has too much in flight may leave it to the deadline.
+// A node that died or was removed, a leader that is none any more, and one that has too much in flight may leave it to
+// the deadline.
 void QueueClients::check_come_back() {
   const Millis patience = 2'000 + 2 * Millis{world_.options.request_timeout_ms};
   std::erase_if(lost_, [&](const auto& one) {
@@ -141,7 +142,7 @@ void QueueClients::check_come_back() {
     if (world_.now() < lost.since + patience) return false;
     const Op& receive = op(lost.op);
     const Host& host = world_.hosts[receive.host];
-    const bool same = host.process && host.incarnation == receive.life &&
+    const bool same = host.process && host.incarnation == receive.life && !host.process->node().removed() &&
                       world_.checks->cluster(cluster_).log.back().entry.term == lost.term;
     if (same) fail(receive, "left what was delivered to nobody to its deadline");
     return true;
