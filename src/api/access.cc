@@ -36,6 +36,7 @@ class Touched {
   void operator()(const machine::DeleteQueue& del) { touch_queue(del.queue); }
   void operator()(const machine::PauseQueue& pause) { touch_queue(pause.queue); }
   void operator()(const machine::PurgeQueue& purge) { touch_queue(purge.queue); }
+  void operator()(const machine::RemoveEvents& remove) { touch_queue(remove.queue); }
   void operator()(const machine::Redrive& redrive) {
     touch_queue(redrive.from);
     touch_queue(redrive.to);

@@ -283,6 +283,7 @@ static decltype(Answer::body) body_of_reply(size_t kind, machine::Reply&& reply)
     case place<machine::Receive>():
       return Received{std::move(reply.deliveries)};
     case place<machine::Settle>():
+    case place<machine::RemoveEvents>():
       return Settled{std::move(reply.outcomes), reply.queue_length};
     case place<machine::ConfigureQueue>(): {
       Configured configured;

@@ -30,11 +30,11 @@ namespace wh::api {
 
 // --- writes: commands for the log. They hold views of what the protocol read, which must live until Calls::start
 // returns.
-using Write =
-    std::variant<machine::Set, machine::Delete, machine::Enqueue, machine::Dequeue, machine::PutSettings,
-                 machine::PutEvents, machine::Publish, machine::Receive, machine::Settle, machine::ConfigureQueue,
-                 machine::DeleteQueue, machine::PauseQueue, machine::PurgeQueue, machine::Redrive, machine::Bind,
-                 machine::Unbind, machine::Transact, machine::GrantLease, machine::KeepLease, machine::RevokeLease>;
+using Write = std::variant<machine::Set, machine::Delete, machine::Enqueue, machine::Dequeue, machine::PutSettings,
+                           machine::PutEvents, machine::Publish, machine::Receive, machine::Settle,
+                           machine::ConfigureQueue, machine::DeleteQueue, machine::PauseQueue, machine::PurgeQueue,
+                           machine::Redrive, machine::Bind, machine::Unbind, machine::Transact, machine::GrantLease,
+                           machine::KeepLease, machine::RevokeLease, machine::RemoveEvents>;
 
 // --- reads: of the state, as of a time that the call's consistency decides. They own their names.
 
@@ -171,6 +171,8 @@ template <>
 inline constexpr OperationTraits kTraits<machine::KeepLease>{"keep leases", security::Verb::write};
 template <>
 inline constexpr OperationTraits kTraits<machine::RevokeLease>{"revoke leases", security::Verb::write};
+template <>
+inline constexpr OperationTraits kTraits<machine::RemoveEvents>{"remove events", security::Verb::write};
 template <>
 inline constexpr OperationTraits kTraits<GetKeys>{"read keys", security::Verb::read};
 template <>

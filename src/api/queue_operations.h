@@ -111,6 +111,7 @@ struct Taken {
   std::string queue;
   std::vector<machine::Delivery> deliveries;  // of PopFirst one, of which only id and bytes count
 };
+// Of Settle and RemoveEvents.
 struct Settled {
   std::vector<machine::SettleOutcome> outcomes;
   Millis visible_at = 0;  // of extended ones, in cluster time

@@ -158,6 +158,7 @@
   X(ghost_reservation, Q2)           \
   X(extends_the_deadline, Q4)        \
   X(judged_as_it_was, Q5)            \
+  X(removal_judged_as_it_was, Q5)    \
   X(repeat_receives_more, Q6)        \
   X(deliveries_not_counted, Q8)      \
   X(dies_one_late, Q9)               \
@@ -190,6 +191,7 @@
   X(ready_ones_count, Q30)           \
   X(sums_drift, Q32)                 \
   X(purged_stay_counted, Q34)        \
+  X(removes_what_is_held, Q34)       \
   X(bindings_outlive_the_queue, Q35) \
   X(fan_out_by_halves, Q37)          \
   X(barrier_without_deliveries, Q43) \

@@ -175,6 +175,7 @@ class Machine : private QueueObserver, private StoreObserver {
   Reply run(const Redrive& redrive);
   Reply run(const Bind& bind);
   Reply run(const Unbind& unbind);
+  Reply run(const RemoveEvents& remove);
   Reply run(const Transact& transact);
   Reply run(const GrantLease& grant);
   Reply run(const KeepLease& keep);

@@ -267,6 +267,9 @@ void check_queues(Described& d) {
   d.ask("listTopics", "", "/topics?limit=x", 400);
   d.ask("unbindQueue", "", "/topics/t/queues/orders", 204);
   d.ask("unbindQueue", "", "/topics/t/queues/orders", 404);
+  d.ask("removeEvents", data(R"([{"id":1}])"), "/queues/orders/remove", 200);
+  d.ask("removeEvents", data(R"([{"id":1}])"), "/queues/none/remove", 404);
+  d.ask("removeEvents", data(R"([{"id":"1"}])"), "/queues/orders/remove", 400);
   d.ask("purgeQueue", "", "/queues/orders/purge", 200);
   d.ask("purgeQueue", "", "/queues/none/purge", 404);
   d.ask("putQueue", data(R"({"dead_letter_queue":"orders.dead"})"), "/queues/orders", 200);

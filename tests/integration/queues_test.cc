@@ -143,6 +143,17 @@ TEST_CASE("each path of queues, through the leader and through a follower") {
     CHECK(fields(c.expect(200, s, "", "/queues?prefix=orders-" + s.name).body, "name") ==
           std::vector<std::string>{"orders-" + s.name, "orders-" + s.name + ".dead"});
     CHECK(c.expect(200, s, "", "/queues?limit=1").header("link").ends_with(">; rel=\"next\""));
+    // Removed by id.
+    const std::string more = c.expect(201, s, "-d more", q + "/events").header("wormhole-event-id");
+    CHECK(c.expect(200, s, "-X POST", q + "/receive").header("wormhole-event-id") == more);
+    const std::string three = c.expect(201, s, "-d three", q + "/events").header("wormhole-event-id");
+    const Answer gone =
+        c.expect(200, s, json("[{\"id\":" + three + "},{\"id\":" + more + "},{\"id\":" + ids[0] + "}]"), q + "/remove");
+    CHECK(fields(gone.body, "id") == std::vector<std::string>{three, more, ids[0]});
+    CHECK(fields(gone.body, "outcome") == std::vector<std::string>{"removed", "reserved", "gone"});
+    CHECK(gone.header("wormhole-failed") == "2");
+    c.expect(400, s, json("[]"), q + "/remove");
+    c.expect(404, s, json(R"([{"id":1}])"), q + "-none/remove");
     // Settings, pauses, purge, deletion.
     CHECK(json_field(c.expect(200, s, "-X PUT " + json(R"({"max_length":1,"backoff":["1s"]})"), q).body,
                      "max_length") == "1");
@@ -154,7 +165,7 @@ TEST_CASE("each path of queues, through the leader and through a follower") {
     CHECK(json_field(c.expect(200, s, "", q).body, "paused") == "in");
     c.expect(429, s, "-d x", q + "/events");
     c.expect(200, s, "-X POST", q + "/resume");
-    CHECK(c.expect(200, s, "-X POST", q + "/purge").body == "{\"removed\":1}\n");
+    CHECK(c.expect(200, s, "-X POST", q + "/purge").body == "{\"removed\":2}\n");
     c.expect(204, s, "", q + "/front");
     c.expect(204, s, "-X POST", q + "/receive");
     c.expect(204, s, "-X DELETE", q + "/front");

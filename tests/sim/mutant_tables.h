@@ -344,6 +344,9 @@ inline constexpr Directed kDirected[] = {
      "HAZARDS B9, C1, C15, C16, F1, F5: a crash at every call loses nothing and raises no false alarm"},
     // of the queues
     {"judged_as_it_was", "machine", "HAZARDS Q5: what fell due by the entry's stamp comes before what a consumer says"},
+    {"removal_judged_as_it_was", "machine",
+     "HAZARDS Q5: what fell due by the entry's stamp comes before a removal by id"},
+    {"removes_what_is_held", "machine", "HAZARDS Q34: a removal by id takes what nobody holds, in whatever state"},
     {"abandoned_stay_reserved", "node",
      "HAZARDS Q11: events whose client is gone before the answer are ready at once, and were not delivered"},
     {"late_answer_kept", "node", "events of a receive that was given up before its answer came are ready again"},

@@ -198,6 +198,7 @@ CommandBegun begin_working(Arguments& a) {
           case machine::SettleOutcome::gone:
             return debug::error_reply(debug::ErrorWord::err, "this job is gone: stop working on it");
           case machine::SettleOutcome::stale:
+          case machine::SettleOutcome::held:
             return debug::error_reply(debug::ErrorWord::err,
                                       "this job is not yours any more, its time was over: stop working on it");
         }

@@ -20,7 +20,7 @@ inline constexpr Parameter kLocationField{.name = "Location", .text = "The path 
 inline constexpr Parameter kLinkField{.name = "Link",
                                       .text = "With rel=\"next\": where the list goes on. Absent at its end."};
 inline constexpr Parameter kFailedField{
-    .name = "Wormhole-Failed", .text = "How many of the receipts did nothing.", .type = ParameterType::number};
+    .name = "Wormhole-Failed", .text = "How many of the receipts, or ids, did nothing.", .type = ParameterType::number};
 inline constexpr Parameter kQueuesField{
     .name = "Wormhole-Queues", .text = "Into how many queues the event went.", .type = ParameterType::number};
 inline constexpr Parameter kCreateIndexField{

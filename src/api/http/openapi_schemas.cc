@@ -82,6 +82,10 @@ void add_events(NamedSchemas& all) {
       array_schema(object_schema(
           {{"id", integer_schema()},
            {"outcome", choice_schema({"acknowledged", "extended", "released", "gone", "stale", "invalid"})}})));
+  all.emplace_back("EventIds", array_schema(closed(object_schema({{"id", integer_schema(1)}})), 1, machine::kMaxBatch));
+  all.emplace_back("Removals",
+                   array_schema(object_schema(
+                       {{"id", integer_schema()}, {"outcome", choice_schema({"removed", "reserved", "gone"})}})));
   all.emplace_back("VisibleAt", object_schema({{"visible_at", time_schema()}}));
 }
 

@@ -52,7 +52,7 @@ struct RouteRequest {
 // How an event is shown: as it came, or as the request's Accept names it.
 enum class EventForm : uint8_t { as_it_came, json, structured, batched };
 
-// An item of a request that settles many deliveries.
+// An item of a request that settles many deliveries, or removes many events.
 struct AskedReceipt {
   uint64_t id = 0;
   bool valid = false;  // the others are not in the command

@@ -1,4 +1,4 @@
-// Deliveries: receive, and what a consumer says of what it received.
+// Deliveries: receive, and what a consumer says of what it received. Also events that are removed without one.
 #include <algorithm>
 #include <array>
 #include <utility>
@@ -175,6 +175,22 @@ http::Response finish_one(const RouteContext&, const RouteState& state, const An
 
 // --- many
 
+// The items of a body that is an array of objects with these members.
+OrRefusal<std::vector<http::JsonValue>> read_items(const http::Request& request, const std::string& members,
+                                                   const std::string& what) {
+  if (auto refusal = refuse_other_than_json(request, "a JSON array")) return std::move(*refusal);
+  const std::string expected = "a JSON array of {" + members + "} is expected";
+  if (request.body.empty()) return malformed(expected + ", and the body is empty");
+  const Result<http::JsonValue> array = http::parse_json(request.body);
+  if (!array) return malformed(printable(array.error()));
+  if (array->kind() != http::JsonKind::array) return malformed(expected);
+  std::vector<http::JsonValue> items = array->items();
+  if (items.empty() || items.size() > machine::kMaxBatch)
+    return malformed("one request has 1 to " + std::to_string(machine::kMaxBatch) + " " + what +
+                     (items.empty() ? ", and this one has none" : ": send them in parts"));
+  return items;
+}
+
 OrRefusal<std::pair<AskedReceipt, machine::Receipt>> read_receipt(const std::string& queue, const http::JsonValue& item,
                                                                   http::KeptStrings& kept) {
   const Refusal expected = malformed("each item is an object with the members id, a number, and receipt, a string");
@@ -205,23 +221,15 @@ std::string_view outcome_text(SettleOutcome outcome, SettleVerb verb) {
 // A request all of whose receipts are none asks the cluster nothing but whether the queue is there.
 template <SettleVerb verb>
 OrRefusal<RouteCall> begin_many(RouteRequest& request) {
-  if (auto refusal = refuse_other_than_json(request.http, "a JSON array")) return std::move(*refusal);
+  const OrRefusal<std::vector<http::JsonValue>> items = read_items(request.http, "\"id\", \"receipt\"", "receipts");
+  if (!items) return items.error();
   const auto duration = settle_duration(request.query, verb);
   if (!duration) return duration.error();
-  const std::string expected = "a JSON array of {\"id\", \"receipt\"} is expected";
-  if (request.http.body.empty()) return malformed(expected + ", and the body is empty");
-  const Result<http::JsonValue> array = http::parse_json(request.http.body);
-  if (!array) return malformed(printable(array.error()));
-  if (array->kind() != http::JsonKind::array) return malformed(expected);
-  const std::vector<http::JsonValue> items = array->items();
-  if (items.empty() || items.size() > machine::kMaxBatch)
-    return malformed("one request has 1 to " + std::to_string(machine::kMaxBatch) + " receipts" +
-                     (items.empty() ? ", and this one has none" : ": send them in parts"));
   const std::string& queue = request.params[0];
   if (auto refusal = bad_queue_in_path(queue)) return std::move(*refusal);
   machine::Settle settle{.queue = queue, .verb = verb, .duration = *duration};
   RouteState state{.queue = queue, .verb = verb};
-  for (const http::JsonValue& item : items) {
+  for (const http::JsonValue& item : *items) {
     const auto read = read_receipt(request.params[0], item, request.kept);
     if (!read) return read.error();
     state.receipts.push_back(read->first);
@@ -230,7 +238,7 @@ OrRefusal<RouteCall> begin_many(RouteRequest& request) {
   if (settle.receipts.empty()) return RouteCall{Read{GetLength{queue}}, std::move(state)};
   RouteCall call{.operation = Read{}, .state = std::move(state)};
   // The answer tells of the others too, and the command does not have them.
-  if (settle.receipts.size() < items.size()) {
+  if (settle.receipts.size() < items->size()) {
     const std::string terms = std::to_string(duration->value_or(0));
     const std::string_view parts[] = {outcome_text(SettleOutcome::done, verb),
                                       duration->has_value() ? std::string_view(terms) : std::string_view(),
@@ -241,28 +249,67 @@ OrRefusal<RouteCall> begin_many(RouteRequest& request) {
   return call;
 }
 
-http::Response finish_many(const RouteContext& context, const RouteState& state, const Answer& answer) {
-  const auto* settled = std::get_if<Settled>(&answer.body);
+// What became of each item; `of` gives the word, and whether it was done.
+template <typename Of>
+http::Response outcomes_response(const RouteState& state, raft::Index index, const Of& of) {
   size_t failed = 0;
-  size_t next = 0;
   http::JsonWriter json;
   json.begin_array();
   for (const AskedReceipt& asked : state.receipts) {
-    std::string_view outcome = "invalid";
-    bool done = false;
-    if (asked.valid && settled != nullptr && next < settled->outcomes.size()) {
-      done = settled->outcomes[next] == SettleOutcome::done;
-      outcome = outcome_text(settled->outcomes[next++], state.verb);
-    }
+    const auto& [outcome, done] = of(asked);
     failed += done ? 0 : 1;
     json.begin_object().key("id").number(asked.id).key("outcome").string(outcome).end_object();
   }
   json.end_array();
-  if (settled == nullptr && !has_queue(context, state.queue))
-    return not_here("there is no queue " + state.queue, answer.index, true);
   http::Response response = json_response(200, json.take());
   response.headers.push_back({"Wormhole-Failed", std::to_string(failed)});
-  return with_index(std::move(response), answer.index);
+  return with_index(std::move(response), index);
+}
+
+http::Response finish_many(const RouteContext& context, const RouteState& state, const Answer& answer) {
+  const auto* settled = std::get_if<Settled>(&answer.body);
+  if (settled == nullptr && !has_queue(context, state.queue))
+    return not_here("there is no queue " + state.queue, answer.index, true);
+  size_t next = 0;
+  return outcomes_response(state, answer.index, [&](const AskedReceipt& asked) {
+    if (!asked.valid || settled == nullptr || next == settled->outcomes.size())
+      return std::pair<std::string_view, bool>("invalid", false);
+    const SettleOutcome outcome = settled->outcomes[next++];
+    return std::pair(outcome_text(outcome, state.verb), outcome == SettleOutcome::done);
+  });
+}
+
+// --- without a receipt
+
+OrRefusal<RouteCall> begin_remove_events(RouteRequest& request) {
+  const OrRefusal<std::vector<http::JsonValue>> items = read_items(request.http, "\"id\"", "events");
+  if (!items) return items.error();
+  machine::RemoveEvents remove{.queue = request.params[0], .ids = {}};
+  RouteState state{};
+  for (const http::JsonValue& item : *items) {
+    const Refusal expected = malformed("each item is an object with the member id, a number");
+    if (item.kind() != http::JsonKind::object) return expected;
+    const auto members = item.members(request.kept);
+    if (!members) return malformed(printable(members.error()));
+    if (members->size() != 1 || members->front().first != "id") return expected;
+    const std::optional<uint64_t> id = members->front().second.number();
+    if (!id) return expected;
+    state.receipts.push_back({*id, true});
+    remove.ids.push_back(*id);
+  }
+  return RouteCall{Write{std::move(remove)}, std::move(state)};
+}
+
+http::Response finish_remove_events(const RouteContext&, const RouteState& state, const Answer& answer) {
+  const std::vector<SettleOutcome>& outcomes = std::get<Settled>(answer.body).outcomes;
+  size_t next = 0;
+  return outcomes_response(state, answer.index, [&](const AskedReceipt&) {
+    const SettleOutcome outcome = next < outcomes.size() ? outcomes[next++] : SettleOutcome::gone;
+    const std::string_view word = outcome == SettleOutcome::done   ? "removed"
+                                  : outcome == SettleOutcome::held ? "reserved"
+                                                                   : "gone";
+    return std::pair(word, outcome == SettleOutcome::done);
+  });
 }
 
 // --- the rows
@@ -329,6 +376,18 @@ constexpr std::array kRoutesOfDeliveries{
          "Keeps events that were received for longer."),
     many("/queues/{q}/release", {&kReleaseDelay}, begin_many<SettleVerb::release>, "releaseEvents",
          "Gives events that were received back to the queue."),
+    RouteSpec{
+        .methods = kPost,
+        .pattern = "/queues/{q}/remove",
+        .verb = security::Verb::write,
+        .inputs = {.idempotency = true, .own_body = true},
+        .doc = {.id = "removeEvents",
+                .summary = "Removes events that nobody holds by their ids.",
+                .answers = {{200, "What became of each, in the same order.", json_body("Removals"), {&kFailedField}}},
+                .refusals = {{404, kNoQueue}},
+                .body = json_body("EventIds")},
+        .begin = begin_remove_events,
+        .finish = finish_remove_events},
 };
 
 }  // namespace

@@ -15,8 +15,8 @@
 //   as of version 3, in full in queue_commands.cc:
 //     8 put_events, 9 publish, 10 receive, 11 settle, 12 configure_queue, 13 delete_queue, 14 pause_queue,
 //     15 purge_queue, 16 redrive, 17 bind, 18 unbind
-//   as of version 4, in full in transaction.cc:
-//     19 transact, 20 grant_lease, 21 keep_lease, 22 revoke_lease
+//   as of version 4, in full in transaction.cc, the last in queue_commands.cc:
+//     19 transact, 20 grant_lease, 21 keep_lease, 22 revoke_lease, 23 remove_events
 //
 // Each body says its number and its version itself (traits.h), and stands in Body. A new feature takes a new kind; an
 // existing kind never changes, as old logs hold it. The cluster's version as of the
@@ -59,7 +59,7 @@ struct RequestId {
 // Bodies hold views: into the caller's strings when encoding, into the command's bytes when decoded.
 using Body = std::variant<Set, Delete, Enqueue, Dequeue, Due, AdvanceTime, PutSettings, PutEvents, Publish, Receive,
                           Settle, ConfigureQueue, DeleteQueue, PauseQueue, PurgeQueue, Redrive, Bind, Unbind, Transact,
-                          GrantLease, KeepLease, RevokeLease>;
+                          GrantLease, KeepLease, RevokeLease, RemoveEvents>;
 
 struct Command {
   RequestId id;

@@ -377,4 +377,25 @@ Status check_bounds(const Unbind& unbind, ClusterVersion /*version*/) {
   return check_queue(unbind.queue);
 }
 
+// --- RemoveEvents
+
+size_t encoded_size(const RemoveEvents& remove) { return 4 + remove.queue.size() + 4 + remove.ids.size() * 8; }
+void encode(const RemoveEvents& remove, Writer& out) {
+  out.bytes(remove.queue);
+  out.u32(static_cast<uint32_t>(remove.ids.size()));
+  for (const uint64_t id : remove.ids) out.u64(id);
+}
+void decode(Reader& in, RemoveEvents& remove) {
+  remove.queue = in.bytes();
+  const uint32_t count = in.count(8);
+  if (count > kMaxBatch) in.fail();
+  if (in.ok()) remove.ids.reserve(count);
+  for (uint32_t i = 0; in.ok() && i < count; ++i) remove.ids.push_back(in.u64());
+}
+Status check_bounds(const RemoveEvents& remove, ClusterVersion /*version*/) {
+  if (remove.ids.empty() || remove.ids.size() > kMaxBatch) return Error{"one request removes 1 to 1000 events"};
+  if (std::find(remove.ids.begin(), remove.ids.end(), 0) != remove.ids.end()) return Error{"no event has the id 0"};
+  return check_queue(remove.queue);
+}
+
 }  // namespace wh::machine

@@ -22,7 +22,7 @@ inline constexpr std::string_view kDeadSuffix = ".dead";
 inline constexpr size_t kMaxDeadQueueNameBytes = kMaxQueueNameBytes + kDeadSuffix.size();
 inline constexpr size_t kMaxGroupBytes = 128;
 inline constexpr size_t kMaxReasonBytes = 256;
-inline constexpr size_t kMaxBatch = 1'000;      // events of one PutEvents, receipts of one Settle
+inline constexpr size_t kMaxBatch = 1'000;      // events of one PutEvents or RemoveEvents, receipts of one Settle
 inline constexpr uint32_t kMaxReceive = 100;    // events of one Receive
 inline constexpr uint32_t kMaxDequeue = 1'000;  // events of one Dequeue
 inline constexpr uint32_t kMaxRedrive = 1'000;  // events that one Redrive moves
@@ -180,11 +180,21 @@ struct Unbind {
   friend bool operator==(const Unbind&, const Unbind&) = default;
 };
 
+// --- as of version 4
+
+// Removes events by their ids, without a receipt: those that nobody holds.
+struct RemoveEvents {
+  static constexpr CommandTraits kTraits{.kind = 23, .since = 4};
+  std::string_view queue;
+  std::vector<uint64_t> ids;
+  friend bool operator==(const RemoveEvents&, const RemoveEvents&) = default;
+};
+
 // As in store_commands.h.
 // clang-format off
 #define WH_QUEUE_COMMANDS(X)                                                                                \
   X(Enqueue) X(Dequeue) X(PutEvents) X(Publish) X(Receive) X(Settle) X(ConfigureQueue) X(DeleteQueue)       \
-  X(PauseQueue) X(PurgeQueue) X(Redrive) X(Bind) X(Unbind)
+  X(PauseQueue) X(PurgeQueue) X(Redrive) X(Bind) X(Unbind) X(RemoveEvents)
 // NOLINT, as a type takes no parentheses.
 #define WH_CODEC_OF(Command)                                     \
   size_t encoded_size(const Command& command);      /* NOLINT */ \

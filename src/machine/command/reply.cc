@@ -104,7 +104,7 @@ void decode_more(Reader& in, Reply& reply) {
   if (outcomes > kMaxBatch) return in.fail();
   for (uint32_t i = 0; in.ok() && i < outcomes; ++i) {
     const uint8_t outcome = in.u8();
-    if (outcome > static_cast<uint8_t>(SettleOutcome::stale)) return in.fail();
+    if (outcome > static_cast<uint8_t>(SettleOutcome::held)) return in.fail();
     reply.outcomes.push_back(static_cast<SettleOutcome>(outcome));
   }
   const uint32_t deliveries = in.count(45);

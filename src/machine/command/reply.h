@@ -46,11 +46,12 @@ struct Delivery {
   friend bool operator==(const Delivery&, const Delivery&) = default;
 };
 
-// What became of one receipt of a Settle.
+// What became of one receipt of a Settle, or of one event of a RemoveEvents.
 enum class SettleOutcome : uint8_t {
   done = 0,
   gone = 1,   // there is no such event: it was acknowledged, purged or expired
   stale = 2,  // the receipt is of an earlier delivery, or its time is over; nothing was changed
+  held = 3,   // RemoveEvents: a consumer has it; nothing was changed (version 4)
 };
 
 // An item of the store as it was at the entry. As of version 4.
@@ -87,7 +88,7 @@ struct Reply {
   raft::Index replayed_from;  // not 0: the idempotency key was known, and this is that entry's answer (version 2)
   // As of version 3:
   std::vector<uint64_t> ids{};            // PutEvents: of each event
-  std::vector<SettleOutcome> outcomes{};  // Settle: of each receipt
+  std::vector<SettleOutcome> outcomes{};  // Settle: of each receipt; RemoveEvents: of each id
   // Receive. Dequeue without a count: only the headers of the removed event, if it has any; with one: id, bytes and
   // headers of each.
   std::vector<Delivery> deliveries{};

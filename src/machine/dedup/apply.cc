@@ -29,9 +29,12 @@ std::string scope_of(const Body& body) {
 // An answer of more is kept without the results of its operations (CONTRACT, Asking again).
 constexpr size_t kMaxKeptResults = 4'096;
 
-// Nothing was found for a receive, or all receipts were refused: that is not kept.
+// Nothing was found for a receive, all receipts were refused, or all events are held: that is not kept.
 bool may_try_again(const Body& body, const Reply& reply) {
   if (std::holds_alternative<Receive>(body)) return reply.count == 0 || WH_MUTANT(repeat_receives_more);
+  if (std::holds_alternative<RemoveEvents>(body))
+    return std::all_of(reply.outcomes.begin(), reply.outcomes.end(),
+                       [](SettleOutcome outcome) { return outcome == SettleOutcome::held; });
   const auto* settle = std::get_if<Settle>(&body);
   if (settle == nullptr) return false;
   return std::none_of(reply.outcomes.begin(), reply.outcomes.end(), [&](SettleOutcome outcome) {

@@ -253,6 +253,18 @@ Reply Machine::run(const Settle& settle) {
   return reply;
 }
 
+Reply Machine::run(const RemoveEvents& remove) {
+  QueueOps ops(state_.queues, moment(), *this);
+  Queue* queue = ops.find(remove.queue);
+  if (queue == nullptr) return no_queue(remove.queue);
+  Reply reply;
+  for (const uint64_t id : remove.ids) {
+    reply.outcomes.push_back(ops.remove_event(*queue, id));
+    reply.count += reply.outcomes.back() == SettleOutcome::done ? 1 : 0;
+  }
+  return reply;
+}
+
 Reply Machine::run(const Redrive& redrive) {
   QueueOps ops(state_.queues, moment(), *this);
   Queue* to = ops.find(redrive.to);

@@ -249,6 +249,14 @@ SettleOutcome QueueOps::settle(Queue& queue, const Settle& settle, const Receipt
   return SettleOutcome::done;
 }
 
+SettleOutcome QueueOps::remove_event(Queue& queue, uint64_t id) {
+  Event* event = WH_MUTANT(removal_judged_as_it_was) ? queue.content->find(id) : catch_up(queue, id);
+  if (event == nullptr) return SettleOutcome::gone;
+  if (event->state == EventState::reserved && !WH_MUTANT(removes_what_is_held)) return SettleOutcome::held;
+  (void)take_out(queue, *event);
+  return SettleOutcome::done;
+}
+
 uint64_t QueueOps::redrive(Queue& from, Queue& to, uint32_t max) {
   size_t budget = kDueEventsPerEntry;
   sweep(from, budget);

@@ -126,6 +126,8 @@ class QueueOps {
   // The event that the receipt still holds; null: it holds none.
   const Event* held_by(Queue& queue, const Receipt& receipt);
   SettleOutcome settle(Queue& queue, const Settle& settle, const Receipt& receipt);
+  // Removes the event, whatever it waits for, unless a consumer holds it. As with a purge, no total counts it.
+  SettleOutcome remove_event(Queue& queue, uint64_t id);
   uint64_t redrive(Queue& from, Queue& to, uint32_t max);
   // Whether a dead event of this queue goes somewhere, or its settings say that it is dropped.
   [[nodiscard]] bool has_end(const Queue& queue) const;

@@ -1,7 +1,7 @@
 // The bytes of a snapshot of the state, as SnapshotWriter writes and SnapshotReader reads them:
 //
 //   header   8 bytes "WORMSNAP", u32 version, u64 applied, u64 time_ms, u64 keys, u64 events, u32 sessions
-//   records  in any order, but the events of one queue from front to back:
+//   records  in any order:
 //     u8 1   u32 length, key, u32 length, value
 //     u8 2   u32 length, queue, u64 id, u32 length, event
 //     u8 3   session (Sessions::kRecordBytes)

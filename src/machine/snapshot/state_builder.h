@@ -1,5 +1,5 @@
 // Makes a state from its items, which come from a snapshot or a backup. Refuses items that no machine can have written:
-// more or fewer than announced, one twice, an event out of order, another digest (HAZARDS F12).
+// more or fewer than announced, one twice, an id out of bounds, another digest (HAZARDS F12).
 #pragma once
 
 #include <string_view>

@@ -27,6 +27,9 @@ std::string key_scope(const machine::Body& body) {
 bool is_kept(const machine::Body& body, const machine::Reply& reply) {
   if (reply.code != machine::ReplyCode::ok) return false;
   if (std::holds_alternative<machine::Receive>(body)) return reply.count != 0;
+  if (std::holds_alternative<machine::RemoveEvents>(body))
+    return std::any_of(reply.outcomes.begin(), reply.outcomes.end(),
+                       [](machine::SettleOutcome outcome) { return outcome != machine::SettleOutcome::held; });
   const auto* settle = std::get_if<machine::Settle>(&body);
   if (settle == nullptr) return true;
   return std::any_of(reply.outcomes.begin(), reply.outcomes.end(), [&](machine::SettleOutcome outcome) {

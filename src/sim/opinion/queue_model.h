@@ -42,6 +42,7 @@ using machine::QueueTotals;
 using machine::Receipt;
 using machine::Receive;
 using machine::Redrive;
+using machine::RemoveEvents;
 using machine::Reply;
 using machine::ReplyCode;
 using machine::Settings;
@@ -506,6 +507,24 @@ struct QueueModel {
     }
     if (c.verb == SettleVerb::extend)
       reply.queue_length = now() + c.duration.value_or(setting(std::string(c.queue), QueueSetting::visibility_timeout));
+    return reply;
+  }
+  Reply apply(const RemoveEvents& c) {
+    const std::string name(c.queue);
+    if (!queues.contains(name)) return {.code = ReplyCode::not_found};
+    Reply reply;
+    for (const uint64_t id : c.ids) {
+      const Item* item = catch_up(name, id);
+      if (item == nullptr) {
+        reply.outcomes.push_back(SettleOutcome::gone);
+      } else if (item->state == EventState::reserved) {
+        reply.outcomes.push_back(SettleOutcome::held);
+      } else {
+        take_out(name, id);
+        reply.outcomes.push_back(SettleOutcome::done);
+        ++reply.count;
+      }
+    }
     return reply;
   }
   Reply apply(const Redrive& c) {

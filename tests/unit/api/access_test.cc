@@ -26,6 +26,7 @@ std::vector<Operation> one_of_each() {
           Write{machine::DeleteQueue{"mail"}},
           Write{machine::PauseQueue{"mail", true, {}}},
           Write{machine::PurgeQueue{"mail"}},
+          Write{machine::RemoveEvents{"mail", {1}}},
           Write{machine::Redrive{"mail", "mail"}},
           Write{machine::Bind{"mail", "mail", {}}},
           Write{machine::Unbind{"mail", "mail"}},

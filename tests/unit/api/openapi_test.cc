@@ -442,7 +442,8 @@ TEST_CASE("OpenAPI: a list in a body is taken with as many items as its schema s
                         {transaction.at("success"), "/txn", R"({"success":[)", get, "]}"},
                         {transaction.at("failure"), "/txn", R"({"failure":[)", get, "]}"},
                         {schemas.at("NewEvents"), "/queues/q/batch", "[", R"({"data":"e"})", "]"},
-                        {schemas.at("Receipts"), "/queues/q/ack", "[", R"({"id":1,"receipt":"1-1"})", "]"}};
+                        {schemas.at("Receipts"), "/queues/q/ack", "[", R"({"id":1,"receipt":"1-1"})", "]"},
+                        {schemas.at("EventIds"), "/queues/q/remove", "[", R"({"id":1})", "]"}};
   for (const List& list : lists) {
     CAPTURE(list.before);
     const size_t most = std::stoul(list.schema.at("maxItems").text);

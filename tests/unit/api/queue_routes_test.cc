@@ -413,6 +413,35 @@ TEST_CASE("queues: counts, lists, pauses, limits, purge, deletion") {
     CHECK(q.status("POST", "/queues/b2/" + std::string(verb), "", "no queue b2") == 404);
 }
 
+TEST_CASE("events are removed by their ids, and each is told what became of it") {
+  Queues q;
+  std::vector<std::string> ids;
+  for (const char* event : {"1", "2", "3"})
+    ids.push_back(of(q.post("/queues/q/events?priority=" + std::string(event), event), "Wormhole-Event-Id"));
+  ids.push_back(of(q.post("/queues/q/events?delay=1h", "later"), "Wormhole-Event-Id"));
+  REQUIRE(of(q.post("/queues/q/receive"), "Wormhole-Event-Id") == ids[0]);
+  const auto item = [](const std::string& id) { return "{\"id\":" + id + "}"; };
+  const auto told = [](const std::string& id, const char* outcome) {
+    return "{\"id\":" + id + ",\"outcome\":\"" + outcome + "\"}";
+  };
+  const std::string body = "[" + item(ids[3]) + "," + item(ids[0]) + "," + item(ids[1]) + "," + item(ids[1]) + "]";
+  const Reply removed = q.post("/queues/q/remove", body);
+  CHECK(removed.status == 200);
+  CHECK(removed.body == "[" + told(ids[3], "removed") + "," + told(ids[0], "reserved") + "," + told(ids[1], "removed") +
+                            "," + told(ids[1], "gone") + "]\n");
+  CHECK(of(removed, "Wormhole-Failed") == "2");
+  CHECK(!of(removed, "Wormhole-Index").empty());
+  const std::string shown = q.ask("GET", "/queues/q").body;
+  for (const char* figure : {"\"ready\":1,", "\"delayed\":0,", "\"reserved\":1,", "\"acknowledged_total\":0,"})
+    CHECK(shown.find(figure) != std::string::npos);
+  for (const char* bad : {"", "{}", "[]", "[1]", "[{}]", R"([{"id":"1"}])", R"([{"id":0}])", R"([{"id":1.5}])",
+                          R"([{"id":1,"receipt":"1-1"}])", R"([{"id":1,"id":1}])"})
+    CHECK(q.status("POST", "/queues/q/remove", bad) == 400);
+  CHECK(q.status("POST", "/queues/q/remove", "[]", "1 to 1000 events, and this one has none") == 400);
+  CHECK(q.status("POST", "/queues/none/remove", item("1").insert(0, "[") + "]", "no queue none") == 404);
+  CHECK(q.status("POST", "/queues/a b/remove", "[{\"id\":1}]") == 400);
+}
+
 TEST_CASE("the list of a queue's events goes on where it ended, by state, and changes nothing") {
   Queues q;
   std::set<std::string> sent;

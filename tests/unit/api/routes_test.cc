@@ -53,6 +53,7 @@ const std::map<std::pair<Method, std::string>, Sample>& requests() {
        {"", R"([{"id":1,"receipt":")" + format_receipt({1, 1}, "n") + R"("}])", kJson}},
       {{Method::post, "/queues/{q}/release"},
        {"", R"([{"id":1,"receipt":")" + format_receipt({1, 1}, "n") + R"("}])", kJson}},
+      {{Method::post, "/queues/{q}/remove"}, {"", R"([{"id":1}])", kJson}},
       {{Method::get, "/queues"}, {}},
       {{Method::get, "/queues/{q}"}, {}},
       {{Method::put, "/queues/{q}"}, {"", R"({"ttl":"1h"})", kJson}},

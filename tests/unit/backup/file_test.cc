@@ -177,7 +177,7 @@ TEST_CASE("what is no backup is refused with a reason") {
   CHECK(has(changed("UPDATE keys SET value='hellp' WHERE key='greeting'"), "checksum of its rows"));
   CHECK(has(changed("UPDATE keys SET value=x'68656c6c6f' WHERE key='greeting'"), "another type"));
   CHECK(has(changed("UPDATE keys SET value=7 WHERE key='greeting'"), "another type"));
-  CHECK(has(changed("UPDATE events SET id=id+100000 WHERE id=10"), "out of order"));
+  CHECK(has(changed("UPDATE events SET id=id+100000 WHERE id=10"), "out of bounds"));
   CHECK(has(changed("UPDATE sessions SET highest=0"), "session"));
 }
 

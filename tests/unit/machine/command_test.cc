@@ -38,6 +38,8 @@ TEST_CASE("a command is decoded as it was encoded") {
       Dequeue{"event", 7, true},
       Dequeue{.queue = "event", .only_if_front = {}, .count = 1},
       Dequeue{.queue = "event", .only_if_front = {}, .count = kMaxDequeue},
+      RemoveEvents{"event", {1}},
+      RemoveEvents{"event", {UINT64_MAX, 7, 7}},
   };
   for (const Body& body : bodies) {
     const std::string command = envelope(kId, encode_body(body));
@@ -58,6 +60,7 @@ TEST_CASE("the format in the log stays as it is") {
   CHECK(encode_body(Dequeue{.queue = "q", .only_if_front = {}, .count = 3}) ==
         std::string("\x04\x01\0\0\0q\x04\x03\0\0\0", 11));
   CHECK(encode_body(Dequeue{"q", 5}) == std::string("\x04\x01\0\0\0q\x01\x05\0\0\0\0\0\0\0", 15));
+  CHECK(encode_body(RemoveEvents{"q", {5}}) == std::string("\x17\x01\0\0\0q\x01\0\0\0\x05\0\0\0\0\0\0\0", 18));
 }
 
 TEST_CASE("bounds: what is just within is taken, what is just beyond is refused before it is encoded") {
@@ -72,9 +75,14 @@ TEST_CASE("bounds: what is just within is taken, what is just beyond is refused 
     full_set.pairs.emplace_back(names[i], "v");
     full_delete.keys.emplace_back(names[i]);
   }
-  const Body good[] = {Set{{{longest_key, largest}}}, Set{{{"k", ""}}}, full_set,
-                       Delete{{longest_key}},         full_delete,      Enqueue{longest_queue, largest},
-                       Dequeue{longest_queue, {}}};
+  const Body good[] = {Set{{{longest_key, largest}}},
+                       Set{{{"k", ""}}},
+                       full_set,
+                       Delete{{longest_key}},
+                       full_delete,
+                       Enqueue{longest_queue, largest},
+                       Dequeue{longest_queue, {}},
+                       RemoveEvents{longest_queue, std::vector<uint64_t>(kMaxBatch, 1)}};
   for (const Body& body : good) {
     CHECK(check(body).ok());
     CHECK(decode(envelope(kId, encode_body(body))).ok());
@@ -100,7 +108,11 @@ TEST_CASE("bounds: what is just within is taken, what is just beyond is refused 
                       Enqueue{"q", ""},
                       Enqueue{"q", large},
                       Dequeue{"", {}},
-                      Dequeue{long_queue, 1}};
+                      Dequeue{long_queue, 1},
+                      RemoveEvents{"q", {}},
+                      RemoveEvents{"q", {1, 0}},
+                      RemoveEvents{"q", std::vector<uint64_t>(kMaxBatch + 1, 1)},
+                      RemoveEvents{long_queue, {1}}};
   for (const Body& body : bad) {
     const auto status = check(body);
     REQUIRE_FALSE(status.ok());

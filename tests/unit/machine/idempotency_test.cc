@@ -131,6 +131,24 @@ TEST_CASE("an acknowledgement is kept if it settled anything, or the event was g
   CHECK(settle(SettleVerb::acknowledge, receipt, "done").outcomes == std::vector{SettleOutcome::done});
 }
 
+TEST_CASE("a removal by ids is kept unless all events are held") {
+  Bench bench;
+  const Reply put = bench.run(PutEvents{.queue = "q", .events = {{.bytes = "1"}, {.bytes = "2"}}});
+  bench.run(Receive{.queue = "q", .max = 1, .visibility = {}});
+  const auto remove = [&](std::vector<uint64_t> ids, const char* key) {
+    return bench.ask(RemoveEvents{"q", std::move(ids)}, key).outcomes;
+  };
+  CHECK(remove({put.ids[0]}, "held") == std::vector{SettleOutcome::held});
+  CHECK(bench.machine.idempotency().size() == 0);
+  const std::vector<SettleOutcome> first = remove(put.ids, "some");
+  CHECK(first == std::vector{SettleOutcome::held, SettleOutcome::done});
+  CHECK(remove(put.ids, "some") == first);
+  CHECK(remove({put.ids[1]}, "gone") == std::vector{SettleOutcome::gone});
+  CHECK(bench.machine.idempotency().size() == 2);
+  CHECK(bench.ask(RemoveEvents{"q", {put.ids[0]}}, "some", kTwo).code == ReplyCode::key_reused);
+  CHECK(bench.ask(RemoveEvents{"none", {1}}, "none").code == ReplyCode::not_found);
+}
+
 TEST_CASE("a repeated ConfigureQueue says the settings that the first one left") {
   Bench bench;
   const auto set = [](uint64_t delay) {

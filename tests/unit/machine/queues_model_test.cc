@@ -34,9 +34,9 @@ class QueueSource {
   void step(QueueModel& model, Machine& machine) {
     model.stamp += prng_.chance_ppm(300'000) ? prng_.below(3'000) : prng_.below(3);
     ++model.index;
-    if (model.version < 3 && prng_.chance_ppm(10'000)) {
-      model.version = 3;
-      machine.raise_version(Index{model.index}, model.stamp, 3);
+    if (model.version < 4 && prng_.chance_ppm(10'000)) {
+      model.version = model.version < 3 ? 3 : 4;
+      machine.raise_version(Index{model.index}, model.stamp, model.version);
       return;
     }
     text_.clear();
@@ -166,7 +166,17 @@ class QueueSource {
     }
     return out;
   }
+  RemoveEvents removal(const QueueModel& model) {
+    RemoveEvents out{.queue = queue(), .ids = {}};
+    const auto found = model.queues.find(std::string(out.queue));
+    for (uint64_t n = 1 + prng_.below(4); n > 0; --n)
+      out.ids.push_back(found == model.queues.end() || found->second.items.empty() || prng_.chance_ppm(100'000)
+                            ? 1 + prng_.below(model.index)
+                            : found->second.items[prng_.below(found->second.items.size())].id);
+    return out;
+  }
   Body any_body(const QueueModel& model) {
+    if (model.version >= 4 && prng_.chance_ppm(30'000)) return removal(model);
     const uint64_t choice = prng_.below(1'000);
     if (choice < 300) return PutEvents{queue(), events(model)};
     if (choice < 330) return Enqueue{queue(), bytes()};

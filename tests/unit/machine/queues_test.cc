@@ -202,6 +202,78 @@ TEST_CASE("HAZARDS Q5: what fell due by the entry's stamp comes before what a co
   }
 }
 
+TEST_CASE("HAZARDS Q34: a removal by id takes what nobody holds, in whatever state") {
+  Bench bench(4);
+  bench.entry([](QueueOps& ops) {
+    ops.configure(ops.ensure("q"), {{.setting = static_cast<uint8_t>(QueueSetting::max_length), .number = 5}});
+    return 0;
+  });
+  const auto put = [&](QueueOps::NewCopy copy) {
+    return bench.entry([&](QueueOps& ops) { return ops.add(*ops.find("q"), std::move(copy)); });
+  };
+  const auto receive = [&] {
+    return bench.entry([](QueueOps& ops) { return ops.receive(*ops.find("q"), 1, 60'000); });
+  };
+  const auto remove = [&](uint64_t id) {
+    return bench.entry([&](QueueOps& ops) { return ops.remove_event(*ops.find("q"), id); });
+  };
+  const uint64_t digest = bench.queues.digest(4);
+  const uint64_t bytes = bench.queues.logical_bytes();
+  const uint64_t first = put({.bytes = Bytes("1"), .priority = 0, .group = "g"});
+  const uint64_t second = put({.bytes = Bytes("2"), .priority = 0, .group = "g"});
+  const uint64_t last = put({.bytes = Bytes("3"), .priority = 9});
+  const uint64_t late = put({.bytes = Bytes("4"), .delay = 5'000});
+  const auto held = receive();
+  REQUIRE(held.size() == 1);
+  REQUIRE(held.front().id == first);
+  CHECK(remove(first) == SettleOutcome::held);
+  CHECK(bench.queues.find("q")->content->reserved_count == 1);
+  CHECK(remove(late) == SettleOutcome::done);
+  CHECK(remove(late) == SettleOutcome::gone);
+  CHECK(remove(1'000) == SettleOutcome::gone);
+  // One that waits for its next delivery holds its group: when it is removed, the next of the group is in front.
+  const Settle release{.queue = "q", .verb = SettleVerb::release, .receipts = {}, .duration = 60'000};
+  const Receipt receipt{first, held.front().delivery};
+  CHECK(bench.entry([&](QueueOps& ops) { return ops.settle(*ops.find("q"), release, receipt); }) ==
+        SettleOutcome::done);
+  REQUIRE(bench.queues.front("q") != nullptr);
+  CHECK(bench.queues.front("q")->id() == last);
+  CHECK(remove(first) == SettleOutcome::done);
+  CHECK(bench.queues.front("q")->id() == second);
+  CHECK(bench.entry([&](QueueOps& ops) { return ops.settle(*ops.find("q"), release, receipt); }) ==
+        SettleOutcome::gone);
+  CHECK(bench.entry([&](QueueOps& ops) { return ops.check_room(ops.find("q"), "q", 3, 3).ok(); }));
+  CHECK(remove(second) == SettleOutcome::done);
+  CHECK(remove(last) == SettleOutcome::done);
+  CHECK(bench.queues.event_count() == 0);
+  CHECK(bench.queues.logical_bytes() == bytes);
+  CHECK(bench.queues.find("q")->content->groups.empty());
+  CHECK(bench.queues.next_due() == kNever);
+  // No total counts it but that of arrivals.
+  const QueueTotals& totals = bench.queues.find("q")->totals;
+  CHECK(totals == QueueTotals{.enqueued = 4});
+  CHECK(bench.queues.digest(4) != digest);
+  bench.entry([](QueueOps& ops) { return ops.remove(*ops.find("q")) != nullptr; });
+  CHECK(bench.queues.logical_bytes() == 0);
+}
+
+TEST_CASE("HAZARDS Q5: what fell due by the entry's stamp comes before a removal by id") {
+  for (const bool over : {false, true}) {
+    Bench bench(4);
+    const uint64_t id = bench.push("q", "e");
+    const uint64_t expires = bench.entry(
+        [](QueueOps& ops) { return ops.add(*ops.find("q"), {.bytes = Bytes("e"), .ttl = 1'000, .priority = 9}); });
+    REQUIRE(bench.entry([](QueueOps& ops) { return ops.receive(*ops.find("q"), 1, 1'000).size(); }) == 1);
+    bench.stamp += over ? 1'000 : 999;
+    const auto remove = [&](uint64_t which) {
+      return bench.entry([&](QueueOps& ops) { return ops.remove_event(*ops.find("q"), which); });
+    };
+    CHECK(remove(id) == (over ? SettleOutcome::done : SettleOutcome::held));
+    CHECK(remove(expires) == (over ? SettleOutcome::gone : SettleOutcome::done));
+    CHECK(bench.queues.find("q")->totals.expired == (over ? 1 : 0));
+  }
+}
+
 TEST_CASE("queue, id and bytes of an event each count in the digest") {
   const auto digest = [](const char* queue, uint64_t id, const char* bytes) {
     Bench bench;

@@ -14,6 +14,7 @@ TEST_CASE("a reply is decoded as it was encoded") {
       {.code = ReplyCode::duplicate},
       {.event_id = {9}, .count = 1, .queue_length = UINT64_MAX, .event = wh::Bytes(std::string("\0x", 2))},
       {.event = wh::Bytes(std::string(kMaxValueBytes, 'e'))},
+      {.count = 1, .outcomes = {SettleOutcome::done, SettleOutcome::gone, SettleOutcome::stale, SettleOutcome::held}},
   };
   for (const Reply& reply : replies) {
     const auto decoded = decode_reply(encode_reply(reply));
