@@ -207,6 +207,7 @@ Options draw_options(uint64_t seed) {
   draw_queues(prng, o);
   draw_store(prng, o);
   if (on(30)) o.apply_bytes_per_turn = pick(1, 3'000);
+  if (o.queue_clients != 0 && on(40)) o.queue_operators = pick(1, 2);
   return o;
 }
 

@@ -56,6 +56,7 @@ enum class OptionKind : uint8_t { shape, setting, world, flaw, fault, aimed };
   X(uint32_t, store_clients, 0, shape)     /* of the store as of version 4 */                                  \
   X(uint32_t, store_think_ms, 30, shape)                                                                       \
   X(uint32_t, watchers, 0, shape)                                                                              \
+  X(uint32_t, queue_operators, 0, shape) /* who remove events by id, as of version 4 */                        \
   X(uint32_t, election_timeout_ms, 200, setting)                                                               \
   X(uint32_t, heartbeat_interval_ms, 20, setting)                                                              \
   X(uint32_t, request_timeout_ms, 1'000, setting)                                                              \

@@ -86,9 +86,11 @@ class Shrinker {
                         .think_ms = 100,
                         .keys = 1,
                         .event_bytes = 40,
-                        .queue_clients = 0};
-    for (const auto member : {&Options::spares, &Options::clients, &Options::pipelined, &Options::keys,
-                              &Options::event_bytes, &Options::queue_clients, &Options::nodes}) {
+                        .queue_clients = 0,
+                        .queue_operators = 0};
+    for (const auto member :
+         {&Options::spares, &Options::clients, &Options::pipelined, &Options::keys, &Options::event_bytes,
+          &Options::queue_clients, &Options::queue_operators, &Options::nodes}) {
       while (best_.options.*member > least.*member) {
         Options candidate = best_.options;
         candidate.*member = least.*member;

@@ -241,7 +241,8 @@ namespace wh::sim {
   X(group_waits, "an event waited for another of its group")                           \
   X(delay_over, "a delay was over")                                                    \
   X(backoff_over, "a backoff was over")                                                \
-  X(purged_reserved, "an event was purged while it was held")
+  X(purged_reserved, "an event was purged while it was held")                          \
+  X(removed_from_within, "an event was removed by id, wherever it stood")
 
 #define WH_STORE_SITUATIONS(X)                                                                \
   X(compare_failed, "a comparison of a transaction did not hold")                             \

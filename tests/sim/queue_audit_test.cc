@@ -8,7 +8,7 @@ namespace wh::sim {
 namespace {
 
 struct Bench {
-  Bench() { machine.raise_version(raft::Index{++index}, stamp, 3); }
+  Bench() { machine.raise_version(raft::Index{++index}, stamp, 4); }
 
   // Applies one command, and audits it as `said`; null: as none.
   std::string step(const machine::Body& body, const machine::Body* said) {
@@ -57,7 +57,13 @@ TEST_CASE("what commands do passes") {
   CHECK(bench.step(machine::Redrive{"q.dead", "q"}).empty());
   bench.receive();
   CHECK(bench.step(bench.settle(machine::SettleVerb::acknowledge)).empty());
+  bench.fill(2);
+  const std::vector<uint64_t> ids = bench.last.ids;
+  CHECK(bench.step(machine::RemoveEvents{"q", {ids[0], 1, ids[0]}}).empty());
+  CHECK(bench.last.outcomes ==
+        std::vector{machine::SettleOutcome::done, machine::SettleOutcome::gone, machine::SettleOutcome::gone});
   CHECK(bench.step(machine::PurgeQueue{"q"}).empty());
+  CHECK(bench.seen[Situation::removed_from_within] == 1);
   CHECK(bench.seen[Situation::timed_out] == 2);
   CHECK(bench.seen[Situation::redriven] == 2);
 }
@@ -80,6 +86,13 @@ TEST_CASE("what no command did does not pass") {
   }
   const machine::Body release = bench.settle(machine::SettleVerb::release);
   CHECK(bench.step(bench.settle(machine::SettleVerb::acknowledge), &release).find("dead letter") == std::string::npos);
+  const std::vector<machine::Delivery> before = bench.held;
+  bench.fill(2);
+  const std::vector<uint64_t> ids = bench.last.ids;
+  const machine::Body remove = machine::RemoveEvents{"q", {ids[0]}};
+  const machine::Body another = machine::RemoveEvents{"q", {ids[1]}};
+  CHECK(bench.step(remove, nullptr).ends_with("it is lost: nothing that was asked for or fell due removed it"));
+  CHECK(bench.step(remove, &another).find("the answer tells something else of it") != std::string::npos);
   CHECK(bench.step(machine::PurgeQueue{"q"}, nullptr)
             .ends_with("it is lost: nothing that was asked for or fell due removed it"));
 }

@@ -121,6 +121,7 @@ std::string QueueAudit::applied(const machine::Command* command, const machine::
     groups(queue, now);
   }
   if (command_ != nullptr) receive();
+  if (command_ != nullptr) removal();
   return std::move(wrong_);
 }
 
@@ -185,6 +186,14 @@ bool QueueAudit::dead_letter_of(const Place& at, const Item& item, std::string* 
   return places == 1;
 }
 
+bool QueueAudit::was_removed_by_id(const Place& at) const {
+  const auto* remove = std::get_if<machine::RemoveEvents>(&command_->body);
+  if (remove == nullptr || remove->queue != at.queue) return false;
+  for (size_t i = 0; i < remove->ids.size() && i < reply_->outcomes.size(); ++i)
+    if (remove->ids[i] == at.id && reply_->outcomes[i] == SettleOutcome::done) return true;
+  return false;
+}
+
 // Whether the command itself removed it.
 bool QueueAudit::was_removed(const Place& at, const Item& item, bool over) {
   if (command_ == nullptr) return false;
@@ -198,6 +207,10 @@ bool QueueAudit::was_removed(const Place& at, const Item& item, bool over) {
       (item.state == EventState::reserved && !over) || (waits(item.state) && item.due > machine_->cluster_time_ms());
   if (const auto* pop = std::get_if<machine::Dequeue>(&body); pop != nullptr && pop->queue == at.queue)
     return !held && removed(*reply_, at.id);
+  if (was_removed_by_id(at) && (item.state != EventState::reserved || over)) {
+    ++(*seen_)[Situation::removed_from_within];
+    return true;
+  }
   const machine::Settle* settle = settled(at, item);
   if (settle == nullptr || settle->verb != SettleVerb::acknowledge) return false;
   if (item.state != EventState::reserved || over) ++(*seen_)[Situation::acknowledged_late];
@@ -420,6 +433,22 @@ void QueueAudit::receive() {
   for (const auto& [id, item] : items)
     if (item.state == EventState::ready && item.group.empty() && std::pair(item.priority, id) < last)
       return fail({queue, id}, "one that comes after it was delivered before it");
+}
+
+// What became of each event of a removal by id.
+void QueueAudit::removal() {
+  const auto* remove = std::get_if<machine::RemoveEvents>(&command_->body);
+  if (remove == nullptr || remove->queue.empty() || remove->queue[0] != kPrefix) return;
+  const std::string queue(remove->queue);
+  const Items& items = items_of(now_, queue);
+  if (reply_->outcomes.size() != remove->ids.size()) return fail({queue, 0}, "not each has an outcome");
+  for (size_t i = 0; i < remove->ids.size(); ++i) {
+    const auto found = items.find(remove->ids[i]);
+    const bool held =
+        found != items.end() && found->second.state == EventState::reserved && found->second.due > machine_->time_ms();
+    if (reply_->outcomes[i] == SettleOutcome::held ? !held : found != items.end())
+      return fail({queue, remove->ids[i]}, "it was to be removed, and the answer tells something else of it");
+  }
 }
 
 // One of a group at a time is with a consumer, or waits to come back to one.

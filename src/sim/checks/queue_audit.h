@@ -51,6 +51,7 @@ class QueueAudit {
   void look(const machine::Machine& machine);
   void look_at(const machine::Queue& queue, Items& items) const;
   bool was_removed(const Place& at, const Item& item, bool over);
+  [[nodiscard]] bool was_removed_by_id(const Place& at) const;
   void left(const Place& at, const Item& item);
   void died(const Place& at, const Item& item, bool buried, bool worn);
   void came(const Place& at, const Item& item);
@@ -58,6 +59,7 @@ class QueueAudit {
   void delivered(const Place& at, const Item& before, const Item& now);
   void given_back(const Place& at, const Item& before, const Item& now);
   void receive();
+  void removal();
   void groups(const std::string& queue, const Items& items);
   // The verb that this command successfully said of this delivery; valid until the next call.
   [[nodiscard]] const machine::Settle* settled(const Place& at, const Item& before) const;

@@ -61,7 +61,7 @@ void QueueClients::send(Host& host, Op& op) {
   open_.insert(op.id);
   world_.trace("queue client: request %lu, kind %zu on %s, at %s", op.id, decoded ? decoded->body.index() : 0,
                op.queue.c_str(), host.name.c_str());
-  const bool may_forward = world_.prng.below(10) != 0;
+  const bool may_forward = (op.by_operator ? operators_ : world_.prng).below(10) != 0;
   host.process->input([this, &host, id = op.id, may_forward] {
     const Op& asked = this->op(id);
     node::Node& node = host.process->node();

@@ -4,6 +4,8 @@
 // went away; an answer is what the log did, within the time of the request; a delivery is told to one client, and is
 // not taken back from it; nothing is said to be there only if that may be. queue_audit.h checks the log.
 //
+// As of version 4, operators remove events by id; they draw from random numbers of their own.
+//
 // At the end they drain the queues: all that is left must come, and a receive that waits must be served.
 #pragma once
 
@@ -31,7 +33,7 @@ struct Host;
 
 class QueueClients {
  public:
-  explicit QueueClients(World& world) : world_(world) {}
+  QueueClients(World& world, uint64_t seed) : world_(world), operators_(seed ^ 0x72656d6f7665ULL) {}
 
   void start(const node::ClusterId& cluster);
   void stop() { running_ = false; }
@@ -92,6 +94,7 @@ class QueueClients {
     std::string queue;
     bool receives = false;  // or takes, which removes at once
     bool removes = false;
+    bool by_operator = false;
     uint32_t max = 0;  // of a receive, or of a removal with a count: these may share an entry
     bool keyed = false;
     std::string key;
@@ -140,7 +143,10 @@ class QueueClients {
   std::string draw_queue();
   std::string draw_any_queue();
   void issue(size_t client, Host& host);
+  Op& repeat(size_t client, uint64_t before);
   void ask_again(size_t client, Host& host, uint64_t before);
+  void operate(uint64_t last);
+  Op& draw_removal_by_id();
   void over(Client& client, const Op& op);
   void drain_step();
   void drain_through(Host& host);
@@ -166,6 +172,7 @@ class QueueClients {
   [[nodiscard]] bool certain() const;
 
   World& world_;
+  Prng operators_;
   node::ClusterId cluster_{};
   bool running_ = false;
   std::function<Host*()> drain_host_;

@@ -40,6 +40,8 @@ void QueueClients::start(const node::ClusterId& cluster) {
   running_ = true;
   clients_.resize(std::max<size_t>(world_.options.queue_clients, 1));
   for (size_t client = 0; client < world_.options.queue_clients; ++client) loop(client);
+  if (world_.options.queue_clients == 0) return;
+  for (size_t number = 0; number < world_.options.queue_operators; ++number) operate(0);
 }
 
 void QueueClients::loop(size_t client) {
@@ -85,7 +87,7 @@ void QueueClients::over(Client& client, const Op& op) {
     client.again.push_back(op.id);
 }
 
-void QueueClients::ask_again(size_t client, Host& host, uint64_t before) {
+QueueClients::Op& QueueClients::repeat(size_t client, uint64_t before) {
   Op& one = ops_.emplace_back();
   const Op& first = op(before);
   one.id = ops_.size();
@@ -95,11 +97,55 @@ void QueueClients::ask_again(size_t client, Host& host, uint64_t before) {
   one.queue = first.queue;
   one.receives = first.receives;
   one.removes = first.removes;
+  one.by_operator = first.by_operator;
   one.keyed = first.keyed;
   one.key = first.key;
   one.wait_ms = first.wait_ms;
+  return one;
+}
+
+void QueueClients::ask_again(size_t client, Host& host, uint64_t before) {
+  Op& one = repeat(client, before);
   clients_[client].open.push_back(one.id);
   send(host, one);
+}
+
+// An operator has one request under way, `last`, unless its node died.
+void QueueClients::operate(uint64_t last) {
+  if (!running_) return;
+  Host* host = usable(world_.hosts[operators_.below(world_.hosts.size())]);
+  if (host != nullptr && !open_.contains(last) && log_state().version() >= 4) {
+    const bool again = last != 0 && op(last).attempts < kMostAttempts && operators_.below(4) == 0;
+    Op& one = again ? repeat(0, last) : draw_removal_by_id();
+    last = one.id;
+    send(*host, one);
+  }
+  world_.after(operators_.below(uint64_t{8'000} * world_.options.queue_think_ms) + 1, [this, last] { operate(last); });
+}
+
+// What a list would show, and now and then what it does not.
+QueueClients::Op& QueueClients::draw_removal_by_id() {
+  Op& one = ops_.emplace_back();
+  one.id = ops_.size();
+  one.by_operator = true;
+  one.queue = kUsual[operators_.below(std::size(kUsual))];
+  if (operators_.below(4) == 0) one.queue += ".dead";
+  std::vector<uint64_t> listed;
+  if (const machine::Queue* queue = log_state().queues().find(one.queue))
+    for (const auto& [arrival, event] : queue->content->events) listed.push_back(event.id());
+  machine::RemoveEvents remove{.queue = one.queue, .ids = {}};
+  for (uint64_t n = 1 + operators_.below(4); n > 0; --n)
+    remove.ids.push_back(listed.empty() || operators_.below(8) == 0
+                             ? 1 + operators_.below(log_state().applied().value + 2)
+                             : listed[operators_.below(listed.size())]);
+  std::optional<machine::IdempotencyKey> key;
+  if (operators_.below(3) == 0) {
+    one.keyed = true;
+    one.key = "removal " + std::to_string(one.id);
+    key = {one.key, fingerprint(machine::encode_body(remove))};
+  }
+  one.command = machine::encode_command(remove, key);
+  return one;
 }
 
 void QueueClients::issue(size_t client, Host& host) {

@@ -33,7 +33,7 @@ World::World(uint64_t seed, const Options& drawn, bool tracing)
       watch(std::make_unique<Watch>(*this)),
       aims(std::make_unique<Aims>(*this)),
       clients(std::make_unique<Clients>(*this)),
-      queue_clients(std::make_unique<QueueClients>(*this)),
+      queue_clients(std::make_unique<QueueClients>(*this, seed)),
       store_clients(std::make_unique<StoreClients>(*this, seed)),
       watchers(std::make_unique<Watchers>(*this, seed)),
       tracing_(tracing) {}
