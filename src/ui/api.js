@@ -15,14 +15,13 @@ class ApiError extends Error {
   }
 }
 
-// The connection: 'connecting', 'live', 'lost' (no answer), 'locked' (a password is wanted). Listeners hear of each change.
+// The connection: 'connecting', 'live', 'lost' (no answer), 'locked' (a password is wanted). Listeners hear of each
+// change.
 const connection = {
   state: 'connecting',
   failures: 0,
   retryAt: 0,
   lastHeard: null,
-  requests: 0,
-  bytes: 0,
   listeners: new Set(),
   set(state) {
     if (this.state === state && state !== 'lost') return;
@@ -31,7 +30,7 @@ const connection = {
   },
 };
 
-let password = null;  // in memory only
+let password = null; // in memory only
 
 function requestHeaders(more) {
   const headers = {'X-Requested-With': 'wormhole-ui', ...more};
@@ -50,7 +49,6 @@ async function send(method, path, {body = null, type = null, headers = {}, signa
   const signals = [signal, endless ? null : timer].filter(Boolean);
   let answer;
   try {
-    ++connection.requests;
     answer = await fetch(base + path, {
       method,
       body,
@@ -66,12 +64,14 @@ async function send(method, path, {body = null, type = null, headers = {}, signa
   }
   connection.lastHeard = Date.now();
   if (answer.type === 'opaqueredirect')
-    throw new ApiError(307, 'this node leads to another for that (follower-writes redirect): use the page of the leader');
+    throw new ApiError(
+      307,
+      'this node leads to another for that (follower-writes redirect): use the page of the leader',
+    );
   if (answer.status < 400) return answer;
   let sentence = '';
   try {
     const text = await answer.text();
-    connection.bytes += text.length;
     sentence = JSON.parse(text).error ?? text;
   } catch {
     // A proxy's page, or nothing: the status has to do.
@@ -90,9 +90,7 @@ function noAnswer(method) {
 
 async function readBody(answer, read) {
   try {
-    const data = await answer[read]();
-    connection.bytes += typeof data === 'string' ? data.length : data.byteLength;
-    return data;
+    return await answer[read]();
   } catch (error) {
     if (error.name === 'AbortError') throw error;
     throw noAnswer('GET');
@@ -113,7 +111,7 @@ function readJson(text) {
   try {
     return JSON.parse(text);
   } catch {
-    throw new ApiError(502, 'the answer is not the server\'s');
+    throw new ApiError(502, "the answer is not the server's");
   }
 }
 
@@ -128,8 +126,8 @@ async function getBytes(path, signal) {
   return {data, etag: answer.headers.get('ETag'), type: answer.headers.get('Content-Type') ?? ''};
 }
 
-// A change, with an Idempotency-Key where one is given: it can be sent again without happening twice. The answer's JSON,
-// or null.
+// A change, with an Idempotency-Key where one is given: it can be sent again without happening twice. The answer's
+// JSON, or null.
 async function change(method, path, {json, body = null, type = null, key = null, headers = {}} = {}) {
   const answer = await send(method, path, {
     body: json === undefined ? body : JSON.stringify(json),
@@ -161,8 +159,8 @@ function sentence(text) {
 
 // --- polling
 
-// Calls `work(signal)` now and then each `interval` ms after it ended: never twice at once, not while the tab is hidden,
-// and not while the connection is lost, which only the cluster's own poll finds out about. Ends with `signal`.
+// Calls `work(signal)` now and then each `interval` ms after it ended: never twice at once, not while the tab is
+// hidden, and not while the connection is lost, which only the cluster's own poll finds out about. Ends with `signal`.
 function poll(signal, interval, work) {
   let timer = null;
   let running = false;

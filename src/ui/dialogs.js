@@ -14,7 +14,7 @@ function openDialog({title, kind = '', mayClose = async () => true, onclose = ()
     onclose();
   };
   const askToClose = async () => {
-    if (open && await mayClose()) close();
+    if (open && (await mayClose())) close();
   };
   const cross = el('button', {type: 'button', class: 'icon', 'aria-label': 'Close', onclick: askToClose}, '\u00d7');
   element.append(el('header', null, heading, cross), body);
@@ -70,25 +70,35 @@ function progress(safe = false) {
   return {element, say, run};
 }
 
-// Asks whether to do something, and does it: `lines` say exactly what it does, `work` does it. Failures are shown in the
-// dialog, where it can be tried again (`safe`: without happening twice). While something typed would be lost (`dirty`),
-// leaving is asked first. Resolves to whether it was done.
+// Asks whether to do something, and does it: `lines` say exactly what it does, `work` does it. Failures are shown in
+// the dialog, where it can be tried again (`safe`: without happening twice). While something typed would be lost
+// (`dirty`), leaving is asked first. Resolves to whether it was done.
 function ask({title, lines, verb, danger = true, fields = [], safe = false, dirty = () => false, work}) {
   return new Promise((resolve) => {
     let done = false;
     const dialog = openDialog({
-      title, kind: 'question', mayClose: async () => !dirty() || await confirmLoss(), onclose: () => resolve(done),
+      title,
+      kind: 'question',
+      mayClose: async () => !dirty() || (await confirmLoss()),
+      onclose: () => resolve(done),
     });
     const state = progress(safe);
     const go = el('button', {type: 'submit', class: danger ? 'danger' : 'primary'}, verb);
     const back = button('Cancel', dialog.askToClose);
-    const form = el('form', {
-      onsubmit: async (event) => {
-        event.preventDefault();
-        done = await state.run(go, work);
-        if (done) dialog.close();
+    const form = el(
+      'form',
+      {
+        onsubmit: async (event) => {
+          event.preventDefault();
+          done = await state.run(go, work);
+          if (done) dialog.close();
+        },
       },
-    }, lines.map((line) => el('p', null, line)), fields, state.element, el('div', {class: 'actions'}, back, go));
+      lines.map((line) => el('p', null, line)),
+      fields,
+      state.element,
+      el('div', {class: 'actions'}, back, go),
+    );
     dialog.body.append(form);
     (fields.length > 0 ? form.querySelector('input, select, textarea') : back).focus();
   });
@@ -125,7 +135,11 @@ function textArea(value = '', more = {}) {
 }
 
 function choice(options, value) {
-  const input = el('select', null, options.map(([key, label]) => el('option', {value: key}, label)));
+  const input = el(
+    'select',
+    null,
+    options.map(([key, label]) => el('option', {value: key}, label)),
+  );
   input.value = value;
   return input;
 }
@@ -151,26 +165,36 @@ function askPassword(sentenceOfServer) {
   const dialog = openDialog({title: 'Password', kind: 'question', mayClose: async () => false});
   dialog.element.querySelector('header button').remove();
   passwordDialog = dialog;
-  const form = el('form', {
-    onsubmit: async (event) => {
-      event.preventDefault();
-      const before = password;
-      password = input.value;
-      const fine = await state.run(go, async () => {
-        try {
-          await send('GET', '/cluster');
-        } catch (error) {
-          password = before;
-          throw error.status === 401 ? new Wrong('This password is wrong.') : error;
-        }
-      });
-      if (!fine) return input.select();
-      passwordDialog = null;
-      dialog.close();
-      refreshCluster();
+  const form = el(
+    'form',
+    {
+      onsubmit: async (event) => {
+        event.preventDefault();
+        const before = password;
+        password = input.value;
+        const fine = await state.run(go, async () => {
+          try {
+            await send('GET', '/cluster');
+          } catch (error) {
+            password = before;
+            throw error.status === 401 ? new Wrong('This password is wrong.') : error;
+          }
+        });
+        if (!fine) return input.select();
+        passwordDialog = null;
+        dialog.close();
+        refreshCluster();
+      },
     },
-  }, el('p', null, 'This cluster asks for its password (requirepass). The page keeps it in memory until it is closed or reloaded.'),
-    field('Password', input), state.element, el('div', {class: 'actions'}, go));
+    el(
+      'p',
+      null,
+      'This cluster asks for its password (requirepass). The page keeps it in memory until it is closed or reloaded.',
+    ),
+    field('Password', input),
+    state.element,
+    el('div', {class: 'actions'}, go),
+  );
   dialog.body.append(form);
   if (password !== null) state.say(sentence(sentenceOfServer || 'the password is wrong'), 'bad');
   input.focus();

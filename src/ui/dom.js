@@ -33,7 +33,7 @@ function setAttribute(element, name, value) {
 
 // Makes the children of `parent` those of `items`, in order, and reuses the elements of items that stay, so that focus,
 // selection and ticked boxes stay too. `create(item)` returns {element, update(item)}.
-const listed = new WeakMap();  // parent to its rows, by key
+const listed = new WeakMap(); // parent to its rows, by key
 
 function syncList(parent, items, keyOf, create) {
   const before = listed.get(parent) ?? new Map();
@@ -75,8 +75,11 @@ function textRow(columns, item) {
 function table(caption, columns) {
   const body = el('tbody');
   const heads = columns.map((column) => el('th', {class: column.class, scope: 'col', title: column.hint}, column.head));
-  const element = el('div', {class: 'scroller'},
-    el('table', null, el('caption', {class: 'hidden'}, caption), el('thead', null, el('tr', null, heads)), body));
+  const element = el(
+    'div',
+    {class: 'scroller'},
+    el('table', null, el('caption', {class: 'hidden'}, caption), el('thead', null, el('tr', null, heads)), body),
+  );
   return {element, body};
 }
 

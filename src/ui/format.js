@@ -49,7 +49,12 @@ function bytes(number) {
 function duration(ms) {
   if (ms === null || ms === undefined) return '\u2013';
   if (ms < 1000) return `${Math.round(ms)}ms`;
-  const parts = [['d', 86400000], ['h', 3600000], ['m', 60000], ['s', 1000]];
+  const parts = [
+    ['d', 86400000],
+    ['h', 3600000],
+    ['m', 60000],
+    ['s', 1000],
+  ];
   const first = parts.findIndex(([, size]) => ms >= size);
   const [unit, size] = parts[first];
   const whole = Math.floor(ms / size);
@@ -128,7 +133,8 @@ function nameOf(item, member) {
   const parts = [...data].map((one) =>
     one > 0x20 && one < 0x7f && one !== 0x25 && one !== 0x5c
       ? [String.fromCharCode(one), encodeURIComponent(String.fromCharCode(one))]
-      : [`\\x${one.toString(16).padStart(2, '0')}`, `%${one.toString(16).toUpperCase().padStart(2, '0')}`]);
+      : [`\\x${one.toString(16).padStart(2, '0')}`, `%${one.toString(16).toUpperCase().padStart(2, '0')}`],
+  );
   return {text: parts.map(([text]) => text).join(''), path: parts.map(([, path]) => path).join('')};
 }
 
@@ -144,8 +150,8 @@ function pathText(path) {
   }
 }
 
-// A value or body as the page can show it: {text, pretty, hex, editable}. A text is editable when a text field gives back
-// just what it was given: one with a carriage return or with other control characters is not.
+// A value or body as the page can show it: {text, pretty, hex, editable}. A text is editable when a text field gives
+// back just what it was given: one with a carriage return or with other control characters is not.
 function readable(data, contentType = '') {
   const text = utf8(data);
   if (text === null || /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/.test(text))

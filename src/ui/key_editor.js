@@ -3,7 +3,8 @@
 
 const kEditableSize = 256 * 1024;
 
-// Fills the drawer; `value` is {data, etag, type}, `done` is called when the key was saved or deleted. Returns {dirty()}.
+// Fills the drawer; `value` is {data, etag, type}, `done` is called when the key was saved or deleted. Returns
+// {dirty()}.
 function keyEditor(drawer, key, value, item, done, changed) {
   const content = readable(value.data, value.type);
   const editable = content.editable && value.data.length <= kEditableSize;
@@ -22,7 +23,11 @@ function keyEditor(drawer, key, value, item, done, changed) {
     if (path() === null) throw new Wrong('A browser cannot write a key of this name.');
     const headers = etag === null ? {'If-None-Match': '*'} : {'If-Match': etag};
     try {
-      await change('PUT', path() + life.query(), {body: text.value, type: type.value.trim() || 'application/octet-stream', headers});
+      await change('PUT', path() + life.query(), {
+        body: text.value,
+        type: type.value.trim() || 'application/octet-stream',
+        headers,
+      });
     } catch (error) {
       if (error.status !== 412) throw error;
       await showConflict();
@@ -44,52 +49,95 @@ function keyEditor(drawer, key, value, item, done, changed) {
     changed();
     const mine = text.value;
     const theirs = now && readable(now.data, now.type);
-    const overwrite = button('Save mine over it', () => {
-      etag = now?.etag ?? null;
-      conflict.hidden = true;
-      state.run(saver, save);
-    }, 'danger');
-    const take = theirs?.editable ? button('Edit theirs instead', () => {
-      etag = now.etag;
-      clean = theirs.text;
-      text.value = theirs.text;
-      take.remove();
-      overwrite.remove();
-      conflict.querySelector('h3').textContent = 'What you had typed';
-      conflict.querySelector('p').textContent = 'The field above has the value that is on the server now.';
-      conflict.querySelector('pre').textContent = shown(mine, true);
-      text.focus();
-    }) : null;
+    const overwrite = button(
+      'Save mine over it',
+      () => {
+        etag = now?.etag ?? null;
+        conflict.hidden = true;
+        state.run(saver, save);
+      },
+      'danger',
+    );
+    const take = theirs?.editable
+      ? button('Edit theirs instead', () => {
+          etag = now.etag;
+          clean = theirs.text;
+          text.value = theirs.text;
+          take.remove();
+          overwrite.remove();
+          conflict.querySelector('h3').textContent = 'What you had typed';
+          conflict.querySelector('p').textContent = 'The field above has the value that is on the server now.';
+          conflict.querySelector('pre').textContent = shown(mine, true);
+          text.focus();
+        })
+      : null;
     conflict.hidden = false;
     conflict.replaceChildren(
-      el('h3', null, now === null ? 'Somebody deleted it meanwhile' : etag === null ? 'This key is there already' : 'Somebody changed it meanwhile'),
-      el('p', null, now === null ? 'Nothing was saved. What you typed is still above.'
-        : 'Nothing was saved. What you typed is still above; this is what is on the server now:'),
+      el(
+        'h3',
+        null,
+        now === null
+          ? 'Somebody deleted it meanwhile'
+          : etag === null
+            ? 'This key is there already'
+            : 'Somebody changed it meanwhile',
+      ),
+      el(
+        'p',
+        null,
+        now === null
+          ? 'Nothing was saved. What you typed is still above.'
+          : 'Nothing was saved. What you typed is still above; this is what is on the server now:',
+      ),
       now === null ? '' : el('pre', {class: 'data', tabindex: '0'}, shown(theirs.text ?? theirs.hex, true)),
-      el('div', {class: 'actions'}, take, overwrite));
+      el('div', {class: 'actions'}, take, overwrite),
+    );
     overwrite.focus();
   };
 
   const saver = el('button', {type: 'submit', class: 'primary'}, key === null ? 'Make it' : 'Save');
-  const remover = key === null ? null : button('Delete\u2026', () => deleteKey(key, etag, value.data.length, done, changed), 'danger');
-  const reason = content.text === null ? 'Its bytes are no text, so it is not offered for editing.'
-    : !content.editable ? 'It has carriage returns, which a text field would change, so it is not offered for editing.'
-      : 'It is too long to be edited here.';
-  const form = el('form', {
-    onsubmit: (event) => {
-      event.preventDefault();
-      if (editable) state.run(saver, save);
+  const remover =
+    key === null
+      ? null
+      : button('Delete\u2026', () => deleteKey(key, etag, value.data.length, done, changed), 'danger');
+  const reason =
+    content.text === null
+      ? 'Its bytes are no text, so it is not offered for editing.'
+      : !content.editable
+        ? 'It has carriage returns, which a text field would change, so it is not offered for editing.'
+        : 'It is too long to be edited here.';
+  const form = el(
+    'form',
+    {
+      onsubmit: (event) => {
+        event.preventDefault();
+        if (editable) state.run(saver, save);
+      },
     },
-  },
-  name && field('Name', name, 'Any text; slashes make levels'),
-  key === null ? null : keyFacts(item, value.etag),
-  editable ? [
-    field(content.text === '' && key !== null ? 'Value (empty now)' : 'Value', text),
-    el('datalist', {id: 'value-types'}, ['text/plain', 'application/json'].map((one) => el('option', {value: one}))),
-    el('div', {class: 'grid'}, field('Content type', type), life.element),
-  ] : [bodyView(value.data, value.type), el('p', {class: 'muted'}, reason)],
-  conflict, state.element,
-  el('div', {class: 'actions'}, remover, el('span', {class: 'space'}), button('Close', drawer.askToClose), editable ? saver : null));
+    name && field('Name', name, 'Any text; slashes make levels'),
+    key === null ? null : keyFacts(item, value.etag),
+    editable
+      ? [
+          field(content.text === '' && key !== null ? 'Value (empty now)' : 'Value', text),
+          el(
+            'datalist',
+            {id: 'value-types'},
+            ['text/plain', 'application/json'].map((one) => el('option', {value: one})),
+          ),
+          el('div', {class: 'grid'}, field('Content type', type), life.element),
+        ]
+      : [bodyView(value.data, value.type), el('p', {class: 'muted'}, reason)],
+    conflict,
+    state.element,
+    el(
+      'div',
+      {class: 'actions'},
+      remover,
+      el('span', {class: 'space'}),
+      button('Close', drawer.askToClose),
+      editable ? saver : null,
+    ),
+  );
   drawer.body.replaceChildren(form);
   (name ?? (editable ? text : drawer.heading)).focus();
   return {dirty};
@@ -99,7 +147,9 @@ function deleteKey(key, etag, size, done, changed) {
   const name = brief(pathText(key), 100);
   ask({
     title: `Delete ${name}?`,
-    lines: [`This removes the key and its value (${bytes(size)}), if it is still as you see it. It cannot be brought back.`],
+    lines: [
+      `This removes the key and its value (${bytes(size)}), if it is still as you see it. It cannot be brought back.`,
+    ],
     verb: 'Delete it',
     work: async () => {
       try {

@@ -1,7 +1,7 @@
 // The frame around the views: routes in the address's hash, the state of the connection, light and dark.
 
-// The views by the first part of the hash. Each is {title, show(place, parts, query, signal)}: it fills `place` and polls
-// until `signal` is aborted.
+// The views by the first part of the hash. Each is {title, show(place, parts, query, signal)}: it fills `place` and
+// polls until `signal` is aborted.
 const views = {
   cluster: {title: 'Cluster', show: showCluster},
   queues: {title: 'Queues', show: showQueues},
@@ -13,17 +13,22 @@ const views = {
 // The cluster as last heard: what GET /cluster answered. Views listen.
 const cluster = {data: null, listeners: new Set()};
 
-let current = null;  // {name, key, abort, leave}
+let current = null; // {name, key, abort, leave}
 let shownHash = null;
 
 // #/queues/NAME/ID?state=ready: {name, parts, query}. Parts and values stay percent-encoded, as names are bytes.
 function readHash() {
   const [path, query = ''] = location.hash.replace(/^#\/?/, '').split('?');
   const [name, ...parts] = path.split('/');
-  const values = new Map(query.split('&').filter(Boolean).map((one) => {
-    const at = one.indexOf('=');
-    return [one.slice(0, at), one.slice(at + 1)];
-  }));
+  const values = new Map(
+    query
+      .split('&')
+      .filter(Boolean)
+      .map((one) => {
+        const at = one.indexOf('=');
+        return [one.slice(0, at), one.slice(at + 1)];
+      }),
+  );
   return {name: Object.hasOwn(views, name) ? name : 'cluster', parts, query: values};
 }
 
@@ -42,7 +47,7 @@ let unsaved = null;
 
 async function route() {
   if (location.hash === shownHash) return;
-  if (unsaved && !await unsaved()) {
+  if (unsaved && !(await unsaved())) {
     history.replaceState(null, '', shownHash);
     return;
   }
@@ -105,7 +110,8 @@ async function refreshCluster() {
   }
   clusterRunning = false;
   showConnection();
-  const wait = connection.state === 'lost' ? connection.retryAt - Date.now() : readHash().name === 'cluster' ? 2000 : 5000;
+  const wait =
+    connection.state === 'lost' ? connection.retryAt - Date.now() : readHash().name === 'cluster' ? 2000 : 5000;
   clusterTimer = setTimeout(refreshCluster, wait);
 }
 
@@ -136,8 +142,10 @@ function showLoss(banner) {
   if (banner.dataset.text === text && banner.dataset.others === String(others.length)) return;
   banner.dataset.text = text;
   banner.dataset.others = String(others.length);
-  banner.replaceChildren(text,
-    ...others.flatMap(({name, href}, i) => [i === 0 ? ' Or open the page of ' : ', ', el('a', {href}, name)]));
+  banner.replaceChildren(
+    text,
+    ...others.flatMap(({name, href}, i) => [i === 0 ? ' Or open the page of ' : ', ', el('a', {href}, name)]),
+  );
 }
 
 function otherPages() {
@@ -145,8 +153,13 @@ function otherPages() {
   const address = (member) => (location.protocol === 'https:' ? member.https_address : member.http_address);
   const self = members.find((member) => member.id === cluster.data?.node_id);
   if (!self || address(self) !== location.host) return [];
-  const silent = new Set(memberRows(cluster.data).filter((row) => row.failed).map((row) => row.id));
-  return members.filter((member) => member !== self && address(member) && !silent.has(member.id))
+  const silent = new Set(
+    memberRows(cluster.data)
+      .filter((row) => row.failed)
+      .map((row) => row.id),
+  );
+  return members
+    .filter((member) => member !== self && address(member) && !silent.has(member.id))
     .map((member) => ({name: shown(member.id), href: `${location.protocol}//${address(member)}/ui${location.hash}`}));
 }
 
@@ -167,7 +180,7 @@ function storedTheme() {
     const theme = localStorage.getItem('wormhole-theme');
     return ['light', 'dark'].includes(theme) ? theme : 'auto';
   } catch {
-    return 'auto';  // the browser allows no storage
+    return 'auto'; // the browser allows no storage
   }
 }
 

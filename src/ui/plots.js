@@ -1,4 +1,5 @@
-// Plots of the last fifteen minutes: lines over time, with the values under the pointer, by the arrow keys, and as text.
+// Plots of the last fifteen minutes: lines over time, with the values under the pointer, by the arrow keys, and as
+// text.
 
 const kPlotSpan = 15 * 60 * 1000;
 const kPlotHeight = 132;
@@ -19,7 +20,7 @@ function plotGroup() {
   const plots = [];
   let samples = [];
   let now = 0;
-  let chosen = null;  // index of a sample
+  let chosen = null; // index of a sample
   const draw = () => plots.forEach((plot) => plot.draw(samples, now));
   const point = () => plots.forEach((plot) => plot.point(samples, now, chosen));
   const choose = (index) => {
@@ -32,7 +33,10 @@ function plotGroup() {
         pick: (time) => choose(time === null ? null : nearest(samples, time)),
         step: (by) => choose((chosen ?? samples.length - 1) + by),
         last: () => choose(null),
-        redraw: () => { draw(); point(); },
+        redraw: () => {
+          draw();
+          point();
+        },
       });
       plots.push(plot);
       return plot.element;
@@ -59,15 +63,36 @@ function nearest(samples, time) {
 function makePlot({title, format, series, about}, {pick, step, last, redraw}) {
   const values = series.map(() => el('b'));
   const when = el('span', {class: 'when'});
-  const legend = el('p', {class: 'legend'},
-    series.map((one, i) => el('span', {class: one.kind}, el('i'), `${one.name} `, values[i])), when);
+  const legend = el(
+    'p',
+    {class: 'legend'},
+    series.map((one, i) => el('span', {class: one.kind}, el('i'), `${one.name} `, values[i])),
+    when,
+  );
   const picture = svg('svg', {class: 'plot', height: kPlotHeight, 'aria-hidden': 'true'});
   const summary = el('p', {class: 'hidden'});
-  const handle = el('div', {
-    class: 'plot-handle', tabindex: '0', role: 'slider', 'aria-label': `${title}, the last 15 minutes`,
-    'aria-orientation': 'horizontal', 'aria-valuemin': '0', 'aria-valuemax': '0', 'aria-valuenow': '0',
-  }, picture);
-  const element = el('section', {class: 'card plot-card', 'aria-label': title}, el('h2', null, title), legend, handle, summary);
+  const handle = el(
+    'div',
+    {
+      class: 'plot-handle',
+      tabindex: '0',
+      role: 'slider',
+      'aria-label': `${title}, the last 15 minutes`,
+      'aria-orientation': 'horizontal',
+      'aria-valuemin': '0',
+      'aria-valuemax': '0',
+      'aria-valuenow': '0',
+    },
+    picture,
+  );
+  const element = el(
+    'section',
+    {class: 'card plot-card', 'aria-label': title},
+    el('h2', null, title),
+    legend,
+    handle,
+    summary,
+  );
   const line = svg('line', {class: 'cursor', y1: kPlotTop, y2: kPlotHeight - kPlotBottom});
   const dots = series.map((one) => svg('circle', {class: one.kind, r: 3}));
   let width = 0;
@@ -100,15 +125,35 @@ function makePlot({title, format, series, about}, {pick, step, last, redraw}) {
     top = niceCeiling(Math.max(0, ...all));
     const grid = [0, 0.5, 1].map((part) => [
       svg('line', {class: 'grid', x1: kPlotLeft, x2: width - 6, y1: y(part * top), y2: y(part * top)}),
-      svg('text', {x: kPlotLeft - 6, y: y(part * top) + 4, 'text-anchor': 'end'}, part === 0 ? '0' : format(part * top)),
+      svg(
+        'text',
+        {x: kPlotLeft - 6, y: y(part * top) + 4, 'text-anchor': 'end'},
+        part === 0 ? '0' : format(part * top),
+      ),
     ]);
-    const times = [15, 10, 5, 0].map((minutes) => svg('text', {
-      x: x(now - minutes * 60000, now), y: kPlotHeight - 3,
-      'text-anchor': minutes === 15 ? 'start' : minutes === 0 ? 'end' : 'middle',
-    }, minutes === 0 ? 'now' : `${minutes} min`));
-    const lines = series.map((one) => svg('path', {class: `line ${one.kind}`, d: path(samples, now, one.of)})).reverse();
-    const nothing = all.some((value) => value > 0) ? [] :
-      [svg('text', {class: 'nothing', x: (width + kPlotLeft) / 2, y: kPlotHeight / 2, 'text-anchor': 'middle'}, about)];
+    const times = [15, 10, 5, 0].map((minutes) =>
+      svg(
+        'text',
+        {
+          x: x(now - minutes * 60000, now),
+          y: kPlotHeight - 3,
+          'text-anchor': minutes === 15 ? 'start' : minutes === 0 ? 'end' : 'middle',
+        },
+        minutes === 0 ? 'now' : `${minutes} min`,
+      ),
+    );
+    const lines = series
+      .map((one) => svg('path', {class: `line ${one.kind}`, d: path(samples, now, one.of)}))
+      .reverse();
+    const nothing = all.some((value) => value > 0)
+      ? []
+      : [
+          svg(
+            'text',
+            {class: 'nothing', x: (width + kPlotLeft) / 2, y: kPlotHeight / 2, 'text-anchor': 'middle'},
+            about,
+          ),
+        ];
     picture.replaceChildren(...grid.flat(), ...times, ...lines, ...nothing, line, ...dots);
   };
 
@@ -119,7 +164,8 @@ function makePlot({title, format, series, about}, {pick, step, last, redraw}) {
     texts.forEach((text, i) => setText(values[i], text));
     setText(when, chosen === null ? '' : clockTime(sample.time));
     const spoken = sample
-      ? `${clockTime(sample.time)}: ${series.map((one, i) => `${one.name} ${texts[i]}`).join(', ')}` : 'nothing yet';
+      ? `${clockTime(sample.time)}: ${series.map((one, i) => `${one.name} ${texts[i]}`).join(', ')}`
+      : 'nothing yet';
     setAttribute(handle, 'aria-valuemax', String(Math.max(0, samples.length - 1)));
     setAttribute(handle, 'aria-valuenow', String(Math.max(0, index)));
     setAttribute(handle, 'aria-valuetext', spoken);

@@ -1,13 +1,9 @@
 // The stream of the cluster's own changes, GET /cluster/events. It is read with fetch, as EventSource cannot send a
 // password, and opened again where it broke off.
 
-const kSilence = 40000;  // the node sends something each 15 s
+const kSilence = 40000; // the node sends something each 15 s
 
-const clusterStream = {
-  lastId: null,
-  open: false,
-  delay: 1000,
-};
+const clusterStream = {lastId: null, delay: 1000};
 
 // Reads until the page goes away. Calls `onEvent(name, data)`.
 async function followCluster(onEvent) {
@@ -19,13 +15,11 @@ async function followCluster(onEvent) {
     try {
       const headers = clusterStream.lastId === null ? {} : {'Last-Event-ID': clusterStream.lastId};
       const answer = await send('GET', '/cluster/events', {headers, signal: ended.signal, endless: true});
-      clusterStream.open = true;
       clusterStream.delay = 1000;
       await readEvents(answer.body.getReader(), onEvent, ended);
     } catch {
       // The poll of the cluster says whether the node is there.
     }
-    clusterStream.open = false;
     document.removeEventListener('visibilitychange', hide);
     ended.abort();
     await new Promise((resolve) => setTimeout(resolve, clusterStream.delay));
@@ -41,7 +35,6 @@ async function readEvents(reader, onEvent, ended) {
     const {done, value} = await reader.read();
     clearTimeout(timer);
     if (done) return;
-    connection.bytes += value.length;
     text += decoder.decode(value, {stream: true});
     const parts = text.split('\n\n');
     text = parts.pop();

@@ -5,29 +5,31 @@
 function memberRows(data) {
   const view = new Map((data.leader_view?.members ?? []).map((member) => [member.id, member]));
   const indices = data.members.map((member) => view.get(member.id)?.match_index ?? member.match_index ?? 0);
-  const highest = Math.max(0, ...indices, data.role === 'leader' ? data.last_log_index ?? 0 : 0);
-  return data.members.map((member) => {
-    const seen = view.get(member.id);
-    const status = member.status ?? (seen ? (seen.silent ? 'failed' : 'alive') : null);
-    const index = member.match_index ?? seen?.match_index ?? null;
-    const leads = member.id === data.leader_id;
-    const learner = member.suffrage === 'learner';
-    const failed = status === 'failed' && !leads;
-    return {
-      id: member.id,
-      name: shown(member.id),
-      leads,
-      learner,
-      failed,
-      self: member.id === data.node_id,
-      known: status !== null,
-      lag: index === null || leads ? (leads ? 0 : null) : Math.max(0, highest - index),
-      version: member.version,
-      raft: shown(member.raft_address),
-      http: shown(member.https_address ?? member.http_address ?? ''),
-      word: failed ? 'silent' : leads ? 'leader' : learner ? 'learner' : status === null ? 'unknown' : 'follower',
-    };
-  }).sort((a, b) => (a.name < b.name ? -1 : 1));
+  const highest = Math.max(0, ...indices, data.role === 'leader' ? (data.last_log_index ?? 0) : 0);
+  return data.members
+    .map((member) => {
+      const seen = view.get(member.id);
+      const status = member.status ?? (seen ? (seen.silent ? 'failed' : 'alive') : null);
+      const index = member.match_index ?? seen?.match_index ?? null;
+      const leads = member.id === data.leader_id;
+      const learner = member.suffrage === 'learner';
+      const failed = status === 'failed' && !leads;
+      return {
+        id: member.id,
+        name: shown(member.id),
+        leads,
+        learner,
+        failed,
+        self: member.id === data.node_id,
+        known: status !== null,
+        lag: index === null || leads ? (leads ? 0 : null) : Math.max(0, highest - index),
+        version: member.version,
+        raft: shown(member.raft_address),
+        http: shown(member.https_address ?? member.http_address ?? ''),
+        word: failed ? 'silent' : leads ? 'leader' : learner ? 'learner' : status === null ? 'unknown' : 'follower',
+      };
+    })
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 // How the cluster is, in one sentence: {kind, text}.
@@ -37,9 +39,14 @@ function clusterState(data, rows) {
   if (rows.length === 0) return {kind: 'warn', text: 'This node is in no cluster yet.'};
   if (!data.leader_id) return {kind: 'bad', text: 'No leader is known. Writes wait until one is elected.'};
   const silent = rows.filter((row) => row.failed).map((row) => row.name);
-  const may = tolerates === null || tolerates === undefined ? 'How many may fail is not known here yet.'
-    : tolerates === 0 ? (rows.length === 1 ? 'It is the only member: none may fail.' : 'No more may fail.')
-      : `${tolerates === 1 ? 'One more' : count(tolerates)} may fail.`;
+  const may =
+    tolerates === null || tolerates === undefined
+      ? 'How many may fail is not known here yet.'
+      : tolerates === 0
+        ? rows.length === 1
+          ? 'It is the only member: none may fail.'
+          : 'No more may fail.'
+        : `${tolerates === 1 ? 'One more' : count(tolerates)} may fail.`;
   if (silent.length > 0) {
     const who = silent.length > 3 ? plural(silent.length, 'member') : silent.join(' and ');
     return {kind: tolerates > 0 ? 'warn' : 'bad', text: `${who} ${silent.length === 1 ? 'is' : 'are'} silent. ${may}`};
@@ -56,12 +63,20 @@ function showCluster(place, parts, query, signal) {
   const add = button('Add a member\u2026', addMember);
   place.append(
     viewTitle('Cluster', state),
-    el('div', {class: 'columns'},
+    el(
+      'div',
+      {class: 'columns'},
       el('section', {class: 'card picture', 'aria-label': 'Picture of the members'}, picture, facts),
-      el('section', {class: 'card', 'aria-label': 'Members'},
-        el('div', {class: 'card-head'}, el('h2', null, 'Members'), add), members.element)),
+      el(
+        'section',
+        {class: 'card', 'aria-label': 'Members'},
+        el('div', {class: 'card-head'}, el('h2', null, 'Members'), add),
+        members.element,
+      ),
+    ),
     clusterPlots(signal),
-    recentMessages(signal));
+    recentMessages(signal),
+  );
   let committed = null;
   const show = (data) => {
     const rows = memberRows(data);
@@ -72,7 +87,12 @@ function showCluster(place, parts, query, signal) {
     const flowing = committed !== null && data.commit_index > committed + 5;
     committed = data.commit_index;
     drawMembers(picture, rows, flowing, text);
-    syncList(members.body, rows, (row) => row.id, (row) => textRow(memberColumns, row));
+    syncList(
+      members.body,
+      rows,
+      (row) => row.id,
+      (row) => textRow(memberColumns, row),
+    );
     showFacts(facts, data);
   };
   cluster.listeners.add(show);
@@ -104,19 +124,30 @@ const memberColumns = [
     node: (row) => badge(row.word, row.failed ? 'bad' : row.leads ? 'leader' : row.known ? 'good' : ''),
   },
   {head: 'Lag', class: 'number', hint: 'Log entries that the member does not have yet', text: lagText},
-  {head: 'Version', class: 'number w2', hint: 'The highest cluster version that it can do', text: (row) => count(row.version)},
+  {
+    head: 'Version',
+    class: 'number w2',
+    hint: 'The highest cluster version that it can do',
+    text: (row) => count(row.version),
+  },
   {head: 'Clients at', class: 'w3', text: (row) => row.http || '\u2013'},
   {
     head: el('span', {class: 'hidden'}, 'Actions'),
     class: 'acts',
     text: (row) => `${row.id} ${row.leads} ${row.learner} ${row.failed}`,
     node: (row) => [
-      row.leads || row.learner || row.failed ? '' : el('button', {
-        type: 'button', class: 'small', 'aria-label': `Let lead: ${row.name}`, onclick: () => transferTo(row),
-      }, 'Let lead'),
-      el('button', {
-        type: 'button', class: 'small quiet', 'aria-label': `Remove ${row.name}`, onclick: () => removeMember(row),
-      }, 'Remove'),
+      row.leads || row.learner || row.failed
+        ? ''
+        : el(
+            'button',
+            {type: 'button', class: 'small', 'aria-label': `Let lead: ${row.name}`, onclick: () => transferTo(row)},
+            'Let lead',
+          ),
+      el(
+        'button',
+        {type: 'button', class: 'small quiet', 'aria-label': `Remove ${row.name}`, onclick: () => removeMember(row)},
+        'Remove',
+      ),
     ],
   },
 ];
@@ -149,7 +180,9 @@ function transferTo(row) {
 
 function removeMember(row) {
   const voters = memberRows(cluster.data).filter((one) => !one.learner && one.id !== row.id).length;
-  const left = row.learner ? '' : ` ${plural(voters, 'voter')} will be left, of which ${Math.ceil(voters / 2) - 1 > 0 ? Math.ceil(voters / 2) - 1 : 'none'} may fail.`;
+  const left = row.learner
+    ? ''
+    : ` ${plural(voters, 'voter')} will be left, of which ${Math.ceil(voters / 2) - 1 > 0 ? Math.ceil(voters / 2) - 1 : 'none'} may fail.`;
   ask({
     title: `Remove ${row.name} from the cluster?`,
     lines: [
@@ -192,13 +225,21 @@ function clusterPlots(signal) {
     {name: 'p50', kind: 'one', of: (sample) => sample[`${kind}_p50_us`]},
     {name: 'p99', kind: 'two', of: (sample) => sample[`${kind}_p99_us`]},
   ];
-  const place = el('div', {class: 'plots'},
+  const place = el(
+    'div',
+    {class: 'plots'},
     group.add({
-      title: 'Requests per second', format: rate, about: 'no requests yet',
-      series: [{name: 'writes', kind: 'one', of: perSecond('writes')}, {name: 'reads', kind: 'two', of: perSecond('reads')}],
+      title: 'Requests per second',
+      format: rate,
+      about: 'no requests yet',
+      series: [
+        {name: 'writes', kind: 'one', of: perSecond('writes')},
+        {name: 'reads', kind: 'two', of: perSecond('reads')},
+      ],
     }),
     group.add({title: 'Write latency', format: latency, series: latencies('write'), about: 'no writes yet'}),
-    group.add({title: 'Read latency', format: latency, series: latencies('read'), about: 'no reads yet'}));
+    group.add({title: 'Read latency', format: latency, series: latencies('read'), about: 'no reads yet'}),
+  );
   const history = new Map();
   poll(signal, 5000, async () => {
     const data = await getHistory(history, signal);
@@ -215,7 +256,8 @@ async function getHistory(history, signal) {
   const now = Date.parse(data.now);
   for (const sample of data.samples) {
     const time = Date.parse(sample.at);
-    if (!history.has(time)) history.set(time, {...sample, time, seconds: (sample.lasted_ms ?? data.interval_ms) / 1000});
+    if (!history.has(time))
+      history.set(time, {...sample, time, seconds: (sample.lasted_ms ?? data.interval_ms) / 1000});
   }
   for (const time of history.keys()) if (time < now - kPlotSpan || time > now + 60000) history.delete(time);
   return data;

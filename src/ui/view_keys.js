@@ -10,27 +10,45 @@ function showKeys(place, parts, query, signal) {
   const pages = pager('keys', prefix, after);
   const load = {now: () => {}};
   place.append(
-    viewTitle('Keys', button('New key\u2026', () => openKey(null, () => load.now()))),
+    viewTitle(
+      'Keys',
+      button('New key\u2026', () => openKey(null, () => load.now())),
+    ),
     filterBar('keys', 'Keys that begin with', prefix, pages.element),
     prefixCrumbs(prefix),
-    el('section', {class: 'card flush', 'aria-label': 'Keys'}, none, list.element));
+    el('section', {class: 'card flush', 'aria-label': 'Keys'}, none, list.element),
+  );
   load.now = poll(signal, 10000, async () => {
     const {data, next} = await getPage(
-      `/kv?keys&limit=${kKeysShown}&prefix=${prefix}${after && `&after=${after}`}`, signal);
+      `/kv?keys&limit=${kKeysShown}&prefix=${prefix}${after && `&after=${after}`}`,
+      signal,
+    );
     const rows = data.items.map((item) => ({...item, ...nameOf(item, 'key')}));
     none.hidden = rows.length > 0;
     list.element.hidden = rows.length === 0;
     setText(none, prefix ? 'No key begins so.' : after ? 'No more keys.' : 'There are no keys yet.');
-    syncList(list.body, rows, (row) => row.path, (row) => textRow(keyColumns(query), row));
+    syncList(
+      list.body,
+      rows,
+      (row) => row.path,
+      (row) => textRow(keyColumns(query), row),
+    );
     pages.update(next, rows.length);
   });
   let opened = null;
   const show = (newParts) => {
     const key = newParts[0] ?? '';
     opened?.leave();
-    opened = key === '' ? null : openKey(key, () => load.now(), () => {
-      if (readHash().parts[0] === key) go(hashOf(['keys'], Object.fromEntries(readHash().query)));
-    });
+    opened =
+      key === ''
+        ? null
+        : openKey(
+            key,
+            () => load.now(),
+            () => {
+              if (readHash().parts[0] === key) go(hashOf(['keys'], Object.fromEntries(readHash().query)));
+            },
+          );
   };
   show(parts);
   return (newParts, newQuery) => {
@@ -43,27 +61,51 @@ function showKeys(place, parts, query, signal) {
 // The parts of a prefix between slashes, as links upwards.
 function prefixCrumbs(prefix) {
   const parts = prefix.split(/(?<=%2F)/i).filter(Boolean);
-  const links = parts.map((part, i) => el('a', {
-    class: 'data', href: hashOf(['keys'], {prefix: parts.slice(0, i + 1).join('')}),
-  }, pathText(part)));
-  return el('p', {class: 'crumbs', hidden: parts.length === 0}, el('a', {href: '#/keys'}, 'All keys'), ' \u203a ', links);
+  const links = parts.map((part, i) =>
+    el('a', {class: 'data', href: hashOf(['keys'], {prefix: parts.slice(0, i + 1).join('')})}, pathText(part)),
+  );
+  return el(
+    'p',
+    {class: 'crumbs', hidden: parts.length === 0},
+    el('a', {href: '#/keys'}, 'All keys'),
+    ' \u203a ',
+    links,
+  );
 }
 
 function keyColumns(query) {
   const values = Object.fromEntries(query);
   return [
     {
-      head: 'Key', class: 'name', text: (row) => row.path,
-      node: (row) => el('a', {class: 'data', href: hashOf(['keys', row.path], values)}, row.text.length > 200 ? `${row.text.slice(0, 200)}\u2026` : row.text),
+      head: 'Key',
+      class: 'name',
+      text: (row) => row.path,
+      node: (row) =>
+        el(
+          'a',
+          {class: 'data', href: hashOf(['keys', row.path], values)},
+          row.text.length > 200 ? `${row.text.slice(0, 200)}\u2026` : row.text,
+        ),
     },
     {head: 'Type', class: 'w2', text: (row) => brief(row.content_type ?? '', 40)},
     {head: 'Version', class: 'number', hint: 'How often it was written', text: (row) => count(row.version)},
-    {head: 'Changed at', class: 'number w2', hint: 'The index of the log entry that wrote it last', text: (row) => count(row.mod_index)},
     {
-      head: 'Lease', class: 'number w2', text: (row) => (row.lease ? String(row.lease) : ''),
+      head: 'Changed at',
+      class: 'number w2',
+      hint: 'The index of the log entry that wrote it last',
+      text: (row) => count(row.mod_index),
+    },
+    {
+      head: 'Lease',
+      class: 'number w2',
+      text: (row) => (row.lease ? String(row.lease) : ''),
       node: (row) => (row.lease ? el('a', {href: hashOf(['leases', row.lease])}, String(row.lease)) : ''),
     },
-    {head: 'Ends in', class: 'number w3', text: (row) => (row.ttl_ms === null || row.ttl_ms === undefined ? '' : duration(row.ttl_ms))},
+    {
+      head: 'Ends in',
+      class: 'number w3',
+      text: (row) => (row.ttl_ms === null || row.ttl_ms === undefined ? '' : duration(row.ttl_ms)),
+    },
   ];
 }
 
@@ -79,7 +121,7 @@ function keyPath(key) {
 function openKey(key, changed, onclose = () => {}) {
   let leaving = false;
   let editor = null;
-  const mayLeave = async () => !editor?.dirty() || await confirmLoss();
+  const mayLeave = async () => !editor?.dirty() || (await confirmLoss());
   mayLeave.dirty = () => editor?.dirty() ?? false;
   const drawer = openDialog({
     title: key === null ? 'New key' : brief(pathText(key), 200),
@@ -117,7 +159,8 @@ async function loadKey(drawer, key) {
   state.say('Asking the node\u2026');
   const path = keyPath(key);
   try {
-    if (path === null) throw new ApiError(400, 'a browser cannot ask for a key of this name: use wormhole-cli or curl --path-as-is');
+    if (path === null)
+      throw new ApiError(400, 'a browser cannot ask for a key of this name: use wormhole-cli or curl --path-as-is');
     const value = await getBytes(path);
     const {items} = await getJson(`/kv?keys&limit=1&prefix=${key}`);
     state.say('');
@@ -137,17 +180,26 @@ function keyFacts(item, etag) {
     ['Lease', item?.lease ? String(item.lease) : null],
     ['Ends in', item?.ttl_ms ? duration(item.ttl_ms) : null],
   ].filter(([, value]) => value);
-  return el('dl', {class: 'facts'}, facts.map(([name, value]) => el('div', null, el('dt', null, name), el('dd', null, value))));
+  return el(
+    'dl',
+    {class: 'facts'},
+    facts.map(([name, value]) => el('div', null, el('dt', null, name), el('dd', null, value))),
+  );
 }
 
 // How long a key lives: as it is now, for ever, or for a time. Returns the field and the parameters of a PUT.
 function lifetime(item) {
-  const options = [['', 'does not expire'], ['ttl', 'expires after\u2026']];
+  const options = [
+    ['', 'does not expire'],
+    ['ttl', 'expires after\u2026'],
+  ];
   if (item?.lease) options.unshift(['lease', `ends with lease ${item.lease}`]);
   else if (item?.ttl_ms) options.unshift(['keep', `in ${duration(item.ttl_ms)}, as now`]);
   const kind = choice(options, options[0][0]);
   const ttl = textInput('', {placeholder: '10m', 'aria-label': 'Expires after', hidden: true});
-  kind.addEventListener('change', () => { ttl.hidden = kind.value !== 'ttl'; });
+  kind.addEventListener('change', () => {
+    ttl.hidden = kind.value !== 'ttl';
+  });
   const read = Date.now();
   return {
     element: el('div', {class: 'pair'}, field('This key', kind), ttl),

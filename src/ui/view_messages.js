@@ -34,9 +34,10 @@ function messageRow(message) {
     message.level === 'warning' ? badge('warning', 'warn') : '',
     el('span', {class: 'data'}, shown(message.text)),
   ];
-  const element = help.length > 0
-    ? el('li', null, el('details', null, el('summary', null, line), el('div', {class: 'help'}, help)))
-    : el('li', null, el('div', {class: 'plain'}, line));
+  const element =
+    help.length > 0
+      ? el('li', null, el('details', null, el('summary', null, line), el('div', {class: 'help'}, help)))
+      : el('li', null, el('div', {class: 'plain'}, line));
   return {element, update() {}};
 }
 
@@ -44,15 +45,33 @@ function showMessages(place, parts, query, signal) {
   const level = query.get('level') === 'warning' ? 'warning' : 'notice';
   const list = el('ul', {class: 'messages'});
   const none = el('p', {class: 'empty'}, 'Asking the node\u2026');
-  const filter = el('div', {class: 'tabs'},
-    [['notice', 'All'], ['warning', 'Warnings']].map(([key, label]) =>
-      el('a', {href: hashOf(['messages'], {level: key === 'notice' ? '' : key}), 'aria-current': key === level && 'true'}, label)));
+  const filter = el(
+    'div',
+    {class: 'tabs'},
+    [
+      ['notice', 'All'],
+      ['warning', 'Warnings'],
+    ].map(([key, label]) =>
+      el(
+        'a',
+        {href: hashOf(['messages'], {level: key === 'notice' ? '' : key}), 'aria-current': key === level && 'true'},
+        label,
+      ),
+    ),
+  );
   const title = el('p', {class: 'about'});
-  place.append(viewTitle('Messages', title), filter, el('section', {class: 'card flush', 'aria-label': 'Messages'}, none, list));
+  place.append(
+    viewTitle('Messages', title),
+    filter,
+    el('section', {class: 'card flush', 'aria-label': 'Messages'}, none, list),
+  );
   poll(signal, 5000, async () => {
     await getMessages(signal);
     const rows = newestMessages(level);
-    setText(title, `What ${shown(messages.node)} logged since it started, newest first. A line with a mark opens to what it means and what to do.`);
+    setText(
+      title,
+      `What ${shown(messages.node)} logged since it started, newest first. A line with a mark opens to what it means and what to do.`,
+    );
     none.hidden = rows.length > 0;
     setText(none, level === 'warning' ? 'No warnings. That is how it should be.' : 'Nothing was logged yet.');
     syncList(list, rows, (row) => row.id, messageRow);
@@ -78,19 +97,32 @@ function recentMessages(signal) {
   changeListeners.add(showChanges);
   signal.addEventListener('abort', () => changeListeners.delete(showChanges));
   showChanges();
-  return el('div', {class: 'columns even'},
-    el('section', {class: 'card flush', 'aria-label': 'Recent messages'},
-      el('div', {class: 'card-head'}, el('h2', null, 'Messages of this node'), el('a', {href: '#/messages'}, 'All')), none, list),
-    el('section', {class: 'card flush', 'aria-label': 'Elections and members', 'aria-live': 'polite'},
-      el('div', {class: 'card-head'}, el('h2', null, 'Elections and members')), quiet, changes));
+  return el(
+    'div',
+    {class: 'columns even'},
+    el(
+      'section',
+      {class: 'card flush', 'aria-label': 'Recent messages'},
+      el('div', {class: 'card-head'}, el('h2', null, 'Messages of this node'), el('a', {href: '#/messages'}, 'All')),
+      none,
+      list,
+    ),
+    el(
+      'section',
+      {class: 'card flush', 'aria-label': 'Elections and members', 'aria-live': 'polite'},
+      el('div', {class: 'card-head'}, el('h2', null, 'Elections and members')),
+      quiet,
+      changes,
+    ),
+  );
 }
 
 // --- the cluster's changes since the page was opened
 
-const clusterChanges = [];  // newest first: {key, at, kind, text}
+const clusterChanges = []; // newest first: {key, at, kind, text}
 const changeListeners = new Set();
 let lastLeader = null;
-const silentMembers = new Set();  // as the stream told
+const silentMembers = new Set(); // as the stream told
 
 function noteClusterEvent(name, data) {
   const known = cluster.data !== null;
@@ -119,7 +151,11 @@ function changeText(name, data) {
   if (data.change === 'failed') silentMembers.add(data.id);
   else if (!silentMembers.delete(data.id) && data.change === 'alive') return null;
   const words = {
-    added: 'was added', removed: 'was removed', promoted: 'is a voter now', failed: 'is silent', alive: 'is heard again',
+    added: 'was added',
+    removed: 'was removed',
+    promoted: 'is a voter now',
+    failed: 'is silent',
+    alive: 'is heard again',
   };
   return {
     kind: ['failed', 'removed'].includes(data.change) ? 'warn' : 'good',
@@ -128,7 +164,16 @@ function changeText(name, data) {
 }
 
 function changeRow(change) {
-  const element = el('li', null, el('div', {class: 'plain'},
-    el('time', null, clockTime(change.at)), el('span', {class: `dot ${change.kind}`}), el('span', {class: 'data'}, change.text)));
+  const element = el(
+    'li',
+    null,
+    el(
+      'div',
+      {class: 'plain'},
+      el('time', null, clockTime(change.at)),
+      el('span', {class: `dot ${change.kind}`}),
+      el('span', {class: 'data'}, change.text),
+    ),
+  );
   return {element, update() {}};
 }

@@ -5,7 +5,10 @@ const kEventsShown = 25;
 function showQueue(place, parts, query, signal) {
   const name = parts[0];
   if (!hasPath(name)) {
-    place.append(viewTitle(pathText(name)), el('p', {class: 'empty'}, 'A browser has no path for a queue of this name: use the debug port.'));
+    place.append(
+      viewTitle(pathText(name)),
+      el('p', {class: 'empty'}, 'A browser has no path for a queue of this name: use the debug port.'),
+    );
     return null;
   }
   const path = `/queues/${name}`;
@@ -13,7 +16,16 @@ function showQueue(place, parts, query, signal) {
   const after = query.get('after') ?? '';
   let queue = null;
   const refresh = {now: () => {}, events: () => {}};
-  const context = {name, text: pathText(name), path, queue: () => queue, changed: () => { refresh.now(); refresh.events(true); }};
+  const context = {
+    name,
+    text: pathText(name),
+    path,
+    queue: () => queue,
+    changed: () => {
+      refresh.now();
+      refresh.events(true);
+    },
+  };
   const marks = el('span', {class: 'marks'});
   const pauses = el('span', {class: 'marks'});
   const figures = el('dl', {class: 'facts wide'});
@@ -22,14 +34,36 @@ function showQueue(place, parts, query, signal) {
   const events = queueEvents(context, state, after);
   place.append(
     el('p', {class: 'crumbs'}, el('a', {href: '#/queues'}, 'Queues')),
-    viewTitle(context.text, marks, el('span', {class: 'actions'},
-      el('button', {type: 'button', class: 'primary', onclick: () => enqueueDialog(context)}, 'Enqueue\u2026'),
-      pauses, button('Settings\u2026', () => settingsDialog(context)), button('Purge\u2026', () => purge(context)),
-      button('Delete\u2026', () => deleteQueue(context)))),
-    problem, el('section', {class: 'card', 'aria-label': 'Figures'}, figures), dead, events.element);
+    viewTitle(
+      context.text,
+      marks,
+      el(
+        'span',
+        {class: 'actions'},
+        el('button', {type: 'button', class: 'primary', onclick: () => enqueueDialog(context)}, 'Enqueue\u2026'),
+        pauses,
+        button('Settings\u2026', () => settingsDialog(context)),
+        button('Purge\u2026', () => purge(context)),
+        button('Delete\u2026', () => deleteQueue(context)),
+      ),
+    ),
+    problem,
+    el('section', {class: 'card', 'aria-label': 'Figures'}, figures),
+    dead,
+    events.element,
+  );
   let seen = '';
   refresh.events = (always) => {
-    const now = queue && [queue.ready, queue.delayed, queue.reserved, queue.enqueued_total, queue.acknowledged_total, queue.redelivered_total].join();
+    const now =
+      queue &&
+      [
+        queue.ready,
+        queue.delayed,
+        queue.reserved,
+        queue.enqueued_total,
+        queue.acknowledged_total,
+        queue.redelivered_total,
+      ].join();
     if (always || (now !== seen && !events.heavy())) events.load(signal).catch(() => {});
     seen = now;
   };
@@ -56,7 +90,8 @@ function showQueue(place, parts, query, signal) {
   opened.show(parts);
   // The drawer opens and closes within the view.
   return (newParts, newQuery) => {
-    if (newParts[0] !== name || (newQuery.get('state') ?? '') !== state || (newQuery.get('after') ?? '') !== after) return false;
+    if (newParts[0] !== name || (newQuery.get('state') ?? '') !== state || (newQuery.get('after') ?? '') !== after)
+      return false;
     opened.show(newParts);
     return true;
   };
@@ -88,22 +123,33 @@ function showFigures(place, queue, rates) {
 function showPauses(place, context, paused) {
   if (place.dataset.paused === paused) return;
   place.dataset.paused = paused;
-  place.replaceChildren(paused === '' ? button('Pause\u2026', () => pauseDialog(context)) : button('Resume', async (event) => {
-    const starter = event.currentTarget;
-    starter.disabled = true;
-    try {
-      await change('POST', `${context.path}/resume?direction=all`, {key: randomKey()});
-      note(`${context.text} goes on.`);
-    } catch (error) {
-      note(explain(error));
-    }
-    starter.disabled = false;
-    context.changed();
-  }));
+  place.replaceChildren(
+    paused === ''
+      ? button('Pause\u2026', () => pauseDialog(context))
+      : button('Resume', async (event) => {
+          const starter = event.currentTarget;
+          starter.disabled = true;
+          try {
+            await change('POST', `${context.path}/resume?direction=all`, {key: randomKey()});
+            note(`${context.text} goes on.`);
+          } catch (error) {
+            note(explain(error));
+          }
+          starter.disabled = false;
+          context.changed();
+        }),
+  );
 }
 
 function pauseDialog(context) {
-  const direction = choice([['all', 'In and out'], ['in', 'In: producers are refused'], ['out', 'Out: consumers get nothing']], 'all');
+  const direction = choice(
+    [
+      ['all', 'In and out'],
+      ['in', 'In: producers are refused'],
+      ['out', 'Out: consumers get nothing'],
+    ],
+    'all',
+  );
   const key = randomKey();
   ask({
     title: `Pause ${context.text}?`,
@@ -128,8 +174,10 @@ function purge(context) {
   const key = randomKey();
   ask({
     title: `Purge ${context.text}?`,
-    lines: [`This removes ${contentText(context.queue())}, those that consumers work on now included. They cannot be brought back.`,
-      'The queue and its settings stay.'],
+    lines: [
+      `This removes ${contentText(context.queue())}, those that consumers work on now included. They cannot be brought back.`,
+      'The queue and its settings stay.',
+    ],
     verb: 'Remove all events',
     safe: true,
     work: async () => {
@@ -172,11 +220,27 @@ async function showDead(place, context, queue, signal) {
   place.dataset.key = key;
   place.hidden = waiting === 0 && (home === null || queue.ready === 0);
   if (waiting > 0) {
-    place.replaceChildren(el('span', null, `${plural(waiting, 'dead event')} in `, el('a', {href: hashOf(['queues', encodeURIComponent(from)])}, shown(from)), '.'),
-      button('Redrive\u2026', () => redrive(context, from, context.text, waiting)));
+    place.replaceChildren(
+      el(
+        'span',
+        null,
+        `${plural(waiting, 'dead event')} in `,
+        el('a', {href: hashOf(['queues', encodeURIComponent(from)])}, shown(from)),
+        '.',
+      ),
+      button('Redrive\u2026', () => redrive(context, from, context.text, waiting)),
+    );
   } else if (!place.hidden) {
-    place.replaceChildren(el('span', null, `${plural(queue.ready, 'dead event')} of `, el('a', {href: hashOf(['queues', encodeURIComponent(home)])}, shown(home)), '.'),
-      button('Redrive\u2026', () => redrive(context, queue.name, home, queue.ready)));
+    place.replaceChildren(
+      el(
+        'span',
+        null,
+        `${plural(queue.ready, 'dead event')} of `,
+        el('a', {href: hashOf(['queues', encodeURIComponent(home)])}, shown(home)),
+        '.',
+      ),
+      button('Redrive\u2026', () => redrive(context, queue.name, home, queue.ready)),
+    );
   }
 }
 
@@ -186,15 +250,20 @@ function redrive(context, from, target, waiting) {
   const key = randomKey();
   ask({
     title: `Redrive ${shown(from)}?`,
-    lines: [`${shown(from)} has ${plural(waiting, 'event')} that ${waiting === 1 ? 'is' : 'are'} ready. They are moved, in their order, with new ids and a delivery count of zero. Nothing is lost.`],
+    lines: [
+      `${shown(from)} has ${plural(waiting, 'event')} that ${waiting === 1 ? 'is' : 'are'} ready. They are moved, in their order, with new ids and a delivery count of zero. Nothing is lost.`,
+    ],
     verb: 'Move them',
     safe: true,
     danger: false,
     fields: [field('Into the queue', into), field('At most', most, 'Empty: all of them')],
     work: async () => {
       const max = most.value === '' ? '' : `&max=${most.value}`;
-      const {moved} = await change('POST', `/queues/${encodeURIComponent(into.value)}/redrive?from=${encodeURIComponent(from)}${max}`,
-        {key: `${key}-${into.value}-${most.value}`});
+      const {moved} = await change(
+        'POST',
+        `/queues/${encodeURIComponent(into.value)}/redrive?from=${encodeURIComponent(from)}${max}`,
+        {key: `${key}-${into.value}-${most.value}`},
+      );
       note(`${plural(moved, 'event')} moved into ${shown(into.value)}.`);
       context.changed();
     },
@@ -210,10 +279,26 @@ const queueSettings = [
   ['backoff', 'Backoff', 'Delays before the 2nd, 3rd, \u2026 delivery: 1s, 10s, 2m', 'list'],
   ['delay', 'Delay', 'How long each event waits before it is ready'],
   ['ttl', 'Time to live', 'After this an event expires; 0: never'],
-  ['on_expiry', 'Expired events', null, [['drop', 'are dropped'], ['dead_letter', 'become dead letters']]],
+  [
+    'on_expiry',
+    'Expired events',
+    null,
+    [
+      ['drop', 'are dropped'],
+      ['dead_letter', 'become dead letters'],
+    ],
+  ],
   ['max_length', 'Events at most', '0: no limit', 'number'],
   ['max_bytes', 'Bytes at most', '0: no limit', 'number'],
-  ['overflow', 'When it is full', null, [['refuse', 'new events are refused'], ['drop_oldest', 'the oldest is dropped']]],
+  [
+    'overflow',
+    'When it is full',
+    null,
+    [
+      ['refuse', 'new events are refused'],
+      ['drop_oldest', 'the oldest is dropped'],
+    ],
+  ],
   ['dedup_window', 'Idempotency keys', 'How long they are known'],
 ];
 
@@ -222,7 +307,8 @@ function settingsDialog(context) {
   if (!settings) return note('The queue is not there yet.');
   const textOf = (value) => (Array.isArray(value) ? value.join(', ') : String(value));
   const inputs = queueSettings.map(([name, , , kind]) =>
-    (Array.isArray(kind) && kind.length > 0 ? choice(kind, settings[name]) : textInput(textOf(settings[name]))));
+    Array.isArray(kind) && kind.length > 0 ? choice(kind, settings[name]) : textInput(textOf(settings[name])),
+  );
   const valueOf = (text, kind) => {
     if (kind === 'list') return text.split(/[\s,]+/).filter(Boolean);
     return kind === 'number' && /^\d+$/.test(text) ? Number(text) : text;
@@ -232,9 +318,14 @@ function settingsDialog(context) {
     lines: [],
     verb: 'Save',
     danger: false,
-    fields: el('div', {class: 'grid'}, queueSettings.map(([, label, hint], i) => field(label, inputs[i], hint))),
+    fields: el(
+      'div',
+      {class: 'grid'},
+      queueSettings.map(([, label, hint], i) => field(label, inputs[i], hint)),
+    ),
     work: async () => {
-      const changed = queueSettings.map(([name, , , kind], i) => [name, inputs[i].value.trim(), kind])
+      const changed = queueSettings
+        .map(([name, , , kind], i) => [name, inputs[i].value.trim(), kind])
         .filter(([name, text]) => text !== textOf(settings[name]));
       if (changed.length === 0) return;
       const json = Object.fromEntries(changed.map(([name, text, kind]) => [name, valueOf(text, kind)]));

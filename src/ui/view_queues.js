@@ -26,21 +26,40 @@ function showQueues(place, parts, query, signal) {
   place.append(
     viewTitle('Queues', button('New queue\u2026', newQueue)),
     filterBar('queues', 'Queues whose name begins with', prefix, pages.element),
-    el('section', {class: 'card flush', 'aria-label': 'Queues'}, none, list.element));
+    el('section', {class: 'card flush', 'aria-label': 'Queues'}, none, list.element),
+  );
   const enqueued = ratesOf();
   const acknowledged = ratesOf();
   poll(signal, 5000, async () => {
     const {data, next} = await getPage(
-      `/queues?limit=${kQueuesShown}${prefix && `&prefix=${prefix}`}${after && `&after=${after}`}`, signal);
+      `/queues?limit=${kQueuesShown}${prefix && `&prefix=${prefix}`}${after && `&after=${after}`}`,
+      signal,
+    );
     const rows = data.map((queue) => {
       const name = nameOf(queue, 'name');
-      return {...queue, ...name, in: enqueued(name.path, queue.enqueued_total), out: acknowledged(name.path, queue.acknowledged_total)};
+      return {
+        ...queue,
+        ...name,
+        in: enqueued(name.path, queue.enqueued_total),
+        out: acknowledged(name.path, queue.acknowledged_total),
+      };
     });
     none.hidden = rows.length > 0;
     list.element.hidden = rows.length === 0;
-    setText(none, prefix ? 'No queue has a name that begins so.' : after ? 'No more queues.'
-      : 'There are no queues yet. The first event that is put into one makes it.');
-    syncList(list.body, rows, (row) => row.path, (row) => textRow(columns, row));
+    setText(
+      none,
+      prefix
+        ? 'No queue has a name that begins so.'
+        : after
+          ? 'No more queues.'
+          : 'There are no queues yet. The first event that is put into one makes it.',
+    );
+    syncList(
+      list.body,
+      rows,
+      (row) => row.path,
+      (row) => textRow(columns, row),
+    );
     pages.update(next, rows.length);
   });
   return null;
@@ -61,7 +80,8 @@ function queueColumns() {
       class: 'name',
       text: (row) => `${row.path} ${row.paused}`,
       node: (row) => [
-        hasPath(row.path) ? el('a', {href: hashOf(['queues', row.path])}, row.text)
+        hasPath(row.path)
+          ? el('a', {href: hashOf(['queues', row.path])}, row.text)
           : el('span', {class: 'data', title: 'A browser has no path for this name: use the debug port'}, row.text),
         row.paused ? badge(pausedText(row.paused), 'warn') : '',
       ],
@@ -74,7 +94,9 @@ function queueColumns() {
     number('Done/s', 'Events acknowledged, each second', (row) => rate(row.out), 'w3'),
     number('Redelivered', 'Deliveries that were not the first', (row) => some(row.redelivered_total), 'w3'),
     {
-      head: 'Dead', hint: 'Events that were moved to the dead letter queue, in all', class: 'number',
+      head: 'Dead',
+      hint: 'Events that were moved to the dead letter queue, in all',
+      class: 'number',
       text: (row) => some(row.dead_lettered_total),
       node: (row) => (row.dead_lettered_total > 0 ? el('b', {class: 'warn'}, some(row.dead_lettered_total)) : '0'),
     },
@@ -88,11 +110,17 @@ function pausedText(paused) {
 
 // The filter by prefix above a list, with the pager beside it.
 function filterBar(view, label, prefix, pages, more = []) {
-  const input = el('input', {type: 'search', 'aria-label': label, placeholder: `${label}\u2026  ( / )`, spellcheck: 'false', autocapitalize: 'off'});
+  const input = el('input', {
+    type: 'search',
+    'aria-label': label,
+    placeholder: `${label}\u2026  ( / )`,
+    spellcheck: 'false',
+    autocapitalize: 'off',
+  });
   try {
     input.value = decodeURIComponent(prefix);
   } catch {
-    input.value = '';  // a prefix that is no text: it stands in the address only
+    input.value = ''; // a prefix that is no text: it stands in the address only
   }
   const apply = () => go(hashOf([view], {prefix: encodeURIComponent(input.value)}));
   let timer = null;
@@ -103,14 +131,22 @@ function filterBar(view, label, prefix, pages, more = []) {
       apply();
     }, 350);
   });
-  const form = el('form', {
-    class: 'filter', role: 'search', onsubmit: (event) => {
-      event.preventDefault();
-      clearTimeout(timer);
-      filterBar.focused = true;
-      apply();
+  const form = el(
+    'form',
+    {
+      class: 'filter',
+      role: 'search',
+      onsubmit: (event) => {
+        event.preventDefault();
+        clearTimeout(timer);
+        filterBar.focused = true;
+        apply();
+      },
     },
-  }, input, more, pages);
+    input,
+    more,
+    pages,
+  );
   // The view was made anew because of what was typed: go on typing.
   if (filterBar.focused) {
     filterBar.focused = false;
@@ -137,7 +173,10 @@ function pager(view, prefix, after) {
   return {
     element: el('span', {class: 'pager'}, text, first, previous, next),
     update(following, shownNow) {
-      setText(text, following !== null || after !== '' ? `${shownNow} on this page` : shownNow === 0 ? '' : `${shownNow} in all`);
+      setText(
+        text,
+        following !== null || after !== '' ? `${shownNow} on this page` : shownNow === 0 ? '' : `${shownNow} in all`,
+      );
       next.hidden = following === null;
       if (following === null) return;
       pageBefore.set(`${view} ${prefix} ${following}`, after);

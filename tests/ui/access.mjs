@@ -1,9 +1,22 @@
-// Who may look and from where: the password, TLS, a proxy's prefix; and who can look: keyboard, narrow screens, contrast,
-// screen readers.
+// Who may look and from where: the password, TLS, a proxy's prefix; and who can look: keyboard, narrow screens,
+// contrast, screen readers.
 import {readFileSync} from 'node:fs';
 import {createRequire} from 'node:module';
 import {fill} from './fill.mjs';
-import {Cluster, check, closePage, confirm, dialog, equal, eventually, goTo, openPage, prefixProxy, settled, test} from './harness.mjs';
+import {
+  Cluster,
+  check,
+  closePage,
+  confirm,
+  dialog,
+  equal,
+  eventually,
+  goTo,
+  openPage,
+  prefixProxy,
+  settled,
+  test,
+} from './harness.mjs';
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
@@ -41,12 +54,12 @@ export async function idsOf(cluster, node) {
 
 export async function showView(page, [, hash, open]) {
   for (const left of await page.locator('dialog[open]').all()) {
-    if (!await left.isVisible()) continue;
+    if (!(await left.isVisible())) continue;
     await page.keyboard.press('Escape');
   }
-  await eventually(async () => await page.locator('dialog[open]').count() === 0);
+  await eventually(async () => (await page.locator('dialog[open]').count()) === 0);
   await goTo(page, hash);
-  await eventually(async () => await page.locator('main tr, main li, main .empty').count() > 0);
+  await eventually(async () => (await page.locator('main tr, main li, main .empty').count()) > 0);
   if (hash.startsWith('#/queues/')) await page.locator('.facts.wide dd').first().waitFor();
   if (!open) return;
   await open(page);
@@ -54,7 +67,11 @@ export async function showView(page, [, hash, open]) {
 }
 
 async function passwordAndTls() {
-  const cluster = await Cluster.start('locked', {tls: true, password: 'pass w\u00f6rd <b>', more: ['--cluster-secret', 'a secret of the members']});
+  const cluster = await Cluster.start('locked', {
+    tls: true,
+    password: 'pass w\u00f6rd <b>',
+    more: ['--cluster-secret', 'a secret of the members'],
+  });
   const [asked] = cluster.nodes;
   await test('TLS and a password: asked for once, a wrong one is called wrong, kept nowhere', async () => {
     const page = await openPage(asked.url, '#/queues');
@@ -70,15 +87,28 @@ async function passwordAndTls() {
     equal(await page.locator('dialog[open]').count(), 0, 'dialogs');
     await goTo(page, '#/cluster');
     await page.getByText('All 3 members are alive.').first().waitFor();
-    await page.getByText(/leads in term/).first().waitFor();  // the stream is open
+    await page
+      .getByText(/leads in term/)
+      .first()
+      .waitFor(); // the stream is open
     await goTo(page, '#/queues');
     await page.getByRole('button', {name: 'New queue'}).click();
     await dialog(page).getByLabel('Name').fill('locked');
     await confirm(page, 'Make');
-    const kept = await page.evaluate(() => JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie, location.href]));
+    const kept = await page.evaluate(() =>
+      JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie, location.href]),
+    );
     check(!kept.includes('pass'), `it is not in ${kept}`);
-    check(page.sent.every((request) => !request.url.includes('pass') && !('cookie' in request.headers)), 'no URL or cookie carries it');
-    check(page.sent.filter((request) => !/\/ui$/.test(request.url)).every((request) => request.headers['x-requested-with'] === 'wormhole-ui'), 'each request says whose it is');
+    check(
+      page.sent.every((request) => !request.url.includes('pass') && !('cookie' in request.headers)),
+      'no URL or cookie carries it',
+    );
+    check(
+      page.sent
+        .filter((request) => !/\/ui$/.test(request.url))
+        .every((request) => request.headers['x-requested-with'] === 'wormhole-ui'),
+      'each request says whose it is',
+    );
     await page.reload();
     await field().waitFor();
     check(!(await page.content()).includes(cluster.password), 'it is not in the document');
@@ -100,8 +130,11 @@ async function behindProxy(cluster, node) {
       await dialog(page).getByLabel('Value').fill('x');
       await confirm(page, 'Make it');
       await page.getByRole('link', {name: `proxied/by${path}`, exact: true}).click();
-      await eventually(async () => await dialog(page).locator('textarea').inputValue() === 'x');
-      check(page.sent.every((request) => new URL(request.url).pathname.startsWith(`${prefix}/`)), 'all requests are under the prefix');
+      await eventually(async () => (await dialog(page).locator('textarea').inputValue()) === 'x');
+      check(
+        page.sent.every((request) => new URL(request.url).pathname.startsWith(`${prefix}/`)),
+        'all requests are under the prefix',
+      );
       await closePage(page);
     }
     proxy.close();
@@ -112,10 +145,15 @@ async function keyboardOnly(node) {
   await test('by keyboard alone: to a queue, an event put in, read and left; what has the focus is seen', async () => {
     const page = await openPage(node.url);
     await page.getByText('All 3 members are alive.').first().waitFor();
-    const focused = () => page.evaluate(() => {
-      const {outlineStyle, outlineWidth} = getComputedStyle(document.activeElement);
-      return {text: document.activeElement.textContent.trim(), name: document.activeElement.localName, seen: outlineStyle !== 'none' && parseFloat(outlineWidth) >= 2};
-    });
+    const focused = () =>
+      page.evaluate(() => {
+        const {outlineStyle, outlineWidth} = getComputedStyle(document.activeElement);
+        return {
+          text: document.activeElement.textContent.trim(),
+          name: document.activeElement.localName,
+          seen: outlineStyle !== 'none' && parseFloat(outlineWidth) >= 2,
+        };
+      });
     // Presses Tab until that has the focus; each that has it on the way can be seen.
     const tabTo = async (text) => {
       for (let i = 0; i < 120; ++i) {
@@ -134,7 +172,7 @@ async function keyboardOnly(node) {
     await page.keyboard.press('/');
     await page.keyboard.type('search');
     await page.getByRole('link', {name: 'search.reindex'}).waitFor();
-    await eventually(async () => await page.locator('main tbody tr').count() === 1);
+    await eventually(async () => (await page.locator('main tbody tr').count()) === 1);
     await tabTo('search.reindex');
     await page.keyboard.press('Enter');
     await page.getByRole('heading', {name: 'search.reindex'}).waitFor();
@@ -144,12 +182,12 @@ async function keyboardOnly(node) {
     await tabTo('Enqueue');
     await page.keyboard.press('Enter');
     await page.getByText('typed by hand').waitFor();
-    const id = (await page.locator('main tbody tr').filter({hasText: 'typed by hand'}).getByRole('link').innerText());
+    const id = await page.locator('main tbody tr').filter({hasText: 'typed by hand'}).getByRole('link').innerText();
     await tabTo(id);
     await page.keyboard.press('Enter');
     await dialog(page).locator('pre').getByText('typed by hand').waitFor();
     await page.keyboard.press('Escape');
-    await eventually(async () => await page.locator('dialog[open]').count() === 0);
+    await eventually(async () => (await page.locator('dialog[open]').count()) === 0);
     await tabTo('Purge\u2026').catch(() => page.keyboard.press('Shift+Tab'));
     await closePage(page);
   });
@@ -163,8 +201,18 @@ async function forEveryone(views, node) {
       await page.evaluate(axe);
       for (const view of views) {
         await showView(page, view);
-        const found = await page.evaluate(() => window.axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']}));
-        equal(found.violations.map((one) => `${view[0]}: ${one.id}: ${one.nodes.map((at) => `${at.target} ${at.failureSummary}`).join('; ')}`), [], 'what axe finds');
+        const found = await page.evaluate(() =>
+          window.axe.run(document, {
+            runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
+          }),
+        );
+        equal(
+          found.violations.map(
+            (one) => `${view[0]}: ${one.id}: ${one.nodes.map((at) => `${at.target} ${at.failureSummary}`).join('; ')}`,
+          ),
+          [],
+          'what axe finds',
+        );
       }
       await closePage(page);
     });
@@ -174,9 +222,11 @@ async function forEveryone(views, node) {
     await page.getByText('All 3 members are alive.').first().waitFor();
     for (const view of views) {
       await showView(page, view);
-      const wide = await page.evaluate(() => [document.documentElement, ...document.querySelectorAll('main, dialog, .card, .scroller')]
-        .filter((one) => one.scrollWidth > one.clientWidth + 1 || one.getBoundingClientRect().right > 361)
-        .map((one) => `${one.localName}.${one.className} ${one.scrollWidth}`));
+      const wide = await page.evaluate(() =>
+        [document.documentElement, ...document.querySelectorAll('main, dialog, .card, .scroller')]
+          .filter((one) => one.scrollWidth > one.clientWidth + 1 || one.getBoundingClientRect().right > 361)
+          .map((one) => `${one.localName}.${one.className} ${one.scrollWidth}`),
+      );
       equal(wide, [], `what is too wide in ${view[0]}`);
     }
     await closePage(page);
@@ -186,9 +236,9 @@ async function forEveryone(views, node) {
     const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
     const light = await ground();
     const switcher = page.getByRole('button', {name: /^Colours/});
-    await switcher.click();  // light
+    await switcher.click(); // light
     equal(await ground(), light, 'the ground');
-    await switcher.click();  // dark
+    await switcher.click(); // dark
     const dark = await ground();
     check(dark !== light, `${dark} is not ${light}`);
     await page.reload();

@@ -1,6 +1,19 @@
 // Every action on queues, events, keys and leases, each while the leader is killed with SIGKILL and started again; and
 // what needs no leader to be killed: lists, paging, filters.
-import {Cluster, check, closePage, confirm, dialog, equal, eventually, goTo, openPage, recover, settled, test} from './harness.mjs';
+import {
+  Cluster,
+  check,
+  closePage,
+  confirm,
+  dialog,
+  equal,
+  eventually,
+  goTo,
+  openPage,
+  recover,
+  settled,
+  test,
+} from './harness.mjs';
 
 export async function run() {
   const cluster = await Cluster.start('actions');
@@ -8,8 +21,8 @@ export async function run() {
   const ask = (...request) => cluster.ask(asked, ...request);
   const page = await openPage(asked.url, '#/queues');
 
-  // Presses the button in the dialog on top right after the leader, which is never the node of the page, was killed. The
-  // page waits for the election, or says that it may be tried again; in the end it is done once.
+  // Presses the button in the dialog on top right after the leader, which is never the node of the page, was killed.
+  // The page waits for the election, or says that it may be tried again; in the end it is done once.
   const duringElection = async (name) => {
     await cluster.leadElsewhere(asked);
     const leader = await cluster.leader();
@@ -51,22 +64,31 @@ export async function run() {
     await duringElection('Enqueue');
     const [event, ...more] = await ask('GET', '/queues/orders/events');
     equal(more.length, 0, 'more events');
-    equal([event.data, event.content_type, event.priority, event.group, event.attributes],
-      ['{"order": 17, "lines": [1, 2]}', 'application/json', 2, 'customer-1', {source: '/shop?a=b', type: 'order.created'}], 'the event');
+    equal(
+      [event.data, event.content_type, event.priority, event.group, event.attributes],
+      [
+        '{"order": 17, "lines": [1, 2]}',
+        'application/json',
+        2,
+        'customer-1',
+        {source: '/shop?a=b', type: 'order.created'},
+      ],
+      'the event',
+    );
     await page.getByRole('link', {name: String(event.id), exact: true}).click();
-    await dialog(page).getByText('"order": 17,').waitFor();  // indented
+    await dialog(page).getByText('"order": 17,').waitFor(); // indented
     await dialog(page).getByText('order.created').waitFor();
     await dialog(page).getByRole('button', {name: 'Hex'}).click();
     await dialog(page).getByText('7b 22 6f 72').waitFor();
     await page.reload();
     await dialog(page).getByText('"order": 17,').waitFor();
     await page.keyboard.press('Escape');
-    await eventually(async () => await page.locator('dialog[open]').count() === 0);
+    await eventually(async () => (await page.locator('dialog[open]').count()) === 0);
     check(page.url().endsWith('#/queues/orders'), page.url());
     await page.goBack();
     await dialog(page).getByText('"order": 17,').waitFor();
     await page.goForward();
-    await eventually(async () => await page.locator('dialog[open]').count() === 0);
+    await eventually(async () => (await page.locator('dialog[open]').count()) === 0);
   });
 
   await test('bytes are put in and shown in hexadecimal; a delayed event stands under Delayed', async () => {
@@ -74,7 +96,9 @@ export async function run() {
     await inDialog('Body').fill('00 ff zz');
     await inDialog('Body is').selectOption('hex');
     await dialog(page).getByRole('button', {name: 'Enqueue', exact: true}).click();
-    await dialog(page).getByText(/no hexadecimal bytes/).waitFor();
+    await dialog(page)
+      .getByText(/no hexadecimal bytes/)
+      .waitFor();
     await inDialog('Body').fill('00 ff fe 41');
     await inDialog('Delay').fill('1h');
     await inDialog('Content type').fill('application/octet-stream');
@@ -82,7 +106,7 @@ export async function run() {
     await page.getByRole('link', {name: 'Delayed'}).click();
     await settled(page);
     const row = page.locator('main tbody tr');
-    await eventually(async () => await row.count() === 1);
+    await eventually(async () => (await row.count()) === 1);
     check((await row.innerText()).includes('00 ff fe 41'), await row.innerText());
     await row.getByRole('link').click();
     await dialog(page).getByText('000000  00 ff fe 41').waitFor();
@@ -97,14 +121,20 @@ export async function run() {
     equal(await inDialog('Visibility timeout').inputValue(), '30s', 'the timeout shown');
     await inDialog('Visibility timeout').fill('1ms');
     await dialog(page).getByRole('button', {name: 'Save', exact: true}).click();
-    await dialog(page).getByText(/visibility_timeout is/i).waitFor();
+    await dialog(page)
+      .getByText(/visibility_timeout is/i)
+      .waitFor();
     await inDialog('Visibility timeout').fill('45s');
     await inDialog('Deliveries at most').fill('1');
     await inDialog('Backoff').fill('1s, 10s');
     await inDialog('When it is full').selectOption('drop_oldest');
     await duringElection('Save');
     const {settings} = await ask('GET', '/queues/orders');
-    equal([settings.visibility_timeout, settings.max_deliveries, settings.backoff, settings.overflow], ['45s', 1, ['1s', '10s'], 'drop_oldest'], 'settings');
+    equal(
+      [settings.visibility_timeout, settings.max_deliveries, settings.backoff, settings.overflow],
+      ['45s', 1, ['1s', '10s'], 'drop_oldest'],
+      'settings',
+    );
   });
 
   await test('a queue is paused and goes on', async () => {
@@ -119,7 +149,11 @@ export async function run() {
   });
 
   const bury = async (many) => {
-    await ask('POST', '/queues/orders/batch', Array.from({length: many}, (_, i) => ({data: `to be buried ${i}`})));
+    await ask(
+      'POST',
+      '/queues/orders/batch',
+      Array.from({length: many}, (_, i) => ({data: `to be buried ${i}`})),
+    );
     for (const event of await ask('POST', `/queues/orders/receive?max=100`, undefined, {Accept: 'application/json'}))
       await ask('POST', `/queues/orders/events/${event.id}/bury?receipt=${event.receipt}&reason=a%20test`);
   };
@@ -153,7 +187,9 @@ export async function run() {
     const {ready} = await ask('GET', '/queues/orders');
     await eventually(async () => (await page.locator('.facts.wide dd').first().innerText()) === String(ready));
     await press('Purge\u2026');
-    await dialog(page).getByText(new RegExp(`removes ${ready} ready events, 1 delayed and 0 reserved`)).waitFor();
+    await dialog(page)
+      .getByText(new RegExp(`removes ${ready} ready events, 1 delayed and 0 reserved`))
+      .waitFor();
     await page.keyboard.press('Escape');
     equal((await ask('GET', '/queues/orders')).ready, ready, 'events after Escape');
     await press('Purge\u2026');
@@ -163,7 +199,11 @@ export async function run() {
     await goTo(page, '#/queues/orders.dead');
     await press('Delete\u2026');
     await dialog(page).getByRole('button', {name: 'Delete the queue'}).click();
-    await eventually(async () => await page.locator('dialog[open] .progress.bad').count() > 0 || await page.locator('dialog[open]').count() === 0);
+    await eventually(
+      async () =>
+        (await page.locator('dialog[open] .progress.bad').count()) > 0 ||
+        (await page.locator('dialog[open]').count()) === 0,
+    );
     await page.keyboard.press('Escape');
     await ask('POST', '/queues/spare/events', 'x');
     await goTo(page, '#/queues/spare');
@@ -173,16 +213,20 @@ export async function run() {
   });
 
   await test('large events: the list is not asked for again and again', async () => {
-    await ask('POST', '/queues/large/batch', Array.from({length: 20}, () => ({data: 'x'.repeat(20000)})));
+    await ask(
+      'POST',
+      '/queues/large/batch',
+      Array.from({length: 20}, () => ({data: 'x'.repeat(20000)})),
+    );
     await goTo(page, '#/queues/large');
-    await eventually(async () => await page.locator('main tbody tr').count() === 20);
+    await eventually(async () => (await page.locator('main tbody tr').count()) === 20);
     const asks = () => page.sent.filter((request) => request.url.includes('/queues/large/events')).length;
     const before = asks();
     await ask('POST', '/queues/large/events', 'one more');
     await eventually(async () => (await page.locator('.facts.wide dd').first().innerText()) === '21');
     equal(asks(), before, 'requests for the events');
     await press('Refresh');
-    await eventually(async () => await page.locator('main tbody tr').count() === 21);
+    await eventually(async () => (await page.locator('main tbody tr').count()) === 21);
   });
 
   await test('thousands of queues: pages, filter, back', async () => {
@@ -191,7 +235,9 @@ export async function run() {
     await goTo(page, '#/queues');
     await page.getByLabel('Queues whose name begins with').fill('many.');
     await page.getByRole('link', {name: 'many.000'}).waitFor();
-    await eventually(async () => page.url().endsWith('?prefix=many.') && await page.locator('main tbody tr').count() === 50);
+    await eventually(
+      async () => page.url().endsWith('?prefix=many.') && (await page.locator('main tbody tr').count()) === 50,
+    );
     await page.getByRole('link', {name: 'Next'}).click();
     await page.getByRole('link', {name: 'many.050'}).waitFor();
     await page.getByRole('link', {name: 'Next'}).click();
@@ -206,7 +252,7 @@ export async function run() {
     await page.keyboard.press('/');
     await page.keyboard.type('11');
     await page.getByRole('link', {name: 'many.110'}).waitFor();
-    await eventually(async () => await page.locator('main tbody tr').count() === 10);
+    await eventually(async () => (await page.locator('main tbody tr').count()) === 10);
   });
 
   await test('a key is made, read and written', async () => {
@@ -217,20 +263,24 @@ export async function run() {
     await duringElection('Make it');
     await page.getByRole('link', {name: 'config/shop/currency'}).click();
     const value = inDialog('Value');
-    await eventually(async () => await value.inputValue() === 'EUR');
+    await eventually(async () => (await value.inputValue()) === 'EUR');
     await value.fill('USD');
     await inDialog('Content type').fill('text/x-currency');
     await inDialog('This key').selectOption('ttl');
     await inDialog('Expires after').fill('1h');
     await duringElection('Save');
-    const {items: [item]} = await ask('GET', '/kv?prefix=config/shop/currency');
+    const {
+      items: [item],
+    } = await ask('GET', '/kv?prefix=config/shop/currency');
     equal([item.value, item.content_type], ['USD', 'text/x-currency'], 'the key');
     check(item.ttl_ms > 3_000_000, `it ends in ${item.ttl_ms}`);
     // Without another word, its time goes on.
     await goTo(page, '#/keys/config%2Fshop%2Fcurrency');
     await inDialog('Value').fill('CHF');
     await confirm(page, 'Save');
-    const {items: [again]} = await ask('GET', '/kv?prefix=config/shop/currency');
+    const {
+      items: [again],
+    } = await ask('GET', '/kv?prefix=config/shop/currency');
     check(again.value === 'CHF' && again.ttl_ms > 3_000_000, JSON.stringify(again));
   });
 
@@ -251,7 +301,7 @@ export async function run() {
     await ask('PUT', '/kv/disputed', 'theirs again');
     await dialog(page).getByRole('button', {name: 'Save', exact: true}).click();
     await dialog(page).getByRole('button', {name: 'Save mine over it'}).click();
-    await eventually(async () => await page.locator('dialog[open]').count() === 0);
+    await eventually(async () => (await page.locator('dialog[open]').count()) === 0);
     equal(await ask('GET', '/kv/disputed'), 'both', 'the key');
     // To leave what was typed is asked first, by Escape and by another address.
     await goTo(page, '#/keys/disputed');
@@ -260,7 +310,9 @@ export async function run() {
     await dialog(page).getByText('Leave what you typed?').waitFor();
     await dialog(page).getByRole('button', {name: 'Cancel'}).click();
     equal(await inDialog('Value').inputValue(), 'unsaved', 'what was typed');
-    await page.evaluate(() => { location.hash = '#/queues'; });
+    await page.evaluate(() => {
+      location.hash = '#/queues';
+    });
     await dialog(page).getByRole('button', {name: 'Cancel'}).click();
     equal(await inDialog('Value').inputValue(), 'unsaved', 'what was typed');
     // Deleted meanwhile: it can be made anew.
@@ -268,7 +320,7 @@ export async function run() {
     await dialog(page).getByRole('button', {name: 'Save', exact: true}).click();
     await dialog(page).getByText('Somebody deleted it meanwhile').waitFor();
     await dialog(page).getByRole('button', {name: 'Save mine over it'}).click();
-    await eventually(async () => await page.locator('dialog[open]').count() === 0);
+    await eventually(async () => (await page.locator('dialog[open]').count()) === 0);
     equal(await ask('GET', '/kv/disputed'), 'unsaved', 'the key');
     // One that is there is not overwritten by a new one.
     await press('New key\u2026');
@@ -286,21 +338,26 @@ export async function run() {
     await dialog(page).getByRole('button', {name: 'Delete'}).click();
     await ask('PUT', '/kv/disputed', 'changed');
     await dialog(page).getByRole('button', {name: 'Delete it'}).click();
-    await dialog(page).getByText(/it was not deleted/).waitFor();
+    await dialog(page)
+      .getByText(/it was not deleted/)
+      .waitFor();
     await dialog(page).getByRole('button', {name: 'Cancel'}).click();
     await dialog(page).getByRole('button', {name: 'Close'}).first().click();
     await goTo(page, '#/keys/disputed');
     await dialog(page).getByRole('button', {name: 'Delete'}).click();
     const open = page.locator('dialog.drawer[open]');
     await duringElection('Delete it');
-    await eventually(async () => await open.count() === 0);
+    await eventually(async () => (await open.count()) === 0);
     equal(await ask('GET', '/kv/disputed').catch((error) => error.status), 404, 'the key');
   });
 
   await test('bytes are shown in hexadecimal and not offered for editing; nor is what a field would change', async () => {
     await ask('PUT', '/kv/bytes', Uint8Array.from([0, 255, 254, 65]));
     await ask('PUT', '/kv/carriage', 'a\r\nb');
-    for (const [key, reason] of [['bytes', 'no text'], ['carriage', 'carriage returns']]) {
+    for (const [key, reason] of [
+      ['bytes', 'no text'],
+      ['carriage', 'carriage returns'],
+    ]) {
       await goTo(page, `#/keys/${key}`);
       await dialog(page).getByText(reason).waitFor();
       equal(await dialog(page).locator('textarea').count(), 0, 'fields for a value');
@@ -310,7 +367,9 @@ export async function run() {
   });
 
   await test('keys by prefix: pages, levels, filter', async () => {
-    await Promise.all(Array.from({length: 110}, (_, i) => ask('PUT', `/kv/levels/a/${String(i).padStart(3, '0')}`, 'x')));
+    await Promise.all(
+      Array.from({length: 110}, (_, i) => ask('PUT', `/kv/levels/a/${String(i).padStart(3, '0')}`, 'x')),
+    );
     await goTo(page, '#/keys');
     await page.getByLabel('Keys that begin with').fill('levels/a/');
     await page.getByRole('link', {name: 'levels/a/000'}).waitFor();
@@ -332,9 +391,11 @@ export async function run() {
     await page.getByRole('link', {name: String(id)}).click();
     await dialog(page).getByRole('link', {name: 'leased/two'}).waitFor();
     await dialog(page).getByRole('button', {name: 'Revoke'}).click();
-    await dialog(page).getByText(/2 keys will be deleted with it: leased\/one, leased\/two/).waitFor();
+    await dialog(page)
+      .getByText(/2 keys will be deleted with it: leased\/one, leased\/two/)
+      .waitFor();
     await duringElection('Revoke');
-    await eventually(async () => await page.locator('dialog[open]').count() === 0);
+    await eventually(async () => (await page.locator('dialog[open]').count()) === 0);
     equal((await ask('GET', '/kv?prefix=leased/')).items, [], 'its keys');
     await page.getByText('There are no leases.').waitFor();
   });
@@ -349,8 +410,14 @@ export async function run() {
     for (const node of others) await cluster.kill(node);
     await dialog(page).getByRole('button', {name: 'Remove all events'}).click();
     await dialog(page).getByText('Waiting for the cluster.').waitFor();
-    await dialog(page).getByText(/It is not known whether it took effect\. To send it again is safe|Nothing was changed: try again/).waitFor();
-    await eventually(async () => /No leader is known/.test(await page.evaluate(() => document.title + document.body.innerText)) || /no leader/.test(await page.title()));
+    await dialog(page)
+      .getByText(/It is not known whether it took effect\. To send it again is safe|Nothing was changed: try again/)
+      .waitFor();
+    await eventually(
+      async () =>
+        /No leader is known/.test(await page.evaluate(() => document.title + document.body.innerText)) ||
+        /no leader/.test(await page.title()),
+    );
     for (const node of others) cluster.run(node);
     await confirm(page, 'Remove all events');
     equal((await ask('GET', '/queues/unknown')).ready, 0, 'events');

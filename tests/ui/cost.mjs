@@ -1,5 +1,5 @@
-// What open pages cost a node: requests and bytes a second of one page, by view; and how long writes take with ten pages
-// open and with none, in turns.
+// What open pages cost a node: requests and bytes a second of one page, by view; and how long writes take with ten
+// pages open and with none, in turns.
 import {readFileSync} from 'node:fs';
 import {fill} from './fill.mjs';
 import {Cluster, eventually, openPage, test} from './harness.mjs';
@@ -33,7 +33,9 @@ export async function run() {
       const [requests, bytes, begun] = [page.sent.length, page.received, Date.now()];
       await after(30000);
       const seconds = (Date.now() - begun) / 1000;
-      console.log(`${hash}: ${((page.sent.length - requests) / seconds).toFixed(2)} requests/s, ${Math.round((page.received - bytes) / seconds)} bytes of bodies/s`);
+      console.log(
+        `${hash}: ${((page.sent.length - requests) / seconds).toFixed(2)} requests/s, ${Math.round((page.received - bytes) / seconds)} bytes of bodies/s`,
+      );
       await page.context().close();
     }
   });
@@ -41,7 +43,11 @@ export async function run() {
     const times = {without: [], with: []};
     const cpu = {without: 0, with: 0};
     let now = null;
-    const stop = load(node.url, () => 60, (ms, status) => now !== null && status === 201 && times[now].push(ms));
+    const stop = load(
+      node.url,
+      () => 60,
+      (ms, status) => now !== null && status === 201 && times[now].push(ms),
+    );
     for (let round = 0; round < kRounds; ++round)
       for (const kind of ['without', 'with']) {
         const pages = [];
@@ -60,8 +66,10 @@ export async function run() {
     stop();
     for (const kind of ['without', 'with']) {
       const sorted = times[kind].sort((a, b) => a - b);
-      console.log(`${kind} ten pages: ${sorted.length} writes, p50 ${part(sorted, 0.5)} ms, p99 ${part(sorted, 0.99)} ms, ` +
-        `the node's CPU ${(100 * cpu[kind] / (kRounds * kSeconds)).toFixed(1)} % of a core`);
+      console.log(
+        `${kind} ten pages: ${sorted.length} writes, p50 ${part(sorted, 0.5)} ms, p99 ${part(sorted, 0.99)} ms, ` +
+          `the node's CPU ${((100 * cpu[kind]) / (kRounds * kSeconds)).toFixed(1)} % of a core`,
+      );
     }
   });
   await cluster.stop();

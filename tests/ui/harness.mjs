@@ -1,5 +1,5 @@
-// What the page's tests share: clusters of real nodes, the browser, a proxy that serves a node under a prefix, test() and
-// the checks that every page must pass.
+// What the page's tests share: clusters of real nodes, the browser, a proxy that serves a node under a prefix, test()
+// and the checks that every page must pass.
 import {spawn} from 'node:child_process';
 import {mkdirSync} from 'node:fs';
 import http from 'node:http';
@@ -7,7 +7,7 @@ import {fileURLToPath} from 'node:url';
 import {chromium} from 'playwright-core';
 
 const home = fileURLToPath(new URL('.', import.meta.url));
-process.env.NODE_TLS_REJECT_UNAUTHORIZED = '0';  // the nodes' certificate is its own authority
+process.env.NODE_TLS_REJECT_UNAUTHORIZED = '0'; // the nodes' certificate is its own authority
 process.removeAllListeners('warning');
 process.on('warning', () => {});
 
@@ -65,7 +65,8 @@ export async function eventually(what, seconds = 20) {
     } catch (error) {
       last = error;
     }
-    if (Date.now() > deadline) throw new Error(`not within ${seconds} seconds: ${what}${last ? `; ${last.message}` : ''}`);
+    if (Date.now() > deadline)
+      throw new Error(`not within ${seconds} seconds: ${what}${last ? `; ${last.message}` : ''}`);
     await new Promise((resolve) => setTimeout(resolve, 25));
   }
 }
@@ -95,7 +96,11 @@ export class Cluster {
     cluster.tls = tls;
     cluster.password = password;
     cluster.nodes = Array.from({length: size + spare}, (_, i) => ({
-      id: `node${i + 1}`, port: ports[3 * i], raft: ports[3 * i + 1], debug: ports[3 * i + 2], process: null,
+      id: `node${i + 1}`,
+      port: ports[3 * i],
+      raft: ports[3 * i + 1],
+      debug: ports[3 * i + 2],
+      process: null,
       dir: `${home}${name}-${i + 1}`,
     }));
     cluster.join = cluster.nodes.slice(0, size).map((node) => `127.0.0.1:${node.raft}`);
@@ -112,14 +117,43 @@ export class Cluster {
 
   run(node) {
     mkdirSync(node.dir, {recursive: true});
-    const ports = this.tls ? ['--port', '0', '--tls-port', node.port, '--tls-cert-file', `${home}node.pem`, '--tls-key-file', `${home}node-key.pem`]
+    const ports = this.tls
+      ? [
+          '--port',
+          '0',
+          '--tls-port',
+          node.port,
+          '--tls-cert-file',
+          `${home}node.pem`,
+          '--tls-key-file',
+          `${home}node-key.pem`,
+        ]
       : ['--port', node.port];
     const spare = !this.join.includes(`127.0.0.1:${node.raft}`);
     // A node ends with this program, however that ends.
-    node.process = spawn('setpriv', ['--pdeathsig', 'KILL', process.env.SERVER,
-      '--node-id', node.id, ...ports, '--raft-port', node.raft, '--debug-port', node.debug, '--dir', node.dir, '--pidfile', '',
-      ...(spare ? [] : ['--join', ...this.join]), ...(this.password ? ['--requirepass', this.password] : []), ...this.more,
-    ].map(String), {stdio: 'ignore'});
+    node.process = spawn(
+      'setpriv',
+      [
+        '--pdeathsig',
+        'KILL',
+        process.env.SERVER,
+        '--node-id',
+        node.id,
+        ...ports,
+        '--raft-port',
+        node.raft,
+        '--debug-port',
+        node.debug,
+        '--dir',
+        node.dir,
+        '--pidfile',
+        '',
+        ...(spare ? [] : ['--join', ...this.join]),
+        ...(this.password ? ['--requirepass', this.password] : []),
+        ...this.more,
+      ].map(String),
+      {stdio: 'ignore'},
+    );
     children.add(node.process);
     node.process.on('exit', () => children.delete(node.process));
   }
@@ -144,12 +178,14 @@ export class Cluster {
       body: plain ? body : JSON.stringify(body),
       headers: {
         ...(plain ? {} : {'Content-Type': 'application/json'}),
-        ...(this.password ? {Authorization: `Bearer ${Buffer.from(this.password).toString('latin1')}`} : {}), ...headers,
+        ...(this.password ? {Authorization: `Bearer ${Buffer.from(this.password).toString('latin1')}`} : {}),
+        ...headers,
       },
       signal: AbortSignal.timeout(15000),
     });
     const text = await answer.text();
-    if (answer.status >= 400) throw Object.assign(new Error(`${method} ${path}: ${answer.status} ${text}`), {status: answer.status});
+    if (answer.status >= 400)
+      throw Object.assign(new Error(`${method} ${path}: ${answer.status} ${text}`), {status: answer.status});
     return /json/.test(answer.headers.get('Content-Type') ?? '') ? JSON.parse(text) : text;
   }
 
@@ -193,11 +229,19 @@ export async function prefixProxy(node, prefix) {
       return response.end('outside of the prefix');
     }
     const {hostname, port: to} = new URL(node.url);
-    const passed = http.request({host: hostname, port: to, method: request.method, path: request.url.slice(prefix.length), headers: request.headers},
+    const passed = http.request(
+      {
+        host: hostname,
+        port: to,
+        method: request.method,
+        path: request.url.slice(prefix.length),
+        headers: request.headers,
+      },
       (answer) => {
         response.writeHead(answer.statusCode, answer.headers);
         answer.pipe(response);
-      });
+      },
+    );
     passed.on('error', () => response.destroy());
     response.on('close', () => passed.destroy());
     request.pipe(passed);
@@ -210,15 +254,32 @@ export async function prefixProxy(node, prefix) {
 
 let browser = null;
 
-// Opens the page of `url` at that hash. The page's `problems` gather what no page may do: errors on the console, requests to
-// elsewhere, what the policy blocked, scripts of others that ran, dialogs of the browser.
-export async function openPage(url, hash = '', {size = {width: 1280, height: 860}, scheme = 'light', motion = 'reduce', fakeTime = false, path = '/ui'} = {}) {
+// Opens the page of `url` at that hash. The page's `problems` gather what no page may do: errors on the console,
+// requests to elsewhere, what the policy blocked, scripts of others that ran, dialogs of the browser.
+export async function openPage(
+  url,
+  hash = '',
+  {size = {width: 1280, height: 860}, scheme = 'light', motion = 'reduce', fakeTime = false, path = '/ui'} = {},
+) {
   browser ??= await chromium.launch({
     executablePath: '/usr/bin/chromium',
-    args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-      '--disable-component-update', '--disable-sync'],
+    args: [
+      '--headless',
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+    ],
   });
-  const context = await browser.newContext({viewport: size, colorScheme: scheme, reducedMotion: motion, ignoreHTTPSErrors: true});
+  const context = await browser.newContext({
+    viewport: size,
+    colorScheme: scheme,
+    reducedMotion: motion,
+    ignoreHTTPSErrors: true,
+  });
   const page = await context.newPage();
   page.setDefaultTimeout(15000);
   page.problems = [];
@@ -232,10 +293,11 @@ export async function openPage(url, hash = '', {size = {width: 1280, height: 860
   });
   // What the browser itself notes of refused requests, and of a node that is gone, is no error of the page.
   page.on('console', (message) => {
-    if (message.type() === 'error' && !message.text().startsWith('Failed to load resource')) page.problems.push(`console: ${message.text()}`);
+    if (message.type() === 'error' && !message.text().startsWith('Failed to load resource'))
+      page.problems.push(`console: ${message.text()}`);
   });
   page.on('request', (request) => {
-    if (request.redirectedFrom()) return;  // told of, but the page asks for no redirect to be followed
+    if (request.redirectedFrom()) return; // told of, but the page asks for no redirect to be followed
     page.sent.push({method: request.method(), url: request.url(), headers: request.headers()});
     if (new URL(request.url()).origin !== origin) page.problems.push(`a request to ${request.url()}`);
   });
@@ -244,7 +306,9 @@ export async function openPage(url, hash = '', {size = {width: 1280, height: 860
   });
   await page.addInitScript(() => {
     window.blocked = [];
-    document.addEventListener('securitypolicyviolation', (event) => window.blocked.push(`${event.violatedDirective} ${event.blockedURI}`));
+    document.addEventListener('securitypolicyviolation', (event) =>
+      window.blocked.push(`${event.violatedDirective} ${event.blockedURI}`),
+    );
   });
   if (fakeTime) await page.clock.install();
   await page.goto(`${url}${path}${hash}`);
@@ -262,7 +326,9 @@ export async function closePage(page) {
 
 // Goes to a view and waits until it has asked for what it shows.
 export async function goTo(page, hash) {
-  await page.evaluate((to) => { location.hash = to; }, hash);
+  await page.evaluate((to) => {
+    location.hash = to;
+  }, hash);
   await page.locator('main h1').waitFor();
   await settled(page);
 }
@@ -282,10 +348,13 @@ export async function confirm(page, name) {
   const open = page.locator('dialog[open]');
   const before = await open.count();
   await eventually(async () => {
-    if (await open.count() < before) return true;
+    if ((await open.count()) < before) return true;
     const go = dialog(page).getByRole('button', {name, exact: true});
-    if (await go.getAttribute('aria-disabled') !== 'true') await go.click({timeout: 1000});
-    await eventually(async () => await open.count() < before || await dialog(page).locator('.progress.bad').count() > 0, 15);
-    return await open.count() < before;
+    if ((await go.getAttribute('aria-disabled')) !== 'true') await go.click({timeout: 1000});
+    await eventually(
+      async () => (await open.count()) < before || (await dialog(page).locator('.progress.bad').count()) > 0,
+      15,
+    );
+    return (await open.count()) < before;
   }, 40);
 }

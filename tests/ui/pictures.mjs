@@ -1,11 +1,15 @@
-// Pictures of every view, light and dark, wide and narrow, from a cluster with plausible data and load, into SCREENSHOTS.
+// Pictures of every view, light and dark, wide and narrow, from a cluster with plausible data and load, into
+// SCREENSHOTS.
 import {mkdirSync} from 'node:fs';
 import {idsOf, showView, viewsOf} from './access.mjs';
 import {fill} from './fill.mjs';
 import {Cluster, closePage, eventually, openPage, test} from './harness.mjs';
 import {load} from './load.mjs';
 
-const sizes = [['wide', {width: 1280, height: 860}], ['narrow', {width: 360, height: 740}]];
+const sizes = [
+  ['wide', {width: 1280, height: 860}],
+  ['narrow', {width: 360, height: 740}],
+];
 
 export async function run() {
   const cluster = await Cluster.start('pictures');
@@ -36,7 +40,12 @@ export async function run() {
           await showView(page, view);
           if (view[0] === 'cluster') await page.locator('.plot path.line').first().waitFor({state: 'attached'});
           // Rates come with the second poll.
-          if (['queue', 'queues'].includes(view[0])) await eventually(async () => !(await page.locator('main').innerText()).includes('\u2013/s') && !/\t\u2013\t/.test(await page.locator('main').innerText()));
+          if (['queue', 'queues'].includes(view[0]))
+            await eventually(
+              async () =>
+                !(await page.locator('main').innerText()).includes('\u2013/s') &&
+                !/\t\u2013\t/.test(await page.locator('main').innerText()),
+            );
           if (view[0] === 'messages') await page.locator('.messages summary').first().click();
           await page.screenshot({path: `${folder}/${view[0]}-${wide}-${scheme}.png`});
         }
@@ -53,7 +62,9 @@ export async function run() {
     const silent = cluster.nodes.find((one) => one !== node && one.process);
     await cluster.leadElsewhere(silent);
     await cluster.kill(silent);
-    await page.evaluate(() => { location.hash = '#/cluster'; });
+    await page.evaluate(() => {
+      location.hash = '#/cluster';
+    });
     await page.getByText('is silent. No more may fail.').first().waitFor();
     await page.screenshot({path: `${folder}/silent-wide-light.png`});
     stop();

@@ -11,7 +11,13 @@ export async function run() {
     console.log(`the page has ${size} bytes`);
     check(size < 120_000, `${size} is below 120,000`);
     const policy = answer.headers.get('Content-Security-Policy');
-    for (const part of ["default-src 'none'", "connect-src 'self'", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"])
+    for (const part of [
+      "default-src 'none'",
+      "connect-src 'self'",
+      "base-uri 'none'",
+      "form-action 'none'",
+      "frame-ancestors 'none'",
+    ])
       check(policy.includes(part), `${part} is in ${policy}`);
     check(!/unsafe|\*|http|data:/.test(policy), `nothing else is allowed by ${policy}`);
     const root = await fetch(`${first.url}/`, {headers: {Accept: 'text/html'}, redirect: 'manual'});
@@ -26,7 +32,11 @@ export async function run() {
       const picture = await page.getByRole('img').getAttribute('aria-label');
       check(picture.includes(`${leader.id}: leader.`), picture);
       equal(await page.locator('main tbody tr').count(), 3, 'rows of members');
-      equal(await page.getByRole('row').filter({hasText: leader.id}).locator('.badge.leader').innerText(), 'leader', 'its row');
+      equal(
+        await page.getByRole('row').filter({hasText: leader.id}).locator('.badge.leader').innerText(),
+        'leader',
+        'its row',
+      );
       equal(await page.locator('.member.leads').count(), 1, 'leaders in the picture');
       await eventually(async () => (await page.locator('#connection').innerText()).startsWith(`${node.id} \u00b7 `));
       await closePage(page);
@@ -43,7 +53,15 @@ export async function run() {
     await page.getByText(`${silent.id} is silent. No more may fail.`).first().waitFor();
     equal(await page.locator('.member.failed').count(), 1, 'silent ones in the picture');
     for (let i = 0; i < 20; ++i) await cluster.ask(asked, 'PUT', `/kv/lag/${i}`, 'x');
-    await eventually(async () => Number((await page.getByRole('row').filter({hasText: silent.id}).getByRole('cell').nth(2).innerText()).replace(',', '')) >= 20);
+    await eventually(
+      async () =>
+        Number(
+          (await page.getByRole('row').filter({hasText: silent.id}).getByRole('cell').nth(2).innerText()).replace(
+            ',',
+            '',
+          ),
+        ) >= 20,
+    );
     cluster.run(silent);
     await page.getByText('All 3 members are alive.').first().waitFor();
     await closePage(page);
@@ -52,15 +70,43 @@ export async function run() {
   await test('members: learners, lag, five of them, no leader, and one that was removed, as a made-up node tells', async () => {
     const page = await openPage(first.url);
     const member = (id, more = {}) => ({
-      id, raft_address: `${id}:1112`, http_address: null, https_address: null, suffrage: 'voter', status: null, version: 4, match_index: null, ...more,
+      id,
+      raft_address: `${id}:1112`,
+      http_address: null,
+      https_address: null,
+      suffrage: 'voter',
+      status: null,
+      version: 4,
+      match_index: null,
+      ...more,
     });
     const told = (id, silent, index) => ({id, silent, match_index: index});
     const base = {
-      cluster_id: 'c'.repeat(32), node_id: 'n1', role: 'follower', term: 7, leader_id: 'n2', commit_index: 900, applied_index: 900, last_log_index: 900,
-      tolerates: null, cluster_version: 4, removed: false,
+      cluster_id: 'c'.repeat(32),
+      node_id: 'n1',
+      role: 'follower',
+      term: 7,
+      leader_id: 'n2',
+      commit_index: 900,
+      applied_index: 900,
+      last_log_index: 900,
+      tolerates: null,
+      cluster_version: 4,
+      removed: false,
       members: ['n1', 'n2', 'n3', 'n4', 'n5'].map((id) => member(id)).concat(member('n6', {suffrage: 'learner'})),
-      leader_view: {told_by: 'n2', age_ms: 10, may_fail: 1, members: [
-        told('n1', false, 900), told('n2', false, 900), told('n3', true, 100), told('n4', false, 850), told('n5', false, 900), told('n6', false, 400)]},
+      leader_view: {
+        told_by: 'n2',
+        age_ms: 10,
+        may_fail: 1,
+        members: [
+          told('n1', false, 900),
+          told('n2', false, 900),
+          told('n3', true, 100),
+          told('n4', false, 850),
+          told('n5', false, 900),
+          told('n6', false, 400),
+        ],
+      },
     };
     let answer = base;
     await page.route('**/cluster', (route) => route.fulfill({json: answer}));
@@ -68,12 +114,23 @@ export async function run() {
     equal(await page.locator('.member').count(), 6, 'members in the picture');
     equal(await page.locator('.member.learner').count(), 1, 'learners');
     equal((await page.locator('.ring .lag').allTextContents()).sort(), ['\u221250', '\u2212500'], 'lag on the lines');
-    equal(await page.getByRole('row').filter({hasText: 'n4'}).getByRole('cell').nth(2).innerText(), '50', 'lag in the table');
+    equal(
+      await page.getByRole('row').filter({hasText: 'n4'}).getByRole('cell').nth(2).innerText(),
+      '50',
+      'lag in the table',
+    );
     equal(await page.getByRole('button', {name: 'Let lead: n6'}).count(), 0, 'ways to let a learner lead');
     answer = {...base, leader_id: null, leader_view: null};
     await page.getByText('No leader is known. Writes wait until one is elected.').first().waitFor();
     equal(await page.locator('.ring line').count(), 0, 'lines without a leader');
-    answer = {...base, members: [member('n1', {status: 'alive', match_index: 900})], role: 'leader', leader_id: 'n1', tolerates: 0, leader_view: null};
+    answer = {
+      ...base,
+      members: [member('n1', {status: 'alive', match_index: 900})],
+      role: 'leader',
+      leader_id: 'n1',
+      tolerates: 0,
+      leader_view: null,
+    };
     await page.getByText('One member. It is the only member: none may fail.').first().waitFor();
     answer = {...base, removed: true};
     await page.getByText('This node was removed from its cluster.').first().waitFor();
@@ -85,17 +142,24 @@ export async function run() {
     const page = await openPage(first.url);
     const plot = page.getByRole('slider', {name: 'Requests per second, the last 15 minutes'});
     for (let i = 0; i < 40; ++i) await cluster.ask(first, 'PUT', `/kv/plot/${i}`, 'x');
-    await eventually(async () => /writes: now .*, highest [1-9]/.test(await page.locator('.plot-card .hidden').first().innerText()));
+    await eventually(async () =>
+      /writes: now .*, highest [1-9]/.test(await page.locator('.plot-card .hidden').first().innerText()),
+    );
     const latency = page.locator('.plot-card').nth(1);
-    await eventually(async () => /p99: now .*highest .*[\u00b5m]?s\./.test(await latency.locator('.hidden').innerText()));
-    check(await page.locator('.plot path.line').first().getAttribute('d') !== '', 'a line is drawn');
+    await eventually(async () =>
+      /p99: now .*highest .*[\u00b5m]?s\./.test(await latency.locator('.hidden').innerText()),
+    );
+    check((await page.locator('.plot path.line').first().getAttribute('d')) !== '', 'a line is drawn');
     // Samples come each five seconds; the keys need two of them.
     await eventually(async () => Number(await plot.getAttribute('aria-valuemax')) >= 1);
     await plot.focus();
     const at = async () => Number(await plot.getAttribute('aria-valuenow'));
     await page.keyboard.press('Home');
     equal(await at(), 0, 'the first sample');
-    check(/^\d\d:\d\d:\d\d: writes /.test(await plot.getAttribute('aria-valuetext')), await plot.getAttribute('aria-valuetext'));
+    check(
+      /^\d\d:\d\d:\d\d: writes /.test(await plot.getAttribute('aria-valuetext')),
+      await plot.getAttribute('aria-valuetext'),
+    );
     await page.keyboard.press('ArrowRight');
     equal(await at(), 1, 'the second sample');
     equal(await page.locator('.plot .cursor:not([hidden])').count(), 3, 'all plots show the same time');
@@ -103,23 +167,33 @@ export async function run() {
     equal(await page.locator('.plot .cursor:not([hidden])').count(), 0, 'none is chosen');
     const box = await plot.boundingBox();
     await page.mouse.move(box.x + box.width - 20, box.y + 40);
-    await eventually(async () => await page.locator('.plot .cursor:not([hidden])').count() === 3);
+    await eventually(async () => (await page.locator('.plot .cursor:not([hidden])').count()) === 3);
     check(/^\d\d:\d\d:\d\d$/.test(await page.locator('.legend .when').first().innerText()), 'the time is shown');
     await closePage(page);
   });
 
   await test('messages: elections, with what they mean and what to do', async () => {
     const page = await openPage((await cluster.leader()).url, '#/messages');
-    await page.locator('.messages li').filter({hasText: /elected leader of term/}).first().waitFor();
+    await page
+      .locator('.messages li')
+      .filter({hasText: /elected leader of term/})
+      .first()
+      .waitFor();
     const explained = page.locator('.messages details').first();
     await explained.locator('summary').click();
     await explained.getByText('Means:').waitFor();
     equal(await page.getByText(/`|\]\(/).count(), 0, 'marks of Markdown that are left');
     await page.getByRole('link', {name: 'Warnings'}).click();
-    await eventually(async () => await page.locator('.messages li').filter({hasText: 'elected leader'}).count() === 0);
+    await eventually(
+      async () => (await page.locator('.messages li').filter({hasText: 'elected leader'}).count()) === 0,
+    );
     await goTo(page, '#/cluster');
     await page.getByRole('region', {name: 'Recent messages'}).locator('li').first().waitFor();
-    await page.getByRole('region', {name: 'Elections and members'}).getByText(/leads in term/).first().waitFor();
+    await page
+      .getByRole('region', {name: 'Elections and members'})
+      .getByText(/leads in term/)
+      .first()
+      .waitFor();
     await closePage(page);
   });
 
@@ -146,18 +220,22 @@ export async function run() {
     };
     await page.getByRole('button', {name: 'Add a member'}).click();
     await add(spare.id, `127.0.0.1:${spare.raft}`);
-    await dialog(page).getByText(/No node answers at .* nothing was changed\./).waitFor();
+    await dialog(page)
+      .getByText(/No node answers at .* nothing was changed\./)
+      .waitFor();
     cluster.run(spare);
     await eventually(() => cluster.ask(spare, 'GET', '/cluster'));
     await eventually(async () => {
-      if (await page.locator('dialog[open]').count() === 0) return true;
+      if ((await page.locator('dialog[open]').count()) === 0) return true;
       await add(spare.id, `127.0.0.1:${spare.raft}`);
-      await eventually(async () => await page.locator('dialog[open] .progress:not(.bad)').count() === 0);
-      return await page.locator('dialog[open]').count() === 0;
+      await eventually(async () => (await page.locator('dialog[open] .progress:not(.bad)').count()) === 0);
+      return (await page.locator('dialog[open]').count()) === 0;
     });
     await page.getByText('All 4 members are alive. One may fail.').first().waitFor();
     await page.getByRole('button', {name: `Remove ${spare.id}`}).click();
-    await dialog(page).getByText(/3 voters will be left, of which 1 may fail/).waitFor();
+    await dialog(page)
+      .getByText(/3 voters will be left, of which 1 may fail/)
+      .waitFor();
     await dialog(page).getByRole('button', {name: 'Cancel'}).click();
     equal((await cluster.ask(asked, 'GET', '/cluster')).members.length, 4, 'members after Cancel');
     await page.getByRole('button', {name: `Remove ${spare.id}`}).click();
@@ -173,7 +251,10 @@ export async function run() {
     await dialog(page).getByRole('button', {name: 'Remove', exact: true}).click();
     await dialog(page).locator('.progress.bad').waitFor();
     const said = await dialog(page).locator('.progress.bad').innerText();
-    const words = await cluster.ask(asked, 'DELETE', `/cluster/members/${third.id}`).then(() => 'it was done', (error) => JSON.parse(error.message.replace(/^[^{]*/, '')).error);
+    const words = await cluster.ask(asked, 'DELETE', `/cluster/members/${third.id}`).then(
+      () => 'it was done',
+      (error) => JSON.parse(error.message.replace(/^[^{]*/, '')).error,
+    );
     check(said.toLowerCase().includes(words.toLowerCase()), `${said} has ${words}`);
     cluster.run(other);
     await closePage(page);
@@ -188,8 +269,11 @@ export async function run() {
     await page.getByText('connection lost, trying again').waitFor();
     await page.getByRole('alert').filter({hasText: 'The node does not answer.'}).waitFor();
     equal(await page.locator('#banner a').count(), 2, 'links to other pages');
-    check((await page.locator('#banner a').first().getAttribute('href')).endsWith('/ui#/keys'), 'they lead to the same view');
-    await page.getByRole('link', {name: 'plot/0', exact: true}).waitFor();  // what was seen stays
+    check(
+      (await page.locator('#banner a').first().getAttribute('href')).endsWith('/ui#/keys'),
+      'they lead to the same view',
+    );
+    await page.getByRole('link', {name: 'plot/0', exact: true}).waitFor(); // what was seen stays
     cluster.run(asked);
     await eventually(async () => await page.locator('#banner').isHidden(), 30);
     await cluster.ask(first, 'PUT', '/kv/after-the-loss', 'x');
