@@ -67,8 +67,8 @@ function duration(ms) {
 function latency(us) {
   if (us === null || us === undefined) return '\u2013';
   if (us < 1000) return `${Math.round(us)}\u00a0\u00b5s`;
-  if (us < 1000000) return `${(us / 1000).toFixed(us < 10000 ? 1 : 0)}\u00a0ms`;
-  return `${(us / 1000000).toFixed(1)}\u00a0s`;
+  if (us < 1000000) return `${Number((us / 1000).toFixed(us < 10000 ? 1 : 0))}\u00a0ms`;
+  return `${Number((us / 1000000).toFixed(1))}\u00a0s`;
 }
 
 function clockTime(time) {

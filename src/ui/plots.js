@@ -14,7 +14,22 @@ function niceCeiling(value) {
   return [1, 1.2, 1.6, 2, 2.4, 3, 4, 5, 6, 8, 10].map((step) => step * power).find((step) => step >= value);
 }
 
-// Plots that share one place in time: {add(options), update(samples, now)}. `options`: {title, format, series, about},
+// From zero to a round number: {ticks, part(value)}, where `part` is 0 at the bottom and 1 at the top.
+function evenScale(values) {
+  const top = niceCeiling(Math.max(0, ...values));
+  return {ticks: [0, top / 2, top], part: (value) => value / top};
+}
+
+// From a power of ten to another, so that what is usual and what is rare can both be seen.
+function powersScale(values) {
+  if (values.length === 0) return evenScale(values);
+  const bottom = Math.floor(Math.log10(Math.min(...values)));
+  const top = Math.max(bottom + 1, Math.ceil(Math.log10(Math.max(...values))));
+  const ticks = Array.from({length: top - bottom + 1}, (_, i) => 10 ** (bottom + i));
+  return {ticks, part: (value) => Math.max(0, (Math.log10(Math.max(value, 1e-9)) - bottom) / (top - bottom))};
+}
+
+// Plots that share one place in time: {add(options), update(samples, now)}. `options`: {title, format, series, about, powers},
 // where a series is {name, kind, of(sample)} and `of` is null where there is nothing to draw.
 function plotGroup() {
   const plots = [];
@@ -60,7 +75,7 @@ function nearest(samples, time) {
   return best;
 }
 
-function makePlot({title, format, series, about}, {pick, step, last, redraw}) {
+function makePlot({title, format, series, about, powers = false}, {pick, step, last, redraw}) {
   const values = series.map(() => el('b'));
   const when = el('span', {class: 'when'});
   const legend = el(
@@ -96,10 +111,10 @@ function makePlot({title, format, series, about}, {pick, step, last, redraw}) {
   const line = svg('line', {class: 'cursor', y1: kPlotTop, y2: kPlotHeight - kPlotBottom});
   const dots = series.map((one) => svg('circle', {class: one.kind, r: 3}));
   let width = 0;
-  let top = 1;
+  let scale = evenScale([]);
 
   const x = (time, now) => kPlotLeft + (1 - (now - time) / kPlotSpan) * (width - kPlotLeft - 6);
-  const y = (value) => kPlotTop + (1 - value / top) * (kPlotHeight - kPlotTop - kPlotBottom);
+  const y = (value) => kPlotTop + (1 - scale.part(value)) * (kPlotHeight - kPlotTop - kPlotBottom);
 
   // A line for each run of samples without a gap; a lone sample is a point.
   const path = (samples, now, of) => {
@@ -122,14 +137,14 @@ function makePlot({title, format, series, about}, {pick, step, last, redraw}) {
   const draw = (samples, now) => {
     if (width === 0) return;
     const all = samples.flatMap((sample) => series.map((one) => one.of(sample) ?? 0));
-    top = niceCeiling(Math.max(0, ...all));
-    const grid = [0, 0.5, 1].map((part) => [
-      svg('line', {class: 'grid', x1: kPlotLeft, x2: width - 6, y1: y(part * top), y2: y(part * top)}),
-      svg(
-        'text',
-        {x: kPlotLeft - 6, y: y(part * top) + 4, 'text-anchor': 'end'},
-        part === 0 ? '0' : format(part * top),
-      ),
+    const shownValues = all.filter((value) => value > 0);
+    const empty = shownValues.length === 0;
+    scale = powers ? powersScale(shownValues) : evenScale(shownValues);
+    const grid = scale.ticks.map((value) => [
+      svg('line', {class: 'grid', x1: kPlotLeft, x2: width - 6, y1: y(value), y2: y(value)}),
+      empty
+        ? []
+        : svg('text', {x: kPlotLeft - 6, y: y(value) + 4, 'text-anchor': 'end'}, value === 0 ? '0' : format(value)),
     ]);
     const times = [15, 10, 5, 0].map((minutes) =>
       svg(
@@ -145,16 +160,16 @@ function makePlot({title, format, series, about}, {pick, step, last, redraw}) {
     const lines = series
       .map((one) => svg('path', {class: `line ${one.kind}`, d: path(samples, now, one.of)}))
       .reverse();
-    const nothing = all.some((value) => value > 0)
-      ? []
-      : [
+    const nothing = empty
+      ? [
           svg(
             'text',
             {class: 'nothing', x: (width + kPlotLeft) / 2, y: kPlotHeight / 2, 'text-anchor': 'middle'},
             about,
           ),
-        ];
-    picture.replaceChildren(...grid.flat(), ...times, ...lines, ...nothing, line, ...dots);
+        ]
+      : [];
+    picture.replaceChildren(...grid.flat(2), ...times, ...lines, ...nothing, line, ...dots);
   };
 
   const point = (samples, now, chosen) => {

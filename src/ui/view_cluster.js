@@ -237,8 +237,14 @@ function clusterPlots(signal) {
         {name: 'reads', kind: 'two', of: perSecond('reads')},
       ],
     }),
-    group.add({title: 'Write latency', format: latency, series: latencies('write'), about: 'no writes yet'}),
-    group.add({title: 'Read latency', format: latency, series: latencies('read'), about: 'no reads yet'}),
+    group.add({
+      title: 'Write latency',
+      format: latency,
+      powers: true,
+      series: latencies('write'),
+      about: 'no writes yet',
+    }),
+    group.add({title: 'Read latency', format: latency, powers: true, series: latencies('read'), about: 'no reads yet'}),
   );
   const history = new Map();
   poll(signal, 5000, async () => {

@@ -181,6 +181,29 @@ export async function run() {
     equal((await ask('GET', '/queues/orders')).ready, before, 'events that came back');
   });
 
+  await test('events are deleted one by one and several at once', async () => {
+    await bury(5);
+    const dead = async () => (await ask('GET', '/queues/orders.dead')).ready;
+    const before = await dead();
+    await goTo(page, '#/queues/orders.dead');
+    await page.locator('main tbody tr').first().getByRole('link').click();
+    await dialog(page).getByRole('button', {name: 'Delete'}).click();
+    await dialog(page)
+      .getByText(/It cannot be brought back/)
+      .waitFor();
+    await dialog(page).getByRole('button', {name: 'Cancel'}).click();
+    equal(await dead(), before, 'dead ones after Cancel');
+    await dialog(page).getByRole('button', {name: 'Delete'}).click();
+    await duringElection('Delete it');
+    equal(await dead(), before - 1, 'dead ones');
+    await eventually(async () => (await page.locator('main tbody tr').count()) === before - 1);
+    for (const i of [0, 1]) await page.locator('main tbody tr').nth(i).getByRole('checkbox').check();
+    await press('Delete selected\u2026');
+    await duringElection('Delete 2 events');
+    equal(await dead(), before - 3, 'dead ones');
+    await eventually(async () => (await page.locator('main tbody tr').count()) === before - 3);
+  });
+
   await test('a queue is purged and deleted, after it was said what will be lost', async () => {
     await goTo(page, '#/queues/orders');
     await page.locator('main tbody tr').first().waitFor();

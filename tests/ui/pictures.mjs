@@ -38,7 +38,12 @@ export async function run() {
         await page.getByText('All 3 members are alive.').first().waitFor();
         for (const view of views) {
           await showView(page, view);
-          if (view[0] === 'cluster') await page.locator('.plot path.line').first().waitFor({state: 'attached'});
+          if (view[0] === 'cluster')
+            await eventually(
+              async () =>
+                /highest/.test(await page.locator('.plot-card .hidden').first().innerText()) &&
+                (await page.locator('.messages details').count()) > 0,
+            );
           // Rates come with the second poll.
           if (['queue', 'queues'].includes(view[0]))
             await eventually(
