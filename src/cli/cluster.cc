@@ -280,11 +280,13 @@ Reply Cluster::give_up(const Asking& asking) const {
   for (size_t n = 0; n < settings_.endpoints.size(); ++n)
     reply.sentence += "\n  " + settings_.endpoints[n] + ": " +
                       (asking.tried[n].reason.empty() ? "not asked" : asking.tried[n].reason);
-  if (asking.maybe_done && !asking.key.empty())
+  if (asking.maybe_done && !asking.key.empty() && settings_.repeatable)
     reply.sentence +=
         "\nrepeat it with --idempotency-key " + asking.key + ": it then takes effect once, whatever became of this";
-  else if (asking.maybe_done)
+  else if (asking.maybe_done && asking.key.empty())
     reply.sentence += "\nlook what there is, and repeat it if needed: doing it twice does no harm";
+  else if (asking.maybe_done)
+    reply.sentence += "\nlook what there is before it is repeated";
   else
     reply.sentence += "\nthe endpoints are from " + settings_.endpoints_from + "; is a node running there?";
   return reply;

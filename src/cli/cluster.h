@@ -30,6 +30,7 @@ struct ClusterSettings {
   Millis connect{2'000};    // see Exchange::Limits
   Millis answer{6'000};     // a little more than the server's request-timeout
   std::string idempotency;  // --idempotency-key; empty: a random one for each request
+  bool repeatable = false;  // the command, run again with --idempotency-key, is the same request
 };
 
 struct Reply {

@@ -1,4 +1,5 @@
 // backup, verify.
+#include <algorithm>
 #include <cerrno>
 #include <climits>
 #include <cstdio>

@@ -1,6 +1,7 @@
 // status, members, add, remove, transfer, settings.
 #include <algorithm>
 #include <map>
+#include <variant>
 
 #include "cli/commands.h"
 #include "cli/endpoints.h"

@@ -1,7 +1,10 @@
 // lock: runs a command while a key is this process's alone.
+#include <algorithm>
 #include <array>
+#include <chrono>
 #include <csignal>
 #include <unistd.h>
+#include <variant>
 
 #include "base/log.h"
 #include "cli/child.h"

@@ -1,5 +1,6 @@
 // receive, and a worker made of it: `receive QUEUE -- COMMAND`; ack, release, extend, bury.
 #include <algorithm>
+#include <chrono>
 #include <csignal>
 
 #include "base/log.h"

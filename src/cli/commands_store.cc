@@ -1,4 +1,6 @@
 // get, put, del, list, incr, txn, leases.
+#include <algorithm>
+
 #include "base/log.h"
 #include "cli/commands.h"
 #include "cli/json_fields.h"

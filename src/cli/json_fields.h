@@ -2,6 +2,7 @@
 // empty: an answer of a newer server must not break an older command line.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>

@@ -1,5 +1,7 @@
 #include "cli/man_page.h"
 
+#include <algorithm>
+
 #include "cli/arguments.h"
 #include "cli/help.h"
 #include "cli/settings.h"

@@ -86,6 +86,10 @@ Result<ClusterSettings> settings_of(const Invocation& invocation, Environment en
   for (const Millis time : {settings.timeout, settings.connect, settings.answer})
     if (time == 0) return Error{"a timeout must be above 0"};
   settings.idempotency = invocation.text("--idempotency-key");
+  const auto& options = invocation.command->options;
+  settings.repeatable =
+      !invocation.child && !invocation.has("--lines") &&
+      std::any_of(options.begin(), options.end(), [](const OptionRow& row) { return row.name == "--idempotency-key"; });
   return settings;
 }
 

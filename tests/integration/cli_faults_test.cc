@@ -330,7 +330,7 @@ TEST_CASE("a redirection is followed, with the password only to members") {
 TEST_CASE("two want one lock, and the holder is killed") {
   CliNodes nodes;
   await_leader(nodes.all);
-  const std::string hold = "lock l --ttl 2s -- sh -c 'echo $TOKEN >>tokens; ";
+  const std::string hold = "lock l --ttl 2s -- sh -c 'echo $$ >>holders; echo $TOKEN >>tokens; ";
   Running first(nodes.cli, "first", hold + "exec sleep 600'");
   CHECK(eventually([&] { return count_of(read_file(nodes.dir.path("tokens")), "\n") == 1; }));
   const Output impatient = nodes.cli.run("lock l --wait 300ms -- touch never");
@@ -340,8 +340,15 @@ TEST_CASE("two want one lock, and the holder is killed") {
   Running second(nodes.cli, "second", hold + "exec sleep 600'");
   CHECK(eventually([&] { return has(second.err(), "waiting for the lock l"); }));
   CHECK(count_of(read_file(nodes.dir.path("tokens")), "\n") == 1);
-  first.process().kill();
+  // Its command ends with it, long before another one may hold the lock.
+  // One that has ended, and that nobody asked for its status yet, has no command line.
+  const auto alive = [&] { return sh(nodes.dir, "grep -q . /proc/$(head -n 1 holders)/cmdline").status == 0; };
+  CHECK(alive());
+  first.process().signal(SIGKILL);
+  CHECK(eventually([&] { return !alive(); }, 1'000));
   CHECK(eventually([&] { return count_of(read_file(nodes.dir.path("tokens")), "\n") == 2; }));
+  const std::string tokens = read_file(nodes.dir.path("tokens"));
+  CHECK(std::stoull(tokens) < std::stoull(tokens.substr(tokens.find('\n') + 1)));
   // A signal ends the command and frees the lock at once.
   CHECK(second.process().stop() == 128 + SIGTERM);
   const auto began = std::chrono::steady_clock::now();

@@ -230,6 +230,16 @@ TEST_CASE("an event from enqueue to ack, release, bury and redrive") {
   CHECK(cli.out("receive r --wait 1ms 2>&1 || true") == "no event is ready in r\n");
 }
 
+TEST_CASE("events are removed by their ids") {
+  CliNode node;
+  const std::string one = node.cli.out("enqueue q one");
+  const std::string id = one.substr(0, one.size() - 1);
+  const Output removed = node.cli.run("remove-events q " + id + " 999");
+  CHECK(removed.out == id + "  removed\n999  gone\n");
+  CHECK(removed.status == 1);
+  CHECK(node.cli.run("remove-events q 9x").status == 2);
+}
+
 TEST_CASE("a command for each event") {
   CliNode node;
   const Cli& cli = node.cli;
