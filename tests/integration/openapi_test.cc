@@ -308,8 +308,14 @@ void check_node(Described& d) {
   d.ask("getBackup", "", "/backup?x=1", 400);
   d.ask("getDescription", "", "/openapi.json", 200);
   d.ask("getDescription", kNoType, "/openapi.json", 400);
+  d.ask("getHistory", "", "/node/history?last=1", 200);
+  d.ask("getHistory", "", "/node/history?last=0", 400);
+  d.ask("getMessages", "", "/node/messages?level=warning", 200);
+  d.ask("getMessages", "", "/node/messages?level=debug", 400);
+  d.ask("getPaths", "-H 'Accept: text/html'", "/", 302);
   for (const auto& [id, path] :
-       {std::pair{"getMetrics", "/metrics"}, std::pair{"askAlive", "/healthz"}, std::pair{"askReady", "/readyz"}}) {
+       {std::pair{"getMetrics", "/metrics"}, std::pair{"askAlive", "/healthz"}, std::pair{"askReady", "/readyz"},
+        std::pair{"getPaths", "/"}, std::pair{"getPage", "/ui"}}) {
     d.ask(id, "", path, 200);
     d.ask(id, "-H 'Expect: wonders'", path, 417);
     d.ask(id, "-H 'Long: " + std::string(70'000, 'x') + "'", path, 431);
