@@ -164,6 +164,7 @@ inline constexpr Quick kQuick[] = {
     {"ready_ones_count", 168},
     {"sums_drift", 40},
     {"purged_stay_counted", 63},
+    {"removes_what_is_held", 84},
     {"bindings_outlive_the_queue", 81},
     {"fan_out_by_halves", 174},
     {"barrier_without_deliveries", 168},
