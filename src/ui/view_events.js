@@ -114,7 +114,7 @@ function eventColumns(context) {
     },
     {
       head: 'Event',
-      class: 'name',
+      class: 'name short',
       text: (event) => String(event.id),
       node: (event) => el('a', {href: hashOf(['queues', context.name, event.id])}, String(event.id)),
     },
