@@ -211,8 +211,7 @@ bool Cluster::judge(Asking& asking, size_t at, const std::string& base, Attempt 
   const bool success = (status >= 200 && status < 300) || status == 304;
   const auto sentence = success ? std::nullopt : sentence_of(attempt.answer);
   if (success ? is_ours(asking.request, attempt.answer) : sentence && status < 500) {
-    if (!success && asking.maybe_done && says_nothing_of_before(status))
-      return unserved(asking, at, std::move(attempt));
+    if (!success && asking.maybe_done && says_nothing_of_before(status)) return unserved(asking, at, attempt);
     reply.kind = success ? Reply::Kind::done : Reply::Kind::refused;
     reply.answer = std::move(attempt.answer);
     if (sentence) reply.sentence = *sentence + " (" + std::to_string(status) + ")";
@@ -224,11 +223,11 @@ bool Cluster::judge(Asking& asking, size_t at, const std::string& base, Attempt 
     reply.sentence = *sentence + " (" + std::to_string(status) + ")";
     return true;
   }
-  return unserved(asking, at, std::move(attempt));
+  return unserved(asking, at, attempt);
 }
 
 // An answer that settles nothing: 503, 504, something that is not ours.
-bool Cluster::unserved(Asking& asking, size_t at, Attempt attempt) {
+bool Cluster::unserved(Asking& asking, size_t at, const Attempt& attempt) {
   const Answer& answer = attempt.answer;
   Tried& tried = asking.tried[at];
   const auto sentence = sentence_of(answer);

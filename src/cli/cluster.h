@@ -76,7 +76,7 @@ class Cluster {
   // One attempt at one endpoint, redirections included. Returns true when `asking` has its reply.
   bool try_one(Asking& asking, size_t at);
   bool judge(Asking& asking, size_t at, const std::string& base, Attempt attempt);
-  bool unserved(Asking& asking, size_t at, Attempt attempt);
+  bool unserved(Asking& asking, size_t at, const Attempt& attempt);
   void follow(Asking& asking, size_t at, std::string& base, Attempt& attempt);
   bool is_member(const std::string& asked, const std::string& url);
   // For how long in all a request is asked.

@@ -126,13 +126,13 @@ std::string server_program() {
   std::string own(PATH_MAX, '\0');
   const ssize_t length = readlink("/proc/self/exe", own.data(), own.size());
   own.resize(length > 0 ? static_cast<size_t>(length) : 0);
-  const std::string beside = directory_of(own) + "/wormhole-server";
+  std::string beside = directory_of(own) + "/wormhole-server";
   if (!own.empty() && is_program(beside)) return beside;
   const char* path = std::getenv("PATH");
   std::string_view rest = path == nullptr ? "" : path;
   while (!rest.empty()) {
     const size_t colon = std::min(rest.find(':'), rest.size());
-    const std::string found = std::string(rest.substr(0, colon)) + "/wormhole-server";
+    std::string found = std::string(rest.substr(0, colon)) + "/wormhole-server";
     if (colon > 0 && is_program(found)) return found;
     rest.remove_prefix(std::min(colon + 1, rest.size()));
   }
