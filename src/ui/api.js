@@ -5,13 +5,12 @@ const base = location.origin + location.pathname.replace(/\/ui\/?$/, '').replace
 const kReadTimeout = 8000;
 const kWriteTimeout = 60000;
 
-// What went wrong with a request. `status` 0: no answer came.
+// What went wrong with a request. `status` 0: no answer came. `unknown`: it may have taken effect.
 class ApiError extends Error {
-  constructor(status, message, answer = null) {
+  constructor(status, message, unknown = false) {
     super(message);
     this.status = status;
-    this.etag = answer?.headers.get('ETag') ?? null;
-    this.unknown = status === 504 || answer?.headers.get('Wormhole-Outcome') === 'unknown';
+    this.unknown = unknown;
   }
 }
 
@@ -78,14 +77,15 @@ async function send(method, path, {body = null, type = null, headers = {}, signa
   }
   if (answer.status === 401) askPassword(sentence);
   const kind = [502, 503, 504].includes(answer.status) && sentence === '' ? 'the proxy got no answer from a node' : '';
-  throw new ApiError(answer.status, shown(sentence || kind || `the answer was ${answer.status}`), answer);
+  // Proxies answer 502 and 503 too, also after they passed the request on.
+  const outcome = answer.headers.get('Wormhole-Outcome');
+  const unknown = method !== 'GET' && (outcome ?? (answer.status >= 500 ? 'unknown' : '')) === 'unknown';
+  throw new ApiError(answer.status, shown(sentence || kind || `the answer was ${answer.status}`), unknown);
 }
 
+// What was sent may have arrived.
 function noAnswer(method) {
-  const error = new ApiError(0, 'the node did not answer');
-  // What was sent may have arrived.
-  error.unknown = method !== 'GET';
-  return error;
+  return new ApiError(0, 'the node did not answer', method !== 'GET');
 }
 
 async function readBody(answer, read) {
@@ -134,8 +134,13 @@ async function change(method, path, {json, body = null, type = null, key = null,
     type: json === undefined ? type : 'application/json',
     headers: key ? {...headers, 'Idempotency-Key': key} : headers,
   });
-  const text = await readBody(answer, 'text');
-  return text.trim() === '' ? null : readJson(text);
+  try {
+    const text = await readBody(answer, 'text');
+    return text.trim() === '' ? null : readJson(text);
+  } catch (error) {
+    error.unknown = true;
+    throw error;
+  }
 }
 
 function randomKey() {

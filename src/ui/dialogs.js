@@ -1,35 +1,57 @@
 // Dialogs: questions before something is lost, forms, the password, and short notes about what was done.
 
-// A modal dialog. `mayClose()` is asked before Escape or the close button close it. Returns {element, body, close}.
-function openDialog({title, kind = '', mayClose = async () => true, onclose = () => {}}) {
+const dialogs = []; // those that are open, the one on top last
+
+// A modal dialog. Escape and the close button ask first while something typed would be lost (`dirty`), and do nothing to
+// one that is `fixed`. `onclose(leaving)` hears whether it ended because another view is shown. Returns {element,
+// heading, body, dirty, fixed, close(leaving), askToClose}.
+function openDialog({title, kind = '', fixed = false, dirty = () => false, onclose = () => {}}) {
   const heading = el('h2', {id: `title-${++openDialog.number}`, tabindex: '-1'}, title);
   const body = el('div', {class: 'dialog-body'});
   const element = el('dialog', {class: kind, 'aria-labelledby': heading.id});
-  let open = true;
-  const close = () => {
-    if (!open) return;
-    open = false;
+  const close = (leaving = false) => {
+    if (!dialogs.includes(dialog)) return;
+    dialogs.splice(dialogs.indexOf(dialog), 1);
     element.close();
     element.remove();
-    onclose();
+    onclose(leaving);
   };
   const askToClose = async () => {
-    if (open && (await mayClose())) close();
+    if (!fixed && (!dirty() || (await confirmLoss()))) close();
   };
+  const dialog = {element, heading, body, dirty, fixed, close, askToClose};
   const cross = el('button', {type: 'button', class: 'icon', 'aria-label': 'Close', onclick: askToClose}, '\u00d7');
-  element.append(el('header', null, heading, cross), body);
+  element.append(el('header', null, heading, fixed ? null : cross), body);
   element.addEventListener('cancel', (event) => {
     event.preventDefault();
     askToClose();
   });
-  // The browser closes by itself at a second Escape.
-  element.addEventListener('close', close);
+  // A browser closes by itself at a second gesture: what was typed is still there.
+  element.addEventListener('close', () => {
+    if (!dialogs.includes(dialog)) return;
+    element.showModal();
+    askToClose();
+  });
   document.body.append(element);
+  dialogs.push(dialog);
   element.showModal();
   heading.focus();
-  return {element, heading, body, close, askToClose};
+  return dialog;
 }
 openDialog.number = 0;
+
+// Escape asks the dialog on top, each time: the browser would close it unasked at the second.
+function closeByEscape(event) {
+  if (event.key !== 'Escape' || event.isComposing || dialogs.length === 0) return;
+  event.preventDefault();
+  event.stopPropagation();
+  dialogs.at(-1).askToClose();
+}
+
+// What stands in the fields of a form.
+function typedIn(form) {
+  return JSON.stringify(Array.from(form.querySelectorAll('input, select, textarea'), (one) => one.value));
+}
 
 // What is wrong with what was typed or wanted, in a sentence for the user.
 class Wrong extends Error {}
@@ -71,15 +93,14 @@ function progress(safe = false) {
 }
 
 // Asks whether to do something, and does it: `lines` say exactly what it does, `work` does it. Failures are shown in
-// the dialog, where it can be tried again (`safe`: without happening twice). While something typed would be lost
-// (`dirty`), leaving is asked first. Resolves to whether it was done.
-function ask({title, lines, verb, danger = true, fields = [], safe = false, dirty = () => false, work}) {
+// the dialog, where it can be tried again (`safe`: without happening twice). Resolves to whether it was done.
+function ask({title, lines, verb, danger = true, fields = [], safe = false, work}) {
   return new Promise((resolve) => {
     let done = false;
     const dialog = openDialog({
       title,
       kind: 'question',
-      mayClose: async () => !dirty() || (await confirmLoss()),
+      dirty: () => typedIn(form) !== before,
       onclose: () => resolve(done),
     });
     const state = progress(safe);
@@ -100,17 +121,23 @@ function ask({title, lines, verb, danger = true, fields = [], safe = false, dirt
       el('div', {class: 'actions'}, back, go),
     );
     dialog.body.append(form);
+    const before = typedIn(form);
     (fields.length > 0 ? form.querySelector('input, select, textarea') : back).focus();
   });
 }
 
+let asking = null;
+
 function confirmLoss() {
-  return ask({
+  asking ??= ask({
     title: 'Leave what you typed?',
     lines: ['It is not saved and will be lost.'],
     verb: 'Leave it',
     work: async () => {},
+  }).finally(() => {
+    asking = null;
   });
+  return asking;
 }
 
 // A labelled field.
@@ -162,8 +189,14 @@ function askPassword(sentenceOfServer) {
   const state = progress();
   const input = el('input', {type: 'password', autocomplete: 'off', required: true});
   const go = el('button', {type: 'submit', class: 'primary'}, 'Unlock');
-  const dialog = openDialog({title: 'Password', kind: 'question', mayClose: async () => false});
-  dialog.element.querySelector('header button').remove();
+  const dialog = openDialog({
+    title: 'Password',
+    kind: 'question',
+    fixed: true,
+    onclose: () => {
+      passwordDialog = null;
+    },
+  });
   passwordDialog = dialog;
   const form = el(
     'form',
@@ -181,7 +214,6 @@ function askPassword(sentenceOfServer) {
           }
         });
         if (!fine) return input.select();
-        passwordDialog = null;
         dialog.close();
         refreshCluster();
       },

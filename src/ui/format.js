@@ -85,6 +85,7 @@ function dateTime(time) {
 // --- bytes and text
 
 const kHexShown = 4096;
+const kTextShown = 200000;
 
 function fromBase64(text) {
   return Uint8Array.from(atob(text), (one) => one.charCodeAt(0));
@@ -150,6 +151,26 @@ function pathText(path) {
   }
 }
 
+// JSON with a line for each value, its strings and numbers as they were written; not much longer than what is shown.
+// Throws when it is no JSON.
+function indented(text) {
+  JSON.parse(text);
+  const opens = (token) => token === '{' || token === '[';
+  let line = '\n';
+  let before = '';
+  let made = '';
+  for (const [token] of text.matchAll(/"(?:[^"\\]+|\\.)*"|[{}[\],:]|[^\s{}[\],:"]+/g)) {
+    const closes = token === '}' || token === ']';
+    if (closes) line = line.slice(0, -2);
+    if (before === ',' || opens(before) !== closes) made += line;
+    made += token === ':' ? ': ' : token;
+    if (opens(token)) line += '  ';
+    if (made.length > kTextShown) break;
+    before = token;
+  }
+  return made;
+}
+
 // A value or body as the page can show it: {text, pretty, hex, editable}. A text is editable when a text field gives
 // back just what it was given: one with a carriage return or with other control characters is not.
 function readable(data, contentType = '') {
@@ -159,7 +180,7 @@ function readable(data, contentType = '') {
   let pretty = null;
   if (/json/i.test(contentType) || /^\s*[[{]/.test(text)) {
     try {
-      pretty = JSON.stringify(JSON.parse(text), null, 2);
+      pretty = indented(text);
     } catch {
       // It only looks like JSON.
     }

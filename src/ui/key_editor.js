@@ -15,8 +15,8 @@ function keyEditor(drawer, key, value, item, done, changed) {
   const state = progress();
   const conflict = el('div', {class: 'conflict', role: 'alert', hidden: true});
   let etag = value.etag;
-  let clean = text.value;
-  const dirty = () => editable && text.value !== clean;
+  let clean = null; // what was in the fields when they were last those of the server
+  const dirty = () => typedIn(form) !== clean;
   const path = () => (key === null ? keyPath(encodeURIComponent(name.value)) : keyPath(key));
 
   const save = async () => {
@@ -33,7 +33,6 @@ function keyEditor(drawer, key, value, item, done, changed) {
       await showConflict();
       return;
     }
-    clean = text.value;
     note(`Saved ${brief(key === null ? name.value : pathText(key), 60)}.`);
     done();
   };
@@ -61,8 +60,8 @@ function keyEditor(drawer, key, value, item, done, changed) {
     const take = theirs?.editable
       ? button('Edit theirs instead', () => {
           etag = now.etag;
-          clean = theirs.text;
           text.value = theirs.text;
+          clean = typedIn(form);
           take.remove();
           overwrite.remove();
           conflict.querySelector('h3').textContent = 'What you had typed';
@@ -138,6 +137,7 @@ function keyEditor(drawer, key, value, item, done, changed) {
       editable ? saver : null,
     ),
   );
+  clean = typedIn(form);
   drawer.body.replaceChildren(form);
   (name ?? (editable ? text : drawer.heading)).focus();
   return {dirty};

@@ -42,23 +42,23 @@ function go(hash) {
   location.hash = hash;
 }
 
-// What a view sets while something typed would be lost by leaving it: asked before another view is shown.
-let unsaved = null;
+function somethingTyped() {
+  return dialogs.some((dialog) => dialog.dirty());
+}
 
 async function route() {
   if (location.hash === shownHash) return;
-  if (unsaved && !(await unsaved())) {
+  if (somethingTyped() && !(await confirmLoss())) {
     history.replaceState(null, '', shownHash);
     return;
   }
-  unsaved = null;
+  for (const dialog of [...dialogs]) if (!dialog.fixed) dialog.close(true);
   const first = shownHash === null;
   shownHash = location.hash;
   const {name, parts, query} = readHash();
   // Within one view it is the view that shows the difference, such as an open event.
   if (current && current.name === name && current.moved?.(parts, query)) return;
   current?.abort.abort();
-  for (const dialog of document.querySelectorAll('dialog.drawer')) dialog.close();
   const abort = new AbortController();
   current = {name, abort, moved: null};
   for (const link of document.querySelectorAll('nav a'))
@@ -208,7 +208,8 @@ function start() {
   document.addEventListener('visibilitychange', refreshCluster);
   connection.listeners.add(showConnection);
   addEventListener('hashchange', route);
-  addEventListener('beforeunload', (event) => unsaved?.dirty?.() && event.preventDefault());
+  addEventListener('beforeunload', (event) => somethingTyped() && event.preventDefault());
+  document.addEventListener('keydown', closeByEscape, true);
   // "/" goes to the view's filter.
   document.addEventListener('keydown', (event) => {
     if (event.key !== '/' || event.ctrlKey || event.metaKey || event.altKey) return;

@@ -1,9 +1,17 @@
 // The cluster: its members as a picture and a table, throughput and latency, what happened lately.
 
+const kFreshWord = 5000; // ms
+
+// What the leader told of everybody, if this node heard it lately, and from the leader that it follows.
+function leaderView(data) {
+  const view = data.leader_view;
+  return view && data.leader_id && view.told_by === data.leader_id && view.age_ms <= kFreshWord ? view : null;
+}
+
 // The members as the page shows them, from an answer of GET /cluster: what the leader told last is used where this node
 // does not know by itself.
 function memberRows(data) {
-  const view = new Map((data.leader_view?.members ?? []).map((member) => [member.id, member]));
+  const view = new Map((leaderView(data)?.members ?? []).map((member) => [member.id, member]));
   const indices = data.members.map((member) => view.get(member.id)?.match_index ?? member.match_index ?? 0);
   const highest = Math.max(0, ...indices, data.role === 'leader' ? (data.last_log_index ?? 0) : 0);
   return data.members
@@ -14,19 +22,21 @@ function memberRows(data) {
       const leads = member.id === data.leader_id;
       const learner = member.suffrage === 'learner';
       const failed = status === 'failed' && !leads;
+      const self = member.id === data.node_id;
+      const known = status !== null || leads || self;
       return {
         id: member.id,
         name: shown(member.id),
         leads,
         learner,
         failed,
-        self: member.id === data.node_id,
-        known: status !== null,
+        self,
+        known,
         lag: index === null || leads ? (leads ? 0 : null) : Math.max(0, highest - index),
         version: member.version,
         raft: shown(member.raft_address),
         http: shown(member.https_address ?? member.http_address ?? ''),
-        word: failed ? 'silent' : leads ? 'leader' : learner ? 'learner' : status === null ? 'unknown' : 'follower',
+        word: failed ? 'silent' : leads ? 'leader' : !known ? 'unknown' : learner ? 'learner' : 'follower',
       };
     })
     .sort((a, b) => (a.name < b.name ? -1 : 1));
@@ -34,7 +44,7 @@ function memberRows(data) {
 
 // How the cluster is, in one sentence: {kind, text}.
 function clusterState(data, rows) {
-  const tolerates = data.leader_view?.may_fail ?? data.tolerates;
+  const tolerates = leaderView(data)?.may_fail ?? data.tolerates;
   if (data.removed) return {kind: 'bad', text: 'This node was removed from its cluster.'};
   if (rows.length === 0) return {kind: 'warn', text: 'This node is in no cluster yet.'};
   if (!data.leader_id) return {kind: 'bad', text: 'No leader is known. Writes wait until one is elected.'};
@@ -51,6 +61,11 @@ function clusterState(data, rows) {
     const who = silent.length > 3 ? plural(silent.length, 'member') : silent.join(' and ');
     return {kind: tolerates > 0 ? 'warn' : 'bad', text: `${who} ${silent.length === 1 ? 'is' : 'are'} silent. ${may}`};
   }
+  if (!rows.every((row) => row.known))
+    return {
+      kind: 'warn',
+      text: `Who is alive is not known here: see the page of the leader, ${shown(data.leader_id)}.`,
+    };
   const all = rows.length === 1 ? 'One member.' : `All ${rows.length} members are alive.`;
   return {kind: tolerates > 0 || rows.length === 1 ? 'good' : 'warn', text: `${all} ${may.replace('One more', 'One')}`};
 }

@@ -161,20 +161,17 @@ function preview(event) {
 // The drawer that shows the event in the address, if there is one.
 function eventDrawer(context) {
   let drawer = null;
-  let leaving = false;
   const back = () => hashOf(['queues', context.name], Object.fromEntries(readHash().query));
   return {
     show(parts) {
       const id = parts[1];
-      leaving = true;
-      drawer?.close();
-      leaving = false;
+      drawer?.close(true);
       drawer = null;
       if (id === undefined || !/^\d+$/.test(id)) return;
       drawer = openDialog({
         title: `Event ${id}`,
         kind: 'drawer',
-        onclose: () => {
+        onclose: (leaving) => {
           if (!leaving && readHash().parts[1] === id) go(back());
         },
       });
@@ -244,7 +241,10 @@ function bodyView(data, contentType) {
     button(
       label,
       () => {
-        place.textContent = shown(content.length > 200000 ? `${content.slice(0, 200000)}\u2026` : content, true);
+        place.textContent = shown(
+          content.length > kTextShown ? `${content.slice(0, kTextShown)}\u2026` : content,
+          true,
+        );
         buttons.forEach((one) => setAttribute(one, 'aria-pressed', String(one.textContent === label)));
       },
       'small',
@@ -326,7 +326,6 @@ function enqueueDialog(context) {
     verb: 'Enqueue',
     safe: true,
     danger: false,
-    dirty: () => body.value !== '' || attributes.value !== '',
     fields: [
       field('Body', body),
       hint,

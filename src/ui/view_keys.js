@@ -38,7 +38,7 @@ function showKeys(place, parts, query, signal) {
   let opened = null;
   const show = (newParts) => {
     const key = newParts[0] ?? '';
-    opened?.leave();
+    opened?.close(true);
     opened =
       key === ''
         ? null
@@ -117,22 +117,15 @@ function keyPath(key) {
 // --- one key
 
 // The drawer for a key: its value as text to edit, or as bytes to look at. `key` is percent-encoded; null: a new one.
-// `onclose` is called when the user closed it. Returns {leave()}, which closes it without asking.
+// `onclose` is called when the user closed it. Returns the dialog.
 function openKey(key, changed, onclose = () => {}) {
-  let leaving = false;
   let editor = null;
-  const mayLeave = async () => !editor?.dirty() || (await confirmLoss());
-  mayLeave.dirty = () => editor?.dirty() ?? false;
   const drawer = openDialog({
     title: key === null ? 'New key' : brief(pathText(key), 200),
     kind: 'drawer',
-    mayClose: mayLeave,
-    onclose: () => {
-      unsaved = null;
-      if (!leaving) onclose();
-    },
+    dirty: () => editor?.dirty() ?? false,
+    onclose: (leaving) => leaving || onclose(),
   });
-  unsaved = mayLeave;
   const done = () => {
     drawer.close();
     changed();
@@ -144,12 +137,7 @@ function openKey(key, changed, onclose = () => {}) {
       if (found) editor = keyEditor(drawer, key, found.value, found.item, done, changed);
     });
   }
-  return {
-    leave() {
-      leaving = true;
-      drawer.close();
-    },
-  };
+  return drawer;
 }
 
 // The value of a key and what the listing says of it; null when there is none, which the drawer then says.

@@ -31,7 +31,7 @@ function showLeases(place, parts, query, signal) {
   });
   let drawer = null;
   const show = (newParts) => {
-    drawer?.leave();
+    drawer?.close(true);
     drawer = /^\d+$/.test(newParts[0] ?? '') ? leaseDrawer(newParts[0], refresh) : null;
   };
   show(parts);
@@ -69,11 +69,10 @@ function leaseColumns() {
 }
 
 function leaseDrawer(id, refresh) {
-  let leaving = false;
   const drawer = openDialog({
     title: `Lease ${id}`,
     kind: 'drawer',
-    onclose: () => {
+    onclose: (leaving) => {
       if (!leaving && readHash().parts[0] === id) go(hashOf(['leases'], Object.fromEntries(readHash().query)));
     },
   });
@@ -81,12 +80,7 @@ function leaseDrawer(id, refresh) {
   drawer.body.append(state.element);
   state.say('Asking the node\u2026');
   showLease(drawer, state, id, refresh);
-  return {
-    leave() {
-      leaving = true;
-      drawer.close();
-    },
-  };
+  return drawer;
 }
 
 async function showLease(drawer, state, id, refresh) {

@@ -2,6 +2,10 @@
 import {end} from './harness.mjs';
 
 const {SCREENSHOTS, COST, PARTS} = process.env;
-const parts = SCREENSHOTS ? ['pictures'] : COST ? ['cost'] : (PARTS || 'views actions hostile access').split(' ');
+const parts = SCREENSHOTS
+  ? ['pictures']
+  : COST
+    ? ['cost']
+    : (PARTS || 'views actions careful hostile access').split(' ');
 for (const part of parts) await (await import(`./${part}.mjs`)).run();
 await end();

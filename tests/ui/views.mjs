@@ -120,6 +120,21 @@ export async function run() {
       'lag in the table',
     );
     equal(await page.getByRole('button', {name: 'Let lead: n6'}).count(), 0, 'ways to let a learner lead');
+    // What is not known is not called alive: the word of another leader, an old one, none.
+    for (const [i, leader_view] of [
+      {...base.leader_view, told_by: 'n3'},
+      {...base.leader_view, age_ms: 3_600_000},
+      null,
+    ].entries()) {
+      answer = {...base, leader_view, commit_index: i};
+      await page.locator('.facts dd').nth(1).getByText(String(i), {exact: true}).waitFor();
+      await page.getByText('Who is alive is not known here: see the page of the leader, n2.').first().waitFor();
+      equal(
+        await page.locator('main tbody .badge').allTextContents(),
+        ['this page', 'follower', 'leader', 'unknown', 'unknown', 'unknown', 'unknown'],
+        'their states',
+      );
+    }
     answer = {...base, leader_id: null, leader_view: null};
     await page.getByText('No leader is known. Writes wait until one is elected.').first().waitFor();
     equal(await page.locator('.ring line').count(), 0, 'lines without a leader');
