@@ -42,9 +42,11 @@ std::vector<char*> pointers(std::vector<std::string>& strings) {
 }
 
 // In the child. Only what may be called between fork and exec; the parent learns of a failure by the pipe.
-[[noreturn]] void become(char* const* argv, char* const* envp, int input, int report, pid_t parent) {
+[[noreturn]] void become(char* const* argv, char* const* envp, int input, int report, pid_t parent, bool terminal) {
   // Without its parent nobody keeps the lock, or the event.
   prctl(PR_SET_PDEATHSIG, SIGKILL);
+  setpgid(0, 0);
+  if (terminal) tcsetpgrp(STDIN_FILENO, getpid());
   signals::restore_in_child();
   if (getppid() == parent && (input < 0 || dup2(input, STDIN_FILENO) == STDIN_FILENO)) execvpe(argv[0], argv, envp);
   const int error = errno;
@@ -52,13 +54,17 @@ std::vector<char*> pointers(std::vector<std::string>& strings) {
   _exit(127);
 }
 
+// Whether standard input is a terminal whose keyboard is ours.
+bool terminal_is_ours() { return tcgetpgrp(STDIN_FILENO) == getpgrp(); }
+
 }  // namespace
 
 Child::~Child() {
   close_input();
-  if (pid_ < 0 || status_ >= 0) return;
-  kill(pid_, SIGKILL);
-  waitpid(pid_, nullptr, 0);
+  if (ended()) return;
+  kill(-pid_, SIGKILL);
+  if (status_ < 0) waitpid(pid_, nullptr, 0);
+  take_terminal_back();
 }
 
 Status Child::start(const std::vector<std::string>& words, const std::map<std::string, std::string>& variables,
@@ -72,8 +78,11 @@ Status Child::start(const std::vector<std::string>& words, const std::map<std::s
   const std::vector<char*> argv = pointers(arguments);
   const std::vector<char*> envp = pointers(environment);
   const pid_t parent = getpid();
+  // What the command leaves behind becomes our child: so its end is told to us.
+  prctl(PR_SET_CHILD_SUBREAPER, 1);
+  lent_ = !input && terminal_is_ours();
   pid_ = fork();
-  if (pid_ == 0) become(argv.data(), envp.data(), feed_pipe[0], report[1], parent);
+  if (pid_ == 0) become(argv.data(), envp.data(), feed_pipe[0], report[1], parent, lent_);
   const int fork_error = errno;
   close(report[1]);
   if (feed_pipe[0] >= 0) close(feed_pipe[0]);
@@ -83,6 +92,7 @@ Status Child::start(const std::vector<std::string>& words, const std::map<std::s
   close(report[0]);
   if (error != 0) {
     if (pid_ > 0) waitpid(pid_, nullptr, 0);
+    take_terminal_back();
     pid_ = -1;
     return Error{"cannot run " + printable(words[0]) + ": " + std::strerror(error)};
   }
@@ -111,12 +121,40 @@ void Child::feed() {
 }
 
 bool Child::ended() {
-  if (pid_ < 0 || status_ >= 0) return true;
+  if (pid_ < 0 || over_) return true;
   feed();
+  reap();
+  if (stopped_) go_on();
+  over_ = status_ >= 0 && !(signalled_ && kill(-pid_, 0) == 0);
+  return over_;
+}
+
+void Child::reap() {
   int raw = 0;
-  if (waitpid(pid_, &raw, WNOHANG) != pid_) return false;
-  status_ = WIFSIGNALED(raw) ? 128 + WTERMSIG(raw) : WEXITSTATUS(raw);
-  return true;
+  for (pid_t pid = 0; (pid = waitpid(-1, &raw, WNOHANG | WUNTRACED)) > 0;) {
+    if (pid != pid_) continue;
+    stopped_ = WIFSTOPPED(raw) && WSTOPSIG(raw) != SIGSTOP;
+    if (WIFSTOPPED(raw)) continue;
+    status_ = WIFSIGNALED(raw) ? 128 + WTERMSIG(raw) : WEXITSTATUS(raw);
+    const bool lent = lent_;
+    take_terminal_back();
+    // The keyboard's signal reached the command alone, and is meant for all who were started with it.
+    if (lent && status_ == 128 + SIGINT) kill(0, SIGINT);
+  }
+}
+
+// Nothing here could tell the shell that only the command has stopped, and its lock would be lost soon.
+void Child::go_on() {
+  if (!lent_) lent_ = terminal_is_ours();
+  if (!lent_) return;
+  tcsetpgrp(STDIN_FILENO, pid_);
+  stopped_ = false;
+  kill(-pid_, SIGCONT);
+}
+
+void Child::take_terminal_back() {
+  if (lent_) tcsetpgrp(STDIN_FILENO, getpgrp());
+  lent_ = false;
 }
 
 bool Child::wait_for(Millis ms, int seen) {
@@ -137,12 +175,14 @@ void Child::wait() {
   while (!wait_for(60'000, handed_on)) {
     if (signals::endings() == handed_on) continue;
     handed_on = signals::endings();
-    if (!signals::typed()) signal(signals::ending());
+    signal(signals::ending());
   }
 }
 
 void Child::signal(int number) {
-  if (pid_ > 0 && status_ < 0) kill(pid_, number);
+  if (ended()) return;
+  signalled_ = true;
+  kill(-pid_, number);
 }
 
 }  // namespace wh::cli

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "cli/endpoints.h"
 #include "cli/json_fields.h"
+#include "cli/output.h"
 #include "cli/signals.h"
 
 namespace wh::cli {
@@ -37,8 +38,15 @@ bool is_ours(const Request& request, const Answer& answer) {
   return request.sink != nullptr && type.starts_with("text/event-stream");
 }
 
-// Refusals that are decided before the state is looked at, and so say nothing of an earlier attempt.
-bool says_nothing_of_before(int status) { return status == 401 || status == 403 || status == 429 || status == 431; }
+// A refusal that holds for each further attempt.
+bool refused_for_good(int status) { return status == 400 || status == 405 || status == 413; }
+
+// Refusals that say nothing of an earlier attempt: those that are decided before the state is looked at, and all of a
+// request without a key, as its first attempt may be why the second one is refused. What is removed is gone.
+bool says_nothing_of_before(const Request& request, int status) {
+  if (request.keyless) return status != 404 || request.method != "DELETE";
+  return refused_for_good(status) || status == 401 || status == 403 || status == 429 || status == 431;
+}
 
 std::string seconds(Millis ms) {
   return ms % 1'000 == 0 ? std::to_string(ms / 1'000) + " s" : std::to_string(ms) + " ms";
@@ -137,7 +145,7 @@ Reply Cluster::ask_only(const std::string& base, const Request& request) {
   reply.endpoint = base;
   if (attempt.end == Attempt::End::answered && attempt.answer.status == 200) reply.kind = Reply::Kind::done;
   reply.answer = std::move(attempt.answer);
-  reply.sentence = base + ": " + attempt.reason;
+  reply.sentence = base + ": " + shown(attempt.reason);
   return reply;
 }
 
@@ -147,7 +155,12 @@ bool Cluster::try_one(Asking& asking, size_t at) {
   Attempt attempt = exchange_.attempt(base, asking.request, asking.key, limits(asking), true);
   for (int n = 0; n < kMostRedirects && attempt.end == Attempt::End::answered && attempt.answer.status == 307; ++n)
     follow(asking, at, base, attempt);
-  tried.connected = attempt.sent;
+  tried.connected = attempt.sent || base != settings_.endpoints[at];
+  if (attempt.end == Attempt::End::answered && attempt.answer.status == 307) {
+    attempt.end = Attempt::End::failed;
+    attempt.sent = false;  // a 307 certainly had no effect
+    attempt.reason = "sends on again, to " + origin_of(attempt.answer.header("location"));
+  }
   return judge(asking, at, base, std::move(attempt));
 }
 
@@ -204,14 +217,16 @@ bool Cluster::judge(Asking& asking, size_t at, const std::string& base, Attempt 
     asking.maybe_done = asking.maybe_done || (asking.write && attempt.sent);
     // It was alive until now.
     if (attempt.flowed) asking.deadline = Clock::now() + patience(asking.request);
-    asking.tried[at].reason = std::move(attempt.reason);
+    const std::string& endpoint = settings_.endpoints[at];
+    asking.tried[at].reason = (base == endpoint ? "" : "sends on to " + shown(base) + ": ") + shown(attempt.reason);
     return false;
   }
   const int status = attempt.answer.status;
   const bool success = (status >= 200 && status < 300) || status == 304;
   const auto sentence = success ? std::nullopt : sentence_of(attempt.answer);
   if (success ? is_ours(asking.request, attempt.answer) : sentence && status < 500) {
-    if (!success && asking.maybe_done && says_nothing_of_before(status)) return unserved(asking, at, attempt);
+    if (!success && asking.maybe_done && says_nothing_of_before(asking.request, status))
+      return unserved(asking, at, attempt);
     reply.kind = success ? Reply::Kind::done : Reply::Kind::refused;
     reply.answer = std::move(attempt.answer);
     if (sentence) reply.sentence = *sentence + " (" + std::to_string(status) + ")";
@@ -231,13 +246,14 @@ bool Cluster::unserved(Asking& asking, size_t at, const Attempt& attempt) {
   const Answer& answer = attempt.answer;
   Tried& tried = asking.tried[at];
   const auto sentence = sentence_of(answer);
-  tried.reason = std::to_string(answer.status) + ": " +
-                 (sentence ? *sentence : "what answers there is not a Wormhole, or a proxy that cannot reach one");
+  tried.reason =
+      std::to_string(answer.status) + ": " +
+      (sentence ? shown(*sentence) : "what answers there is not a Wormhole, or a proxy that cannot reach one");
   const bool certain = answer.header("wormhole-outcome") == "not-applied" ||
                        (sentence && answer.status != 504 && answer.header("wormhole-outcome") != "unknown");
   if (asking.write && !certain) asking.maybe_done = true;
   // A foreign server is one tomorrow too; a proxy's 5xx may pass.
-  if (!sentence && answer.status < 500) tried.hopeless = true;
+  if (!sentence ? answer.status < 500 : refused_for_good(answer.status)) tried.hopeless = true;
   const std::string after = answer.header("retry-after");
   uint32_t wanted = 0;
   if (std::from_chars(after.data(), after.data() + after.size(), wanted).ec == std::errc() && wanted > 0)

@@ -191,7 +191,8 @@ const std::vector<CommandRow> kStore{
              "a transaction.\n\n"
              "The lock is free again when COMMAND ends or wormhole-cli gets a signal, and a ttl after wormhole-cli was "
              "killed, "
-             "which ends COMMAND too.",
+             "which kills COMMAND too, but not what COMMAND has started: end a script with 'exec PROGRAM'. All other "
+             "signals reach all that it has started.",
      .example = "wormhole-cli lock jobs/report --ttl 15s -- ./write-report",
      .options = {{"--ttl", "TIME", "how long a holder that died keeps it; 10s if not given"},
                  {"--wait", "TIME", "give up after TIME, with status 1; for ever if not given"},

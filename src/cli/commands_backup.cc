@@ -203,7 +203,7 @@ int run_backup(Cluster& cluster, const Invocation& invocation) {
   const std::string index = reply.answer.header("wormhole-index");
   if (invocation.json())
     put("{\"bytes\":" + std::to_string(coming.got) + ",\"index\":" + (index.empty() ? "null" : index) + "}\n");
-  note(printable(path) + ": " + human_size(coming.got) + ", all that there was at index " + index + ", from " +
+  note(printable(path) + ": " + human_size(coming.got) + ", all that there was at index " + shown(index) + ", from " +
        reply.endpoint);
   return invocation.has("--verify") ? verify(path) : kDone;
 }

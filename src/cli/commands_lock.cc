@@ -136,10 +136,7 @@ class Holding {
       if (child_.wait_for(until(lease_.due()), seen)) return true;
       if (signals::endings() > seen) {
         seen = signals::endings();
-        if (seen > 1)
-          child_.signal(SIGKILL);
-        else if (!signals::typed())
-          child_.signal(signals::ending());
+        child_.signal(seen > 1 ? SIGKILL : signals::ending());
       }
       const bool kept = lease_.keep([&] { return child_.ended() || signals::endings() > seen; });
       if (child_.ended()) return true;
@@ -149,10 +146,11 @@ class Holding {
 
  private:
   bool give_up() {
-    complain("the lock is lost, as its lease could not be kept alive: the command is ended");
+    // What is told may have to wait for who reads it: the command ends first.
     child_.signal(SIGTERM);
     if (!child_.wait_for(until(lease_.over()), INT32_MAX)) child_.signal(SIGKILL);
     child_.wait_for(60'000, INT32_MAX);
+    complain("the lock is lost, as its lease could not be kept alive: the command was ended");
     return false;
   }
 

@@ -147,7 +147,7 @@ class Worker {
     const auto third = std::chrono::milliseconds(hold_ / 3);
     while (!child.wait_for(left_until(lost ? Clock::now() + std::chrono::minutes(1) : held + third), seen)) {
       if (signals::endings() > seen) {
-        // The first lets it finish its work; from a terminal it has the signal already.
+        // The first lets it finish its work.
         seen = signals::endings();
         if (seen > 1) child.signal(seen == 2 ? SIGTERM : SIGKILL);
         continue;

@@ -58,7 +58,7 @@ int run_watch(Cluster& cluster, const Invocation& invocation) {
       complain("changes were lost: they are not kept any more; what there is now follows, then what comes");
       return without_position + "&initial";
     }
-    complain("changes were lost: the oldest that are kept are of index " + oldest + ", and follow");
+    complain("changes were lost: the oldest that are kept are of index " + shown(oldest) + ", and follow");
     return without_position + "&from=" + oldest;
   };
   return follower.run();

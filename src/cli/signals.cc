@@ -16,13 +16,12 @@ constexpr std::array<int, 3> kEnding{SIGINT, SIGTERM, SIGHUP};
 std::array<int, 2> wake_pipe{-1, -1};
 std::atomic<int> first_ending{0};
 std::atomic<int> ending_count{0};
-std::atomic<bool> first_typed{false};
 
-void on_signal(int number, siginfo_t* info, void* /*context*/) {
+void on_signal(int number) {
   const int saved = errno;
   if (number != SIGCHLD) {
     int none = 0;
-    if (first_ending.compare_exchange_strong(none, number)) first_typed = info->si_code == SI_KERNEL;
+    first_ending.compare_exchange_strong(none, number);
     ++ending_count;
   }
   const char byte = 0;
@@ -38,14 +37,6 @@ void dispose(int number, void (*disposition)(int)) {
   sigaction(number, &action, nullptr);
 }
 
-void handle(int number) {
-  struct sigaction action {};
-  action.sa_sigaction = on_signal;
-  action.sa_flags = SA_SIGINFO;
-  sigemptyset(&action.sa_mask);
-  sigaction(number, &action, nullptr);
-}
-
 }  // namespace
 
 void catch_all() {
@@ -54,10 +45,11 @@ void catch_all() {
     // What is ignored from the start stays ignored, as under nohup.
     struct sigaction now {};
     sigaction(number, nullptr, &now);
-    if (now.sa_handler != SIG_IGN) handle(number);
+    if (now.sa_handler != SIG_IGN) dispose(number, on_signal);
   }
-  handle(SIGCHLD);
+  dispose(SIGCHLD, on_signal);
   dispose(SIGPIPE, SIG_IGN);
+  dispose(SIGTTOU, SIG_IGN);
 }
 
 int wake_fd() { return wake_pipe[0]; }
@@ -70,11 +62,11 @@ void drain() {
 
 int ending() { return first_ending; }
 int endings() { return ending_count; }
-bool typed() { return first_typed; }
 
 void restore_in_child() {
   // exec resets handlers to the default by itself, but not what is ignored.
   dispose(SIGPIPE, SIG_DFL);
+  dispose(SIGTTOU, SIG_DFL);
 }
 
 void die_of(int signal) {

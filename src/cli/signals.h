@@ -5,7 +5,8 @@
 
 namespace wh::cli::signals {
 
-// Catches SIGINT, SIGTERM, SIGHUP and SIGCHLD; ignores SIGPIPE, as a failed write says the same.
+// Catches SIGINT, SIGTERM, SIGHUP and SIGCHLD; ignores SIGPIPE, as a failed write says the same, and SIGTTOU, as a
+// terminal that a child has is still written to, and taken back.
 void catch_all();
 
 // Readable once a signal has come; -1 before catch_all().
@@ -17,8 +18,6 @@ void drain();
 int ending();
 // How many such signals have come.
 int endings();
-// Whether the first came from the terminal's keyboard: then our children have it too.
-bool typed();
 
 // Gives a child, between fork and exec, the dispositions that a program expects.
 void restore_in_child();

@@ -1,15 +1,8 @@
 // wormhole-cli while nodes die, stand still, or are none: what is sent again takes effect once, what it follows is
 // complete, and its status says what is known.
-#include <arpa/inet.h>
-#include <atomic>
 #include <csignal>
 #include <map>
-#include <netinet/in.h>
-#include <poll.h>
 #include <sstream>
-#include <sys/socket.h>
-#include <thread>
-#include <unistd.h>
 
 #include <doctest/doctest.h>
 
@@ -23,95 +16,6 @@ struct CliNodes : ThreeNodes {
   explicit CliNodes(const std::vector<std::string>& more = {}) : ThreeNodes(more) {}
   Cli cli{dir, urls(all)};
 };
-
-// A command that runs beside the test; its output goes to NAME.out and NAME.err.
-class Running {
- public:
-  Running(const Cli& cli, const std::string& name, const std::string& arguments)
-      : process_(cli.dir, name), dir_(cli.dir) {
-    process_.program = "/bin/sh";
-    // The shell becomes the program, so that signals reach it.
-    const std::string line = cli.line(arguments);
-    const size_t program = line.find(std::string("'") + WORMHOLE_CLI);
-    process_.arguments = {{"-c", line.substr(0, program) + "exec env -u _ " + line.substr(program) + " >" + name +
-                                     ".out 2>" + name + ".err"}};
-    process_.start();
-    name_ = name;
-  }
-  ~Running() {
-    if (process_.running()) (void)::kill(-process_.pid(), SIGKILL);
-  }
-  Running(const Running&) = delete;
-  Running& operator=(const Running&) = delete;
-
-  [[nodiscard]] std::string out() const { return read_file(dir_.path(name_ + ".out")); }
-  [[nodiscard]] std::string err() const { return read_file(dir_.path(name_ + ".err")); }
-  Server& process() { return process_; }
-
- private:
-  Server process_;
-  const TempDir& dir_;
-  std::string name_;
-};
-
-// Answers every connection with the same bytes, once something was received, or says nothing.
-class Stranger {
- public:
-  explicit Stranger(std::string answer) : answer_(std::move(answer)), port_(free_port()) {
-    fd_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    REQUIRE(fd_ >= 0);
-    const int yes = 1;
-    setsockopt(fd_, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-    sockaddr_in at{};
-    at.sin_family = AF_INET;
-    at.sin_port = htons(port_);
-    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    REQUIRE(bind(fd_, reinterpret_cast<const sockaddr*>(&at), sizeof at) == 0);
-    REQUIRE(listen(fd_, 16) == 0);
-    thread_ = std::thread([this] { serve(); });
-  }
-  ~Stranger() {
-    stop_ = true;
-    thread_.join();
-    close(fd_);
-  }
-  Stranger(const Stranger&) = delete;
-  Stranger& operator=(const Stranger&) = delete;
-
-  [[nodiscard]] std::string url() const { return "http://127.0.0.1:" + std::to_string(port_); }
-  // All that was ever received.
-  [[nodiscard]] std::string received() const { return received_; }
-
- private:
-  void serve() {
-    while (!stop_) {
-      pollfd ready{fd_, POLLIN, 0};
-      if (poll(&ready, 1, 50) <= 0) continue;
-      const int client = accept4(fd_, nullptr, nullptr, SOCK_CLOEXEC);
-      if (client < 0) continue;
-      char bytes[65536];
-      pollfd data{client, POLLIN, 0};
-      if (poll(&data, 1, 5'000) > 0) {
-        const ssize_t got = recv(client, bytes, sizeof bytes, 0);
-        if (got > 0) received_.append(bytes, static_cast<size_t>(got));
-      }
-      (void)send(client, answer_.data(), answer_.size(), MSG_NOSIGNAL);
-      close(client);
-    }
-  }
-
-  std::string answer_;
-  uint16_t port_;
-  int fd_ = -1;
-  std::atomic<bool> stop_ = false;
-  std::string received_;  // read once the client has ended
-  std::thread thread_;
-};
-
-std::string http_answer(const std::string& head, const std::string& body) {
-  return "HTTP/1.1 " + head + "\r\nContent-Length: " + std::to_string(body.size()) + "\r\nConnection: close\r\n\r\n" +
-         body;
-}
 
 // The events of a queue that are ready, by their bytes.
 std::map<std::string, int> contents(const Cli& cli, const std::string& queue) {
@@ -317,6 +221,10 @@ TEST_CASE("a redirection is followed, with the password only to members") {
   Cli cli{dir, urls(others(all, *leader)), "WORMHOLE_PASSWORD=secret "};
   CHECK(cli.run("put k v").status == 0);
   CHECK(cli.out("get k") == "v");
+  // Followers that still send on to a leader that is gone are asked again, until they know better.
+  leader->kill();
+  const Output put = cli.run("put k w");
+  CHECK_MESSAGE(put.status == 0, put.err);
 
   const Stranger elsewhere(http_answer("201 Created\r\nWormhole-Index: 5", ""));
   const Stranger sender(http_answer("307 Temporary Redirect\r\nLocation: " + elsewhere.url() + "/kv/k", ""));
@@ -325,6 +233,73 @@ TEST_CASE("a redirection is followed, with the password only to members") {
   CHECK(sent.status == 3);
   CHECK(has(sent.err, "no member of its cluster"));
   CHECK(elsewhere.received().empty());
+}
+
+// A refusal as a Wormhole words it; `sentence` is JSON text.
+std::string refusal(const std::string& status, const std::string& sentence) {
+  return http_answer(status + "\r\nContent-Type: application/json", "{\"error\": \"" + sentence + "\"}");
+}
+
+TEST_CASE("a refusal settles nothing, where an earlier attempt may be its reason") {
+  TempDir dir;
+  const Stranger silent("");
+  const auto status_after = [&](const std::string& answer, const std::string& arguments) {
+    const Stranger second(answer);
+    return Cli{dir, silent.url() + "," + second.url()}.run(arguments + " --timeout 500ms").status;
+  };
+  const std::string conflict = refusal("409 Conflict", "it is a member");
+  CHECK(status_after(conflict, "add node9 127.0.0.1:1") == 4);
+  CHECK(status_after(conflict, "transfer node9") == 4);
+  CHECK(status_after(conflict, "settings max_queues=7") == 4);
+  // What is removed is gone.
+  CHECK(status_after(refusal("404 Not Found", "no such member"), "remove node9") == 0);
+  // With a key, the answer of the attempt that took effect would have come.
+  CHECK(status_after(conflict, "put k v --if-absent") == 1);
+  CHECK(status_after(refusal("413 Content Too Large", "too long"), "put k v") == 4);
+  CHECK(status_after(refusal("400 Bad Request", "no"), "put k v") == 4);
+  const Stranger alone(conflict);
+  CHECK(Cli{dir, alone.url()}.run("add node9 127.0.0.1:1").status == 1);
+}
+
+TEST_CASE("one that sends on again and again, and sentences that a terminal would obey") {
+  TempDir dir;
+  const auto sender = [](const std::string& to) {
+    return http_answer("307 Temporary Redirect\r\nLocation: " + to + "/kv/k", R"({"error": "ask the leader"})");
+  };
+  const Stranger third(sender("http://127.0.0.1:1"));
+  const Stranger second(sender(third.url()));
+  const Stranger first(sender(second.url()));
+  const Output put = Cli{dir, first.url()}.run("put k v --timeout 500ms");
+  CHECK(put.status == 3);
+  CHECK(has(put.err, "sends on again, to http://127.0.0.1:1"));
+
+  const Stranger hostile(refusal("503 Service Unavailable", "a\\u001b]0;title\\u0007"));
+  const Output get = Cli{dir, hostile.url()}.run("get k --timeout 300ms");
+  CHECK(get.status == 3);
+  CHECK(has(get.err, "a\\x1b]0;title\\x07"));
+  CHECK(count_of(get.err, "\x1b") == 0);
+}
+
+TEST_CASE("what the command of a lock has started ends with it") {
+  CliNodes nodes;
+  await_leader(nodes.all);
+  const auto alive = [&] { return sh(nodes.dir, "grep -q . /proc/$(tail -n 1 work)/cmdline").status == 0; };
+  const auto works = [&](size_t times) { return count_of(read_file(nodes.dir.path("work")), "\n") == times; };
+  // The shell does not become what works, nor end it when it ends.
+  Running holder(nodes.cli, "holder", "lock l --ttl 2s -- sh -c 'sleep 600 & echo $! >>work; wait; echo'");
+  CHECK(eventually([&] { return works(1); }));
+  CHECK(holder.process().stop() == 128 + SIGTERM);
+  CHECK(!alive());
+
+  // A lock that is lost: work that takes no notice of SIGTERM, and a standard error that nobody reads.
+  Cli cli = nodes.cli;
+  cli.environment = "mkfifo full; exec 3<>full; dd if=/dev/zero of=full oflag=nonblock bs=4096 2>dd; ";
+  Running lost(cli, "lost", "lock l --ttl 2s -- sh -c '(trap \"\" TERM; exec sleep 600) & echo $! >>work; wait; echo'",
+               "2>&3");
+  CHECK(eventually([&] { return works(2); }));
+  CHECK(alive());
+  for (Server* server : nodes.all) server->kill();
+  CHECK(eventually([&] { return !alive(); }, 10'000));
 }
 
 TEST_CASE("two want one lock, and the holder is killed") {
