@@ -179,6 +179,22 @@ TEST_CASE("keys changed under a condition in Node.js: the leader is killed, no c
   check_change(kNode);
 }
 
+TEST_CASE("a producer skips empty lines, sends a last line without a newline, and bytes as they are") {
+  const Nodes nodes;
+  for (const Language& language : {kShell, kPython, kNode}) {
+    if (is_missing(nodes.dir, language)) continue;
+    CAPTURE(language.interpreter);
+    const std::string& queue = language.interpreter;
+    Example producer(nodes, queue,
+                     R"(sh -c 'printf "one\n\nca\377fe\n\n\n \nlast" | )" + example(language, "producer") + " " +
+                         queue + " \"$@\"' sh");
+    CHECK(producer.process.wait() == 0);
+    for (const char* expected : {"one", "ca\377fe", " ", "last"})
+      CHECK(nodes.a.post("/queues/" + queue + "/receive").body == expected);
+    CHECK(nodes.a.post("/queues/" + queue + "/receive").status == 204);
+  }
+}
+
 TEST_CASE("a client that is refused says why and ends, rather than ask for ever") {
   const Nodes nodes;
   for (const Language& language : {kShell, kPython, kNode}) {
