@@ -6,8 +6,8 @@ key=$1 command=$2; shift 2; nodes=$*
 status=412
 while [ "$status" = 412 ]; do  # somebody else was faster, or this is the first time
   ask GET "/kv/$key"
-  condition="If-Match: $(header ETag)"
-  if [ "$status" != 200 ]; then condition='If-None-Match: *'; : >"$work/body"; fi
+  condition='If-None-Match: *' etag=$(header ETag)
+  if [ "$status" = 200 ]; then condition="If-Match: ${etag:?is missing in the answer}"; else : >"$work/body"; fi
   sh -c "$command" <"$work/body" >"$work/changed" || exit
   ask PUT "/kv/$key" -H "$condition" --data-binary "@$work/changed"
 done

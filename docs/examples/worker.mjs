@@ -1,6 +1,9 @@
 #!/usr/bin/env node
 // worker.mjs QUEUE COMMAND URL...: gives each event of QUEUE to COMMAND on its standard input.
+// HOLD (30): seconds for which an event is held, again and again while COMMAND runs. A node that hangs is given up
+// after a part of them.
 import { spawn } from "node:child_process";
+import { setTimeout as sleep } from "node:timers/promises";
 import { ask } from "./wormhole.mjs";
 
 const [queue, command, ...nodes] = process.argv.slice(2);
@@ -15,10 +18,18 @@ function run(input) {
   });
 }
 
+// Longer work keeps its event.
+async function keep(event, receipt, done) {
+  const others = [...nodes];
+  while (await sleep((hold * 1000) / 3, true, { signal: done }).catch(() => false))
+    await ask(others, "POST", `${event}/extend?${receipt}&visibility_timeout=${hold}s`, undefined, {}, hold / 6);
+}
+
 let stop = false;
 process.on("SIGTERM", () => (stop = true));
 while (!stop) {
-  const { status, headers, body } = await ask(nodes, "POST", `/queues/${queue}/receive?wait=20s&visibility_timeout=${hold}s`);
+  const receive = `/queues/${queue}/receive?wait=${Math.floor((hold * 1000) / 6)}ms&visibility_timeout=${hold}s`;
+  const { status, headers, body } = await ask(nodes, "POST", receive, undefined, {}, hold / 3);
   if (status === 204) continue;
   if (status !== 200) {
     console.error(body.toString()); // refused: the sentence says why
@@ -26,11 +37,11 @@ while (!stop) {
   }
   const event = `/queues/${queue}/events/${headers.get("Wormhole-Event-Id")}`;
   const receipt = `receipt=${headers.get("Wormhole-Receipt")}`;
-  // Longer work keeps its event.
-  const keep = () => ask([...nodes], "POST", `${event}/extend?${receipt}&visibility_timeout=${hold}s`);
-  const keeper = setInterval(keep, (hold * 1000) / 3);
+  const done = new AbortController();
+  keep(event, receipt, done.signal);
   const worked = await run(body);
-  clearInterval(keeper);
-  if (worked) await ask(nodes, "DELETE", `${event}?${receipt}`);
-  else await ask(nodes, "POST", `${event}/release?${receipt}`); // `backoff` says when it comes again
+  done.abort();
+  const [method, path] = worked ? ["DELETE", event] : ["POST", `${event}/release`]; // `backoff` says when it comes again
+  const settled = await ask(nodes, method, `${path}?${receipt}`, undefined, {}, hold / 6);
+  if (settled.status >= 300) console.error(settled.body.toString()); // too late: it comes again, or came already
 }

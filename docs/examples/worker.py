@@ -1,5 +1,8 @@
 #!/usr/bin/env python3
-"""worker.py QUEUE COMMAND URL...: gives each event of QUEUE to COMMAND on its standard input."""
+"""worker.py QUEUE COMMAND URL...: gives each event of QUEUE to COMMAND on its standard input.
+
+HOLD (30): seconds for which an event is held, again and again while COMMAND runs. A node that hangs is given up
+after a part of them."""
 import os
 import signal
 import subprocess
@@ -16,13 +19,14 @@ def keep(event, receipt, done):
     """Longer work keeps its event."""
     others = list(nodes)
     while not done.wait(hold / 3):
-        ask(others, "POST", f"{event}/extend?receipt={receipt}&visibility_timeout={hold}s")
+        ask(others, "POST", f"{event}/extend?receipt={receipt}&visibility_timeout={hold}s", timeout=hold / 6)
 
 
 stop = threading.Event()
 signal.signal(signal.SIGTERM, lambda *_: stop.set())
 while not stop.is_set():
-    status, headers, body = ask(nodes, "POST", f"/queues/{queue}/receive?wait=20s&visibility_timeout={hold}s")
+    wait = f"wait={hold * 1000 // 6}ms&visibility_timeout={hold}s"
+    status, headers, body = ask(nodes, "POST", f"/queues/{queue}/receive?{wait}", timeout=hold / 3)
     if status == 204:
         continue
     if status != 200:
@@ -33,6 +37,8 @@ while not stop.is_set():
     worked = subprocess.run(["sh", "-c", command], input=body).returncode == 0
     done.set()
     if worked:
-        ask(nodes, "DELETE", f"{event}?receipt={receipt}")
-    else:
-        ask(nodes, "POST", f"{event}/release?receipt={receipt}")  # `backoff` says when it comes again
+        status, _, body = ask(nodes, "DELETE", f"{event}?receipt={receipt}", timeout=hold / 6)
+    else:  # `backoff` says when it comes again
+        status, _, body = ask(nodes, "POST", f"{event}/release?receipt={receipt}", timeout=hold / 6)
+    if status >= 300:
+        print(body.decode(), file=sys.stderr)  # too late: it comes again, or came already

@@ -4,17 +4,20 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 const password = process.env.WORMHOLE_PASSWORD;
 
-// The status, headers and body of the answer. `nodes`, an array of URLs, is turned until its first one answers.
-export async function ask(nodes, method, path, body, headers = {}) {
+// The status, headers and body of the answer. `nodes`, an array of URLs, is turned until its first one answers; one that
+// has not answered after `timeout` seconds is given up.
+export async function ask(nodes, method, path, body, headers = {}, timeout = 30) {
   headers = { "Content-Type": "text/plain", ...headers };
   if (method !== "GET") headers["Idempotency-Key"] = randomUUID(); // the same for each try: done once
   if (password) headers.Authorization = `Bearer ${password}`;
   for (;;) {
     let pause = 1;
     try {
-      const answer = await fetch(nodes[0] + path, { method, body, headers, signal: AbortSignal.timeout(30_000) });
+      const signal = AbortSignal.timeout(Math.ceil(timeout * 1000));
+      const answer = await fetch(nodes[0] + path, { method, body, headers, signal });
       const bytes = Buffer.from(await answer.arrayBuffer());
-      if (![429, 503, 504].includes(answer.status)) return { status: answer.status, headers: answer.headers, body: bytes };
+      if (![429, 502, 503, 504].includes(answer.status))
+        return { status: answer.status, headers: answer.headers, body: bytes };
       pause = Number(answer.headers.get("Retry-After") ?? pause);
     } catch {
       // this node is gone, or its answer was lost

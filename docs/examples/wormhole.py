@@ -9,8 +9,9 @@ import uuid
 PASSWORD = os.environ.get("WORMHOLE_PASSWORD")
 
 
-def ask(nodes, method, path, body=None, headers=None):
-    """The status, headers and body of the answer. `nodes`, a list of URLs, is turned until its first one answers."""
+def ask(nodes, method, path, body=None, headers=None, timeout=30):
+    """The status, headers and body of the answer. `nodes`, a list of URLs, is turned until its first one answers;
+    one that says nothing for `timeout` seconds is given up."""
     headers = {"Content-Type": "text/plain", **(headers or {})}
     if method != "GET":
         headers["Idempotency-Key"] = uuid.uuid4().hex  # the same for each try: done once, answered as the first time
@@ -20,12 +21,15 @@ def ask(nodes, method, path, body=None, headers=None):
         pause = 1.0
         try:
             request = urllib.request.Request(nodes[0] + path, body, headers, method=method)
-            with urllib.request.urlopen(request, timeout=30) as answer:
-                return answer.status, answer.headers, answer.read()
-        except urllib.error.HTTPError as error:
-            if error.code not in (429, 503, 504):
-                return error.code, error.headers, error.read()
-            pause = float(error.headers.get("Retry-After", pause))
+            try:
+                answer = urllib.request.urlopen(request, timeout=timeout)
+            except urllib.error.HTTPError as error:
+                answer = error  # an answer as well
+            with answer:
+                content = answer.read()
+            if answer.status not in (429, 502, 503, 504):
+                return answer.status, answer.headers, content
+            pause = float(answer.headers.get("Retry-After", pause))
         except (OSError, http.client.HTTPException):
             pass  # this node is gone, or its answer was lost
         nodes.append(nodes.pop(0))

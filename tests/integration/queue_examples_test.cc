@@ -1,5 +1,6 @@
-// The clients of docs/examples, as they are, through three nodes whose leader is killed: workers and producers, and
-// those that change a key under a condition. No event and no change is lost, and none is done twice.
+// The clients of docs/examples, as they are, through three nodes whose leader is killed, or hangs: workers and
+// producers, and those that change a key under a condition. No event and no change is lost, and none is done twice.
+#include <algorithm>
 #include <cctype>
 #include <csignal>
 #include <map>
@@ -52,7 +53,8 @@ std::string work(const TempDir& dir, const std::string& name) {
                        "  fails*) [ -e '" +
                        dir.path(name) + ".'\"$event\" ] || { : >'" + dir.path(name) +
                        ".'\"$event\"; exit 1; } ;;\n"
-                       "  long*) sleep 8 ;;\n"
+                       "  long-*) sleep 8 ;;\n"
+                       "  longer-*) sleep 20 ;;\n"
                        "esac\n"
                        "echo \"$event\" >>'" +
                        dir.path(name) + ".done'\n");
@@ -153,6 +155,13 @@ void check_change(const Language& language) {
   CHECK(count(other) == kProcesses * kTimes);
 }
 
+// What the processes of a group are called, those that have ended aside.
+std::string processes_of(const TempDir& dir, pid_t group) {
+  return sh(dir,
+            "cat /proc/[0-9]*/stat 2>/dev/null | awk '$5 == " + std::to_string(group) + " && $3 != \"Z\" { print $2 }'")
+      .out;
+}
+
 }  // namespace
 
 TEST_CASE("a worker and a producer in shell: the leader is killed, each event is worked on once") {
@@ -177,6 +186,50 @@ TEST_CASE("keys changed under a condition in Python: the leader is killed, no ch
 
 TEST_CASE("keys changed under a condition in Node.js: the leader is killed, no change is lost or done twice") {
   check_change(kNode);
+}
+
+TEST_CASE("the leader hangs, which is the workers' first address: an event that is worked on stays with its worker") {
+  Nodes nodes;
+  Server& leader = await_leader(nodes.all);
+  std::iter_swap(nodes.all.begin(), std::find(nodes.all.begin(), nodes.all.end(), &leader));
+  std::vector<std::string> queues;
+  std::vector<std::unique_ptr<Example>> workers;
+  for (const Language& language : {kShell, kPython, kNode}) {
+    if (is_missing(nodes.dir, language)) continue;
+    const std::string& queue = queues.emplace_back(language.interpreter);
+    REQUIRE(leader.post("/queues/" + queue + "/events", "longer-1").status == 201);
+    const std::string words = queue + " 'sh " + work(nodes.dir, queue) + "'";
+    for (const char* name : {"1", "2"})  // the second one is there to be given what the first one loses
+      workers.push_back(
+          std::make_unique<Example>(nodes, queue + name, "env HOLD=9 " + example(language, "worker") + " " + words));
+  }
+  const auto seen = [&](const std::string& queue) { return counted(nodes.dir.path(queue) + ".seen"); };
+  for (const std::string& queue : queues) REQUIRE(eventually([&] { return !seen(queue).empty(); }));
+  REQUIRE(leader.signal(SIGSTOP));
+  const Server& other = *others(nodes.all, leader)[0];
+  for (const std::string& queue : queues) {
+    CAPTURE(queue);
+    CHECK(eventually([&] { return is_empty(other, queue); }, 2 * kPatienceMs));
+    CHECK(seen(queue).at("longer-1") == 1);
+    CHECK(counted(nodes.dir.path(queue) + ".done")["longer-1"] == 1);
+  }
+  CHECK(leader.signal(SIGCONT));
+}
+
+TEST_CASE("a worker that has done its events leaves no process behind") {
+  const Nodes nodes;
+  for (const Language& language : {kShell, kPython, kNode}) {
+    if (is_missing(nodes.dir, language)) continue;
+    CAPTURE(language.interpreter);
+    const std::string& queue = language.interpreter;
+    for (int i = 0; i < 5; ++i) REQUIRE(nodes.a.post("/queues/" + queue + "/events", "event").status == 201);
+    // A third of HOLD is longer than anything here has patience.
+    Example worker(nodes, queue, "env HOLD=200 " + example(language, "worker") + " " + queue + " 'sleep 0.1'");
+    CHECK(eventually([&] { return is_empty(nodes.a, queue); }));
+    REQUIRE(worker.process.running());
+    CHECK(!processes_of(nodes.dir, worker.process.pid()).empty());
+    CHECK(eventually([&] { return processes_of(nodes.dir, worker.process.pid()).find("sleep") == std::string::npos; }));
+  }
 }
 
 TEST_CASE("a producer skips empty lines, sends a last line without a newline, and bytes as they are") {
