@@ -29,11 +29,14 @@ def ask(method, path, body=None, timeout=5.0, until=None):
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(nodes[0] + path, data, {"Content-Type": "application/json"}, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=timeout) as answer:
-                return answer.status, answer.headers, answer.read()
-        except urllib.error.HTTPError as error:
-            if error.code not in (429, 503, 504):
-                return error.code, error.headers, error.read()
+            try:
+                answer = urllib.request.urlopen(request, timeout=timeout)
+            except urllib.error.HTTPError as error:
+                answer = error  # an answer as well
+            with answer:
+                content = answer.read()
+            if answer.status not in (429, 502, 503, 504):
+                return answer.status, answer.headers, content
         except (OSError, http.client.HTTPException):
             pass
         if until is not None and time.monotonic() >= until:
