@@ -10,6 +10,7 @@ namespace wh {
 void RecentLines::add(LogLevel level, int64_t unix_ms, std::string_view printable_text) {
   if (level < LogLevel::notice) return;
   const std::lock_guard lock(mutex_);
+  if (last_id_ == 0) last_id_ = static_cast<uint64_t>(std::max<int64_t>(0, unix_ms)) * 1'000;
   std::deque<Line>& lines = level == LogLevel::warning ? warnings_ : notices_;
   if (lines.size() == kKept) lines.pop_front();
   std::string_view text = printable_text.substr(0, kMaxLineBytes);

@@ -20,7 +20,7 @@ class RecentLines {
   static constexpr size_t kMaxLineBytes = 1'000;  // what is longer is cut
 
   struct Line {
-    uint64_t id = 0;  // counts up from 1
+    uint64_t id = 0;  // counts up from the first line's time in microseconds: above those of processes before
     int64_t unix_ms = 0;
     LogLevel level = LogLevel::notice;
     std::string text;  // printable

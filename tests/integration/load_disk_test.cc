@@ -172,7 +172,7 @@ TEST_CASE("HAZARDS C3: a founder whose disk is new founds nothing and is taken b
     Server& leader = await_leader(nodes.all);
     for (const Server* server : nodes.all) CHECK(server->cluster_field("cluster_id") == cluster_id);
     CHECK(count_of(leader.cluster(), "\"suffrage\":") == 3);
-    CHECK(count_of(leader.cluster(), "\"id\":\"" + founder.name + "\"") == 1);
+    CHECK(count_of(leader.cluster(), "\"id\":\"" + founder.name + "\",\"raft_address\"") == 1);
     await_same_state(nodes.all);
     CHECK(founder.get("/get?key=k119&consistency=stale").body == "v119");
   }

@@ -91,12 +91,14 @@ TEST_CASE("GET /node/history and /node/messages show what was done and said") {
   lines->add(LogLevel::notice, 1'700'000'000'000, "elected leader of term 3 with 2 of 3 votes");
   lines->add(LogLevel::warning, 1'700'000'000'001, "tls-cert-file a.pem has EXPIRED, on 2026-01-01");
   const std::string all = fronts.ask("GET", "/node/messages").body;
-  CHECK(all.find(R"({"id":1,"at":"2023-11-14T22:13:20.000Z","level":"notice","text":"elected leader of term 3)") !=
-        std::string::npos);
+  CHECK(
+      all.find(
+          R"({"id":1700000000000001,"at":"2023-11-14T22:13:20.000Z","level":"notice","text":"elected leader of term 3)") !=
+      std::string::npos);
   CHECK(all.find(R"("means":"new TLS connections fail)") != std::string::npos);
-  CHECK(fronts.ask("GET", "/node/messages?after=1").body.find("elected") == std::string::npos);
+  CHECK(fronts.ask("GET", "/node/messages?after=1700000000000001").body.find("elected") == std::string::npos);
   CHECK(fronts.ask("GET", "/node/messages?level=warning").body.find("elected") == std::string::npos);
-  CHECK(fronts.ask("GET", "/node/messages?after=2").body.find(R"("messages":[])") != std::string::npos);
+  CHECK(fronts.ask("GET", "/node/messages?after=1700000000000002").body.find(R"("messages":[])") != std::string::npos);
   CHECK(fronts.ask("GET", "/node/messages?level=debug").status == 400);
   CHECK(fronts.ask("GET", "/node/messages?after=x").status == 400);
 }

@@ -48,3 +48,11 @@ TEST_CASE("a long line is cut, and stays text") {
   CHECK(kept.size() == RecentLines::kMaxLineBytes - 1);
   CHECK(wh::is_utf8(kept));
 }
+
+TEST_CASE("ids go on above those of a process before, unless the clock was set back") {
+  RecentLines before;
+  for (int i = 0; i < 1'000; ++i) before.add(LogLevel::notice, 1'000 + i / 100, "a");
+  RecentLines after;
+  after.add(LogLevel::notice, 1'010, "b");
+  CHECK(after.after(0, LogLevel::notice).front().id > before.after(0, LogLevel::notice).back().id);
+}
