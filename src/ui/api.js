@@ -19,6 +19,7 @@ class ApiError extends Error {
 const connection = {
   state: 'connecting',
   failures: 0,
+  problem: null, // the error of the last failure
   retryAt: 0,
   lastHeard: null,
   listeners: new Set(),
@@ -33,12 +34,13 @@ let password = null; // in memory only
 
 function requestHeaders(more) {
   const headers = {'X-Requested-With': 'wormhole-ui', ...more};
-  // A header carries bytes: those of the password's UTF-8.
-  if (password !== null) {
-    const data = new TextEncoder().encode(password);
-    headers.Authorization = `Bearer ${Array.from(data, (one) => String.fromCharCode(one)).join('')}`;
+  // In base64, as a header's value loses blanks at its end.
+  if (password !== null) headers.Authorization = `Basic ${toBase64(new TextEncoder().encode(`:${password}`))}`;
+  try {
+    return new Headers(headers);
+  } catch {
+    throw new Wrong('This content type cannot be sent: it has characters that no header may have.');
   }
-  return headers;
 }
 
 // Sends a request; the answer is a Response of any status below 400. Else throws ApiError, or AbortError when `signal`
@@ -46,6 +48,7 @@ function requestHeaders(more) {
 async function send(method, path, {body = null, type = null, headers = {}, signal = null, endless = false} = {}) {
   const timer = AbortSignal.timeout(method === 'GET' ? kReadTimeout : kWriteTimeout);
   const signals = [signal, endless ? null : timer].filter(Boolean);
+  const allHeaders = requestHeaders(type ? {'Content-Type': type, ...headers} : headers);
   let answer;
   try {
     answer = await fetch(base + path, {
@@ -54,7 +57,7 @@ async function send(method, path, {body = null, type = null, headers = {}, signa
       credentials: 'same-origin',
       cache: 'no-store',
       redirect: 'manual',
-      headers: requestHeaders(type ? {'Content-Type': type, ...headers} : headers),
+      headers: allHeaders,
       signal: signals.length > 0 ? AbortSignal.any(signals) : undefined,
     });
   } catch (error) {

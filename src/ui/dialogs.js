@@ -56,8 +56,8 @@ function typedIn(form) {
 // What is wrong with what was typed or wanted, in a sentence for the user.
 class Wrong extends Error {}
 
-// Where a dialog says what is under way, and what went wrong. `run(button, work)` runs the work once at a time; it is
-// true when the work went well. `safe`: the same request can be sent again without taking effect twice.
+// Where a dialog says what is under way, and what went wrong. `run(button, work)` runs the work, work(say), once at a
+// time; it is true when the work went well. `safe`: the same request can be sent again without taking effect twice.
 function progress(safe = false) {
   const element = el('p', {class: 'progress', role: 'status'});
   const say = (text, kind = '') => {
@@ -72,7 +72,7 @@ function progress(safe = false) {
     say('Working\u2026');
     const slow = setTimeout(() => say('Waiting for the cluster. During an election this takes a moment\u2026'), 1200);
     try {
-      await work();
+      await work(say);
       say('');
       return true;
     } catch (error) {
@@ -187,7 +187,7 @@ function askPassword(sentenceOfServer) {
   connection.set('locked');
   if (passwordDialog) return;
   const state = progress();
-  const input = el('input', {type: 'password', autocomplete: 'off', required: true});
+  const input = el('input', {type: 'password', autocomplete: 'one-time-code', required: true});
   const go = el('button', {type: 'submit', class: 'primary'}, 'Unlock');
   const dialog = openDialog({
     title: 'Password',

@@ -11,13 +11,14 @@ function keyEditor(drawer, key, value, item, done, changed) {
   const name = key === null ? textInput('', {required: true}) : null;
   const text = textArea(editable ? content.text : '', {rows: 14, class: 'value'});
   const type = textInput(value.type, {list: 'value-types'});
-  const life = lifetime(item);
+  let life = lifetime(item);
   const state = progress();
   const conflict = el('div', {class: 'conflict', role: 'alert', hidden: true});
   let etag = value.etag;
   let clean = null; // what was in the fields when they were last those of the server
   const dirty = () => typedIn(form) !== clean;
-  const path = () => (key === null ? keyPath(encodeURIComponent(name.value)) : keyPath(key));
+  const named = () => key ?? encodeURIComponent(name.value);
+  const path = () => keyPath(named());
 
   const save = async () => {
     if (path() === null) throw new Wrong('A browser cannot write a key of this name.');
@@ -44,6 +45,12 @@ function keyEditor(drawer, key, value, item, done, changed) {
       now = await getBytes(path());
     } catch (error) {
       if (error.status !== 404) throw error;
+    }
+    // It goes on ending as it does now, with a lease or after a time that it has got meanwhile.
+    const current = lifetime(now && (await getItem(named())));
+    if (!life.chosen()) {
+      life.element.replaceWith(current.element);
+      life = current;
     }
     changed();
     const mine = text.value;

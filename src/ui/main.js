@@ -96,13 +96,12 @@ async function refreshCluster() {
   clusterRunning = true;
   try {
     cluster.data = await getJson('/cluster');
-    // A node that was away may have started anew.
-    if (connection.failures > 0) forgetMessages();
     connection.failures = 0;
     connection.set('live');
     for (const listener of cluster.listeners) listener(cluster.data);
   } catch (error) {
     if (connection.state !== 'locked') {
+      connection.problem = error;
       ++connection.failures;
       connection.retryAt = Date.now() + Math.min(1000 * 2 ** (connection.failures - 1), 15000);
       connection.set('lost');
@@ -123,7 +122,7 @@ function showConnection() {
   const texts = {
     connecting: 'connecting\u2026',
     locked: 'locked',
-    lost: 'connection lost, trying again',
+    lost: refusal() ? 'refused, trying again' : 'connection lost, trying again',
     live: data ? `${shown(data.node_id)} \u00b7 ${data.leader_id ? data.role : 'no leader'}` : '',
   };
   setText(pill.lastElementChild, texts[state]);
@@ -134,11 +133,17 @@ function showConnection() {
   showTitle();
 }
 
+// What the node, or a proxy before it, said instead of an answer; null when it said nothing.
+function refusal() {
+  const {problem} = connection;
+  return problem?.status > 0 ? sentence(problem.message) : null;
+}
+
 // What still can be done when this node is gone: another member's page, if this page came from the node itself.
 function showLoss(banner) {
   const since = connection.lastHeard ? `What you see is from ${clockTime(connection.lastHeard)}.` : '';
   const others = otherPages();
-  const text = `The node does not answer. The page tries again by itself. ${since}`;
+  const text = `${refusal() ?? 'The node does not answer.'} The page tries again by itself. ${since}`;
   if (banner.dataset.text === text && banner.dataset.others === String(others.length)) return;
   banner.dataset.text = text;
   banner.dataset.others = String(others.length);

@@ -261,25 +261,34 @@ function clusterPlots(signal) {
     }),
     group.add({title: 'Read latency', format: latency, powers: true, series: latencies('read'), about: 'no reads yet'}),
   );
-  const history = new Map();
+  const histories = new Map();
   poll(signal, 5000, async () => {
-    const data = await getHistory(history, signal);
-    if (data) group.update([...history.values()], Date.parse(data.now));
+    const {samples, now} = await getHistory(histories, signal);
+    group.update([...samples.values()], now);
   });
   return place;
 }
 
-// Adds to `history` (time to sample) what it does not hold yet.
-async function getHistory(history, signal) {
-  const missing = Math.ceil((Date.now() - (history.readAt ?? 0)) / 5000) + 1;
-  const data = await getJson(`/node/history?last=${Math.min(missing, 180)}`, signal);
+const kAllSamples = 180;
+
+// Adds to `histories` (node to {samples: time to sample, readAt, now}) what is missing of the node that answers, and
+// returns its own: behind a proxy it may be any node.
+async function getHistory(histories, signal) {
+  const since = Date.now() - Math.min(...[...histories.values()].map((one) => one.readAt));
+  const missing = histories.size > 0 ? Math.min(Math.ceil(since / 5000) + 1, kAllSamples) : kAllSamples;
+  let data = await getJson(`/node/history?last=${missing}`, signal);
+  if (missing < kAllSamples && !histories.has(data.node_id))
+    data = await getJson(`/node/history?last=${kAllSamples}`, signal);
+  const history = histories.get(data.node_id) ?? {samples: new Map()};
+  histories.set(data.node_id, history);
   history.readAt = Date.now();
-  const now = Date.parse(data.now);
+  history.now = Date.parse(data.now);
+  const {samples, now} = history;
   for (const sample of data.samples) {
     const time = Date.parse(sample.at);
-    if (!history.has(time))
-      history.set(time, {...sample, time, seconds: (sample.lasted_ms ?? data.interval_ms) / 1000});
+    if (!samples.has(time))
+      samples.set(time, {...sample, time, seconds: (sample.lasted_ms ?? data.interval_ms) / 1000});
   }
-  for (const time of history.keys()) if (time < now - kPlotSpan || time > now + 60000) history.delete(time);
-  return data;
+  for (const time of samples.keys()) if (time < now - kPlotSpan || time > now + 60000) samples.delete(time);
+  return history;
 }

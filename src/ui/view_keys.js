@@ -14,7 +14,7 @@ function showKeys(place, parts, query, signal) {
       'Keys',
       button('New key\u2026', () => openKey(null, () => load.now())),
     ),
-    filterBar('keys', 'Keys that begin with', prefix, pages.element),
+    filterBar('keys', 'Keys that begin with', prefix, pages.element, signal),
     prefixCrumbs(prefix),
     el('section', {class: 'card flush', 'aria-label': 'Keys'}, none, list.element),
   );
@@ -150,13 +150,19 @@ async function loadKey(drawer, key) {
     if (path === null)
       throw new ApiError(400, 'a browser cannot ask for a key of this name: use wormhole-cli or curl --path-as-is');
     const value = await getBytes(path);
-    const {items} = await getJson(`/kv?keys&limit=1&prefix=${key}`);
+    const item = await getItem(key);
     state.say('');
-    return {value, item: items.find((item) => nameOf(item, 'key').path === key) ?? null};
+    return {value, item};
   } catch (error) {
     state.say(error.status === 404 ? 'There is no such key any more.' : sentence(error.message), 'bad');
     return null;
   }
+}
+
+// What the listing says of a key; null when there is none.
+async function getItem(key) {
+  const {items} = await getJson(`/kv?keys&limit=1&prefix=${key}`);
+  return items.find((item) => nameOf(item, 'key').path === key) ?? null;
 }
 
 function keyFacts(item, etag) {
@@ -175,7 +181,8 @@ function keyFacts(item, etag) {
   );
 }
 
-// How long a key lives: as it is now, for ever, or for a time. Returns the field and the parameters of a PUT.
+// How long a key lives: as it is now, for ever, or for a time. Returns the field, whether something else than what it
+// offered was chosen, and the parameters of a PUT.
 function lifetime(item) {
   const options = [
     ['', 'does not expire'],
@@ -191,6 +198,7 @@ function lifetime(item) {
   const read = Date.now();
   return {
     element: el('div', {class: 'pair'}, field('This key', kind), ttl),
+    chosen: () => kind.value !== options[0][0],
     query() {
       if (kind.value === 'lease') return `?lease=${item.lease}`;
       if (kind.value === 'keep') return `?ttl=${Math.max(1, item.ttl_ms - (Date.now() - read))}ms`;

@@ -1,27 +1,22 @@
 // What happened lately: the node's messages with what they mean and what to do, and the cluster's own changes as the
 // stream tells them.
 
-// Messages by their id, oldest first; polled by whichever view shows them.
-const messages = {byId: new Map(), last: null, node: null};
+// Messages of each node that answered, newest first, and which one answered last: behind a proxy it may be any. Their
+// ids grow, also when a node starts anew. Polled by whichever view shows them.
+const messages = {of: new Map(), node: null};
 
 async function getMessages(signal) {
-  const after = messages.last === null ? '' : `?after=${messages.last}`;
-  const data = await getJson(`/node/messages${after}`, signal);
-  for (const message of data.messages) messages.byId.set(message.id, message);
+  // What every node known so far has more of; of one that is not known, all.
+  const lasts = [...messages.of.values()].map((list) => list[0]?.id ?? 0);
+  let data = await getJson(`/node/messages?after=${lasts.length > 0 ? Math.min(...lasts) : 0}`, signal);
+  if (lasts.length > 0 && !messages.of.has(data.node_id)) data = await getJson('/node/messages?after=0', signal);
   messages.node = data.node_id;
-  const ids = [...messages.byId.keys()];
-  messages.last = ids.length > 0 ? Math.max(...ids) : messages.last;
-  for (const id of ids.slice(0, Math.max(0, ids.length - 400))) messages.byId.delete(id);
-}
-
-// A node that started anew counts its messages from the beginning.
-function forgetMessages() {
-  messages.byId.clear();
-  messages.last = null;
+  const byId = new Map([...(messages.of.get(messages.node) ?? []), ...data.messages].map((one) => [one.id, one]));
+  messages.of.set(messages.node, [...byId.values()].sort((a, b) => b.id - a.id).slice(0, 400));
 }
 
 function newestMessages(level) {
-  return [...messages.byId.values()].filter((one) => level === 'notice' || one.level === level).reverse();
+  return messages.of.get(messages.node).filter((one) => level === 'notice' || one.level === level);
 }
 
 function messageRow(message) {
@@ -70,7 +65,7 @@ function showMessages(place, parts, query, signal) {
     const rows = newestMessages(level);
     setText(
       title,
-      `What ${shown(messages.node)} logged since it started, newest first. A line with a mark opens to what it means and what to do.`,
+      `What ${shown(messages.node)} logged, newest first. A line with a mark opens to what it means and what to do.`,
     );
     none.hidden = rows.length > 0;
     setText(none, level === 'warning' ? 'No warnings. That is how it should be.' : 'Nothing was logged yet.');

@@ -29,6 +29,7 @@ function showQueue(place, parts, query, signal) {
   const marks = el('span', {class: 'marks'});
   const pauses = el('span', {class: 'marks'});
   const figures = el('dl', {class: 'facts wide'});
+  const card = el('section', {class: 'card', 'aria-label': 'Figures'}, figures);
   const dead = el('div', {class: 'dead', hidden: true});
   const problem = el('p', {class: 'empty', hidden: true});
   const events = queueEvents(context, state, after);
@@ -48,7 +49,7 @@ function showQueue(place, parts, query, signal) {
       ),
     ),
     problem,
-    el('section', {class: 'card', 'aria-label': 'Figures'}, figures),
+    card,
     dead,
     events.element,
   );
@@ -74,12 +75,18 @@ function showQueue(place, parts, query, signal) {
     } catch (error) {
       if (error.status !== 404) throw error;
       queue = null;
+      // Its figures are over.
+      card.hidden = dead.hidden = true;
+      marks.replaceChildren();
+      pauses.replaceChildren();
+      for (const place of [dead, pauses]) for (const name in place.dataset) delete place.dataset[name];
       problem.hidden = false;
       setText(problem, `There is no queue ${context.text}. The first event that is put into it makes it.`);
       events.load(signal).catch(() => {});
       return;
     }
     problem.hidden = true;
+    card.hidden = false;
     showFigures(figures, queue, rates);
     marks.replaceChildren(...(queue.paused ? [badge(pausedText(queue.paused), 'warn')] : []));
     showPauses(pauses, context, queue.paused);
@@ -244,10 +251,14 @@ async function showDead(place, context, queue, signal) {
   }
 }
 
+const kMovedAtOnce = 1000; // at most, by one request
+
+// Moves so many events, request after request. Each has a key of its own: one that failed is sent again under its key
+// when the button is pressed again.
 function redrive(context, from, target, waiting) {
   const into = textInput(target, {required: true});
-  const most = el('input', {type: 'number', min: 1, max: 1000000, placeholder: `all ${waiting}`});
-  const key = randomKey();
+  const most = el('input', {type: 'number', min: 1, max: 1000000, placeholder: String(waiting)});
+  let run = null; // what was asked for, and how far it came: {of, moved, key}
   ask({
     title: `Redrive ${shown(from)}?`,
     lines: [
@@ -256,15 +267,22 @@ function redrive(context, from, target, waiting) {
     verb: 'Move them',
     safe: true,
     danger: false,
-    fields: [field('Into the queue', into), field('At most', most, 'Empty: all of them')],
-    work: async () => {
-      const max = most.value === '' ? '' : `&max=${most.value}`;
-      const {moved} = await change(
-        'POST',
-        `/queues/${encodeURIComponent(into.value)}/redrive?from=${encodeURIComponent(from)}${max}`,
-        {key: `${key}-${into.value}-${most.value}`},
-      );
-      note(`${plural(moved, 'event')} moved into ${shown(into.value)}.`);
+    fields: [field('Into the queue', into), field('At most', most, `Empty: all ${count(waiting)}`)],
+    work: async (say) => {
+      const of = `${most.value} ${into.value}`;
+      if (run?.of !== of) run = {of, moved: 0, key: randomKey()};
+      const wanted = most.value === '' ? waiting : Number(most.value);
+      const path = `/queues/${encodeURIComponent(into.value)}/redrive?from=${encodeURIComponent(from)}`;
+      // Until so many are moved, none is left, or the dialog was closed.
+      while (run.moved < wanted && into.isConnected) {
+        const max = Math.min(kMovedAtOnce, wanted - run.moved);
+        const {moved} = await change('POST', `${path}&max=${max}`, {key: run.key});
+        run.moved += moved;
+        run.key = randomKey();
+        if (moved === 0) break;
+        say(`${plural(run.moved, 'event')} moved\u2026`);
+      }
+      note(`${plural(run.moved, 'event')} moved into ${shown(into.value)}.`);
       context.changed();
     },
   });

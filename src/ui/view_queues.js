@@ -25,7 +25,7 @@ function showQueues(place, parts, query, signal) {
   const pages = pager('queues', prefix, after);
   place.append(
     viewTitle('Queues', button('New queue\u2026', newQueue)),
-    filterBar('queues', 'Queues whose name begins with', prefix, pages.element),
+    filterBar('queues', 'Queues whose name begins with', prefix, pages.element, signal),
     el('section', {class: 'card flush', 'aria-label': 'Queues'}, none, list.element),
   );
   const enqueued = ratesOf();
@@ -109,7 +109,7 @@ function pausedText(paused) {
 }
 
 // The filter by prefix above a list, with the pager beside it.
-function filterBar(view, label, prefix, pages, more = []) {
+function filterBar(view, label, prefix, pages, signal) {
   const input = el('input', {
     type: 'search',
     'aria-label': label,
@@ -124,13 +124,20 @@ function filterBar(view, label, prefix, pages, more = []) {
   }
   const apply = () => go(hashOf([view], {prefix: encodeURIComponent(input.value)}));
   let timer = null;
-  input.addEventListener('input', () => {
-    clearTimeout(timer);
+  const stop = () => clearTimeout(timer);
+  const later = (event) => {
+    stop();
+    if (event.isComposing) return;
     timer = setTimeout(() => {
       filterBar.focused = true;
       apply();
     }, 350);
-  });
+  };
+  input.addEventListener('input', later);
+  input.addEventListener('compositionend', later);
+  // Who has gone elsewhere meanwhile stays there.
+  addEventListener('hashchange', stop, {signal});
+  signal.addEventListener('abort', stop);
   const form = el(
     'form',
     {
@@ -138,13 +145,12 @@ function filterBar(view, label, prefix, pages, more = []) {
       role: 'search',
       onsubmit: (event) => {
         event.preventDefault();
-        clearTimeout(timer);
+        stop();
         filterBar.focused = true;
         apply();
       },
     },
     input,
-    more,
     pages,
   );
   // The view was made anew because of what was typed: go on typing.

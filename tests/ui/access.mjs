@@ -69,7 +69,7 @@ export async function showView(page, [, hash, open]) {
 async function passwordAndTls() {
   const cluster = await Cluster.start('locked', {
     tls: true,
-    password: 'pass w\u00f6rd <b>',
+    password: 'pass w\u00f6rd <b> ',
     more: ['--cluster-secret', 'a secret of the members'],
   });
   const [asked] = cluster.nodes;

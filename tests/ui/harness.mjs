@@ -178,7 +178,7 @@ export class Cluster {
       body: plain ? body : JSON.stringify(body),
       headers: {
         ...(plain ? {} : {'Content-Type': 'application/json'}),
-        ...(this.password ? {Authorization: `Bearer ${Buffer.from(this.password).toString('latin1')}`} : {}),
+        ...(this.password ? {Authorization: `Basic ${Buffer.from(`:${this.password}`).toString('base64')}`} : {}),
         ...headers,
       },
       signal: AbortSignal.timeout(15000),
