@@ -29,6 +29,7 @@ std::string fault_in(const OptionRow& option, std::string_view value) {
   if (option.argument == "TYPE" &&
       (value.empty() || std::any_of(value.begin(), value.end(), [](char c) { return c < ' ' || c > '~'; })))
     return subject + "a media type such as text/plain, not " + quoted(value);
+  if (option.argument == "KEY" && (value.empty() || value.size() > 255)) return subject + "1 to 255 characters";
   if (option.argument == "KEY" && std::any_of(value.begin(), value.end(), [](char c) { return c <= ' ' || c > '~'; }))
     return subject + "printable characters without blanks";
   if (option.argument == "table|json" && value != "table" && value != "json")

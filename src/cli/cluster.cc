@@ -102,6 +102,7 @@ void Cluster::move_on() { next_ = (next_ + 1) % settings_.endpoints.size(); }
 Exchange::Limits Cluster::limits(const Asking& asking) const {
   const Millis left = std::max<Millis>(asking.left(), 1);
   return {.connect = std::min(settings_.connect, left),
+          .sending = left,
           .answer = std::min(asking.request.answer.value_or(settings_.answer) + asking.request.waits, left)};
 }
 
@@ -117,7 +118,7 @@ Reply Cluster::ask(const Request& request) {
                 .write = request.method != "GET",
                 .reply = {}};
   if (asking.write && !request.keyless)
-    asking.key = settings_.idempotency.empty() ? random_key() : settings_.idempotency;
+    asking.key = settings_.idempotency.empty() ? random_key() : settings_.idempotency + request.key_suffix;
   for (;;) {
     for (size_t n = 0; n < settings_.endpoints.size(); ++n) {
       const size_t at = (next_ + n) % settings_.endpoints.size();
@@ -140,7 +141,9 @@ Reply Cluster::ask(const Request& request) {
 
 Reply Cluster::ask_only(const std::string& base, const Request& request) {
   Attempt attempt = exchange_.attempt(
-      base, request, {}, {.connect = settings_.connect, .answer = request.answer.value_or(settings_.answer)}, true);
+      base, request, {},
+      {.connect = settings_.connect, .sending = settings_.timeout, .answer = request.answer.value_or(settings_.answer)},
+      true);
   Reply reply;
   reply.endpoint = base;
   if (attempt.end == Attempt::End::answered && attempt.answer.status == 200) reply.kind = Reply::Kind::done;
@@ -295,7 +298,7 @@ Reply Cluster::give_up(const Asking& asking) const {
   for (size_t n = 0; n < settings_.endpoints.size(); ++n)
     reply.sentence += "\n  " + settings_.endpoints[n] + ": " +
                       (asking.tried[n].reason.empty() ? "not asked" : asking.tried[n].reason);
-  if (asking.maybe_done && !asking.key.empty() && settings_.repeatable)
+  if (asking.maybe_done && !asking.key.empty() && settings_.repeatable && asking.request.key_suffix.empty())
     reply.sentence +=
         "\nrepeat it with --idempotency-key " + asking.key + ": it then takes effect once, whatever became of this";
   else if (asking.maybe_done && asking.key.empty())

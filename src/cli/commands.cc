@@ -130,16 +130,22 @@ Result<std::optional<std::string>> read_some_input(size_t most, bool wait) {
   }
 }
 
-Result<std::string> given_data(const Invocation& invocation, size_t argument) {
+int unread(const std::string& sentence) {
+  if (signals::ending() != 0) return kInterrupted;
+  complain(sentence);
+  return kRefused;
+}
+
+std::variant<std::string, int> given_data(const Invocation& invocation, size_t argument) {
   const bool given = invocation.arguments.size() > argument;
-  if (invocation.has("--file")) {
-    if (given) return Error{"the data is given twice, as an argument and by --file"};
-    return read_input(invocation.text("--file"));
-  }
+  const bool of_file = invocation.has("--file");
+  if (of_file && given) return misuse(invocation, "the data is given twice, as an argument and by --file");
   if (given && invocation.arguments[argument] != "-") return invocation.arguments[argument];
-  if (!given && is_terminal(STDIN_FILENO))
-    return Error{"no data is given: as an argument, by --file FILE, or '-' for standard input"};
-  return read_input("-");
+  if (!of_file && !given && is_terminal(STDIN_FILENO))
+    return misuse(invocation, "no data is given: as an argument, by --file FILE, or '-' for standard input");
+  auto data = read_input(of_file ? invocation.text("--file") : "-");
+  if (!data) return unread(data.error());
+  return *std::move(data);
 }
 
 }  // namespace wh::cli

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 
 #include "base/result.h"
 #include "cli/arguments.h"
@@ -56,9 +57,12 @@ Result<std::string> read_input(const std::string& path);
 // nothing.
 Result<std::optional<std::string>> read_some_input(size_t most, bool wait);
 
+// Tells why input cannot be read, unless a signal ended it; the exit status.
+int unread(const std::string& sentence);
+
 // The value of a command: what is given as `argument` ("-": standard input), by --file, or, with neither, standard
-// input unless that is a terminal.
-Result<std::string> given_data(const Invocation& invocation, size_t argument);
+// input unless that is a terminal; or the exit status once the reason was told.
+std::variant<std::string, int> given_data(const Invocation& invocation, size_t argument);
 
 int run_status(Cluster& cluster, const Invocation& invocation);
 int run_members(Cluster& cluster, const Invocation& invocation);

@@ -12,11 +12,25 @@
 #include "base/log.h"
 #include "cli/child.h"
 #include "cli/commands.h"
+#include "cli/signals.h"
 
 namespace wh::cli {
 namespace {
 
 constexpr std::string_view kSqliteMagic{"SQLite format 3\0", 16};
+constexpr size_t kHeadLength = 32;
+
+// How long a file of SQLite with this head is: the pages' size (1: 65,536) times their number; 0: it is none.
+uint64_t file_length(std::string_view head) {
+  if (head.size() < kHeadLength || !head.starts_with(kSqliteMagic)) return 0;
+  const auto number = [&](size_t at, size_t bytes) {
+    uint64_t value = 0;
+    for (const char byte : head.substr(at, bytes)) value = value << 8 | static_cast<unsigned char>(byte);
+    return value;
+  };
+  const uint64_t page = number(16, 2);
+  return (page == 1 ? 65'536 : page) * number(28, 4);
+}
 
 std::string directory_of(const std::string& path) {
   const size_t slash = path.rfind('/');
@@ -103,7 +117,7 @@ struct Coming {
     if (const Status emptied = file.empty(); !emptied) trouble = emptied.error();
   }
   bool take(std::string_view piece) {
-    if (head.size() < kSqliteMagic.size()) head += piece.substr(0, kSqliteMagic.size() - head.size());
+    if (head.size() < kHeadLength) head += piece.substr(0, kHeadLength - head.size());
     if (const Status written = file.append(piece); !written) trouble = written.error();
     got += piece.size();
     const std::string of = length && *length > 0
@@ -160,6 +174,7 @@ int verify(const std::string& path) {
     return kRefused;
   }
   child.wait();
+  if (signals::ending() != 0) return kInterrupted;
   return child.status() == 0 ? kDone : kRefused;
 }
 
@@ -192,7 +207,7 @@ int run_backup(Cluster& cluster, const Invocation& invocation) {
     return kRefused;
   }
   if (!reply.done()) return report(reply);
-  if (coming.head != kSqliteMagic || (coming.length && coming.got != *coming.length)) {
+  if (coming.got != file_length(coming.head)) {
     complain(reply.endpoint + " sent " + human_size(coming.got) + " that are no whole backup; nothing was kept");
     return kRefused;
   }

@@ -1,6 +1,7 @@
 // status, members, add, remove, transfer, settings.
 #include <algorithm>
 #include <map>
+#include <set>
 #include <variant>
 
 #include "cli/commands.h"
@@ -109,8 +110,8 @@ void complete(Cluster& cluster, View& view, const JsonFields& answer) {
   }
 }
 
-// The view, or the exit status once the reason was told.
-std::variant<View, int> look(Cluster& cluster) {
+// What the next endpoint says, or the exit status once the reason was told.
+std::variant<View, int> look_once(Cluster& cluster) {
   const Reply reply = cluster.ask(cluster_request());
   if (!reply.done()) return report(reply);
   const auto answer = JsonFields::parse(reply.answer.body);
@@ -129,6 +130,22 @@ std::variant<View, int> look(Cluster& cluster) {
   for (const JsonFields& member : answer->objects("members")) view.members.push_back(line_of(member, view.leader));
   complete(cluster, view, *answer);
   return view;
+}
+
+// The same, of the first endpoint that knows a leader; without one, of the first that answers.
+std::variant<View, int> look(Cluster& cluster) {
+  std::variant<View, int> first = look_once(cluster);
+  const View* view = std::get_if<View>(&first);
+  std::set<std::string> asked;
+  while (view != nullptr && view->leader.empty() && asked.insert(cluster.endpoint()).second) {
+    cluster.move_on();
+    if (asked.contains(cluster.endpoint())) break;
+    std::variant<View, int> next = look_once(cluster);
+    const View* other = std::get_if<View>(&next);
+    if (other == nullptr) break;
+    if (!other->leader.empty()) return next;
+  }
+  return first;
 }
 
 std::string counted(uint64_t n, const std::string& one, const std::string& many) {

@@ -169,7 +169,7 @@ int run_enqueue(Cluster& cluster, const Invocation& invocation) {
     return Lines(cluster, invocation).run();
   }
   auto data = given_data(invocation, 1);
-  if (!data) return misuse(invocation, data.error());
+  if (const int* status = std::get_if<int>(&data)) return *status;
   Target target = queue_target(invocation.arguments[0]).literal("/events");
   for (const char* name : {"delay", "deliver_at", "ttl", "priority", "group"}) {
     std::string option = "--" + std::string(name);
@@ -181,7 +181,7 @@ int run_enqueue(Cluster& cluster, const Invocation& invocation) {
   request.headers.push_back("Content-Type: " + (type.empty() ? "text/plain" : type));
   for (const Attribute& attribute : attributes_of(invocation))
     request.headers.push_back("Wormhole-Attribute-" + attribute.name + ": " + http::percent_encode(attribute.value));
-  request.body = *std::move(data);
+  request.body = std::get<std::string>(std::move(data));
   const Reply reply = cluster.ask(request);
   if (!reply.done()) return report(reply);
   const std::string id = reply.answer.header("wormhole-event-id");

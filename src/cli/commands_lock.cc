@@ -22,6 +22,7 @@ using Clock = std::chrono::steady_clock;
 constexpr int kLost = 75;        // EX_TEMPFAIL: the lock was lost meanwhile
 constexpr int kCannotRun = 127;  // as a shell says
 constexpr Millis kShortestTtl = 1'000;
+constexpr Millis kPause = 200;  // a short part of it
 
 Millis until(Clock::time_point time) {
   const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(time - Clock::now()).count();
@@ -49,10 +50,10 @@ class Taking {
     for (;;) {
       if (lease_.id().empty() || !keep()) {
         if (signals::ending() != 0) return kInterrupted;
-        const Reply granted = lease_.grant();
+        const Reply granted = lease_.grant(patience(std::nullopt));
         if (!granted.done()) return report(granted);
       }
-      const Reply reply = cluster_.ask(attempt());
+      const Reply reply = ask(attempt());
       if (reply.kind == Reply::Kind::refused && reply.answer.status == 404) {
         lease_.lost();  // it ended before this came to its turn
         continue;
@@ -73,6 +74,17 @@ class Taking {
  private:
   bool keep() {
     return lease_.keep([] { return signals::ending() != 0; });
+  }
+
+  // No longer than --wait allows; a moment where its time is over.
+  [[nodiscard]] std::optional<Millis> patience(std::optional<Millis> timeout) const {
+    if (!give_up_) return timeout;
+    return std::min(timeout.value_or(cluster_.settings().timeout), std::max<Millis>(until(*give_up_), 1'000));
+  }
+
+  Reply ask(Request request) {
+    request.timeout = patience(request.timeout);
+    return cluster_.ask(request);
   }
 
   [[nodiscard]] Request attempt() const {
@@ -110,7 +122,7 @@ class Taking {
     request.waits = wait;
     request.timeout = std::max<Millis>(until(lease_.doubtful()), 1'000);
     request.patient = true;
-    const Reply reply = cluster_.ask(request);
+    const Reply reply = ask(request);
     const bool gone = reply.kind == Reply::Kind::refused && reply.answer.status == 404;
     // Where nobody answered, the lease decides.
     return reply.done() || gone || reply.kind == Reply::Kind::nobody ? kDone : report(reply);
@@ -133,7 +145,8 @@ class Holding {
   bool run() {
     int seen = 0;
     for (;;) {
-      if (child_.wait_for(until(lease_.due()), seen)) return true;
+      // What was refused at once is not asked again at once.
+      if (child_.wait_for(std::max(until(lease_.due()), kPause), seen)) return true;
       if (signals::endings() > seen) {
         seen = signals::endings();
         child_.signal(seen > 1 ? SIGKILL : signals::ending());
@@ -171,6 +184,10 @@ int run_lock(Cluster& cluster, const Invocation& invocation) {
   if (const int* status = std::get_if<int>(&taken)) {
     lease.end();
     return *status;
+  }
+  if (signals::ending() != 0) {
+    lease.end();
+    return kInterrupted;
   }
   Child child;
   const Status started =

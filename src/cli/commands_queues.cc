@@ -127,6 +127,7 @@ int run_peek(Cluster& cluster, const Invocation& invocation) {
     table.print();
     return kDone;
   }
+  if (invocation.number("--limit") == 0) return misuse(invocation, "--limit must be above 0");
   uint64_t left = invocation.number("--limit").value_or(20);
   Target target = queue_target(invocation.arguments[0]).literal("/events");
   target.add("limit", std::to_string(std::clamp<uint64_t>(left, 1, 1'000)));

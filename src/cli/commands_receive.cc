@@ -72,7 +72,9 @@ int receive_once(Cluster& cluster, const Invocation& invocation) {
   show_events(events, invocation, max == 1);
   for (const JsonFields& event : events) {
     if (invocation.has("--ack")) {
-      const Reply acked = cluster.ask(ack_request(queue, event.text("id"), event.text("receipt")));
+      Request ack = ack_request(queue, event.text("id"), event.text("receipt"));
+      ack.key_suffix = "-ack-" + event.text("id");
+      const Reply acked = cluster.ask(ack);
       if (!acked.done()) return report(acked);
     } else if (max == 1 && !invocation.json()) {
       note("event " + event.text("id") + ", until " + shown(event.text("visible_at")) +
@@ -156,9 +158,10 @@ class Worker {
       const auto asked = Clock::now();
       const Reply reply = cluster_.ask(extension(child, event));
       if (reply.done()) held = asked;
-      lost = reply.kind == Reply::Kind::refused;
+      // Another refusal may be over soon, such as that of a password which is being changed.
+      lost = reply.kind == Reply::Kind::refused && (reply.answer.status == 404 || reply.answer.status == 409);
       if (lost) complain("event " + event.text("id") + " is not held any more: " + shown(reply.sentence));
-      if (!lost && !reply.done()) child.wait_for(200, seen);
+      if (!lost && !reply.done()) child.wait_for(500, seen);
     }
   }
 
@@ -227,6 +230,7 @@ int run_receive(Cluster& cluster, const Invocation& invocation) {
       return misuse(invocation, std::string(option) + " needs a command behind '--'");
   for (const char* option : {"--max", "--ack", "--raw", "--idempotency-key"})
     if (works && invocation.has(option)) return misuse(invocation, std::string(option) + " goes with no command");
+  if (invocation.number("--count") == 0) return misuse(invocation, "--count must be above 0");
   if (invocation.number("--max") == 0 || invocation.number("--max").value_or(1) > 100)
     return misuse(invocation, "--max is 1 to 100");
   return works ? Worker(cluster, invocation).run() : receive_once(cluster, invocation);

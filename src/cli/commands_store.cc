@@ -85,10 +85,10 @@ int run_get(Cluster& cluster, const Invocation& invocation) {
 }
 
 int run_put(Cluster& cluster, const Invocation& invocation) {
-  auto value = given_data(invocation, 1);
-  if (!value) return misuse(invocation, value.error());
   if (invocation.has("--if-match") && invocation.has("--if-absent"))
     return misuse(invocation, "--if-match and --if-absent exclude each other");
+  auto value = given_data(invocation, 1);
+  if (const int* status = std::get_if<int>(&value)) return *status;
   Request request = write_of(
       "PUT",
       kv_target(invocation.arguments[0]).option(invocation, "--ttl", "ttl").option(invocation, "--lease", "lease"));
@@ -96,7 +96,7 @@ int run_put(Cluster& cluster, const Invocation& invocation) {
   request.headers.push_back("Content-Type: " + (type.empty() ? "application/octet-stream" : type));
   add_if_match(request, invocation);
   if (invocation.has("--if-absent")) request.headers.emplace_back("If-None-Match: *");
-  request.body = *std::move(value);
+  request.body = std::get<std::string>(std::move(value));
   const Reply reply = cluster.ask(request);
   if (!reply.done()) return report(reply);
   const std::string index = index_of_tag(reply.answer.header("etag"));
@@ -120,6 +120,7 @@ int run_del(Cluster& cluster, const Invocation& invocation) {
 }
 
 int run_list(Cluster& cluster, const Invocation& invocation) {
+  if (invocation.number("--limit") == 0) return misuse(invocation, "--limit must be above 0");
   const bool keys_only = invocation.has("--keys");
   uint64_t left = invocation.number("--limit").value_or(UINT64_MAX);
   const bool endless = left == UINT64_MAX;
@@ -162,10 +163,7 @@ int run_txn(Cluster& cluster, const Invocation& invocation) {
   const bool given = !invocation.arguments.empty();
   if (!given && is_terminal(0)) return misuse(invocation, "no transaction is given: a FILE, or '-' for standard input");
   auto text = read_input(given ? invocation.arguments[0] : "-");
-  if (!text) {
-    complain(text.error());
-    return kRefused;
-  }
+  if (!text) return unread(text.error());
   if (const Status good = http::check_json(*text); !good)
     return misuse(invocation, "the transaction is not JSON: " + good.error());
   Request request = write_of("POST", Target("/txn"));

@@ -9,6 +9,10 @@
 namespace wh::cli {
 namespace {
 
+constexpr const char* kPassword =
+    "an endpoint must not contain a password, as others can read command lines: use --password-file or "
+    "WORMHOLE_PASSWORD";
+
 std::string lower(std::string_view text) {
   std::string out(text);
   std::transform(out.begin(), out.end(), out.begin(),
@@ -31,10 +35,7 @@ Result<std::string> parse_endpoint_url(std::string_view given) {
   const size_t slash = std::min(rest.find('/'), rest.size());
   const std::string_view authority = rest.substr(0, slash);
   std::string_view prefix = rest.substr(slash);
-  if (authority.find('@') != std::string_view::npos)
-    return Error{
-        "an endpoint must not contain a password, as others can read command lines: use --password-file or "
-        "WORMHOLE_PASSWORD"};
+  if (given.find('@') != std::string_view::npos) return Error{kPassword};
   if (rest.find_first_of("?#") != std::string_view::npos)
     return wrong(given, "must not contain '?' or '#': it is http://HOST:PORT");
   if (std::any_of(rest.begin(), rest.end(), [](char c) { return c <= ' ' || c == '\x7f'; }))
@@ -51,6 +52,8 @@ Result<std::string> parse_endpoint_url(std::string_view given) {
 }  // namespace
 
 Result<std::vector<std::string>> parse_endpoints(std::string_view list) {
+  // First of all: a password may have a comma in it.
+  if (list.find('@') != std::string_view::npos) return Error{kPassword};
   std::vector<std::string> out;
   for (size_t at = 0; at <= list.size();) {
     const size_t comma = std::min(list.find(',', at), list.size());

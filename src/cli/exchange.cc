@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <curl/curl.h>
+#include <sys/socket.h>
 
 #include "base/base64.h"
 #include "cli/signals.h"
@@ -162,6 +163,13 @@ void set_trust(CURL* easy, const Trust& trust) {
   curl_easy_setopt(easy, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
 }
 
+// Lets the system take in no more than so much at once: what was sent is then about what has arrived.
+int on_socket(void* /*user*/, curl_socket_t socket, curlsocktype /*purpose*/) {
+  const int most = 128 * 1024;
+  setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &most, sizeof most);
+  return CURL_SOCKOPT_OK;
+}
+
 void set_request(CURL* easy, const Request& request) {
   if (request.body) {
     curl_easy_setopt(easy, CURLOPT_POST, 1L);
@@ -214,6 +222,8 @@ struct Drive {
   Exchange::Limits limits;
   Clock::time_point start = Clock::now();
   Clock::time_point connected{};
+  curl_off_t uploaded = 0;
+  Clock::time_point last_sent{};
 
   std::optional<CURLcode> result{};
   bool stopped = false;
@@ -223,7 +233,14 @@ struct Drive {
     curl_off_t handshake = 0;
     if (connected == Clock::time_point{} &&
         curl_easy_getinfo(easy, CURLINFO_PRETRANSFER_TIME_T, &handshake) == CURLE_OK && handshake > 0)
-      connected = Clock::now();
+      connected = last_sent = Clock::now();
+    curl_off_t now = 0;
+    curl_easy_getinfo(easy, CURLINFO_SIZE_UPLOAD_T, &now);
+    if (now > uploaded) last_sent = Clock::now();
+    uploaded = std::max(now, uploaded);
+  }
+  [[nodiscard]] bool all_sent() const {
+    return !request.body || uploaded >= static_cast<curl_off_t>(request.body->size());
   }
   // What is left until the next limit; sets too_slow when one is over.
   Millis left() {
@@ -235,8 +252,12 @@ struct Drive {
     };
     if (connected == Clock::time_point{})
       return rest(limits.connect, start, "cannot connect within " + std::to_string(limits.connect) + " ms");
+    if (!transfer.head_done && !all_sent())
+      return std::min(
+          rest(limits.sending, start, "the request was not sent within " + std::to_string(limits.sending) + " ms"),
+          rest(limits.answer, last_sent, "takes no more of the request, for " + std::to_string(limits.answer) + " ms"));
     if (!transfer.head_done)
-      return rest(limits.answer, connected, "no answer within " + std::to_string(limits.answer) + " ms");
+      return rest(limits.answer, last_sent, "no answer within " + std::to_string(limits.answer) + " ms");
     return rest(request.silence, transfer.last_byte,
                 "its answer stopped, for " + std::to_string(request.silence) + " ms");
   }
@@ -283,6 +304,7 @@ Attempt Exchange::attempt(const std::string& base, const Request& request, const
   curl_easy_setopt(easy, CURLOPT_PROXY, "");
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, detail);
+  curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_socket);
   // Drive decides; libcurl's own limit is only so much later that it never comes first.
   curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(limits.connect + 1'000));
   curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);

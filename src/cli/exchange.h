@@ -33,6 +33,8 @@ struct Request {
   // A read may be asked again freely. A write is sent with one key for all attempts, unless `keyless`: then the path
   // takes no key, and doing it twice does no harm.
   bool keyless = false;
+  // Set: one of several writes of a command, whose key is --idempotency-key with this behind it.
+  std::string key_suffix;
   // What the answer may take beyond the usual, as the request itself waits.
   Millis waits{0};
   // For how long in all it is asked again, and how long one endpoint may take to answer; nothing: as the settings say.
@@ -90,7 +92,8 @@ class Exchange {
 
   struct Limits {
     Millis connect;  // until the connection is there, TLS included
-    Millis answer;   // from then on until the first byte of the answer
+    Millis sending;  // from the start until all of the request is sent, where there is a body
+    Millis answer;   // from the last byte that was sent until the first one of the answer
   };
   // `base` is a URL without a slash at its end. `key` is the idempotency key; empty: none. Sends the password only if
   // `with_password`.

@@ -7,9 +7,11 @@
 
 namespace wh::cli {
 
-Reply Lease::grant() {
+Reply Lease::grant(std::optional<Millis> timeout) {
   const auto began = Clock::now();
-  Reply reply = cluster_.ask(write_of("POST", Target("/leases").add("ttl", std::to_string(ttl_.count()) + "ms")));
+  Request request = write_of("POST", Target("/leases").add("ttl", std::to_string(ttl_.count()) + "ms"));
+  request.timeout = timeout;
+  Reply reply = cluster_.ask(request);
   if (!reply.done()) return reply;
   const auto fields = JsonFields::parse(reply.answer.body);
   id_ = fields ? fields->text("id") : std::string();

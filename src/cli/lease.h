@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "cli/cluster.h"
@@ -16,8 +17,8 @@ class Lease {
 
   Lease(Cluster& cluster, Millis ttl) : cluster_(cluster), ttl_(ttl) {}
 
-  // Makes one; the reply says why there is none.
-  Reply grant();
+  // Makes one; the reply says why there is none. Asks for `timeout` in all, if that is given.
+  Reply grant(std::optional<Millis> timeout);
   // Keeps it alive if a third of its time is over. `stop` ends the attempt early. False: it is over, or may soon be.
   bool keep(const std::function<bool()>& stop);
   // Deletes it, and with it its keys; as long as it could live.

@@ -60,6 +60,7 @@ int run(const Invocation& invocation) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  signals::fill_standard_streams();
   signals::catch_all();
   const Parsed parsed = parse_arguments(std::vector<std::string>(argv + 1, argv + argc));
   if (const auto* error = std::get_if<UsageError>(&parsed)) return usage_error(*error);

@@ -16,8 +16,10 @@ inline constexpr OptionRow kCount{"--count", "N", "end after N"};
 inline constexpr OptionRow kTtl{"--ttl", "TIME", "end by itself after TIME"};
 inline constexpr OptionRow kDirection{"--direction", "in|out|all",
                                       "what: the enqueues, the receives, or both (if not given)"};
-inline constexpr OptionRow kVisibility{"--visibility-timeout", "TIME",
-                                       "nobody else is shown it for TIME; if not given, as the queue says"};
+inline constexpr OptionRow kVisibility{
+    "--visibility-timeout", "TIME",
+    "nobody else is shown it for TIME; if not given, as the queue says, with a command "
+    "30s, which is extended"};
 
 // The rows of the queues, for commands().
 const std::vector<CommandRow>& queue_commands();

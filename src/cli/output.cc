@@ -7,10 +7,12 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <poll.h>
 #include <unistd.h>
 
 #include "base/hex.h"
 #include "base/utf8.h"
+#include "cli/signals.h"
 
 namespace wh::cli {
 namespace {
@@ -21,6 +23,9 @@ std::string held;  // for standard output
 
 void write_out(std::string_view bytes) {
   while (!bytes.empty()) {
+    // Who does not read keeps nobody from ending.
+    pollfd out{.fd = STDOUT_FILENO, .events = POLLOUT, .revents = 0};
+    if (signals::ending() != 0 && poll(&out, 1, 0) == 0) signals::die_of(signals::ending());
     const ssize_t written = write(STDOUT_FILENO, bytes.data(), bytes.size());
     if (written >= 0) {
       bytes.remove_prefix(static_cast<size_t>(written));

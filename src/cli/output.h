@@ -17,7 +17,7 @@ bool is_terminal(int fd);
 bool colours_wanted();
 
 // Writes all of it to standard output. Ends the process when nobody reads there any more (quietly, as by SIGPIPE), and
-// when it cannot be written (with a sentence and status 1).
+// when it cannot be written (with a sentence and status 1), and by a signal where nobody reads.
 void put(std::string_view bytes);
 // The same, and a line end where there is none.
 void put_line(std::string_view text);

@@ -52,6 +52,13 @@ void catch_all() {
   dispose(SIGTTOU, SIG_IGN);
 }
 
+void fill_standard_streams() {
+  // The lowest free number is given out; a number above 2 was none of them.
+  int fd = open("/dev/null", O_RDWR);
+  while (fd >= 0 && fd <= STDERR_FILENO) fd = open("/dev/null", O_RDWR);
+  if (fd >= 0) close(fd);
+}
+
 int wake_fd() { return wake_pipe[0]; }
 
 void drain() {

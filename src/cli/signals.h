@@ -9,6 +9,9 @@ namespace wh::cli::signals {
 // terminal that a child has is still written to, and taken back.
 void catch_all();
 
+// Opens /dev/null for each standard stream that is closed, before another file takes its number.
+void fill_standard_streams();
+
 // Readable once a signal has come; -1 before catch_all().
 int wake_fd();
 // Empties the pipe.

@@ -146,6 +146,10 @@ TEST_CASE("a node that stands still counts as not answering") {
   CHECK(write.status == 4);
   CHECK(has(write.err, "unknown whether it took effect"));
   CHECK(has(write.err, "--idempotency-key "));
+  // --wait holds where nobody answers, too.
+  const auto waited = std::chrono::steady_clock::now();
+  CHECK(cli.run("lock l --wait 1s -- true").status == 4);
+  CHECK(std::chrono::steady_clock::now() - waited < std::chrono::seconds(15));
   REQUIRE(follower.signal(SIGCONT));
   // Repeated with the key that was named, it counts once, whatever became of the first.
   const std::string key = write.err.substr(write.err.find("--idempotency-key ") + 18, 32);

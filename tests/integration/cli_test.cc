@@ -117,7 +117,7 @@ TEST_CASE("keys") {
   CHECK(cli.out("get file") == bytes);
   CHECK(cli.run_with(bytes, "put dash - --content-type image/png").status == 0);
   CHECK(has(cli.out("get dash -o json"), "\"value_base64\":\"AAH/CgA=\",\"content_type\":\"image/png\""));
-  CHECK(cli.run("put k --file nowhere").status == 2);
+  CHECK(cli.run("put k --file nowhere").status == 1);
   CHECK(cli.run("put ' %2F/?&=#+ü' odd").status == 0);
   CHECK(cli.out("get ' %2F/?&=#+ü'") == "odd");
 

@@ -36,9 +36,12 @@ TEST_CASE("what is no endpoint is named") {
 }
 
 TEST_CASE("a password in a URL is refused and not repeated") {
-  const std::string sentence = fault("http://me:hunter2@a:1");
-  CHECK(sentence.find("--password-file") != std::string::npos);
-  CHECK(sentence.find("hunter2") == std::string::npos);
+  for (const char* url :
+       {"http://me:hunter2@a:1", "http://me:x/hunter2@a:1", "http://me:hunter2?@a:1", "http://me:hunter2,x@a:1"}) {
+    const std::string sentence = fault(url);
+    CHECK(sentence.find("--password-file") != std::string::npos);
+    CHECK(sentence.find("hunter2") == std::string::npos);
+  }
 }
 
 TEST_CASE("the origin of a URL") {
