@@ -25,6 +25,20 @@ std::vector<OptionRow> all_options() {
   return out;
 }
 
+// For each option whose argument is one of some words: a case of the shell that offers them, between these two texts.
+std::string cases_of_words(const std::string& before, const std::string& behind) {
+  std::string cases;
+  std::vector<std::string_view> done;
+  for (const OptionRow& option : all_options()) {
+    if (!takes_word(option) || std::find(done.begin(), done.end(), option.name) != done.end()) continue;
+    done.push_back(option.name);
+    const std::string names =
+        std::string(option.name) + (option.letter.empty() ? "" : "|" + std::string(option.letter));
+    cases += "      " + names + ") " + before + words_of(option.argument) + behind + " ;;\n";
+  }
+  return cases;
+}
+
 // "--a|--b", of the options that `wanted` picks, each once.
 template <typename Wanted>
 std::string pattern(Wanted wanted) {
@@ -91,14 +105,7 @@ std::string bash_completion() {
       "    case $prev in\n"
       "      " +
       pattern(takes_file) + ") compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- \"$cur\")) ;;\n";
-  std::vector<std::string_view> done;
-  for (const OptionRow& option : all_options()) {
-    if (!takes_word(option) || std::find(done.begin(), done.end(), option.name) != done.end()) continue;
-    done.push_back(option.name);
-    const std::string names =
-        std::string(option.name) + (option.letter.empty() ? "" : "|" + std::string(option.letter));
-    out += "      " + names + ") COMPREPLY=($(compgen -W '" + words_of(option.argument) + "' -- \"$cur\")) ;;\n";
-  }
+  out += cases_of_words("COMPREPLY=($(compgen -W '", "' -- \"$cur\"))");
   out +=
       "    esac\n"
       "    return\n"
@@ -159,14 +166,7 @@ std::string zsh_completion() {
       "    case $expects in\n"
       "      " +
       pattern(takes_file) + ") _files ;;\n";
-  std::vector<std::string_view> done;
-  for (const OptionRow& option : all_options()) {
-    if (!takes_word(option) || std::find(done.begin(), done.end(), option.name) != done.end()) continue;
-    done.push_back(option.name);
-    const std::string names =
-        std::string(option.name) + (option.letter.empty() ? "" : "|" + std::string(option.letter));
-    out += "      " + names + ") compadd " + words_of(option.argument) + " ;;\n";
-  }
+  out += cases_of_words("compadd ", "");
   out +=
       "    esac\n"
       "    return\n"
