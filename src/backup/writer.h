@@ -1,6 +1,6 @@
 // Makes a backup file from a snapshot's bytes, in pieces small enough for a worker's job. The file lies in the data
 // directory, named storage::kBackupTemporary only while it is created and nameless afterwards: even a crash leaves
-// nothing behind. Blocking: every method runs as a job, one at a time. Made and driven by api/http/backups.cc.
+// nothing behind. Blocking: every method runs as a job, one at a time. Made and driven by api/http/streams/backups.cc.
 //
 // It does not use storage::Disk: no promise rests on the file, a failed write fails only this backup, and a slow write
 // must not count as a stalled disk.

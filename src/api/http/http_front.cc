@@ -4,10 +4,10 @@
 #include <ctime>
 #include <utility>
 
-#include "api/http/cloud_events.h"
-#include "api/http/queue_routes.h"
+#include "api/http/formats/cloud_events.h"
 #include "api/http/request_access.h"
-#include "api/http/watch_stream.h"
+#include "api/http/routes/queue_routes.h"
+#include "api/http/streams/watch_stream.h"
 #include "api/member_view.h"
 #include "base/assert.h"
 #include "base/log.h"

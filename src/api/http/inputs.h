@@ -1,6 +1,6 @@
 // What a request carries besides its path and its body's bytes: parameters, form fields, members of a JSON object,
 // preconditions. What its route does not know is refused (`malformed`) rather than ignored, as its author meant
-// something by it. The tables are in routes_*.cc; this file says what they mean. Keeps no state. Called by HttpFront
+// something by it. The tables are in routes/; this file says what they mean. Keeps no state. Called by HttpFront
 // and the routes.
 #pragma once
 

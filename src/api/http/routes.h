@@ -1,5 +1,5 @@
 // The routes: one table that says for each path and method how a request becomes an operation, and how the operation's
-// answer becomes the response. The rows and their functions are in routes_SURFACE.cc.
+// answer becomes the response. The rows and their functions are in routes/SURFACE.cc.
 #pragma once
 
 #include <functional>

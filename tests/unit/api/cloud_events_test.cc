@@ -1,5 +1,5 @@
 // CloudEvents: the specification's examples in each mode, what breaks it, and an event's way through all of them.
-#include "api/http/cloud_events.h"
+#include "api/http/formats/cloud_events.h"
 
 #include <string>
 #include <vector>

@@ -1,4 +1,4 @@
-#include "api/http/cluster_events.h"
+#include "api/http/streams/cluster_events.h"
 
 #include <algorithm>
 #include <string>

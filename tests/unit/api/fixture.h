@@ -18,10 +18,10 @@
 #include "../http/support.h"
 #include "api/calls.h"
 #include "api/debug/debug_front.h"
-#include "api/http/backups.h"
-#include "api/http/cluster_events.h"
 #include "api/http/http_front.h"
-#include "api/http/openapi.h"
+#include "api/http/openapi/openapi.h"
+#include "api/http/streams/backups.h"
+#include "api/http/streams/cluster_events.h"
 #include "base/buffer_budget.h"
 #include "config/option_table.h"
 

@@ -1,6 +1,6 @@
 // GET /openapi.json beside the served table: nothing is served that is not described, and nothing described that is not
 // served. What the document says of values is tried out.
-#include "api/http/openapi.h"
+#include "api/http/openapi/openapi.h"
 
 #include <map>
 #include <set>

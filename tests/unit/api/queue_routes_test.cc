@@ -1,5 +1,5 @@
 // The paths of queues and topics on a cluster of one: what a request may say, what an answer says.
-#include "api/http/queue_routes.h"
+#include "api/http/routes/queue_routes.h"
 
 #include <set>
 #include <string>

@@ -9,7 +9,7 @@
 
 #include <doctest/doctest.h>
 
-#include "api/http/openapi.h"
+#include "api/http/openapi/openapi.h"
 #include "api/http/receipts.h"
 #include "fixture.h"
 

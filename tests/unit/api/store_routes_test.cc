@@ -1,13 +1,13 @@
 // The routes of the store: what they refuse, what they answer, and what a watch shows.
-#include "api/http/store_routes.h"
+#include "api/http/routes/store_routes.h"
 
 #include <string>
 #include <vector>
 
 #include <doctest/doctest.h>
 
-#include "api/http/store_json.h"
-#include "api/http/watch_stream.h"
+#include "api/http/formats/store_json.h"
+#include "api/http/streams/watch_stream.h"
 #include "fixture.h"
 #include "machine/machine.h"
 

@@ -10,7 +10,7 @@
 
 #include <doctest/doctest.h>
 
-#include "api/http/watch_stream.h"
+#include "api/http/streams/watch_stream.h"
 #include "api/store_operations.h"
 #include "base/utf8.h"
 #include "http/json.h"

@@ -1,4 +1,4 @@
-#include "api/http/cluster_events.h"
+#include "api/http/streams/cluster_events.h"
 
 #include "api/member_view.h"
 #include "api/operations.h"

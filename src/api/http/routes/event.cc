@@ -2,10 +2,10 @@
 #include <array>
 #include <utility>
 
-#include "api/http/cloud_events.h"
-#include "api/http/queue_routes.h"
+#include "api/http/formats/cloud_events.h"
 #include "api/http/read_terms.h"
 #include "api/http/routes.h"
+#include "api/http/routes/queue_routes.h"
 #include "base/log.h"
 
 namespace wh::api {

@@ -1,4 +1,4 @@
-#include "api/http/store_routes.h"
+#include "api/http/routes/store_routes.h"
 
 #include <algorithm>
 #include <array>
@@ -6,8 +6,8 @@
 #include <utility>
 #include <vector>
 
-#include "api/http/queue_routes.h"
-#include "api/http/store_json.h"
+#include "api/http/formats/store_json.h"
+#include "api/http/routes/queue_routes.h"
 #include "config/option_values.h"
 #include "http/entity_tag.h"
 #include "http/json.h"

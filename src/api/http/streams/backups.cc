@@ -1,4 +1,4 @@
-#include "api/http/backups.h"
+#include "api/http/streams/backups.h"
 
 #include <algorithm>
 #include <ctime>

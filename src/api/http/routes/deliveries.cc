@@ -3,11 +3,11 @@
 #include <array>
 #include <utility>
 
-#include "api/http/cloud_events.h"
+#include "api/http/formats/cloud_events.h"
+#include "api/http/formats/queue_json.h"
 #include "api/http/params.h"
-#include "api/http/queue_json.h"
-#include "api/http/queue_routes.h"
 #include "api/http/receipts.h"
+#include "api/http/routes/queue_routes.h"
 #include "base/log.h"
 #include "base/timestamp.h"
 #include "http/shown.h"

@@ -3,11 +3,11 @@
 #include <array>
 #include <utility>
 
-#include "api/http/backups.h"
 #include "api/http/node_digest.h"
-#include "api/http/openapi.h"
+#include "api/http/openapi/openapi.h"
 #include "api/http/read_terms.h"
 #include "api/http/routes.h"
+#include "api/http/streams/backups.h"
 
 namespace wh::api {
 namespace {

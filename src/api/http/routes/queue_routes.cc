@@ -1,9 +1,9 @@
-#include "api/http/queue_routes.h"
+#include "api/http/routes/queue_routes.h"
 
 #include <algorithm>
 #include <utility>
 
-#include "api/http/cloud_events.h"
+#include "api/http/formats/cloud_events.h"
 #include "api/http/header_lists.h"
 #include "api/http/read_terms.h"
 #include "base/log.h"

@@ -4,9 +4,9 @@
 #include <utility>
 
 #include "api/http/params.h"
-#include "api/http/queue_routes.h"
 #include "api/http/read_terms.h"
 #include "api/http/routes.h"
+#include "api/http/routes/queue_routes.h"
 #include "base/utf8.h"
 #include "config/option_values.h"
 #include "http/json.h"

@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "api/http/json_schema.h"
+#include "api/http/openapi/json_schema.h"
 
 namespace wh::api {
 

@@ -1,4 +1,4 @@
-#include "api/http/json_schema.h"
+#include "api/http/openapi/json_schema.h"
 
 #include "base/duration.h"
 #include "http/json.h"

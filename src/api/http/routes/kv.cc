@@ -3,14 +3,14 @@
 #include <charconv>
 #include <utility>
 
-#include "api/http/event_http.h"
+#include "api/http/formats/event_http.h"
+#include "api/http/formats/store_json.h"
 #include "api/http/params.h"
-#include "api/http/queue_routes.h"
 #include "api/http/read_terms.h"
 #include "api/http/routes.h"
-#include "api/http/store_json.h"
-#include "api/http/store_routes.h"
-#include "api/http/watch_stream.h"
+#include "api/http/routes/queue_routes.h"
+#include "api/http/routes/store_routes.h"
+#include "api/http/streams/watch_stream.h"
 #include "config/option_values.h"
 #include "http/entity_tag.h"
 #include "http/url.h"

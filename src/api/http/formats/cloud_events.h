@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "api/http/event_http.h"
+#include "api/http/formats/event_http.h"
 #include "api/refusal.h"
 #include "http/json.h"
 #include "http/json_reader.h"

@@ -3,13 +3,13 @@
 #include <array>
 #include <utility>
 
-#include "api/http/cloud_events.h"
+#include "api/http/formats/cloud_events.h"
+#include "api/http/formats/queue_json.h"
 #include "api/http/params.h"
-#include "api/http/queue_json.h"
-#include "api/http/queue_routes.h"
-#include "api/http/queue_stream.h"
 #include "api/http/read_terms.h"
 #include "api/http/receipts.h"
+#include "api/http/routes/queue_routes.h"
+#include "api/http/streams/queue_stream.h"
 #include "config/option_values.h"
 #include "http/url.h"
 

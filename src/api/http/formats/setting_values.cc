@@ -1,4 +1,4 @@
-#include "api/http/setting_values.h"
+#include "api/http/formats/setting_values.h"
 
 #include "base/duration.h"
 #include "config/option_values.h"

@@ -1,6 +1,6 @@
 // The backup under way: reads the state in slices, one between two turns of the loop, lets a worker write them into a
 // file, and gives the file as the body of an answer. A node makes one at a time, until its reader has taken it: a slow
-// reader keeps one file open and no memory. Called by routes_node.cc; Server calls turn().
+// reader keeps one file open and no memory. Called by routes/node.cc; Server calls turn().
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-#include "api/http/store_json.h"
+#include "api/http/formats/store_json.h"
 
 #include <algorithm>
 #include <charconv>
@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "api/http/event_http.h"
+#include "api/http/formats/event_http.h"
 #include "api/http/params.h"
 #include "api/http/receipts.h"
 #include "base/base64.h"

@@ -1,8 +1,8 @@
-#include "api/http/queue_stream.h"
+#include "api/http/streams/queue_stream.h"
 
 #include <utility>
 
-#include "api/http/queue_json.h"
+#include "api/http/formats/queue_json.h"
 #include "http/json.h"
 
 namespace wh::api {

@@ -1,4 +1,4 @@
-#include "api/http/openapi.h"
+#include "api/http/openapi/openapi.h"
 
 #include <algorithm>
 #include <map>
@@ -7,8 +7,8 @@
 #include <utility>
 #include <vector>
 
-#include "api/http/openapi_rules.h"
-#include "api/http/openapi_schemas.h"
+#include "api/http/openapi/openapi_rules.h"
+#include "api/http/openapi/openapi_schemas.h"
 #include "api/http/read_terms.h"
 #include "http/json.h"
 

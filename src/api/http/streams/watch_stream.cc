@@ -1,8 +1,8 @@
-#include "api/http/watch_stream.h"
+#include "api/http/streams/watch_stream.h"
 
 #include <utility>
 
-#include "api/http/store_json.h"
+#include "api/http/formats/store_json.h"
 #include "http/json.h"
 #include "machine/store/watch_place.h"
 

@@ -1,4 +1,4 @@
-#include "api/http/cloud_events.h"
+#include "api/http/formats/cloud_events.h"
 
 #include <algorithm>
 #include <array>

@@ -1,11 +1,11 @@
-#include "api/http/queue_json.h"
+#include "api/http/formats/queue_json.h"
 
 #include <algorithm>
 #include <string>
 #include <string_view>
 
-#include "api/http/event_http.h"
-#include "api/http/setting_values.h"
+#include "api/http/formats/event_http.h"
+#include "api/http/formats/setting_values.h"
 #include "api/queue_operations.h"
 #include "base/duration.h"
 #include "base/utf8.h"

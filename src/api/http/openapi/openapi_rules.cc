@@ -1,4 +1,4 @@
-#include "api/http/openapi_rules.h"
+#include "api/http/openapi/openapi_rules.h"
 
 #include <array>
 

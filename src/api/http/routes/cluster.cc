@@ -3,11 +3,11 @@
 #include <charconv>
 #include <utility>
 
-#include "api/http/cluster_events.h"
+#include "api/http/formats/setting_values.h"
 #include "api/http/read_terms.h"
 #include "api/http/request_access.h"
 #include "api/http/routes.h"
-#include "api/http/setting_values.h"
+#include "api/http/streams/cluster_events.h"
 #include "api/member_view.h"
 #include "base/endpoint.h"
 #include "base/log.h"

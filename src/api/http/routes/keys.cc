@@ -4,7 +4,7 @@
 
 #include "api/http/read_terms.h"
 #include "api/http/routes.h"
-#include "api/http/store_routes.h"
+#include "api/http/routes/store_routes.h"
 #include "http/json.h"
 
 namespace wh::api {

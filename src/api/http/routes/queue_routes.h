@@ -7,8 +7,8 @@
 #include <string_view>
 #include <vector>
 
-#include "api/http/cloud_events.h"
-#include "api/http/event_http.h"
+#include "api/http/formats/cloud_events.h"
+#include "api/http/formats/event_http.h"
 #include "api/http/routes.h"
 #include "machine/command/queue_commands.h"
 

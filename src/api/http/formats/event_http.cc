@@ -1,4 +1,4 @@
-#include "api/http/event_http.h"
+#include "api/http/formats/event_http.h"
 
 #include <algorithm>
 #include <utility>

@@ -3,10 +3,10 @@
 #include <array>
 #include <utility>
 
+#include "api/http/formats/queue_json.h"
 #include "api/http/params.h"
-#include "api/http/queue_json.h"
-#include "api/http/queue_routes.h"
 #include "api/http/read_terms.h"
+#include "api/http/routes/queue_routes.h"
 #include "base/log.h"
 #include "http/shown.h"
 #include "http/url.h"

@@ -1,10 +1,10 @@
-#include "api/http/openapi_schemas.h"
+#include "api/http/openapi/openapi_schemas.h"
 
 #include <string>
 
-#include "api/http/event_http.h"
-#include "api/http/setting_values.h"
-#include "api/http/store_json.h"
+#include "api/http/formats/event_http.h"
+#include "api/http/formats/setting_values.h"
+#include "api/http/formats/store_json.h"
 #include "machine/command/transaction.h"
 #include "machine/queue/queue_settings.h"
 #include "machine/settings.h"
