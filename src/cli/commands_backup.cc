@@ -1,6 +1,7 @@
 // backup, verify.
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <climits>
 #include <cstdio>
 #include <cstdlib>
@@ -109,6 +110,14 @@ struct Coming {
   uint64_t got = 0;
   std::string head{};     // the first bytes
   std::string trouble{};  // why this side cannot go on
+  const std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
+
+  void wait() {
+    if (got > 0) return;
+    const auto gone = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - start);
+    if (gone.count() > 0)
+      progress.show("backup: the node makes it, " + human_duration(static_cast<Millis>(gone.count()) * 1'000));
+  }
 
   void begin(std::optional<uint64_t> announced) {
     length = announced;
@@ -198,6 +207,7 @@ int run_backup(Cluster& cluster, const Invocation& invocation) {
   Request request = read_of(Target("/backup").staleness(invocation));
   // The node makes the whole file before it answers, and says nothing meanwhile.
   request.waits = 600'000;
+  request.waiting = [&] { coming.wait(); };
   request.restart = [&](std::optional<uint64_t> length) { coming.begin(length); };
   request.sink = [&](std::string_view piece) { return coming.take(piece); };
   const Reply reply = cluster.ask(request);

@@ -42,12 +42,7 @@ void show_events(const std::vector<JsonFields>& events, const Invocation& invoca
   if (invocation.json()) {
     for (const JsonFields& event : events) put(event.whole() + "\n");
   } else if (raw) {
-    const std::string data = events[0].bytes("data");
-    const bool terminal = is_terminal(1) && !invocation.has("--raw");
-    put(terminal ? (harms_terminal(data) ? shown(data) : data) : data);
-    if (terminal && !data.ends_with('\n')) put("\n");
-    if (terminal && harms_terminal(data))
-      note("(bytes that are not text are shown as \\xNN; --raw, or a pipe or file, gets them as they are)");
+    put_data(events[0].bytes("data"), invocation.has("--raw"));
   } else {
     Table table({">ID", "RECEIPT", ">DELIVERIES", "VISIBLE AGAIN", "DATA"});
     for (const JsonFields& event : events)

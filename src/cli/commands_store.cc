@@ -9,18 +9,6 @@
 namespace wh::cli {
 namespace {
 
-// Bytes for standard output as they are, but to a terminal only what does it no harm.
-void put_data(std::string_view bytes, const Invocation& invocation) {
-  if (!is_terminal(1) || invocation.has("--raw")) return put(bytes);
-  if (!harms_terminal(bytes)) {
-    put(bytes);
-    if (!bytes.ends_with('\n')) put("\n");
-    return;
-  }
-  put(shown(bytes) + "\n");
-  note("(bytes that are not text are shown as \\xNN; --raw, or a pipe or file, gets them as they are)");
-}
-
 // `name` or, for bytes that are not UTF-8, `name`_base64.
 void bytes_member(http::JsonWriter& json, const std::string& name, std::string_view bytes) {
   if (http::json_quote(bytes))
@@ -69,7 +57,7 @@ int run_get(Cluster& cluster, const Invocation& invocation) {
   const Reply reply = cluster.ask(read_of(kv_target(key).staleness(invocation)));
   if (!reply.done()) return report(reply);
   if (!invocation.json()) {
-    put_data(reply.answer.body, invocation);
+    put_data(reply.answer.body, invocation.has("--raw"));
     return kDone;
   }
   http::JsonWriter json;

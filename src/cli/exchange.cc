@@ -271,6 +271,7 @@ struct Drive {
       if (result) return;
       stopped = request.stopped();
       if (stopped) return;
+      if (request.waiting) request.waiting();
       note_connected();
       const Millis wait = left();
       if (!too_slow.empty()) return;

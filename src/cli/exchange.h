@@ -50,6 +50,8 @@ struct Request {
   Millis silence{45'000};
   // Set: true ends the wait at once. Asked each time the wait wakes.
   std::function<bool()> stop;
+  // Set: called each time the wait wakes, at least once a second: to show that it goes on.
+  std::function<void()> waiting;
   // Is asked again for all of its time, also where no endpoint can be connected to.
   bool patient = false;
   // Goes on although a signal asked for the end: what releases something.

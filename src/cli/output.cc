@@ -86,6 +86,11 @@ std::string_view code_of(Tone tone) {
   return "";
 }
 
+bool knows_escapes() {
+  const char* term = std::getenv("TERM");
+  return term != nullptr && std::string_view(term) != "dumb";
+}
+
 uint64_t now_ms() {
   return static_cast<uint64_t>(
       std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch())
@@ -99,16 +104,29 @@ bool is_terminal(int fd) { return isatty(fd) == 1; }
 bool colours_wanted() {
   static const bool wanted = [] {
     const char* no_color = std::getenv("NO_COLOR");
-    const char* term = std::getenv("TERM");
-    return is_terminal(STDOUT_FILENO) && (no_color == nullptr || *no_color == '\0') && term != nullptr &&
-           std::string_view(term) != "dumb";
+    return is_terminal(STDOUT_FILENO) && (no_color == nullptr || *no_color == '\0') && knows_escapes();
   }();
   return wanted;
 }
 
-void put(std::string_view bytes) {
+void put(std::string_view text) {
+  static const bool terminal = is_terminal(STDOUT_FILENO);
+  if (terminal && harms_terminal(text))
+    put_raw(json_escaped(text));
+  else
+    put_raw(text);
+}
+
+void put_raw(std::string_view bytes) {
   held += bytes;
   if (held.size() >= kHeldBack) flush_output();
+}
+
+void put_data(std::string_view bytes, bool raw) {
+  if (raw || !is_terminal(STDOUT_FILENO)) return put_raw(bytes);
+  if (!harms_terminal(bytes)) return put_line(bytes);
+  put_line(shown(bytes));
+  note("(bytes that are not text are shown as \\xNN; --raw, or a pipe or file, gets them as they are)");
 }
 
 void put_line(std::string_view text) {
@@ -146,6 +164,31 @@ std::string shown(std::string_view bytes, size_t most) {
       }
     }
     bytes.remove_prefix(c.bytes);
+  }
+  return out;
+}
+
+std::string json_escaped(std::string_view text) {
+  std::string out;
+  const auto unit = [&out](uint32_t value) {
+    out += "\\u";
+    append_hex(out, static_cast<uint8_t>(value >> 8));
+    append_hex(out, static_cast<uint8_t>(value));
+  };
+  while (!text.empty()) {
+    const Character c = character(text);
+    const std::string_view one = text.substr(0, c.bytes);
+    text.remove_prefix(c.bytes);
+    if (c.safe || one == "\n" || one == "\t") {
+      out += one;
+    } else if (utf8_sequence(one) == 0) {
+      unit(0xFFFD);
+    } else if (const uint32_t value = code_point(one, c.bytes); value < 0x10000) {
+      unit(value);
+    } else {
+      unit(0xD800 + ((value - 0x10000) >> 10));
+      unit(0xDC00 + ((value - 0x10000) & 0x3FF));
+    }
   }
   return out;
 }
@@ -196,6 +239,7 @@ Table::Table(std::vector<std::string> names) : names_(std::move(names)) {
 }
 
 void Table::row(std::vector<Cell> cells) {
+  for (Cell& cell : cells) cell.text = shown(cell.text);
   for (size_t at = 0; at < cells.size(); ++at) widths_[at] = std::max(widths_[at], width_of(cells[at].text));
   rows_.push_back(std::move(cells));
 }
@@ -224,10 +268,10 @@ void Table::print_row(const std::vector<Cell>& cells) const {
     if (coloured) line += "\x1b[0m";
     if (!right_[at] && at + 1 < cells.size()) line += blanks;
   }
-  put(line + "\n");
+  put_raw(line + "\n");
 }
 
-Progress::Progress() : terminal_(is_terminal(STDERR_FILENO)) {}
+Progress::Progress() : terminal_(is_terminal(STDERR_FILENO) && knows_escapes()) {}
 Progress::~Progress() { clear(); }
 
 void Progress::show(const std::string& text) {

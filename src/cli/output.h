@@ -16,10 +16,16 @@ bool is_terminal(int fd);
 // Decides about colours: none unless standard output is a terminal, NO_COLOR is unset or empty and TERM is not "dumb".
 bool colours_wanted();
 
-// Writes all of it to standard output. Ends the process when nobody reads there any more (quietly, as by SIGPIPE), and
-// when it cannot be written (with a sentence and status 1), and by a signal where nobody reads.
-void put(std::string_view bytes);
-// The same, and a line end where there is none.
+// Writes all of it to standard output, to a terminal as json_escaped() makes it harmless. Ends the process when nobody
+// reads there any more (quietly, as by SIGPIPE), and when it cannot be written (with a sentence and status 1), and by a
+// signal where nobody reads.
+void put(std::string_view text);
+// The same, but bytes go to a terminal too as they are.
+void put_raw(std::string_view bytes);
+// A value, as it is to a file or pipe; to a terminal as shown() makes it harmless, with a line end and, where that
+// changed something, a note. `raw`: as it is in any case.
+void put_data(std::string_view bytes, bool raw);
+// put(), and a line end where there is none.
 void put_line(std::string_view text);
 // Writes what put() holds back. Called before each wait.
 void flush_output();
@@ -34,6 +40,8 @@ inline constexpr size_t kCellWidth = 60;
 // Text that is safe to show: control characters, those that change the direction of writing or are invisible, and what
 // is not UTF-8 become \xNN. `most` characters at most, then "..."; 0: all.
 std::string shown(std::string_view bytes, size_t most = 0);
+// The same in the way of JSON, as \uNNNN (RFC 8259 7), so that a document stays one; line ends and tabs stay.
+std::string json_escaped(std::string_view text);
 // Whether shown() would change more than line ends and tabs.
 bool harms_terminal(std::string_view bytes);
 
@@ -71,7 +79,7 @@ class Table {
   bool header_done_ = false;
 };
 
-// A line on standard error that is written over, if that is a terminal; nothing otherwise.
+// A line on standard error that is written over, if that is a terminal that can; nothing otherwise.
 class Progress {
  public:
   Progress();

@@ -40,6 +40,17 @@ TEST_CASE("what harms a terminal") {
   CHECK(harms_terminal("\r"));
 }
 
+TEST_CASE("a document stays JSON where what harms a terminal is taken out of it") {
+  CHECK(json_escaped("{\"a\":\"\xc3\xbc\"}\n\t") == "{\"a\":\"\xc3\xbc\"}\n\t");
+  CHECK(json_escaped("\"\x1b]0;title\x07\"") == "\"\\u001b]0;title\\u0007\"");
+  CHECK(json_escaped("\xc2\x9b"
+                     "31m") == "\\u009b31m");
+  CHECK(json_escaped("\xe2\x80\xae") == "\\u202e");
+  CHECK(json_escaped("\xf3\xa0\x80\xa1") == "\\udb40\\udc21");  // of the plane of tags
+  CHECK(json_escaped("a\xff") == "a\\ufffd");
+  CHECK(json_escaped("\r") == "\\u000d");
+}
+
 TEST_CASE("sizes for people") {
   CHECK(human_size(0) == "0 B");
   CHECK(human_size(1023) == "1023 B");
