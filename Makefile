@@ -198,7 +198,8 @@ format: needs-dev ## clang-format over all sources
 lint: needs-build needs-dev ## the layering, the format, clang-tidy over src/
 	@exec utils/lint -j $(JOBS)
 
-# The documents that link to each other, installed in the same layout, so that their links work there too.
+# The documents that link to each other, installed in the same layout, so that their links work there too. Examples that
+# are run in the source can be run there.
 DOCUMENTS = $(wildcard README.md CHANGELOG.md LICENSE* COPYING* conf/wormhole.conf docs/*.md docs/examples/*.* docs/images/* \
   src/README.md deps/README.md tests/README.md tests/HAZARDS.md tests/scenarios/README.md utils/grafana.json utils/alerts.yaml)
 BUILT = build
@@ -218,7 +219,8 @@ install: all ## installs into $(DESTDIR)$(PREFIX); an existing configuration sta
 	$(call install_unit,utils/wormhole.service,lib/systemd/system/wormhole@.service,$(INSTANCE))
 	$(call install_unit,utils/wormhole.sysusers,lib/sysusers.d/wormhole.conf)
 	@install -D -m 644 -t '$(DESTDIR)$(PREFIX)/share/doc/wormhole' utils/wormhole.logrotate
-	@for file in $(DOCUMENTS); do install -D -m 644 "$$file" '$(DESTDIR)$(PREFIX)/share/doc/wormhole'/"$$file" || exit; done
+	@for file in $(DOCUMENTS); do if test -x "$$file"; then mode=755; else mode=644; fi; \
+	  install -D -m $$mode "$$file" '$(DESTDIR)$(PREFIX)/share/doc/wormhole'/"$$file" || exit; done
 
 .PHONY: uninstall
 uninstall: ## removes what install put there, except the configuration
