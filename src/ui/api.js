@@ -68,13 +68,15 @@ async function send(method, path, {body = null, type = null, headers = {}, signa
   if (answer.type === 'opaqueredirect')
     throw new ApiError(
       307,
-      'this node leads to another for that (follower-writes redirect): use the page of the leader',
+      method === 'GET'
+        ? 'the answer leads elsewhere, as that of a proxy that wants a login: reload the page'
+        : 'this node leads to another for that (follower-writes redirect): use the page of the leader',
     );
   if (answer.status < 400) return answer;
   let sentence = '';
   try {
     const text = await answer.text();
-    sentence = JSON.parse(text).error ?? text;
+    sentence = String(JSON.parse(text).error ?? text);
   } catch {
     // A proxy's page, or nothing: the status has to do.
   }
@@ -126,7 +128,9 @@ async function getJson(path, signal) {
 async function getBytes(path, signal) {
   const answer = await send('GET', path, {signal});
   const data = new Uint8Array(await readBody(answer, 'arrayBuffer'));
-  return {data, etag: answer.headers.get('ETag'), type: answer.headers.get('Content-Type') ?? ''};
+  // A proxy that compresses makes a weak ETag of the server's.
+  const etag = answer.headers.get('ETag')?.replace(/^W\//, '') ?? null;
+  return {data, etag, type: answer.headers.get('Content-Type') ?? ''};
 }
 
 // A change, with an Idempotency-Key where one is given: it can be sent again without happening twice. The answer's

@@ -38,17 +38,20 @@ const listed = new WeakMap(); // parent to its rows, by key
 function syncList(parent, items, keyOf, create) {
   const before = listed.get(parent) ?? new Map();
   const after = new Map();
-  let place = parent.firstChild;
   for (const item of items) {
     const key = keyOf(item);
     if (after.has(key)) continue;
     const row = before.get(key) ?? create(item);
     row.update(item);
     after.set(key, row);
-    if (row.element === place) place = place.nextSibling;
-    else parent.insertBefore(row.element, place);
   }
+  // Those that are gone go first: to move one that stays would take the focus from it.
   for (const [key, row] of before) if (!after.has(key)) row.element.remove();
+  let place = parent.firstChild;
+  for (const {element} of after.values()) {
+    if (element === place) place = place.nextSibling;
+    else parent.insertBefore(element, place);
+  }
   listed.set(parent, after);
 }
 

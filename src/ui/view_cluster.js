@@ -271,9 +271,16 @@ function clusterPlots(signal) {
 
 const kAllSamples = 180;
 
+// Of several nodes behind a proxy, one that does not answer any more would have all others asked for what they told.
+function forgetOld(nodes) {
+  if (nodes.size > 1)
+    for (const [node, {readAt}] of nodes) if (Date.now() - readAt > 60000) nodes.delete(node);
+}
+
 // Adds to `histories` (node to {samples: time to sample, readAt, now}) what is missing of the node that answers, and
 // returns its own: behind a proxy it may be any node.
 async function getHistory(histories, signal) {
+  forgetOld(histories);
   const since = Date.now() - Math.min(...[...histories.values()].map((one) => one.readAt));
   const missing = histories.size > 0 ? Math.min(Math.ceil(since / 5000) + 1, kAllSamples) : kAllSamples;
   let data = await getJson(`/node/history?last=${missing}`, signal);

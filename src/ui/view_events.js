@@ -20,14 +20,17 @@ function queueEvents(context, state, after) {
   );
   const next = el('a', {class: 'button', hidden: true}, 'Next \u203a');
   const remove = button('Delete selected\u2026', () => removeEvents(context, ticked(list.body)), 'small');
-  remove.disabled = true;
-  list.body.addEventListener('change', () => {
-    remove.disabled = ticked(list.body).length === 0;
-  });
   const all = el('input', {type: 'checkbox', 'aria-label': 'Select all on this page'});
+  const boxes = () => [...list.body.querySelectorAll('input:not(:disabled)')];
+  const showTicks = () => {
+    remove.disabled = !boxes().some((box) => box.checked);
+    all.checked = !remove.disabled && boxes().every((box) => box.checked);
+  };
+  showTicks();
+  list.body.addEventListener('change', showTicks);
   all.addEventListener('change', () => {
-    for (const box of list.body.querySelectorAll('input:not(:disabled)')) box.checked = all.checked;
-    remove.disabled = ticked(list.body).length === 0;
+    for (const box of boxes()) box.checked = all.checked;
+    showTicks();
   });
   list.element.querySelector('th').replaceChildren(all);
   const element = el(
@@ -54,8 +57,9 @@ function queueEvents(context, state, after) {
   );
   let loading = false;
   let heavy = false;
+  // Whether the events were shown: not while others are being asked for.
   const load = async (signal) => {
-    if (loading) return;
+    if (loading) return false;
     loading = true;
     try {
       const {
@@ -88,8 +92,9 @@ function queueEvents(context, state, after) {
       setText(none, 'No events.');
     } finally {
       loading = false;
-      remove.disabled = ticked(list.body).length === 0;
+      showTicks();
     }
+    return true;
   };
   return {element, load, heavy: () => heavy};
 }
@@ -116,7 +121,7 @@ function eventColumns(context) {
       head: 'Event',
       class: 'name short',
       text: (event) => String(event.id),
-      node: (event) => el('a', {href: hashOf(['queues', context.name, event.id])}, String(event.id)),
+      node: (event) => el('a', {href: hashOf(['queues', context.name, event.id], context.page)}, String(event.id)),
     },
     {
       head: 'State',
@@ -153,7 +158,8 @@ function bodyOf(event) {
 function preview(event) {
   if (event.data_base64 === undefined) return brief(event.data ?? '', 160);
   const data = fromBase64(event.data_base64.slice(0, 44));
-  return `${Array.from(data.subarray(0, 24), (one) => one.toString(16).padStart(2, '0')).join(' ')}\u2026`;
+  const hex = Array.from(data.subarray(0, 24), (one) => one.toString(16).padStart(2, '0')).join(' ');
+  return data.length > 24 ? `${hex}\u2026` : hex;
 }
 
 // --- one event

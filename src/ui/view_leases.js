@@ -4,7 +4,7 @@ const kLeasesShown = 50;
 
 function showLeases(place, parts, query, signal) {
   const after = query.get('after') ?? '';
-  const columns = leaseColumns();
+  const columns = leaseColumns(after);
   const list = table('Leases', columns);
   const none = el('p', {class: 'empty'}, 'Asking the node\u2026');
   const pages = pager('leases', '', after);
@@ -42,13 +42,13 @@ function showLeases(place, parts, query, signal) {
   };
 }
 
-function leaseColumns() {
+function leaseColumns(after) {
   return [
     {
       head: 'Lease',
       class: 'name',
       text: (lease) => String(lease.id),
-      node: (lease) => el('a', {href: hashOf(['leases', lease.id])}, String(lease.id)),
+      node: (lease) => el('a', {href: hashOf(['leases', lease.id], {after})}, String(lease.id)),
     },
     {head: 'Keys', class: 'number', text: (lease) => count(lease.keys)},
     {head: 'Time to live', class: 'number', text: (lease) => duration(lease.ttl_ms)},

@@ -1,22 +1,25 @@
 // What happened lately: the node's messages with what they mean and what to do, and the cluster's own changes as the
 // stream tells them.
 
-// Messages of each node that answered, newest first, and which one answered last: behind a proxy it may be any. Their
-// ids grow, also when a node starts anew. Polled by whichever view shows them.
+// Messages of each node that answered, {list, readAt}, newest first, and which one answered last: behind a proxy it may
+// be any. Their ids grow, also when a node starts anew. Polled by whichever view shows them.
 const messages = {of: new Map(), node: null};
 
 async function getMessages(signal) {
   // What every node known so far has more of; of one that is not known, all.
-  const lasts = [...messages.of.values()].map((list) => list[0]?.id ?? 0);
+  forgetOld(messages.of);
+  const lasts = [...messages.of.values()].map(({list}) => list[0]?.id ?? 0);
   let data = await getJson(`/node/messages?after=${lasts.length > 0 ? Math.min(...lasts) : 0}`, signal);
   if (lasts.length > 0 && !messages.of.has(data.node_id)) data = await getJson('/node/messages?after=0', signal);
   messages.node = data.node_id;
-  const byId = new Map([...(messages.of.get(messages.node) ?? []), ...data.messages].map((one) => [one.id, one]));
-  messages.of.set(messages.node, [...byId.values()].sort((a, b) => b.id - a.id).slice(0, 400));
+  const before = messages.of.get(messages.node)?.list ?? [];
+  const byId = new Map([...before, ...data.messages].map((one) => [one.id, one]));
+  const list = [...byId.values()].sort((a, b) => b.id - a.id).slice(0, 400);
+  messages.of.set(messages.node, {list, readAt: Date.now()});
 }
 
 function newestMessages(level) {
-  return messages.of.get(messages.node).filter((one) => level === 'notice' || one.level === level);
+  return messages.of.get(messages.node).list.filter((one) => level === 'notice' || one.level === level);
 }
 
 function messageRow(message) {

@@ -20,6 +20,7 @@ function showQueue(place, parts, query, signal) {
     name,
     text: pathText(name),
     path,
+    page: {state, after},
     queue: () => queue,
     changed: () => {
       refresh.now();
@@ -65,8 +66,12 @@ function showQueue(place, parts, query, signal) {
         queue.acknowledged_total,
         queue.redelivered_total,
       ].join();
-    if (always || (now !== seen && !events.heavy())) events.load(signal).catch(() => {});
-    seen = now;
+    if (!always && (now === seen || events.heavy())) return;
+    // What could not be shown is asked for again.
+    const loaded = (is) => {
+      if (is) seen = now;
+    };
+    events.load(signal).then(loaded, () => {});
   };
   const rates = {in: ratesOf(), out: ratesOf()};
   refresh.now = poll(signal, 3000, async () => {
@@ -140,7 +145,7 @@ function showPauses(place, context, paused) {
             await change('POST', `${context.path}/resume?direction=all`, {key: randomKey()});
             note(`${context.text} goes on.`);
           } catch (error) {
-            note(explain(error));
+            note(explain(error), 20000);
           }
           starter.disabled = false;
           context.changed();
