@@ -3,10 +3,10 @@
 // A text from outside as one that can be shown: characters that are invisible or turn the direction of what follows are
 // written out. Line breaks and tabs stay in texts of several lines.
 function shown(text, lines = false) {
-  const hidden = /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g;
+  const hidden = /[\p{Cc}\p{Default_Ignorable_Code_Point}\u2028\u2029\ufff9-\ufffb]/gu;
   return String(text).replace(hidden, (one) => {
     if (lines && (one === '\n' || one === '\t')) return one;
-    const code = one.charCodeAt(0);
+    const code = one.codePointAt(0);
     if (code < 0x20) return String.fromCharCode(0x2400 + code);
     return `\u2039U+${code.toString(16).toUpperCase().padStart(4, '0')}\u203a`;
   });

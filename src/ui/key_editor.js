@@ -15,7 +15,9 @@ function keyEditor(drawer, key, value, item, done, changed) {
   const state = progress();
   const conflict = el('div', {class: 'conflict', role: 'alert', hidden: true});
   let etag = value.etag;
-  let clean = null; // what was in the fields when they were last those of the server
+  // What was in the fields when they were last those of the server; null: something typed is only here.
+  let clean = null;
+  let unsure = null; // what was in the fields when they were sent without an answer
   const dirty = () => typedIn(form) !== clean;
   const named = () => key ?? encodeURIComponent(name.value);
   const path = () => keyPath(named());
@@ -30,22 +32,25 @@ function keyEditor(drawer, key, value, item, done, changed) {
         headers,
       });
     } catch (error) {
+      if (error.unknown) unsure = typedIn(form);
       if (error.status !== 412) throw error;
-      await showConflict();
-      return;
+      if (!(await isSaved())) return;
     }
     note(`Saved ${brief(key === null ? name.value : pathText(key), 60)}.`);
     done();
   };
 
-  // What is there now, beside what was typed.
-  const showConflict = async () => {
+  // Whether what is there now is what was sent before without an answer. Else it is shown beside what was typed.
+  const isSaved = async () => {
     let now = null;
     try {
       now = await getBytes(path());
     } catch (error) {
       if (error.status !== 404) throw error;
     }
+    const mine = text.value;
+    const theirs = now && readable(now.data, now.type);
+    if (unsure === typedIn(form) && theirs?.text === mine) return true;
     // It goes on ending as it does now, with a lease or after a time that it has got meanwhile.
     const current = lifetime(now && (await getItem(named())));
     if (!life.chosen()) {
@@ -53,8 +58,6 @@ function keyEditor(drawer, key, value, item, done, changed) {
       life = current;
     }
     changed();
-    const mine = text.value;
-    const theirs = now && readable(now.data, now.type);
     const overwrite = button(
       'Save mine over it',
       () => {
@@ -68,10 +71,12 @@ function keyEditor(drawer, key, value, item, done, changed) {
       ? button('Edit theirs instead', () => {
           etag = now.etag;
           text.value = theirs.text;
-          clean = typedIn(form);
+          clean = null;
           take.remove();
           overwrite.remove();
-          conflict.querySelector('h3').textContent = 'What you had typed';
+          conflict.querySelector('h3').textContent =
+            `What you had typed${type.value === now.type ? '' : `, of type ${shown(type.value)}`}`;
+          type.value = now.type;
           conflict.querySelector('p').textContent = 'The field above has the value that is on the server now.';
           conflict.querySelector('pre').textContent = shown(mine, true);
           text.focus();
@@ -99,6 +104,7 @@ function keyEditor(drawer, key, value, item, done, changed) {
       el('div', {class: 'actions'}, take, overwrite),
     );
     overwrite.focus();
+    return false;
   };
 
   const saver = el('button', {type: 'submit', class: 'primary'}, key === null ? 'Make it' : 'Save');
@@ -164,7 +170,8 @@ function deleteKey(key, etag, size, done, changed) {
       } catch (error) {
         if (error.status !== 412) throw error;
         changed();
-        throw new Wrong('Somebody changed it meanwhile, so it was not deleted. Close it and look at it anew.');
+        if (await getItem(key))
+          throw new Wrong('Somebody changed it meanwhile, so it was not deleted. Close it and look at it anew.');
       }
       note(`${name} is deleted.`);
       done();

@@ -16,17 +16,19 @@ const cluster = {data: null, listeners: new Set()};
 let current = null; // {name, key, abort, leave}
 let shownHash = null;
 
-// #/queues/NAME/ID?state=ready: {name, parts, query}. Parts and values stay percent-encoded, as names are bytes.
+// #/queues/NAME/ID?state=ready: {name, parts, query}. Parts and values stay percent-encoded, as names are bytes; what a
+// link has beside that, such as # and \, would lead out of the path that it becomes a part of, and is encoded.
 function readHash() {
+  const encoded = (text) => text.replace(/[^\w\-.!~*'()%]+/g, encodeURIComponent);
   const [path, query = ''] = location.hash.replace(/^#\/?/, '').split('?');
-  const [name, ...parts] = path.split('/');
+  const [name, ...parts] = path.split('/').map(encoded);
   const values = new Map(
     query
       .split('&')
       .filter(Boolean)
       .map((one) => {
         const at = one.indexOf('=');
-        return [one.slice(0, at), one.slice(at + 1)];
+        return [one.slice(0, at), encoded(one.slice(at + 1))];
       }),
   );
   return {name: Object.hasOwn(views, name) ? name : 'cluster', parts, query: values};

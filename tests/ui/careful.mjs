@@ -150,84 +150,6 @@ export async function run() {
     await closePage(page);
   });
 
-  await test('behind a proxy that asks any node: messages and plots are of one of them', async () => {
-    const page = await openPage(node.url, '', {fakeTime: true, path: '/healthz'});
-    const nodes = {
-      n1: {messages: [[2000, 'n1 began']], writes: 5},
-      n2: {messages: [[1000, 'n2 began']], writes: 50},
-    };
-    let now = 'n1';
-    const query = (route) => new URL(route.request().url()).searchParams;
-    await page.route('**/node/messages*', (route) => {
-      const after = Number(query(route).get('after'));
-      const messages = nodes[now].messages
-        .filter(([id]) => id > after)
-        .map(([id, text]) => ({id, at: '2026-01-01T00:00:00Z', level: 'notice', text, means: null, do: null}));
-      return route.fulfill({json: {node_id: now, messages}});
-    });
-    await page.route('**/node/history*', async (route) => {
-      const time = await page.evaluate(() => Date.now());
-      const {writes} = nodes[now];
-      const samples = [15, 10, 5].map((ago) => ({
-        at: new Date(time - ago * 1000).toISOString(),
-        lasted_ms: 5000,
-        writes,
-        reads: 0,
-        write_p50_us: null,
-        write_p99_us: null,
-        read_p50_us: null,
-        read_p99_us: null,
-      }));
-      const last = Number(query(route).get('last'));
-      return route.fulfill({
-        json: {node_id: now, interval_ms: 5000, now: new Date(time).toISOString(), samples: samples.slice(-last)},
-      });
-    });
-    await page.goto(`${node.url}/ui`);
-    const list = page.getByRole('region', {name: 'Recent messages'});
-    const seen = async (texts, plot) => {
-      await eventually(async () => {
-        await page.clock.runFor(1000);
-        return (
-          JSON.stringify(await list.locator('li .data').allTextContents()) === JSON.stringify(texts) &&
-          (await page.locator('.plot-card .hidden').first().textContent()).startsWith(plot)
-        );
-      });
-    };
-    const [slow, fast] = ['writes: now 1.0, lowest 1.0, highest 1.0.', 'writes: now 10, lowest 10, highest 10.'];
-    await seen(['n1 began'], slow);
-    now = 'n2';
-    await seen(['n2 began'], fast);
-    now = 'n1';
-    nodes.n1.messages.push([3000, 'n1 went on']);
-    await seen(['n1 went on', 'n1 began'], slow);
-    now = 'n2';
-    nodes.n2.messages.push([2500, 'n2 went on']);
-    await seen(['n2 went on', 'n2 began'], fast);
-    await closePage(page);
-  });
-
-  await test('a filter that was typed does not lead back from another view, nor cut a composition', async () => {
-    const page = await openPage(node.url, '#/queues', {fakeTime: true});
-    const filter = page.getByLabel('Queues whose name begins with');
-    await filter.fill('or');
-    await page.getByRole('link', {name: 'Keys', exact: true}).click();
-    await page.getByRole('heading', {name: 'Keys'}).waitFor();
-    await page.clock.runFor(1000);
-    check(page.url().endsWith('#/keys'), page.url());
-    await goTo(page, '#/queues');
-    await filter.evaluate((input) => {
-      input.value = 'or';
-      input.dispatchEvent(new InputEvent('input', {isComposing: true}));
-    });
-    await page.clock.runFor(1000);
-    check(page.url().endsWith('#/queues'), page.url());
-    await filter.evaluate((input) => input.dispatchEvent(new CompositionEvent('compositionend')));
-    await page.clock.runFor(1000);
-    await eventually(() => page.url().endsWith('#/queues?prefix=or'));
-    await closePage(page);
-  });
-
   await test('a content type that cannot be sent is said to be one, and nothing is sent', async () => {
     const page = await openPage(node.url, '#/keys/key');
     await inDialog(page, 'Content type').fill('text/plain\u2192');
@@ -284,6 +206,70 @@ export async function run() {
     await page.unroute('**/cluster');
     await appears(page.locator('#connection').getByText('leader'));
     equal(await page.locator('#banner').isVisible(), false, 'the banner');
+    await closePage(page);
+  });
+
+  await test('"Edit theirs instead" takes their type, and what was typed is not left unasked', async () => {
+    await ask('PUT', '/kv/typed', 'old');
+    const page = await openPage(node.url, '#/keys/typed');
+    await inDialog(page, 'Value').fill('mine');
+    await inDialog(page, 'Content type').fill('text/mine');
+    await ask('PUT', '/kv/typed', '{"theirs": 1}', {'Content-Type': 'application/json'});
+    await dialog(page).getByRole('button', {name: 'Save', exact: true}).click();
+    await dialog(page).getByRole('button', {name: 'Edit theirs instead'}).click();
+    equal(await inDialog(page, 'Content type').inputValue(), 'application/json', 'the type');
+    await dialog(page).getByRole('heading', {name: 'What you had typed, of type text/mine'}).waitFor();
+    await page.keyboard.press('Escape');
+    await dialog(page).getByText('Leave what you typed?').waitFor();
+    await dialog(page).getByRole('button', {name: 'Cancel'}).click();
+    await dialog(page).getByRole('button', {name: 'Save', exact: true}).click();
+    await noDialog(page);
+    const {items} = await ask('GET', '/kv?prefix=typed');
+    equal([items[0].value, items[0].content_type], ['{"theirs": 1}', 'application/json'], 'the key');
+    await closePage(page);
+  });
+
+  await test('a key that is gone is not called changed when it is deleted', async () => {
+    await ask('PUT', '/kv/gone', 'x');
+    const page = await openPage(node.url, '#/keys/gone');
+    await dialog(page).getByRole('button', {name: 'Delete\u2026'}).click();
+    await ask('DELETE', '/kv/gone');
+    await dialog(page).getByRole('button', {name: 'Delete it'}).click();
+    await noDialog(page);
+    await page.locator('#notes').getByText('gone is deleted.').waitFor();
+    await closePage(page);
+  });
+
+  await test('a weak ETag, as a proxy that compresses makes it, does not keep a key from being saved', async () => {
+    await ask('PUT', '/kv/weak', 'old');
+    const page = await openPage(node.url);
+    await page.route('**/kv/weak', async (route) => {
+      if (route.request().method() !== 'GET') return route.fallback();
+      const answer = await route.fetch();
+      const headers = {...answer.headers(), etag: `W/${answer.headers().etag}`};
+      return route.fulfill({response: answer, headers});
+    });
+    await goTo(page, '#/keys/weak');
+    await inDialog(page, 'Value').fill('new');
+    await dialog(page).getByRole('button', {name: 'Save', exact: true}).click();
+    await noDialog(page);
+    equal(await ask('GET', '/kv/weak'), 'new', 'the key');
+    await closePage(page);
+  });
+
+  await test('a link does not lead out of the keys, whatever stands in it', async () => {
+    await ask('PUT', '/kv/x', 'x');
+    const page = await openPage(node.url);
+    for (const [hash, key] of [
+      ['#/keys/a\\..\\..\\queues\\orders', 'a\\..\\..\\queues\\orders'],
+      ['#/keys/x#y', 'x#y'],
+    ]) {
+      await goTo(page, hash);
+      await dialog(page).getByRole('heading', {name: key, exact: true}).waitFor();
+      await dialog(page).getByText('There is no such key any more.').waitFor();
+    }
+    await goTo(page, '#/keys?prefix=x#y');
+    await page.getByText('No key begins so.').waitFor();
     await closePage(page);
   });
   await cluster.stop();

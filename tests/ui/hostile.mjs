@@ -18,6 +18,7 @@ const kOdd = [
   '\u0627\u0644\u0639\u0631\u0628\u064a\u0629',
   '\u0000\u0001\u001b[31mred\u0007',
   '\u200bhidden\ufeff',
+  'tagged\u{e0061}\u{e0062}, joined\ufe0f, filled\u3164',
   '__proto__',
   'constructor',
   'toString',
@@ -105,7 +106,7 @@ export async function run() {
           'an attribute is shown as text',
         );
         check(
-          !/[\u202e\u0000\u001b]/.test(await dialog(page).textContent()),
+          !/[\u202e\u0000\u001b\u3164\ufe0f\u{e0061}]/u.test(await dialog(page).textContent()),
           'what turns or hides text is written out',
         );
       }
