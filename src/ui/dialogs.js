@@ -64,10 +64,16 @@ function progress(safe = false) {
     setText(element, text);
     element.className = `progress ${kind}`;
   };
+  const fail = (dialog, text) => {
+    say(text, 'bad');
+    // Who closed it meanwhile hears of it too.
+    if (!element.isConnected) note(`${dialog}: ${text}`, 20000);
+  };
   let running = false;
   const run = async (starter, work) => {
     if (running) return false;
     running = true;
+    const dialog = element.closest('dialog').querySelector('h2').textContent;
     starter.setAttribute('aria-disabled', 'true');
     say('Working\u2026');
     const slow = setTimeout(() => say('Waiting for the cluster. During an election this takes a moment\u2026'), 1200);
@@ -77,10 +83,10 @@ function progress(safe = false) {
       return true;
     } catch (error) {
       if (error instanceof ApiError) {
-        say(explain(error, safe), 'bad');
+        fail(dialog, explain(error, safe));
       } else {
         if (!(error instanceof Wrong)) console.error(error);
-        say(error.message, 'bad');
+        fail(dialog, error.message);
       }
       return false;
     } finally {
@@ -171,12 +177,12 @@ function choice(options, value) {
   return input;
 }
 
-// A note that goes away by itself, and is read out.
-function note(text) {
+// A note that goes away by itself, after so many ms, and is read out.
+function note(text, lasts = 6000) {
   const place = document.getElementById('notes');
   const one = el('p', {class: 'note'}, text);
   place.append(one);
-  setTimeout(() => one.remove(), 6000);
+  setTimeout(() => one.remove(), lasts);
 }
 
 // --- the password

@@ -6,6 +6,6 @@ const parts = SCREENSHOTS
   ? ['pictures']
   : COST
     ? ['cost']
-    : (PARTS || 'views actions lists careful hostile access').split(' ');
+    : (PARTS || 'views actions lists careful outcomes hostile access').split(' ');
 for (const part of parts) await (await import(`./${part}.mjs`)).run();
 await end();
