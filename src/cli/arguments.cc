@@ -180,7 +180,10 @@ class Reader {
   Parsed finish() {
     const CommandRow& command = *invocation_.command;
     const size_t count = invocation_.arguments.size();
-    if (count < command.least) {
+    if (count > command.most && command.runs != RunsCommand::no && !invocation_.child) {
+      fail("'" + std::string(command.name) + "' takes no argument " + quoted(invocation_.arguments[command.most]) +
+           " beyond " + std::string(command.arguments) + "; a command to run stands behind '--'");
+    } else if (count < command.least) {
       fail("'" + std::string(command.name) + "' needs " + std::string(command.arguments));
     } else if (count > command.most) {
       fail("'" + std::string(command.name) + "' takes no argument " + quoted(invocation_.arguments[command.most]) +

@@ -66,6 +66,8 @@ TEST_CASE("faults name what was meant") {
   CHECK(fault({"put"}) == "'put' needs KEY [VALUE]");
   CHECK(fault({"put", "a", "b", "c"}) ==
         "'put' takes no argument 'c' beyond KEY [VALUE]; one with blanks stands in quotes");
+  CHECK(fault({"lock", "key", "./report"}) ==
+        "'lock' takes no argument './report' beyond KEY; a command to run stands behind '--'");
   CHECK(fault({"status", "x"}) == "'status' takes no argument 'x'; one with blanks stands in quotes");
   CHECK(fault({"\x1b[31m"}) == "there is no command '\\x1b[31m'");
 }
