@@ -61,6 +61,7 @@ bool terminal_is_ours() { return tcgetpgrp(STDIN_FILENO) == getpgrp(); }
 
 Child::~Child() {
   close_input();
+  signals::obey_stops();
   if (ended()) return;
   kill(-pid_, SIGKILL);
   if (status_ < 0) waitpid(pid_, nullptr, 0);
@@ -81,14 +82,20 @@ Status Child::start(const std::vector<std::string>& words, const std::map<std::s
   // What the command leaves behind becomes our child: so its end is told to us.
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   lent_ = !input && terminal_is_ours();
+  signals::ignore_stops();
   pid_ = fork();
   if (pid_ == 0) become(argv.data(), envp.data(), feed_pipe[0], report[1], parent, lent_);
   const int fork_error = errno;
   close(report[1]);
   if (feed_pipe[0] >= 0) close(feed_pipe[0]);
   input_fd_ = feed_pipe[1];
+  // The child does the same; who is first does not matter, and a signal that comes now finds the group.
+  if (pid_ > 0) setpgid(pid_, pid_);
   int error = pid_ < 0 ? fork_error : 0;
-  if (pid_ > 0 && read(report[0], &error, sizeof error) != static_cast<ssize_t>(sizeof error)) error = 0;
+  ssize_t got = 0;
+  while (pid_ > 0 && (got = read(report[0], &error, sizeof error)) < 0 && errno == EINTR) {
+  }
+  if (pid_ > 0 && got != static_cast<ssize_t>(sizeof error)) error = 0;
   close(report[0]);
   if (error != 0) {
     if (pid_ > 0) waitpid(pid_, nullptr, 0);
@@ -183,6 +190,8 @@ void Child::signal(int number) {
   if (ended()) return;
   signalled_ = true;
   kill(-pid_, number);
+  // One that stands still takes it only once it goes on.
+  kill(-pid_, SIGCONT);
 }
 
 }  // namespace wh::cli

@@ -61,10 +61,16 @@ class Taking {
       if (!reply.done()) return report(reply);
       const auto answer = JsonFields::parse(reply.answer.body);
       if (!answer) return kNobody;
-      if (answer->boolean("succeeded") && keep()) return answer->text("index");
+      const bool taken = answer->boolean("succeeded");
+      if (taken && keep()) return answer->text("index");
       if (give_up_ && Clock::now() >= *give_up_) {
-        complain("another holds the lock " + shown(key_) + holder(*answer));
+        complain(taken ? "the lock " + shown(key_) + " came too late to be kept"
+                       : "another holds the lock " + shown(key_) + holder(*answer));
         return kRefused;
+      }
+      if (taken) {
+        lease_.end();  // too little is left of its time: with a new one, at once
+        continue;
       }
       tell(*answer);
       if (const int status = wait(answer->text("index")); status != kDone) return status;
@@ -146,18 +152,25 @@ class Holding {
     int seen = 0;
     for (;;) {
       // What was refused at once is not asked again at once.
-      if (child_.wait_for(std::max(until(lease_.due()), kPause), seen)) return true;
+      if (child_.wait_for(std::max(until(lease_.due()), kPause), seen)) return in_time();
       if (signals::endings() > seen) {
         seen = signals::endings();
         child_.signal(seen > 1 ? SIGKILL : signals::ending());
       }
       const bool kept = lease_.keep([&] { return child_.ended() || signals::endings() > seen; });
-      if (child_.ended()) return true;
+      if (child_.ended()) return in_time();
       if (!kept) return give_up();
     }
   }
 
  private:
+  // The end was noticed in time; not where this process stood still.
+  bool in_time() {
+    if (Clock::now() < lease_.over()) return true;
+    complain("the command has ended, but its lock may have been lost before, as this process stood still");
+    return false;
+  }
+
   bool give_up() {
     // What is told may have to wait for who reads it: the command ends first.
     child_.signal(SIGTERM);
@@ -198,8 +211,9 @@ int run_lock(Cluster& cluster, const Invocation& invocation) {
     return kCannotRun;
   }
   const bool held = Holding(lease, child).run();
-  lease.end();
+  const bool given_back = lease.end();
   if (!held) return kLost;
+  if (!given_back) note("the lock " + shown(key) + " could not be given back: it is free once its ttl is over");
   return signals::ending() != 0 ? kInterrupted : child.status();
 }
 

@@ -187,6 +187,7 @@ class Worker {
     }
     request.patient = true;
     request.despite_signals = true;
+    request.stop = [seen = signals::endings()] { return signals::endings() > seen; };
     const Reply reply = cluster_.ask(request);
     if (reply.done()) return kDone;
     // It is another worker's by now, or dead: nothing that ends this one.

@@ -4,6 +4,7 @@
 
 #include "cli/commands.h"
 #include "cli/json_fields.h"
+#include "cli/signals.h"
 
 namespace wh::cli {
 
@@ -41,14 +42,16 @@ bool Lease::keep(const std::function<bool()>& stop) {
   return !gone_ && Clock::now() < doubtful();
 }
 
-void Lease::end() {
-  if (id_.empty() || gone_) return;
+bool Lease::end() {
+  if (id_.empty() || gone_) return true;
   Request request = write_of("DELETE", Target("/leases").segment(id_));
   const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(over() - Clock::now()).count();
-  request.timeout = static_cast<Millis>(std::max<int64_t>(left, 500));
+  request.timeout = std::min(static_cast<Millis>(std::max<int64_t>(left, 500)), cluster_.settings().timeout);
   request.despite_signals = true;
-  cluster_.ask(request);
+  request.stop = [seen = signals::endings()] { return signals::endings() > seen; };
+  const Reply reply = cluster_.ask(request);
   gone_ = true;
+  return reply.done() || (reply.kind == Reply::Kind::refused && reply.answer.status == 404);
 }
 
 }  // namespace wh::cli

@@ -21,8 +21,9 @@ class Lease {
   Reply grant(std::optional<Millis> timeout);
   // Keeps it alive if a third of its time is over. `stop` ends the attempt early. False: it is over, or may soon be.
   bool keep(const std::function<bool()>& stop);
-  // Deletes it, and with it its keys; as long as it could live.
-  void end();
+  // Deletes it, and with it its keys: asks for as long as it could live, at most as the settings say, and until a
+  // further signal. False: it may live on for its time.
+  bool end();
   // Somebody learnt that it is over.
   void lost() { gone_ = true; }
 

@@ -16,6 +16,7 @@ constexpr std::array<int, 3> kEnding{SIGINT, SIGTERM, SIGHUP};
 std::array<int, 2> wake_pipe{-1, -1};
 std::atomic<int> first_ending{0};
 std::atomic<int> ending_count{0};
+struct sigaction first_stop {};  // what SIGTSTP did at the start
 
 void on_signal(int number) {
   const int saved = errno;
@@ -47,6 +48,7 @@ void catch_all() {
     sigaction(number, nullptr, &now);
     if (now.sa_handler != SIG_IGN) dispose(number, on_signal);
   }
+  sigaction(SIGTSTP, nullptr, &first_stop);
   dispose(SIGCHLD, on_signal);
   dispose(SIGPIPE, SIG_IGN);
   dispose(SIGTTOU, SIG_IGN);
@@ -70,10 +72,14 @@ void drain() {
 int ending() { return first_ending; }
 int endings() { return ending_count; }
 
+void ignore_stops() { dispose(SIGTSTP, SIG_IGN); }
+void obey_stops() { sigaction(SIGTSTP, &first_stop, nullptr); }
+
 void restore_in_child() {
   // exec resets handlers to the default by itself, but not what is ignored.
   dispose(SIGPIPE, SIG_DFL);
   dispose(SIGTTOU, SIG_DFL);
+  obey_stops();
 }
 
 void die_of(int signal) {

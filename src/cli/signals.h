@@ -22,6 +22,10 @@ int ending();
 // How many such signals have come.
 int endings();
 
+// Ctrl-Z stops this process, as at the start, or does nothing: who holds something for a command must go on.
+void ignore_stops();
+void obey_stops();
+
 // Gives a child, between fork and exec, the dispositions that a program expects.
 void restore_in_child();
 // Ends this process by that signal, so that a shell sees it.

@@ -96,6 +96,63 @@ TEST_CASE("a signal ends a verification") {
   CHECK(verify.process().stop() == 128 + SIGTERM);
 }
 
+TEST_CASE("Ctrl-Z does not stop who holds a lock, whoever has the terminal") {
+  CliNode node;
+  // A shell that controls jobs, so that SIGTSTP stops what does not ignore it.
+  const std::string script = "set -m\n" + node.cli.line("lock l --ttl 2s -- sh -c 'echo >>held; exec sleep 600' &\n") +
+                             "holder=$!\nuntil [ -s held ]; do sleep 0.05; done\nkill -TSTP $holder\n" +
+                             node.cli.line("lock l --ttl 2s --wait 5s -- touch second\n") +
+                             "echo \"second: $?\"\nkill $holder\nwait $holder\necho \"first: $?\"\n";
+  const Output both = sh(node.dir, "bash '" + node.dir.write("script", script) + "'");
+  CHECK(has(both.out, "second: 1\n"));
+  CHECK(has(both.out, "first: 143\n"));
+  CHECK(access(node.dir.path("second").c_str(), F_OK) != 0);
+}
+
+TEST_CASE("a lock that may have been lost while its holder stood still is not called held") {
+  CliNode node;
+  Running holder(node.cli, "holder",
+                 "lock l --ttl 2s -- sh -c 'echo >>held; until [ -e go ]; do sleep 0.05; done; echo >>over'");
+  CHECK(eventually([&] { return has(read_file(node.dir.path("held")), "\n"); }));
+  REQUIRE(holder.process().signal(SIGSTOP));
+  CHECK(node.cli.run("lock l --ttl 2s -- touch go").status == 0);
+  CHECK(eventually([&] { return has(read_file(node.dir.path("over")), "\n"); }));
+  REQUIRE(holder.process().signal(SIGCONT));
+  CHECK(holder.process().wait() == 75);
+  CHECK(has(holder.err(), "may have been lost"));
+}
+
+TEST_CASE("a command that stands still takes the signal that ends it") {
+  CliNode node;
+  Running holder(node.cli, "holder", "lock l -- sh -c 'echo $$ >held; kill -STOP $$; sleep 600'");
+  CHECK(eventually([&] { return has(read_file(node.dir.path("held")), "\n"); }));
+  CHECK(eventually([&] { return sh(node.dir, "grep -q '^State:.T' /proc/$(cat held)/status").status == 0; }));
+  CHECK(holder.process().stop() == 128 + SIGTERM);
+}
+
+TEST_CASE("a further signal ends it while what it holds cannot be given back") {
+  CliNode node;
+  for (const std::string command : {"lock l --ttl 10m -- ", "receive q --visibility-timeout 10m --timeout 10m -- "}) {
+    CAPTURE(command);
+    CHECK(node.cli.run("enqueue q one").status == 0);
+    node.dir.write("held", "");
+    Running holder(node.cli, "holder", command + "sh -c 'echo $$ >held; exec sleep 600'");
+    CHECK(eventually([&] { return has(read_file(node.dir.path("held")), "\n"); }));
+    REQUIRE(node.server.signal(SIGSTOP));
+    CHECK(sh(node.dir, "kill $(cat held)").status == 0);
+    CHECK(eventually([&] { return sh(node.dir, "grep -q . /proc/$(cat held)/cmdline").status != 0; }));
+    const auto began = std::chrono::steady_clock::now();
+    CHECK(eventually([&] {
+      (void)holder.process().signal(SIGTERM);
+      return !holder.process().running();
+    }));
+    CHECK(std::chrono::steady_clock::now() - began < std::chrono::seconds(20));
+    CHECK(holder.process().wait() == 128 + SIGTERM);
+    CHECK(has(holder.err(), command.starts_with("lock") ? "could not be given back" : "it may have taken effect"));
+    REQUIRE(node.server.signal(SIGCONT));
+  }
+}
+
 TEST_CASE("what was received is acknowledged under a key that is given") {
   CliNode node;
   CHECK(node.cli.run("enqueue q one").status == 0);
