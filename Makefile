@@ -14,9 +14,11 @@ TESTS ?=
 
 SERVER = src/server/wormhole-server
 CLI = src/cli/wormhole-cli
+BENCHMARK = src/benchmark/wormhole-benchmark
 # What a user gets, as ninja names it.
 PRODUCT = $(SERVER) $(addprefix src/server/,wormhole-server.8 wormhole.conf.5) \
-  $(CLI) $(addprefix src/cli/,wormhole-cli.1 wormhole-cli.bash _wormhole-cli)
+  $(CLI) $(addprefix src/cli/,wormhole-cli.1 wormhole-cli.bash _wormhole-cli) \
+  $(BENCHMARK) src/benchmark/wormhole-benchmark.1
 # Compiling six files of a folder as one takes half the time, as the same headers and templates are compiled once. But then
 # two files of a folder cannot use one name for two things, and a missing include is not found: `make lint` compiles each
 # file by itself.
@@ -57,14 +59,15 @@ define remove_empty
 @for folder in $(1); do rmdir '$(DESTDIR)$(PREFIX)'/"$$folder" 2>/dev/null || true; done
 endef
 
-# ./wormhole-server and ./wormhole-cli are those that were built last.
+# ./wormhole-server, ./wormhole-cli and utils/wormhole-benchmark are those that were built last.
 define link
 @ln -sfn $(1)/$(SERVER) wormhole-server
 @if test -e $(1)/$(CLI); then ln -sfn $(1)/$(CLI) wormhole-cli; fi
+@if test -e $(1)/$(BENCHMARK); then ln -sfn ../$(1)/$(BENCHMARK) utils/wormhole-benchmark; fi
 endef
 
 .PHONY: all
-all: needs-build ## an optimised build in build/, ./wormhole-server and ./wormhole-cli
+all: needs-build ## an optimised build in build/, ./wormhole-server, ./wormhole-cli, utils/wormhole-benchmark
 	$(call compile,build,$(PRODUCT))
 	$(call link,build)
 
@@ -152,6 +155,22 @@ bench-ui: all needs-run ## what open pages cost a node: requests and bytes a sec
 bench-footprint: all needs-run ## measures memory at rest, the binary's size and the time of a start
 	@exec tests/bench/footprint build/$(SERVER)
 
+.PHONY: bench
+bench: needs-build ## throughput and latency over connections, into tests/bench/RESULTS.md and a plot; SECONDS_EACH= ROUNDS= CONNECTIONS= NODES= CASES=
+	$(call compile,build,$(SERVER) $(BENCHMARK))
+	$(call link,build)
+	@exec tests/bench/table build/$(SERVER) build/$(BENCHMARK) --results tests/bench/RESULTS.md --plot docs/images/bench.svg \
+	  $(if $(SECONDS_EACH),--seconds-each $(SECONDS_EACH)) $(if $(ROUNDS),--rounds $(ROUNDS)) \
+	  $(if $(CONNECTIONS),--connections "$(CONNECTIONS)") $(if $(NODES),--nodes "$(NODES)") $(if $(CASES),--tests "$(CASES)")
+
+.PHONY: bench-vs
+bench-vs: needs-build ## the same work beside etcd, NATS, Redis and a bare server; SECONDS_EACH= ROUNDS= ONLY= CASES=
+	$(call compile,build,$(SERVER) $(BENCHMARK) $(addprefix tests/bench/,store_client queue_client floor))
+	$(call link,build)
+	@exec tests/bench/versus build/$(SERVER) build/$(BENCHMARK) $(addprefix build/tests/bench/,store_client queue_client floor) \
+	  $(if $(SECONDS_EACH),--seconds-each $(SECONDS_EACH)) $(if $(ROUNDS),--rounds $(ROUNDS)) \
+	  $(if $(ONLY),--only "$(ONLY)") $(if $(CASES),--cases "$(CASES)")
+
 .PHONY: bench-queue
 bench-queue: needs-build ## the queues beside RabbitMQ, NATS and beanstalkd; SECONDS_EACH= ROUNDS= WORKERS= BATCHES= ONLY= CASES= TO=leader
 	$(call compile,build,$(SERVER) tests/bench/queue_client)
@@ -206,8 +225,9 @@ BUILT = build
 
 .PHONY: install
 install: all ## installs into $(DESTDIR)$(PREFIX); an existing configuration stays
-	@install -D -m 755 -t '$(DESTDIR)$(PREFIX)/bin' $(BUILT)/$(SERVER) $(BUILT)/$(CLI)
-	@install -D -m 644 -t '$(DESTDIR)$(PREFIX)/share/man/man1' $(BUILT)/src/cli/wormhole-cli.1
+	@install -D -m 755 -t '$(DESTDIR)$(PREFIX)/bin' $(BUILT)/$(SERVER) $(BUILT)/$(CLI) $(BUILT)/$(BENCHMARK)
+	@install -D -m 644 -t '$(DESTDIR)$(PREFIX)/share/man/man1' $(BUILT)/src/cli/wormhole-cli.1 \
+	  $(BUILT)/src/benchmark/wormhole-benchmark.1
 	@install -D -m 644 -t '$(DESTDIR)$(PREFIX)/share/man/man8' $(BUILT)/src/server/wormhole-server.8
 	@install -D -m 644 -t '$(DESTDIR)$(PREFIX)/share/man/man5' $(BUILT)/src/server/wormhole.conf.5
 	@install -D -m 644 $(BUILT)/src/cli/wormhole-cli.bash \
@@ -224,8 +244,8 @@ install: all ## installs into $(DESTDIR)$(PREFIX); an existing configuration sta
 
 .PHONY: uninstall
 uninstall: ## removes what install put there, except the configuration
-	@cd '$(DESTDIR)$(PREFIX)' 2>/dev/null && rm -rf bin/wormhole-server bin/wormhole-cli lib/systemd/system/wormhole.service \
-	  lib/systemd/system/wormhole@.service lib/sysusers.d/wormhole.conf share/doc/wormhole share/man/man1/wormhole-cli.1 \
+	@cd '$(DESTDIR)$(PREFIX)' 2>/dev/null && rm -rf bin/wormhole-server bin/wormhole-cli bin/wormhole-benchmark lib/systemd/system/wormhole.service \
+	  lib/systemd/system/wormhole@.service lib/sysusers.d/wormhole.conf share/doc/wormhole share/man/man1/wormhole-cli.1 share/man/man1/wormhole-benchmark.1 \
 	  share/man/man5/wormhole.conf.5 share/man/man8/wormhole-server.8 share/bash-completion/completions/wormhole-cli \
 	  share/zsh/site-functions/_wormhole-cli || true
 	@rmdir '$(DESTDIR)$(SYSCONFDIR)/wormhole' 2>/dev/null || true
@@ -247,7 +267,7 @@ deb: ## a Debian package, of this machine's release, in build/deb/
 
 .PHONY: clean
 clean: ## removes what was built; run/ stays
-	@rm -rf build build-debug build-asan build-tsan build-coverage build-fuzz build-lint build-alone wormhole-server wormhole-cli
+	@rm -rf build build-debug build-asan build-tsan build-coverage build-fuzz build-lint build-alone wormhole-server wormhole-cli utils/wormhole-benchmark
 
 # Installs the missing Debian packages, if any.
 .PHONY: needs-build needs-run needs-test needs-coverage needs-dev

@@ -24,11 +24,12 @@ class LatencyHistogram {
 
   [[nodiscard]] uint64_t count() const { return count_; }
   [[nodiscard]] uint64_t max() const { return max_; }
-  // A value that this many in a thousand of the seen values do not exceed: the upper bound of a bucket, at most 1/32
-  // above the true value and never above the largest seen. 0 when no value was seen.
-  [[nodiscard]] uint64_t permille(unsigned share) const {
+  // A value that this many in a thousand, or in ten thousand, of the seen values do not exceed: the upper bound of a
+  // bucket, at most 1/32 above the true value and never above the largest seen. 0 when no value was seen.
+  [[nodiscard]] uint64_t permille(unsigned share) const { return permyriad(share * 10); }
+  [[nodiscard]] uint64_t permyriad(unsigned share) const {
     if (count_ == 0) return 0;
-    const uint64_t rank = std::max<uint64_t>(1, (count_ * share + 999) / 1'000);
+    const uint64_t rank = std::max<uint64_t>(1, (count_ * share + 9'999) / 10'000);
     uint64_t total = 0;
     for (size_t i = 0; i < counts_.size(); ++i) {
       total += counts_[i];
