@@ -3,6 +3,7 @@
 //   put      each worker changes one key after the other
 //   cas      each worker changes a key of its own, if its last change is the one before
 //   txn      each worker changes four keys of its own, if the last change of the first is the one before
+//   get      each worker reads one key after the other
 //   range    each worker reads 100 items that follow each other
 //   watch    streams of all changes of a prefix, each on a connection of its own; 16 writers, each of which writes
 //   again
@@ -113,7 +114,7 @@ class Worker : public StoreListener {
   uint64_t start_ = 0;
 };
 
-enum class Task { load, put, compare_and_set, transact, range };
+enum class Task { load, put, compare_and_set, transact, get, range };
 
 // Begins its next operation as soon as the one before is over.
 class Steady : public Worker {
@@ -125,6 +126,7 @@ class Steady : public Worker {
   }
 
   void done(uint64_t number) override {
+    if (task_ == Task::get && number != 1) fail("a key is not there");
     if (task_ == Task::range && number != kRange) fail("a range has " + std::to_string(number) + " items");
     changed_at_ = number;
     finished();
@@ -146,6 +148,9 @@ class Steady : public Worker {
         break;
       case Task::transact:
         peer().transact(keys_, changed_at_);
+        break;
+      case Task::get:
+        peer().range(numbered("key/", random_() % kKeys), 1);
         break;
       case Task::range:
         peer().range(numbered("key/", random_() % (kKeys - kRange)), kRange);
@@ -266,8 +271,11 @@ class Run {
   Run(uv_loop_t* loop, const Options& options) : loop_(loop), options_(options) {}
 
   void run() {
-    static const std::map<std::string, Task> steady = {
-        {"put", Task::put}, {"cas", Task::compare_and_set}, {"txn", Task::transact}, {"range", Task::range}};
+    static const std::map<std::string, Task> steady = {{"put", Task::put},
+                                                       {"get", Task::get},
+                                                       {"cas", Task::compare_and_set},
+                                                       {"txn", Task::transact},
+                                                       {"range", Task::range}};
     load();
     for (const std::string& name : options_.cases) {
       if (const auto task = steady.find(name); task != steady.end())

@@ -40,7 +40,7 @@ class StorePeer : public Connection {
   virtual void compare_and_set(std::string_view key, uint64_t changed_at) = 0;
   // All keys, if the first one's last change is that.
   virtual void transact(const std::vector<std::string>& keys, uint64_t changed_at) = 0;
-  // Items from that key on; keys have the prefix "key/".
+  // Items from that key on, or with a count of 1 that key; keys have the prefix "key/".
   virtual void range(std::string_view from, size_t count) = 0;
   virtual void grant(uint64_t ttl_seconds) = 0;
   virtual void keep_alive(uint64_t lease) = 0;

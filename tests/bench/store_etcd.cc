@@ -141,8 +141,10 @@ class StoreEtcd : public StorePeer {
   void range(std::string_view from, size_t count) override {
     std::string request;
     append_field(request, 1, from);
-    append_field(request, 2, end_of("key/"));
-    append_field(request, 3, count);
+    if (count > 1) {
+      append_field(request, 2, end_of("key/"));
+      append_field(request, 3, count);
+    }
     call("/etcdserverpb.KV/Range", request, Asked::kRange);
   }
 

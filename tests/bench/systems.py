@@ -161,6 +161,9 @@ class Wormhole(System):
             self.spawn(f"node{i + 1}", [
                 self.program, "--node-id", f"node{i + 1}", "--dir", data, "--port", str(self.ports[i]), "--raft-port",
                 str(peers[i]), "--debug-port", "0", "--pidfile", "", "--join", *(f"127.0.0.1:{peer}" for peer in peers)])
+        self.await_ready()
+
+    def await_ready(self):
         for port in self.ports:
             await_that(lambda port=port: self.serves(port), "wormhole-server's start", self.processes)
 
