@@ -11,7 +11,7 @@
 ARG BASE=debian:trixie-slim
 
 FROM ${BASE} AS build
-ARG MESON_OPTIONS="-Dbuildtype=release -Db_lto=true"
+ARG MESON_OPTIONS="-Dbuildtype=release -Db_lto=true -Dunity=on -Dunity_size=6"
 COPY utils/install-deps /source/utils/
 RUN apt-get update && apt-get install -y --no-install-recommends make && /source/utils/install-deps build
 COPY . /source
