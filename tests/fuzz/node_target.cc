@@ -15,6 +15,7 @@
 #include "node_bench.h"
 #include "targets.h"
 #include "wire/peer_codec.h"
+#include "wire/whole_frame.h"
 
 namespace wh::fuzz {
 namespace {
@@ -381,12 +382,7 @@ void fuzz_node(std::string_view bytes) {
         // As it comes over the wire, or not at all.
         std::string frame;
         if (!wire::encode(frame, message)) break;
-        wire::FrameDecoder decoder(wire::kMaxFrameBytes);
-        decoder.push(wire::kMagic);
-        decoder.push(frame);
-        const auto whole = decoder.next();
-        WH_ASSERT(whole, "what was encoded is a frame");
-        auto received = wire::decode_peer_message(*whole);
+        auto received = wire::decode_whole(frame, wire::decode_peer_message);
         if (!received) break;
         const uint64_t violations = world.node.counters().violations;
         world.node.receive(from, std::move(*received), world.now);

@@ -8,27 +8,17 @@
 #include "wire/ask_codec.h"
 #include "wire/hello.h"
 #include "wire/peer_codec.h"
+#include "wire/whole_frame.h"
 
 namespace wh::fuzz {
 namespace {
-
-// Frame by frame, from what was encoded.
-template <typename Decode>
-auto decoded_again(const std::string& frame, Decode decode) {
-  wire::FrameDecoder decoder(wire::kMaxFrameBytes);
-  decoder.push(wire::kMagic);
-  decoder.push(frame);
-  const std::optional<wire::Frame> whole = decoder.next();
-  WH_ASSERT(whole, "what was encoded is a frame");
-  return decode(*whole);
-}
 
 template <typename Value, typename Decode>
 void comes_back(const std::optional<Value>& value, Decode decode) {
   if (!value) return;
   std::string frame;
   if (!wire::encode(frame, *value)) return;  // it may be longer when it is written out: a sentence that was cut
-  const auto again = decoded_again(frame, decode);
+  const auto again = wire::decode_whole(frame, decode);
   WH_ASSERT(again && *again == *value, "what was decoded, encoded and decoded is the same");
 }
 

@@ -14,17 +14,6 @@
 namespace wh::testing {
 namespace {
 
-struct CliNode {
-  explicit CliNode(const std::vector<std::string>& more = {}) {
-    server.more = more;
-    server.start_ready();
-    cli.endpoints = server.url();
-  }
-  TempDir dir;
-  Server server{dir, "only"};
-  Cli cli{dir, ""};
-};
-
 // A pipe with a name that is open for as long as this is.
 class Fifo {
  public:

@@ -39,6 +39,18 @@ struct Cli {
   }
 };
 
+// A node, and the program that asks it.
+struct CliNode {
+  explicit CliNode(const std::vector<std::string>& more = {}) {
+    server.more = more;
+    server.start_ready();
+    cli.endpoints = server.url();
+  }
+  TempDir dir;
+  Server server{dir, "only"};
+  Cli cli{dir, ""};
+};
+
 inline std::string urls(const Servers& servers) {
   std::string out;
   for (const Server* server : servers) out += (out.empty() ? "" : ",") + server->url();

@@ -15,17 +15,6 @@ struct CliNodes : ThreeNodes {
   Cli cli{dir, urls(all)};
 };
 
-struct CliNode {
-  explicit CliNode(const std::vector<std::string>& more = {}) {
-    server.more = more;
-    server.start_ready();
-    cli.endpoints = server.url();
-  }
-  TempDir dir;
-  Server server{dir, "only"};
-  Cli cli{dir, ""};
-};
-
 TEST_CASE("status, members, transfer, settings") {
   CliNodes nodes;
   Server& leader = await_leader(nodes.all);

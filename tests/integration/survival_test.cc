@@ -8,36 +8,10 @@
 #include <doctest/doctest.h>
 
 #include "harness.h"
+#include "posting_client.h"
 
 namespace wh::testing {
 namespace {
-
-// Posts events NAME-1, NAME-2, ... to each node in turn until the file `enough` appears, and prints those acknowledged.
-// A refusal and an unknown outcome are not retried: at most once is what is measured.
-class Client {
- public:
-  Client(const ThreeNodes& nodes, const std::string& name) : shell_(nodes.dir, name) {
-    std::string urls;
-    for (const Server* server : nodes.all) urls += " " + server->url("/event");
-    shell_.program = "/bin/sh";
-    shell_.arguments = {
-        {"-c", "i=0; while [ ! -e enough ]; do for url in" + urls +
-                   "; do i=$((i+1)); [ \"$(curl -s -L --max-time 10 -o /dev/null -w '%{http_code}' -d event=" + name +
-                   "-$i $url)\" = 201 ] && echo " + name + "-$i; done; done; exit 0"}};
-    shell_.start();
-  }
-  [[nodiscard]] size_t acknowledged() const { return count_of(shell_.log(), "\n"); }
-  std::vector<std::string> finish() {
-    CHECK(shell_.wait() == 0);
-    std::vector<std::string> events;
-    std::istringstream lines(shell_.log());
-    for (std::string line; std::getline(lines, line);) events.push_back(line);
-    return events;
-  }
-
- private:
-  Server shell_;
-};
 
 // Empties the queue, in order, over the debug port: as an array of bulk strings, one LPOP each.
 std::vector<std::string> drain(const ThreeNodes& nodes, const Server& server) {
@@ -74,8 +48,8 @@ void check_promises(const std::vector<std::string>& acknowledged, const std::vec
 
 TEST_CASE("leaders are killed and paused under load: nothing acknowledged is lost, nothing is doubled or reordered") {
   ThreeNodes nodes;
-  Client first(nodes, "x");
-  Client second(nodes, "y");
+  PostingClient first(nodes.dir, nodes.all, "x");
+  PostingClient second(nodes.dir, nodes.all, "y");
   const auto progress = [&] {
     const size_t before = first.acknowledged() + second.acknowledged();
     return eventually([&] { return first.acknowledged() + second.acknowledged() >= before + 10; });
@@ -106,7 +80,7 @@ TEST_CASE("leaders are killed and paused under load: nothing acknowledged is los
 
 TEST_CASE("all nodes are killed at once: what was acknowledged is there again") {
   ThreeNodes nodes({"--raft-snapshot-entries", "25"});
-  Client client(nodes, "z");
+  PostingClient client(nodes.dir, nodes.all, "z");
   CHECK(eventually([&] { return client.acknowledged() >= 60; }));
   for (Server* server : nodes.all) server->kill();
   nodes.dir.write("enough", "");

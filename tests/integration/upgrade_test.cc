@@ -10,6 +10,7 @@
 #include <doctest/doctest.h>
 
 #include "harness.h"
+#include "posting_client.h"
 
 namespace wh::testing {
 namespace {
@@ -21,33 +22,6 @@ const char* old_server() {
   if (path == nullptr) std::printf("skipped: no release before this one (make test-upgrade builds it)\n");
   return path;
 }
-
-// Posts events NAME-1, NAME-2, ... to each node in turn, each again under its number until it is acknowledged or its
-// fate is unknown, until the file `enough` appears. Prints those acknowledged.
-class Client {
- public:
-  Client(const TempDir& dir, const Servers& servers, const std::string& name) : shell_(dir, name) {
-    std::string urls;
-    for (const Server* server : servers) urls += " " + server->url("/event");
-    shell_.program = "/bin/sh";
-    shell_.arguments = {
-        {"-c", "i=0; while [ ! -e enough ]; do for url in" + urls +
-                   "; do i=$((i+1)); [ \"$(curl -s -L --max-time 10 -o /dev/null -w '%{http_code}' -d event=" + name +
-                   "-$i $url)\" = 201 ] && echo " + name + "-$i; done; done; exit 0"}};
-    shell_.start();
-  }
-  [[nodiscard]] size_t acknowledged() const { return count_of(shell_.log(), "\n"); }
-  std::vector<std::string> finish() {
-    CHECK(shell_.wait() == 0);
-    std::vector<std::string> events;
-    std::istringstream lines(shell_.log());
-    for (std::string line; std::getline(lines, line);) events.push_back(line);
-    return events;
-  }
-
- private:
-  Server shell_;
-};
 
 struct Trio {
   explicit Trio(const std::string& program) {
@@ -103,7 +77,7 @@ TEST_CASE("HAZARDS B17: three nodes are upgraded one by one under load, and the 
   const char* old = old_server();
   if (old == nullptr) return;
   Trio nodes(old);
-  Client client(nodes.dir, nodes.all, "x");
+  PostingClient client(nodes.dir, nodes.all, "x");
   const auto progress = [&] {
     const size_t before = client.acknowledged();
     CHECK(eventually([&] { return client.acknowledged() > before + 10; }));
@@ -149,7 +123,7 @@ TEST_CASE("HAZARDS B17: a node that is held back holds the version, and all can 
   const char* old = old_server();
   if (old == nullptr) return;
   Trio nodes(old);
-  Client client(nodes.dir, nodes.all, "y");
+  PostingClient client(nodes.dir, nodes.all, "y");
   const auto progress = [&] {
     const size_t before = client.acknowledged();
     CHECK(eventually([&] { return client.acknowledged() > before + 10; }));

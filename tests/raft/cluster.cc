@@ -702,16 +702,18 @@ bool Cluster::tick_due(Server& server) {
   return true;
 }
 
+void Cluster::to_next_deadline(Millis end) {
+  Millis next = end;
+  for (const auto& [id, server] : servers_)
+    if (server.raft && !server.paused && server.deadline != kNever)
+      next = std::min(next, std::max(now_ + 1, server.deadline > server.skew ? server.deadline - server.skew : 0));
+  now_ = next;
+  for (auto& [id, server] : servers_) tick_due(server);
+}
+
 void Cluster::advance(Millis duration) {
   const Millis end = now_ + duration;
-  while (now_ < end) {
-    Millis next = end;
-    for (const auto& [id, server] : servers_)
-      if (server.raft && !server.paused && server.deadline != kNever)
-        next = std::min(next, std::max(now_ + 1, server.deadline > server.skew ? server.deadline - server.skew : 0));
-    now_ = next;
-    for (auto& [id, server] : servers_) tick_due(server);
-  }
+  while (now_ < end) to_next_deadline(end);
 }
 
 void Cluster::run(Millis duration) {
@@ -726,12 +728,7 @@ void Cluster::run(Millis duration) {
       for (const auto& [from, to, count] : waiting) deliver(from.value, to.value, count);
       for (auto& [id, server] : servers_) tick_due(server);
     } else {
-      Millis next = end;
-      for (const auto& [id, server] : servers_)
-        if (server.raft && !server.paused && server.deadline != kNever)
-          next = std::min(next, std::max(now_ + 1, server.deadline > server.skew ? server.deadline - server.skew : 0));
-      now_ = next;
-      for (auto& [id, server] : servers_) tick_due(server);
+      to_next_deadline(end);
     }
   }
 }

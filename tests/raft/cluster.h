@@ -213,6 +213,8 @@ class Cluster {
   void check_committed(Server& server, const Entry& entry);
   [[nodiscard]] bool durable_on_quorum(Server& by, const Entry& entry);
   bool tick_due(Server& server);
+  // Time goes on to what is due next, or to `end`.
+  void to_next_deadline(Millis end);
   [[nodiscard]] bool waits(NodeId from, NodeId to) const;
   [[nodiscard]] std::string not_converged();
 

@@ -151,26 +151,27 @@ node::NewBeginning founding(uint8_t cluster_fill) {
   return {cluster(cluster_fill), {raft::Term{1}, kSelf}, configuration_entry(1, 1, {kSelf})};
 }
 
-raft::SnapshotMeta take_snapshot(Client& client, uint64_t index, uint64_t term, const std::string& state) {
+namespace {
+raft::SnapshotMeta snapshot_meta(uint64_t index, uint64_t term) {
   raft::SnapshotMeta meta;
   meta.index = raft::Index{index};
   meta.term = raft::Term{term};
   meta.configuration_index = raft::Index{1};
   meta.configuration = configuration({kSelf, kOther});
   meta.time_ms = 1000 + index;
-  client->begin_snapshot(meta);
+  return meta;
+}
+}  // namespace
+
+raft::SnapshotMeta take_snapshot(Client& client, uint64_t index, uint64_t term, const std::string& state) {
+  client->begin_snapshot(snapshot_meta(index, term));
   for (size_t at = 0; at < state.size(); at += 1000) client->write_snapshot_slice(Bytes(state.substr(at, 1000)));
   client->finish_snapshot();
   const auto saved = client.answer<node::SnapshotSaved>();
   return saved ? saved->meta : raft::SnapshotMeta{};
 }
 raft::SnapshotMeta leader_snapshot(uint64_t index, uint64_t term, uint64_t chain, const std::string& state) {
-  raft::SnapshotMeta meta;
-  meta.index = raft::Index{index};
-  meta.term = raft::Term{term};
-  meta.configuration_index = raft::Index{1};
-  meta.configuration = configuration({kSelf, kOther});
-  meta.time_ms = 1000 + index;
+  raft::SnapshotMeta meta = snapshot_meta(index, term);
   meta.chain = chain;
   meta.size = state.size();
   meta.crc = crc32c(state);

@@ -14,26 +14,16 @@
 #include "sim/world/frames.h"
 #include "sim/world/process.h"
 #include "sim/world/world.h"
+#include "wire/whole_frame.h"
 
 namespace wh::sim {
 namespace {
 
 constexpr uint64_t kQuestionTimeoutUs = 1'500'000;
 
-// Decodes a frame, as every message is. Nothing: the frame is valid, but holds no message.
-template <typename Decode>
-auto try_decode(const std::string& frame, Decode decode) {
-  wire::FrameDecoder decoder(wire::kMaxFrameBytes);
-  decoder.push(wire::kMagic);
-  decoder.push(frame);
-  const std::optional<wire::Frame> whole = decoder.next();
-  WH_ASSERT(whole, "what was encoded is a whole frame");
-  return decode(*whole);
-}
-
 template <typename Decode>
 auto decoded(const std::string& frame, Decode decode) {
-  auto value = try_decode(frame, decode);
+  auto value = wire::decode_whole(frame, decode);
   WH_ASSERT(value, "what was encoded can be decoded");
   return std::move(*value);
 }
@@ -198,7 +188,7 @@ bool Network::tell(const Host& by, Host& to, const node::PeerMessage& message, b
   if (world_.tracing())
     world_.checks->trace_message(impossible ? "<= cannot be:" : "<= a lie:", to, by.disk.instance, message);
   // A message that cannot be decoded ends the connection before any node sees it (net/peers_inbound.cc).
-  std::optional<node::PeerMessage> heard = try_decode(frame, wire::decode_peer_message);
+  std::optional<node::PeerMessage> heard = wire::decode_whole(frame, wire::decode_peer_message);
   WH_ASSERT(heard || impossible, "what may be true can be decoded");
   if (!heard) {
     break_connection(connection);

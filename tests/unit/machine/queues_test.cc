@@ -39,6 +39,22 @@ struct Bench {
   Millis stamp = 0;
 };
 
+// The names that were told of while an entry was applied.
+struct Told : UnwatchedQueues {
+  template <typename Change>
+  std::vector<std::string> of(Queues& queues, const Change& change) {
+    names.clear();
+    QueueOps ops(queues, {.index = Index{++index.value}, .version = 3, .settings = settings}, *this);
+    change(ops);
+    ops.finish();
+    return names;
+  }
+
+  std::vector<std::string> names;
+  Settings settings;
+  Index index;
+};
+
 }  // namespace
 
 TEST_CASE("events leave in the order they came, each queue for itself") {
@@ -86,20 +102,11 @@ TEST_CASE("as of version 3 a queue stays until it is deleted, unless no path can
 }
 
 TEST_CASE("a queue is said to have something ready if it has, at the end of the entry") {
-  struct Told final : UnwatchedQueues {
+  struct Watched final : Told {
     void became_ready(std::string_view queue) override { names.emplace_back(queue); }
-    std::vector<std::string> names;
   } told;
   Queues queues;
-  Settings settings;
-  Index index;
-  const auto entry = [&](const auto& change) {
-    told.names.clear();
-    QueueOps ops(queues, {.index = Index{++index.value}, .version = 3, .settings = settings}, told);
-    change(ops);
-    ops.finish();
-    return told.names;
-  };
+  const auto entry = [&](const auto& change) { return told.of(queues, change); };
   const auto add = [](QueueOps& ops, const char* queue) { ops.add(ops.ensure(queue), {.bytes = Bytes("x")}); };
   using Names = std::vector<std::string>;
   CHECK(entry([&](QueueOps& ops) { add(ops, "q"), add(ops, "q"), add(ops, "r"); }) == Names{"q", "r"});
@@ -111,20 +118,11 @@ TEST_CASE("a queue is said to have something ready if it has, at the end of the 
 }
 
 TEST_CASE("a stream is told of what arrived in its queue, ready or not, if it is still there") {
-  struct Told final : UnwatchedQueues {
+  struct Watched final : Told {
     void arrived(std::string_view queue) override { names.emplace_back(queue); }
-    std::vector<std::string> names;
   } told;
   Queues queues;
-  Settings settings;
-  Index index;
-  const auto entry = [&](const auto& change) {
-    told.names.clear();
-    QueueOps ops(queues, {.index = Index{++index.value}, .version = 3, .settings = settings}, told);
-    change(ops);
-    ops.finish();
-    return told.names;
-  };
+  const auto entry = [&](const auto& change) { return told.of(queues, change); };
   using Names = std::vector<std::string>;
   const auto add = [](QueueOps& ops, const char* queue) {
     ops.add(ops.ensure(queue), {.bytes = Bytes("x"), .delay = 5'000});
