@@ -29,6 +29,9 @@ void write_out(std::string_view bytes) {
     const ssize_t written = write(STDOUT_FILENO, bytes.data(), bytes.size());
     if (written >= 0) {
       bytes.remove_prefix(static_cast<size_t>(written));
+    } else if (errno == EAGAIN) {
+      // Another program that has the same pipe or terminal made it non-blocking.
+      poll(&out, 1, 1'000);
     } else if (errno == EPIPE) {
       _exit(141);  // as a program that SIGPIPE ended
     } else if (errno != EINTR) {

@@ -74,6 +74,18 @@ TEST_CASE("a signal ends it while nobody reads what it prints") {
   CHECK(writer.process().stop() == 128 + SIGTERM);
 }
 
+TEST_CASE("it waits for who reads, also through a pipe that does not block") {
+  CliNode node;
+  CHECK(node.cli.run_with(std::string(300'000, 'x'), "put k -").status == 0);
+  const std::string script = node.dir.write(
+      "script",
+      "import fcntl, os, sys\nfcntl.fcntl(1, fcntl.F_SETFL, os.O_NONBLOCK)\nos.execv(sys.argv[1], sys.argv[1:])\n");
+  const Output got = sh(node.dir, "WORMHOLE_ENDPOINTS=" + node.cli.endpoints + " python3 '" + script + "' '" +
+                                      WORMHOLE_CLI + "' get k | (sleep 1; wc -c)");
+  CHECK(got.out == "300000\n");
+  CHECK(got.err.empty());
+}
+
 TEST_CASE("a signal ends a verification") {
   CliNode node;
   const std::string program = node.dir.write("wormhole-server", "#!/bin/sh\necho $$ >verifying\nexec sleep 600\n");
