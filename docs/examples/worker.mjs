@@ -29,7 +29,7 @@ let stop = false;
 process.on("SIGTERM", () => (stop = true));
 while (!stop) {
   const receive = `/queues/${queue}/receive?wait=${Math.floor((hold * 1000) / 6)}ms&visibility_timeout=${hold}s`;
-  const { status, headers, body } = await ask(nodes, "POST", receive, undefined, {}, hold / 3);
+  const { status, headers, body } = await ask(nodes, "POST", receive, undefined, {}, hold / 3, () => stop);
   if (status === 204) continue;
   if (status !== 200) {
     console.error(body.toString()); // refused: the sentence says why

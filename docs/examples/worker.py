@@ -26,7 +26,7 @@ stop = threading.Event()
 signal.signal(signal.SIGTERM, lambda *_: stop.set())
 while not stop.is_set():
     wait = f"wait={hold * 1000 // 6}ms&visibility_timeout={hold}s"
-    status, headers, body = ask(nodes, "POST", f"/queues/{queue}/receive?{wait}", timeout=hold / 3)
+    status, headers, body = ask(nodes, "POST", f"/queues/{queue}/receive?{wait}", timeout=hold / 3, stop=stop)
     if status == 204:
         continue
     if status != 200:

@@ -15,7 +15,7 @@ keep() {  # longer work keeps its event, while this worker lives
 }
 
 trap 'stop=1' TERM INT
-while [ -z "${stop-}" ]; do
+while [ -z "$stop" ]; do
   ask POST "/queues/$queue/receive?wait=$((hold * 1000 / 6))ms&visibility_timeout=${hold}s" --max-time "$third"
   case $status in 200) ;; 204) continue ;; *) refused ;; esac
   event=/queues/$queue/events/$(header Wormhole-Event-Id) receipt=receipt=$(header Wormhole-Receipt)
@@ -23,5 +23,6 @@ while [ -z "${stop-}" ]; do
   if sh -c "$command" <"$work/body"; then ask DELETE "$event?$receipt" --max-time "$sixth"
   else ask POST "$event/release?$receipt" --max-time "$sixth"; fi  # `backoff` says when it comes again
   case $status in 2*) ;; *) cat "$work/body" >&2 ;; esac  # too late: it comes again, or came already
+  event=''
   kill "$keeper"
 done

@@ -2,6 +2,7 @@
 # twice. $nodes are URLs, between blanks; it is turned until its first one answers. A password is in ~/.netrc.
 work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT; trap 'exit 143' TERM
+stop='' event=''  # a worker is to end; it has an event in hand
 
 # METHOD PATH [CURL'S WORDS...]: sets $status; the body is in $work/body, the headers are in $work/head. A node that has
 # not answered after 30 seconds is given up; --max-time is for fewer.
@@ -13,6 +14,7 @@ ask() {
     status=$(curl -s --netrc-optional --max-time 30 -X "$method" -H "Idempotency-Key: $once" -H 'Content-Type: text/plain' \
       -o "$work/body" -D "$work/head" -w '%{http_code}' "$@" "${nodes%% *}$path") || status=000
     case $status in 000 | 429 | 502 | 503 | 504) ;; *) return ;; esac
+    [ -z "$stop" ] || [ -n "$event" ] || exit 0  # a worker that is to end, and has no event in hand
     nodes="${nodes#* } ${nodes%% *}"  # the next node, with the same key
     sleep 1
   done

@@ -232,6 +232,24 @@ TEST_CASE("a worker that has done its events leaves no process behind") {
   }
 }
 
+TEST_CASE("SIGTERM ends a worker that has no event in hand, also while no node answers") {
+  Nodes nodes;
+  std::vector<std::unique_ptr<Example>> workers;
+  for (const Language& language : {kShell, kPython, kNode}) {
+    if (is_missing(nodes.dir, language)) continue;
+    const std::string& queue = language.interpreter;
+    REQUIRE(nodes.a.post("/queues/" + queue + "/events", "event").status == 201);
+    workers.push_back(std::make_unique<Example>(nodes, queue, example(language, "worker") + " " + queue + " true"));
+    CHECK(eventually([&] { return is_empty(nodes.a, queue); }));
+  }
+  for (Server* server : nodes.all) server->kill();
+  for (const auto& worker : workers) {
+    CAPTURE(worker->process.log());
+    CHECK(worker->process.running());
+    CHECK(worker->process.stop() == 0);
+  }
+}
+
 TEST_CASE("a producer skips empty lines, sends a last line without a newline, and bytes as they are") {
   const Nodes nodes;
   for (const Language& language : {kShell, kPython, kNode}) {
