@@ -10,7 +10,7 @@ void Activity::completed(Kind kind, uint64_t took_us, bool done, bool waited) {
   if (!waited) (kind == Kind::write ? write_us_ : read_us_).add(took_us);
 }
 
-Activity::Latency Activity::latency_of(const LatencyHistogram& took) {
+Activity::Latency Activity::latency_of(const Histogram& took) {
   return {took.count(), took.permille(500), took.permille(990), took.max()};
 }
 

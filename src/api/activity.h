@@ -8,7 +8,7 @@
 #include <deque>
 
 #include "base/clock.h"
-#include "base/latency_histogram.h"
+#include "base/histogram.h"
 #include "raft/types.h"
 
 namespace wh::api {
@@ -45,12 +45,12 @@ class Activity {
   [[nodiscard]] const std::deque<Sample>& samples() const { return samples_; }
 
  private:
-  static Latency latency_of(const LatencyHistogram& took);
+  static Latency latency_of(const Histogram& took);
 
   std::deque<Sample> samples_;
   Sample current_;
-  LatencyHistogram write_us_;
-  LatencyHistogram read_us_;
+  Histogram write_us_;
+  Histogram read_us_;
   Millis since_ = 0;  // 0: not begun
   raft::Index applied_;
 };

@@ -5,7 +5,7 @@
 #include <map>
 #include <string>
 
-#include "base/latency_histogram.h"
+#include "base/histogram.h"
 
 namespace wh::benchmark {
 
@@ -14,7 +14,7 @@ struct Measure {
   uint64_t operations = 0;  // that succeeded
   uint64_t missing = 0;     // of these, how many found nothing (404, nil)
   uint64_t micros = 0;      // from the first request to the last answer
-  LatencyHistogram took_us;
+  Histogram took_us;
   uint64_t total_us = 0;  // of all latencies
   uint64_t least_us = UINT64_MAX;
   uint64_t errors = 0;

@@ -4,6 +4,8 @@
 #include <functional>
 #include <regex>
 #include <set>
+#include <string>
+#include <utility>
 
 #include <doctest/doctest.h>
 
@@ -62,12 +64,33 @@ TEST_CASE("a histogram: cumulative buckets, +Inf equal to the count") {
   CAPTURE(text);
   CHECK(text.find("m_seconds_bucket{a=\"b\",le=\"0.0001\"} 1\n") != std::string::npos);
   CHECK(text.find("m_seconds_bucket{a=\"b\",le=\"0.0002\"} 2\n") != std::string::npos);
-  CHECK(text.find("m_seconds_bucket{a=\"b\",le=\"0.001\"} 3\n") != std::string::npos);
+  CHECK(text.find("m_seconds_bucket{a=\"b\",le=\"0.002\"} 3\n") != std::string::npos);
   CHECK(text.find("m_seconds_bucket{a=\"b\",le=\"10\"} 3\n") != std::string::npos);
   CHECK(text.find("m_seconds_bucket{a=\"b\",le=\"+Inf\"} 4\n") != std::string::npos);
   CHECK(text.find("m_seconds_sum{a=\"b\"} 20.0012\n") != std::string::npos);
   CHECK(text.find("m_seconds_count{a=\"b\"} 4\n") != std::string::npos);
   CHECK(text.find("le=\"0.00005\"") == std::string::npos);
+}
+
+TEST_CASE("a histogram's quantiles are shown beside it, within 3 %") {
+  Histogram values;
+  for (uint64_t us = 1'000; us <= 5'000; us += 4) values.add(us);
+  const Figure figure{
+      .metric = "m_seconds", .type = MetricType::histogram, .unit = Unit::microseconds, .help = "What it is"};
+  std::string text;
+  Writer(figure, text, true).histogram({{"a", "b"}}, values);
+  CAPTURE(text);
+  CHECK(text.starts_with("# HELP m_seconds_quantile What it is: "));
+  CHECK(text.find("\n# TYPE m_seconds_quantile gauge\n") != std::string::npos);
+  CHECK(text.find("m_seconds_bucket") == std::string::npos);
+  for (const auto& [name, exact] : {std::pair("0.5", 0.003), std::pair("0.99", 0.00496), std::pair("1", 0.005)}) {
+    const std::string head = std::string("m_seconds_quantile{a=\"b\",quantile=\"") + name + "\"} ";
+    const size_t at = text.find(head);
+    REQUIRE(at != std::string::npos);
+    const double shown = std::stod(text.substr(at + head.size()));
+    CHECK(shown >= exact);
+    CHECK(shown <= exact * 1.032);
+  }
 }
 
 TEST_CASE("every row of the table is well formed") {
