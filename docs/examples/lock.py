@@ -3,8 +3,9 @@
 
 COMMAND finds KEY in $LOCK and its fencing token in $TOKEN. A write that the lock guards is a /txn with the comparison
 {"key": $LOCK, "create_index": $TOKEN}: once the lock is lost, it changes nothing, whatever COMMAND still believes.
-The exit status is COMMAND's; 75 where the lock was lost meanwhile, and COMMAND was ended. TTL (10): seconds after which
-a lock whose holder is silent is free.
+The exit status is COMMAND's, 128 + N where signal N ended it; 75 where the lock was lost meanwhile, and COMMAND was ended.
+That does not end what COMMAND has started: let it be `exec PROGRAM`. TTL (10): seconds after which a lock whose holder
+is silent is free.
 """
 import http.client
 import json
@@ -106,4 +107,5 @@ finally:
             child.kill()
             child.wait()
     ask("DELETE", f"/leases/{lease}", until=time.monotonic() + ttl)  # frees the lock at once
-sys.exit(75 if kept is None else child.returncode)
+status = child.returncode
+sys.exit(75 if kept is None else status if status >= 0 else 128 - status)

@@ -106,6 +106,15 @@ TEST_CASE(
   CHECK(second.refused() == 0);
 }
 
+TEST_CASE("the status of an example's lock is its command's, as a shell says it") {
+  ThreeNodes nodes;
+  if (!has_python(nodes)) return;
+  await_leader(nodes.all);
+  const std::string lock = std::string("python3 '") + WORMHOLE_SOURCE_DIR + "/docs/examples/lock.py' l ";
+  CHECK(sh(nodes.dir, lock + "'exit 7' " + nodes.a.url()).status == 7);
+  CHECK(sh(nodes.dir, lock + "'kill -TERM $$' " + nodes.a.url()).status == 128 + SIGTERM);
+}
+
 TEST_CASE("HAZARDS S8: of three candidates one leads at a time, whichever is paused or killed, and so is a node") {
   ThreeNodes nodes;
   if (!has_python(nodes)) return;
