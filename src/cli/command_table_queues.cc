@@ -122,7 +122,7 @@ const std::vector<CommandRow>& queue_commands() {
        .arguments = "QUEUE",
        .least = 1,
        .most = 1,
-       .line = "moves dead events back into their queue, and prints how many",
+       .line = "moves dead events back into their queue, all or --max of them, and prints how many",
        .example = "wormhole-cli redrive orders --from orders.dead",
        .options = {{"--from", "QUEUE", "the dead letter queue; QUEUE.dead if not given"},
                    {"--max", "N", "at most N events"},

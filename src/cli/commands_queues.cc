@@ -8,6 +8,8 @@
 namespace wh::cli {
 namespace {
 
+constexpr uint64_t kMovedAtOnce = 1'000;  // the server's limit
+
 std::string or_dash(const std::string& text) { return text.empty() ? "-" : shown(text); }
 
 // How old the oldest event is; an empty queue says 0.
@@ -153,9 +155,30 @@ int run_peek(Cluster& cluster, const Invocation& invocation) {
 
 int run_redrive(Cluster& cluster, const Invocation& invocation) {
   const std::string& queue = invocation.arguments[0];
-  Target target = queue_target(queue).literal("/redrive");
-  target.add("from", invocation.has("--from") ? invocation.text("--from") : queue + ".dead");
-  return count_write(cluster, invocation, target.option(invocation, "--max", "max"), "moved");
+  const std::string from = invocation.has("--from") ? invocation.text("--from") : queue + ".dead";
+  if (from == queue) return misuse(invocation, "--from must be another queue");
+  uint64_t left = invocation.number("--max").value_or(UINT64_MAX);
+  if (left == 0) return misuse(invocation, "--max must be above 0");
+  uint64_t moved = 0;
+  for (uint64_t n = 1;; ++n) {
+    const uint64_t most = std::min(left, kMovedAtOnce);
+    Target target = queue_target(queue).literal("/redrive");
+    target.add("from", from);
+    Request request = write_of("POST", target.add("max", std::to_string(most)));
+    if (n > 1) request.key_suffix = "-" + std::to_string(n);
+    const Reply reply = cluster.ask(request);
+    if (!reply.done()) {
+      if (n > 1) note("stopped after " + std::to_string(moved) + " events");
+      return report(reply);
+    }
+    const auto fields = JsonFields::parse(reply.answer.body);
+    const uint64_t now = fields ? fields->number("moved").value_or(0) : 0;
+    moved += now;
+    left -= std::min(left, now);
+    if (now < most || left == 0) break;
+  }
+  put(invocation.json() ? "{\"moved\":" + std::to_string(moved) + "}\n" : std::to_string(moved) + "\n");
+  return kDone;
 }
 
 int run_pause(Cluster& cluster, const Invocation& invocation) {

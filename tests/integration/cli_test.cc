@@ -219,6 +219,23 @@ TEST_CASE("an event from enqueue to ack, release, bury and redrive") {
   CHECK(cli.out("receive r --wait 1ms 2>&1 || true") == "no event is ready in r\n");
 }
 
+TEST_CASE("all dead events are redriven, over the limit of one request") {
+  TempDir dir;
+  Server server(dir, "only");
+  server.start_ready();
+  const Cli cli{dir, server.url()};
+  std::string lines;
+  for (int n = 0; n < 2'500; ++n) lines += "x\n";
+  CHECK(cli.run("settings --queue q delay=0").status == 0);
+  CHECK(cli.run_with(lines, "enqueue q.dead --lines").status == 0);
+  CHECK(cli.out("redrive q --max 1200") == "1200\n");
+  CHECK(cli.out("redrive q --idempotency-key one -o json") == "{\"moved\":1300}\n");
+  CHECK(cli.out("redrive q --idempotency-key one") == "1300\n");
+  CHECK(cli.out("redrive q") == "0\n");
+  CHECK(cli.run("redrive q --max 0").status == 2);
+  CHECK(cli.run("redrive q --from q").status == 2);
+}
+
 TEST_CASE("events are removed by their ids") {
   CliNode node;
   const std::string one = node.cli.out("enqueue q one");
