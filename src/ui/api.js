@@ -154,10 +154,10 @@ function randomKey() {
   return `ui-${Array.from(crypto.getRandomValues(new Uint8Array(12)), (one) => one.toString(16).padStart(2, '0')).join('')}`;
 }
 
-// What to tell the user of a failed change; `safe`: it can be sent again without happening twice.
-function explain(error, safe = false) {
+// What to tell the user of a failed change; `safe`: when it can be sent again without happening twice, in words.
+function explain(error, safe = '') {
   if (error.unknown) {
-    const next = safe ? 'To send it again is safe: it happens once.' : 'Look before you repeat it.';
+    const next = safe ? `To send it again ${safe} is safe: it happens once.` : 'Look before you repeat it.';
     return `${sentence(error.message)} It is not known whether it took effect. ${next}`;
   }
   if (error.status === 503) return `${sentence(error.message)} Nothing was changed: try again.`;

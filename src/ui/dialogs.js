@@ -57,8 +57,9 @@ function typedIn(form) {
 class Wrong extends Error {}
 
 // Where a dialog says what is under way, and what went wrong. `run(button, work)` runs the work, work(say), once at a
-// time; it is true when the work went well. `safe`: the same request can be sent again without taking effect twice.
-function progress(safe = false) {
+// time; it is true when the work went well. `safe` says when the same request can be sent again without taking effect
+// twice.
+function progress(safe = () => '') {
   const element = el('p', {class: 'progress', role: 'status'});
   const say = (text, kind = '') => {
     setText(element, text);
@@ -83,7 +84,7 @@ function progress(safe = false) {
       return true;
     } catch (error) {
       if (error instanceof ApiError) {
-        fail(dialog, explain(error, safe));
+        fail(dialog, explain(error, safe()));
       } else {
         if (!(error instanceof Wrong)) console.error(error);
         fail(dialog, error.message);
@@ -99,8 +100,8 @@ function progress(safe = false) {
 }
 
 // Asks whether to do something, and does it: `lines` say exactly what it does, `work` does it. Failures are shown in
-// the dialog, where it can be tried again (`safe`: without happening twice). Resolves to whether it was done.
-function ask({title, lines, verb, danger = true, fields = [], safe = false, work}) {
+// the dialog, where it can be tried again (`safe` says when, without happening twice). Resolves to whether it was done.
+function ask({title, lines, verb, danger = true, fields = [], safe = undefined, work}) {
   return new Promise((resolve) => {
     let done = false;
     const dialog = openDialog({

@@ -278,7 +278,7 @@ function removeEvents(context, ids, drawer = null) {
       'It cannot be brought back. An event that a consumer has taken meanwhile stays.',
     ],
     verb: ids.length === 1 ? 'Delete it' : `Delete ${ids.length} events`,
-    safe: true,
+    safe: context.safe,
     work: async () => {
       const outcomes = await change('POST', `${context.path}/remove`, {json: ids.map((id) => ({id})), key});
       const of = (outcome) => outcomes.filter((one) => one.outcome === outcome).length;
@@ -330,7 +330,7 @@ function enqueueDialog(context) {
     title: `Put an event into ${context.text}`,
     lines: [],
     verb: 'Enqueue',
-    safe: true,
+    safe: context.safe,
     danger: false,
     fields: [
       field('Body', body),

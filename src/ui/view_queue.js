@@ -22,6 +22,8 @@ function showQueue(place, parts, query, signal) {
     path,
     page: {state, after},
     queue: () => queue,
+    // How long an Idempotency-Key counts.
+    safe: () => (queue ? `within ${queue.settings.dedup_window}` : 'soon'),
     changed: () => {
       refresh.now();
       refresh.events(true);
@@ -167,7 +169,7 @@ function pauseDialog(context) {
     title: `Pause ${context.text}?`,
     lines: ['Nothing is lost. Into a paused queue, producers are answered 429; out of it, consumers find nothing.'],
     verb: 'Pause',
-    safe: true,
+    safe: context.safe,
     danger: false,
     fields: [field('Direction', direction)],
     work: async () => {
@@ -191,7 +193,7 @@ function purge(context) {
       'The queue and its settings stay.',
     ],
     verb: 'Remove all events',
-    safe: true,
+    safe: context.safe,
     work: async () => {
       const {removed} = await change('POST', `${context.path}/purge`, {key});
       note(`${plural(removed, 'event')} removed.`);
@@ -270,7 +272,7 @@ function redrive(context, from, target, waiting) {
       `${shown(from)} has ${plural(waiting, 'event')} that ${waiting === 1 ? 'is' : 'are'} ready. They are moved, in their order, with new ids and a delivery count of zero. Nothing is lost.`,
     ],
     verb: 'Move them',
-    safe: true,
+    safe: () => 'soon', // as long as the queue that they go into says
     danger: false,
     fields: [field('Into the queue', into), field('At most', most, `Empty: all ${count(waiting)}`)],
     work: async (say) => {

@@ -434,7 +434,7 @@ export async function run() {
     await dialog(page).getByRole('button', {name: 'Remove all events'}).click();
     await dialog(page).getByText('Waiting for the cluster.').waitFor();
     await dialog(page)
-      .getByText(/It is not known whether it took effect\. To send it again is safe|Nothing was changed: try again/)
+      .getByText(/It is not known whether it took effect\. To send it again within 10m is safe|Nothing was changed: try again/)
       .waitFor();
     await eventually(
       async () =>

@@ -138,7 +138,7 @@ export async function run() {
     await press(page, 'Redrive\u2026');
     await inDialog(page, 'At most').fill('1500');
     await dialog(page).getByRole('button', {name: 'Move them'}).click();
-    await dialog(page).getByText('To send it again is safe: it happens once.').waitFor();
+    await dialog(page).getByText('To send it again soon is safe: it happens once.').waitFor();
     await dialog(page).getByRole('button', {name: 'Move them'}).click();
     await page.getByText('1,500 events moved into large.').waitFor();
     equal([await dead(), requests], [1500, 3], 'dead ones, and requests');
