@@ -127,6 +127,7 @@
   X(damaged_log_starts, A19)         \
   X(stale_tail_stays, B9)            \
   X(truncates_by_itself, B9)         \
+  X(witness_overtaken, C1)           \
   X(row_checksum_ignored, C2)        \
   X(meta_checksum_ignored, C2)       \
   X(chain_not_compared, C2)          \

@@ -35,7 +35,9 @@ Database::Database(Disk& disk, std::string directory, Settings settings)
       directory_(std::move(directory)),
       settings_(std::move(settings)),
       vfs_(disk),
-      witness_(disk, directory_, settings_.instance) {}
+      witness_(disk, directory_, settings_.instance) {
+  vfs_.set_before_sync([this] { return witness_.arrive(); });
+}
 
 Database::~Database() {
   if (db_ == nullptr) return;
@@ -165,6 +167,7 @@ Status Database::commit(bool synced) {
   if (commit_.run() != SQLITE_OK && !WH_MUTANT(failed_commit_ignored)) return sql_error("COMMIT");
   unsynced_ = !synced;
   if (!synced) return ok_status();
+  WH_ASSERT(!witness_.under_way(), "a commit that must be synced was not");
   witness_.synced();
   claim_ = current_claim();
   witness_behind_ = true;

@@ -53,6 +53,10 @@ int Disk::write(Lane lane, int fd, std::string_view file, uint64_t offset, std::
   });
 }
 
+void Disk::begin_write_out(Lane lane, int fd) {
+  watch(lane, [&] { return errno_of(::sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE)); });
+}
+
 int Disk::write_out(Lane lane, int fd, std::string_view file) {
   return run(lane, {.kind = DiskEvent::Kind::write_out, .file = file}, [&] {
     constexpr unsigned kWhole = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;

@@ -82,6 +82,8 @@ class Disk {
   }
   // Each returns 0 or an errno. A write is complete or fails.
   int write(Lane lane, int fd, std::string_view file, uint64_t offset, std::string_view data);
+  // Begins to write to the device what write_out() then waits for. Promises nothing.
+  void begin_write_out(Lane lane, int fd);
   // Waits until the data written to an existing part of the file has reached the device: the next sync of any file
   // flushes the device and so makes it durable.
   int write_out(Lane lane, int fd, std::string_view file);

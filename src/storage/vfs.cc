@@ -112,6 +112,10 @@ int file_truncate(sqlite3_file* file, sqlite3_int64 size) {
 }
 int file_sync(sqlite3_file* file, int flags) {
   if (const int code = write_gathered(file); code != SQLITE_OK) return code;
+  if (const int error = self(file)->vfs->before_sync(); error != 0) {
+    self(file)->vfs->note_error(error);
+    return SQLITE_IOERR_FSYNC;
+  }
   const auto sync = [&] {
     return run(self(file)->vfs, {.kind = DiskEvent::Kind::sync, .file = self(file)->name}, SQLITE_IOERR_FSYNC,
                [&] { return real(file)->pMethods->xSync(real(file), flags); });

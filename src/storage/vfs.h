@@ -3,8 +3,10 @@
 // (HAZARDS chapter 5.1, pragmas; C18, mapped files). Called by database.cc only.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "storage/disk.h"
 
@@ -25,6 +27,9 @@ class Vfs {
   // synced they may not: a commit must outlive its process.
   [[nodiscard]] bool gathers() const { return gathers_; }
   void set_gathers(bool gathers) { gathers_ = gathers; }
+  // Called before each sync, which fails with the errno that it returns, if not 0.
+  void set_before_sync(std::function<int()> function) { before_sync_ = std::move(function); }
+  [[nodiscard]] int before_sync() const { return before_sync_ ? before_sync_() : 0; }
   // The errno of the last failed call, for the message.
   [[nodiscard]] int last_error() const { return last_error_; }
   void note_error(int error) { last_error_ = error; }
@@ -34,6 +39,7 @@ class Vfs {
   std::string name_;
   std::unique_ptr<sqlite3_vfs> vfs_;
   bool gathers_ = true;
+  std::function<int()> before_sync_;
   int last_error_ = 0;
 };
 

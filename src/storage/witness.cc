@@ -5,10 +5,12 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <utility>
 
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "base/hash.h"
+#include "base/mutant.h"
 
 namespace wh::storage {
 namespace {
@@ -111,15 +113,25 @@ Status Witness::write(const Claim& claim, Durability durability) {
   sequence_ = sequence;
   claim_ = claim;
   durable_ = false;
-  const int sync_error = durability == Durability::now ? disk_.sync(Lane::database, fd_, kWitnessFile)
-                                                       : disk_.write_out(Lane::database, fd_, kWitnessFile);
-  if (sync_error != 0) return Error{disk_error("sync", path, sync_error)};
-  durable_ = durability == Durability::now;
+  under_way_ = durability == Durability::with_next_sync;
+  if (under_way_) {
+    disk_.begin_write_out(Lane::database, fd_);
+    return ok_status();
+  }
+  if (const int sync_error = disk_.sync(Lane::database, fd_, kWitnessFile); sync_error != 0)
+    return Error{disk_error("sync", path, sync_error)};
+  durable_ = true;
   return ok_status();
+}
+
+int Witness::arrive() {
+  if (!std::exchange(under_way_, false) || WH_MUTANT(witness_overtaken)) return 0;
+  return disk_.write_out(Lane::database, fd_, kWitnessFile);
 }
 
 Status Witness::sync() {
   if (durable_) return ok_status();
+  under_way_ = false;
   const int error = disk_.sync(Lane::database, fd_, kWitnessFile);
   if (error != 0) return Error{disk_error("sync", directory_ + "/" + kWitnessFile, error)};
   durable_ = true;

@@ -9,8 +9,8 @@
 // How to raise it was measured (ext4 on a virtual disk; a commit of one entry alone takes 100 us): syncing it after
 // each commit takes 210 us, twice the time; writing it to the device just before the next commit, whose flush then
 // covers it, takes 140 us. So we do the latter, and it lags one batch: term, vote and other promises wait for their own
-// sync, and a database that rests syncs the last one. The write waits for the device (write_out): merely starting it
-// would cost nothing, but the flush might overtake it.
+// sync, and a database that rests syncs the last one. The write is begun before the commit and awaited just before its
+// sync (arrive), so that the device takes it while SQLite works; without the wait the flush might overtake it.
 //
 // The file: 4,096 bytes, two slots of 512 at 0 and 512, written in turn, so that a torn write leaves the other one.
 // A slot: magic u64, sequence u64, instance u64, cluster id 16 bytes, term u64, vote u64, revision u64, index u64,
@@ -45,7 +45,7 @@ struct Claim {
 class Witness {
  public:
   enum class Durability : uint8_t {
-    with_next_sync,  // durable after the next sync of any file
+    with_next_sync,  // durable after arrive() and then the next sync of any file
     now,
   };
 
@@ -68,6 +68,10 @@ class Witness {
 
   // Writes a claim into the older slot. A sync of some file must succeed between two writes.
   Status write(const Claim& claim, Durability durability);
+  // Waits until the device has what was written with_next_sync; nothing to do otherwise. Returns 0 or an errno.
+  int arrive();
+  // Whether that is still to be waited for.
+  [[nodiscard]] bool under_way() const { return under_way_; }
   // Makes the last write durable, unless it is.
   Status sync();
   // Whether the last write() failed for lack of room only; the slot before it is then still valid.
@@ -85,6 +89,7 @@ class Witness {
   uint64_t sequence_ = 0;
   Claim claim_;
   bool durable_ = true;
+  bool under_way_ = false;
   bool no_room_ = false;
 };
 

@@ -319,6 +319,8 @@ inline constexpr Directed kDirected[] = {
     {"foreign_witness_believed", "storage", "a witness of another directory"},
     {"missing_database_is_new", "storage", "HAZARDS C4: each file gone, empty, cut, or another one"},
     {"missing_witness_is_new", "storage", "HAZARDS C4: each file gone, empty, cut, or another one"},
+    {"witness_overtaken", "storage",
+     "HAZARDS C1: what a commit's sync is to make durable of the witness is on the device before it"},
     {"failed_sync_tried_again", "storage",
      "HAZARDS A2, C6, C8: a failed write or sync stops the process, and nothing is tried again"},
     {"closing_syncs_again", "storage",

@@ -281,6 +281,35 @@ TEST_CASE("commits that follow each other do not wait for a sync of the witness,
   CHECK_FALSE(client.worker.run_one());
 }
 
+TEST_CASE("HAZARDS C1: what a commit's sync is to make durable of the witness is on the device before it") {
+  class Order final : public DiskProbe {
+   public:
+    int before(const DiskEvent& event) override {
+      if (event.kind == DiskEvent::Kind::sync && event.file == "wormhole.db-wal") late += under_way;
+      return 0;
+    }
+    void after(const DiskEvent& event) override {
+      if (event.file != "witness") return;
+      written += event.kind == DiskEvent::Kind::write;
+      under_way = event.kind == DiskEvent::Kind::write;
+    }
+    int written = 0;
+    int late = 0;
+
+   private:
+    bool under_way = false;  // written, and not awaited
+  } probe;
+  const TempDirectory dir;
+  Client client(dir.path(), &probe);
+  REQUIRE(client.ok());
+  for (uint64_t i = 1; i <= 20; ++i) {
+    client->persist(batch(i, entries(i, i, 1)));
+    client.worker.run_all();
+  }
+  CHECK(probe.written >= 19);
+  CHECK(probe.late == 0);
+}
+
 TEST_CASE("a term or vote is in the witness before it is reported") {
   const TempDirectory dir;
   CountingProbe probe;
