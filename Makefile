@@ -220,7 +220,7 @@ lint: needs-build needs-dev ## the layering, the format, clang-tidy over src/
 # The documents that link to each other, installed in the same layout, so that their links work there too. Examples that
 # are run in the source can be run there.
 DOCUMENTS = $(wildcard README.md CHANGELOG.md LICENSE* COPYING* conf/wormhole.conf docs/*.md docs/examples/*.* docs/images/* \
-  src/README.md deps/README.md tests/README.md tests/HAZARDS.md tests/scenarios/README.md utils/grafana.json utils/alerts.yaml)
+  src/README.md deps/README.md tests/README.md tests/HAZARDS.md tests/scenarios/README.md tests/bench/RESULTS.md utils/grafana.json utils/alerts.yaml)
 BUILT = build
 
 .PHONY: install
