@@ -55,20 +55,20 @@ void Writer::number(std::initializer_list<Label> labels, uint64_t value) {
 }
 
 void Writer::histogram(std::initializer_list<Label> labels, const Histogram& values) {
+  const auto bucket = [&](uint64_t bound, uint64_t count) {
+    sample("_bucket", labels, {"le", in_base_unit(static_cast<int64_t>(bound), figure_.unit)}, std::to_string(count));
+  };
   if (quantiles_) {
     for (const Quantile& each : kQuantiles)
       sample("", labels, {"quantile", each.name},
              in_base_unit(static_cast<int64_t>(values.permyriad(each.permyriad)), figure_.unit));
-    return;
+  } else {
+    if (figure_.unit == Unit::microseconds)
+      values.count_up_to(kTimes, bucket);
+    else
+      values.count_up_to(kSizes, bucket);
+    sample("_bucket", labels, {"le", "+Inf"}, std::to_string(values.count()));
   }
-  const auto bucket = [&](uint64_t bound, uint64_t count) {
-    sample("_bucket", labels, {"le", in_base_unit(static_cast<int64_t>(bound), figure_.unit)}, std::to_string(count));
-  };
-  if (figure_.unit == Unit::microseconds)
-    values.count_up_to(kTimes, bucket);
-  else
-    values.count_up_to(kSizes, bucket);
-  sample("_bucket", labels, {"le", "+Inf"}, std::to_string(values.count()));
   sample("_sum", labels, {}, in_base_unit(static_cast<int64_t>(values.sum()), figure_.unit));
   sample("_count", labels, {}, std::to_string(values.count()));
 }
@@ -108,7 +108,7 @@ void Writer::head() {
   out_ += figure_.help;
   if (quantiles_) out_ += ": what a share of them does not exceed, since the start or CONFIG RESETSTAT, within 3 %";
   out_ += "\n# TYPE " + name() + " ";
-  out_ += quantiles_ ? "gauge" : kTypes[static_cast<size_t>(figure_.type)];
+  out_ += quantiles_ ? "summary" : kTypes[static_cast<size_t>(figure_.type)];
   out_ += '\n';
 }
 

@@ -81,8 +81,9 @@ TEST_CASE("a histogram's quantiles are shown beside it, within 3 %") {
   Writer(figure, text, true).histogram({{"a", "b"}}, values);
   CAPTURE(text);
   CHECK(text.starts_with("# HELP m_seconds_quantile What it is: "));
-  CHECK(text.find("\n# TYPE m_seconds_quantile gauge\n") != std::string::npos);
+  CHECK(text.find("\n# TYPE m_seconds_quantile summary\n") != std::string::npos);
   CHECK(text.find("m_seconds_bucket") == std::string::npos);
+  CHECK(text.find("\nm_seconds_quantile_count{a=\"b\"} 1001\n") != std::string::npos);
   for (const auto& [name, exact] : {std::pair("0.5", 0.003), std::pair("0.99", 0.00496), std::pair("1", 0.005)}) {
     const std::string head = std::string("m_seconds_quantile{a=\"b\",quantile=\"") + name + "\"} ";
     const size_t at = text.find(head);
