@@ -171,6 +171,21 @@ bench-vs: needs-build ## the same work beside etcd, NATS, Redis and a bare serve
 	  $(if $(SECONDS_EACH),--seconds-each $(SECONDS_EACH)) $(if $(ROUNDS),--rounds $(ROUNDS)) \
 	  $(if $(ONLY),--only "$(ONLY)") $(if $(CASES),--cases "$(CASES)")
 
+.PHONY: bench-growth
+bench-growth: needs-build ## what grows with keys, depth, connections, size, members; SECONDS_EACH= ROUNDS= CURVES= KEYS= DEPTH=
+	$(call compile,build,$(SERVER) $(BENCHMARK))
+	$(call link,build)
+	@exec tests/bench/growth build/$(SERVER) build/$(BENCHMARK) $(if $(SECONDS_EACH),--seconds-each $(SECONDS_EACH)) \
+	  $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(CURVES),--curves "$(CURVES)") $(if $(KEYS),--keys "$(KEYS)") \
+	  $(if $(DEPTH),--depth "$(DEPTH)")
+
+.PHONY: profile
+profile: needs-build ## what a request costs, and where: time, calls, functions, allocations, disk; CASE= CONNECTIONS= SECONDS_EACH=
+	$(call compile,build,$(SERVER) $(BENCHMARK))
+	$(call link,build)
+	@exec tests/bench/profile build/$(SERVER) build/$(BENCHMARK) $(if $(SECONDS_EACH),--seconds-each $(SECONDS_EACH)) \
+	  $(if $(CASE),--test $(CASE)) $(if $(CONNECTIONS),--connections $(CONNECTIONS))
+
 .PHONY: bench-queue
 bench-queue: needs-build ## the queues beside RabbitMQ, NATS and beanstalkd; SECONDS_EACH= ROUNDS= WORKERS= BATCHES= ONLY= CASES= TO=leader
 	$(call compile,build,$(SERVER) tests/bench/queue_client)
