@@ -24,7 +24,8 @@ struct Exposition {
 };
 
 // Reads text format 0.0.4 strictly: every line, HELP and TYPE once and before their samples, a metric's lines together,
-// no sample twice, histograms cumulative and their +Inf equal to their count.
+// no sample twice, histograms cumulative and their +Inf equal to their count, a summary's values in the order of its
+// quantiles, with sum and count.
 Exposition parse(const std::string& text) {
   static const std::regex kComment("# (HELP|TYPE) ([a-zA-Z_:][a-zA-Z0-9_:]*) (.+)");
   static const std::regex kSample(
@@ -32,7 +33,8 @@ Exposition parse(const std::string& text) {
       "(\\{[a-zA-Z_][a-zA-Z0-9_]*=\"([^\"\\\\]|\\\\[\"\\\\n])*\"(,[a-zA-Z_][a-zA-Z0-9_]*=\"([^\"\\\\]|\\\\[\"\\\\n])*"
       "\")*\\})?"
       " (-?[0-9]+(\\.[0-9]+)?)");
-  static const std::regex kBound("[{,]le=\"([^\"]*)\"\\}$");  // of a bucket: the last label
+  static const std::regex kQuantile("[{,]quantile=\"([^\"]*)\"\\}$");  // of a summary's value: the last label
+  static const std::regex kBound("[{,]le=\"([^\"]*)\"\\}$");           // of a bucket: the last label
   Exposition result;
   const auto problem = [&](const std::string& what, const std::string& line) {
     result.problems.push_back(what + ": " + line);
@@ -47,6 +49,12 @@ Exposition parse(const std::string& text) {
     double infinite = -1;
   };
   std::map<std::string, Series> histograms;  // by family and labels but `le`
+  struct Summary {
+    double quantile = -1;
+    double value = -1;
+    int ends = 0;  // sum, count
+  };
+  std::map<std::string, Summary> summaries;  // by family and labels but `quantile`
   std::istringstream lines(text);
   for (std::string line; std::getline(lines, line);) {
     std::smatch match;
@@ -71,6 +79,24 @@ Exposition parse(const std::string& text) {
     const double value = std::stod(match[6]);
     if (!result.samples.emplace(name + labels, value).second) problem("a sample twice", line);
     if (!result.types.contains(family)) problem("a sample before its TYPE", line);
+    if (result.types[family] == "summary") {
+      std::smatch share;
+      const bool one = std::regex_search(labels, share, kQuantile);
+      const auto at = one ? static_cast<size_t>(share.position(0)) : labels.size();
+      Summary& summary = summaries[family + (at == 0 ? "" : one ? labels.substr(0, at) + "}" : labels)];
+      if (name == family && one) {
+        const double quantile = std::stod(share[1]);
+        if (quantile <= summary.quantile || quantile > 1) problem("quantiles out of order", line);
+        if (value < summary.value) problem("a quantile below the one before", line);
+        summary.quantile = quantile;
+        summary.value = value;
+      } else if (name == family + "_sum" || name == family + "_count") {
+        ++summary.ends;
+      } else {
+        problem("no sample of a summary", line);
+      }
+      continue;
+    }
     if (result.types[family] != "histogram") {
       if (name != family) problem("a sample of another metric", line);
       if (result.types[family] == "counter" && !name.ends_with("_total")) problem("a counter without _total", line);
@@ -97,6 +123,8 @@ Exposition parse(const std::string& text) {
   }
   for (const auto& [name, series] : histograms)
     if (series.infinite != -2) result.problems.push_back("no +Inf and count: " + name);
+  for (const auto& [name, summary] : summaries)
+    if (summary.quantile != 1 || summary.ends != 2) result.problems.push_back("no whole summary: " + name);
   return result;
 }
 
