@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -89,17 +88,6 @@ std::string_view code_of(Tone tone) {
   return "";
 }
 
-bool knows_escapes() {
-  const char* term = std::getenv("TERM");
-  return term != nullptr && std::string_view(term) != "dumb";
-}
-
-uint64_t now_ms() {
-  return static_cast<uint64_t>(
-      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch())
-          .count());
-}
-
 }  // namespace
 
 bool is_terminal(int fd) { return isatty(fd) == 1; }
@@ -107,7 +95,7 @@ bool is_terminal(int fd) { return isatty(fd) == 1; }
 bool colours_wanted() {
   static const bool wanted = [] {
     const char* no_color = std::getenv("NO_COLOR");
-    return is_terminal(STDOUT_FILENO) && (no_color == nullptr || *no_color == '\0') && knows_escapes();
+    return is_terminal(STDOUT_FILENO) && (no_color == nullptr || *no_color == '\0') && term_knows_escapes();
   }();
   return wanted;
 }
@@ -272,21 +260,6 @@ void Table::print_row(const std::vector<Cell>& cells) const {
     if (!right_[at] && at + 1 < cells.size()) line += blanks;
   }
   put_raw(line + "\n");
-}
-
-Progress::Progress() : terminal_(is_terminal(STDERR_FILENO) && knows_escapes()) {}
-Progress::~Progress() { clear(); }
-
-void Progress::show(const std::string& text) {
-  if (!terminal_ || now_ms() < next_ms_) return;
-  next_ms_ = now_ms() + 200;
-  std::fprintf(stderr, "\r\x1b[K%s", text.c_str());
-  shown_ = true;
-}
-
-void Progress::clear() {
-  if (shown_) std::fputs("\r\x1b[K", stderr);
-  shown_ = false;
 }
 
 }  // namespace wh::cli

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/progress.h"
 
 namespace wh::cli {
 
@@ -77,23 +78,6 @@ class Table {
   std::vector<size_t> widths_;
   std::vector<std::vector<Cell>> rows_;
   bool header_done_ = false;
-};
-
-// A line on standard error that is written over, if that is a terminal that can; nothing otherwise.
-class Progress {
- public:
-  Progress();
-  ~Progress();
-  Progress(const Progress&) = delete;
-  Progress& operator=(const Progress&) = delete;
-  // At most some times a second.
-  void show(const std::string& text);
-  void clear();
-
- private:
-  bool terminal_;
-  bool shown_ = false;
-  uint64_t next_ms_ = 0;
 };
 
 }  // namespace wh::cli
