@@ -90,7 +90,9 @@ bool Client::take(const Answer& answer) {
       source_.ready(*this);
       return true;
     }
-    source_.failed("AUTH: " + std::string(answer.body.substr(0, answer.body.find('\r'))));
+    const std::string why = "AUTH: " + std::string(answer.body.substr(1, answer.body.find('\r') - 1));
+    drop(why);
+    source_.shut_out(why);
     return false;
   }
   if (in_flight_.empty()) {

@@ -41,6 +41,8 @@ class Source {
   virtual void lost(Client& client, const std::string& why) = 0;
   // A connection could not be made or was lost while nothing was asked.
   virtual void failed(const std::string& why) = 0;
+  // The password is not right: nothing can be asked.
+  virtual void shut_out(const std::string& why) = 0;
   [[nodiscard]] virtual bool over() const = 0;
 };
 

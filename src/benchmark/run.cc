@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/assert.h"
+#include "base/progress.h"
 
 namespace wh::benchmark {
 namespace {
@@ -17,7 +18,7 @@ namespace {
 constexpr uint64_t kLastAnswersMs = 10'000;
 constexpr uint64_t kNothingMs = 10'000;
 constexpr uint64_t kProgressMs = 250;
-// So many kinds of errors are told apart.
+// So many kinds of errors are told apart; all further ones are one kind.
 constexpr size_t kMostReasons = 8;
 constexpr size_t kFillPlaces = 4;
 
@@ -32,31 +33,6 @@ std::string sentence_of(const Answer& answer) {
   if (answer.body.starts_with('-')) return std::string(answer.body.substr(1, answer.body.find('\r') - 1));
   return "status " + std::to_string(answer.status);
 }
-
-// A line on standard error that is written over, if that is a terminal that can.
-class Progress {
- public:
-  Progress() {
-    const char* term = std::getenv("TERM");
-    terminal_ = isatty(STDERR_FILENO) == 1 && term != nullptr && std::string_view(term) != "dumb";
-  }
-  ~Progress() { clear(); }
-  Progress(const Progress&) = delete;
-  Progress& operator=(const Progress&) = delete;
-  void show(const std::string& text) {
-    if (!terminal_) return;
-    std::fprintf(stderr, "\r\x1b[K%s", text.c_str());
-    shown_ = true;
-  }
-  void clear() {
-    if (shown_) std::fputs("\r\x1b[K", stderr);
-    shown_ = false;
-  }
-
- private:
-  bool terminal_ = false;
-  bool shown_ = false;
-};
 
 // Wakes the loop at a time of the clock, to the microsecond: libuv's timers know milliseconds only.
 class Alarm {
@@ -146,13 +122,14 @@ class Filling final : public Source {
     check_end();
     return true;
   }
-  // What was under way may be missing afterwards, which the test counts.
+  // What was under way, or refused by a node without a leader, may be missing afterwards, which the test counts.
   void lost(Client&, const std::string& why) override {
     --outstanding_;
     trouble_ = why;
     check_end();
   }
   void failed(const std::string& why) override { trouble_ = why; }
+  void shut_out(const std::string& why) override { fail(why); }
   [[nodiscard]] bool over() const override { return !why_.empty(); }
 
   void tick() {
@@ -209,7 +186,12 @@ class Run final : public Source {
                    : trouble_.empty()        ? "no answer"
                                              : trouble_};
     measure_.micros = std::max<uint64_t>(1, last_us_ - start_us_);
-    if (outstanding_ > 0 && !measure_.interrupted) note_error("no answer within 10 s of the end", outstanding_);
+    // A silence that lasts until the end is one too.
+    note_gap(net::Loop::micros());
+    if (gave_up_)
+      note_error("given up, as no node answered anything for 10 s", std::max<uint64_t>(1, outstanding_));
+    else if (outstanding_ > 0 && !measure_.interrupted)
+      note_error("no answer within 10 s of the end", outstanding_);
     return measure_;
   }
 
@@ -267,6 +249,7 @@ class Run final : public Source {
       --outstanding_;
       place.second = false;
       note_error(sentence_of(answer), 1);
+      if (answer.status == 401) shut_out(sentence_of(answer));
       // The node has no leader, say: the next one may.
       if (answer.status >= 500 && options_.protocol == Protocol::http) client.drop(sentence_of(answer));
       return true;
@@ -289,11 +272,13 @@ class Run final : public Source {
     measure_.missing += nothing ? 1 : 0;
     return true;
   }
+  void note_gap(uint64_t now) {
+    if (now - last_success_us_ <= measure_.gap_us) return;
+    measure_.gap_us = now - last_success_us_;
+    measure_.gap_at_us = last_success_us_ - start_us_;
+  }
   void success(uint64_t now, uint64_t took_us) {
-    if (now - last_success_us_ > measure_.gap_us) {
-      measure_.gap_us = now - last_success_us_;
-      measure_.gap_at_us = last_success_us_ - start_us_;
-    }
+    note_gap(now);
     last_success_us_ = now;
     ++measure_.operations;
     measure_.took_us.add(took_us);
@@ -306,11 +291,16 @@ class Run final : public Source {
     check_end();
   }
   void failed(const std::string& why) override { trouble_ = why; }
+  void shut_out(const std::string& why) override {
+    trouble_ = why;
+    network_.loop.stop();
+  }
   [[nodiscard]] bool over() const override { return all_begun() && outstanding_ == 0; }
 
   void note_error(const std::string& why, uint64_t count) {
     measure_.errors += count;
-    if (measure_.reasons.size() < kMostReasons || measure_.reasons.contains(why)) measure_.reasons[why] += count;
+    const bool known = measure_.reasons.size() < kMostReasons || measure_.reasons.contains(why);
+    measure_.reasons[known ? why : "other reasons"] += count;
   }
   void check_end() {
     if (over()) network_.loop.stop();
@@ -325,7 +315,10 @@ class Run final : public Source {
   void tick() {
     const uint64_t now = net::Loop::micros();
     const uint64_t since = std::max(opened_us_, last_success_us_);
-    if (now - since > kNothingMs * 1'000) return network_.loop.stop();
+    if (now - since > kNothingMs * 1'000) {
+      gave_up_ = true;
+      return network_.loop.stop();
+    }
     if (start_us_ == 0) return;
     const double seconds = static_cast<double>(now - start_us_) / 1e6;
     const double share = options_.time > 0
@@ -361,7 +354,8 @@ class Run final : public Source {
   uint64_t begun_ = 0;
   uint64_t outstanding_ = 0;
   uint64_t shown_ = 0;
-  bool ending_ = false;  // no more requests are begun
+  bool ending_ = false;   // no more requests are begun
+  bool gave_up_ = false;  // nobody answered for long
 };
 
 }  // namespace
