@@ -235,7 +235,8 @@ lint: needs-build needs-dev ## the layering, the format, clang-tidy over src/
 # The documents that link to each other, installed in the same layout, so that their links work there too. Examples that
 # are run in the source can be run there.
 DOCUMENTS = $(wildcard README.md CHANGELOG.md LICENSE* COPYING* conf/wormhole.conf docs/*.md docs/examples/*.* docs/images/* \
-  src/README.md deps/README.md tests/README.md tests/HAZARDS.md tests/scenarios/README.md tests/bench/RESULTS.md utils/grafana.json utils/alerts.yaml)
+  src/README.md deps/README.md tests/README.md tests/HAZARDS.md tests/scenarios/README.md tests/bench/RESULTS.md \
+  utils/grafana.json utils/alerts.yaml)
 BUILT = build
 
 .PHONY: install
@@ -259,8 +260,9 @@ install: all ## installs into $(DESTDIR)$(PREFIX); an existing configuration sta
 
 .PHONY: uninstall
 uninstall: ## removes what install put there, except the configuration
-	@cd '$(DESTDIR)$(PREFIX)' 2>/dev/null && rm -rf bin/wormhole-server bin/wormhole-cli bin/wormhole-benchmark lib/systemd/system/wormhole.service \
-	  lib/systemd/system/wormhole@.service lib/sysusers.d/wormhole.conf share/doc/wormhole share/man/man1/wormhole-cli.1 share/man/man1/wormhole-benchmark.1 \
+	@cd '$(DESTDIR)$(PREFIX)' 2>/dev/null && rm -rf bin/wormhole-server bin/wormhole-cli bin/wormhole-benchmark \
+	  lib/systemd/system/wormhole.service lib/systemd/system/wormhole@.service lib/sysusers.d/wormhole.conf share/doc/wormhole \
+	  share/man/man1/wormhole-cli.1 share/man/man1/wormhole-benchmark.1 \
 	  share/man/man5/wormhole.conf.5 share/man/man8/wormhole-server.8 share/bash-completion/completions/wormhole-cli \
 	  share/zsh/site-functions/_wormhole-cli || true
 	@rmdir '$(DESTDIR)$(SYSCONFDIR)/wormhole' 2>/dev/null || true
@@ -282,7 +284,8 @@ deb: ## a Debian package, of this machine's release, in build/deb/
 
 .PHONY: clean
 clean: ## removes what was built; run/ stays
-	@rm -rf build build-debug build-asan build-tsan build-coverage build-fuzz build-lint build-alone wormhole-server wormhole-cli utils/wormhole-benchmark
+	@rm -rf build build-debug build-asan build-tsan build-coverage build-fuzz build-lint build-alone wormhole-server wormhole-cli \
+	  utils/wormhole-benchmark
 
 # Installs the missing Debian packages, if any.
 .PHONY: needs-build needs-run needs-test needs-coverage needs-dev
