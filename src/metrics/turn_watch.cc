@@ -26,19 +26,18 @@ std::string describe(const net::TurnTimes& times, const TurnWork& before, const 
   }
   if (text.empty()) text = "nothing that is counted";
   return text + "; " + std::to_string(times.arrivals_us) + " us on arrivals, " + std::to_string(times.hook_us) +
-         " us in the node, " + std::to_string(times.sends_us) + " us on sending";
+         " us in the node, " + std::to_string(times.sends_us) + " us on sending, " + std::to_string(times.cpu_us) +
+         " us of the processor";
 }
 
 }  // namespace
 
 void TurnWatch::turn_ended(const net::TurnTimes& times, const TurnWork& counted, uint64_t limit_us, Millis now) {
   const bool too_long = times.total_us > limit_us;
-  if (too_long || times.total_us > longest_us_) {
+  if (too_long || times.total_us > longest_.us || times.cpu_us > longest_cpu_.us) {
     const std::string work = describe(times, before_, counted);
-    if (times.total_us > longest_us_) {
-      longest_us_ = times.total_us;
-      longest_work_ = work;
-    }
+    if (times.total_us > longest_.us) longest_ = {times.total_us, work};
+    if (times.cpu_us > longest_cpu_.us) longest_cpu_ = {times.cpu_us, work};
     if (too_long) {
       ++too_long_;
       if (limiter_.allow(now))
@@ -52,8 +51,8 @@ void TurnWatch::turn_ended(const net::TurnTimes& times, const TurnWork& counted,
 
 void TurnWatch::reset() {
   before_ = {};  // the counters it is compared with are reset too
-  longest_us_ = too_long_ = 0;
-  longest_work_.clear();
+  longest_ = longest_cpu_ = {};
+  too_long_ = 0;
 }
 
 }  // namespace wh::metrics

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdlib>
+#include <ctime>
 #include <utility>
 
 #include "base/assert.h"
@@ -14,6 +15,13 @@ namespace {
 template <typename T>
 uv_handle_t* as_handle(T* handle) {
   return reinterpret_cast<uv_handle_t*>(handle);
+}
+
+// What this thread has used of a processor.
+uint64_t thread_cpu_ns() {
+  timespec used{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+  return static_cast<uint64_t>(used.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(used.tv_nsec);
 }
 }  // namespace
 
@@ -133,8 +141,7 @@ void Loop::close_handles() {
 }
 
 void Loop::run() {
-  turn_start_ns_ = uv_hrtime();
-  turn_start_idle_ns_ = uv_metrics_idle_time(&loop_);
+  begin_turn();
   uv_run(&loop_, UV_RUN_DEFAULT);
 }
 
@@ -189,11 +196,13 @@ void Loop::before_poll() {
 void Loop::note_turn(uint64_t hook_begun_ns, uint64_t sends_begun_ns) {
   const uint64_t time_ns = uv_hrtime();
   const uint64_t idle_ns = uv_metrics_idle_time(&loop_);
+  const uint64_t cpu_ns = thread_cpu_ns();
   const uint64_t waited_ns = idle_ns - turn_start_idle_ns_;
   const auto worked_us = [](uint64_t passed_ns, uint64_t waited) {
     return passed_ns > waited ? (passed_ns - waited) / 1000 : 0;
   };
   const TurnTimes times{.total_us = worked_us(time_ns - turn_start_ns_, waited_ns),
+                        .cpu_us = (cpu_ns - turn_start_cpu_ns_) / 1000,
                         .arrivals_us = worked_us(hook_begun_ns - turn_start_ns_, waited_ns),
                         .hook_us = (sends_begun_ns - hook_begun_ns) / 1000,
                         .sends_us = (time_ns - sends_begun_ns) / 1000};
@@ -201,9 +210,11 @@ void Loop::note_turn(uint64_t hook_begun_ns, uint64_t sends_begun_ns) {
   ++turn_;
   stats_.last_turn_us = times.total_us;
   stats_.longest_turn_us = std::max(stats_.longest_turn_us, times.total_us);
+  stats_.longest_turn_cpu_us = std::max(stats_.longest_turn_cpu_us, times.cpu_us);
   stats_.turns_us.add(times.total_us);
   turn_start_ns_ = time_ns;
   turn_start_idle_ns_ = idle_ns;
+  turn_start_cpu_ns_ = cpu_ns;
   if (turn_watch_) turn_watch_(times);
 }
 
@@ -293,7 +304,9 @@ void Loop::on_signal(int signal, std::function<void()> handler) {
   const int error = uv_signal_start(
       &entry->uv,
       [](uv_signal_t* handle, int) {
-        static_cast<Loop*>(handle->loop->data)->signalled();
+        // When a signal interrupts the poll (EINTR), libuv loses the time it had waited: that is not work, so the count
+        // begins again. What the same turn did for sockets before the signal is then not counted.
+        static_cast<Loop*>(handle->loop->data)->begin_turn();
         static_cast<Signal*>(handle->data)->handler();
       },
       signal);
@@ -302,11 +315,10 @@ void Loop::on_signal(int signal, std::function<void()> handler) {
   WH_ASSERT(added, "a signal has one handler");
 }
 
-// When a signal interrupts the poll (EINTR), libuv loses the time it had waited: that is not work, so the count begins
-// again. What the same turn did for sockets before the signal is then not counted.
-void Loop::signalled() {
+void Loop::begin_turn() {
   turn_start_ns_ = uv_hrtime();
   turn_start_idle_ns_ = uv_metrics_idle_time(&loop_);
+  turn_start_cpu_ns_ = thread_cpu_ns();
 }
 
 }  // namespace wh::net

@@ -35,6 +35,7 @@ struct LoopStats {
   uint64_t turns = 0;
   uint64_t last_turn_us = 0;
   uint64_t longest_turn_us = 0;
+  uint64_t longest_turn_cpu_us = 0;  // by the processor time of the loop's thread
   // How late the last of the loop's own timers ran: a stall of the loop, the machine or the process (SIGSTOP).
   uint64_t lag_ms = 0;
   uint64_t longest_lag_ms = 0;
@@ -50,6 +51,7 @@ struct LoopStats {
 // Where one turn's time went, in microseconds, without waiting in the poll.
 struct TurnTimes {
   uint64_t total_us = 0;
+  uint64_t cpu_us = 0;       // the processor time of the loop's thread, the poll's own included
   uint64_t arrivals_us = 0;  // timers, what the sockets held, finished jobs, signals
   uint64_t hook_us = 0;      // deferred work and the turn hook
   uint64_t sends_us = 0;     // encrypting and sending
@@ -178,7 +180,7 @@ class Loop {
   [[nodiscard]] bool has_work() const;
   void deadline_expired();
   void note_lag(uint64_t lag_ms);
-  void signalled();
+  void begin_turn();
   void note_turn(uint64_t hook_begun_ns, uint64_t sends_begun_ns);
   void close_handles();
 
@@ -210,6 +212,7 @@ class Loop {
   uint64_t turn_ = 0;
   uint64_t turn_start_ns_ = 0;
   uint64_t turn_start_idle_ns_ = 0;
+  uint64_t turn_start_cpu_ns_ = 0;
 };
 
 }  // namespace wh::net

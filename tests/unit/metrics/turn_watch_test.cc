@@ -21,18 +21,23 @@ TEST_CASE("the longest turn is kept with what was done in it, and only in it") {
   const Lines lines;
   TurnWatch watch;
   TurnWork counted{.peer_messages = 100, .http_requests = 7};
-  watch.turn_ended({.total_us = 300, .arrivals_us = 200, .hook_us = 90, .sends_us = 10}, counted, 1'000, 1);
+  watch.turn_ended({.total_us = 300, .cpu_us = 250, .arrivals_us = 200, .hook_us = 90, .sends_us = 10}, counted, 1'000,
+                   1);
   CHECK(watch.longest_work() ==
-        "100 messages of members, 7 HTTP requests; 200 us on arrivals, 90 us in the node, 10 us on sending");
+        "100 messages of members, 7 HTTP requests; 200 us on arrivals, 90 us in the node, 10 us on sending, "
+        "250 us of the processor");
   counted.entries_applied = 3;
   watch.turn_ended({.total_us = 400}, counted, 1'000, 2);
   CHECK(watch.longest_work().starts_with("3 entries applied; "));
+  CHECK(watch.longest_cpu_work().starts_with("100 messages of members, "));
   counted.commands = 5;
-  watch.turn_ended({.total_us = 100}, counted, 1'000, 3);
+  watch.turn_ended({.total_us = 300, .cpu_us = 290}, counted, 1'000, 3);
   CHECK(watch.longest_work().starts_with("3 entries applied; "));
+  CHECK(watch.longest_cpu_work().starts_with("5 commands; "));
   CHECK(lines.all.empty());
   watch.reset();
   CHECK(watch.longest_work().empty());
+  CHECK(watch.longest_cpu_work().empty());
 }
 
 TEST_CASE("a turn beyond the limit is logged, repeated ones are counted") {

@@ -1,8 +1,10 @@
 #include "net/loop.h"
 
 #include <atomic>
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
+#include <ctime>
 #include <memory>
 #include <string>
 #include <sys/socket.h>
@@ -250,6 +252,24 @@ TEST_CASE("HAZARDS K2: long turns and lag are measured with the real clock") {
   CHECK(loop.stats().turns > turns);
   CHECK(loop.stats().longest_turn_us >= 395'000);
   CHECK(loop.stats().longest_lag_ms >= 100);  // the sweep was held up
+}
+
+TEST_CASE("a turn's processor time is what the loop's thread used, without what it waited for") {
+  Loop loop;
+  run_for(loop, 20);
+  loop.reset_stats();
+  Timer waits(loop, [] { std::this_thread::sleep_for(std::chrono::milliseconds(60)); });
+  waits.start(1);
+  run_for(loop, 80);
+  CHECK(loop.stats().longest_turn_us >= 60'000);
+  CHECK(loop.stats().longest_turn_cpu_us < 40'000);
+  Timer works(loop, [] {
+    const std::clock_t end = std::clock() + CLOCKS_PER_SEC / 20;  // of all threads; no other works
+    while (std::clock() < end) {
+    }
+  });
+  works.start(1);
+  CHECK(run_until(loop, [&] { return loop.stats().longest_turn_cpu_us >= 45'000; }));
 }
 
 TEST_CASE("the sweep comes about four times a second") {
