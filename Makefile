@@ -179,6 +179,13 @@ bench-growth: needs-build ## what grows with keys, depth, connections, size, mem
 	  $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(CURVES),--curves "$(CURVES)") $(if $(KEYS),--keys "$(KEYS)") \
 	  $(if $(DEPTH),--depth "$(DEPTH)")
 
+.PHONY: bench-faults
+bench-faults: needs-build ## gaps of a killed and a halted leader, starts with many keys, memory; RUNS= PARTS= MANY=
+	$(call compile,build,$(SERVER) $(BENCHMARK))
+	$(call link,build)
+	@exec tests/bench/faults build/$(SERVER) build/$(BENCHMARK) $(if $(RUNS),--runs $(RUNS)) $(if $(PARTS),--parts "$(PARTS)") \
+	  $(if $(MANY),--many $(MANY))
+
 .PHONY: profile
 profile: needs-build ## what a request costs, and where: time, calls, functions, allocations, disk; CASE= CONNECTIONS= SECONDS_EACH=
 	$(call compile,build,$(SERVER) $(BENCHMARK))
