@@ -1,8 +1,10 @@
 #include "http/guard.h"
 
 #include <algorithm>
+#include <array>
 
 #include "base/escapes.h"
+#include "http/token.h"
 
 namespace wh::http {
 
@@ -15,14 +17,21 @@ constexpr const char* kTooManyHeaders = "The header section is too large";
 
 bool is_digit(unsigned char c) { return c >= '0' && c <= '9'; }
 
-bool is_control(unsigned char c) { return (c < 0x20 && c != '\t') || c == 0x7f; }
+constexpr bool is_control(unsigned char c) { return (c < 0x20 && c != '\t') || c == 0x7f; }
+
+constexpr bool is_target_byte(unsigned char c) { return c > 0x20 && c < 0x7f; }
+
+template <typename Is>
+constexpr std::array<bool, 256> table_of(Is is) {
+  std::array<bool, 256> table{};
+  for (size_t c = 0; c < table.size(); ++c) table[c] = is(static_cast<unsigned char>(c));
+  return table;
+}
+
+constexpr std::array<bool, 256> kTargetBytes = table_of(is_target_byte);
+constexpr std::array<bool, 256> kValueBytes = table_of([](unsigned char c) { return !is_control(c); });
 
 }  // namespace
-
-bool is_token_byte(unsigned char c) {
-  if (is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')) return true;
-  return c != '\0' && std::string_view("!#$%&'*+-.^_`|~").find(static_cast<char>(c)) != std::string_view::npos;
-}
 
 bool HeaderGuard::refuse(int status, const char* sentence) {
   refusal_ = {status, sentence};
@@ -39,9 +48,23 @@ void HeaderGuard::reset() {
 size_t HeaderGuard::accept(std::string_view bytes) {
   size_t taken = 0;
   while (taken < bytes.size() && state_ != State::complete && !refusal_) {
-    if (!take(static_cast<unsigned char>(bytes[taken]))) break;
+    taken += take_plain(bytes.substr(taken));
+    if (taken == bytes.size() || !take(static_cast<unsigned char>(bytes[taken]))) break;
     ++taken;
   }
+  return taken;
+}
+
+size_t HeaderGuard::take_plain(std::string_view bytes) {
+  const bool target = state_ == State::target;
+  if (!target && state_ != State::name && state_ != State::value) return 0;
+  const std::array<bool, 256>& plain = target ? kTargetBytes : state_ == State::name ? kTokenBytes : kValueBytes;
+  size_t& counted = target ? line_bytes_ : header_bytes_;
+  const size_t limit = target ? limits_.request_line_bytes : limits_.header_bytes;
+  const size_t most = std::min(bytes.size(), limit - std::min(limit, counted));
+  size_t taken = 0;
+  while (taken < most && plain[static_cast<unsigned char>(bytes[taken])]) ++taken;
+  counted += taken;
   return taken;
 }
 
@@ -73,13 +96,13 @@ bool HeaderGuard::take(unsigned char c) {
       return is_token_byte(c) || refuse(400, kBadLine);
     case State::target_begin:
       state_ = State::target;
-      return (c > 0x20 && c < 0x7f) || refuse(400, kBadLine);
+      return is_target_byte(c) || refuse(400, kBadLine);
     case State::target:
       if (c == ' ') {
         state_ = State::version;
         return true;
       }
-      return (c > 0x20 && c < 0x7f) || refuse(400, "The request target holds a byte that must be percent-encoded");
+      return is_target_byte(c) || refuse(400, "The request target holds a byte that must be percent-encoded");
     case State::version: {
       // HTTP/d.d; a well-formed version other than 1.0 and 1.1 does not make the line malformed.
       const size_t at = version_bytes_++;

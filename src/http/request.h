@@ -14,7 +14,13 @@ enum class Method : uint8_t { get, head, post, put, del, options };
 [[nodiscard]] std::string_view method_name(Method method);
 
 // Compares as RFC 9110 5.1 compares field names, hosts, schemes and codings. ASCII only.
-[[nodiscard]] bool equals_ignoring_case(std::string_view a, std::string_view b);
+[[nodiscard]] constexpr bool equals_ignoring_case(std::string_view a, std::string_view b) {
+  if (a.size() != b.size()) return false;
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; };
+  for (size_t i = 0; i < a.size(); ++i)
+    if (a[i] != b[i] && lower(a[i]) != lower(b[i])) return false;
+  return true;
+}
 
 struct Header {
   std::string name;

@@ -8,10 +8,9 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "base/bytes.h"
-#include "http/request.h"
+#include "http/fields.h"
 #include "http/stream.h"
 
 namespace wh::http {
@@ -34,10 +33,7 @@ class BodySource {
 struct Response {
   int status = 200;          // 200 to 599
   std::string content_type;  // sent only with a body; empty: none
-  // Further fields. The program chooses their names, which are tokens; in values control bytes become spaces. The
-  // writer itself adds Content-Length, Content-Type, Connection, Transfer-Encoding, X-Content-Type-Options and
-  // Cache-Control, which must not be here.
-  std::vector<Header> headers;
+  Fields headers;            // further fields, besides those that the writer adds (kWritersFields)
   Bytes body;
   std::shared_ptr<BodySource> source;  // set: sent in place of `body`
   // Set: sent in place of both, as the last answer of its connection.

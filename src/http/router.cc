@@ -39,7 +39,7 @@ RouteMatch answered(Response response) {
 }
 
 RouteMatch answered_with_allow(Response response, MethodMask methods) {
-  response.headers.push_back({"Allow", allow_list(methods)});
+  response.headers.add("Allow", allow_list(methods));
   return answered(std::move(response));
 }
 

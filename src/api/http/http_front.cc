@@ -37,8 +37,8 @@ std::string meaning_of(const RouteSpec& route, const http::Request& request) {
 }
 
 http::Response with_outcome(http::Response response, const char* outcome) {
-  std::erase_if(response.headers, [](const http::Header& h) { return h.name == "Wormhole-Outcome"; });
-  response.headers.push_back({"Wormhole-Outcome", outcome});
+  response.headers.remove("Wormhole-Outcome");
+  response.headers.add("Wormhole-Outcome", outcome);
   return response;
 }
 
@@ -198,10 +198,8 @@ std::optional<http::Response> HttpFront::check_headers(const http::Connection& c
   }
   if (refusal) {
     http::Response response = refusal_response(*refusal, needs.changes_state);
-    if (refusal->kind == RefusalKind::unauthenticated)
-      response.headers.push_back({"WWW-Authenticate", std::string(challenge_to(request))});
-    if (refusal->kind == RefusalKind::wrong_method)
-      response.headers.push_back({"Allow", std::string(allowed_instead(request))});
+    if (refusal->kind == RefusalKind::unauthenticated) response.headers.add("WWW-Authenticate", challenge_to(request));
+    if (refusal->kind == RefusalKind::wrong_method) response.headers.add("Allow", allowed_instead(request));
     return finished(route, request.method, std::move(response));
   }
   if (!match.answer) return std::nullopt;
@@ -331,7 +329,7 @@ void HttpFront::on_answer(node::Token token, OrRefusal<Answer> answer) {
   if (!answer) return respond(pending, refusal_response(answer.error(), route.changes_state()));
   if (route.finish_later == nullptr) {
     http::Response response = route.finish(context_, pending.state, *answer);
-    if (answer->replayed) response.headers.push_back({"Idempotency-Replayed", "true"});
+    if (answer->replayed) response.headers.add("Idempotency-Replayed", "true");
     return respond(pending, std::move(response));
   }
   route.finish_later(context_, pending.state, *answer,
@@ -396,7 +394,7 @@ http::Response HttpFront::redirect(bool tls, const std::string& local_address, c
         "not-applied");
   http::Response response =
       with_outcome(http::error_response(307, "the leader is " + printable(member.name)), "not-applied");
-  response.headers.push_back({"Location", (https ? "https://" : "http://") + address + target});
+  response.headers.add("Location", (https ? "https://" : "http://") + address + target);
   return response;
 }
 
@@ -434,7 +432,7 @@ http::Response HttpFront::finished(const RouteSpec* route, std::optional<http::M
     // strftime's names are English in the C locale, which this program never leaves.
     date_.assign(text, std::strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &utc));
   }
-  response.headers.push_back({"Date", date_});
+  response.headers.add("Date", date_);
   return response;
 }
 

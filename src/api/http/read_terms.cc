@@ -28,7 +28,7 @@ OrRefusal<CallOptions> read_params(const http::Params& query, config::ReadConsis
 
 http::Response with_last_contact(http::Response response, const node::Node& node, Millis now) {
   if (const std::optional<Millis> contact = node.last_contact(now))
-    response.headers.push_back({"Wormhole-Last-Contact", std::to_string(*contact)});
+    response.headers.add("Wormhole-Last-Contact", *contact);
   return response;
 }
 

@@ -18,7 +18,9 @@ const std::vector<RouteGroup>& route_groups() {
        "Queues with receipts, delays, groups and dead letters; topics.",
        {queue_routes(), delivery_routes(), queue_admin_routes(), topic_routes()}},
       {"cluster", "Members, leadership, and the settings that all nodes share.", {cluster_routes()}},
-      {"node", "What this node has, and how it is doing; the page for browsers.", {node_routes(), activity_routes(), page_routes()}}};
+      {"node",
+       "What this node has, and how it is doing; the page for browsers.",
+       {node_routes(), activity_routes(), page_routes()}}};
   return groups;
 }
 
@@ -93,8 +95,8 @@ int status_of(RefusalKind kind) {
 http::Response refusal_response(const Refusal& refusal, bool changes_state) {
   http::Response response = http::error_response(status_of(refusal.kind), refusal.sentence);
   if (refusal.index) response = with_index(std::move(response), *refusal.index);
-  if (refusal.oldest) response.headers.push_back({"Wormhole-Oldest-Index", std::to_string(*refusal.oldest)});
-  if (changes_state) response.headers.push_back({"Wormhole-Outcome", refusal.not_applied ? "not-applied" : "unknown"});
+  if (refusal.oldest) response.headers.add("Wormhole-Oldest-Index", *refusal.oldest);
+  if (changes_state) response.headers.add("Wormhole-Outcome", refusal.not_applied ? "not-applied" : "unknown");
   return response;
 }
 
@@ -110,7 +112,7 @@ http::Response event_stream_response() {
 }
 
 http::Response with_index(http::Response response, raft::Index index) {
-  response.headers.push_back({"Wormhole-Index", std::to_string(index.value)});
+  response.headers.add("Wormhole-Index", index.value);
   return response;
 }
 

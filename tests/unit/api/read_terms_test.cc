@@ -78,9 +78,7 @@ TEST_CASE("max_staleness refuses a stale read of an older state, and a lineariza
   CHECK(refused({{"consistency", "stale"}}, 101).empty());
   CHECK_FALSE(good({{"max_staleness", "0"}}).read.stale);
   const http::Response answer = with_last_contact({}, bench.node, bench.now + 30);
-  REQUIRE(answer.headers.size() == 1);
-  CHECK(answer.headers[0].name == "Wormhole-Last-Contact");
-  CHECK(answer.headers[0].value == "30");
+  CHECK(answer.headers.lines() == "Wormhole-Last-Contact: 30\r\n");
 }
 
 TEST_CASE("a linearizable read is as fresh as can be, whatever max_staleness says") {

@@ -28,7 +28,7 @@ Response text(int status, std::string body) {
 
 TEST_CASE("an answer, byte for byte") {
   Response response = text(200, "hi");
-  response.headers.push_back({"Wormhole-Index", "7"});
+  response.headers.add("Wormhole-Index", "7");
   CHECK(written(response) ==
         "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Type: text/plain\r\nX-Content-Type-Options: nosniff\r\n"
         "Cache-Control: no-store\r\nWormhole-Index: 7\r\n\r\nhi");
@@ -54,9 +54,26 @@ TEST_CASE("Connection") {
 
 TEST_CASE("HAZARDS H14: a header's value cannot end its line") {
   Response response = text(307, "");
-  response.headers.push_back({"Location", "http://a/\r\nSet-Cookie: x\x01\x7f\t"});
+  response.headers.add("Location", "http://a/\r\nSet-Cookie: x\x01\x7f\t");
   CHECK(written(response).find("Location: http://a/  Set-Cookie: x  \t\r\n") != std::string::npos);
   CHECK(test::read_answers(written(response)).at(0).headers.size() == 4);
+}
+
+TEST_CASE("fields keep their order, and the removed go") {
+  Fields fields{{"Vary", "Accept"}, {"Wormhole-Outcome", "unknown"}};
+  fields.add("Wormhole-Index", 18446744073709551615U);
+  fields.add(FieldName::of(std::string("ce-") + "id"), "a: b");
+  fields.add("Wormhole-Outcome-Not", "");
+  fields.add("Wormhole-Outcome", "not-applied");
+  fields.remove("Wormhole-Outcome");
+  CHECK(fields.lines() ==
+        "Vary: Accept\r\nWormhole-Index: 18446744073709551615\r\nce-id: a: b\r\nWormhole-Outcome-Not: \r\n");
+  const std::vector<Header> list = fields.list();
+  REQUIRE(list.size() == 4);
+  CHECK(list[2].name == "ce-id");
+  CHECK(list[2].value == "a: b");
+  CHECK(list[3].value.empty());
+  CHECK(Fields().empty());
 }
 
 TEST_CASE("HAZARDS H20: a strict reader agrees about every status") {

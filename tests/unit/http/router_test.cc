@@ -37,9 +37,10 @@ int status(Method method, std::string_view path) {
 std::string allow(Method method, std::string_view path) {
   const RouteMatch match = router().find(method, path);
   REQUIRE(match.answer.has_value());
-  REQUIRE(match.answer->headers.size() == 1);
-  CHECK(match.answer->headers[0].name == "Allow");
-  return match.answer->headers[0].value;
+  const std::vector<Header> fields = match.answer->headers.list();
+  REQUIRE(fields.size() == 1);
+  CHECK(fields[0].name == "Allow");
+  return fields[0].value;
 }
 
 }  // namespace

@@ -245,10 +245,10 @@ EventView::EventView(const machine::Delivery& delivery)
 
 void add_event_fields(http::Response& response, const EventView& event) {
   const std::string id = std::to_string(event.id);
-  response.headers.push_back({"ETag", '"' + id + '"'});
-  response.headers.push_back({"Wormhole-Event-Id", id});
-  response.headers.push_back({"Wormhole-Deliveries", std::to_string(event.deliveries)});
-  if (event.enqueued_at != 0) response.headers.push_back({"Wormhole-Enqueued-At", format_timestamp(event.enqueued_at)});
+  response.headers.add("ETag", '"' + id + '"');
+  response.headers.add("Wormhole-Event-Id", id);
+  response.headers.add("Wormhole-Deliveries", event.deliveries);
+  if (event.enqueued_at != 0) response.headers.add("Wormhole-Enqueued-At", format_timestamp(event.enqueued_at));
 }
 
 http::Response event_response(const EventView& event) {
@@ -264,7 +264,7 @@ http::Response bare_event_response(std::string_view packed_headers, const Bytes&
   if (headers.content_type.empty() && !headers.cloud_event) response.content_type = "application/octet-stream";
   const std::string_view prefix = headers.cloud_event ? "ce-" : kAttributePrefix;
   for (const auto& [name, value] : headers.attributes)
-    response.headers.push_back({std::string(prefix) + std::string(name), encode_attribute(value)});
+    response.headers.add(http::FieldName::of(std::string(prefix) + std::string(name)), encode_attribute(value));
   return response;
 }
 

@@ -93,7 +93,7 @@ http::Response finish_receive(const RouteContext&, const RouteState& state, cons
   const bool single = state.max == 1 && (state.form == EventForm::as_it_came || state.form == EventForm::structured);
   if (single) {
     http::Response response = shown_event(state, EventView(deliveries[0]));
-    response.headers.push_back({"Wormhole-Receipt", receipt_of(state.queue, deliveries[0])});
+    response.headers.add("Wormhole-Receipt", receipt_of(state.queue, deliveries[0]));
     return with_index(std::move(response), answer.index);
   }
   const bool as_cloud_events = state.form == EventForm::structured || state.form == EventForm::batched;
@@ -262,7 +262,7 @@ http::Response outcomes_response(const RouteState& state, raft::Index index, con
   }
   json.end_array();
   http::Response response = json_response(200, json.take());
-  response.headers.push_back({"Wormhole-Failed", std::to_string(failed)});
+  response.headers.add("Wormhole-Failed", failed);
   return with_index(std::move(response), index);
 }
 

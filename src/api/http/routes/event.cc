@@ -44,7 +44,7 @@ OrRefusal<RouteCall> begin_post_event(RouteRequest& request) {
 
 http::Response finish_post_event(const RouteContext&, const RouteState&, const Answer& answer) {
   http::Response response = empty_response(201);
-  const auto add_id = [&](uint64_t id) { response.headers.push_back({"Wormhole-Event-Id", std::to_string(id)}); };
+  const auto add_id = [&](uint64_t id) { response.headers.add("Wormhole-Event-Id", id); };
   if (const auto* enqueued = std::get_if<Enqueued>(&answer.body))
     add_id(enqueued->id.value);
   else if (const auto* stored = std::get_if<Stored>(&answer.body); stored != nullptr && stored->ids.size() == 1)
@@ -67,8 +67,8 @@ http::Response finish_get_event(const RouteContext&, const RouteState& state, co
     response.body = front->bytes;
   if (front != nullptr) {
     const std::string id = std::to_string(front->id());
-    response.headers.push_back({"ETag", '"' + id + '"'});
-    response.headers.push_back({"Wormhole-Event-Id", id});
+    response.headers.add("ETag", '"' + id + '"');
+    response.headers.add("Wormhole-Event-Id", id);
   }
   return with_index(std::move(response), answer.index);
 }

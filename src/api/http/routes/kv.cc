@@ -102,12 +102,12 @@ http::Response finish_get_item(const RouteContext& context, const RouteState& st
     response.content_type = type.empty() ? "application/octet-stream" : std::string(type);
     response.body = shown.item->value;
     // A browser must not run what somebody stored as if this server had written it.
-    response.headers.push_back({"Content-Security-Policy", "sandbox; default-src 'none'"});
+    response.headers.add("Content-Security-Policy", "sandbox; default-src 'none'");
   }
   response = with_tag(std::move(response), context, shown);
   if (shown.item != nullptr && has_numbers(context)) {
-    response.headers.push_back({"Wormhole-Create-Index", std::to_string(store.create_index(*shown.item))});
-    response.headers.push_back({"Wormhole-Mod-Index", std::to_string(store.mod_index(*shown.item))});
+    response.headers.add("Wormhole-Create-Index", store.create_index(*shown.item));
+    response.headers.add("Wormhole-Mod-Index", store.mod_index(*shown.item));
   }
   return with_index(std::move(response), answer.index);
 }
@@ -131,7 +131,7 @@ http::Response finish_put_item(const RouteContext&, const RouteState& state, con
   const auto& done = std::get<Transacted>(answer.body);
   const bool there = !done.results.empty() && done.results[0].number != 0;
   http::Response response = empty_response(there ? 204 : 201);
-  response.headers.push_back({"ETag", tag_of(answer.index.value)});
+  response.headers.add("ETag", tag_of(answer.index.value));
   return with_index(std::move(response), answer.index);
 }
 
@@ -159,7 +159,7 @@ http::Response finish_incr(const RouteContext&, const RouteState& state, const A
   const auto& done = std::get<Transacted>(answer.body);
   const int64_t value = done.results.empty() ? 0 : static_cast<int64_t>(done.results[0].number);
   http::Response response = json_response(200, "{\"value\":" + std::to_string(value) + "}");
-  response.headers.push_back({"ETag", tag_of(answer.index.value)});
+  response.headers.add("ETag", tag_of(answer.index.value));
   return with_index(std::move(response), answer.index);
 }
 

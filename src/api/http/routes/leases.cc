@@ -46,7 +46,7 @@ OrRefusal<RouteCall> begin_grant(RouteRequest& request) {
 http::Response finish_grant(const RouteContext&, const RouteState& state, const Answer& answer) {
   const auto& leased = std::get<Leased>(answer.body);
   http::Response response = json_response(201, lease_json(leased.id, state.ttl_ms));
-  response.headers.push_back({"Location", "/leases/" + std::to_string(leased.id)});
+  response.headers.add("Location", "/leases/" + std::to_string(leased.id));
   return with_index(std::move(response), answer.index);
 }
 

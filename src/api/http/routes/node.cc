@@ -37,7 +37,7 @@ OrRefusal<RouteCall> begin_healthz(RouteRequest&) { return RouteCall{Local{AskAl
 
 http::Response finish_healthz(const RouteContext& context, const RouteState&, const Answer&) {
   http::Response response = json_response(200, R"({"status":"alive"})");
-  response.headers.push_back({std::string(kNodeDigestHeader), node_digest(context.api.node.identity().name)});
+  response.headers.add(kNodeDigestHeader, node_digest(context.api.node.identity().name));
   return response;
 }
 

@@ -1,5 +1,7 @@
 // What a browser and a newcomer meet first: GET /ui, the page (ui/), and GET /, which leads browsers there and tells
 // all others the paths. Both show nothing of the data, so they need no password.
+#include "ui/page.h"
+
 #include <algorithm>
 #include <array>
 #include <optional>
@@ -11,7 +13,6 @@
 #include "api/http/routes.h"
 #include "http/entity_tag.h"
 #include "http/request.h"
-#include "ui/page.h"
 
 namespace wh::api {
 namespace {
@@ -41,8 +42,8 @@ OrRefusal<RouteCall> begin_root(RouteRequest& request) {
 http::Response finish_root(const RouteContext&, const RouteState& state, const Answer&) {
   if (state.html) {
     http::Response response = empty_response(302);
-    response.headers.push_back({"Location", "ui"});
-    response.headers.push_back({"Vary", "Accept"});
+    response.headers.add("Location", "ui");
+    response.headers.add("Vary", "Accept");
     return response;
   }
   return {.status = 200,

@@ -240,9 +240,9 @@ http::Response removed_response(const RouteState& state, const Answer& answer) {
   http::Response response = empty_response(204);
   if (state.representation && removed.id.value != 0) {
     response = bare_event_response(removed.headers.view(), removed.event);
-    response.headers.push_back({"Preference-Applied", "return=representation"});
+    response.headers.add("Preference-Applied", "return=representation");
   }
-  if (removed.id.value != 0) response.headers.push_back({"Wormhole-Event-Id", std::to_string(removed.id.value)});
+  if (removed.id.value != 0) response.headers.add("Wormhole-Event-Id", removed.id.value);
   return with_index(std::move(response), answer.index);
 }
 
@@ -263,7 +263,7 @@ std::string read_terms_of(const http::Params& query) {
 }
 
 void add_next_link(http::Response& response, const std::string& target) {
-  response.headers.push_back({"Link", "<" + target + ">; rel=\"next\""});
+  response.headers.add("Link", "<" + target + ">; rel=\"next\"");
 }
 
 }  // namespace wh::api

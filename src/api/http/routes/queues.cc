@@ -36,8 +36,8 @@ http::Response finish_put(const RouteContext&, const RouteState& state, const An
   http::Response response = empty_response(201);
   if (const auto* stored = std::get_if<Stored>(&answer.body); stored != nullptr && stored->ids.size() == 1) {
     const std::string id = std::to_string(stored->ids[0]);
-    response.headers.push_back({"Location", "/queues/" + http::percent_encode(state.queue) + "/events/" + id});
-    response.headers.push_back({"Wormhole-Event-Id", id});
+    response.headers.add("Location", "/queues/" + http::percent_encode(state.queue) + "/events/" + id);
+    response.headers.add("Wormhole-Event-Id", id);
   }
   return with_index(std::move(response), answer.index);
 }

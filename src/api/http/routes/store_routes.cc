@@ -112,7 +112,7 @@ std::optional<http::Response> by_entity_tags(const RouteContext& context, const 
 
 http::Response with_tag(http::Response response, const RouteContext& context, const Value& shown) {
   if (shown.item != nullptr && has_numbers(context))
-    response.headers.push_back({"ETag", tag_of(context.api.node.machine().store().mod_index(*shown.item))});
+    response.headers.add("ETag", tag_of(context.api.node.machine().store().mod_index(*shown.item)));
   return response;
 }
 
@@ -163,7 +163,7 @@ http::Response not_as_expected(const Answer& answer) {
        .sentence = there ? "the key has another value: read it, and decide anew" : "there is no such key",
        .index = answer.index},
       true);
-  if (there) response.headers.push_back({"ETag", tag_of(done.results[0].items[0].mod_index)});
+  if (there) response.headers.add("ETag", tag_of(done.results[0].items[0].mod_index));
   return response;
 }
 

@@ -49,7 +49,7 @@ http::Response finish_publish(const RouteContext& context, const RouteState& sta
     return not_here("there is no topic " + state.queue, answer.index, true);
   http::Response response = empty_response(201);
   const uint64_t queues = published == nullptr ? 0 : queues_reached(context, state, *published);
-  response.headers.push_back({"Wormhole-Queues", std::to_string(queues)});
+  response.headers.add("Wormhole-Queues", queues);
   return with_index(std::move(response), answer.index);
 }
 

@@ -107,8 +107,8 @@ Backups::~Backups() {
 http::Response Backups::described(raft::Index index, const std::string& name) const {
   http::Response response;
   response.content_type = "application/vnd.sqlite3";
-  response.headers.push_back({"Content-Disposition", "attachment; filename=\"" + name + "\""});
-  response.headers.push_back({"Wormhole-Index", std::to_string(index.value)});
+  response.headers.add("Content-Disposition", "attachment; filename=\"" + name + "\"");
+  response.headers.add("Wormhole-Index", index.value);
   return response;
 }
 
