@@ -63,7 +63,9 @@ Router::Router(std::span<const Route> table) {
       if (part.front() == '{' && part.back() == '}') part.clear();
     }
     WH_ASSERT(route.id >= 0 && route.methods != 0 && (route.methods & bit(Method::options)) == 0, "a complete route");
-    routes_.push_back({route.methods, std::move(*parts), route.id, rest});
+    const std::string first = parts->empty() ? std::string() : parts->front();
+    WH_ASSERT(parts->empty() || !first.empty(), "a pattern begins with a name");
+    routes_[first].push_back({route.methods, std::move(*parts), route.id, rest});
   }
 }
 
@@ -99,7 +101,8 @@ std::vector<std::string> Router::params_of(const Compiled& route, std::vector<st
 RouteMatch Router::find(Method method, std::string_view path) const {
   if (path == "*") {
     unsigned all = 0;
-    for (const Compiled& route : routes_) all |= route.methods;
+    for (const auto& [first, routes] : routes_)
+      for (const Compiled& route : routes) all |= route.methods;
     return answered_with_allow(no_content(), served(static_cast<MethodMask>(all)));
   }
   Result<std::vector<std::string>> parts = split_path(path);
@@ -108,9 +111,11 @@ RouteMatch Router::find(Method method, std::string_view path) const {
   const bool trailing_slash = segments.back().empty();
   if (trailing_slash) segments.pop_back();
 
+  const auto group = routes_.find(segments.empty() ? std::string_view() : std::string_view(segments.front()));
+  const std::span<const Compiled> routes = group == routes_.end() ? std::span<const Compiled>() : group->second;
   unsigned methods = 0;
   const Compiled* found = nullptr;
-  for (const Compiled& route : routes_) {
+  for (const Compiled& route : routes) {
     if (!fits(route, segments, trailing_slash)) continue;
     methods |= route.methods;
     if (found == nullptr && (served(route.methods) & bit(method)) != 0) found = &route;
@@ -118,7 +123,7 @@ RouteMatch Router::find(Method method, std::string_view path) const {
   if (methods == 0 && trailing_slash) {
     // `/keys/` means `/keys/{key}` with an empty name, not an unknown path.
     segments.emplace_back();
-    for (const Compiled& route : routes_)
+    for (const Compiled& route : routes)
       if (fits(route, segments, false)) return answered(error_response(400, "A name must not be empty"));
   }
   if (methods == 0) return answered(error_response(404, "There is nothing at this path"));

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -22,8 +24,9 @@ using MethodMask = uint8_t;
 
 struct Route {
   MethodMask methods;  // GET implies HEAD; OPTIONS is answered here and never in a table
-  // "/keys/{key}": names in braces are parameters; a trailing slash does not count. One like {key...} takes any number
-  // of segments with the slashes between them, and at the pattern's end a trailing slash too.
+  // "/keys/{key}", which begins with a name and not with a parameter, or "/": names in braces are parameters; a
+  // trailing slash does not count. One like {key...} takes any number of segments with the slashes between them, and at
+  // the pattern's end a trailing slash too.
   std::string_view pattern;
   int id;  // the server's number for the route; not negative
 };
@@ -58,7 +61,8 @@ class Router {
   static std::vector<std::string> params_of(const Compiled& route, std::vector<std::string>& segments,
                                             bool trailing_slash);
 
-  std::vector<Compiled> routes_;
+  // The routes that begin with one name, in the table's order: a path is compared with these alone.
+  std::map<std::string, std::vector<Compiled>, std::less<>> routes_;
 };
 
 }  // namespace wh::http

@@ -11,6 +11,7 @@ namespace wh::http {
 namespace {
 
 Result<std::string> decode(std::string_view text, bool plus_is_space) {
+  if (text.find_first_of(plus_is_space ? "%+" : "%") == std::string_view::npos) return std::string(text);
   std::string out;
   out.reserve(text.size());
   for (size_t i = 0; i < text.size(); ++i) {
@@ -58,6 +59,7 @@ std::string percent_encode(std::string_view bytes, bool (*stays)(char)) {
 Result<std::vector<std::string>> split_path(std::string_view path) {
   if (path.empty() || path.front() != '/') return Error{"A path must begin with a slash"};
   std::vector<std::string> segments;
+  segments.reserve(static_cast<size_t>(std::count(path.begin(), path.end(), '/')));
   while (!path.empty()) {
     path.remove_prefix(1);
     const size_t end = std::min(path.find('/'), path.size());
