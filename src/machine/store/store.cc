@@ -21,10 +21,10 @@ uint64_t digest_of_lease(uint64_t id, const Lease& lease) {
 // --- items
 
 std::optional<Item> Store::exchange(std::string_view key, std::optional<Item> item) {
-  const auto at = items_.lower_bound(key);
-  if (at != items_.end() && at->first == key) return exchange_at(at, std::move(item));
+  if (const auto at = place_of(key); at != items_.end()) return exchange_at(at, std::move(item));
   if (item) {
-    const auto made = items_.emplace_hint(at, std::string(key), *std::move(item));
+    const auto made = items_.emplace_hint(items_.lower_bound(key), std::string(key), *std::move(item));
+    index_.add(made);
     count_in(made->first, made->second);
   }
   return std::nullopt;
@@ -38,6 +38,7 @@ std::optional<Item> Store::exchange_at(Items::const_iterator place, std::optiona
     at->second = *std::move(item);
     count_in(at->first, at->second);
   } else {
+    index_.remove(at);
     items_.erase(at);
   }
   return old;
@@ -48,13 +49,19 @@ bool Store::load(std::string_view key, Item item) {
   if (item.lease() != 0 && leases_.try_emplace(item.lease()).second) ++leases_missing_;
   const auto at = items_.emplace_hint(items_.end(), std::string(key), std::move(item));
   if (items_.size() == before) return false;
+  index_.add(at);
   count_in(at->first, at->second);
   return true;
 }
 
 const Item* Store::find(std::string_view key) const {
-  const auto at = items_.find(key);
+  const auto at = place_of(key);
   return at == items_.end() ? nullptr : &at->second;
+}
+
+Store::Items::const_iterator Store::place_of(std::string_view key) const {
+  if (const auto at = index_.find(key)) return *at;
+  return index_.complete() ? items_.end() : items_.find(key);
 }
 
 bool Store::is_over(const Item& item, Millis stamp, Millis now) const {
@@ -150,6 +157,7 @@ std::optional<size_t> Store::free_one() {
     return 0;
   }
   if (items_.empty()) return std::nullopt;
+  index_.free_some();  // it has fewer parts than there are items
   const size_t size = items_.begin()->second.value.size();
   items_.erase(items_.begin());
   return size;

@@ -14,6 +14,7 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "machine/store/item.h"
+#include "machine/store/key_index.h"
 #include "raft/types.h"
 
 namespace wh::machine {
@@ -27,7 +28,7 @@ class Store {
   static constexpr uint64_t kIndexOverhead = 64;
   static constexpr uint64_t kLeaseOverhead = 192;
 
-  using Items = std::map<std::string, Item, std::less<>>;
+  using Items = machine::Items;
   using Leases = std::map<uint64_t, Lease>;
   using Dues = std::set<std::pair<Millis, std::string_view>>;
   using LeaseDues = std::set<std::pair<Millis, uint64_t>>;
@@ -57,6 +58,8 @@ class Store {
 
   // The item of a key, though its time may be over. Valid until the next change.
   [[nodiscard]] const Item* find(std::string_view key) const;
+  // The same, as a place in items(); its end when there is none.
+  [[nodiscard]] Items::const_iterator place_of(std::string_view key) const;
   // Whether its own time, or its lease's, is over at this stamp and cluster time: then it is as good as removed.
   [[nodiscard]] bool is_over(const Item& item, Millis stamp, Millis now) const;
   [[nodiscard]] const Items& items() const { return items_; }
@@ -80,6 +83,7 @@ class Store {
   [[nodiscard]] uint64_t digest_of(const Item& item) const;
 
   Items items_;
+  KeyIndex index_;  // of items_
   Leases leases_;
   Dues dues_;
   LeaseDues lease_dues_;

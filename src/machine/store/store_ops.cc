@@ -10,7 +10,7 @@ namespace wh::machine {
 
 const Item* StoreOps::look(std::string_view key) {
   if (!last_ || (*last_)->first != key) {
-    const auto at = store_.items().find(key);
+    const auto at = store_.place_of(key);
     last_ = at == store_.items().end() ? std::nullopt : std::optional(at);
   }
   return last_ ? &(*last_)->second : nullptr;

@@ -1,0 +1,119 @@
+#include "machine/store/key_index.h"
+
+#include <algorithm>
+#include <bit>
+#include <utility>
+
+#include "base/hash.h"
+
+namespace wh::machine {
+
+// Two buckets, the less full of which takes the key, and what tells most keys of a bucket apart.
+struct KeyIndex::Hash {
+  uint32_t first;
+  uint32_t second;
+  uint8_t tag;
+
+  explicit Hash(std::string_view key) {
+    const uint64_t hash = hash64(key);
+    first = static_cast<uint32_t>(hash);
+    second = static_cast<uint32_t>(hash >> 32);
+    tag = std::max<uint8_t>(static_cast<uint8_t>(hash >> 56), 1);
+  }
+};
+
+// The buckets from buckets_ on, up to the next power of two, are not split off yet from those before.
+size_t KeyIndex::number_of(uint32_t half) const {
+  const size_t mask = std::bit_ceil(buckets_) - 1;
+  const size_t number = half & mask;
+  return number < buckets_ ? number : number & (mask >> 1);
+}
+
+std::optional<Items::iterator> KeyIndex::find(std::string_view key) const {
+  if (size_ == 0) return std::nullopt;
+  const Hash hash(key);
+  for (const uint32_t half : {hash.first, hash.second}) {
+    const Bucket& bucket = this->bucket(number_of(half));
+    for (size_t i = 0; i < Bucket::kSlots; ++i)
+      if (bucket.tags[i] == hash.tag && bucket.places[i]->first == key) return bucket.places[i];
+  }
+  return std::nullopt;
+}
+
+void KeyIndex::insert(Items::iterator place) {
+  const Hash hash(place->first);
+  Bucket& first = bucket(number_of(hash.first));
+  Bucket& second = bucket(number_of(hash.second));
+  Bucket& chosen = second.used < first.used ? second : first;
+  if (chosen.used == Bucket::kSlots) {
+    ++left_out_;
+    return;
+  }
+  size_t slot = 0;
+  while (chosen.tags[slot] != 0) ++slot;
+  chosen.tags[slot] = hash.tag;
+  chosen.places[slot] = place;
+  ++chosen.used;
+}
+
+// Two of three places are taken, or less: then about one key in 50,000 is left out.
+void KeyIndex::add(Items::iterator place) {
+  if (segments_.empty()) {
+    segments_.push_back(std::make_unique<Segment>());
+    buckets_ = kFewestBuckets;
+  }
+  ++size_;
+  for (size_t step = 0; step < kSteps && 4 * size_ > 19 * std::bit_floor(buckets_); ++step) split_one();
+  insert(place);
+}
+
+void KeyIndex::remove(Items::iterator place) {
+  const Hash hash(place->first);
+  bool found = false;
+  for (const uint32_t half : {hash.first, hash.second}) {
+    Bucket& bucket = this->bucket(number_of(half));
+    for (size_t i = 0; i < Bucket::kSlots && !found; ++i) {
+      if (bucket.tags[i] == 0 || bucket.places[i] != place) continue;
+      bucket.tags[i] = 0;
+      --bucket.used;
+      found = true;
+    }
+  }
+  if (!found) --left_out_;
+  --size_;
+  // At half of what makes it grow, so that it does not do both in turn.
+  for (size_t step = 0; step < kSteps && buckets_ > kFewestBuckets && 8 * size_ < 19 * std::bit_floor(buckets_ - 1);
+       ++step)
+    join_one();
+}
+
+// The new bucket takes its keys from the one whose number differs by the highest bit alone.
+void KeyIndex::split_one() {
+  Bucket& from = bucket(buckets_ - std::bit_floor(buckets_));
+  if (buckets_ % kFewestBuckets == 0) segments_.push_back(std::make_unique<Segment>());
+  Bucket& to = bucket(buckets_++);
+  for (size_t i = 0; i < Bucket::kSlots; ++i) {
+    if (from.tags[i] == 0) continue;
+    const Hash hash(from.places[i]->first);
+    Bucket* const first = &bucket(number_of(hash.first));
+    Bucket* const second = &bucket(number_of(hash.second));
+    if (first == &from || second == &from) continue;
+    to.tags[i] = std::exchange(from.tags[i], 0);
+    to.places[i] = from.places[i];
+    ++to.used;
+    --from.used;
+  }
+}
+
+void KeyIndex::join_one() {
+  const Bucket last = bucket(--buckets_);
+  if (buckets_ % kFewestBuckets == 0) segments_.pop_back();
+  for (size_t i = 0; i < Bucket::kSlots; ++i)
+    if (last.tags[i] != 0) insert(last.places[i]);
+}
+
+void KeyIndex::free_some() {
+  if (!segments_.empty()) segments_.pop_back();
+}
+
+}  // namespace wh::machine
