@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "net/job_threads.h"
 #include "net/resolver.h"
 
 namespace wh::net {
@@ -74,15 +75,6 @@ void Timer::stop() { uv_timer_stop(&handle_->uv); }
 
 // ---- Loop
 
-struct Loop::Job {
-  uv_work_t request{};
-  Loop* loop = nullptr;
-  std::function<void()> work;
-  std::function<void()> done;
-  Job* previous = nullptr;
-  Job* next = nullptr;
-};
-
 struct Loop::Signal {
   uv_signal_t uv{};
   std::function<void()> handler;
@@ -114,11 +106,11 @@ Loop::Loop() : read_buffer_(new char[kReadBufferSize]) {
       },
       kSweepMs, kSweepMs);
   resolver_ = std::make_unique<Resolver>(*this);
+  jobs_ = std::make_unique<JobThreads>(loop_);
 }
 
 Loop::~Loop() {
-  closing_ = true;
-  for (Job* job = jobs_; job != nullptr; job = job->next) uv_cancel(reinterpret_cast<uv_req_t*>(&job->request));
+  jobs_.reset();
   resolver_.reset();
   close_handles();
   uv_walk(
@@ -183,7 +175,7 @@ void Loop::before_poll() {
 
   deadline_polled_ = deadline_due_;
   // An active idle handle makes the poll return at once.
-  if (has_work())
+  if (jobs_->begin_wait() || has_work())
     uv_idle_start(&idle_, [](uv_idle_t*) {});
   else
     uv_idle_stop(&idle_);
@@ -219,6 +211,7 @@ void Loop::note_turn(uint64_t hook_begun_ns, uint64_t sends_begun_ns) {
 }
 
 void Loop::after_poll() {
+  jobs_->end_wait();
   if (!deadline_due_ || !deadline_polled_) return;
   const Millis time = now();
   const Millis late_ms = time - deadline_;
@@ -261,40 +254,26 @@ void Loop::deadline_expired() {
       deadline_ - time, 0);
 }
 
-std::string Loop::provide_workers() {
+std::string Loop::provide_lookup_threads() {
   constexpr const char* kName = "UV_THREADPOOL_SIZE";
   const char* set = std::getenv(kName);
   std::string before = set == nullptr ? "" : set;
   // Reads the value as libuv does.
-  if (set != nullptr && std::strtol(set, nullptr, 10) >= static_cast<long>(kWorkers)) return {};
-  ::setenv(kName, std::to_string(kWorkers).c_str(), 1);
+  if (set != nullptr && std::strtol(set, nullptr, 10) >= static_cast<long>(kLookupThreads)) return {};
+  ::setenv(kName, std::to_string(kLookupThreads).c_str(), 1);
   return before;
 }
 
 void Loop::run_job(std::function<void()> work, std::function<void()> done) {
-  Job* job = new Job;
-  job->request.data = job;
-  job->loop = this;
-  job->work = std::move(work);
-  job->done = std::move(done);
-  job->next = jobs_;
-  if (jobs_ != nullptr) jobs_->previous = job;
-  jobs_ = job;
-  ++stats_.jobs;
-  const int error = uv_queue_work(
-      &loop_, &job->request, [](uv_work_t* request) noexcept { static_cast<Job*>(request->data)->work(); },
-      [](uv_work_t* request, int) noexcept {
-        const std::unique_ptr<Job> finished(static_cast<Job*>(request->data));
-        Loop& loop = *finished->loop;
-        (finished->previous != nullptr ? finished->previous->next : loop.jobs_) = finished->next;
-        if (finished->next != nullptr) finished->next->previous = finished->previous;
-        --loop.stats_.jobs;
-        if (!loop.closing_) finished->done();
-      });
-  WH_ASSERT(error == 0, "libuv takes a job that has a function");
+  jobs_->run(std::move(work), std::move(done));
 }
 
-bool Loop::busy() const { return stats_.jobs != 0 || resolver_->busy(); }
+const LoopStats& Loop::stats() const {
+  stats_.jobs = jobs_->jobs();
+  return stats_;
+}
+
+bool Loop::busy() const { return jobs_->jobs() != 0 || resolver_->busy(); }
 
 void Loop::on_signal(int signal, std::function<void()> handler) {
   auto entry = std::make_unique<Signal>();

@@ -1,4 +1,4 @@
-// The event loop of the process: the clock, the order of one turn, timers, signals and jobs for libuv's workers. Owns
+// The event loop of the process: the clock, the order of one turn, timers, signals and jobs for other threads. Owns
 // the uv_loop_t and its own handles; streams, listeners and timers own theirs and must be destroyed before it.
 // Everything here belongs to one thread, except the `work` of a job. Called by the rest of net/ and by server/, which
 // connects the node to it.
@@ -26,6 +26,7 @@
 
 namespace wh::net {
 
+class JobThreads;
 class Loop;
 class Resolver;
 
@@ -44,7 +45,7 @@ struct LoopStats {
   // Through the sockets of all TCP streams, clients' and peers', as on the wire.
   uint64_t bytes_received = 0;
   uint64_t bytes_sent = 0;
-  // Jobs handed to the workers whose `done` has not run.
+  // Jobs handed to other threads whose `done` has not run.
   size_t jobs = 0;
 };
 
@@ -132,16 +133,16 @@ class Loop {
   static constexpr uint64_t kSweepMs = 250;
   void set_sweep(std::function<void()> sweep) { sweep_ = std::move(sweep); }
 
-  // The number of libuv's threads for jobs and name lookups. Lookups take at most half of them, so the other half is
-  // always free for jobs, of which at most six are under way at once (two lanes of the storage, a backup, the end of
-  // the one before, certificates, the log file). So a name server or a file that does not answer never delays the disk.
-  static constexpr unsigned kWorkers = 12;
-  // Must be called before the process's first job or lookup, and before it has a second thread. A larger
-  // UV_THREADPOOL_SIZE is kept, and the result is empty; a smaller one is replaced and returned.
-  static std::string provide_workers();
+  // The number of libuv's threads, which only look up names, at most half of them at once: so a name server that does
+  // not answer about some names holds up no others.
+  static constexpr unsigned kLookupThreads = 12;
+  // Must be called before the process's first lookup, and before it has a second thread. A larger UV_THREADPOOL_SIZE is
+  // kept, and the result is empty; a smaller one is replaced and returned.
+  static std::string provide_lookup_threads();
 
-  // Runs `work` on one of libuv's threads, then `done` on the loop. `work` must touch no state that the loop's thread
-  // touches meanwhile, and neither may throw (an exception ends the process). Jobs may overlap and end in any order.
+  // Runs `work` on another thread (job_threads.h), then `done` on the loop. `work` must touch no state that the loop's
+  // thread touches meanwhile, and neither may throw (an exception ends the process). Jobs may overlap and end in any
+  // order.
   void run_job(std::function<void()> work, std::function<void()> done);
 
   // Whether a job or a name lookup is under way, for which the destructor would wait.
@@ -156,9 +157,9 @@ class Loop {
   // Calls `handler` on the loop each time the process gets this signal. Only one handler for each signal.
   void on_signal(int signal, std::function<void()> handler);
 
-  [[nodiscard]] const LoopStats& stats() const { return stats_; }
+  [[nodiscard]] const LoopStats& stats() const;
   // Resets the counters; jobs in progress stay counted.
-  void reset_stats() { stats_ = LoopStats{.jobs = stats_.jobs}; }
+  void reset_stats() { stats_ = {}; }
 
   // For the rest of net/ only.
   void note_received(size_t bytes) { stats_.bytes_received += bytes; }
@@ -171,7 +172,6 @@ class Loop {
 
  private:
   friend class TurnTask;
-  struct Job;
   struct Signal;
 
   void before_poll();
@@ -199,16 +199,15 @@ class Loop {
   TurnTask::Link tasks_[3];
   std::map<int, std::unique_ptr<Signal>> signals_;
   std::unique_ptr<Resolver> resolver_;
+  std::unique_ptr<JobThreads> jobs_;
   std::unique_ptr<char[]> read_buffer_;
 
   Millis deadline_ = kNever;
   bool deadline_due_ = false;     // it has passed
   bool deadline_polled_ = false;  // and a poll has begun since then
   Millis sweep_due_ = 0;
-  Job* jobs_ = nullptr;
-  bool closing_ = false;
 
-  LoopStats stats_;
+  mutable LoopStats stats_;
   uint64_t turn_ = 0;
   uint64_t turn_start_ns_ = 0;
   uint64_t turn_start_idle_ns_ = 0;

@@ -66,10 +66,10 @@ int run(config::Loaded config) {
       !opened)
     return complain(opened.error());
   log.set_format(config.options.log_format);
-  if (const std::string too_few = net::Loop::provide_workers(); !too_few.empty())
+  if (const std::string too_few = net::Loop::provide_lookup_threads(); !too_few.empty())
     config.notices.push_back("UV_THREADPOOL_SIZE is " + printable(too_few) + ": " +
-                             std::to_string(net::Loop::kWorkers) +
-                             " are used, so that the disk waits for no name server");
+                             std::to_string(net::Loop::kLookupThreads) +
+                             " are used, so that no name waits for the lookup of another");
   process::begin_giving_memory_back();
   const bool in_file = !config.options.logfile.empty();
   for (const std::string& notice : config.notices) log_line(LogLevel::warning, notice);

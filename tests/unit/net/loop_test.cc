@@ -368,10 +368,10 @@ TEST_CASE("libuv's threads: enough of them, however few were set") {
       ::unsetenv("UV_THREADPOOL_SIZE");
     else
       ::setenv("UV_THREADPOOL_SIZE", set, 1);
-    const std::string said = Loop::provide_workers();
+    const std::string said = Loop::provide_lookup_threads();
     return said + "/" + std::getenv("UV_THREADPOOL_SIZE");
   };
-  const std::string enough = std::to_string(Loop::kWorkers);
+  const std::string enough = std::to_string(Loop::kLookupThreads);
   CHECK(provided(nullptr) == "/" + enough);
   CHECK(provided("1") == "1/" + enough);
   CHECK(provided("0") == "0/" + enough);
