@@ -7,6 +7,7 @@
 //   2  the version itself, cluster settings, idempotency keys, deadlines by cluster time
 //   3  queues with settings, receipts, delays, groups, dead letters; topics
 //   4  indexes, versions, content types and expiry of keys; transactions; leases
+//   5  the log on the disk in pages (storage/log_pages.h)
 #pragma once
 
 #include <cstdint>
@@ -18,7 +19,7 @@ namespace wh {
 
 using ClusterVersion = uint32_t;
 inline constexpr ClusterVersion kFirstVersion = 1;
-inline constexpr ClusterVersion kLatestVersion = 4;  // the latest that this program supports
+inline constexpr ClusterVersion kLatestVersion = 5;  // the latest that this program supports
 
 // The payload of a log entry that raises the version: four bytes, little-endian.
 inline std::string encode_version(ClusterVersion version) {

@@ -128,7 +128,10 @@
   X(stale_tail_stays, B9)            \
   X(truncates_by_itself, B9)         \
   X(witness_overtaken, C1)           \
+  X(cut_page_stays, B9)              \
+  X(pages_without_a_gap, B9)         \
   X(row_checksum_ignored, C2)        \
+  X(page_checksum_ignored, C2)       \
   X(meta_checksum_ignored, C2)       \
   X(chain_not_compared, C2)          \
   X(lost_suffix_unnoticed, C2)       \

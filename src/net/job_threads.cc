@@ -1,7 +1,6 @@
 #include "net/job_threads.h"
 
 #include <csignal>
-#include <pthread.h>
 #include <sys/eventfd.h>
 #include <system_error>
 #include <unistd.h>

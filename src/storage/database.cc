@@ -35,7 +35,12 @@ Database::Database(Disk& disk, std::string directory, Settings settings)
       directory_(std::move(directory)),
       settings_(std::move(settings)),
       vfs_(disk),
-      witness_(disk, directory_, settings_.instance) {
+      witness_(disk, directory_, settings_.instance),
+      pages_({.sql = [this](std::string_view what) { return sql_error(what); },
+              .damaged =
+                  [this](std::string_view what) {
+                    return damaged(std::string(kDatabaseFile) + ": " + std::string(what));
+                  }}) {
   vfs_.set_before_sync([this] { return witness_.arrive(); });
 }
 
@@ -46,6 +51,7 @@ Database::~Database() {
   for (Statement* s : {&begin_, &commit_, &insert_, &delete_from_, &delete_to_, &delete_all_, &select_, &select_sizes_,
                        &update_meta_, &put_snapshot_, &delete_snapshot_, &shrink_})
     s->finalize();
+  pages_.finalize();
   sqlite3_close(db_);
 }
 
@@ -122,6 +128,7 @@ Status Database::undo(Kept before, Status status) {
   format_ = before.format;
   claim_ = before.claim;
   unsynced_ = before.unsynced;
+  pages_stale_ = true;
   lower_witness_ = false;
   witness_behind_ = witness_.claim() != claim_;
   // A slot may have been written, relying on this commit's sync.
@@ -141,7 +148,21 @@ Status Database::write_witness(const Claim& claim, Witness::Durability durabilit
   return status;
 }
 
+// What is known of the log's pages is read again after a transaction that was undone. Reading may find no room too, as
+// SQLite may have to write first.
+Status Database::refresh_pages() {
+  if (!pages_stale_) return ok_status();
+  if (format_ < kPagesVersion) {
+    pages_.forget();
+  } else if (Status status = pages_.load(db_, meta_.base_index); !status) {
+    return status;
+  }
+  pages_stale_ = false;
+  return ok_status();
+}
+
 Status Database::begin() {
+  if (Status status = refresh_pages(); !status) return status;
   if (begin_.run() != SQLITE_OK) return sql_error("BEGIN");
   changes_before_ = sqlite3_total_changes64(db_);
   return ok_status();
@@ -152,6 +173,7 @@ Status Database::begin() {
 Status Database::commit(bool synced) {
   if (meta_changed_)
     if (Status status = store_meta(); !status) return status;
+  if (Status status = pages_.flush(); !status) return status;
   // A commit without a change syncs nothing, so no write may rely on its flush.
   if (sqlite3_total_changes64(db_) == changes_before_) {
     if (commit_.run() != SQLITE_OK) return sql_error("COMMIT");
@@ -237,8 +259,7 @@ Status Database::append(const std::vector<raft::Entry>& entries) {
     if (Status status = lower_claim(first); !status) return status;
     const Result<Mark> before = mark_at(first - 1);
     if (!before) return Error{before.error()};
-    if (!WH_MUTANT(stale_tail_stays) && delete_from_.bind(1, first.value).run() != SQLITE_OK)
-      return sql_error("truncating the log");
+    if (Status status = truncate(first, before->chain); !status) return status;
     if (WH_MUTANT(truncates_by_itself) && (commit_.run() != SQLITE_OK || begin_.run() != SQLITE_OK))
       return sql_error("truncating the log");
     last_index_ = first - 1;
@@ -250,9 +271,7 @@ Status Database::append(const std::vector<raft::Entry>& entries) {
     last_chain_ = next_chain(last_chain_, entry);
     last_index_ = entry.index;
     last_term_ = entry.term;
-    insert_.bind(1, entry.index.value).bind(2, entry.term.value).bind(3, static_cast<uint64_t>(entry.kind));
-    insert_.bind(4, entry.time_ms).bind(5, row_crc(entry, last_chain_)).bind(6, last_chain_);
-    if (insert_.blob(7, entry.payload.view()).run() != SQLITE_OK) return sql_error("appending to the log");
+    if (Status status = pages_.exist() ? pages_.append(entry, last_chain_) : insert(entry); !status) return status;
     if (entry.kind == raft::EntryKind::version)
       if (Status status = raise_format(decode_version(entry.payload.view()).value_or(kFirstVersion)); !status)
         return status;
@@ -266,6 +285,23 @@ Status Database::append(const std::vector<raft::Entry>& entries) {
   return ok_status();
 }
 
+// Below version 5 the log is a row for each entry. A log that was begun so goes on in pages, until the rows are
+// compacted.
+Status Database::insert(const raft::Entry& entry) {
+  insert_.bind(1, entry.index.value).bind(2, entry.term.value).bind(3, static_cast<uint64_t>(entry.kind));
+  insert_.bind(4, entry.time_ms).bind(5, row_crc(entry, last_chain_)).bind(6, last_chain_);
+  if (insert_.blob(7, entry.payload.view()).run() != SQLITE_OK) return sql_error("appending to the log");
+  return ok_status();
+}
+
+// Removes the entries from `first` on; `chain` is the one before them.
+Status Database::truncate(raft::Index first, uint64_t chain) {
+  if (pages_.hold(first)) return pages_.cut(first);
+  if (!WH_MUTANT(stale_tail_stays) && delete_from_.bind(1, first.value).run() != SQLITE_OK)
+    return sql_error("truncating the log");
+  return pages_.exist() ? pages_.restart(first, chain) : ok_status();
+}
+
 // In the running transaction. Afterwards a release that does not support the version refuses to open this directory.
 Status Database::raise_format(ClusterVersion version) { return version > format_ ? set_format(version) : ok_status(); }
 
@@ -274,7 +310,9 @@ Status Database::set_format(ClusterVersion version) {
   const std::string sql = "PRAGMA user_version=" + std::to_string(version);
   if (sqlite3_exec(db_, sql.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK) return sql_error("raising its format");
   format_ = version;
-  return ok_status();
+  const bool in_pages = version >= kPagesVersion;
+  if (in_pages == pages_.exist()) return ok_status();
+  return in_pages ? pages_.create(db_, last_index_ + 1, last_chain_) : pages_.drop();
 }
 
 Status Database::install(const raft::InstallState& install, const std::string& file) {
@@ -299,6 +337,8 @@ Status Database::install(const raft::InstallState& install, const std::string& f
     meta_.base_index = last_index_ = meta.index;
     meta_.base_term = last_term_ = meta.term;
     meta_.base_chain = last_chain_ = meta.chain;
+    if (pages_.exist())
+      if (Status status = pages_.restart(meta.index + 1, meta.chain); !status) return status;
   }
   meta_.saw_command = true;  // the snapshot may hold commands of other nodes
   return store_snapshot({meta, file});
@@ -415,6 +455,11 @@ Status Database::find_row(raft::Index index, Row& row) {
 Result<Database::Mark> Database::mark_at(raft::Index index) {
   if (index == meta_.base_index) return Mark{meta_.base_term, meta_.base_chain};
   Row row;
+  if (pages_.hold(index)) {
+    LogPages::Walk walk(pages_, index);
+    if (Status status = walk.next(row.entry, row.chain); !status) return Error{status.error()};
+    return Mark{row.entry.term, row.chain};
+  }
   if (Status status = find_row(index, row); !status) return Error{status.error()};
   return Mark{row.entry.term, row.chain};
 }
@@ -422,9 +467,12 @@ Result<Database::Mark> Database::mark_at(raft::Index index) {
 Result<std::vector<raft::Entry>> Database::read(raft::Index first, raft::Index last, uint64_t max_bytes) {
   WH_ASSERT(!failed_, "the database is used after a failure");
   no_room_ = false;
+  if (Status status = refresh_pages(); !status) return Error{status.error()};
   std::vector<raft::Entry> entries;
   last = std::min(last, last_index_);
   if (first <= meta_.base_index || first > last) return entries;
+  if (pages_.hold(first)) return read_pages(first, last, max_bytes);
+  if (pages_.hold(last)) last = pages_.first() - 1;
   const ResetAtEnd reset(select_);
   select_.bind(1, first.value).bind(2, last.value);
   uint64_t bytes = 0;
@@ -446,7 +494,37 @@ Result<std::vector<raft::Entry>> Database::read(raft::Index first, raft::Index l
   return entries;
 }
 
+Result<std::vector<raft::Entry>> Database::read_pages(raft::Index first, raft::Index last, uint64_t max_bytes) {
+  std::vector<raft::Entry> entries;
+  LogPages::Walk walk(pages_, first);
+  uint64_t bytes = 0;
+  while (first + entries.size() <= last) {
+    Row row;
+    if (Status status = walk.next(row.entry, row.chain); !status) return Error{status.error()};
+    bytes += raft::cost(row.entry);
+    if (!entries.empty() && bytes > max_bytes) break;
+    entries.push_back(std::move(row.entry));
+  }
+  return entries;
+}
+
 // --- upkeep
+
+// The last row that the next slice removes, not above `target`.
+Result<raft::Index> Database::end_of_slice(raft::Index target) {
+  const ResetAtEnd reset(select_sizes_);
+  select_sizes_.bind(1, target.value).bind(2, kSliceRows);
+  raft::Index end = meta_.base_index;
+  uint64_t bytes = 0;
+  int code = SQLITE_DONE;
+  while (bytes < kSliceBytes && (code = select_sizes_.step()) == SQLITE_ROW) {
+    end = raft::Index{select_sizes_.number(0)};
+    bytes += select_sizes_.number(1);
+  }
+  if (code != SQLITE_ROW && code != SQLITE_DONE) return sql_error("reading the log");
+  if (end <= meta_.base_index) return damaged_row(meta_.base_index + 1, "is missing");
+  return end;
+}
 
 Result<bool> Database::compact(raft::Index target) {
   WH_ASSERT(!failed_, "the database is used after a failure");
@@ -454,25 +532,19 @@ Result<bool> Database::compact(raft::Index target) {
   // Never above a durable, recorded snapshot (HAZARDS F1).
   target = std::min(target, snapshot_ ? snapshot_->meta.index : raft::Index{});
   if (target <= meta_.base_index) return false;
-  raft::Index upto = meta_.base_index;
-  {
-    const ResetAtEnd reset(select_sizes_);
-    select_sizes_.bind(1, target.value).bind(2, kSliceRows);
-    uint64_t bytes = 0;
-    int code = SQLITE_DONE;
-    while (bytes < kSliceBytes && (code = select_sizes_.step()) == SQLITE_ROW) {
-      upto = raft::Index{select_sizes_.number(0)};
-      bytes += select_sizes_.number(1);
-    }
-    if (code != SQLITE_ROW && code != SQLITE_DONE) return sql_error("reading the log");
-  }
-  if (upto <= meta_.base_index) return damaged_row(meta_.base_index + 1, "is missing");
+  if (Status status = refresh_pages(); !status) return Error{status.error()};
+  // Rows are removed by slices; pages are only forgotten.
+  const bool rows = !pages_.hold(meta_.base_index + 1);
+  const Result<raft::Index> found = rows ? end_of_slice(target) : Result<raft::Index>(target);
+  if (!found) return Error{found.error()};
+  const raft::Index upto = *found;
   const Result<Mark> mark = mark_at(upto);
   if (!mark) return Error{mark.error()};
   if (Status status = set_synchronous(settings_.fsync == AppendFsync::always); !status) return Error{status.error()};
   const Status compacted = undoing([&]() -> Status {
     if (Status status = begin(); !status) return status;
-    if (delete_to_.bind(1, upto.value).run() != SQLITE_OK) return sql_error("compacting the log");
+    if (rows && delete_to_.bind(1, upto.value).run() != SQLITE_OK) return sql_error("compacting the log");
+    if (pages_.exist()) pages_.free_up_to(upto);
     meta_.base_index = upto;
     meta_.base_term = mark->term;
     meta_.base_chain = mark->chain;
@@ -483,29 +555,41 @@ Result<bool> Database::compact(raft::Index target) {
   return upto < target;
 }
 
-// Moves pages from the file's end into free ones and cuts the file. This does not change the log: no sync and no claim
-// depends on it.
+// Deletes pages of the log that wait for entries, moves pages from the file's end into free ones and cuts the file.
+// This does not change the log: no sync and no claim depends on it.
 Result<bool> Database::shrink(uint64_t keep) {
   WH_ASSERT(!failed_, "the database is used after a failure");
   no_room_ = false;
-  const Result<std::string> free_pages = query_text("PRAGMA freelist_count");
-  if (!free_pages) return Error{free_pages.error()};
-  const uint64_t excess = std::stoull("0" + *free_pages) * page_size_;
-  if (excess <= keep + kShrinkBytes) return false;
+  if (Status status = refresh_pages(); !status) return Error{status.error()};
+  const Result<uint64_t> before = free_pages();
+  if (!before) return Error{before.error()};
+  if ((*before + pages_.free()) * page_size_ <= keep + kShrinkBytes) return false;
+  const uint64_t removed = std::min(pages_.free(), kShrinkBytes / page_size_);
   if (Status status = set_synchronous(settings_.fsync == AppendFsync::always); !status) return Error{status.error()};
   const Status shrunk = undoing([&]() -> Status {
+    if (begin_.run() != SQLITE_OK) return sql_error("BEGIN");
+    if (Status status = pages_.remove_free(removed); !status) return status;
     // Each step moves one page.
-    int code = SQLITE_ROW;
-    const ResetAtEnd reset(shrink_);
-    while ((code = shrink_.step()) == SQLITE_ROW) {
+    {
+      int code = SQLITE_ROW;
+      const ResetAtEnd reset(shrink_);
+      while ((code = shrink_.step()) == SQLITE_ROW) {
+      }
+      if (code != SQLITE_DONE) return sql_error("giving free pages back");
     }
-    return code == SQLITE_DONE ? ok_status() : Status(sql_error("giving free pages back"));
+    return commit_.run() == SQLITE_OK ? ok_status() : Status(sql_error("COMMIT"));
   });
   if (!shrunk) return Error{shrunk.error()};
   // A file created before auto_vacuum was set returns nothing: new rows reuse its free pages.
-  const Result<std::string> left = query_text("PRAGMA freelist_count");
+  const Result<uint64_t> left = free_pages();
   if (!left) return Error{left.error()};
-  return std::stoull("0" + *left) < std::stoull("0" + *free_pages);
+  return removed > 0 || *left < *before;
+}
+
+Result<uint64_t> Database::free_pages() {
+  const Result<std::string> count = query_text("PRAGMA freelist_count");
+  if (!count) return Error{count.error()};
+  return std::stoull("0" + *count);
 }
 
 Status Database::checkpoint() {

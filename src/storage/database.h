@@ -7,9 +7,11 @@
 // the restart reads and verifies again (HAZARDS C6). Nothing is ever retried, except for lack of room: then no_room()
 // is true, everything is as before the call, and the call may be repeated (HAZARDS C7).
 //
-// database.cc: connection, transactions, compaction, checkpoints; recovery.cc: creation, and what is verified at start.
+// database.cc: connection, transactions, compaction, checkpoints; recovery.cc: creation, and what is verified at start;
+// log_pages.cc: the log as pages.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -19,6 +21,7 @@
 #include "base/result.h"
 #include "node/ports.h"
 #include "storage/format.h"
+#include "storage/log_pages.h"
 #include "storage/statement.h"
 #include "storage/vfs.h"
 #include "storage/witness.h"
@@ -105,6 +108,11 @@ class Database {
   [[nodiscard]] uint64_t wal_bytes() const { return wal_pages_ * page_size_; }
 
  private:
+  struct Row {
+    raft::Entry entry;
+    uint64_t chain = 0;
+  };
+
   // recovery.cc
   Status open_connection();
   Status set_pragma(const std::string& name, const std::string& value, const std::string& read_back);
@@ -115,6 +123,8 @@ class Database {
   Status read_snapshot_row();
   Status check_structure();
   Status scan(node::RecoveredNode& out, const std::optional<Claim>& claim);
+  Status scan_rows(const std::function<Status(Row&)>& take);
+  Status scan_pages(const std::function<Status(Row&)>& take);
   Status check_claim(const Claim& claim, std::optional<uint64_t> chain_at_claim);
   Status prepare_statements();
 
@@ -148,6 +158,9 @@ class Database {
   Status apply(TakeOver& write);
   Status install(const raft::InstallState& install, const std::string& file);
   Status append(const std::vector<raft::Entry>& entries);
+  Status insert(const raft::Entry& entry);
+  Status truncate(raft::Index first, uint64_t chain);
+  Status refresh_pages();
   Status raise_format(ClusterVersion version);
   Status set_format(ClusterVersion version);
   Status store_snapshot(const SnapshotFile& snapshot);
@@ -156,10 +169,6 @@ class Database {
   Status begin();
   Status commit(bool synced);
   Status set_synchronous(bool full);
-  struct Row {
-    raft::Entry entry;
-    uint64_t chain = 0;
-  };
   // Verifies the row's checksum, types and ranges, but not the chain.
   Status take_row(Statement& statement, Row& row);
   Status find_row(raft::Index index, Row& row);  // the row must exist
@@ -169,6 +178,9 @@ class Database {
     uint64_t chain = 0;
   };
   Result<Mark> mark_at(raft::Index index);
+  Result<std::vector<raft::Entry>> read_pages(raft::Index first, raft::Index last, uint64_t max_bytes);
+  Result<raft::Index> end_of_slice(raft::Index target);
+  Result<uint64_t> free_pages();
   [[nodiscard]] Claim current_claim() const;
   [[nodiscard]] Error sql_error(std::string_view what);
   [[nodiscard]] Error damaged(std::string_view what) const { return Error{damage(directory_, what)}; }
@@ -193,6 +205,8 @@ class Database {
   raft::Index last_index_;
   raft::Term last_term_;
   uint64_t last_chain_ = 0;
+  LogPages pages_;
+  bool pages_stale_ = false;  // a transaction was undone
 
   int64_t changes_before_ = 0;  // of the running transaction
 

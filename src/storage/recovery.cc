@@ -293,6 +293,11 @@ Status Database::check_structure() {
     if (tables.step() != SQLITE_ROW || tables.bytes(0) != "table " + name + " " + name + " " + table.sql)
       return damaged(std::string(kDatabaseFile) + ": its tables are not this program's");
   }
+  if (format_ >= kPagesVersion) {
+    const std::string name = kPagesTable;
+    if (tables.step() != SQLITE_ROW || tables.bytes(0) != "table " + name + " " + name + " " + kPagesSql)
+      return damaged(std::string(kDatabaseFile) + ": its tables are not this program's");
+  }
   if (tables.step() != SQLITE_DONE) return damaged(std::string(kDatabaseFile) + ": its tables are not this program's");
   return ok_status();
 }
@@ -345,6 +350,37 @@ Status Database::read_snapshot_row() {
   return ok_status();
 }
 
+// Rows: the log before version 5.
+Status Database::scan_rows(const std::function<Status(Row&)>& take) {
+  const ResetAtEnd reset(select_);
+  select_.bind(1, 0).bind(2, raft::kLimit);
+  int code = SQLITE_DONE;
+  while ((code = select_.step()) == SQLITE_ROW) {
+    Row row;
+    if (Status status = take_row(select_, row); !status) return status;
+    if (row.entry.index != last_index_ + 1)
+      return damaged_row(last_index_ + 1, row.entry.index > last_index_ ? "is missing" : "is followed by an older one");
+    if (Status status = take(row); !status) return status;
+  }
+  return code == SQLITE_DONE ? ok_status() : Status(sql_error("reading the log"));
+}
+
+// Pages hold the rest.
+Status Database::scan_pages(const std::function<Status(Row&)>& take) {
+  if (format_ < kPagesVersion) return ok_status();
+  const bool rows = last_index_ > meta_.base_index;
+  if (Status status = pages_.load(db_, meta_.base_index); !status) return status;
+  if (!pages_.hold(last_index_ + 1)) return damaged_row(last_index_ + 1, "is missing");
+  if (rows && pages_.hold(last_index_)) return damaged_row(last_index_, "is in pages too");
+  LogPages::Walk walk(pages_, last_index_ + 1);
+  while (last_index_ + 1 < pages_.next()) {
+    Row row;
+    if (Status status = walk.next(row.entry, row.chain); !status) return status;
+    if (Status status = take(row); !status) return status;
+  }
+  return ok_status();
+}
+
 // Reads the whole log: checks every row's checksum, that there is no gap (HAZARDS B9), the hash chain, and that the log
 // meets the snapshot (HAZARDS F1, no gap after compaction) and the witness.
 Status Database::scan(node::RecoveredNode& out, const std::optional<Claim>& claim) {
@@ -365,15 +401,8 @@ Status Database::scan(node::RecoveredNode& out, const std::optional<Claim>& clai
   passed();
   std::deque<raft::Entry> tail;
   uint64_t tail_bytes = 0;
-  const ResetAtEnd reset(select_);
-  select_.bind(1, 0).bind(2, raft::kLimit);
-  int code = SQLITE_DONE;
-  while ((code = select_.step()) == SQLITE_ROW) {
-    Row row;
-    if (Status status = take_row(select_, row); !status) return status;
+  const auto take = [&](Row& row) -> Status {
     raft::Entry& entry = row.entry;
-    if (entry.index != last_index_ + 1)
-      return damaged_row(last_index_ + 1, entry.index > last_index_ ? "is missing" : "is followed by an older one");
     if (row.chain != next_chain(last_chain_, entry) && !WH_MUTANT(chain_not_compared))
       return damaged_row(entry.index, "does not continue the hash chain");
     if (entry.term < last_term_) return damaged_row(entry.index, "its term is below that of the row before");
@@ -400,8 +429,10 @@ Status Database::scan(node::RecoveredNode& out, const std::optional<Claim>& clai
       tail_bytes -= raft::cost(tail.front());
       tail.pop_front();
     }
-  }
-  if (code != SQLITE_DONE) return sql_error("reading the log");
+    return ok_status();
+  };
+  if (Status status = scan_rows(take); !status) return status;
+  if (Status status = scan_pages(take); !status) return status;
   log.last_index = last_index_;
   log.tail.assign(std::make_move_iterator(tail.begin()), std::make_move_iterator(tail.end()));
 

@@ -1,5 +1,5 @@
-// The rise of a cluster from version 3 to 4, with this program alone: directive version-limit makes members that cannot
-// do 4. Before it all members answer everything of version 3, and refuse what needs 4 by name of who cannot; it comes
+// The rise of a cluster from version 3 to 5, with this program alone: directive version-limit makes members that cannot
+// do 5. Before it all members answer everything of version 3, and refuse what needs 4 by name of who cannot; it comes
 // once, when all can; snapshots and backups of both sides are of the version that they say (HAZARDS-QUEUE-STORE, V).
 #include <set>
 #include <sstream>
@@ -135,7 +135,7 @@ void check_reads(const Trio& trio, const Servers& at) {
 
 }  // namespace
 
-TEST_CASE("HAZARDS V1, V4: while one member cannot do version 4, all serve what they did, whoever leads") {
+TEST_CASE("HAZARDS V1, V4: while one member cannot do version 5, all serve what they did, whoever leads") {
   Trio trio;
   REQUIRE(trio.a.get("/set?key=old&value=1").status == 200);
   REQUIRE(trio.b.get("/set?key=old2&value=1").status == 200);
@@ -193,7 +193,7 @@ TEST_CASE("HAZARDS V1, V2, V5: the version rises once, when the last limit is li
   REQUIRE(trio.a.get("/set?key=old&value=1").status == 200);
   REQUIRE(trio.a.redis("MSET old2 1 old3 1") == "OK");
   for (Server* server : trio.all) Trio::lift(*server);
-  trio.await_version("4");
+  trio.await_version("5");
   // All that was there counts as made and last changed by the rise.
   const std::string rise = trio.a.get("/kv/old").header("wormhole-mod-index");
   CHECK(std::stoul(rise) > 3);
@@ -204,7 +204,7 @@ TEST_CASE("HAZARDS V1, V2, V5: the version rises once, when the last limit is li
       CHECK(shown.header("wormhole-create-index") == rise);
       CHECK(shown.header("etag") == '"' + rise + '"');
     }
-    CHECK(count_of(server->log(), "the cluster's version is 4 now") == 1);
+    CHECK(count_of(server->log(), "the cluster's version is 5 now") == 1);
   }
   for (const Row& row : kNewWrites) {
     CAPTURE(std::string(row.path));
@@ -246,7 +246,7 @@ TEST_CASE("HAZARDS V6: a member that is down holds the version; without it the o
   CHECK(leader.info("cluster_version") == "3");
   REQUIRE(curl(trio.dir, "-X DELETE " + leader.url("/cluster/members/node_3")).status == 200);
   for (const Server* server : {&trio.a, &trio.b})
-    CHECK(eventually([&] { return server->info("cluster_version") == "4"; }));
+    CHECK(eventually([&] { return server->info("cluster_version") == "5"; }));
   CHECK(curl(trio.dir, "-X PUT -d v " + leader.url("/kv/new")).status == 201);
 
   // Empty, and limited: refused as a member, by the one that adds and by itself.
@@ -273,7 +273,7 @@ TEST_CASE("HAZARDS V3: snapshots across the rise are of the version that they sa
   Trio::lift(trio.a);
   Trio::lift(trio.b);
   trio.lead_by(trio.a);
-  // A leader that can do 4 sends a snapshot to a member that cannot.
+  // A leader that can do 5 sends a snapshot to a member that cannot.
   REQUIRE(trio.c.kill() == 137);
   // So much that whoever leads keeps nothing any more of what the one that is down has.
   const auto write = [&](const std::string& command) {
@@ -296,7 +296,7 @@ TEST_CASE("HAZARDS V3: snapshots across the rise are of the version that they sa
   CHECK(trio.c.get("/get?key=old").body == "1");
 
   Trio::lift(trio.c);
-  trio.await_version("4");
+  trio.await_version("5");
   const std::string rise = trio.a.get("/kv/old").header("wormhole-mod-index");
   REQUIRE(trio.a.redis("SET new v EX 1000") == "OK");
   // The first snapshots behind it.
@@ -322,7 +322,7 @@ TEST_CASE("HAZARDS V3: backups across the rise are restored by who can, and numb
   REQUIRE(server.get("/set?key=old&value=1").status == 200);
   back_up(server, "before.db");
   Trio::lift(server);
-  REQUIRE(eventually([&] { return server.info("cluster_version") == "4"; }));
+  REQUIRE(eventually([&] { return server.info("cluster_version") == "5"; }));
   back_up(server, "at.db");
   REQUIRE(server.redis("SET new v EX 1000") == "OK");
   REQUIRE(curl(dir, "-X PUT -H 'Content-Type: text/css' -d 2 " + server.url("/kv/old")).status == 204);
@@ -346,7 +346,7 @@ TEST_CASE("HAZARDS V3: backups across the rise are restored by who can, and numb
         continue;
       }
       restored.start_ready();
-      const std::string version = limited ? "3" : "4";
+      const std::string version = limited ? "3" : "5";
       CHECK(eventually([&] { return restored.info("cluster_version") == version; }));
       const Answer old = restored.get("/kv/old");
       CHECK(old.body == (name == "after" ? "2" : "1"));
@@ -354,7 +354,7 @@ TEST_CASE("HAZARDS V3: backups across the rise are restored by who can, and numb
       CHECK(old.header("content-type") == (name == "after" ? "text/css" : "application/octet-stream"));
       CHECK((restored.redis("EXISTS new") == "1") == (name == "after"));
       if (limited) Trio::lift(restored);
-      CHECK(eventually([&] { return restored.info("cluster_version") == "4"; }));
+      CHECK(eventually([&] { return restored.info("cluster_version") == "5"; }));
       CHECK_FALSE(restored.get("/kv/old").header("etag").empty());
     }
   }

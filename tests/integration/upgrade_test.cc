@@ -15,7 +15,7 @@
 namespace wh::testing {
 namespace {
 
-const std::string kLatest = "4";  // kLatestVersion
+const std::string kLatest = "5";  // kLatestVersion
 
 const char* old_server() {
   const char* path = std::getenv("WORMHOLE_OLD_SERVER");

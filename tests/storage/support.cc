@@ -134,11 +134,17 @@ std::vector<raft::Entry> entries(uint64_t first, uint64_t last, uint64_t term, c
   for (uint64_t i = first; i <= last; ++i) result.push_back(entry(i, term, payload + std::to_string(i)));
   return result;
 }
+ClusterVersion log_version() {
+  static const char* const chosen = std::getenv("WORMHOLE_TEST_LOG_VERSION");
+  return chosen == nullptr ? kFirstVersion : static_cast<ClusterVersion>(std::strtoul(chosen, nullptr, 10));
+}
+
 node::Batch batch(uint64_t ticket, std::vector<raft::Entry> append, std::optional<raft::HardState> hard_state) {
   node::Batch result;
   result.ticket = ticket;
   result.append = std::move(append);
   result.hard_state = hard_state;
+  result.version = log_version();
   return result;
 }
 node::ClusterId cluster(uint8_t fill) {

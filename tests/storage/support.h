@@ -158,6 +158,8 @@ raft::Entry entry(uint64_t index, uint64_t term, std::string payload = "payload"
 raft::Entry configuration_entry(uint64_t index, uint64_t term, const std::vector<raft::NodeId>& voters);
 raft::Configuration configuration(const std::vector<raft::NodeId>& voters);
 std::vector<raft::Entry> entries(uint64_t first, uint64_t last, uint64_t term, const std::string& payload = "payload");
+// The version of the cluster whose batches these are: how the log is kept depends on it. The tests run once with each.
+ClusterVersion log_version();
 node::Batch batch(uint64_t ticket, std::vector<raft::Entry> append,
                   std::optional<raft::HardState> hard_state = std::nullopt);
 node::ClusterId cluster(uint8_t fill);
