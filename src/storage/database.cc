@@ -142,6 +142,7 @@ Status Database::undo(Kept before, Status status) {
 
 Status Database::write_witness(const Claim& claim, Witness::Durability durability) {
   Status status = witness_.write(claim, durability);
+  witness_at_ = steady_ms();
   if (status) return status;
   no_room_ = witness_.no_room();
   if (!no_room_) failed_ = true;
@@ -169,7 +170,8 @@ Status Database::begin() {
 }
 
 // Ends the transaction. First writes the witness: if this commit takes back what it claims, lowered and synced; else
-// raised to the commit before, by a write that the flush of this commit's sync makes durable.
+// raised to the commit before, by a write that the flush of this commit's sync makes durable, unless it was just
+// raised.
 Status Database::commit(bool synced) {
   if (meta_changed_)
     if (Status status = store_meta(); !status) return status;
@@ -182,7 +184,7 @@ Status Database::commit(bool synced) {
   Status witnessed = ok_status();
   if (std::exchange(lower_witness_, false)) {
     witnessed = write_witness(claim_, Witness::Durability::now);
-  } else if (witness_behind_ && synced) {
+  } else if (witness_behind_ && synced && steady_ms() >= witness_at_ + settings_.witness_lag_ms) {
     witnessed = write_witness(claim_, Witness::Durability::with_next_sync);
   }
   if (!witnessed) return witnessed;

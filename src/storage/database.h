@@ -67,6 +67,7 @@ class Database {
     uint64_t tail_bytes = 0;                  // how much of the log's end the start returns
     std::string default_name = {};            // used when `name` is empty and the disk has no name yet
     ClusterVersion version = kLatestVersion;  // the highest cluster version that this node supports and opens
+    Millis witness_lag_ms = kWitnessLagMs;
   };
 
   Database(Disk& disk, std::string directory, Settings settings);
@@ -213,6 +214,7 @@ class Database {
   Claim claim_;  // what may be claimed: the last synced commit, less what the running transaction takes back
   bool lower_witness_ = false;
   bool witness_behind_ = false;
+  Millis witness_at_ = 0;       // when it was written
   bool witness_blank_ = false;  // the witness was never written
   bool unsynced_ = false;       // commits were made without a sync
   bool synchronous_full_ = true;

@@ -73,7 +73,8 @@ Result<SqliteStorage::Opened> SqliteStorage::open(Options options, Worker& worke
     self->database_ = std::make_unique<Database>(
         self->disk_, self->directory_.path(),
         Database::Settings{self->options_.fsync, self->options_.node_name, self->options_.fresh_instance,
-                           self->options_.log_cache_bytes, self->options_.default_node_name, self->options_.version});
+                           self->options_.log_cache_bytes, self->options_.default_node_name, self->options_.version,
+                           self->options_.witness_lag_ms});
     return self->database_->open(self->directory_.fd());
   };
   Result<node::RecoveredNode> recovered = open_database();

@@ -300,7 +300,7 @@ TEST_CASE("HAZARDS C1: what a commit's sync is to make durable of the witness is
     bool under_way = false;  // written, and not awaited
   } probe;
   const TempDirectory dir;
-  Client client(dir.path(), &probe);
+  Client client(dir.path(), &probe, [](Options& o) { o.witness_lag_ms = 0; });
   REQUIRE(client.ok());
   for (uint64_t i = 1; i <= 20; ++i) {
     client->persist(batch(i, entries(i, i, 1)));
@@ -308,6 +308,40 @@ TEST_CASE("HAZARDS C1: what a commit's sync is to make durable of the witness is
   }
   CHECK(probe.written >= 19);
   CHECK(probe.late == 0);
+}
+
+TEST_CASE("HAZARDS C2: of a log that grows, the witness claims all but the last moment, and at rest all") {
+  class Writes final : public DiskProbe {
+   public:
+    int before(const DiskEvent& /*event*/) override { return 0; }
+    void after(const DiskEvent& event) override {
+      witness += event.file == "witness" && event.kind == DiskEvent::Kind::write;
+    }
+    int witness = 0;
+  } probe;
+  const TempDirectory dir = TempDirectory::in_memory();
+  Client client(dir.path(), &probe);
+  REQUIRE(client.ok());
+  const Millis begun = steady_ms();
+  const int before = probe.witness;
+  uint64_t last = 0;
+  // Not for each commit, but again and again.
+  while (probe.witness < before + 20 && last < 1'000'000) {
+    ++last;
+    client->persist(batch(last, entries(last, last, 1)));
+    client.worker.run_all();
+  }
+  CHECK(probe.witness == before + 20);
+  CHECK(steady_ms() >= begun + 19 * kWitnessLagMs);
+  // What is claimed must be there: without its WAL the database does not start.
+  const TempDirectory copy = TempDirectory::in_memory();
+  copy.copy_from(dir.path());
+  spill(copy.file("wormhole.db-wal"), "");
+  CHECK(Client(copy.path()).error().find("says the witness") != std::string::npos);
+  // At rest all is claimed.
+  const std::string claimed = slurp(dir.file("witness"));
+  client.run();
+  CHECK(slurp(dir.file("witness")) != claimed);
 }
 
 TEST_CASE("a term or vote is in the witness before it is reported") {
