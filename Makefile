@@ -186,6 +186,13 @@ bench-faults: needs-build ## gaps of a killed and a halted leader, starts with m
 	@exec tests/bench/faults build/$(SERVER) build/$(BENCHMARK) $(if $(RUNS),--runs $(RUNS)) $(if $(PARTS),--parts "$(PARTS)") \
 	  $(if $(MANY),--many $(MANY))
 
+.PHONY: bench-calm
+bench-calm: needs-build ## what snapshots, catching up, compaction, crowds cost writes at half load; ROUNDS= SECONDS_EACH= CASES= KEYS=
+	$(call compile,build,$(SERVER) $(BENCHMARK))
+	$(call link,build)
+	@exec tests/bench/calm build/$(SERVER) build/$(BENCHMARK) $(if $(ROUNDS),--rounds $(ROUNDS)) \
+	  $(if $(SECONDS_EACH),--seconds-each $(SECONDS_EACH)) $(if $(CASES),--cases "$(CASES)") $(if $(KEYS),--keys $(KEYS))
+
 .PHONY: profile
 profile: needs-build ## what a request costs, and where: time, calls, functions, allocations, disk; CASE= CONNECTIONS= SECONDS_EACH=
 	$(call compile,build,$(SERVER) $(BENCHMARK))
