@@ -21,8 +21,19 @@ class Bytes {
   Bytes() = default;
   explicit Bytes(std::string bytes) {
     if (bytes.empty()) return;
-    data_ = std::make_shared<const std::string>(std::move(bytes));
-    view_ = *data_;
+    auto string = std::make_shared<const std::string>(std::move(bytes));
+    view_ = *string;
+    data_ = std::move(string);
+  }
+  // A copy, in one block: an allocation less, and 48 bytes less, than of a string.
+  static Bytes copy(std::string_view bytes) {
+    Bytes result;
+    if (bytes.empty()) return result;
+    auto block = std::make_shared_for_overwrite<char[]>(bytes.size());
+    std::memcpy(block.get(), bytes.data(), bytes.size());
+    result.view_ = {block.get(), bytes.size()};
+    result.data_ = std::move(block);
+    return result;
   }
   Bytes(const Bytes&) = default;
   Bytes& operator=(const Bytes&) = default;
@@ -55,9 +66,11 @@ class Bytes {
   friend bool operator==(const Bytes& a, const Bytes& b) { return a.view() == b.view(); }
 
  private:
-  std::shared_ptr<const std::string> data_;
-  std::string_view view_;  // of it
+  std::shared_ptr<const void> data_;  // a string, or a block of characters
+  std::string_view view_;             // of it
 };
+
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "Writer and Reader copy integers as they are in memory");
 
 // Appends little-endian integers and length-prefixed strings to a string it does not own.
 class Writer {
@@ -79,7 +92,7 @@ class Writer {
   template <typename T>
   void fixed(T v) {
     char buffer[sizeof v];
-    for (size_t i = 0; i < sizeof v; ++i) buffer[i] = static_cast<char>(static_cast<uint64_t>(v) >> (8 * i));
+    std::memcpy(buffer, &v, sizeof v);
     out_.append(buffer, sizeof v);
   }
   std::string& out_;
@@ -91,10 +104,10 @@ class Writer {
 class Reader {
  public:
   explicit Reader(std::string_view in) : in_(in) {}
-  uint8_t u8() { return static_cast<uint8_t>(fixed(1)); }
-  uint16_t u16() { return static_cast<uint16_t>(fixed(2)); }
-  uint32_t u32() { return static_cast<uint32_t>(fixed(4)); }
-  uint64_t u64() { return fixed(8); }
+  uint8_t u8() { return fixed<uint8_t>(); }
+  uint16_t u16() { return fixed<uint16_t>(); }
+  uint32_t u32() { return fixed<uint32_t>(); }
+  uint64_t u64() { return fixed<uint64_t>(); }
   // Only 0 and 1 are booleans; anything else fails the reader.
   bool boolean() {
     const uint8_t v = u8();
@@ -129,10 +142,11 @@ class Reader {
   [[nodiscard]] bool complete() const { return ok_ && in_.empty(); }
 
  private:
-  uint64_t fixed(size_t size) {
-    const std::string_view part = raw(size);
-    uint64_t v = 0;
-    for (size_t i = 0; i < part.size(); ++i) v |= static_cast<uint64_t>(static_cast<uint8_t>(part[i])) << (8 * i);
+  template <typename T>
+  T fixed() {
+    const std::string_view part = raw(sizeof(T));
+    T v = 0;
+    if (!part.empty()) std::memcpy(&v, part.data(), sizeof v);
     return v;
   }
   std::string_view in_;

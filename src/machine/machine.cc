@@ -26,7 +26,7 @@ Applied Machine::apply(raft::Index index, Millis time_ms, const Bytes& command) 
 Bytes Machine::kept(std::string_view part) const {
   constexpr size_t kLarge = 1'024;
   const bool shares = part.size() >= kLarge && command_.size() - part.size() <= part.size() / 8;
-  return shares ? command_.share(part) : Bytes(std::string(part));
+  return shares ? command_.share(part) : Bytes::copy(part);
 }
 
 void Machine::advance(raft::Index index, Millis time_ms) {

@@ -440,7 +440,7 @@ Status Database::take_row(Statement& s, Row& row) {
   row.entry.kind = static_cast<raft::EntryKind>(s.number(2));
   row.entry.time_ms = s.number(3);
   row.chain = s.number(5);
-  row.entry.payload = Bytes(std::string(s.bytes(6)));
+  row.entry.payload = Bytes::copy(s.bytes(6));
   const bool as_written = s.number(4) == row_crc(row.entry, row.chain) || WH_MUTANT(row_checksum_ignored);
   if (s.number(2) >= raft::kEntryKinds || !as_written) return damaged_row(index, "its checksum does not match");
   return ok_status();

@@ -123,7 +123,7 @@ AppendEntries read_append_entries(FieldReader& r) {
     const std::string_view payload = r.bytes(kMaxPayloadBytes);
     if (entry.term < previous || entry.term > m.term) r.fail();
     if (r.ok() && entry.kind == EntryKind::configuration && !Configuration::decode(payload)) r.fail();
-    entry.payload = Bytes(std::string(payload));
+    entry.payload = Bytes::copy(payload);
     previous = entry.term;
     m.entries.push_back(std::move(entry));
   }
@@ -204,7 +204,7 @@ InstallSnapshot read_install_snapshot(FieldReader& r) {
   m.meta.size = r.limited();
   m.meta.crc = r.u32();
   m.offset = r.limited();
-  m.data = Bytes(std::string(r.bytes(kMaxPayloadBytes)));
+  m.data = Bytes::copy(r.bytes(kMaxPayloadBytes));
   m.done = r.boolean();
   return m;
 }
@@ -273,7 +273,7 @@ Forward read_forward(FieldReader& r) {
   Forward m{};
   m.request = r.u64();
   m.term = r.term();
-  m.command = Bytes(std::string(r.bytes(kMaxPayloadBytes)));
+  m.command = Bytes::copy(r.bytes(kMaxPayloadBytes));
   return m;
 }
 
@@ -337,7 +337,7 @@ ForwardReceive read_forward_receive(FieldReader& r) {
   m.request = r.u64();
   m.term = r.term();
   m.wait_ms = r.u64();
-  m.command = Bytes(std::string(r.bytes(kMaxPayloadBytes)));
+  m.command = Bytes::copy(r.bytes(kMaxPayloadBytes));
   const uint8_t more = r.u8();
   if (more >= kMaxQueuesOfTake) r.fail();
   for (uint8_t i = 0; r.ok() && i < more; ++i) m.also.push_back(r.name());

@@ -46,7 +46,7 @@ void decode_results(Reader& in, std::vector<OpResult>& results) {
     for (uint32_t n = 0; in.ok() && n < items; ++n) {
       KeyItem item;
       item.key = in.bytes();
-      item.value = Bytes(std::string(in.bytes()));
+      item.value = Bytes::copy(in.bytes());
       item.content_type = in.bytes();
       for (uint64_t* number : {&item.create_index, &item.mod_index, &item.version, &item.lease, &item.expires_at})
         *number = in.u64();
@@ -120,8 +120,8 @@ void decode_more(Reader& in, Reply& reply) {
     one.group = in.bytes();
     const std::string_view headers = in.bytes();
     if (!unpack_headers(headers)) return in.fail();
-    one.headers = Bytes(std::string(headers));
-    one.bytes = Bytes(std::string(in.bytes()));
+    one.headers = Bytes::copy(headers);
+    one.bytes = Bytes::copy(in.bytes());
     reply.deliveries.push_back(std::move(one));
   }
   if (in.ok() && in.left() != 0) {
@@ -186,7 +186,7 @@ Result<Reply> decode_reply(std::string_view bytes) {
       in.fail();
   }
   if (!in.complete() || event.size() > kMaxValueBytes) return Error{"a malformed reply"};
-  reply.event = Bytes(std::string(event));
+  reply.event = Bytes::copy(event);
   return reply;
 }
 

@@ -116,7 +116,7 @@ Result<std::vector<uint64_t>, Reply> Machine::known_ids(std::string_view scope, 
 
 QueueOps::NewCopy Machine::copy_of(const NewEvent& event) const {
   return {.bytes = kept(event.bytes),
-          .headers = event.headers.empty() ? Bytes() : Bytes(std::string(event.headers)),
+          .headers = Bytes::copy(event.headers),
           .delay = event.delay,
           .deliver_at = event.deliver_at,
           .ttl = event.ttl,

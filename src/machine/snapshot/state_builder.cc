@@ -43,7 +43,7 @@ Status StateBuilder::key(std::string_view key, std::string_view value) {
     return Error{"a key or value out of bounds in the snapshot"};
   if (state_.store.items().size() == head_.keys) return Error{"more keys in the snapshot than it says"};
   Item item;
-  item.value = Bytes(std::string(value));
+  item.value = Bytes::copy(value);
   if (!state_.store.load(key, std::move(item))) return Error{"a key twice in the snapshot"};
   return ok_status();
 }
@@ -58,7 +58,7 @@ Status StateBuilder::item(const StoreItem& item) {
     return Error{"a key or value out of bounds in the snapshot"};
   if (state_.store.items().size() == head_.keys) return Error{"more keys in the snapshot than it says"};
   Item loaded;
-  loaded.value = Bytes(std::string(item.value));
+  loaded.value = Bytes::copy(item.value);
   loaded.create_index = raft::Index{WH_MUTANT(restore_forgets_create_index) ? item.mod_index : item.create_index};
   loaded.mod_index = raft::Index{item.mod_index};
   loaded.version = item.version;
@@ -87,7 +87,7 @@ Status StateBuilder::event(std::string_view queue, raft::Index id, std::string_v
   if (before != nullptr && before->content->events.contains(id.value)) return Error{"an event twice in the snapshot"};
   Event loaded;
   loaded.arrival = id.value;
-  loaded.bytes = Bytes(std::string(event));
+  loaded.bytes = Bytes::copy(event);
   loading(state_, [&](QueueOps& ops) { (void)ops.load_event(queue, std::move(loaded), {}, false); });
   return ok_status();
 }
@@ -122,7 +122,7 @@ Status StateBuilder::queue_event(const EventItem& item) {
   if (state_.queues.event_count() == head_.events) return Error{"more events in the snapshot than it says"};
   Event event;
   event.arrival = item.arrival;
-  event.bytes = Bytes(std::string(item.bytes));
+  event.bytes = Bytes::copy(item.bytes);
   event.arrived_at = item.arrived_at;
   event.due = item.due;
   event.expires_at = item.expires_at;
@@ -131,7 +131,7 @@ Status StateBuilder::queue_event(const EventItem& item) {
   event.priority = item.priority;
   event.state = item.state;
   if (item.has_extra)
-    event.extra = std::make_unique<EventExtra>(EventExtra{.headers = Bytes(std::string(item.headers)),
+    event.extra = std::make_unique<EventExtra>(EventExtra{.headers = Bytes::copy(item.headers),
                                                           .id = item.id,
                                                           .enqueued_at = item.enqueued_at,
                                                           .reason = std::string(item.reason),
@@ -187,7 +187,7 @@ Status StateBuilder::idempotency(std::string_view name, const IdempotencyKeys::A
       first->code != ReplyCode::ok || first->replayed_from != raft::Index{})
     return Error{"a malformed answer in the snapshot"};
   IdempotencyKeys::Answer kept = answer;
-  kept.reply = Bytes(std::string(reply));
+  kept.reply = Bytes::copy(reply);
   state_.idempotency.add(std::string(name), std::move(kept));
   return ok_status();
 }

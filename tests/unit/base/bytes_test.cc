@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+using wh::Bytes;
 using wh::Reader;
 using wh::Writer;
 
@@ -53,4 +54,33 @@ TEST_CASE("a length prefix larger than what is left fails") {
   Reader r(out);
   CHECK(r.bytes().empty());
   CHECK_FALSE(r.ok());
+}
+
+TEST_CASE("integers are little-endian") {
+  std::string out;
+  Writer w(out);
+  w.u16(0x0102);
+  w.u32(0x03040506);
+  w.u64(0x0708090a0b0c0d0eULL);
+  CHECK(out == "\x02\x01\x06\x05\x04\x03\x0e\x0d\x0c\x0b\x0a\x09\x08\x07");
+}
+
+TEST_CASE("a copy is its own, is shared in parts, and outlives what it was made of") {
+  std::string source = "some bytes";
+  const Bytes copy = Bytes::copy(source);
+  source.assign(source.size(), 'x');
+  CHECK(copy.view() == "some bytes");
+  const Bytes part = copy.share(copy.view().substr(5));
+  CHECK(part.view().data() == copy.view().data() + 5);
+  CHECK(Bytes::copy({}).empty());
+  CHECK(Bytes::copy("same") == Bytes(std::string("same")));
+}
+
+TEST_CASE("a part keeps the whole of a copy") {
+  Bytes part;
+  {
+    const Bytes whole = Bytes::copy("first second");
+    part = whole.share(whole.view().substr(6));
+  }
+  CHECK(part.view() == "second");
 }
