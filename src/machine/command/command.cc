@@ -15,10 +15,10 @@ constexpr uint8_t kWithKey = 2;
 
 ClusterVersion version_of_envelope(uint8_t envelope) { return envelope <= kPlain ? kFirstVersion : 2; }
 
-// Calls `look` with one default body of each command, until it says true.
+// Calls `look` with the type of each command, until it says true.
 template <typename Look, size_t... I>
 constexpr bool any_command(const Look& look, std::index_sequence<I...>) {
-  return (look(std::variant_alternative_t<I, Body>{}) || ...);
+  return (look.template operator()<std::variant_alternative_t<I, Body>>() || ...);
 }
 template <typename Look>
 constexpr bool any_command(const Look& look) {
@@ -27,16 +27,16 @@ constexpr bool any_command(const Look& look) {
 
 constexpr bool kinds_are_unique() {
   std::array<bool, 256> taken{};
-  return !any_command([&](const auto& body) { return std::exchange(taken[body.kTraits.kind], true); });
+  return !any_command([&]<typename T>() { return std::exchange(taken[T::kTraits.kind], true); });
 }
 static_assert(kinds_are_unique(), "a kind is given once");
 
 // Nothing for a number that is no command's.
 std::optional<CommandTraits> traits_of(uint8_t kind) {
   std::optional<CommandTraits> found;
-  any_command([&](const auto& body) {
-    if (body.kTraits.kind != kind) return false;
-    found = body.kTraits;
+  any_command([&]<typename T>() {
+    if (T::kTraits.kind != kind) return false;
+    found = T::kTraits;
     return true;
   });
   return found;
@@ -67,17 +67,14 @@ ClusterVersion version_of(const Body& body) {
   return version;
 }
 
-// Reads the body of `kind`; an unknown kind fails the reader.
-Body decode_body(uint8_t kind, Reader& in) {
-  Body result;
-  const bool known = any_command([&](auto body) {
-    if (body.kTraits.kind != kind) return false;
-    decode(in, body);
-    result = std::move(body);
+// Reads the body of `kind`, in its place; an unknown kind fails the reader.
+void decode_body(uint8_t kind, Reader& in, Body& body) {
+  const bool known = any_command([&]<typename T>() {
+    if (T::kTraits.kind != kind) return false;
+    decode(in, body.emplace<T>());
     return true;
   });
   if (!known) in.fail();
-  return result;
 }
 
 RequestId read_id(Reader& in) {
@@ -212,21 +209,23 @@ ClusterVersion version_needed(std::string_view command) {
                   version_of_envelope(static_cast<uint8_t>(command.front())));
 }
 
+// In its place, as a body is large to move.
 Result<Command> decode(std::string_view command, ClusterVersion version) {
   Reader in(command);
-  Command result;
+  Result<Command> result(Command{});
+  Command& decoded = *result;
   const uint8_t envelope = in.u8();
   const bool known = envelope == kPlain || (envelope == kWithKey && version_of_envelope(envelope) <= version);
   if (!known && !WH_MUTANT(any_version_applied)) return Error{"a command of an unknown version"};
-  result.id = read_id(in);
-  if (envelope == kWithKey) result.idempotency = read_key(in);
-  if (result.id.sequence != 0 && !result.id.origin) return Error{"a numbered command without an origin"};
+  decoded.id = read_id(in);
+  if (envelope == kWithKey) decoded.idempotency = read_key(in);
+  if (decoded.id.sequence != 0 && !decoded.id.origin) return Error{"a numbered command without an origin"};
   const uint8_t kind = in.u8();
   const auto traits = traits_of(kind);
   if (in.ok() && traits && traits->since > version) return Error{"a command above the cluster's version"};
-  result.body = decode_body(kind, in);
+  decode_body(kind, in, decoded.body);
   if (!in.complete()) return Error{"a malformed command"};
-  if (Status bad = bounds_of(result.body, version); !bad) return Error{bad.error()};
+  if (Status bad = bounds_of(decoded.body, version); !bad) return Error{bad.error()};
   return result;
 }
 

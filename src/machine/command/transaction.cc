@@ -322,17 +322,15 @@ void encode_ops(const std::vector<Op>& ops, Writer& out) {
         op);
 }
 
+// In its place, as an operation is large to move.
 template <size_t... I>
-Op decode_op(uint8_t kind, Reader& in, std::index_sequence<I...>) {
-  Op result;
-  const auto read_as = [&]<typename T>(T op) {
+void decode_op(uint8_t kind, Reader& in, Op& op, std::index_sequence<I...>) {
+  const auto read_as = [&]<typename T>() {
     if (T::kKind != kind) return false;
-    read(in, op);
-    result = std::move(op);
+    read(in, op.emplace<T>());
     return true;
   };
-  if (!(read_as(std::variant_alternative_t<I, Op>{}) || ...)) in.fail();
-  return result;
+  if (!(read_as.template operator()<std::variant_alternative_t<I, Op>>() || ...)) in.fail();
 }
 
 void decode_ops(Reader& in, std::vector<Op>& ops) {
@@ -341,7 +339,7 @@ void decode_ops(Reader& in, std::vector<Op>& ops) {
   if (in.ok()) ops.reserve(count);
   for (uint32_t i = 0; in.ok() && i < count; ++i) {
     const uint8_t kind = in.u8();
-    ops.push_back(decode_op(kind, in, std::make_index_sequence<std::variant_size_v<Op>>()));
+    decode_op(kind, in, ops.emplace_back(), std::make_index_sequence<std::variant_size_v<Op>>());
   }
 }
 
