@@ -37,7 +37,10 @@ class SlowLog {
   }
   // What to keep of a request until its duration is known; empty when the log is off.
   [[nodiscard]] std::string clipped(std::string_view word) const;
-  [[nodiscard]] std::vector<std::string> clipped(const std::vector<std::string>& words) const;
+  // The same of several words, for words_of(). In one string, as nearly no request is slow: a string for each word took
+  // a third of what a SET costs between its parser and the node.
+  [[nodiscard]] std::string clipped(const std::vector<std::string>& words) const;
+  [[nodiscard]] static std::vector<std::string> words_of(std::string_view clipped);
 
   void add(uint64_t took_us, std::vector<std::string> arguments, std::string client, std::string surface);
   // The newest `count`.

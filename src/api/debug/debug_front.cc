@@ -110,7 +110,6 @@ void DebugFront::on_command(debug::CommandId id, const debug::Command& command, 
   show_to_monitors(id, command, arguments);
   const CommandSpec& spec = command_specs()[static_cast<size_t>(command.tag)];
   const auto asked = std::make_shared<Asked>(id, &spec, net::Loop::micros(), slow_log_.clipped(arguments));
-  hide_secrets(command, asked->shown);
   const uint64_t generation = service_.settings.password_generation;
   CommandBegun begun = spec.begin(arguments);
   if (!begun) return reply(*asked, OrRefusal<Answer>(begun.error()));
@@ -198,32 +197,28 @@ void DebugFront::on_builtin(debug::CommandId id, const debug::Command& command,
   // Shown with the commands of its transaction.
   if (command.builtin == debug::Builtin::exec) return;
   show_to_monitors(id, command, arguments);
-  std::vector<std::string> shown;
-  if (slow_log_.is_slow(0)) {
-    shown = slow_log_.clipped(arguments);
-    hide_secrets(command, shown);
-  }
-  note(id, command, 0, std::move(shown));
+  note(id, command, 0, slow_log_.is_slow(0) ? slow_log_.clipped(arguments) : std::string());
 }
 
 // A wait is not counted: it is as long as the client said.
 void DebugFront::reply(Asked& asked, std::string resp) {
   const uint64_t took_us = asked.waits ? 0 : net::Loop::micros() - asked.at_us;
   if (!asked.waits) took_us_.add(took_us);
-  note(asked.id, asked.spec->command, took_us, std::move(asked.shown));
+  note(asked.id, asked.spec->command, took_us, asked.shown);
   if (debug::Connection* connection = connections_.find(asked.id.connection))
     connection->reply(asked.id.sequence, std::move(resp));
 }
 
-void DebugFront::note(debug::CommandId id, const debug::Command& command, uint64_t took_us,
-                      std::vector<std::string>&& shown) {
+void DebugFront::note(debug::CommandId id, const debug::Command& command, uint64_t took_us, std::string_view shown) {
   CommandCounters& counters = by_command_[command.name];
   ++counters.calls;
   counters.took_us += took_us;
   // Leaves out SLOWLOG itself, so that reading the log does not fill it.
   if (!slow_log_.is_slow(took_us) || command.name == "slowlog") return;
   const debug::Connection* connection = connections_.find(id.connection);
-  slow_log_.add(took_us, std::move(shown), connection == nullptr ? "" : connection->peer_address(), "");
+  std::vector<std::string> words = SlowLog::words_of(shown);
+  hide_secrets(command, words);
+  slow_log_.add(took_us, std::move(words), connection == nullptr ? "" : connection->peer_address(), "");
 }
 
 void DebugFront::reset_counters() {

@@ -73,12 +73,12 @@ class DebugFront final : public debug::CommandHandler, public CallOwner, public 
   struct Multi;
   // A command on its way to its reply.
   struct Asked {
-    Asked(debug::CommandId which, const CommandSpec* row, uint64_t at, std::vector<std::string>&& words)
+    Asked(debug::CommandId which, const CommandSpec* row, uint64_t at, std::string&& words)
         : id(which), spec(row), at_us(at), shown(std::move(words)) {}
     debug::CommandId id;
     const CommandSpec* spec;
     uint64_t at_us;
-    std::vector<std::string> shown;    // for SLOWLOG
+    std::string shown;                 // for SLOWLOG: its words, clipped
     CommandFinish finish;              // in place of the row's
     ConnectionsFinish of_connections;  // in place of both
     ClientFinish for_client;           // in place of all of them
@@ -97,7 +97,7 @@ class DebugFront final : public debug::CommandHandler, public CallOwner, public 
   void reply(Asked& asked, std::string resp);
   void reply(Asked& asked, const OrRefusal<Answer>& answer);
   void show_to_monitors(debug::CommandId id, const debug::Command& command, const std::vector<std::string>& arguments);
-  void note(debug::CommandId id, const debug::Command& command, uint64_t took_us, std::vector<std::string>&& shown);
+  void note(debug::CommandId id, const debug::Command& command, uint64_t took_us, std::string_view shown);
 
   Calls& calls_;
   const Context& context_;

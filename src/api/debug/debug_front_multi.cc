@@ -52,8 +52,8 @@ std::string DebugFront::refuse_within_multi(const debug::Command& command, const
 void DebugFront::on_transaction(debug::CommandId id, const debug::Command& exec, debug::Transaction&& transaction,
                                 std::vector<debug::WatchedKey>&& watched) {
   static const CommandSpec kExec{.command = exec, .begin = nullptr, .finish = nullptr};
-  const auto asked =
-      std::make_shared<Asked>(id, &kExec, net::Loop::micros(), std::vector<std::string>{std::string(exec.name)});
+  const std::vector<std::string> words{std::string(exec.name)};
+  const auto asked = std::make_shared<Asked>(id, &kExec, net::Loop::micros(), slow_log_.clipped(words));
   const auto multi = std::make_shared<Multi>();
   multi->watched = std::move(watched);
   machine::Transact all{.compares = {}, .success = {}, .failure = {}, .must_hold = true};
@@ -76,7 +76,7 @@ void DebugFront::on_transaction(debug::CommandId id, const debug::Command& exec,
     else
       part.place = add_part(*as_part(part.call.operations.front()), all.success);
   }
-  show_to_monitors(id, exec, asked->shown);
+  show_to_monitors(id, exec, words);
   if (all.success.empty() && all.compares.empty()) return reply(*asked, replies(*multi, {}, {}));
   if (all.success.empty()) all.success.emplace_back(machine::GetKey{multi->watched.front().key, false});
   asked->multi = multi;
