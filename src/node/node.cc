@@ -364,28 +364,32 @@ void Node::follow_leader() {
     logf(LogLevel::notice, "following %s in term %lu", member->name.c_str(), ctx_.raft->current_term().value);
 }
 
-// A short command may copy and hash a large value, so that the log's size alone does not bound a turn.
+// A short command may copy and hash a large value, and many short ones add up, so that the log's size alone does not
+// bound a turn.
 void Node::apply_some() {
-  uint64_t bytes = 0;
+  Applying done;
   for (bool more = true; more && !unapplied_.empty(); unapplied_.pop_front()) {
-    bytes += apply(unapplied_.front());
-    more = bytes < ctx_.options.apply_bytes_per_turn;
+    const Applying one = apply(unapplied_.front());
+    done.bytes += one.bytes;
+    done.steps += one.steps;
+    more = done.bytes < ctx_.options.apply_bytes_per_turn && done.steps < ctx_.options.apply_steps_per_turn;
   }
   ctx_.raft->hold_committed(!unapplied_.empty());
   if (!unapplied_.empty()) ctx_.wants_turn = true;
 }
 
-uint64_t Node::apply(raft::Entry& entry) {
+Node::Applying Node::apply(raft::Entry& entry) {
   ++ctx_.counters.entries_applied;
-  uint64_t bytes = raft::cost(entry);
-  snapshots_.applied(bytes);
+  Applying work{.bytes = raft::cost(entry), .steps = 1};
+  snapshots_.applied(work.bytes);
   room_.applied(entry.index);
   machine::Reply reply;
   if (entry.kind == raft::EntryKind::command) {
     const Millis time = WH_MUTANT(time_of_the_apply) ? ctx_.turn_at : entry.time_ms;
     machine::Applied applied = ctx_.machine.apply(entry.index, time, entry.payload);
     reply = std::move(applied.reply);
-    bytes += applied.effects.made_bytes;
+    work.bytes += applied.effects.made_bytes;
+    work.steps += applied.effects.changed_keys.size() + applied.effects.arrived_queues.size();
     waiting_.wake(applied.effects);
     writes_.forwarded_applied(entry, reply);
   } else if (entry.kind == raft::EntryKind::version) {
@@ -397,7 +401,7 @@ uint64_t Node::apply(raft::Entry& entry) {
   membership_.applied(entry);
   receives_.applied(entry, reply, ctx_.turn_at);
   writes_.applied(entry, std::move(reply));
-  return bytes;
+  return work;
 }
 
 void Node::release_held(uint64_t ticket) {

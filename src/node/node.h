@@ -232,8 +232,11 @@ class Node {
   void proposed(const raft::Proposed& result, Millis now);
   void persist(raft::Output& output);
   void apply_some();
-  // Returns about how many bytes it handled.
-  uint64_t apply(raft::Entry& entry);
+  struct Applying {  // about what it handled (options.h)
+    uint64_t bytes = 0;
+    uint64_t steps = 0;
+  };
+  Applying apply(raft::Entry& entry);
   void follow_leader();
   void release_held(uint64_t ticket);
   bool send(raft::NodeId to, PeerMessage message);

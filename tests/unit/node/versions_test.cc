@@ -266,6 +266,28 @@ TEST_CASE(
   }
 }
 
+namespace {
+// The other member has all that is proposed, which is committed so: the turns that this node takes to apply it, at most
+// `most` entries in each.
+int turns_to_apply(Versioned& bench, uint64_t most) {
+  bench.persist();
+  bench.node.receive(kOther,
+                     raft::AppendEntriesReply{.term = bench.node.raft()->current_term(),
+                                              .success = true,
+                                              .match_index = bench.last(),
+                                              .sent_at = bench.now},
+                     bench.now);
+  int turns = 0;
+  for (; bench.node.machine().applied() < bench.last() && turns < 100; ++turns) {
+    const raft::Index at = bench.node.machine().applied();
+    bench.node.drain(bench.now);
+    CHECK(bench.node.machine().applied() - at <= most);
+    if (bench.node.machine().applied() < bench.last()) CHECK(bench.node.wants_turn());
+  }
+  return turns;
+}
+}  // namespace
+
 TEST_CASE("a turn applies a bounded amount, also where short commands change large values; answers keep their order") {
   Versioned bench;
   bench.lead();
@@ -285,21 +307,8 @@ TEST_CASE("a turn applies a bounded amount, also where short commands change lar
   bench.done.clear();
   constexpr Token kAppends = 40;
   for (Token token = 100; token < 100 + kAppends; ++token) submit(token, machine::Append{"k", "y"});
-  bench.persist();
-  bench.node.receive(kOther,
-                     raft::AppendEntriesReply{.term = bench.node.raft()->current_term(),
-                                              .success = true,
-                                              .match_index = bench.last(),
-                                              .sent_at = bench.now},
-                     bench.now);
   const raft::Index before = bench.node.machine().applied();
-  int turns = 0;
-  for (; bench.node.machine().applied() < bench.last() && turns < 100; ++turns) {
-    const raft::Index at = bench.node.machine().applied();
-    bench.node.drain(bench.now);
-    CHECK(bench.node.machine().applied() - at <= 3);
-    if (bench.node.machine().applied() < bench.last()) CHECK(bench.node.wants_turn());
-  }
+  const int turns = turns_to_apply(bench, 3);
   CHECK(bench.node.machine().applied() - before == kAppends);
   CHECK(turns >= static_cast<int>(kAppends) / 3);
   bench.collect();
@@ -309,4 +318,24 @@ TEST_CASE("a turn applies a bounded amount, also where short commands change lar
     CHECK(bench.done[i].outcome == Outcome::applied);
   }
   CHECK(bench.node.machine().get("k")->size() == large.size() + kAppends);
+}
+
+TEST_CASE("a turn applies a bounded number of small entries, and fewer where each changes several keys") {
+  Versioned bench;
+  bench.lead();
+  bench.says(kOther, kLatestVersion);
+  bench.says(kThird, kLatestVersion);
+  bench.settle();
+  REQUIRE(bench.node.cluster_version() == kLatestVersion);
+  const auto apply = [&](const std::vector<std::string>& keys, uint64_t count, uint64_t most) {
+    machine::Transact command;
+    for (const std::string& key : keys) command.success.emplace_back(machine::PutKey{key, "v"});
+    for (Token token = 0; token < count; ++token)
+      bench.node.submit_write(token, machine::encode_command(command), true, bench.now);
+    const int turns = turns_to_apply(bench, most);
+    bench.collect();
+    return turns;
+  };
+  CHECK(apply({"a"}, 2'500, 500) == 5);
+  CHECK(apply({"a", "b", "c", "d"}, 1'000, 200) == 5);
 }
