@@ -5,7 +5,10 @@
 #include <csignal>
 #include <cstdlib>
 #include <ctime>
+#include <functional>
 #include <memory>
+#include <mutex>
+#include <set>
 #include <string>
 #include <sys/socket.h>
 #include <thread>
@@ -321,6 +324,31 @@ TEST_CASE("a job may start the next one; the loop's end waits for jobs that run 
   }
   CHECK(works <= 52);
   CHECK(dones == 1);
+}
+
+TEST_CASE("jobs that follow each other run on one thread, and more than there are threads all end") {
+  Loop loop;
+  std::set<std::thread::id> threads;
+  std::mutex mutex;
+  const auto work = [&] {
+    const std::lock_guard lock(mutex);
+    threads.insert(std::this_thread::get_id());
+  };
+  int left = 50;
+  std::function<void()> next = [&] {
+    if (left-- > 0) loop.run_job(work, next);
+  };
+  next();
+  REQUIRE(run_until(loop, [&] { return left < 0; }));
+  CHECK(threads.size() == 1);
+
+  std::atomic<int> works = 0;
+  int dones = 0;
+  for (int i = 0; i < 100; ++i) loop.run_job([&] { ++works; }, [&] { ++dones; });
+  CHECK(loop.stats().jobs == 100);
+  REQUIRE(run_until(loop, [&] { return dones == 100; }));
+  CHECK(works == 100);
+  CHECK(loop.stats().jobs == 0);
 }
 
 TEST_CASE("HAZARDS K5: signals arrive on the loop, every time; SIGPIPE is ignored") {
