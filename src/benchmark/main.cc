@@ -70,7 +70,7 @@ int run(const Options& options) {
 
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
-  net::Loop::provide_workers();
+  net::Loop::provide_lookup_threads();
   const Result<Parsed> parsed = parse_options(std::vector<std::string>(argv + 1, argv + argc), variable);
   if (!parsed) return complain(kUsage, parsed.error() + "; 'wormhole-benchmark --help' lists the options and tests");
   if (parsed->help) return say(help_text()), 0;
