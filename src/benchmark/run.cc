@@ -272,8 +272,10 @@ class Run final : public Source {
     measure_.missing += nothing ? 1 : 0;
     return true;
   }
+  // Up to the end of the time: later requests are only awaited, and none is made.
   void note_gap(uint64_t now) {
-    if (now - last_success_us_ <= measure_.gap_us) return;
+    if (ended_us_ != 0) now = std::min(now, ended_us_);
+    if (now <= last_success_us_ + measure_.gap_us) return;
     measure_.gap_us = now - last_success_us_;
     measure_.gap_at_us = last_success_us_ - start_us_;
   }
@@ -308,6 +310,7 @@ class Run final : public Source {
   void end_of_time() {
     if (ending_) return network_.loop.stop();
     ending_ = true;
+    ended_us_ = net::Loop::micros();
     end_.start(kLastAnswersMs);
     check_end();
   }
@@ -354,7 +357,9 @@ class Run final : public Source {
   uint64_t begun_ = 0;
   uint64_t outstanding_ = 0;
   uint64_t shown_ = 0;
-  bool ending_ = false;   // no more requests are begun
+  bool ending_ = false;
+  uint64_t ended_us_ = 0;  // 0: not yet
+  // no more requests are begun
   bool gave_up_ = false;  // nobody answered for long
 };
 

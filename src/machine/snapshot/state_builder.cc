@@ -15,6 +15,9 @@
 namespace wh::machine {
 namespace {
 
+// What a header says is believed as far as this many keys, for which an index of 16 MiB is made as they come.
+constexpr uint64_t kMostExpectedKeys = 1 << 20;
+
 // Puts items into a state's queues; they count as older than every running walk.
 template <typename Load>
 void loading(State& state, const Load& load) {
@@ -35,6 +38,7 @@ Status StateBuilder::begin(const SnapshotHead& head) {
   if (head.applied.value >= raft::kLimit || (head.version < 3 && head.events > head.applied.value) ||
       head.sessions > Sessions::kMaxOrigins)
     return Error{"numbers out of range in the snapshot's header"};
+  state_.store.expect(std::min(head.keys, kMostExpectedKeys));
   return ok_status();
 }
 

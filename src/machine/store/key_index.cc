@@ -29,13 +29,33 @@ size_t KeyIndex::number_of(uint32_t half) const {
   return number < buckets_ ? number : number & (mask >> 1);
 }
 
+KeyIndex::Bucket* KeyIndex::bucket_if_made(size_t number) const {
+  const std::unique_ptr<Segment>& segment = segments_[number / kFewestBuckets];
+  return segment ? &(*segment)[number % kFewestBuckets] : nullptr;
+}
+
+KeyIndex::Bucket& KeyIndex::bucket(size_t number) {
+  std::unique_ptr<Segment>& segment = segments_[number / kFewestBuckets];
+  if (!segment) segment = std::make_unique<Segment>();
+  return (*segment)[number % kFewestBuckets];
+}
+
+void KeyIndex::expect(size_t keys) {
+  if (size_ != 0) return;
+  while (buckets_ < kFewestBuckets || 4 * keys > 19 * std::bit_floor(buckets_)) {
+    segments_.emplace_back();
+    buckets_ = segments_.size() * kFewestBuckets;
+  }
+}
+
 std::optional<Items::iterator> KeyIndex::find(std::string_view key) const {
   if (size_ == 0) return std::nullopt;
   const Hash hash(key);
   for (const uint32_t half : {hash.first, hash.second}) {
-    const Bucket& bucket = this->bucket(number_of(half));
+    const Bucket* bucket = bucket_if_made(number_of(half));
+    if (bucket == nullptr) continue;
     for (size_t i = 0; i < Bucket::kSlots; ++i)
-      if (bucket.tags[i] == hash.tag && bucket.places[i]->first == key) return bucket.places[i];
+      if (bucket->tags[i] == hash.tag && bucket->places[i]->first == key) return bucket->places[i];
   }
   return std::nullopt;
 }
@@ -59,7 +79,7 @@ void KeyIndex::insert(Items::iterator place) {
 // Two of three places are taken, or less: then about one key in 50,000 is left out.
 void KeyIndex::add(Items::iterator place) {
   if (segments_.empty()) {
-    segments_.push_back(std::make_unique<Segment>());
+    segments_.emplace_back();
     buckets_ = kFewestBuckets;
   }
   ++size_;
@@ -71,11 +91,11 @@ void KeyIndex::remove(Items::iterator place) {
   const Hash hash(place->first);
   bool found = false;
   for (const uint32_t half : {hash.first, hash.second}) {
-    Bucket& bucket = this->bucket(number_of(half));
-    for (size_t i = 0; i < Bucket::kSlots && !found; ++i) {
-      if (bucket.tags[i] == 0 || bucket.places[i] != place) continue;
-      bucket.tags[i] = 0;
-      --bucket.used;
+    Bucket* bucket = bucket_if_made(number_of(half));
+    for (size_t i = 0; bucket != nullptr && i < Bucket::kSlots && !found; ++i) {
+      if (bucket->tags[i] == 0 || bucket->places[i] != place) continue;
+      bucket->tags[i] = 0;
+      --bucket->used;
       found = true;
     }
   }
@@ -90,7 +110,7 @@ void KeyIndex::remove(Items::iterator place) {
 // The new bucket takes its keys from the one whose number differs by the highest bit alone.
 void KeyIndex::split_one() {
   Bucket& from = bucket(buckets_ - std::bit_floor(buckets_));
-  if (buckets_ % kFewestBuckets == 0) segments_.push_back(std::make_unique<Segment>());
+  if (buckets_ % kFewestBuckets == 0) segments_.emplace_back();
   Bucket& to = bucket(buckets_++);
   for (size_t i = 0; i < Bucket::kSlots; ++i) {
     if (from.tags[i] == 0) continue;
@@ -106,7 +126,8 @@ void KeyIndex::split_one() {
 }
 
 void KeyIndex::join_one() {
-  const Bucket last = bucket(--buckets_);
+  const Bucket* made = bucket_if_made(--buckets_);
+  const Bucket last = made == nullptr ? Bucket{} : *made;
   if (buckets_ % kFewestBuckets == 0) segments_.pop_back();
   for (size_t i = 0; i < Bucket::kSlots; ++i)
     if (last.tags[i] != 0) insert(last.places[i]);

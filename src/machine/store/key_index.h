@@ -33,6 +33,9 @@ class KeyIndex {
   [[nodiscard]] std::optional<Items::iterator> find(std::string_view key) const;
   // Whether all keys are in the index.
   [[nodiscard]] bool complete() const { return left_out_ == 0; }
+  // Of an index without keys: so many will come, at once. It is made for them bit by bit as they come, and then no
+  // bucket is split: a snapshot of 10^6 keys is read in two thirds of the time.
+  void expect(size_t keys);
   // Of a key that is in the tree, and was not added before.
   void add(Items::iterator place);
   // Of one that was added and is still in the tree.
@@ -56,19 +59,19 @@ class KeyIndex {
   using Segment = std::array<Bucket, kFewestBuckets>;
   struct Hash;
 
-  [[nodiscard]] Bucket& bucket(size_t number) const {
-    return (*segments_[number / kFewestBuckets])[number % kFewestBuckets];
-  }
+  [[nodiscard]] Bucket* bucket_if_made(size_t number) const;
+  // Makes it when it is not there yet.
+  [[nodiscard]] Bucket& bucket(size_t number);
   // The bucket that half of a hash names.
   [[nodiscard]] size_t number_of(uint32_t half) const;
   void insert(Items::iterator place);
   void split_one();
   void join_one();
 
-  std::vector<std::unique_ptr<Segment>> segments_;
-  size_t buckets_ = 0;   // 0, or kFewestBuckets and more
-  size_t size_ = 0;      // keys, with those that are left out
-  size_t left_out_ = 0;  // of these
+  std::vector<std::unique_ptr<Segment>> segments_;  // null: all its buckets are empty
+  size_t buckets_ = 0;                              // 0, or kFewestBuckets and more
+  size_t size_ = 0;                                 // keys, with those that are left out
+  size_t left_out_ = 0;                             // of these
 };
 
 }  // namespace wh::machine

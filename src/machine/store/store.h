@@ -44,6 +44,8 @@ class Store {
   // Adds an item, or a lease, of a snapshot; false when it is there already. Fast when keys come in order. A lease may
   // come after items that name it: then leases_missing() counts it until it does.
   bool load(std::string_view key, Item item);
+  // So many items will be loaded, into an empty store.
+  void expect(size_t items) { index_.expect(items); }
   bool load_lease(uint64_t id, Millis ttl, Millis deadline);
   [[nodiscard]] uint64_t leases_missing() const { return leases_missing_; }
 

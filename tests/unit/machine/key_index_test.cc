@@ -65,6 +65,32 @@ std::string colliding(uint64_t number) {
 
 }  // namespace
 
+TEST_CASE("an index that expects keys splits no bucket for them, and is made as they come") {
+  for (const uint64_t said : {uint64_t{0}, uint64_t{10}, uint64_t{5'000}, uint64_t{1} << 20}) {
+    CAPTURE(said);
+    Indexed all;
+    all.index.expect(said);
+    const size_t made = all.index.buckets();
+    CHECK(made * 19 >= said * 4);
+    CHECK_FALSE(all.index.find("key:0"));
+    for (uint64_t n = 0; n < 5'000; ++n) {
+      CHECK_FALSE(all.index.find(name_of(n)));
+      all.add(name_of(n));
+      CHECK(all.has(name_of(n)));
+    }
+    for (uint64_t n = 0; n < 5'000; ++n) CHECK_MESSAGE(all.has(name_of(n)), n);
+    CHECK((said < 5'000 || all.index.buckets() == made));
+    // More than it expected, and less.
+    for (uint64_t n = 5'000; n < 12'000; ++n) all.add(name_of(n));
+    for (uint64_t n = 0; n < 12'000; ++n) {
+      CHECK_MESSAGE(all.has(name_of(n)), n);
+      all.remove(name_of(n));
+      CHECK_FALSE(all.index.find(name_of(n)));
+    }
+    CHECK(all.most_moved <= static_cast<int64_t>(KeyIndex::kSteps));
+  }
+}
+
 TEST_CASE("each key is found while the index grows and shrinks, and no change moves many") {
   Indexed all;
   constexpr uint64_t kMost = 20'000;
