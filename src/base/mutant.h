@@ -127,9 +127,9 @@
   X(damaged_log_starts, A19)         \
   X(stale_tail_stays, B9)            \
   X(truncates_by_itself, B9)         \
-  X(witness_overtaken, C1)           \
   X(cut_page_stays, B9)              \
   X(pages_without_a_gap, B9)         \
+  X(witness_overtaken, C1)           \
   X(row_checksum_ignored, C2)        \
   X(page_checksum_ignored, C2)       \
   X(meta_checksum_ignored, C2)       \
