@@ -203,7 +203,7 @@ class Run final : public Source {
     if (options_.time > 0) end_.start(options_.time);
     if (options_.rate > 0) alarm_.set(start_us_);
   }
-  [[nodiscard]] bool all_begun() const { return ending_ || (options_.time == 0 && begun_ >= options_.requests); }
+  [[nodiscard]] bool all_begun() const { return ended_us_ != 0 || (options_.time == 0 && begun_ >= options_.requests); }
   // The moment at which request `number` is due.
   [[nodiscard]] uint64_t due_us(uint64_t number) const {
     return start_us_ + static_cast<uint64_t>(static_cast<Wide>(number) * 1'000'000 / options_.rate);
@@ -258,7 +258,8 @@ class Run final : public Source {
     if (nothing && operation_.takes) {
       --outstanding_;
       place.second = false;
-      measure_.ran_dry = ending_ = true;
+      measure_.ran_dry = true;
+      ended_us_ = net::Loop::micros();
       return true;
     }
     if (operation_.goes_on != nullptr && !nothing && operation_.goes_on(place, answer)) {
@@ -308,8 +309,7 @@ class Run final : public Source {
     if (over()) network_.loop.stop();
   }
   void end_of_time() {
-    if (ending_) return network_.loop.stop();
-    ending_ = true;
+    if (ended_us_ != 0) return network_.loop.stop();
     ended_us_ = net::Loop::micros();
     end_.start(kLastAnswersMs);
     check_end();
@@ -357,10 +357,8 @@ class Run final : public Source {
   uint64_t begun_ = 0;
   uint64_t outstanding_ = 0;
   uint64_t shown_ = 0;
-  bool ending_ = false;
-  uint64_t ended_us_ = 0;  // 0: not yet
-  // no more requests are begun
-  bool gave_up_ = false;  // nobody answered for long
+  uint64_t ended_us_ = 0;  // from then on no more requests are begun; 0: not yet
+  bool gave_up_ = false;   // nobody answered for long
 };
 
 }  // namespace

@@ -199,7 +199,7 @@ const Figure kStatsRows[] = {
    .read = [](const S& s) -> const Histogram& { return s.loop.stats().lags_ms; }},
   {.section = I::stats, .field = "worker_jobs", .metric = "wormhole_worker_jobs",
    .help = "Jobs handed to the worker threads and not finished",
-   .read = [](const S& s) { return number(s.loop.stats().jobs); }},
+   .read = [](const S& s) { return number(s.loop.jobs()); }},
 
   // --- by name only
   {.section = I::commandstats, .read = command_lines},

@@ -2,7 +2,7 @@
 // its caches are warm; a thread is made when all others are busy, up to kMost. Belongs to the loop, which says when it
 // begins to wait and when it has woken: a result that arrives while the loop works costs no system call. libuv's own
 // pool takes a cold thread each time, and its async handle spins while the thread that woke the loop is not running:
-// 30 us of each write of one client, a tenth of the processor time of a durable write.
+// some 30 us of each write of one client, on each node.
 //
 // Everything but the `work` of a job belongs to the loop's thread.
 #pragma once

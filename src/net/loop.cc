@@ -268,12 +268,9 @@ void Loop::run_job(std::function<void()> work, std::function<void()> done) {
   jobs_->run(std::move(work), std::move(done));
 }
 
-const LoopStats& Loop::stats() const {
-  stats_.jobs = jobs_->jobs();
-  return stats_;
-}
+size_t Loop::jobs() const { return jobs_->jobs(); }
 
-bool Loop::busy() const { return jobs_->jobs() != 0 || resolver_->busy(); }
+bool Loop::busy() const { return jobs() != 0 || resolver_->busy(); }
 
 void Loop::on_signal(int signal, std::function<void()> handler) {
   auto entry = std::make_unique<Signal>();

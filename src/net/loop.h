@@ -6,7 +6,8 @@
 // One turn, in libuv's order (uv_run):
 //   timers
 //   deferred work, the turn hook, then the streams send what was queued   <- once, just before the poll
-//   poll: sockets, finished jobs, signals
+//   poll: sockets, signals, name lookups
+//   the ends of finished jobs
 //   the deadline's handler, if the deadline expired before this poll: so heartbeats are read first (HAZARDS A12)
 // While work is left for the next turn the poll does not wait.
 #pragma once
@@ -45,8 +46,6 @@ struct LoopStats {
   // Through the sockets of all TCP streams, clients' and peers', as on the wire.
   uint64_t bytes_received = 0;
   uint64_t bytes_sent = 0;
-  // Jobs handed to other threads whose `done` has not run.
-  size_t jobs = 0;
 };
 
 // Where one turn's time went, in microseconds, without waiting in the poll.
@@ -157,8 +156,10 @@ class Loop {
   // Calls `handler` on the loop each time the process gets this signal. Only one handler for each signal.
   void on_signal(int signal, std::function<void()> handler);
 
-  [[nodiscard]] const LoopStats& stats() const;
-  // Resets the counters; jobs in progress stay counted.
+  // Jobs whose `done` has not run.
+  [[nodiscard]] size_t jobs() const;
+
+  [[nodiscard]] const LoopStats& stats() const { return stats_; }
   void reset_stats() { stats_ = {}; }
 
   // For the rest of net/ only.
@@ -207,7 +208,7 @@ class Loop {
   bool deadline_polled_ = false;  // and a poll has begun since then
   Millis sweep_due_ = 0;
 
-  mutable LoopStats stats_;
+  LoopStats stats_;
   uint64_t turn_ = 0;
   uint64_t turn_start_ns_ = 0;
   uint64_t turn_start_idle_ns_ = 0;

@@ -67,7 +67,7 @@ class Database {
     uint64_t tail_bytes = 0;                  // how much of the log's end the start returns
     std::string default_name = {};            // used when `name` is empty and the disk has no name yet
     ClusterVersion version = kLatestVersion;  // the highest cluster version that this node supports and opens
-    Millis witness_lag_ms = kWitnessLagMs;
+    Millis witness_lag_ms = kWitnessLagMs;    // witness.h
   };
 
   Database(Disk& disk, std::string directory, Settings settings);

@@ -1,6 +1,7 @@
 #include "storage/log_pages.h"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 #include <vector>
 
@@ -24,15 +25,16 @@ constexpr size_t kRoom = kRow - kHeader;
 
 constexpr size_t kEntryHeader = 21;
 
+// Integers are little-endian, as in base/bytes.h.
 template <typename T>
 T get(std::string_view bytes, size_t at) {
-  uint64_t value = 0;
-  for (size_t i = sizeof(T); i-- > 0;) value = value << 8 | static_cast<uint8_t>(bytes[at + i]);
-  return static_cast<T>(value);
+  T value{};
+  std::memcpy(&value, bytes.substr(at, sizeof value).data(), sizeof value);
+  return value;
 }
 template <typename T>
 void set(std::string& bytes, size_t at, T value) {
-  for (size_t i = 0; i < sizeof(T); ++i) bytes[at + i] = static_cast<char>(static_cast<uint64_t>(value) >> (8 * i));
+  std::memcpy(bytes.data() + at, &value, sizeof value);
 }
 
 std::string blank(uint64_t sequence, raft::Index first, uint64_t chain, size_t begins) {
@@ -112,11 +114,10 @@ Status LogPages::load(sqlite3* db, raft::Index base) {
     while ((code = all_.step()) == SQLITE_ROW) {
       const uint64_t slot = all_.number(0);
       const std::string_view page = all_.bytes(1);
-      if (slot == 0 || slot > UINT32_MAX || !all_.is(1, SQLITE_BLOB) || !is_whole(page))
+      if (slot == 0 || slot > raft::kLimit || !all_.is(1, SQLITE_BLOB) || !is_whole(page))
         return faults_.damaged(row_name(slot) + "its checksum does not match");
-      last_slot_ = std::max(last_slot_, static_cast<uint32_t>(slot));
-      found.push_back(
-          {get<uint64_t>(page, kSequence), {raft::Index{get<uint64_t>(page, kFirst)}, static_cast<uint32_t>(slot)}});
+      last_slot_ = std::max(last_slot_, slot);
+      found.push_back({get<uint64_t>(page, kSequence), {raft::Index{get<uint64_t>(page, kFirst)}, slot}});
     }
     if (code != SQLITE_DONE) return faults_.sql("reading the log's pages");
   }
@@ -162,7 +163,7 @@ Status LogPages::restart(raft::Index next, uint64_t chain) {
 Status LogPages::begin_page(raft::Index first, uint64_t chain, size_t begins) {
   if (Status status = flush(); !status) return status;
   last_slot_is_new_ = free_.empty();
-  uint32_t slot = last_slot_ + 1;
+  uint64_t slot = last_slot_ + 1;
   if (last_slot_is_new_) {
     last_slot_ = slot;
   } else {
@@ -212,7 +213,7 @@ Status LogPages::flush() {
   return write(pages_.back().slot, tail_);
 }
 
-Status LogPages::write(uint32_t slot, std::string& page) {
+Status LogPages::write(uint64_t slot, std::string& page) {
   set<uint32_t>(page, kCrc, checksum(page));
   const bool is_new = std::exchange(last_slot_is_new_, false);
   Statement& statement = is_new ? insert_.bind(1, slot).blob(2, page) : update_.blob(1, page).bind(2, slot);
@@ -229,7 +230,7 @@ Status LogPages::cut(raft::Index from) {
   WH_ASSERT(walk.number_ == number, "an entry begins in the page where it is looked for");
   std::string cut_off = blank(0, {}, 0, 0);
   while (pages_.size() > number + 1) {
-    const uint32_t slot = pages_.back().slot;
+    const uint64_t slot = pages_.back().slot;
     if (!WH_MUTANT(cut_page_stays))
       if (Status status = write(slot, cut_off); !status) return status;
     free_.push_front(slot);

@@ -51,11 +51,11 @@ struct Options {
   raft::NodeId fresh_instance;         // random, not 0: a new directory's instance id
   AppendFsync fsync = AppendFsync::always;
   ClusterVersion version = kLatestVersion;  // the highest version of the cluster that this node supports
-  Millis witness_lag_ms = kWitnessLagMs;
-  uint64_t log_cache_bytes = 16 << 20;   // of the log's end, returned in RecoveredNode
-  uint64_t ballast_bytes = 8 << 20;      // given up when the disk is full; 0: none
-  uint64_t free_pages_bytes = 32 << 20;  // of the database file, kept for new entries
-  uint64_t checkpoint_bytes = 0;         // the WAL is checkpointed at about this size; 0: 3 to 5 MB, by the instance
+  Millis witness_lag_ms = kWitnessLagMs;    // witness.h
+  uint64_t log_cache_bytes = 16 << 20;      // of the log's end, returned in RecoveredNode
+  uint64_t ballast_bytes = 8 << 20;         // given up when the disk is full; 0: none
+  uint64_t free_pages_bytes = 32 << 20;     // of the database file, kept for new entries
+  uint64_t checkpoint_bytes = 0;            // the WAL is checkpointed at about this size; 0: 3 to 5 MB, by the instance
   // Must not return in production; empty: logs the message and ends the process with status 1.
   std::function<void(const std::string& message)> fatal;
   DiskProbe* probe = nullptr;  // tests only

@@ -9,8 +9,8 @@
 // How to raise it was measured (ext4 on a virtual disk; a commit of one entry alone takes 100 us): syncing it after
 // each commit takes 210 us, twice the time; writing it to the device just before the next commit, whose flush then
 // covers it, takes 140 us. So we do the latter, and not for each: it lags by kWitnessLagMs and one commit, since each
-// write is two calls on the device that every commit after it pays for (a tenth of the processor time of a durable
-// write, and 80 us of each of one client's). Term, vote and other promises wait for their own sync, and a database that
+// write is two calls on the device (a twentieth of the processor time of a durable write of 64 clients; of one
+// client's, 80 us over three nodes). Term, vote and other promises wait for their own sync, and a database that
 // rests syncs the last one; a leader, too, remembers what was acknowledged to it (HAZARDS C5). The write is begun
 // before the commit and awaited just before its sync (arrive), so that the device takes it while SQLite works; without
 // the wait the flush might overtake it.
@@ -34,8 +34,8 @@
 namespace wh::storage {
 
 inline constexpr const char* kWitnessFile = "witness";
-// Of the entries that are claimed: what is lost of the WAL's end after a crash and was committed later than this goes
-// unnoticed by the node itself.
+// How much older than the last commit the claim of a log that grows may be. If a crash damages the WAL's end, the node
+// itself does not notice the loss of entries that were committed in its last moment, of this length and one commit.
 inline constexpr Millis kWitnessLagMs = 5;
 
 // What the database must hold.

@@ -336,13 +336,7 @@ TEST_CASE("HAZARDS C2: a row that is damaged while the node runs is not given ou
   std::string content = slurp(dir.file("wormhole.db"));
   for (size_t at = 0; at < content.size(); at += 512)
     if (content[at] == 'm') content[at] = 'n';
-  {
-    // In place: the storage has the file open.
-    FILE* file = std::fopen(dir.file("wormhole.db").c_str(), "r+");
-    REQUIRE(file != nullptr);
-    std::fwrite(content.data(), 1, content.size(), file);
-    std::fclose(file);
-  }
+  overwrite(dir.file("wormhole.db"), content);
   for (uint64_t index = 1; index <= 100 && client.fatal.empty(); ++index) {
     client->load_entries(raft::Index{index}, raft::Index{index}, 1);
     const auto read = client.answer<node::EntriesRead>();
@@ -366,13 +360,7 @@ TEST_CASE("damage found while it runs stops the process, naming the row") {
   std::string content = slurp(dir.file("wormhole.db"));
   for (size_t at = 8192; at < content.size(); at += 4096)
     if (at + 2000 < content.size()) content[at + 2000] = static_cast<char>(content[at + 2000] ^ 4);
-  {
-    // In place: the storage has the file open.
-    FILE* file = std::fopen(dir.file("wormhole.db").c_str(), "r+");
-    REQUIRE(file != nullptr);
-    std::fwrite(content.data(), 1, content.size(), file);
-    std::fclose(file);
-  }
+  overwrite(dir.file("wormhole.db"), content);
   for (uint64_t first = 1; first <= 2000 && client.fatal.empty(); first += 100) {
     client->load_entries(raft::Index{first}, raft::Index{first + 99}, 1 << 20);
     const auto read = client.answer<node::EntriesRead>();

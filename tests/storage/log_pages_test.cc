@@ -14,8 +14,8 @@ using namespace wh::storage::test;
 
 namespace {
 
-constexpr ClusterVersion kPages = 5;
-constexpr ClusterVersion kRows = 4;
+constexpr ClusterVersion kPages = kPagesVersion;
+constexpr ClusterVersion kRows = kPagesVersion - 1;
 
 node::Batch in(ClusterVersion version, uint64_t ticket, std::vector<raft::Entry> append) {
   node::Batch b = batch(ticket, std::move(append));
@@ -256,6 +256,25 @@ TEST_CASE("pages: a commit in pages that are reused writes what its entries fill
   REQUIRE(client.fatal.empty());
 }
 
+TEST_CASE("pages: rows are numbered on beyond 32 bits, as long as a node runs and its log grows and shrinks") {
+  const TempDirectory dir = TempDirectory::in_memory();
+  Model model;
+  {
+    Client client(dir.path());
+    model.append(entries(1, 30, 1, std::string(500, 'x')));
+    client.persist(in(kPages, 1, model.log));
+  }
+  sql(dir.file("wormhole.db"), "UPDATE pages SET slot = slot + 4294967290");
+  Client client(dir.path());
+  REQUIRE_MESSAGE(client.ok(), client.error());
+  const auto more = entries(31, 150, 1, std::string(500, 'y'));
+  model.append(more);
+  client.persist(in(kPages, 2, more));
+  CHECK(client.fatal.empty());
+  check(dir, client, model);
+  CHECK(number(dir.file("wormhole.db"), "SELECT max(slot) FROM pages") > UINT32_MAX);
+}
+
 TEST_CASE("pages: many that are free go back to the file system, and some are kept") {
   const TempDirectory dir = TempDirectory::in_memory();
   constexpr uint64_t kKept = 1 << 20;
@@ -315,13 +334,7 @@ TEST_CASE("HAZARDS C2: a page that is damaged while the node runs is not given o
   std::string content = slurp(dir.file("wormhole.db"));
   for (size_t at = 0; at < content.size(); at += 512)
     if (content[at] == 'm') content[at] = 'n';
-  {
-    // In place: the storage has the file open.
-    FILE* file = std::fopen(dir.file("wormhole.db").c_str(), "r+");
-    REQUIRE(file != nullptr);
-    std::fwrite(content.data(), 1, content.size(), file);
-    std::fclose(file);
-  }
+  overwrite(dir.file("wormhole.db"), content);
   for (uint64_t index = 1; index <= 200 && client.fatal.empty(); ++index) {
     client->load_entries(raft::Index{index}, raft::Index{index}, 1);
     const auto read = client.answer<node::EntriesRead>();

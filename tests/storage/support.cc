@@ -43,6 +43,11 @@ void spill(const std::string& path, const std::string& content) {
   std::ofstream out(path, std::ios::binary | std::ios::trunc);
   out.write(content.data(), static_cast<std::streamsize>(content.size()));
 }
+void overwrite(const std::string& path, const std::string& content) {
+  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+  file.write(content.data(), static_cast<std::streamsize>(content.size()));
+  WH_ASSERT(file.good(), "a file of the test can be written");
+}
 bool file_exists(const std::string& path) { return fs::exists(path); }
 void sql(const std::string& file, const std::string& statements) {
   sqlite3* db = nullptr;

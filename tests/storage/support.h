@@ -36,6 +36,8 @@ class TempDirectory {
 
 std::string slurp(const std::string& path);
 void spill(const std::string& path, const std::string& content);
+// In place, as a storage may have the file open.
+void overwrite(const std::string& path, const std::string& content);
 bool file_exists(const std::string& path);
 // Runs statements on a database that no storage has open.
 void sql(const std::string& file, const std::string& statements);

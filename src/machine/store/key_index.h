@@ -34,7 +34,7 @@ class KeyIndex {
   // Whether all keys are in the index.
   [[nodiscard]] bool complete() const { return left_out_ == 0; }
   // Of an index without keys: so many will come, at once. It is made for them bit by bit as they come, and then no
-  // bucket is split: a snapshot of 10^6 keys is read in two thirds of the time.
+  // bucket is split, which looks at each of its keys again.
   void expect(size_t keys);
   // Of a key that is in the tree, and was not added before.
   void add(Items::iterator place);
