@@ -123,6 +123,9 @@ class Machine : private QueueObserver, private StoreObserver {
   // Frees about `units` of what was purged, as Discarded::free_some. True: it may go on.
   bool free_purged(size_t units);
 
+  // Brings up to so many keys of a loaded snapshot into the store's index. True: more are left.
+  bool index_some(size_t keys) { return state_.store.index_some(keys); }
+
   // Replaces the state (by one of SnapshotLoader), abandons running snapshots, and returns the old state to be freed in
   // slices. O(1).
   Discarded replace(State state);

@@ -16,6 +16,8 @@ namespace {
 
 // How many items of a replaced state are freed in one turn.
 constexpr size_t kDiscardPerTurn = 2'000;
+// How many keys of a loaded snapshot are indexed in one turn.
+constexpr size_t kIndexPerTurn = 1'000;
 constexpr uint64_t kMaxLoadBytes = 4 << 20;  // bytes of entries that the core loads from the disk at a time
 
 // More entries would still be there when the next snapshot is due.
@@ -262,7 +264,7 @@ void Node::drain(Millis now) {
   if (ctx_.announced_is_stale()) ctx_.announce();
   waiting_.pump(now);
   expire(now);
-  free_discarded();
+  do_upkeep();
   update_deadline(now);
 }
 
@@ -433,8 +435,9 @@ void Node::expire(Millis now) {
   receives_.expire(now);
 }
 
-void Node::free_discarded() {
+void Node::do_upkeep() {
   if (ctx_.machine.free_purged(kDiscardPerTurn)) ctx_.wants_turn = true;
+  if (ctx_.machine.index_some(kIndexPerTurn)) ctx_.wants_turn = true;
   if (!ctx_.discarded) return;
   if (ctx_.discarded->free_some(kDiscardPerTurn)) {
     ctx_.wants_turn = true;

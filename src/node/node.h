@@ -243,7 +243,8 @@ class Node {
   void watch_disk(Millis now);
   void expire(Millis now);
   void update_deadline(Millis now);
-  void free_discarded();
+  // Frees what was discarded, and indexes what was loaded, a part in each turn.
+  void do_upkeep();
 
   Context ctx_;
   Peers peers_{ctx_};

@@ -15,9 +15,6 @@
 namespace wh::machine {
 namespace {
 
-// What a header says is believed as far as this many keys, for which an index of 16 MiB is made as they come.
-constexpr uint64_t kMostExpectedKeys = 1 << 20;
-
 // Puts items into a state's queues; they count as older than every running walk.
 template <typename Load>
 void loading(State& state, const Load& load) {
@@ -38,7 +35,6 @@ Status StateBuilder::begin(const SnapshotHead& head) {
   if (head.applied.value >= raft::kLimit || (head.version < 3 && head.events > head.applied.value) ||
       head.sessions > Sessions::kMaxOrigins)
     return Error{"numbers out of range in the snapshot's header"};
-  state_.store.expect(std::min(head.keys, kMostExpectedKeys));
   return ok_status();
 }
 
@@ -211,6 +207,7 @@ Status StateBuilder::end(uint64_t digest) {
     for (const auto& [queue, binding] : bound)
       if (state_.queues.find(queue) == nullptr) return Error{"a binding without its queue in the snapshot"};
   if (digest != state_.digest()) return Error{"the snapshot's digest does not match"};
+  state_.store.begin_index();
   return ok_status();
 }
 

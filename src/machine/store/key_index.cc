@@ -1,6 +1,7 @@
 #include "machine/store/key_index.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <utility>
 
@@ -10,10 +11,11 @@ namespace wh::machine {
 
 // Two buckets, the less full of which takes the key, and what tells most keys of a bucket apart.
 struct KeyIndex::Hash {
-  uint32_t first;
-  uint32_t second;
-  uint8_t tag;
+  uint32_t first = 0;
+  uint32_t second = 0;
+  uint8_t tag = 0;
 
+  Hash() = default;
   explicit Hash(std::string_view key) {
     const uint64_t hash = hash64(key);
     first = static_cast<uint32_t>(hash);
@@ -40,16 +42,8 @@ KeyIndex::Bucket& KeyIndex::bucket(size_t number) {
   return (*segment)[number % kFewestBuckets];
 }
 
-void KeyIndex::expect(size_t keys) {
-  if (size_ != 0) return;
-  while (buckets_ < kFewestBuckets || 4 * keys > 19 * std::bit_floor(buckets_)) {
-    segments_.emplace_back();
-    buckets_ = segments_.size() * kFewestBuckets;
-  }
-}
-
 std::optional<Items::iterator> KeyIndex::find(std::string_view key) const {
-  if (size_ == 0) return std::nullopt;
+  if (size_ == left_out_ || is_to_come(key)) return std::nullopt;
   const Hash hash(key);
   for (const uint32_t half : {hash.first, hash.second}) {
     const Bucket* bucket = bucket_if_made(number_of(half));
@@ -60,8 +54,9 @@ std::optional<Items::iterator> KeyIndex::find(std::string_view key) const {
   return std::nullopt;
 }
 
-void KeyIndex::insert(Items::iterator place) {
-  const Hash hash(place->first);
+void KeyIndex::insert(Items::iterator place) { insert(place, Hash(place->first)); }
+
+void KeyIndex::insert(Items::iterator place, const Hash& hash) {
   Bucket& first = bucket(number_of(hash.first));
   Bucket& second = bucket(number_of(hash.second));
   Bucket& chosen = second.used < first.used ? second : first;
@@ -84,14 +79,54 @@ void KeyIndex::add(Items::iterator place) {
   }
   ++size_;
   for (size_t step = 0; step < kSteps && 4 * size_ > 19 * std::bit_floor(buckets_); ++step) split_one();
-  insert(place);
+  if (is_to_come(place->first))
+    ++left_out_;
+  else
+    insert(place);
 }
 
-void KeyIndex::remove(Items::iterator place) {
+void KeyIndex::leave_out() {
+  ++size_;
+  ++left_out_;
+}
+
+// As large as add() would have made it, so that no bucket is split for these keys: a split looks at each of its keys
+// again. The buckets are made as keys come to them.
+void KeyIndex::begin_adding(Items& items) {
+  if (items.empty()) return;
+  next_ = items.begin();
+  while (buckets_ < kFewestBuckets || 4 * size_ > 19 * std::bit_floor(buckets_)) {
+    segments_.emplace_back();
+    buckets_ = segments_.size() * kFewestBuckets;
+  }
+}
+
+// Most buckets are not in the processor's cache: those of a few keys are asked for before the first of them is used.
+bool KeyIndex::add_some(Items& items, size_t keys) {
+  constexpr size_t kAhead = 16;
+  std::array<std::pair<Items::iterator, Hash>, kAhead> ahead;
+  while (next_ && keys != 0) {
+    size_t count = 0;
+    for (; next_ && count < std::min(keys, kAhead); ++count) {
+      const Items::iterator place = *next_;
+      if (++*next_ == items.end()) next_.reset();
+      ahead[count] = {place, Hash(place->first)};
+      for (const uint32_t half : {ahead[count].second.first, ahead[count].second.second})
+        __builtin_prefetch(&bucket(number_of(half)), 1);
+    }
+    left_out_ -= count;
+    for (size_t i = 0; i < count; ++i) insert(ahead[i].first, ahead[i].second);
+    keys -= count;
+  }
+  return next_.has_value();
+}
+
+void KeyIndex::remove(Items::iterator place, Items::iterator end) {
+  if (next_ == place && ++*next_ == end) next_.reset();
   const Hash hash(place->first);
   bool found = false;
   for (const uint32_t half : {hash.first, hash.second}) {
-    Bucket* bucket = bucket_if_made(number_of(half));
+    Bucket* bucket = buckets_ == 0 ? nullptr : bucket_if_made(number_of(half));
     for (size_t i = 0; bucket != nullptr && i < Bucket::kSlots && !found; ++i) {
       if (bucket->tags[i] == 0 || bucket->places[i] != place) continue;
       bucket->tags[i] = 0;

@@ -4,7 +4,9 @@
 // two buckets of seven, and one that finds both full is left to the tree, as all keys were before there was an index.
 //
 // It grows by linear hashing: a few buckets are split at a change, and a few are joined as keys go, so no change moves
-// many keys. It takes 12 to 24 bytes a key. A get of one of 10^6 keys takes a sixth of what the tree took, a put half.
+// many keys. The keys of a snapshot are added later, bit by bit in their order, while the node serves: adding one takes
+// longer than all else that loading it takes. The index takes 12 to 24 bytes a key. A get of one of 10^6 keys takes a
+// sixth of what the tree took, a put half.
 #pragma once
 
 #include <array>
@@ -33,13 +35,17 @@ class KeyIndex {
   [[nodiscard]] std::optional<Items::iterator> find(std::string_view key) const;
   // Whether all keys are in the index.
   [[nodiscard]] bool complete() const { return left_out_ == 0; }
-  // Of an index without keys: so many will come, at once. It is made for them bit by bit as they come, and then no
-  // bucket is split, which looks at each of its keys again.
-  void expect(size_t keys);
   // Of a key that is in the tree, and was not added before.
   void add(Items::iterator place);
-  // Of one that was added and is still in the tree.
-  void remove(Items::iterator place);
+  // Of one that was added or left out, and is still in the tree.
+  void remove(Items::iterator place, Items::iterator end);
+
+  // The same as add(), but for now the key is left to the tree.
+  void leave_out();
+  // All keys in the tree were left out: add_some() is to add them.
+  void begin_adding(Items& items);
+  // Adds up to so many of them. True: more are left.
+  bool add_some(Items& items, size_t keys);
 
   // Frees a part of a discarded store's index, 16 KiB, if there is one left. Nothing else may be done with it then.
   void free_some();
@@ -64,7 +70,10 @@ class KeyIndex {
   [[nodiscard]] Bucket& bucket(size_t number);
   // The bucket that half of a hash names.
   [[nodiscard]] size_t number_of(uint32_t half) const;
+  // Whether add_some() is still to come to it.
+  [[nodiscard]] bool is_to_come(std::string_view key) const { return next_ && key >= (*next_)->first; }
   void insert(Items::iterator place);
+  void insert(Items::iterator place, const Hash& hash);
   void split_one();
   void join_one();
 
@@ -72,6 +81,8 @@ class KeyIndex {
   size_t buckets_ = 0;                              // 0, or kFewestBuckets and more
   size_t size_ = 0;                                 // keys, with those that are left out
   size_t left_out_ = 0;                             // of these
+  // The first key that add_some() has not looked at; it and all after it are not in the index. Nothing: all were added.
+  std::optional<Items::iterator> next_;
 };
 
 }  // namespace wh::machine

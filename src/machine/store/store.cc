@@ -38,7 +38,7 @@ std::optional<Item> Store::exchange_at(Items::const_iterator place, std::optiona
     at->second = *std::move(item);
     count_in(at->first, at->second);
   } else {
-    index_.remove(at);
+    index_.remove(at, items_.end());
     items_.erase(at);
   }
   return old;
@@ -49,7 +49,7 @@ bool Store::load(std::string_view key, Item item) {
   if (item.lease() != 0 && leases_.try_emplace(item.lease()).second) ++leases_missing_;
   const auto at = items_.emplace_hint(items_.end(), std::string(key), std::move(item));
   if (items_.size() == before) return false;
-  index_.add(at);
+  index_.leave_out();
   count_in(at->first, at->second);
   return true;
 }

@@ -44,10 +44,12 @@ class Store {
   // Adds an item, or a lease, of a snapshot; false when it is there already. Fast when keys come in order. A lease may
   // come after items that name it: then leases_missing() counts it until it does.
   bool load(std::string_view key, Item item);
-  // So many items will be loaded, into an empty store.
-  void expect(size_t items) { index_.expect(items); }
   bool load_lease(uint64_t id, Millis ttl, Millis deadline);
   [[nodiscard]] uint64_t leases_missing() const { return leases_missing_; }
+  // All items are loaded: index_some() is to bring their keys into the index. Until it has, a key is found more slowly.
+  void begin_index() { index_.begin_adding(items_); }
+  // Brings in up to so many keys. True: more are left.
+  bool index_some(size_t keys) { return index_.add_some(items_, keys); }
 
   // The entry that raised the cluster to version 4: items that are older count as made and last changed by it. 0: not
   // yet.

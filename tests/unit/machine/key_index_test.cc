@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
+#include <string>
+#include <vector>
 
 #include <doctest/doctest.h>
 
@@ -29,7 +32,7 @@ struct Indexed {
   }
   void remove(const std::string& key) {
     const auto place = tree.find(key);
-    changing([&] { index.remove(place); });
+    changing([&] { index.remove(place, tree.end()); });
     tree.erase(place);
   }
   [[nodiscard]] bool has(const std::string& key) const {
@@ -65,30 +68,75 @@ std::string colliding(uint64_t number) {
 
 }  // namespace
 
-TEST_CASE("an index that expects keys splits no bucket for them, and is made as they come") {
-  for (const uint64_t said : {uint64_t{0}, uint64_t{10}, uint64_t{5'000}, uint64_t{1} << 20}) {
-    CAPTURE(said);
+TEST_CASE("keys that were left out are added bit by bit, while others come and go") {
+  for (const uint64_t step : {uint64_t{1}, uint64_t{15}, uint64_t{16}, uint64_t{100}, uint64_t{100'000}}) {
+    CAPTURE(step);
     Indexed all;
-    all.index.expect(said);
+    constexpr uint64_t kLoaded = 5'000;
+    for (uint64_t n = 0; n < kLoaded; ++n) {
+      all.tree.try_emplace(name_of(n));
+      all.index.leave_out();
+      CHECK_FALSE(all.index.find(name_of(n)));
+    }
+    CHECK_FALSE(all.index.complete());
+    all.index.begin_adding(all.tree);
     const size_t made = all.index.buckets();
-    CHECK(made * 19 >= said * 4);
-    CHECK_FALSE(all.index.find("key:0"));
-    for (uint64_t n = 0; n < 5'000; ++n) {
-      CHECK_FALSE(all.index.find(name_of(n)));
-      all.add(name_of(n));
-      CHECK(all.has(name_of(n)));
+    uint64_t fresh = kLoaded;
+    uint64_t gone = 0;
+    bool more = true;
+    while (more) {
+      more = all.index.add_some(all.tree, step);
+      all.add(name_of(fresh++));  // in the part that is done or in the other
+      all.remove(name_of(gone));  // the first, the last, the one that is next
+      gone += 1 + gone % 2;
+      if (gone >= kLoaded) break;
+      for (const uint64_t n : {gone - 1, gone, gone / 2, fresh - 1})
+        if (const auto place = all.index.find(name_of(n))) CHECK(*place == all.tree.find(name_of(n)));
     }
-    for (uint64_t n = 0; n < 5'000; ++n) CHECK_MESSAGE(all.has(name_of(n)), n);
-    CHECK((said < 5'000 || all.index.buckets() == made));
-    // More than it expected, and less.
-    for (uint64_t n = 5'000; n < 12'000; ++n) all.add(name_of(n));
-    for (uint64_t n = 0; n < 12'000; ++n) {
-      CHECK_MESSAGE(all.has(name_of(n)), n);
-      all.remove(name_of(n));
-      CHECK_FALSE(all.index.find(name_of(n)));
-    }
+    while (all.index.add_some(all.tree, step)) continue;
+    CHECK(all.index.complete());
+    CHECK(all.index.left_out() == 0);
+    for (const auto& [key, item] : all.tree) CHECK_MESSAGE(all.has(key), key);
     CHECK(all.most_moved <= static_cast<int64_t>(KeyIndex::kSteps));
+    CHECK((fresh > kLoaded + 200 || all.index.buckets() == made));
+    while (!all.tree.empty()) all.remove(all.tree.begin()->first);
+    CHECK(all.index.complete());
   }
+}
+
+TEST_CASE("a key that goes just when it is the next to be added takes nothing with it") {
+  for (const bool last : {false, true}) {
+    Indexed all;
+    for (uint64_t n = 0; n < 40; ++n) {
+      all.tree.try_emplace(name_of(n));
+      all.index.leave_out();
+    }
+    all.index.begin_adding(all.tree);
+    CHECK(all.index.add_some(all.tree, last ? 39 : 20));
+    const std::string next = std::next(all.tree.begin(), last ? 39 : 20)->first;
+    CHECK_FALSE(all.index.find(next));
+    all.remove(next);
+    CHECK(all.index.complete() == last);
+    while (all.index.add_some(all.tree, 7)) continue;
+    CHECK(all.index.complete());
+    for (const auto& [key, item] : all.tree) CHECK_MESSAGE(all.has(key), key);
+  }
+}
+
+TEST_CASE("keys that were left out can all go before one is added") {
+  Indexed all;
+  for (const bool begun : {false, true}) {
+    for (uint64_t n = 0; n < 10; ++n) {
+      all.tree.try_emplace(name_of(n));
+      all.index.leave_out();
+    }
+    if (begun) all.index.begin_adding(all.tree);
+    while (!all.tree.empty()) all.remove(all.tree.begin()->first);
+    CHECK(all.index.complete());
+    CHECK_FALSE(all.index.add_some(all.tree, 5));
+  }
+  all.add("a");
+  CHECK(all.has("a"));
 }
 
 TEST_CASE("each key is found while the index grows and shrinks, and no change moves many") {
@@ -169,10 +217,18 @@ TEST_CASE("a store finds what a walk of its tree finds, whatever was done to it"
   Store store;
   wh::Prng prng(7);
   constexpr uint64_t kNames = 6'000;
+  // A third of them come with a snapshot, and are indexed while the rest is done.
+  std::vector<std::string> loaded;
+  for (uint64_t n = 0; n < kNames; n += 3) loaded.push_back(name_of(n));
+  for (uint64_t n = 0; n < 50; ++n) loaded.push_back(colliding(n));
+  std::sort(loaded.begin(), loaded.end());
+  for (const std::string& key : loaded) REQUIRE(store.load(key, item_of("v")));
+  store.begin_index();
   for (int step = 0; step < 60'000; ++step) {
     // Long runs of more keys, then of fewer.
     const bool more = (prng.below(4) != 0) == (step / 15'000 % 2 == 0);
     const std::string key = prng.below(50) == 0 ? colliding(prng.below(100)) : name_of(prng.below(kNames));
+    if (step % 8 == 0) store.index_some(1);
     const auto in_tree = store.items().find(key);
     REQUIRE(store.place_of(key) == in_tree);
     const bool was = in_tree != store.items().end();
