@@ -449,7 +449,7 @@ void Node::do_upkeep() {
 // The earliest of the core's deadline and those of the parts. What is in progress needs none: its answer or its
 // time-out wakes the node.
 void Node::update_deadline(Millis now) {
-  if (!ctx_.raft) next_deadline_ = kNever;
+  next_deadline_ = ctx_.raft ? std::min(next_deadline_, ctx_.raft->cache_trim_at()) : kNever;
   next_deadline_ = std::min({next_deadline_, writes_.next_deadline(), reads_.next_deadline(), receives_.next_deadline(),
                              waits_.next_deadline(), membership_.next_deadline(now), founding_.next_deadline(),
                              ending_.next_deadline(), old_disk_.next_deadline(), time_.next_deadline(now)});

@@ -64,6 +64,8 @@ class Log {
   void compact(Index index);
 
   [[nodiscard]] bool cached(Index index) const { return index >= cache_first_ && index <= last_index_; }
+  // The first cached entry; one past the last entry if none is.
+  [[nodiscard]] Index cached_from() const { return cache_first_; }
   // The cached entry at `index`.
   [[nodiscard]] const Entry& at(Index index) const;
   // Cached entries from `from` to at most `to`, as many as fit into `max_bytes` and at least one. Empty when not

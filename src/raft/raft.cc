@@ -313,7 +313,7 @@ Output Raft::take_output(Millis now) {
   emit_committed(output);
   next_load();
   output.load = std::exchange(out_.load, std::nullopt);
-  log_.trim_cache(options_.log_cache_bytes, std::min(emitted_index_, durable_index_));
+  trim_cache(now);
   output.next_deadline = next_deadline();
   check_state();
   return output;
@@ -338,6 +338,24 @@ void Raft::persist_and_release(Output& output) {
   if (held == tickets_.rend() || WH_MUTANT(vote_sent_before_sync)) return;
   for (Outbound& outbound : output.send_now) output.send_after_persist.push_back({held->number, std::move(outbound)});
   output.send_now.clear();
+}
+
+// What a follower lacks is mostly the newest: what lies there for long only takes memory.
+void Raft::trim_cache(Millis now) {
+  constexpr uint64_t kAtOnce = 1'000;  // old entries freed by one Output
+  const Index done = std::min(emitted_index_, durable_index_);
+  log_.trim_cache(options_.log_cache_bytes, done);
+  if (options_.log_cache_ms == 0) return;
+  if (now >= cache_looked_at_ + options_.log_cache_ms) {
+    cache_old_ = std::exchange(cache_new_, log_.last_index());
+    cache_looked_at_ = now;
+  }
+  const Index old = std::min(done, cache_old_);
+  log_.trim_cache(0, std::min(old, log_.cached_from() + kAtOnce));
+  if (log_.cached_bytes() == 0)
+    cache_trim_at_ = kNever;
+  else
+    cache_trim_at_ = log_.cached_from() <= old ? now : cache_looked_at_ + options_.log_cache_ms;
 }
 
 void Raft::emit_committed(Output& output) {

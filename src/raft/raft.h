@@ -31,6 +31,7 @@ struct Options {
   uint64_t max_in_flight_bytes = 8 << 20;     // per follower
   uint64_t max_uncommitted_bytes = 64 << 20;  // above it, proposals are refused as overloaded
   uint64_t log_cache_bytes = 16 << 20;
+  uint32_t log_cache_ms = 2'000;       // entries leave the cache after one to two times this, in ms; 0: only for room
   uint64_t trailing_entries = 10'000;  // kept below a snapshot for followers that lag a little
   // Log kept for a follower that is far behind but makes progress: this much plus the size of the snapshot it is sent.
   uint64_t held_log_bytes = 256 << 20;
@@ -273,6 +274,8 @@ class Raft {
   [[nodiscard]] Index applied_index() const { return emitted_index_; }  // handed out as committed so far
   [[nodiscard]] Index durable_index() const { return durable_index_; }
   [[nodiscard]] const Log& log() const { return log_; }
+  // When an Output is to be taken to free old entries of the cache; kNever: it is empty.
+  [[nodiscard]] Millis cache_trim_at() const { return cache_trim_at_; }
   [[nodiscard]] const Configuration& configuration() const { return log_.configuration(); }
   [[nodiscard]] const std::optional<SnapshotMeta>& snapshot() const { return snapshot_; }
   [[nodiscard]] std::vector<PeerStatus> peers() const;
@@ -354,6 +357,7 @@ class Raft {
   void append_as_leader(Millis now, EntryKind kind, Bytes payload);
   void set_commit_index(Index index);
   void emit_committed(Output& output);
+  void trim_cache(Millis now);
   void send(NodeId to,
             MessageBody body);  // held back while a term or vote that it depends on is unsynced
   void persist_and_release(Output& output);
@@ -512,6 +516,11 @@ class Raft {
 
   Millis last_step_ = 0;
   std::optional<LoadEntries> loading_;
+  // The ends of the log at the two last times that the cache's age was looked at.
+  Index cache_old_;
+  Index cache_new_;
+  Millis cache_looked_at_ = 0;
+  Millis cache_trim_at_ = kNever;
   Output out_;
 };
 

@@ -318,6 +318,43 @@ TEST_CASE("cluster time never goes back, whoever leads and whatever its clock sa
   CHECK(before < 100'000);
 }
 
+TEST_CASE("entries leave the cache when they are old, a bounded number at a time, and are loaded for who lacks them") {
+  Options options = test_options();
+  options.log_cache_ms = 20;
+  options.trailing_entries = 10'000;
+  Cluster c(options);
+  c.nodes({1, 2, 3});
+  c.timeout(1);
+  c.deliver_all();
+  c.isolate(3);
+  for (int i = 0; i < 3'000; ++i) c.propose(1, "v");
+  c.deliver_all();
+  const uint64_t all = c.raft(1).log().cached_bytes();
+  CHECK(all > 3'000 * 20);
+  // Followers are woken for it by their owner, not by a message.
+  for (const Id id : {1, 2}) {
+    Raft& raft = *c.at(id).raft;
+    const Millis begun = raft.cache_trim_at();
+    uint64_t before = raft.log().cached_bytes();
+    for (int output = 0; output < 20 && before != 0; ++output) {
+      REQUIRE(raft.cache_trim_at() <= begun + 40);
+      (void)raft.take_output(raft.cache_trim_at());
+      CHECK(before - raft.log().cached_bytes() <= all / 2);
+      before = raft.log().cached_bytes();
+    }
+    CHECK(raft.cache_trim_at() == kNever);
+  }
+  CHECK(c.raft(1).log().cached_bytes() == 0);
+  CHECK(c.raft(2).log().cached_bytes() == 0);
+  // What is not on the disk yet, or not handed out, stays.
+  c.propose(1, "new");
+  CHECK(c.raft(1).log().cached_bytes() != 0);
+  c.heal();
+  c.run(2'000);
+  CHECK(c.converge() == "");
+  CHECK(c.raft(3).log().last_index() == c.raft(1).log().last_index());
+}
+
 TEST_CASE("entries behind the cache are asked for once at a time, and sent when they come") {
   Options options = test_options();
   options.log_cache_bytes = 1;
