@@ -12,8 +12,8 @@ namespace {
 // One slice of a compaction: short enough that a waiting commit hardly notices.
 constexpr uint64_t kSliceRows = 2000;
 constexpr uint64_t kSliceBytes = 1 << 20;
-// One slice of returning space to the file system.
-constexpr uint64_t kShrinkBytes = 1 << 20;
+// One slice of returning space to the file system: a commit waits meanwhile.
+constexpr uint64_t kShrinkBytes = 256 << 10;
 
 // Whether a write must be synced whatever appendfsync says, and must be in the witness before it is reported.
 bool is_promise(const Write& write) {

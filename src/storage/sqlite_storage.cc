@@ -188,8 +188,9 @@ void SqliteStorage::compact(raft::Index index) {
 }
 
 void SqliteStorage::rest() {
-  if (!unsettled_ || database_busy_) return;
-  rests_ = true;
+  shrink_due_ = shrink_wanted_;
+  if (database_busy_) return;
+  rests_ = unsettled_;
   pump_database();
 }
 
@@ -326,9 +327,11 @@ bool SqliteStorage::run_upkeep() {
   return true;
 }
 
-// Runs after a compaction, one slice at a time.
+// Runs after a compaction, slowly while there is room: a slice writes twice what it gives back, and a log that was long
+// will mostly be so again before the next snapshot.
 bool SqliteStorage::run_shrink() {
-  if (!shrink_wanted_) return false;
+  if (!shrink_wanted_ || !(shrink_due_ || full_)) return false;
+  shrink_due_ = false;
   auto more = std::make_shared<bool>(false);
   run_database(
       [this, more]() -> Status {

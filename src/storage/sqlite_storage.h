@@ -106,6 +106,7 @@ class SqliteStorage final : public node::Storage {
 
   // The owner calls this a few times a second, and at the end: settles the witness when no write waits. Not after each
   // commit, as the writes that come next would wait for that sync too.
+  // Also lets one more slice of free space go back to the file system.
   void rest();
   // Under appendfsync everysec the owner calls this each second; syncs commits made without a sync.
   void sync_soon();
@@ -115,6 +116,8 @@ class SqliteStorage final : public node::Storage {
   [[nodiscard]] const node::DiskSpace& space() const { return space_; }
   // Of the database file and its WAL, as of the last job of the database lane.
   [[nodiscard]] uint64_t wal_bytes() const { return wal_bytes_; }
+  // Whether free space is left to be given back, slice by slice with each rest().
+  [[nodiscard]] bool shrinks() const { return shrink_wanted_; }
   // Whether nothing is running or waiting.
   [[nodiscard]] bool idle() const;
   [[nodiscard]] const StorageStats& stats() const { return stats_; }
@@ -184,6 +187,7 @@ class SqliteStorage final : public node::Storage {
   bool sync_wanted_ = false;
   raft::Index compact_to_;
   bool shrink_wanted_ = false;
+  bool shrink_due_ = false;  // the time of its next slice has come
   uint64_t wal_bytes_ = 0;
   uint64_t checkpoint_bytes_ = 0;
 

@@ -121,8 +121,11 @@ class Client {
   void run() {
     worker.run_all();
     if (!storage_) return;
-    storage_->rest();
-    worker.run_all();
+    // Without room it goes on shrinking when there is some again.
+    for (int slices = 0; slices == 0 || (storage_->shrinks() && slices < 10'000); ++slices) {
+      storage_->rest();
+      worker.run_all();
+    }
   }
   void close() { storage_.reset(); }
 
