@@ -18,7 +18,8 @@ namespace {
 constexpr size_t kDiscardPerTurn = 2'000;
 // How many keys of a loaded snapshot are indexed in one turn.
 constexpr size_t kIndexPerTurn = 1'000;
-constexpr uint64_t kMaxLoadBytes = 4 << 20;  // bytes of entries that the core loads from the disk at a time
+// Bytes of entries that the core loads from the disk at a time: commits wait meanwhile, and one turn sends them.
+constexpr uint64_t kMaxLoadBytes = 512 << 10;
 
 // More entries would still be there when the next snapshot is due.
 uint64_t trailing_entries(const NodeOptions& options) {
@@ -54,6 +55,7 @@ void Node::start_raft(raft::Recovered recovered, Millis now) {
                         .max_in_flight_bytes = given.max_in_flight_bytes,
                         .max_uncommitted_bytes = given.max_uncommitted_bytes,
                         .log_cache_bytes = given.log_cache_bytes,
+                        .log_cache_ms = given.log_cache_ms,
                         .trailing_entries = trailing_entries(given),
                         .held_log_bytes = given.snapshot_bytes,
                         .max_chunk_bytes = given.max_chunk_bytes,
@@ -259,7 +261,7 @@ void Node::drain(Millis now) {
     overview_.watch(now);
     addresses_.refresh(now);
     snapshots_.maybe_take(now);
-    snapshots_.write_slice();
+    snapshots_.write_slice(now);
   }
   if (ctx_.announced_is_stale()) ctx_.announce();
   waiting_.pump(now);
@@ -452,7 +454,8 @@ void Node::update_deadline(Millis now) {
   next_deadline_ = ctx_.raft ? std::min(next_deadline_, ctx_.raft->cache_trim_at()) : kNever;
   next_deadline_ = std::min({next_deadline_, writes_.next_deadline(), reads_.next_deadline(), receives_.next_deadline(),
                              waits_.next_deadline(), membership_.next_deadline(now), founding_.next_deadline(),
-                             ending_.next_deadline(), old_disk_.next_deadline(), time_.next_deadline(now)});
+                             ending_.next_deadline(), old_disk_.next_deadline(), snapshots_.next_deadline(),
+                             time_.next_deadline(now)});
   if (disk_stalled_) next_deadline_ = std::min(next_deadline_, now + ctx_.options.heartbeat_interval_ms);
 }
 

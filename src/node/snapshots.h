@@ -40,7 +40,7 @@ class Snapshots {
   void applied(uint64_t bytes) { bytes_since_ += bytes; }
   // Once a turn: maybe_take begins a snapshot when one is due, write_slice writes its next slice.
   void maybe_take(Millis now);
-  void write_slice();
+  void write_slice(Millis now);
   void slice_written();
   void saved(const raft::SnapshotMeta& meta, Millis now);
   void failed(const SnapshotFailed& failure, Millis now);
@@ -49,6 +49,8 @@ class Snapshots {
   // The disk has room again: the next snapshot need not wait.
   void try_again() { not_before_ = 0; }
   [[nodiscard]] bool taking() const { return taking_.has_value(); }
+  // When the next slice is to be made.
+  [[nodiscard]] Millis next_deadline() const { return slice_due_; }
 
   // --- sending one
 
@@ -85,6 +87,8 @@ class Snapshots {
     bool abandoned = false;    // its state was replaced meanwhile; SnapshotSaved has not come yet
     raft::Index index_before;  // last_index_ and bytes_since_ when this snapshot began
     uint64_t bytes_before = 0;
+    Millis slice_at = 0;  // when the last slice was made
+    uint64_t served = 0;  // what had been applied and read by then
   };
   struct Loading {  // a snapshot being read into a fresh state, beside the one in use
     Loading(raft::SnapshotMeta of, bool now_at_start, ClusterVersion version)
@@ -104,6 +108,7 @@ class Snapshots {
 
   Context& ctx_;
   std::optional<Taking> taking_;
+  Millis slice_due_ = kNever;
   std::optional<Loading> loading_;
   std::optional<machine::State> loaded_state_;
   std::optional<raft::SnapshotMeta> loaded_meta_;

@@ -18,6 +18,7 @@ struct BenchStorage final : Storage {
   std::vector<raft::SnapshotMeta> snapshots;  // that were begun
   int snapshots_begun = 0;
   bool finished = false;  // finish_snapshot was called
+  size_t slices = 0;      // of snapshots, that were given to be written
   struct Read {
     uint64_t number;
     raft::Index index;
@@ -38,7 +39,7 @@ struct BenchStorage final : Storage {
     snapshots.push_back(meta);
     ++snapshots_begun;
   }
-  void write_snapshot_slice(Bytes) override {}
+  void write_snapshot_slice(Bytes) override { ++slices; }
   void finish_snapshot() override { finished = true; }
   void write_incoming_chunk(const raft::SnapshotMeta&, uint64_t, Bytes, bool) override {}
   void keep_snapshot(std::optional<raft::SnapshotMeta>) override {}
@@ -103,6 +104,7 @@ inline NodeOptions bench_options() {
   options.request_timeout_ms = 1'000;
   // A log has no entries but those that a test is about; versions_test.cc has those of later versions.
   options.version = kFirstVersion;
+  options.log_cache_ms = 0;  // tests look at the whole log
   return options;
 }
 

@@ -173,6 +173,37 @@ TEST_CASE("HAZARDS F6: a snapshot of one's own that a received one overtakes is 
   CHECK(bench.storage.snapshots_begun == 2);
 }
 
+TEST_CASE("a snapshot is made as fast as the disk takes it while the node rests, and at a pace while it serves") {
+  for (const bool serves : {false, true}) {
+    NodeOptions options = bench_options();
+    options.snapshot_entries = 2'000;
+    options.snapshot_slice_bytes = 30;
+    Member bench(options);
+    bench.led(kOther, 2, raft::Index{1}, std::vector<std::string>(1'900, "v"), 1'901);
+    REQUIRE(bench.storage.snapshots_begun == 0);
+    raft::Index last{1'901};
+    const auto pass = [&](const std::string& value) {
+      bench.led(kOther, 2, last, {value}, last.value + 1);
+      last = last + 1;
+    };
+    while (bench.storage.snapshots_begun == 0) pass("v");
+    size_t most_at_once = 0;
+    for (int ms = 0; ms < 12 && !bench.storage.finished; ++ms) {
+      const size_t before = bench.storage.slices;
+      for (int turn = 0; turn < 5; ++turn) {
+        if (serves) pass("v");
+        bench.node.storage_done(SnapshotSliceWritten{}, bench.now);
+        bench.turn();
+      }
+      most_at_once = std::max(most_at_once, bench.storage.slices - before);
+      if (serves && !bench.storage.finished) CHECK(bench.node.next_deadline() <= bench.now + 3);
+      ++bench.now;
+    }
+    CHECK(bench.storage.slices > 1);
+    CHECK((serves ? most_at_once == 1 : most_at_once > 1));
+  }
+}
+
 TEST_CASE("HAZARDS F6: a backup is the state at its beginning, one at a time, and is lost with the state it walks") {
   Receiver bench;
   std::string out;

@@ -163,6 +163,7 @@ TEST_CASE("a snapshot of much data waits until the log behind the last one is wo
   };
   const auto save = [&] {
     REQUIRE_FALSE(leader.storage.snapshots.empty());
+    leader.wait(3);  // the pace of slices while it serves
     for (int i = 0; i < 10'000 && leader.node.snapshot_in_progress() && !leader.storage.finished; ++i) {
       leader.node.storage_done(SnapshotSliceWritten{}, leader.now);
       leader.turn();
