@@ -120,7 +120,6 @@ void Log::compact(Index index) {
   while (configurations_.size() > 1 && configurations_[1].index <= index)
     configurations_.erase(configurations_.begin());
   while (marks_.size() > 1 && marks_[1].last <= index) marks_.pop_front();
-  trim_cache(0, index);
 }
 
 uint64_t Log::bytes_above(Index index) const {
@@ -155,8 +154,10 @@ std::vector<Entry> Log::slice(Index from, Index to, uint64_t max_bytes) const {
 }
 
 void Log::trim_cache(uint64_t max_bytes, Index keep_above) {
+  constexpr size_t kCompactedAtOnce = 1'000;
+  size_t compacted = 0;
   while (!cache_.empty() && cache_.front().index <= keep_above &&
-         (cached_bytes_ > max_bytes || cache_.front().index <= base_index_)) {
+         (cached_bytes_ > max_bytes || (cache_.front().index <= base_index_ && ++compacted <= kCompactedAtOnce))) {
     cached_bytes_ -= cost(cache_.front());
     evicted_index_ = cache_.front().index;
     evicted_time_ms_ = cache_.front().time_ms;

@@ -248,13 +248,20 @@ void Raft::replicate_to(Millis now, Progress& p) {
     return;
   }
   bool sent = false;
+  uint64_t bytes_sent = 0;
   while (p.next_index <= log_.last_index() && may_send(p)) {
+    // Copying and encoding what a follower lacks takes time: the rest follows in the next Output.
+    if (bytes_sent >= options_.max_append_bytes) {
+      out_.more = true;
+      break;
+    }
     std::vector<Entry> entries =
         log_.slice(p.next_index, log_.last_index(), std::min(options_.max_append_bytes, p.pace.bytes()));
     if (entries.empty()) {
       p.waiting_for_load = true;
       break;
     }
+    for (const Entry& entry : entries) bytes_sent += cost(entry);
     send_append(now, p, p.next_index - 1, std::move(entries));
     sent = true;
   }

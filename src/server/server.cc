@@ -27,8 +27,9 @@ Millis wall_clock_ms() {
 }
 
 // The raft port accepts fewer in a turn, so that a crowd of strangers there takes less of it.
-constexpr int kPeerAcceptsPerTurn = 16;
-constexpr int kAcceptsPerTurn = 32;
+constexpr int kPeerAcceptsPerTurn = 4;
+// Few, so that a crowd's arrival is spread over turns in which others are served too.
+constexpr int kAcceptsPerTurn = 8;
 constexpr Millis kShutdownMs = 4'000;
 // During this time a kept-alive connection may still bring one last request.
 constexpr Millis kIdleGraceMs = 1'000;

@@ -241,6 +241,35 @@ TEST_CASE("HAZARDS B13: messages and bytes in flight are bounded; heartbeats go 
   CHECK(bytes <= 1000 + 300);
 }
 
+TEST_CASE("one Output sends a follower that lacks much a part of it, and asks for another Output") {
+  Options options = test_options();
+  options.max_append_bytes = 1'000;
+  options.max_in_flight_bytes = 1 << 20;
+  Cluster c(options);
+  c.nodes({1, 2, 3});
+  c.timeout(1);
+  c.deliver_all();
+  Raft& raft = *c.at(1).raft;
+  for (uint64_t i = 0; i < 100; ++i) raft.step(c.now(), Propose{i, Bytes(std::string(100, 'v'))});
+  size_t outputs = 0;
+  size_t sent = 0;
+  for (bool more = true; more && outputs < 100; ++outputs) {
+    const Output output = raft.take_output(c.now());
+    more = output.more;
+    uint64_t bytes = 0;
+    for (const Outbound& message : output.send_now)
+      if (const auto* append = std::get_if<AppendEntries>(&message.body); append != nullptr && message.to == NodeId{2})
+        for (const Entry& entry : append->entries) {
+          bytes += cost(entry);
+          ++sent;
+        }
+    CHECK(bytes <= 2 * options.max_append_bytes);
+  }
+  // Then the bytes in flight to it are as many as may be.
+  CHECK(sent > 20);
+  CHECK(outputs > 2);
+}
+
 TEST_CASE("HAZARDS B13: an entry larger than all limits still goes, alone") {
   Options options = test_options();
   options.max_append_bytes = 100;

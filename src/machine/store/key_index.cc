@@ -104,6 +104,7 @@ void KeyIndex::begin_adding(Items& items) {
 // Most buckets are not in the processor's cache: those of a few keys are asked for before the first of them is used.
 bool KeyIndex::add_some(Items& items, size_t keys) {
   constexpr size_t kAhead = 16;
+  constexpr size_t kSegmentKeys = 40;  // making a segment takes as long as adding so many keys
   std::array<std::pair<Items::iterator, Hash>, kAhead> ahead;
   while (next_ && keys != 0) {
     size_t count = 0;
@@ -111,12 +112,15 @@ bool KeyIndex::add_some(Items& items, size_t keys) {
       const Items::iterator place = *next_;
       if (++*next_ == items.end()) next_.reset();
       ahead[count] = {place, Hash(place->first)};
-      for (const uint32_t half : {ahead[count].second.first, ahead[count].second.second})
-        __builtin_prefetch(&bucket(number_of(half)), 1);
+      for (const uint32_t half : {ahead[count].second.first, ahead[count].second.second}) {
+        const size_t number = number_of(half);
+        if (bucket_if_made(number) == nullptr) keys -= std::min(keys - 1, kSegmentKeys);
+        __builtin_prefetch(&bucket(number), 1);
+      }
     }
     left_out_ -= count;
     for (size_t i = 0; i < count; ++i) insert(ahead[i].first, ahead[i].second);
-    keys -= count;
+    keys -= std::min(keys, count);
   }
   return next_.has_value();
 }

@@ -44,7 +44,7 @@ class KeyIndex {
   void leave_out();
   // All keys in the tree were left out: add_some() is to add them.
   void begin_adding(Items& items);
-  // Adds up to so many of them. True: more are left.
+  // Adds up to so many of them, fewer where the table is made for them. True: more are left.
   bool add_some(Items& items, size_t keys);
 
   // Frees a part of a discarded store's index, 16 KiB, if there is one left. Nothing else may be done with it then.
