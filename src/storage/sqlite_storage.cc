@@ -162,6 +162,7 @@ void SqliteStorage::persist(node::Batch batch) {
 }
 
 void SqliteStorage::add_write(Write write) {
+  quiet_ = false;
   given_at_.push_back(steady_ms());
   writes_.push_back(std::move(write));
   pump_database();
@@ -189,6 +190,7 @@ void SqliteStorage::compact(raft::Index index) {
 
 void SqliteStorage::rest() {
   shrink_due_ = shrink_wanted_;
+  quiet_ = std::exchange(written_at_rest_, stats_.entries_written) == stats_.entries_written && writes_.empty();
   if (database_busy_) return;
   rests_ = unsettled_;
   pump_database();
@@ -327,10 +329,10 @@ bool SqliteStorage::run_upkeep() {
   return true;
 }
 
-// Runs after a compaction, slowly while there is room: a slice writes twice what it gives back, and a log that was long
-// will mostly be so again before the next snapshot.
+// Runs after a compaction, slowly while entries are written: a slice writes twice what it gives back, and a log that
+// was long will mostly be so again before the next snapshot.
 bool SqliteStorage::run_shrink() {
-  if (!shrink_wanted_ || !(shrink_due_ || full_)) return false;
+  if (!shrink_wanted_ || !(shrink_due_ || quiet_ || full_)) return false;
   shrink_due_ = false;
   auto more = std::make_shared<bool>(false);
   run_database(

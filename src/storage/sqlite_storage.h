@@ -106,7 +106,8 @@ class SqliteStorage final : public node::Storage {
 
   // The owner calls this a few times a second, and at the end: settles the witness when no write waits. Not after each
   // commit, as the writes that come next would wait for that sync too.
-  // Also lets one more slice of free space go back to the file system.
+  // Also lets one more slice of free space go back to the file system, or all of it when nothing was written since the
+  // last call.
   void rest();
   // Under appendfsync everysec the owner calls this each second; syncs commits made without a sync.
   void sync_soon();
@@ -116,7 +117,7 @@ class SqliteStorage final : public node::Storage {
   [[nodiscard]] const node::DiskSpace& space() const { return space_; }
   // Of the database file and its WAL, as of the last job of the database lane.
   [[nodiscard]] uint64_t wal_bytes() const { return wal_bytes_; }
-  // Whether free space is left to be given back, slice by slice with each rest().
+  // Whether free space is left to be given back.
   [[nodiscard]] bool shrinks() const { return shrink_wanted_; }
   // Whether nothing is running or waiting.
   [[nodiscard]] bool idle() const;
@@ -188,6 +189,8 @@ class SqliteStorage final : public node::Storage {
   raft::Index compact_to_;
   bool shrink_wanted_ = false;
   bool shrink_due_ = false;  // the time of its next slice has come
+  bool quiet_ = false;       // no entry was written between the last two rests, nor since
+  uint64_t written_at_rest_ = 0;
   uint64_t wal_bytes_ = 0;
   uint64_t checkpoint_bytes_ = 0;
 

@@ -12,6 +12,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 PATIENCE_S = 120
@@ -256,6 +257,36 @@ def sync_ms(directory):
             os.fdatasync(file.fileno())
             times.append(time.monotonic() - start)
     return statistics.median(times) * 1000
+
+
+def quorum_sync_ms(directory, files=3):
+    """The median time until two of three files are synced that lie on one disk, where each is overwritten at the same time."""
+    rounds, size = 200, 4096
+    begin, end = threading.Barrier(files + 1), threading.Barrier(files + 1)
+    ends = [0.0] * files
+
+    def write(i):
+        with tempfile.TemporaryFile(dir=directory, buffering=0) as file:
+            file.write(bytes(rounds * size))
+            os.fsync(file.fileno())
+            for round_ in range(rounds):
+                begin.wait()
+                os.pwrite(file.fileno(), bytes(size), round_ * size)
+                os.fdatasync(file.fileno())
+                ends[i] = time.monotonic()
+                end.wait()
+    threads = [threading.Thread(target=write, args=(i,)) for i in range(files)]
+    for thread in threads:
+        thread.start()
+    taken = []
+    for _ in range(rounds):
+        begin.wait()
+        began = time.monotonic()
+        end.wait()
+        taken.append(sorted(ends)[files // 2] - began)
+    for thread in threads:
+        thread.join()
+    return statistics.median(taken) * 1000
 
 
 def processor():

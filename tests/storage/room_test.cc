@@ -348,6 +348,35 @@ TEST_CASE("after compaction the database file gives its space back, but for some
   CHECK(again.node.raft.log.base_index == raft::Index{38});
 }
 
+TEST_CASE("free space goes back slowly while entries are written, and at once when the storage rests") {
+  for (const bool pages : {false, true}) {
+    const TempDirectory dir = TempDirectory::in_memory();
+    Client client(dir.path(), nullptr, [](Options& o) { o.free_pages_bytes = 1 << 20; });
+    const auto write = [&](uint64_t first, uint64_t last, const std::string& value) {
+      node::Batch given = batch(first, entries(first, last, 1, value));
+      if (pages) given.version = kPagesVersion;
+      client->persist(std::move(given));
+      client.worker.run_all();
+    };
+    write(1, 60, std::string(300'000, 'x'));
+    take_snapshot(client, 60, 1, "state");
+    write(61, 61, "more");
+    client->compact(raft::Index{58});
+    client.worker.run_all();
+    for (uint64_t i = 62; i <= 70; ++i) {
+      write(i, i, "more");
+      client->rest();
+      client.worker.run_all();
+      CHECK(client->shrinks());
+    }
+    client->rest();
+    client.worker.run_all();
+    CHECK_FALSE(client->shrinks());
+    CHECK(client->idle());
+    CHECK(client.fatal.empty());
+  }
+}
+
 TEST_CASE("a database that was made without auto_vacuum keeps its free pages, and comes to rest") {
   const TempDirectory dir = TempDirectory::in_memory();
   Client(dir.path()).close();
