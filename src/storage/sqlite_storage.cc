@@ -21,6 +21,8 @@ constexpr uint32_t kFairTurns = 8;
 // Or after this many entries: a slice of a compaction removes more, so the log's file does not outgrow it.
 constexpr uint64_t kFairEntries = 1'000;
 constexpr size_t kReceivedKept = 2;
+// With less room on the disk, free space in the database is given back without delay.
+constexpr uint64_t kScarceBytes = uint64_t{1} << 30;
 // A batch waits for the group before it and for its own, each of which takes two syncs: only a longer wait is a stall.
 constexpr Millis kCallsOfABatch = 4;
 
@@ -329,10 +331,11 @@ bool SqliteStorage::run_upkeep() {
   return true;
 }
 
-// Runs after a compaction, slowly while entries are written: a slice writes twice what it gives back, and a log that
-// was long will mostly be so again before the next snapshot.
+// Runs after a compaction, slowly while entries are written and the disk has room: a slice writes twice what it gives
+// back, and a log that was long will mostly be so again before the next snapshot.
 bool SqliteStorage::run_shrink() {
-  if (!shrink_wanted_ || !(shrink_due_ || quiet_ || full_)) return false;
+  const bool scarce = full_ || (space_.total_bytes != 0 && space_.free_bytes < kScarceBytes);
+  if (!shrink_wanted_ || !(shrink_due_ || quiet_ || scarce)) return false;
   shrink_due_ = false;
   auto more = std::make_shared<bool>(false);
   run_database(
