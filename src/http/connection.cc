@@ -95,7 +95,7 @@ void Connection::on_close(std::string_view) {
   handler_.on_closed(id_);  // may destroy this
 }
 
-void Connection::respond(uint64_t sequence, Response response) {
+void Connection::respond(uint64_t sequence, Response&& response) {
   if (state_ != State::open) return;
   WH_ASSERT(!slots_.empty() && sequence >= slots_.front().sequence && sequence < next_sequence_,
             "an answer to a request that waits for one");

@@ -90,7 +90,7 @@ class Connection : public StreamHandler {
   Connection& operator=(const Connection&) = delete;
 
   // Gives the answer to a request, exactly one for each. Ignored once the connection is closing.
-  void respond(uint64_t sequence, Response response);
+  void respond(uint64_t sequence, Response&& response);
   // Names the handler's work on a request that waits for its answer; not 0. on_abandoned gives this name.
   void name_call(uint64_t sequence, uint64_t call);
   // Answers a request, as far as the client takes it at once, in place of whatever else was to come. The connection

@@ -1,5 +1,6 @@
 #include "http/fields.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include "base/assert.h"
@@ -21,16 +22,20 @@ FieldName FieldName::of(std::string_view name) {
 }
 
 void append_field(std::string& out, std::string_view name, std::string_view value) {
-  out += name;
-  out += kSeparator;
   const size_t begin = out.size();
-  out += value;
+  out.resize(begin + name.size() + kSeparator.size() + value.size() + kLineEnd.size());
+  char* at = out.data() + begin;
+  for (const std::string_view part : {name, kSeparator, value, kLineEnd}) at = std::copy(part.begin(), part.end(), at);
   // A value may hold bytes from a client (a name in a Location): none of them may end the line (HAZARDS H14).
-  for (size_t i = begin; i < out.size(); ++i) {
-    const auto byte = static_cast<unsigned char>(out[i]);
-    if ((byte < 0x20 && byte != '\t') || byte == 0x7f) out[i] = ' ';
-  }
-  out += kLineEnd;
+  const size_t plain = bytes_before_control(value);
+  char* const end = at - kLineEnd.size();
+  for (char* byte = end - (value.size() - plain); byte != end; ++byte)
+    if (is_control(static_cast<unsigned char>(*byte)) && *byte != '\t') *byte = ' ';
+}
+
+void append_field(std::string& out, std::string_view name, uint64_t value) {
+  char digits[20];
+  append_field(out, name, std::string_view(digits, std::to_chars(digits, digits + sizeof digits, value).ptr));
 }
 
 void Fields::add(FieldName name, std::string_view value) {
@@ -39,8 +44,8 @@ void Fields::add(FieldName name, std::string_view value) {
 }
 
 void Fields::add(FieldName name, uint64_t value) {
-  char digits[20];
-  add(name, std::string_view(digits, std::to_chars(digits, digits + sizeof digits, value).ptr));
+  if (lines_.empty()) lines_.reserve(kUsualBytes);
+  append_field(lines_, name.text(), value);
 }
 
 void Fields::remove(FieldName name) {

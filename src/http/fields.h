@@ -53,6 +53,7 @@ constexpr bool FieldName::is_allowed(std::string_view name) {
 
 // Appends `name: value`, with spaces in place of control bytes in the value, and ends the line.
 void append_field(std::string& out, std::string_view name, std::string_view value);
+void append_field(std::string& out, std::string_view name, uint64_t value);
 
 class Fields {
  public:

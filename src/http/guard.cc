@@ -11,13 +11,12 @@ namespace wh::http {
 namespace {
 
 constexpr std::string_view kVersionPrefix = "HTTP/";
+constexpr std::string_view kUsualLineEnd = "HTTP/1.1\r\n";
 constexpr const char* kBadLine = "The request line is not `method target HTTP/1.1`";
 constexpr const char* kBareLf = "A line must end with CR LF";
 constexpr const char* kTooManyHeaders = "The header section is too large";
 
 bool is_digit(unsigned char c) { return c >= '0' && c <= '9'; }
-
-constexpr bool is_control(unsigned char c) { return (c < 0x20 && c != '\t') || c == 0x7f; }
 
 constexpr bool is_target_byte(unsigned char c) { return c > 0x20 && c < 0x7f; }
 
@@ -29,7 +28,12 @@ constexpr std::array<bool, 256> table_of(Is is) {
 }
 
 constexpr std::array<bool, 256> kTargetBytes = table_of(is_target_byte);
-constexpr std::array<bool, 256> kValueBytes = table_of([](unsigned char c) { return !is_control(c); });
+
+size_t bytes_of(const std::array<bool, 256>& table, std::string_view bytes) {
+  size_t count = 0;
+  while (count < bytes.size() && table[static_cast<unsigned char>(bytes[count])]) ++count;
+  return count;
+}
 
 }  // namespace
 
@@ -56,14 +60,30 @@ size_t HeaderGuard::accept(std::string_view bytes) {
 }
 
 size_t HeaderGuard::take_plain(std::string_view bytes) {
-  const bool target = state_ == State::target;
-  if (!target && state_ != State::name && state_ != State::value) return 0;
-  const std::array<bool, 256>& plain = target ? kTargetBytes : state_ == State::name ? kTokenBytes : kValueBytes;
-  size_t& counted = target ? line_bytes_ : header_bytes_;
-  const size_t limit = target ? limits_.request_line_bytes : limits_.header_bytes;
-  const size_t most = std::min(bytes.size(), limit - std::min(limit, counted));
+  const bool in_line = state_ <= State::version;
+  size_t& counted = in_line ? line_bytes_ : header_bytes_;
+  const size_t limit = in_line ? limits_.request_line_bytes : limits_.header_bytes;
+  const std::string_view within = bytes.substr(0, limit - std::min(limit, counted));
   size_t taken = 0;
-  while (taken < most && plain[static_cast<unsigned char>(bytes[taken])]) ++taken;
+  switch (state_) {
+    case State::method:
+    case State::name:
+      taken = bytes_of(kTokenBytes, within);
+      break;
+    case State::target:
+      taken = bytes_of(kTargetBytes, within);
+      break;
+    case State::value:
+      taken = bytes_before_control(within);
+      break;
+    case State::version:
+      if (version_bytes_ != 0 || !within.starts_with(kUsualLineEnd)) return 0;
+      taken = kUsualLineEnd.size();
+      state_ = State::field_begin;
+      break;
+    default:
+      return 0;
+  }
   counted += taken;
   return taken;
 }
@@ -142,7 +162,7 @@ bool HeaderGuard::take(unsigned char c) {
         return true;
       }
       if (c == '\n') return refuse(400, kBareLf);
-      return !is_control(c) || refuse(400, "A header value holds a control byte");
+      return c == '\t' || !is_control(c) || refuse(400, "A header value holds a control byte");
     case State::value_lf:
       state_ = State::field_begin;
       return c == '\n' || refuse(400, kBareLf);
@@ -214,7 +234,8 @@ bool ChunkGuard::take(unsigned char c) {
         state_ = State::size_lf;
         return true;
       }
-      if (is_control(c) || c >= 0x80) return refuse(400, "A chunk extension holds a byte that is not allowed there");
+      if ((is_control(c) && c != '\t') || c >= 0x80)
+        return refuse(400, "A chunk extension holds a byte that is not allowed there");
       return ++extension_bytes_ <= limits_.chunk_extension_bytes || refuse(400, "The chunk extensions are too long");
     case State::size_lf:
       state_ = chunk_left_ == 0 ? State::end_cr : State::data;

@@ -51,8 +51,9 @@ class HeaderGuard {
   };
   // Takes one byte; false after setting refusal_.
   bool take(unsigned char c);
-  // Takes the bytes of a target, a name or a value that only count, up to the first that does more; returns how many.
-  // They are most of a section: taken one by one they cost three times as much.
+  // Takes the bytes of a method, a target, a name or a value that only count, up to the first that does more, or the
+  // usual end of a request line; returns how many. They are most of a section: taken one by one they cost three times
+  // as much.
   size_t take_plain(std::string_view bytes);
   bool refuse(int status, const char* sentence);
 

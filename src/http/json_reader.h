@@ -4,7 +4,7 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
+#include <list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,7 +18,7 @@ namespace wh::http {
 enum class JsonKind : uint8_t { null, boolean, number, string, array, object };
 
 // Owns the strings that had escapes, for as long as views of them are used.
-using KeptStrings = std::deque<std::string>;
+using KeptStrings = std::list<std::string>;
 
 // A value within a text that is JSON. The text must outlive it.
 class JsonValue {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <list>
 #include <utility>
 
 #include "base/assert.h"
@@ -70,10 +71,11 @@ Router::Router(std::span<const Route> table) {
 }
 
 // A rest may be empty where a trailing slash stands for it: then it is a name that is missing.
-bool Router::fits(const Compiled& route, const std::vector<std::string>& segments, bool trailing_slash) {
-  const auto same = [](const std::string& part, const std::string& segment) { return part.empty() || part == segment; };
+bool Router::fits(const Compiled& route, const Segments& segments, bool trailing_slash) {
+  const auto same = [](const std::string& part, std::string_view segment) { return part.empty() || part == segment; };
+  // From the back: those that it is compared with begin alike.
   if (route.rest == Compiled::kNone)
-    return std::equal(route.segments.begin(), route.segments.end(), segments.begin(), segments.end(), same);
+    return std::equal(route.segments.rbegin(), route.segments.rend(), segments.rbegin(), segments.rend(), same);
   const size_t behind = route.segments.size() - route.rest - 1;
   const size_t least = route.segments.size() - (behind == 0 && trailing_slash ? 1 : 0);
   const auto count = static_cast<std::ptrdiff_t>(behind);
@@ -83,16 +85,18 @@ bool Router::fits(const Compiled& route, const std::vector<std::string>& segment
          std::equal(route.segments.end() - count, route.segments.end(), segments.end() - count, same);
 }
 
-std::vector<std::string> Router::params_of(const Compiled& route, std::vector<std::string>& segments,
-                                           bool trailing_slash) {
+std::vector<std::string> Router::params_of(const Compiled& route, const Segments& segments, bool trailing_slash) {
   std::vector<std::string> params;
   const bool has_rest = route.rest != Compiled::kNone;
   const size_t behind = has_rest ? route.segments.size() - route.rest - 1 : 0;
   for (size_t i = 0; i < segments.size() && i < route.segments.size() && i != route.rest; ++i)
-    if (route.segments[i].empty()) params.push_back(std::move(segments[i]));
+    if (route.segments[i].empty()) params.emplace_back(segments[i]);
   if (!has_rest) return params;
   std::string rest;
-  for (size_t i = route.rest; i + behind < segments.size(); ++i) rest += (i == route.rest ? "" : "/") + segments[i];
+  for (size_t i = route.rest; i + behind < segments.size(); ++i) {
+    if (i != route.rest) rest += '/';
+    rest += segments[i];
+  }
   if (behind == 0 && trailing_slash && segments.size() > route.rest) rest += '/';
   params.push_back(std::move(rest));
   return params;
@@ -105,13 +109,14 @@ RouteMatch Router::find(Method method, std::string_view path) const {
       for (const Compiled& route : routes) all |= route.methods;
     return answered_with_allow(no_content(), served(static_cast<MethodMask>(all)));
   }
-  Result<std::vector<std::string>> parts = split_path(path);
+  std::list<std::string> decoded;
+  Result<Segments> parts = split_path(path, decoded);
   if (!parts) return answered(error_response(400, parts.error()));
-  std::vector<std::string>& segments = *parts;
+  Segments& segments = *parts;
   const bool trailing_slash = segments.back().empty();
   if (trailing_slash) segments.pop_back();
 
-  const auto group = routes_.find(segments.empty() ? std::string_view() : std::string_view(segments.front()));
+  const auto group = routes_.find(segments.empty() ? std::string_view() : segments.front());
   const std::span<const Compiled> routes = group == routes_.end() ? std::span<const Compiled>() : group->second;
   unsigned methods = 0;
   const Compiled* found = nullptr;

@@ -57,9 +57,9 @@ class Router {
     static constexpr size_t kNone = SIZE_MAX;
   };
   // Whether a pattern fits; a parameter takes any segment.
-  static bool fits(const Compiled& route, const std::vector<std::string>& segments, bool trailing_slash);
-  static std::vector<std::string> params_of(const Compiled& route, std::vector<std::string>& segments,
-                                            bool trailing_slash);
+  using Segments = std::vector<std::string_view>;
+  static bool fits(const Compiled& route, const Segments& segments, bool trailing_slash);
+  static std::vector<std::string> params_of(const Compiled& route, const Segments& segments, bool trailing_slash);
 
   // The routes that begin with one name, in the table's order: a path is compared with these alone.
   std::map<std::string, std::vector<Compiled>, std::less<>> routes_;

@@ -10,6 +10,9 @@ namespace wh::http {
 
 namespace {
 
+// Of most paths: their list is made at once.
+constexpr size_t kUsualSegments = 8;
+
 Result<std::string> decode(std::string_view text, bool plus_is_space) {
   if (text.find_first_of(plus_is_space ? "%+" : "%") == std::string_view::npos) return std::string(text);
   std::string out;
@@ -56,19 +59,29 @@ std::string percent_encode(std::string_view bytes, bool (*stays)(char)) {
   return out;
 }
 
-Result<std::vector<std::string>> split_path(std::string_view path) {
+Result<std::vector<std::string_view>> split_path(std::string_view path, std::list<std::string>& decoded) {
   if (path.empty() || path.front() != '/') return Error{"A path must begin with a slash"};
-  std::vector<std::string> segments;
-  segments.reserve(static_cast<size_t>(std::count(path.begin(), path.end(), '/')));
+  std::vector<std::string_view> segments;
+  segments.reserve(kUsualSegments);
   while (!path.empty()) {
     path.remove_prefix(1);
-    const size_t end = std::min(path.find('/'), path.size());
-    Result<std::string> segment = percent_decode(path.substr(0, end));
-    if (!segment) return Error{segment.error()};
-    segments.push_back(std::move(*segment));
-    path.remove_prefix(end);
+    std::string_view segment = path.substr(0, path.find('/'));
+    path.remove_prefix(segment.size());
+    if (segment.find('%') != std::string_view::npos) {
+      Result<std::string> bytes = percent_decode(segment);
+      if (!bytes) return Error{bytes.error()};
+      segment = decoded.emplace_back(std::move(*bytes));
+    }
+    segments.push_back(segment);
   }
   return segments;
+}
+
+Result<std::vector<std::string>> split_path(std::string_view path) {
+  std::list<std::string> decoded;
+  const Result<std::vector<std::string_view>> segments = split_path(path, decoded);
+  if (!segments) return Error{segments.error()};
+  return std::vector<std::string>(segments->begin(), segments->end());
 }
 
 Result<Params> parse_form(std::string_view text) {

@@ -2,6 +2,7 @@
 // bytes, which need not be UTF-8 and may hold '/' and NUL.
 #pragma once
 
+#include <list>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -25,6 +26,8 @@ inline constexpr size_t kMaxParams = 256;
 // The segments of a raw path between its slashes, decoded; `/a/b/` gives "a", "b", "" and `/` gives "". A %2F is data
 // of a segment. The path must begin with '/' (else an error), "." and ".." are names like any others.
 [[nodiscard]] Result<std::vector<std::string>> split_path(std::string_view path);
+// The same as views, without a copy of what needs no decoding; the rest is put into `decoded`.
+[[nodiscard]] Result<std::vector<std::string_view>> split_path(std::string_view path, std::list<std::string>& decoded);
 
 using Params = std::vector<std::pair<std::string, std::string>>;
 

@@ -115,7 +115,8 @@ bool HttpFront::end_waiting(const IdleClient& client) {
   const Asked& asked = handle.mapped().asked;
   http::Response response = http::error_response(
       503, "this request waited, and its place is needed: there are too many clients (directive maxclients)");
-  connection->answer_last(asked.id.sequence, finished(asked.route, asked.method, std::move(response)));
+  finish(asked.route, asked.method, response);
+  connection->answer_last(asked.id.sequence, std::move(response));
   connections_.end(client.id);
   return true;
 }
@@ -200,13 +201,15 @@ std::optional<http::Response> HttpFront::check_headers(const http::Connection& c
     http::Response response = refusal_response(*refusal, needs.changes_state);
     if (refusal->kind == RefusalKind::unauthenticated) response.headers.add("WWW-Authenticate", challenge_to(request));
     if (refusal->kind == RefusalKind::wrong_method) response.headers.add("Allow", allowed_instead(request));
-    return finished(route, request.method, std::move(response));
+    finish(route, request.method, response);
+    return response;
   }
   if (!match.answer) return std::nullopt;
   http::Response response = std::move(*match.answer);
   if (response.status == 404) response = http::error_response(404, "nothing is here; there are " + route_paths());
   if (needs.changes_state && response.status >= 400) response = with_outcome(std::move(response), "not-applied");
-  return finished(route, request.method, std::move(response));
+  finish(route, request.method, response);
+  return response;
 }
 
 // Nothing was applied, whatever the request was: it was not even read to its end.
@@ -214,7 +217,8 @@ void HttpFront::on_refused(http::Response& response) {
   if (response.status == 413)
     response = http::error_response(413, "the body is larger than http-max-body allows: " +
                                              std::to_string(options_.http_max_body_bytes) + " bytes");
-  response = finished(nullptr, std::nullopt, with_outcome(std::move(response), "not-applied"));
+  response = with_outcome(std::move(response), "not-applied");
+  finish(nullptr, std::nullopt, response);
 }
 
 void HttpFront::on_foreign(const http::Connection& connection, std::string_view first_bytes) {
@@ -271,24 +275,26 @@ void HttpFront::ask(Asked asked, const http::Request& request, RouteRequest& rou
   if (!options->idempotency && !call->idempotency_key.empty())
     options->idempotency = Idempotency{std::move(call->idempotency_key), {}};
   if (options->idempotency) options->idempotency->fingerprint = call->fingerprint;
-  Pending pending{std::move(asked), std::move(call->state), {}, {}, route_request.stream.is_tls()};
-  pending.stale = options->read.stale && std::holds_alternative<Read>(call->operation) && !route.inputs.anything;
+  const bool stale = options->read.stale && std::holds_alternative<Read>(call->operation) && !route.inputs.anything;
   const bool cancellable = is_cancellable(call->operation);
+  std::string redirect_target;
+  std::string local_address;
   if (route.verb == security::Verb::write && !may_forward(route, request)) {
     Result<std::string> target = http::canonical_target(request.path, request.query);
-    if (!target) return respond(pending.asked, http::error_response(400, target.error()));
+    if (!target) return respond(asked, http::error_response(400, target.error()));
     // Encoding may lengthen the target: if the leader would not read it, the request is forwarded instead.
     options->may_forward = target->size() > limits_.request_line_bytes - kRedirectMargin;
-    pending.target = std::move(*target);
-    pending.local_address = route_request.stream.local_address();
+    redirect_target = std::move(*target);
+    local_address = route_request.stream.local_address();
   }
   OrRefusal<Started> started = calls_.start(*this, asking(options_), std::move(call->operation), *options);
-  if (!started) return respond(pending.asked, refusal_response(started.error(), route.changes_state()));
+  if (!started) return respond(asked, refusal_response(started.error(), route.changes_state()));
   if (const auto* answer = std::get_if<Answer>(&*started))
-    return respond(pending.asked, route.finish(context_, pending.state, *answer));
+    return respond(asked, route.finish(context_, call->state, *answer));
   const node::Token token = std::get<node::Token>(*started);
-  if (cancellable) connections_.find(pending.asked.id.connection)->name_call(pending.asked.id.sequence, token);
-  pending_.emplace(token, std::move(pending));
+  if (cancellable) connections_.find(asked.id.connection)->name_call(asked.id.sequence, token);
+  pending_.try_emplace(token, std::move(asked), std::move(call->state), std::move(redirect_target),
+                       std::move(local_address), route_request.stream.is_tls(), stale);
 }
 
 // A redirect keeps path and query: the leader judges them.
@@ -336,7 +342,7 @@ void HttpFront::on_answer(node::Token token, OrRefusal<Answer> answer) {
                      [this, pending](http::Response response) { respond(pending, std::move(response)); });
 }
 
-void HttpFront::respond(const Pending& pending, http::Response response) {
+void HttpFront::respond(const Pending& pending, http::Response&& response) {
   if (pending.stale) response = with_last_contact(std::move(response), node_, now_);
   respond(pending.asked, std::move(response));
 }
@@ -398,14 +404,14 @@ http::Response HttpFront::redirect(bool tls, const std::string& local_address, c
   return response;
 }
 
-void HttpFront::respond(const Asked& asked, http::Response response) {
+void HttpFront::respond(const Asked& asked, http::Response&& response) {
   const RouteSpec* route = asked.route;
   if (route != nullptr && route->changes_state() && response.status >= 400 && response.status < 500)
     response = with_outcome(std::move(response), "not-applied");
-  response = finished(route, asked.method, std::move(response));
+  RouteCounters& counters = finish(route, asked.method, response);
   http::Connection* connection = connections_.find(asked.id.connection);
   const uint64_t took_us = net::Loop::micros() - asked.at_us;
-  counters_of(route, asked.method).took_us.add(took_us);
+  counters.took_us.add(took_us);
   if (slow_log_.is_slow(took_us))
     slow_log_.add(took_us, {std::string(http::method_name(asked.method)), asked.path},
                   connection == nullptr ? "" : connection->stream().peer_address(), "http");
@@ -418,10 +424,10 @@ RouteCounters& HttpFront::counters_of(const RouteSpec* route, std::optional<http
 }
 
 // Adds Date (RFC 9110 6.6.1); its text is made once a second.
-http::Response HttpFront::finished(const RouteSpec* route, std::optional<http::Method> method,
-                                   http::Response response) {
+RouteCounters& HttpFront::finish(const RouteSpec* route, std::optional<http::Method> method, http::Response& response) {
   ++counters_.answers.at(static_cast<size_t>(response.status / 100));
-  ++counters_of(route, method).answers[response.status];
+  RouteCounters& counters = counters_of(route, method);
+  ++counters.answers[response.status];
   timespec now{};
   clock_gettime(CLOCK_REALTIME_COARSE, &now);
   if (now.tv_sec != date_at_) {
@@ -433,7 +439,7 @@ http::Response HttpFront::finished(const RouteSpec* route, std::optional<http::M
     date_.assign(text, std::strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &utc));
   }
   response.headers.add("Date", date_);
-  return response;
+  return counters;
 }
 
 void HttpFront::on_closed(uint64_t connection) {

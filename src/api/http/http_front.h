@@ -104,24 +104,31 @@ class HttpFront final : public http::RequestHandler, public CallOwner, public Cl
     std::string path;  // its beginning, for SLOWLOG; empty when that is off
   };
   struct Pending {
+    Pending(Asked&& request, RouteState&& kept, std::string&& redirect_target, std::string&& address, bool over_tls,
+            bool stale_read)
+        : asked(std::move(request)),
+          state(std::move(kept)),
+          target(std::move(redirect_target)),
+          local_address(std::move(address)),
+          tls(over_tls),
+          stale(stale_read) {}
     Asked asked;
     RouteState state;
     std::string target;         // for a redirect
     std::string local_address;  // and the address at which the client reached this node
     bool tls;
-    bool stale = false;      // a read of this node's own state
+    bool stale;              // a read of this node's own state
     bool streaming = false;  // its answer is a stream that has begun
   };
   uint64_t open(std::unique_ptr<ByteStream> stream);
   bool end_waiting(const IdleClient& client);
   // The route that check_headers noted; null: none.
   [[nodiscard]] static const RouteSpec* route_of(const http::Request& request);
-  void respond(const Asked& asked, http::Response response);
-  void respond(const Pending& pending, http::Response response);
+  void respond(const Asked& asked, http::Response&& response);
+  void respond(const Pending& pending, http::Response&& response);
   void stream_told(node::Token token, Pending& pending, const OrRefusal<Answer>& answer);
-  // Counts the answer and adds the date: every answer passes here.
-  [[nodiscard]] http::Response finished(const RouteSpec* route, std::optional<http::Method> method,
-                                        http::Response response);
+  // Counts the answer and adds the date: every answer passes here. Returns the counters of its route.
+  RouteCounters& finish(const RouteSpec* route, std::optional<http::Method> method, http::Response& response);
   [[nodiscard]] RouteCounters& counters_of(const RouteSpec* route, std::optional<http::Method> method);
   void log_limited(LogLimiter& limiter, std::string line) const;
   // From a whole request to its call.

@@ -111,8 +111,10 @@ http::Response event_stream_response() {
   return {.status = 200, .content_type = "text/event-stream", .headers = {{"X-Accel-Buffering", "no"}}, .body = {}};
 }
 
+void add_index(http::Response& response, raft::Index index) { response.headers.add("Wormhole-Index", index.value); }
+
 http::Response with_index(http::Response response, raft::Index index) {
-  response.headers.add("Wormhole-Index", index.value);
+  add_index(response, index);
   return response;
 }
 

@@ -172,6 +172,7 @@ http::Response empty_response(int status);
 // The head of an answer without end: Server-Sent Events. nginx must not buffer it (HAZARDS W11).
 http::Response event_stream_response();
 // Adds Wormhole-Index.
+void add_index(http::Response& response, raft::Index index);
 http::Response with_index(http::Response response, raft::Index index);
 // Adds the fields of a form in the body to request.query. Refuses a field that is in both or unknown, and (wrong_type)
 // a body that is no form.

@@ -96,20 +96,23 @@ http::Response finish_get_item(const RouteContext& context, const RouteState& st
   if (!otherwise && state.after && !changed_since(context.api.node.machine(), shown.key, *state.after))
     otherwise = empty_response(304);
   if (!otherwise && shown.item == nullptr) otherwise = no_such_key(answer.index);
-  http::Response response = otherwise ? std::move(*otherwise) : http::Response{.status = 200};
-  if (!otherwise) {
+  http::Response response;
+  if (otherwise) {
+    response = std::move(*otherwise);
+  } else {
     const std::string_view type = shown.item->content_type();
-    response.content_type = type.empty() ? "application/octet-stream" : std::string(type);
+    response.content_type = type.empty() ? "application/octet-stream" : type;
     response.body = shown.item->value;
     // A browser must not run what somebody stored as if this server had written it.
     response.headers.add("Content-Security-Policy", "sandbox; default-src 'none'");
   }
-  response = with_tag(std::move(response), context, shown);
+  add_tag(response, context, shown);
   if (shown.item != nullptr && has_numbers(context)) {
     response.headers.add("Wormhole-Create-Index", store.create_index(*shown.item));
     response.headers.add("Wormhole-Mod-Index", store.mod_index(*shown.item));
   }
-  return with_index(std::move(response), answer.index);
+  add_index(response, answer.index);
+  return response;
 }
 
 OrRefusal<RouteCall> begin_put_item(RouteRequest& request) {

@@ -110,9 +110,13 @@ std::optional<http::Response> by_entity_tags(const RouteContext& context, const 
   return std::nullopt;
 }
 
-http::Response with_tag(http::Response response, const RouteContext& context, const Value& shown) {
+void add_tag(http::Response& response, const RouteContext& context, const Value& shown) {
   if (shown.item != nullptr && has_numbers(context))
     response.headers.add("ETag", tag_of(context.api.node.machine().store().mod_index(*shown.item)));
+}
+
+http::Response with_tag(http::Response response, const RouteContext& context, const Value& shown) {
+  add_tag(response, context, shown);
   return response;
 }
 

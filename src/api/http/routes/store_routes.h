@@ -28,6 +28,7 @@ OrRefusal<RouteCall> read_of_key(RouteRequest& request, const std::string& key);
 [[nodiscard]] std::optional<http::Response> by_entity_tags(const RouteContext& context, const RouteState& state,
                                                            const Value& shown);
 // Adds the item's tag to what is shown of it.
+void add_tag(http::Response& response, const RouteContext& context, const Value& shown);
 [[nodiscard]] http::Response with_tag(http::Response response, const RouteContext& context, const Value& shown);
 // 404.
 [[nodiscard]] http::Response no_such_key(raft::Index index);
