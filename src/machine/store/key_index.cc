@@ -165,8 +165,9 @@ void KeyIndex::split_one() {
 }
 
 void KeyIndex::join_one() {
-  const Bucket* made = bucket_if_made(--buckets_);
-  const Bucket last = made == nullptr ? Bucket{} : *made;
+  Bucket* const made = bucket_if_made(--buckets_);
+  // Emptied, as the next split makes it again.
+  const Bucket last = made == nullptr ? Bucket{} : std::exchange(*made, Bucket{});
   if (buckets_ % kFewestBuckets == 0) segments_.pop_back();
   for (size_t i = 0; i < Bucket::kSlots; ++i)
     if (last.tags[i] != 0) insert(last.places[i]);
