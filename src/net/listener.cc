@@ -1,5 +1,6 @@
 #include "net/listener.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -7,6 +8,12 @@
 #include <utility>
 
 namespace wh::net {
+namespace {
+
+// Of the connections in a backlog, when the listener ends.
+constexpr int kMostWaiting = 1024;
+
+}  // namespace
 
 // Does not use libuv's listening handle, which calls accept endlessly once descriptors and its reserve are used up
 // (uv__server_io). Accepts itself; libuv only polls.
@@ -23,6 +30,7 @@ Listener::Listener(Loop& loop, const ListenOptions& options, AcceptFunction on_a
       descriptors_(options.descriptors),
       use_(options.use),
       accepts_per_turn_(options.accepts_per_turn),
+      backlog_(options.backlog),
       retry_timer_(loop,
                    [this] {
                      if (!paused_) start_polling();
@@ -241,7 +249,7 @@ void Listener::rest() {
 void Listener::take_waiting() {
   // Bounded, as a flood of new connections must not keep the process from ending.
   for (Socket* socket : sockets_)
-    for (int i = 0; i < 16 && accept_some(*socket);) ++i;
+    for (int taken = 0; taken <= std::min(backlog_, kMostWaiting) && accept_some(*socket);) taken += accepts_per_turn_;
 }
 
 // Frees the reserve descriptor to accept the waiting connection and close it: the peer learns at once, and the loop

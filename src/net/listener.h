@@ -97,6 +97,7 @@ class Listener {
   Descriptors* descriptors_;
   Descriptors::Use use_;
   int accepts_per_turn_;
+  int backlog_;
   uint16_t port_ = 0;
   std::vector<std::string> texts_;
   std::vector<Socket*> sockets_;

@@ -18,8 +18,10 @@ namespace {
 constexpr size_t kDiscardPerTurn = 2'000;
 // How many keys of a loaded snapshot are indexed in one turn.
 constexpr size_t kIndexPerTurn = 1'000;
-// Bytes of entries that the core loads from the disk at a time: commits wait meanwhile, and one turn sends them.
+// Bytes of entries that the core loads from the disk at a time to send them: commits wait meanwhile, and one turn sends
+// them. And to apply them, which a node does that was away: it has much to read.
 constexpr uint64_t kMaxLoadBytes = 512 << 10;
+constexpr uint64_t kMaxAppliedLoadBytes = 4 << 20;
 
 // More entries would still be there when the next snapshot is due.
 uint64_t trailing_entries(const NodeOptions& options) {
@@ -312,7 +314,9 @@ void Node::carry_out(raft::Output output, Millis now) {
     ctx_.storage.write_incoming_chunk(chunk.meta, chunk.offset, std::move(chunk.data), chunk.done);
   std::move(output.committed.begin(), output.committed.end(), std::back_inserter(unapplied_));
   apply_some();
-  if (output.load) ctx_.storage.load_entries(output.load->first, output.load->last, kMaxLoadBytes);
+  if (output.load)
+    ctx_.storage.load_entries(output.load->first, output.load->last,
+                              output.load->to_apply ? kMaxAppliedLoadBytes : kMaxLoadBytes);
   if (output.compact) ctx_.storage.compact(*output.compact);
   for (const raft::ReadReady& ready : output.reads) reads_.ready(ready, now);
   reads_.serve();

@@ -9,9 +9,13 @@
 namespace wh::node {
 namespace {
 constexpr size_t kFeedBytes = 16 << 10;
-// The wait after a snapshot that found no room, doubled each time.
 // A slice takes some 0.5 ms of the loop.
 constexpr Millis kSliceMs = 3;
+// A snapshot that keeps more old values than this in memory, or falls so far behind the log that grows meanwhile, does
+// not wait between its slices.
+constexpr uint64_t kMostKept = 4 << 20;
+constexpr uint64_t kMostBehind = 16 << 20;
+// The wait after a snapshot that found no room, doubled each time.
 constexpr Millis kSnapshotWaitMs = 5'000;
 constexpr Millis kMaxSnapshotWaitMs = 300'000;
 
@@ -63,13 +67,18 @@ void Snapshots::maybe_take(Millis now) {
   ctx_.storage.begin_snapshot(meta);
 }
 
+// Whether more is written meanwhile than its slices write: what it keeps for them, and the log, would grow without end.
+bool Snapshots::falls_behind() const {
+  return ctx_.machine.snapshot_kept_bytes() > kMostKept || bytes_since_ > taking_->bytes + kMostBehind;
+}
+
 // While the node serves, a slice waits for its time: made as fast as the disk takes them, slices would take most of the
 // loop's time, and of the disk's, from those who wait for answers.
 void Snapshots::write_slice(Millis now) {
   slice_due_ = kNever;
   if (!taking_ || taking_->slice_in_flight || taking_->finishing) return;
   const uint64_t served = ctx_.counters.entries_applied + ctx_.counters.reads;
-  if (served != taking_->served && now < taking_->slice_at + kSliceMs) {
+  if (served != taking_->served && now < taking_->slice_at + kSliceMs && !falls_behind()) {
     slice_due_ = taking_->slice_at + kSliceMs;
     return;
   }
@@ -77,7 +86,11 @@ void Snapshots::write_slice(Millis now) {
   taking_->slice_at = now;
   std::string slice;
   const bool more = ctx_.machine.next_slice(ctx_.options.snapshot_slice_bytes, slice);
-  if (!slice.empty()) {
+  taking_->bytes += slice.size();
+  if (slice.empty()) {
+    // All that it came to has changed since: no result of the disk will wake this node for the next one.
+    if (more) slice_due_ = now + kSliceMs;
+  } else {
     taking_->slice_in_flight = true;
     ctx_.storage.write_snapshot_slice(Bytes(std::move(slice)));
   }

@@ -89,6 +89,7 @@ class Snapshots {
     uint64_t bytes_before = 0;
     Millis slice_at = 0;  // when the last slice was made
     uint64_t served = 0;  // what had been applied and read by then
+    uint64_t bytes = 0;   // of all slices
   };
   struct Loading {  // a snapshot being read into a fresh state, beside the one in use
     Loading(raft::SnapshotMeta of, bool now_at_start, ClusterVersion version)
@@ -103,6 +104,7 @@ class Snapshots {
     bool last_piece = false;
   };
   [[nodiscard]] bool due(raft::Index applied) const;
+  [[nodiscard]] bool falls_behind() const;
   void give_up_loading(const std::string& why, Millis now);
   Loaded finish_loading(Millis now);
 

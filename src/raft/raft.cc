@@ -343,7 +343,9 @@ void Raft::persist_and_release(Output& output) {
 // What a follower lacks is mostly the newest: what lies there for long only takes memory.
 void Raft::trim_cache(Millis now) {
   constexpr uint64_t kAtOnce = 1'000;  // old entries freed by one Output
-  const Index done = std::min(emitted_index_, durable_index_);
+  // What is to be applied is read from the cache; what comes behind entries that must be loaded is loaded too.
+  const bool loads = !log_.cached(emitted_index_ + 1);
+  const Index done = std::min(loads ? commit_index_ : emitted_index_, durable_index_);
   log_.trim_cache(options_.log_cache_bytes, done);
   if (options_.log_cache_ms == 0) return;
   if (now >= cache_looked_at_ + options_.log_cache_ms) {

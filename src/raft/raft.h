@@ -188,6 +188,7 @@ struct ChunkReceived {
 struct LoadEntries {
   Index first;
   Index last;
+  bool to_apply = false;  // else to send
 };
 
 struct TransferDone {
@@ -516,6 +517,7 @@ class Raft {
 
   Millis last_step_ = 0;
   std::optional<LoadEntries> loading_;
+  NodeId loaded_for_;  // the follower for which entries were loaded last
   // The ends of the log at the two last times that the cache's age was looked at.
   Index cache_old_;
   Index cache_new_;

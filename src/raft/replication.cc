@@ -318,17 +318,20 @@ void Raft::on_peer_connected(Millis now, NodeId id) {
   }
 }
 
-// One load at a time; entries to apply go before entries to send.
+// One load at a time; entries to apply go before entries to send, and the followers take turns.
 void Raft::next_load() {
   if (loading_) return;
   if (!committed_held_ && emitted_index_ < commit_index_ && !log_.cached(emitted_index_ + 1)) {
-    loading_ = LoadEntries{emitted_index_ + 1, commit_index_};
+    loading_ = LoadEntries{emitted_index_ + 1, commit_index_, true};
   } else {
-    for (auto& [id, p] : progress_) {
+    auto next = progress_.upper_bound(loaded_for_);
+    for (size_t looked = 0; looked < progress_.size() && !loading_; ++looked, ++next) {
+      if (next == progress_.end()) next = progress_.begin();
+      const auto& [id, p] = *next;
       if (!p.waiting_for_load || p.state != ProgressState::replicate || p.next_index > log_.last_index()) continue;
       if (log_.cached(p.next_index) || !log_.term_at(p.next_index - 1)) continue;
       loading_ = LoadEntries{p.next_index, log_.last_index()};
-      break;
+      loaded_for_ = id;
     }
   }
   out_.load = loading_;

@@ -502,7 +502,7 @@ void Server::signalled() {
 
 void Server::maybe_finish() {
   if (now_ >= close_idle_at_) http_->close_idle();
-  if (node_->quiet()) storage_->rest();
+  if (node_->quiet()) storage_->settle();
   const bool done = node_->quiet() && http_->connections() == 0 && debug_->connections() == 0 && storage_->idle();
   if (done || now_ >= give_up_at_) loop_.stop();
 }

@@ -18,6 +18,8 @@ constexpr const char* kOwnTemporary = "snapshot-own.wh.tmp";
 constexpr uint64_t kGroupBytes = 4 << 20;
 // After this many jobs of writes in a row, other work gets a turn.
 constexpr uint32_t kFairTurns = 8;
+// Fewer while a log is read that somebody lacks: read more slowly than it grows, he would lack it for ever.
+constexpr uint32_t kFairTurnsOfReads = 2;
 // Or after this many entries: a slice of a compaction removes more, so the log's file does not outgrow it.
 constexpr uint64_t kFairEntries = 1'000;
 constexpr size_t kReceivedKept = 2;
@@ -193,6 +195,16 @@ void SqliteStorage::compact(raft::Index index) {
 void SqliteStorage::rest() {
   shrink_due_ = shrink_wanted_;
   quiet_ = std::exchange(written_at_rest_, stats_.entries_written) == stats_.entries_written && writes_.empty();
+  rest_database();
+}
+
+void SqliteStorage::settle() {
+  settles_ = true;
+  shrink_wanted_ = false;
+  rest_database();
+}
+
+void SqliteStorage::rest_database() {
   if (database_busy_) return;
   rests_ = unsettled_;
   pump_database();
@@ -211,7 +223,9 @@ void SqliteStorage::pump_database() {
   }
   if (group_) return run_writes();  // writes that found no room go first
   const bool full_wal = wal_bytes_ >= 2 * checkpoint_bytes_;
-  const bool upkeep_due = turns_ >= kFairTurns || entries_since_upkeep_ >= kFairEntries;
+  const bool reads_on = read_cut_ && !reads_.empty();
+  const bool upkeep_due =
+      turns_ >= (reads_on ? kFairTurnsOfReads : kFairTurns) || entries_since_upkeep_ >= kFairEntries;
   if (!writes_.empty() && !upkeep_due && !full_wal) return run_writes();
   turns_ = 0;
   entries_since_upkeep_ = 0;
@@ -294,6 +308,7 @@ void SqliteStorage::run_read() {
       [this, wanted, entries] {
         reads_.pop_front();
         stats_.entries_read += entries->size();
+        read_cut_ = !entries->empty() && entries->back().index < wanted.last;
         give(node::EntriesRead{wanted.first, std::move(*entries)});
       });
 }
@@ -326,7 +341,7 @@ bool SqliteStorage::run_upkeep() {
       },
       [this, target, more] {
         if (!*more && compact_to_ == target) compact_to_ = {};
-        shrink_wanted_ = true;
+        shrink_wanted_ = !settles_;
       });
   return true;
 }
@@ -345,7 +360,7 @@ bool SqliteStorage::run_shrink() {
         *more = *result;
         return ok_status();
       },
-      [this, more] { shrink_wanted_ = *more; });
+      [this, more] { shrink_wanted_ = *more && !settles_; });
   return true;
 }
 

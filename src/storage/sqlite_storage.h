@@ -104,11 +104,13 @@ class SqliteStorage final : public node::Storage {
   void acknowledged_lost(raft::Index acknowledged, raft::Index last) override;
   [[nodiscard]] Millis sync_age() const override;
 
-  // The owner calls this a few times a second, and at the end: settles the witness when no write waits. Not after each
-  // commit, as the writes that come next would wait for that sync too.
+  // The owner calls this a few times a second: settles the witness when no write waits. Not after each commit, as the
+  // writes that come next would wait for that sync too.
   // Also lets one more slice of free space go back to the file system, or all of it when nothing was written since the
   // last call.
   void rest();
+  // The owner calls this at the end: settles the witness, and leaves the free space to the next start.
+  void settle();
   // Under appendfsync everysec the owner calls this each second; syncs commits made without a sync.
   void sync_soon();
   // The owner calls this about each second: measures the disk, reports a DiskSpace, retries writes that found no room.
@@ -151,6 +153,7 @@ class SqliteStorage final : public node::Storage {
   void run_read();
   bool run_upkeep();
   bool run_shrink();
+  void rest_database();
   void run_database(std::function<Status()> work, std::function<void()> done);
   void written(std::vector<Write>& writes);
   void recorded(const SnapshotFile& snapshot);
@@ -182,9 +185,11 @@ class SqliteStorage final : public node::Storage {
   std::deque<Millis> given_at_;                // when each write in group_ and writes_ was given
   std::deque<EntriesWanted> reads_;
   uint32_t turns_ = 0;                 // write jobs in a row
+  bool read_cut_ = false;              // the last read was cut by its limit: the next is on its way
   uint64_t entries_since_upkeep_ = 0;  // written by those jobs
   bool unsettled_ = false;
-  bool rests_ = false;  // rest() was called, and the witness is to be settled
+  bool rests_ = false;    // rest() was called, and the witness is to be settled
+  bool settles_ = false;  // settle() was called
   bool sync_wanted_ = false;
   raft::Index compact_to_;
   bool shrink_wanted_ = false;

@@ -415,6 +415,56 @@ TEST_CASE("entries behind the cache are asked for once at a time, and sent when 
   CHECK(c.values(3).size() == 20);
 }
 
+TEST_CASE("two followers that lack much take turns with the loads") {
+  Options options = test_options();
+  options.log_cache_bytes = 1;
+  options.trailing_entries = 10'000;
+  Cluster c(options);
+  c.nodes({1, 2, 3, 4, 5});
+  c.timeout(1);
+  c.deliver_all();
+  c.isolate(4);
+  c.isolate(5);
+  for (int i = 0; i < 2'000; ++i) c.propose(1, std::string(500, 'v'));
+  c.deliver_all();
+  c.at(1).hold_loads = true;
+  c.heal();
+  for (int i = 0; i < 1'000 && c.at(1).loads < 8; ++i) {
+    c.run(10);
+    if (c.at(1).load) c.answer_load(1);
+  }
+  REQUIRE(c.at(1).loads == 8);
+  // A load has some 100 entries.
+  for (const Id id : {4, 5}) {
+    CHECK(c.raft(id).log().last_index().value > 150);
+    CHECK(c.raft(id).log().last_index().value < 1'500);
+  }
+  c.at(1).hold_loads = false;
+  if (c.at(1).load) c.answer_load(1);
+  CHECK(c.converge() == "");
+}
+
+TEST_CASE("what comes while older entries are loaded to be applied is not all kept in memory") {
+  Options options = test_options();
+  options.log_cache_bytes = 2'000;
+  options.trailing_entries = 10'000;
+  Cluster c(options);
+  c.recovered_tail = 1;
+  lone(c, {1, 1, 1, 1, 1}, 1);
+  c.at(1).hold_loads = true;
+  uint64_t last = 5;
+  for (int i = 0; i < 200; ++i, ++last) c.receive(1, 2, append(2, last, i == 0 ? 1 : 2, entries(last + 1, {2}), last));
+  REQUIRE(c.at(1).load.has_value());
+  CHECK(c.at(1).load->to_apply);
+  CHECK(c.raft(1).log().last_index().value == last);
+  CHECK(c.raft(1).log().cached_bytes() <= 3'000);
+  c.at(1).hold_loads = false;
+  c.answer_load(1);
+  c.receive(1, 2, append(2, last, 2, {}, last));
+  CHECK(c.raft(1).applied_index().value == last);
+  CHECK(c.at(1).applied.size() == last);
+}
+
 TEST_CASE("a load that ends after its entries were replaced gives nothing of the old") {
   Options options = test_options();
   options.log_cache_bytes = 1;

@@ -377,6 +377,21 @@ TEST_CASE("free space goes back slowly while entries are written, and at once wh
   }
 }
 
+TEST_CASE("at its end the storage leaves its free space as it is") {
+  const TempDirectory dir = TempDirectory::in_memory();
+  Client client(dir.path(), nullptr, [](Options& o) { o.free_pages_bytes = 1 << 20; });
+  client->persist(batch(1, entries(1, 60, 1, std::string(300'000, 'x'))));
+  client.worker.run_all();
+  take_snapshot(client, 60, 1, "state");
+  client->persist(batch(2, entries(61, 61, 1)));
+  client->compact(raft::Index{58});
+  client->settle();
+  client.worker.run_all();
+  CHECK_FALSE(client->shrinks());
+  CHECK(client->idle());
+  CHECK(client.fatal.empty());
+}
+
 TEST_CASE("a database that was made without auto_vacuum keeps its free pages, and comes to rest") {
   const TempDirectory dir = TempDirectory::in_memory();
   Client(dir.path()).close();

@@ -145,6 +145,21 @@ TEST_CASE("many connections are accepted, echo, and end") {
   }));
 }
 
+TEST_CASE("a listener that ends hands out all that wait, not only those of a turn") {
+  Loop loop;
+  ListenOptions options = on({"127.0.0.1"});
+  options.accepts_per_turn = 8;
+  size_t accepted = 0;
+  const auto listener = Listener::listen(loop, options, [&](std::unique_ptr<ByteStream>) { ++accepted; });
+  REQUIRE(listener.ok());
+  std::vector<int> clients;
+  for (int i = 0; i < 300; ++i) clients.push_back(connected_socket((*listener)->port()));
+  CHECK(accepted == 0);
+  (*listener)->take_waiting();
+  CHECK(accepted == clients.size());
+  for (const int fd : clients) ::close(fd);
+}
+
 TEST_CASE("a paused listener leaves connections to the kernel; the function may destroy its listener") {
   Loop loop;
   int accepts = 0;

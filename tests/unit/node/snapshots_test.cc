@@ -204,6 +204,34 @@ TEST_CASE("a snapshot is made as fast as the disk takes it while the node rests,
   }
 }
 
+TEST_CASE("a snapshot that falls behind what is written does not wait for its slices' time") {
+  NodeOptions options = bench_options();
+  options.snapshot_entries = 2'000;
+  options.snapshot_slice_bytes = 30;
+  Member bench(options);
+  bench.led(kOther, 2, raft::Index{1}, std::vector<std::string>(1'900, "v"), 1'901);
+  raft::Index last{1'901};
+  const auto pass = [&](const std::string& value) {
+    bench.led(kOther, 2, last, {value}, last.value + 1);
+    last = last + 1;
+  };
+  while (bench.storage.snapshots_begun == 0) pass(std::string(5'000, 'v'));
+  const auto slices_of_turns = [&] {
+    ++bench.now;
+    const size_t before = bench.storage.slices;
+    for (int turn = 0; turn < 5; ++turn) {
+      pass("v");
+      bench.node.storage_done(SnapshotSliceWritten{}, bench.now);
+      bench.turn();
+    }
+    return bench.storage.slices - before;
+  };
+  CHECK(slices_of_turns() <= 1);
+  for (int i = 0; i < 18; ++i) pass(std::string(1 << 20, 'x'));
+  REQUIRE_FALSE(bench.storage.finished);
+  CHECK(slices_of_turns() > 1);
+}
+
 TEST_CASE("HAZARDS F6: a backup is the state at its beginning, one at a time, and is lost with the state it walks") {
   Receiver bench;
   std::string out;
