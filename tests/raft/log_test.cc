@@ -117,6 +117,19 @@ TEST_CASE("the cache gives up its oldest entries, but none that may still be nee
   CHECK(log.term_at(Index{2}) == Term{1});
 }
 
+TEST_CASE("what a compaction removes leaves the cache a bounded number at a time") {
+  Log log = filled(std::vector<uint64_t>(5'000, 1));
+  log.compact(Index{4'900});
+  size_t trims = 1;
+  for (Index before = log.cached_from(); before <= Index{4'900}; before = log.cached_from(), ++trims) {
+    log.trim_cache(UINT64_MAX, Index{5'000});
+    REQUIRE(log.cached_from() > before);
+    REQUIRE(log.cached_from() <= before + 1'000);
+  }
+  CHECK(trims <= 6);
+  CHECK(log.cached_from() == Index{4'901});
+}
+
 TEST_CASE(
     "HAZARDS D3, D4: a configuration is in force when appended and goes back when truncated, also after compaction") {
   Log log;

@@ -151,6 +151,37 @@ TEST_CASE("HAZARDS B9: pages that were cut off, or of a log before, are none of 
   CHECK(last.node.raft.log.tail == entries(11, 13, 3));
 }
 
+TEST_CASE("pages: rows and the pages behind them are compacted at once, slice by slice") {
+  const TempDirectory dir = TempDirectory::in_memory();
+  constexpr uint64_t kRowsOfIt = 5'000;  // some slices
+  constexpr uint64_t kAll = 8'000;       // dozens of pages
+  {
+    Client client(dir.path());
+    client.persist(in(kRows, 1, entries(1, kRowsOfIt, 1, "row")));
+    client.persist(in(0, 2, {version_entry(kRowsOfIt + 1, 1, kPages)}));
+    client.persist(in(0, 3, entries(kRowsOfIt + 2, kAll, 1, "page")));
+    take_snapshot(client, kAll - 100, 1, "state");
+    client->compact(raft::Index{kAll - 200});
+    // Between the slices all that is left is there, for readers and for the next start.
+    for (int jobs = 0; jobs < 2; ++jobs) REQUIRE(client.worker.run_one());
+    client->load_entries(raft::Index{kRowsOfIt + 2}, raft::Index{kAll}, uint64_t{1} << 40);
+    const TempDirectory copy = TempDirectory::in_memory();
+    copy.copy_from(dir.path());
+    const Client started(copy.path());
+    REQUIRE_MESSAGE(started.ok(), started.error());
+    CHECK(started.node.raft.log.base_index > raft::Index{0});
+    CHECK(started.node.raft.log.base_index < raft::Index{kRowsOfIt});
+    const auto read = client.answer<node::EntriesRead>();
+    REQUIRE_MESSAGE(client.fatal.empty(), client.fatal.front());
+    REQUIRE(read);
+    REQUIRE(!read->entries.empty());
+  }
+  const Client again(dir.path());
+  REQUIRE_MESSAGE(again.ok(), again.error());
+  CHECK(again.node.raft.log.base_index == raft::Index{kAll - 200});
+  CHECK(again.node.raft.log.last_index == raft::Index{kAll});
+}
+
 TEST_CASE("pages: a log that began as rows goes on in pages, where the entry that raises the version says so") {
   const TempDirectory dir = TempDirectory::in_memory();
   Model model;
