@@ -73,9 +73,8 @@ Router::Router(std::span<const Route> table) {
 // A rest may be empty where a trailing slash stands for it: then it is a name that is missing.
 bool Router::fits(const Compiled& route, const Segments& segments, bool trailing_slash) {
   const auto same = [](const std::string& part, std::string_view segment) { return part.empty() || part == segment; };
-  // From the back: those that it is compared with begin alike.
   if (route.rest == Compiled::kNone)
-    return std::equal(route.segments.rbegin(), route.segments.rend(), segments.rbegin(), segments.rend(), same);
+    return std::equal(route.segments.begin(), route.segments.end(), segments.begin(), segments.end(), same);
   const size_t behind = route.segments.size() - route.rest - 1;
   const size_t least = route.segments.size() - (behind == 0 && trailing_slash ? 1 : 0);
   const auto count = static_cast<std::ptrdiff_t>(behind);

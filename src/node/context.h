@@ -97,11 +97,8 @@ struct Context {
 
   // Answers a client's request: once for each token, except for a lasting wait.
   void complete(Token token, Outcome outcome, raft::Index index, std::string sentence, machine::Reply reply = {}) {
-    if (completions.empty()) completions.reserve(kUsualCompletions);
     completions.push_back({token, outcome, index, std::move(sentence), std::move(reply)});
   }
-  // Of a busy turn: their list seldom grows.
-  static constexpr size_t kUsualCompletions = 32;
   static constexpr std::string_view kTooManyWait =
       "as many requests wait as max-waiting allows: try again, or raise it; a receive waits on the leader, all others "
       "on the node that was asked";

@@ -18,9 +18,10 @@ namespace {
 constexpr size_t kDiscardPerTurn = 2'000;
 // How many keys of a loaded snapshot are indexed in one turn.
 constexpr size_t kIndexPerTurn = 1'000;
-// Bytes of entries that the core loads from the disk at a time to send them: commits wait meanwhile, and one turn sends
-// them. And to apply them, which a node does that was away: it has much to read.
+// Bytes of entries that the core loads from the disk at a time to send: commits wait meanwhile, and one turn sends
+// them.
 constexpr uint64_t kMaxLoadBytes = 512 << 10;
+// And to apply: a node that was away has much to read.
 constexpr uint64_t kMaxAppliedLoadBytes = 4 << 20;
 
 // More entries would still be there when the next snapshot is due.

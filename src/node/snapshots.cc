@@ -67,7 +67,7 @@ void Snapshots::maybe_take(Millis now) {
   ctx_.storage.begin_snapshot(meta);
 }
 
-// Whether more is written meanwhile than its slices write: what it keeps for them, and the log, would grow without end.
+// Whether more is written meanwhile than the slices write: the kept values and the log would grow without end.
 bool Snapshots::falls_behind() const {
   return ctx_.machine.snapshot_kept_bytes() > kMostKept || bytes_since_ > taking_->bytes + kMostBehind;
 }

@@ -18,10 +18,10 @@ constexpr const char* kOwnTemporary = "snapshot-own.wh.tmp";
 constexpr uint64_t kGroupBytes = 4 << 20;
 // After this many jobs of writes in a row, other work gets a turn.
 constexpr uint32_t kFairTurns = 8;
-// Fewer while a log is read that somebody lacks: read more slowly than it grows, he would lack it for ever.
-constexpr uint32_t kFairTurnsOfReads = 2;
 // Or after this many entries: a slice of a compaction removes more, so the log's file does not outgrow it.
 constexpr uint64_t kFairEntries = 1'000;
+// Fewer jobs while entries are read for a member that lags: read more slowly than the log grows, it would always lag.
+constexpr uint32_t kFairTurnsOfReads = 2;
 constexpr size_t kReceivedKept = 2;
 // With less room on the disk, free space in the database is given back without delay.
 constexpr uint64_t kScarceBytes = uint64_t{1} << 30;

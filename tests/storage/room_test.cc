@@ -390,6 +390,8 @@ TEST_CASE("at its end the storage leaves its free space as it is") {
   CHECK_FALSE(client->shrinks());
   CHECK(client->idle());
   CHECK(client.fatal.empty());
+  client.close();
+  CHECK(slurp(dir.file("wormhole.db")).size() > 15'000'000);
 }
 
 TEST_CASE("a database that was made without auto_vacuum keeps its free pages, and comes to rest") {

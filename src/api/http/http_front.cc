@@ -293,8 +293,8 @@ void HttpFront::ask(Asked asked, const http::Request& request, RouteRequest& rou
     return respond(asked, route.finish(context_, call->state, *answer));
   const node::Token token = std::get<node::Token>(*started);
   if (cancellable) connections_.find(asked.id.connection)->name_call(asked.id.sequence, token);
-  pending_.try_emplace(token, std::move(asked), std::move(call->state), std::move(redirect_target),
-                       std::move(local_address), route_request.stream.is_tls(), stale);
+  pending_.emplace(token, Pending{std::move(asked), std::move(call->state), std::move(redirect_target),
+                                  std::move(local_address), route_request.stream.is_tls(), stale});
 }
 
 // A redirect keeps path and query: the leader judges them.

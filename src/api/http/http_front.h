@@ -104,20 +104,12 @@ class HttpFront final : public http::RequestHandler, public CallOwner, public Cl
     std::string path;  // its beginning, for SLOWLOG; empty when that is off
   };
   struct Pending {
-    Pending(Asked&& request, RouteState&& kept, std::string&& redirect_target, std::string&& address, bool over_tls,
-            bool stale_read)
-        : asked(std::move(request)),
-          state(std::move(kept)),
-          target(std::move(redirect_target)),
-          local_address(std::move(address)),
-          tls(over_tls),
-          stale(stale_read) {}
     Asked asked;
     RouteState state;
     std::string target;         // for a redirect
     std::string local_address;  // and the address at which the client reached this node
     bool tls;
-    bool stale;              // a read of this node's own state
+    bool stale = false;      // a read of this node's own state
     bool streaming = false;  // its answer is a stream that has begun
   };
   uint64_t open(std::unique_ptr<ByteStream> stream);
