@@ -171,6 +171,8 @@ class Calls {
   void take_completed();
   void hand_out_next(uint64_t handed_out);
   void hand_out(node::Completion& completion);
+  // A call of this kind, not a stream, is over. `may_wait`: its duration says nothing of the node.
+  void count(CallKind kind, uint64_t took_us, node::Outcome outcome, bool may_wait);
   [[nodiscard]] OrRefusal<Answer> answer_to(Begun& begun, node::Completion& completion);
   [[nodiscard]] std::optional<Refusal> too_stale(Millis allowed) const;
 

@@ -290,19 +290,18 @@ void Connection::take_request() {
   idle_since_ = now_;
   if (std::exchange(refused_, false)) return;
   waiting_overlap_ = handler_.classify(parser_.request());
-  waiting_ = std::move(parser_.request());
+  waiting_ = parser_.take();
   if (!waiting_->keep_alive || draining_) stop_reading_requests();
 }
 
 void Connection::dispatch() {
-  Request request = std::move(*waiting_);
-  waiting_.reset();
+  const std::unique_ptr<Request> request = std::move(waiting_);
   ++taken_;
   const uint64_t sequence = next_sequence_++;
-  slots_.push_back({sequence, request.method == Method::head, request.minor_version, std::nullopt, 0, now_});
+  slots_.push_back({sequence, request->method == Method::head, request->minor_version, std::nullopt, 0, now_});
   ++unanswered_;
   in_flight_ = waiting_overlap_;
-  handler_.on_request({id_, sequence}, std::move(request));
+  handler_.on_request({id_, sequence}, std::move(*request));
   if (input_ended_) tell_half_closed();
 }
 
@@ -316,33 +315,44 @@ void Connection::answer_here(Response response) {
 void Connection::write_answers() {
   std::string out;
   while (!source_ && !live_ && !slots_.empty() && slots_.front().response) {
-    Slot slot = std::move(slots_.front());
-    slots_.pop_front();
+    Slot& slot = slots_.front();
     answers_bytes_ -= held_by(*slot.response);
-    if (slot.response->stream) begin_stream(slot);
-    // HTTP/1.0 has no chunks.
-    if (slot.response->source && !slot.response->source->size() && slot.minor_version == 0 && !slot.head)
-      gather_source(*slot.response);
-    if (slot.response->body.size() > limits_.output_piece_bytes && !slot.head) {
-      slot.response->source =
-          std::make_shared<BytesSource>(std::move(slot.response->body), limits_.output_piece_bytes, buffers_);
-      slot.response->body = {};
+    if (!slot.response->stream) {
+      append_answer(slot, out);
+      slots_.pop_front();
+      continue;
     }
-    ResponseFraming framing;
-    framing.head = slot.head;
-    framing.close = no_more_ && slots_.empty() && !waiting_;
-    framing.keep_alive_1_0 = slot.minor_version == 0 && !framing.close;
-    framing.chunked = live_chunked_;
-    append_response(out, *slot.response, framing);
-    if (!slot.response->source || slot.head) continue;
-    source_ = std::move(slot.response->source);
-    source_left_ = source_->size();
-    source_taken_ = 0;
-    source_since_ = now_;
+    Slot streaming = std::move(slot);
+    slots_.pop_front();
+    begin_stream(streaming);
+    append_answer(streaming, out);
   }
   if (out.empty()) return;
   idle_since_ = now_;
   send(out);
+}
+
+// The slot is the first, or no longer among them.
+void Connection::append_answer(Slot& slot, std::string& out) {
+  Response& response = *slot.response;
+  // HTTP/1.0 has no chunks.
+  if (response.source && !response.source->size() && slot.minor_version == 0 && !slot.head) gather_source(response);
+  if (response.body.size() > limits_.output_piece_bytes && !slot.head) {
+    response.source = std::make_shared<BytesSource>(std::move(response.body), limits_.output_piece_bytes, buffers_);
+    response.body = {};
+  }
+  const bool last = slots_.empty() || (slots_.size() == 1 && &slots_.front() == &slot);
+  ResponseFraming framing;
+  framing.head = slot.head;
+  framing.close = no_more_ && last && !waiting_;
+  framing.keep_alive_1_0 = slot.minor_version == 0 && !framing.close;
+  framing.chunked = live_chunked_;
+  append_response(out, response, framing);
+  if (!response.source || slot.head) return;
+  source_ = std::move(response.source);
+  source_left_ = source_->size();
+  source_taken_ = 0;
+  source_since_ = now_;
 }
 
 void Connection::pull() {

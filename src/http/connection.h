@@ -175,6 +175,7 @@ class Connection : public StreamHandler {
   void take_request();
   void dispatch();
   void write_answers();
+  void append_answer(Slot& slot, std::string& out);
   void tell_half_closed();
   // Asks for the next piece of an answer that comes in pieces, while there is room.
   void pull();
@@ -244,9 +245,9 @@ class Connection : public StreamHandler {
   bool live_has_more_ = false;  // or may have
   Millis live_sent_at_ = 0;     // when the stream last sent anything
 
-  bool refused_ = false;            // the request being read was answered at its headers
-  bool continue_due_ = false;       // its client waits for 100
-  std::optional<Request> waiting_;  // a whole request not handed over yet
+  bool refused_ = false;              // the request being read was answered at its headers
+  bool continue_due_ = false;         // its client waits for 100
+  std::unique_ptr<Request> waiting_;  // a whole request not handed over yet
   Overlap waiting_overlap_ = Overlap::alone;
 
   bool request_open_ = false;  // a request has begun: request_since_ is valid

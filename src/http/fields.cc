@@ -11,6 +11,17 @@ namespace {
 
 constexpr std::string_view kSeparator = ": ";
 constexpr std::string_view kLineEnd = "\r\n";
+
+// Appends the line, and returns where the value is.
+char* append_line(std::string& out, std::string_view name, std::string_view value) {
+  const size_t begin = out.size();
+  out.resize(begin + name.size() + kSeparator.size() + value.size() + kLineEnd.size());
+  char* const behind_name = std::copy(name.begin(), name.end(), out.data() + begin);
+  char* const at = std::copy_n(kSeparator.data(), kSeparator.size(), behind_name);
+  std::copy_n(kLineEnd.data(), kLineEnd.size(), std::copy(value.begin(), value.end(), at));
+  return at;
+}
+
 // What the fields of most answers take: they then grow but once.
 constexpr size_t kUsualBytes = 256;
 
@@ -22,20 +33,15 @@ FieldName FieldName::of(std::string_view name) {
 }
 
 void append_field(std::string& out, std::string_view name, std::string_view value) {
-  const size_t begin = out.size();
-  out.resize(begin + name.size() + kSeparator.size() + value.size() + kLineEnd.size());
-  char* at = out.data() + begin;
-  for (const std::string_view part : {name, kSeparator, value, kLineEnd}) at = std::copy(part.begin(), part.end(), at);
+  char* const at = append_line(out, name, value);
   // A value may hold bytes from a client (a name in a Location): none of them may end the line (HAZARDS H14).
-  const size_t plain = bytes_before_control(value);
-  char* const end = at - kLineEnd.size();
-  for (char* byte = end - (value.size() - plain); byte != end; ++byte)
-    if (is_control(static_cast<unsigned char>(*byte)) && *byte != '\t') *byte = ' ';
+  for (size_t i = bytes_before_control(value); i < value.size(); ++i)
+    if (is_control(static_cast<unsigned char>(at[i])) && at[i] != '\t') at[i] = ' ';
 }
 
 void append_field(std::string& out, std::string_view name, uint64_t value) {
   char digits[20];
-  append_field(out, name, std::string_view(digits, std::to_chars(digits, digits + sizeof digits, value).ptr));
+  append_line(out, name, std::string_view(digits, std::to_chars(digits, digits + sizeof digits, value).ptr));
 }
 
 void Fields::add(FieldName name, std::string_view value) {

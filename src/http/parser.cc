@@ -64,11 +64,10 @@ void RequestParser::begin() {
   guard_.reset();
   chunks_.reset();
   llhttp_reset(&llhttp_);
-  request_ = {};
-  request_.headers.reserve(kUsualFields);
+  if (!std::exchange(unused_, false)) *request_ = {};
+  request_->headers.reserve(kUsualFields);
   section_.clear();
-  field_.clear();
-  fresh_ = chunked_ = message_done_ = discard_ = false;
+  fresh_ = in_name_ = chunked_ = message_done_ = discard_ = false;
   body_left_ = body_received_ = 0;
 }
 
@@ -108,19 +107,19 @@ RequestParser::Event RequestParser::read_header(std::string_view& bytes) {
   const std::optional<Method> method = method_of(word);
   if (word == "CONNECT") return fail(400, "This server is no proxy");
   if (!method) return fail(501, "The request's method is not known here");
-  request_.method = *method;
+  request_->method = *method;
 
   if (!parse(section, kBadHeader)) return fail(refusal_);
   header_bytes_ = section.size();
   std::string().swap(section_);
   // Either the message has no body and ended with the section, or llhttp waits for the body's first byte.
-  if (message_done_ == request_.has_body) return fail(400, kBadHeader);
+  if (message_done_ == request_->has_body) return fail(400, kBadHeader);
   stage_ = Stage::body;
   return Event::headers;
 }
 
 RequestParser::Event RequestParser::read_body(std::string_view& bytes) {
-  bool ended = !request_.has_body;
+  bool ended = !request_->has_body;
   if (!ended) {
     const size_t taken =
         chunked_ ? chunks_.accept(bytes) : static_cast<size_t>(std::min<uint64_t>(body_left_, bytes.size()));
@@ -147,32 +146,33 @@ bool RequestParser::parse(std::string_view bytes, const char* sentence) {
 }
 
 int RequestParser::on_url(llhttp_t* parser, const char* at, size_t size) {
-  self(parser).request_.target.append(at, size);
+  self(parser).request_->target.append(at, size);
   return 0;
 }
 
 int RequestParser::on_field(llhttp_t* parser, const char* at, size_t size) {
-  self(parser).field_.append(at, size);
+  RequestParser& me = self(parser);
+  if (!std::exchange(me.in_name_, true)) me.request_->headers.emplace_back();
+  me.request_->headers.back().name.append(at, size);
   return 0;
 }
 
 int RequestParser::on_field_end(llhttp_t* parser) {
-  RequestParser& me = self(parser);
-  me.request_.headers.push_back({std::exchange(me.field_, {}), {}});
+  self(parser).in_name_ = false;
   return 0;
 }
 
 int RequestParser::on_value(llhttp_t* parser, const char* at, size_t size) {
   RequestParser& me = self(parser);
-  if (me.request_.headers.empty()) return -1;
-  me.request_.headers.back().value.append(at, size);
+  if (me.request_->headers.empty()) return -1;
+  me.request_->headers.back().value.append(at, size);
   return 0;
 }
 
 int RequestParser::on_headers(llhttp_t* parser) {
   RequestParser& me = self(parser);
   parser->upgrade = 0;  // ignored: without this llhttp would stop before the next request
-  Request& request = me.request_;
+  Request& request = *me.request_;
   const auto flags = static_cast<unsigned>(parser->flags);
   request.minor_version = parser->http_minor;
   request.keep_alive =
@@ -198,7 +198,7 @@ int RequestParser::on_body(llhttp_t* parser, const char* at, size_t size) {
   }
   if (me.discard_) return 0;
   // Reserves what will be needed, but never much more than has come.
-  std::string& body = me.request_.body;
+  std::string& body = me.request_->body;
   const size_t needed = body.size() + size;
   if (needed > body.capacity())
     body.reserve(me.chunked_ ? 2 * needed
@@ -214,31 +214,31 @@ int RequestParser::on_message(llhttp_t* parser) {
 
 Refusal RequestParser::judge_fields() {
   for (const std::string_view name : kSingleFields) {
-    const auto count = std::count_if(request_.headers.begin(), request_.headers.end(),
+    const auto count = std::count_if(request_->headers.begin(), request_->headers.end(),
                                      [name](const Header& field) { return equals_ignoring_case(field.name, name); });
     if (count > 1) return {400, "A header that may be given once was given twice"};
   }
-  if (const std::string* coding = request_.header("Transfer-Encoding")) {
-    if (request_.minor_version == 0) return {400, "Transfer-Encoding is not part of HTTP/1.0"};
+  if (const std::string* coding = request_->header("Transfer-Encoding")) {
+    if (request_->minor_version == 0) return {400, "Transfer-Encoding is not part of HTTP/1.0"};
     if (!equals_ignoring_case(*coding, "chunked")) return {501, "The only transfer coding known here is chunked"};
   }
-  const std::string* host = request_.header("Host");
-  if (host == nullptr && request_.minor_version == 1) return {400, "The Host header is missing"};
-  if (host != nullptr) request_.host = *host;
-  if (const std::string* expectation = request_.header("Expect");
-      expectation != nullptr && request_.minor_version == 1) {
-    request_.expects_continue = equals_ignoring_case(*expectation, "100-continue");
-    request_.unknown_expectation = !request_.expects_continue;
+  const std::string* host = request_->header("Host");
+  if (host == nullptr && request_->minor_version == 1) return {400, "The Host header is missing"};
+  if (host != nullptr) request_->host = *host;
+  if (const std::string* expectation = request_->header("Expect");
+      expectation != nullptr && request_->minor_version == 1) {
+    request_->expects_continue = equals_ignoring_case(*expectation, "100-continue");
+    request_->unknown_expectation = !request_->expects_continue;
   }
   return {};
 }
 
 Refusal RequestParser::judge_target() {
-  std::string_view target = request_.target;
+  std::string_view target = request_->target;
   if (target.find('#') != std::string_view::npos) return {400, kBadTarget};
   if (target == "*") {
-    if (request_.method != Method::options) return {400, kBadTarget};
-    request_.path = target;
+    if (request_->method != Method::options) return {400, kBadTarget};
+    request_->path = target;
     return {};
   }
   if (target.front() != '/') {
@@ -249,13 +249,13 @@ Refusal RequestParser::judge_target() {
     if (!equals_ignoring_case(scheme, "http") && !equals_ignoring_case(scheme, "https")) return {400, kBadTarget};
     target.remove_prefix(colon + 3);
     const size_t authority = std::min(target.find_first_of("/?"), target.size());
-    request_.host = target.substr(0, authority);
-    if (authority == 0 || request_.host.find('@') != std::string::npos) return {400, kBadTarget};
+    request_->host = target.substr(0, authority);
+    if (authority == 0 || request_->host.find('@') != std::string::npos) return {400, kBadTarget};
     target.remove_prefix(authority);
   }
   const size_t question = std::min(target.find('?'), target.size());
-  request_.path = question == 0 ? "/" : target.substr(0, question);
-  if (question < target.size()) request_.query = target.substr(question + 1);
+  request_->path = question == 0 ? "/" : target.substr(0, question);
+  if (question < target.size()) request_->query = target.substr(question + 1);
   return {};
 }
 

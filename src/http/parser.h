@@ -8,8 +8,10 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include <llhttp.h>
 
@@ -37,7 +39,12 @@ class RequestParser {
   // request, then `complete` for the same one, also when it has no body.
   Event read(std::string_view& bytes);
 
-  [[nodiscard]] Request& request() { return request_; }
+  [[nodiscard]] Request& request() { return *request_; }
+  // After `complete`: hands over the request; request() is an empty one then.
+  [[nodiscard]] std::unique_ptr<Request> take() {
+    unused_ = true;
+    return std::exchange(request_, std::make_unique<Request>());
+  }
   [[nodiscard]] const Refusal& refusal() const { return refusal_; }
   // Whether a request has begun and is not complete.
   [[nodiscard]] bool started() const { return stage_ == Stage::body || guard_.started(); }
@@ -46,11 +53,11 @@ class RequestParser {
   // Decoded bytes of this body so far.
   [[nodiscard]] uint64_t body_received() const { return body_received_; }
   // Memory held by the request being read.
-  [[nodiscard]] size_t held_bytes() const { return section_.capacity() + header_bytes_ + request_.body.capacity(); }
+  [[nodiscard]] size_t held_bytes() const { return section_.capacity() + header_bytes_ + request_->body.capacity(); }
   // Stops reading: drops the rest of this request and all after it, and frees the memory.
   void give_up() {
     stage_ = Stage::failed;
-    request_ = {};
+    *request_ = {};
     header_bytes_ = 0;
     std::string().swap(section_);
   }
@@ -86,12 +93,13 @@ class RequestParser {
   ChunkGuard chunks_;
   llhttp_t llhttp_{};
   Stage stage_ = Stage::header;
-  Request request_;
+  std::unique_ptr<Request> request_ = std::make_unique<Request>();
+  bool unused_ = true;  // request_ is as it was made
   Refusal refusal_;
   std::string section_;      // the header section so far, when it came in parts
   size_t header_bytes_ = 0;  // of the section that became request_
-  std::string field_;        // the field name that llhttp is giving
   bool fresh_ = true;        // the next byte is the first of a request
+  bool in_name_ = false;     // llhttp is giving the last field's name
   bool chunked_ = false;
   bool message_done_ = false;  // llhttp says the request ended
   bool discard_ = false;

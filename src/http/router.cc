@@ -70,18 +70,21 @@ Router::Router(std::span<const Route> table) {
   }
 }
 
-// A rest may be empty where a trailing slash stands for it: then it is a name that is missing.
+// The first segment fits already: it chose the routes. A rest may be empty where a trailing slash stands for it: then
+// it is a name that is missing.
 bool Router::fits(const Compiled& route, const Segments& segments, bool trailing_slash) {
-  const auto same = [](const std::string& part, std::string_view segment) { return part.empty() || part == segment; };
-  if (route.rest == Compiled::kNone)
-    return std::equal(route.segments.begin(), route.segments.end(), segments.begin(), segments.end(), same);
-  const size_t behind = route.segments.size() - route.rest - 1;
-  const size_t least = route.segments.size() - (behind == 0 && trailing_slash ? 1 : 0);
-  const auto count = static_cast<std::ptrdiff_t>(behind);
-  return segments.size() >= least &&
-         std::equal(route.segments.begin(), route.segments.begin() + static_cast<std::ptrdiff_t>(route.rest),
-                    segments.begin(), same) &&
-         std::equal(route.segments.end() - count, route.segments.end(), segments.end() - count, same);
+  const std::vector<std::string>& parts = route.segments;
+  // Whether the parts from `first` up to `end` are those of the path, which begin `shift` later.
+  const auto same = [&](size_t first, size_t end, size_t shift) {
+    for (size_t i = first; i < end; ++i)
+      if (!parts[i].empty() && parts[i] != segments[i + shift]) return false;
+    return true;
+  };
+  if (route.rest == Compiled::kNone) return segments.size() == parts.size() && same(1, parts.size(), 0);
+  const size_t behind = parts.size() - route.rest - 1;
+  const size_t least = parts.size() - (behind == 0 && trailing_slash ? 1 : 0);
+  return segments.size() >= least && same(1, route.rest, 0) &&
+         same(route.rest + 1, parts.size(), segments.size() - parts.size());
 }
 
 std::vector<std::string> Router::params_of(const Compiled& route, const Segments& segments, bool trailing_slash) {

@@ -14,7 +14,8 @@ namespace {
 constexpr size_t kUsualSegments = 8;
 
 Result<std::string> decode(std::string_view text, bool plus_is_space) {
-  if (text.find_first_of(plus_is_space ? "%+" : "%") == std::string_view::npos) return std::string(text);
+  const auto stands_for_another = [plus_is_space](char c) { return c == '%' || (c == '+' && plus_is_space); };
+  if (std::none_of(text.begin(), text.end(), stands_for_another)) return std::string(text);
   std::string out;
   out.reserve(text.size());
   for (size_t i = 0; i < text.size(); ++i) {

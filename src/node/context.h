@@ -33,11 +33,11 @@ struct ReadTerms {
 // The result of a client's request. `sentence`: why it failed, or empty. `reply`: of an applied write. After a
 // completed read the caller may look at the state now, as of `index`.
 struct Completion {
-  Token token;
-  Outcome outcome;
-  raft::Index index;
-  std::string sentence;
-  machine::Reply reply = {};
+  Token token = 0;
+  Outcome outcome = Outcome::applied;
+  raft::Index index{};
+  std::string sentence{};
+  machine::Reply reply{};
 };
 
 // What the node counted since its start, or since Node::reset_counters(), for INFO.
@@ -96,8 +96,17 @@ struct Context {
   }
 
   // Answers a client's request: once for each token, except for a lasting wait.
-  void complete(Token token, Outcome outcome, raft::Index index, std::string sentence, machine::Reply reply = {}) {
-    completions.push_back({token, outcome, index, std::move(sentence), std::move(reply)});
+  void complete(Token token, Outcome outcome, raft::Index index, std::string sentence) {
+    // Made where it stays: a read's empty reply is as long to move as one of a write.
+    Completion& completion = completions.emplace_back();
+    completion.token = token;
+    completion.outcome = outcome;
+    completion.index = index;
+    completion.sentence = std::move(sentence);
+  }
+  void complete(Token token, Outcome outcome, raft::Index index, std::string sentence, machine::Reply reply) {
+    complete(token, outcome, index, std::move(sentence));
+    completions.back().reply = std::move(reply);
   }
   static constexpr std::string_view kTooManyWait =
       "as many requests wait as max-waiting allows: try again, or raise it; a receive waits on the leader, all others "

@@ -29,6 +29,23 @@ std::vector<http::Route> router_table() {
   return table;
 }
 
+// For each row, the rows of its path, and of methods in common, that serve a parameter of the query.
+std::vector<std::vector<int>> variants() {
+  const std::span<const RouteSpec> table = route_table();
+  std::vector<std::vector<int>> variants(table.size());
+  for (size_t route = 0; route < table.size(); ++route)
+    for (size_t i = 0; i < table.size(); ++i)
+      if (!table[i].when.empty() && table[i].pattern == table[route].pattern &&
+          (table[i].methods & table[route].methods) != 0)
+        variants[route].push_back(static_cast<int>(i));
+  return variants;
+}
+
+// False: the query certainly has no such parameter.
+bool may_have(std::string_view query, std::string_view name) {
+  return query.find(name) != std::string_view::npos || query.find('%') != std::string_view::npos;
+}
+
 // What tells a request from others besides its command. Prefer decides on the answer that is kept.
 std::string meaning_of(const RouteSpec& route, const http::Request& request) {
   std::string meaning = std::string(http::method_name(request.method)) + ' ' + std::string(route.pattern);
@@ -53,7 +70,8 @@ HttpFront::HttpFront(Calls& calls, Backups& backups, const ClusterEvents& cluste
       slow_log_(context_.api.slow_log),
       now_(now),
       buffers_(buffers),
-      router_(router_table()) {
+      router_(router_table()),
+      variants_(variants()) {
   reconfigure();
 }
 
@@ -153,16 +171,13 @@ bool HttpFront::asks_much(node::Token token) const {
 
 // The row of this path and method that serves a parameter of the query; its own where there is none. What is wrong with
 // the query is found later.
-static int variant_of(size_t route, const http::Request& request) {
-  const std::span<const RouteSpec> table = route_table();
-  const std::string_view pattern = table[route].pattern;
-  const auto has_variant = [&](const RouteSpec& row) {
-    return !row.when.empty() && row.pattern == pattern && (row.methods & table[route].methods) != 0;
-  };
-  if (request.query.empty() || std::none_of(table.begin(), table.end(), has_variant)) return static_cast<int>(route);
-  const Result<http::Params> query = http::parse_form(request.query);
-  for (size_t i = 0; query && i < table.size(); ++i)
-    if (has_variant(table[i]) && http::find_param(*query, table[i].when) != nullptr) return static_cast<int>(i);
+int HttpFront::variant_of(size_t route, const http::Request& request) const {
+  for (const int variant : variants_[route]) {
+    const std::string_view name = route_table()[static_cast<size_t>(variant)].when;
+    if (!may_have(request.query, name)) continue;
+    const Result<http::Params> query = http::parse_form(request.query);
+    if (query && http::find_param(*query, name) != nullptr) return variant;
+  }
   return static_cast<int>(route);
 }
 
@@ -289,12 +304,20 @@ void HttpFront::ask(Asked asked, const http::Request& request, RouteRequest& rou
   }
   OrRefusal<Started> started = calls_.start(*this, asking(options_), std::move(call->operation), *options);
   if (!started) return respond(asked, refusal_response(started.error(), route.changes_state()));
-  if (const auto* answer = std::get_if<Answer>(&*started))
-    return respond(asked, route.finish(context_, call->state, *answer));
+  if (const auto* answer = std::get_if<Answer>(&*started)) {
+    http::Response response = route.finish(context_, call->state, *answer);
+    if (stale) add_last_contact(response, node_, now_);
+    return respond(asked, std::move(response));
+  }
   const node::Token token = std::get<node::Token>(*started);
   if (cancellable) connections_.find(asked.id.connection)->name_call(asked.id.sequence, token);
-  pending_.emplace(token, Pending{std::move(asked), std::move(call->state), std::move(redirect_target),
-                                  std::move(local_address), route_request.stream.is_tls(), stale});
+  Pending& pending = pending_[token];
+  pending.asked = std::move(asked);
+  pending.state = std::move(call->state);
+  pending.target = std::move(redirect_target);
+  pending.local_address = std::move(local_address);
+  pending.tls = route_request.stream.is_tls();
+  pending.stale = stale;
 }
 
 // A redirect keeps path and query: the leader judges them.
@@ -343,7 +366,7 @@ void HttpFront::on_answer(node::Token token, OrRefusal<Answer> answer) {
 }
 
 void HttpFront::respond(const Pending& pending, http::Response&& response) {
-  if (pending.stale) response = with_last_contact(std::move(response), node_, now_);
+  if (pending.stale) add_last_contact(response, node_, now_);
   respond(pending.asked, std::move(response));
 }
 

@@ -98,9 +98,9 @@ class HttpFront final : public http::RequestHandler, public CallOwner, public Cl
   // A whole request on its way to its answer.
   struct Asked {
     http::RequestId id;
-    const RouteSpec* route;  // null: none
-    http::Method method;
-    uint64_t at_us;
+    const RouteSpec* route = nullptr;  // null: none
+    http::Method method = http::Method::get;
+    uint64_t at_us = 0;
     std::string path;  // its beginning, for SLOWLOG; empty when that is off
   };
   struct Pending {
@@ -108,12 +108,13 @@ class HttpFront final : public http::RequestHandler, public CallOwner, public Cl
     RouteState state;
     std::string target;         // for a redirect
     std::string local_address;  // and the address at which the client reached this node
-    bool tls;
+    bool tls = false;
     bool stale = false;      // a read of this node's own state
     bool streaming = false;  // its answer is a stream that has begun
   };
   uint64_t open(std::unique_ptr<ByteStream> stream);
   bool end_waiting(const IdleClient& client);
+  [[nodiscard]] int variant_of(size_t route, const http::Request& request) const;
   // The route that check_headers noted; null: none.
   [[nodiscard]] static const RouteSpec* route_of(const http::Request& request);
   void respond(const Asked& asked, http::Response&& response);
@@ -140,6 +141,7 @@ class HttpFront final : public http::RequestHandler, public CallOwner, public Cl
   const Millis& now_;
   BufferBudget& buffers_;
   http::Router router_;
+  std::vector<std::vector<int>> variants_;  // of each route: those that a parameter of the query chooses in its place
   http::ConnectionLimits limits_;
   FrontConnections<http::Connection> connections_;
   struct Probe {

@@ -26,10 +26,9 @@ OrRefusal<CallOptions> read_params(const http::Params& query, config::ReadConsis
   return params;
 }
 
-http::Response with_last_contact(http::Response response, const node::Node& node, Millis now) {
+void add_last_contact(http::Response& response, const node::Node& node, Millis now) {
   if (const std::optional<Millis> contact = node.last_contact(now))
     response.headers.add("Wormhole-Last-Contact", *contact);
-  return response;
 }
 
 }  // namespace wh::api

@@ -37,6 +37,6 @@ inline constexpr Parameters kStreamParams{&kConsistency, &kMinIndex};
 OrRefusal<CallOptions> read_params(const http::Params& query, config::ReadConsistency standard);
 
 // Adds Wormhole-Last-Contact to the answer of a stale read, if this node ever heard the leader.
-http::Response with_last_contact(http::Response response, const node::Node& node, Millis now);
+void add_last_contact(http::Response& response, const node::Node& node, Millis now);
 
 }  // namespace wh::api

@@ -26,7 +26,8 @@ std::pair<std::string_view, std::string_view> split_authority(std::string_view a
   }
   if (rest.empty()) return {host, {}};
   const std::string_view port = rest.substr(1);
-  if (rest.front() != ':' || port.find_first_not_of("0123456789") != std::string_view::npos) return {};
+  const bool digits = std::all_of(port.begin(), port.end(), [](char c) { return c >= '0' && c <= '9'; });
+  if (rest.front() != ':' || !digits) return {};
   return {host, port};
 }
 

@@ -70,14 +70,16 @@ TEST_CASE("max_staleness refuses a stale read of an older state, and a lineariza
   };
   const http::Params stale{{"consistency", "stale"}, {"max_staleness", "100ms"}};
   CHECK(refused(stale, 0).find("does not know how old its state is") != std::string::npos);
-  CHECK(with_last_contact({}, bench.node, bench.now).headers.empty());
+  http::Response answer;
+  add_last_contact(answer, bench.node, bench.now);
+  CHECK(answer.headers.empty());
   bench.led(node::kOther, 2, raft::Index{1}, {"2"}, 2);
   CHECK(refused(stale, 100).empty());
   CHECK(refused(stale, 101) == "this node's state may be 101 ms old; max_staleness allows 100 ms");
   CHECK_FALSE(refused({{"max_staleness", "100ms"}}, 101, config::ReadConsistency::stale).empty());
   CHECK(refused({{"consistency", "stale"}}, 101).empty());
   CHECK_FALSE(good({{"max_staleness", "0"}}).read.stale);
-  const http::Response answer = with_last_contact({}, bench.node, bench.now + 30);
+  add_last_contact(answer, bench.node, bench.now + 30);
   CHECK(answer.headers.lines() == "Wormhole-Last-Contact: 30\r\n");
 }
 

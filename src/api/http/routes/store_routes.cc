@@ -98,11 +98,10 @@ OrRefusal<RouteCall> read_of_key(RouteRequest& request, const std::string& key) 
 
 // In the order of RFC 9110 13.2.2.
 std::optional<http::Response> by_entity_tags(const RouteContext& context, const RouteState& state, const Value& shown) {
-  const bool conditional = !state.if_match.empty() || !state.if_none_match.empty();
-  if (conditional && !has_numbers(context)) return no_numbers(context, context.api.node.machine().applied());
-  const bool has_tag = shown.item != nullptr && has_numbers(context);
+  if (state.if_match.empty() && state.if_none_match.empty()) return std::nullopt;
+  if (!has_numbers(context)) return no_numbers(context, context.api.node.machine().applied());
   const std::string tag =
-      has_tag ? std::to_string(context.api.node.machine().store().mod_index(*shown.item)) : std::string();
+      shown.item == nullptr ? std::string() : std::to_string(context.api.node.machine().store().mod_index(*shown.item));
   if (!state.if_match.empty() && !http::if_match_holds(*http::parse_entity_tags(state.if_match), tag))
     return http::error_response(412, "the key has another value, or none");
   if (!state.if_none_match.empty() && !http::if_none_match_holds(*http::parse_entity_tags(state.if_none_match), tag))
