@@ -23,8 +23,6 @@ constexpr uint64_t kFairEntries = 1'000;
 // Fewer jobs while entries are read for a member that lags: read more slowly than the log grows, it would always lag.
 constexpr uint32_t kFairTurnsOfReads = 2;
 constexpr size_t kReceivedKept = 2;
-// With less room on the disk, free space in the database is given back without delay.
-constexpr uint64_t kScarceBytes = uint64_t{1} << 30;
 // A batch waits for the group before it and for its own, each of which takes two syncs: only a longer wait is a stall.
 constexpr Millis kCallsOfABatch = 4;
 
@@ -349,7 +347,7 @@ bool SqliteStorage::run_upkeep() {
 // Runs after a compaction, slowly while entries are written and the disk has room: a slice writes twice what it gives
 // back, and a log that was long will mostly be so again before the next snapshot.
 bool SqliteStorage::run_shrink() {
-  const bool scarce = full_ || (space_.total_bytes != 0 && space_.free_bytes < kScarceBytes);
+  const bool scarce = full_ || (space_.total_bytes != 0 && space_.free_bytes < options_.scarce_bytes);
   if (!shrink_wanted_ || !(shrink_due_ || quiet_ || scarce)) return false;
   shrink_due_ = false;
   auto more = std::make_shared<bool>(false);

@@ -55,6 +55,7 @@ struct Options {
   uint64_t log_cache_bytes = 16 << 20;      // of the log's end, returned in RecoveredNode
   uint64_t ballast_bytes = 8 << 20;         // given up when the disk is full; 0: none
   uint64_t free_pages_bytes = 32 << 20;     // of the database file, kept for new entries
+  uint64_t scarce_bytes = 1 << 30;          // with less room on the disk, the others are given back without delay
   uint64_t checkpoint_bytes = 0;            // the WAL is checkpointed at about this size; 0: 3 to 5 MB, by the instance
   // Must not return in production; empty: logs the message and ends the process with status 1.
   std::function<void(const std::string& message)> fatal;

@@ -351,7 +351,10 @@ TEST_CASE("after compaction the database file gives its space back, but for some
 TEST_CASE("free space goes back slowly while entries are written, and at once when the storage rests") {
   for (const bool pages : {false, true}) {
     const TempDirectory dir = TempDirectory::in_memory();
-    Client client(dir.path(), nullptr, [](Options& o) { o.free_pages_bytes = 1 << 20; });
+    Client client(dir.path(), nullptr, [](Options& o) {
+      o.free_pages_bytes = 1 << 20;
+      o.scarce_bytes = 0;
+    });
     const auto write = [&](uint64_t first, uint64_t last, const std::string& value) {
       node::Batch given = batch(first, entries(first, last, 1, value));
       if (pages) given.version = kPagesVersion;
@@ -375,6 +378,23 @@ TEST_CASE("free space goes back slowly while entries are written, and at once wh
     CHECK(client->idle());
     CHECK(client.fatal.empty());
   }
+}
+
+TEST_CASE("on a disk with little room free space goes back at once, whatever is written") {
+  const TempDirectory dir = TempDirectory::in_memory();
+  Client client(dir.path(), nullptr, [](Options& o) {
+    o.free_pages_bytes = 1 << 20;
+    o.scarce_bytes = UINT64_MAX;
+  });
+  client->persist(batch(1, entries(1, 60, 1, std::string(300'000, 'x'))));
+  client.worker.run_all();
+  take_snapshot(client, 60, 1, "state");
+  client->persist(batch(2, entries(61, 61, 1)));
+  client->compact(raft::Index{58});
+  client.worker.run_all();
+  CHECK_FALSE(client->shrinks());
+  CHECK(client->idle());
+  CHECK(client.fatal.empty());
 }
 
 TEST_CASE("at its end the storage leaves its free space as it is") {

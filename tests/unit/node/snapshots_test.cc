@@ -80,6 +80,20 @@ TEST_CASE("HAZARDS B8, E12: those who wait for entries that a snapshot took the 
   CHECK(bench.node.counters().snapshots_installed == 1);
 }
 
+TEST_CASE("the keys of a snapshot come into the store's index without a request") {
+  constexpr uint64_t kKeys = 5'000;
+  Receiver bench;
+  bench.heartbeat(raft::Term{2});
+  const Picture sent = picture(kKeys, kKeys);
+  bench.receive(sent);
+  bench.read(sent.bytes);
+  const machine::Store& store = bench.node.machine().store();
+  REQUIRE(store.items().size() == kKeys);
+  CHECK(store.all_indexed());
+  CHECK(store.find("key1") != nullptr);
+  CHECK(store.find("key") == nullptr);
+}
+
 TEST_CASE("HAZARDS B17: a version learnt from a snapshot is announced, so that older releases are refused") {
   NodeOptions options = bench_options();
   options.version = kLatestVersion;
