@@ -8,6 +8,7 @@
 
 #include "base/prng.h"
 #include "sim/opinion/txn_graph.h"
+#include "sim/simulation.h"
 
 namespace wh::sim {
 namespace {
@@ -235,6 +236,13 @@ TEST_CASE("long histories made by chance are accepted, and with one old read ref
     REQUIRE_MESSAGE(wrong.empty(), wrong);
     REQUIRE(check_transactions(by_chance(prng, 120, true)) != "");
   }
+}
+
+// In this run a client sees what a transaction without an answer wrote before its Choose. The opinion took it for
+// certain that both arms were written.
+TEST_CASE("of an unanswered transaction with a choice, either arm may be what was done") {
+  const RunResult result = run(611'196, draw_options(611'196), false);
+  CHECK(result.failure == "");
 }
 
 }  // namespace

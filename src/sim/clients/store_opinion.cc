@@ -15,8 +15,9 @@ class Branch {
  public:
   Branch(TxnCall& call, uint8_t number) : call_(call), number_(number) {}
 
-  // `result`: null when nobody was told.
-  void add(const machine::Op& op, const machine::OpResult* result) {
+  // `result`: null when nobody was told. `perhaps`: nor whether a choice left it out.
+  void add(const machine::Op& op, const machine::OpResult* result, bool perhaps) {
+    perhaps_ = perhaps;
     std::visit([&](const auto& one) { one_op(one, result); }, op);
   }
 
@@ -82,23 +83,25 @@ class Branch {
                            .value = with_value ? std::optional(std::string(item.value.view())) : std::nullopt});
   }
   void write(TxnCall::Write write) {
+    if (perhaps_) write.sure = false;
     for (TxnCall::Write& before : call_.writes)
-      if (before.branch == number_ && before.key == write.key) before.last = false;
+      if (before.branch == number_ && before.key == write.key && !perhaps_) before.last = false;
     write.branch = number_;
     call_.writes.push_back(std::move(write));
   }
 
   TxnCall& call_;
   uint8_t number_;
+  bool perhaps_ = false;
 };
 
 void add_change(TxnCall& call, const machine::Body& body, const machine::Reply* reply) {
   if (const auto* set = std::get_if<machine::Set>(&body)) {
     Branch branch(call, 0);
-    for (const auto& [key, value] : set->pairs) branch.add(machine::PutKey{.key = key, .value = value}, nullptr);
+    for (const auto& [key, value] : set->pairs) branch.add(machine::PutKey{.key = key, .value = value}, nullptr, false);
   } else if (const auto* del = std::get_if<machine::Delete>(&body)) {
     Branch branch(call, 0);
-    for (const auto key : del->keys) branch.add(machine::EraseKey{key}, nullptr);
+    for (const auto key : del->keys) branch.add(machine::EraseKey{key}, nullptr, false);
   } else if (const auto* transact = std::get_if<machine::Transact>(&body)) {
     for (const uint8_t number : {uint8_t{1}, uint8_t{0}}) {
       if (reply != nullptr && reply->count != number) continue;
@@ -106,13 +109,16 @@ void add_change(TxnCall& call, const machine::Body& body, const machine::Reply* 
       Branch branch(call, number);
       size_t skip_at = ops.size();  // what a choice left out
       size_t skip_until = 0;
+      size_t perhaps_until = 0;  // what it did or left out, and nobody was told which
       for (size_t i = 0; i < ops.size(); ++i) {
         const machine::OpResult* result = reply != nullptr && i < reply->results.size() ? &reply->results[i] : nullptr;
-        if (const auto* choose = std::get_if<machine::Choose>(&ops[i]); choose != nullptr && result != nullptr) {
+        const auto* choose = std::get_if<machine::Choose>(&ops[i]);
+        if (choose != nullptr && result == nullptr) perhaps_until = i + 1 + choose->held + choose->otherwise;
+        if (choose != nullptr && result != nullptr) {
           skip_at = i + 1 + (result->number != 0 ? choose->held : 0);
           skip_until = skip_at + (result->number != 0 ? choose->otherwise : choose->held);
         }
-        if (i < skip_at || i >= skip_until) branch.add(ops[i], result);
+        if (i < skip_at || i >= skip_until) branch.add(ops[i], result, i < perhaps_until);
       }
     }
     if (reply == nullptr || reply->count == 0) return;
