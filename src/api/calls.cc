@@ -140,10 +140,12 @@ OrRefusal<Started> Calls::start_read(CallOwner& owner, Read read, const CallOpti
   const bool here = figures || (stale && options.read.min_index <= node.machine().applied());
   // It waits for nothing and is little work: the way through deliver() would take a third of the time of its request.
   if (here && options.wait_ms == 0 && std::holds_alternative<GetKey>(read)) {
-    count(CallKind::stale, 0, node::Outcome::applied, false);
-    if (options.max_staleness)
-      if (auto refusal = too_stale(*options.max_staleness)) return std::move(*refusal);
-    return Started(look(node.machine(), std::move(read)));
+    const uint64_t began_us = net::Loop::micros();
+    std::optional<Refusal> refusal = options.max_staleness ? too_stale(*options.max_staleness) : std::nullopt;
+    OrRefusal<Started> answer = refusal ? OrRefusal<Started>(*std::move(refusal))
+                                        : OrRefusal<Started>(Started(look(node.machine(), std::move(read))));
+    count(CallKind::stale, net::Loop::micros() - began_us, node::Outcome::applied, false);
+    return answer;
   }
   const node::Token token = next_++;
   Begun& begun = begin(token, owner, stale ? CallKind::stale : CallKind::read);

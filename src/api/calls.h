@@ -120,6 +120,7 @@ class Calls {
   [[nodiscard]] bool ready() const { return !stale_.empty(); }
 
   [[nodiscard]] const Context& context() const { return context_; }
+  [[nodiscard]] Millis now() const { return clock_(); }
   [[nodiscard]] const CallCounters& counters(CallKind kind) const { return counters_[static_cast<size_t>(kind)]; }
   void reset_counters() { counters_ = {}; }
 

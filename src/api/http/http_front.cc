@@ -303,10 +303,14 @@ void HttpFront::ask(Asked asked, const http::Request& request, RouteRequest& rou
     local_address = route_request.stream.local_address();
   }
   OrRefusal<Started> started = calls_.start(*this, asking(options_), std::move(call->operation), *options);
-  if (!started) return respond(asked, refusal_response(started.error(), route.changes_state()));
+  if (!started) {
+    http::Response response = refusal_response(started.error(), route.changes_state());
+    if (stale) add_last_contact(response, node_, calls_.now());
+    return respond(asked, std::move(response));
+  }
   if (const auto* answer = std::get_if<Answer>(&*started)) {
     http::Response response = route.finish(context_, call->state, *answer);
-    if (stale) add_last_contact(response, node_, now_);
+    if (stale) add_last_contact(response, node_, calls_.now());
     return respond(asked, std::move(response));
   }
   const node::Token token = std::get<node::Token>(*started);
