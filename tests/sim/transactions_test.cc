@@ -7,8 +7,8 @@
 #include <doctest/doctest.h>
 
 #include "base/prng.h"
+#include "sim/clients/store_clients.h"
 #include "sim/opinion/txn_graph.h"
-#include "sim/simulation.h"
 
 namespace wh::sim {
 namespace {
@@ -238,11 +238,40 @@ TEST_CASE("long histories made by chance are accepted, and with one old read ref
   }
 }
 
-// In this run a client sees what a transaction without an answer wrote before its Choose. The opinion took it for
-// certain that both arms were written.
 TEST_CASE("of an unanswered transaction with a choice, either arm may be what was done") {
-  const RunResult result = run(611'196, draw_options(611'196), false);
-  CHECK(result.failure == "");
+  const machine::Transact transact{
+      .compares = {},
+      .success = {machine::PutKey{.key = "before", .value = "v1"},
+                  machine::Choose{.compares = {}, .held = 1, .otherwise = 1},
+                  machine::PutKey{.key = "held", .value = "v2"}, machine::PutKey{.key = "before", .value = "v3"},
+                  machine::PutKey{.key = "behind", .value = "v4"}}};
+  TxnCall unanswered{.op = 1};
+  add_change(unanswered, transact, nullptr);
+  REQUIRE(unanswered.writes.size() == 4);
+  // The first one's key may have been written again, or not.
+  const bool sure[] = {true, false, false, true};
+  for (size_t i = 0; i < std::size(sure); ++i) {
+    CHECK(unanswered.writes[i].sure == sure[i]);
+    CHECK(unanswered.writes[i].last);
+  }
+  // Somebody saw the first and the last write, and nothing of `held`.
+  const TxnCall reader{.op = 3,
+                       .outcome = TxnCall::Outcome::done,
+                       .reads = {{.key = "before", .mod_index = 7, .value = "v1"},
+                                 {.key = "held", .mod_index = 2, .value = "v0"},
+                                 {.key = "behind", .mod_index = 7, .value = "v4"}}};
+  const TxnCall earlier{
+      .op = 2, .outcome = TxnCall::Outcome::done, .mod_index = 2, .writes = {{.key = "held", .value = "v0"}}};
+  CHECK(check_transactions({earlier, unanswered, reader}) == "");
+  // But what is behind both arms was written.
+  TxnCall torn = reader;
+  torn.reads[2] = {.key = "behind", .mod_index = 2, .value = "v9"};
+  const TxnCall other{
+      .op = 4, .outcome = TxnCall::Outcome::done, .mod_index = 2, .writes = {{.key = "behind", .value = "v9"}}};
+  TxnCall first = earlier;
+  first.mod_index = 1;
+  torn.reads[1].mod_index = 1;
+  CHECK(check_transactions({first, other, unanswered, torn}) != "");
 }
 
 }  // namespace

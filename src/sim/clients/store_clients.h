@@ -23,11 +23,15 @@
 #include "node/node.h"
 #include "sim/clients/queue_clients.h"
 #include "sim/opinion/history.h"
+#include "sim/opinion/txn_graph.h"
 
 namespace wh::sim {
 
 class World;
 struct Host;
+
+// Adds what a command read and wrote. `reply`: null when nobody was told.
+void add_change(TxnCall& call, const machine::Body& body, const machine::Reply* reply);
 
 class StoreClients {
  public:

@@ -4,7 +4,6 @@
 
 #include "sim/checks/store_audit.h"
 #include "sim/clients/store_clients.h"
-#include "sim/opinion/txn_graph.h"
 #include "sim/world/world.h"
 
 namespace wh::sim {
@@ -95,6 +94,8 @@ class Branch {
   bool perhaps_ = false;
 };
 
+}  // namespace
+
 void add_change(TxnCall& call, const machine::Body& body, const machine::Reply* reply) {
   if (const auto* set = std::get_if<machine::Set>(&body)) {
     Branch branch(call, 0);
@@ -130,8 +131,6 @@ void add_change(TxnCall& call, const machine::Body& body, const machine::Reply* 
     }
   }
 }
-
-}  // namespace
 
 std::string StoreClients::second_opinion() const {
   std::vector<TxnCall> calls;
