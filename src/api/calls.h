@@ -120,6 +120,7 @@ class Calls {
   [[nodiscard]] bool ready() const { return !stale_.empty(); }
 
   [[nodiscard]] const Context& context() const { return context_; }
+  // The time at which a call that begins now does. In the middle of a turn it is later than the turn's own.
   [[nodiscard]] Millis now() const { return clock_(); }
   [[nodiscard]] const CallCounters& counters(CallKind kind) const { return counters_[static_cast<size_t>(kind)]; }
   void reset_counters() { counters_ = {}; }

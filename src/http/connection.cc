@@ -318,22 +318,21 @@ void Connection::write_answers() {
     Slot& slot = slots_.front();
     answers_bytes_ -= held_by(*slot.response);
     if (!slot.response->stream) {
-      append_answer(slot, out);
+      append_answer(slot, slots_.size() == 1, out);
       slots_.pop_front();
       continue;
     }
     Slot streaming = std::move(slot);
     slots_.pop_front();
     begin_stream(streaming);
-    append_answer(streaming, out);
+    append_answer(streaming, true, out);
   }
   if (out.empty()) return;
   idle_since_ = now_;
   send(out);
 }
 
-// The slot is the first, or no longer among them.
-void Connection::append_answer(Slot& slot, std::string& out) {
+void Connection::append_answer(Slot& slot, bool last, std::string& out) {
   Response& response = *slot.response;
   // HTTP/1.0 has no chunks.
   if (response.source && !response.source->size() && slot.minor_version == 0 && !slot.head) gather_source(response);
@@ -341,7 +340,6 @@ void Connection::append_answer(Slot& slot, std::string& out) {
     response.source = std::make_shared<BytesSource>(std::move(response.body), limits_.output_piece_bytes, buffers_);
     response.body = {};
   }
-  const bool last = slots_.empty() || (slots_.size() == 1 && &slots_.front() == &slot);
   ResponseFraming framing;
   framing.head = slot.head;
   framing.close = no_more_ && last && !waiting_;

@@ -175,7 +175,8 @@ class Connection : public StreamHandler {
   void take_request();
   void dispatch();
   void write_answers();
-  void append_answer(Slot& slot, std::string& out);
+  // Appends what the slot's answer sends at once. `last`: no other answer waits behind it.
+  void append_answer(Slot& slot, bool last, std::string& out);
   void tell_half_closed();
   // Asks for the next piece of an answer that comes in pieces, while there is room.
   void pull();

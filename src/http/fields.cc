@@ -11,6 +11,8 @@ namespace {
 
 constexpr std::string_view kSeparator = ": ";
 constexpr std::string_view kLineEnd = "\r\n";
+// What the fields of most answers take: they then grow but once.
+constexpr size_t kUsualBytes = 256;
 
 // Appends the line, and returns where the value is.
 char* append_line(std::string& out, std::string_view name, std::string_view value) {
@@ -21,9 +23,6 @@ char* append_line(std::string& out, std::string_view name, std::string_view valu
   std::copy_n(kLineEnd.data(), kLineEnd.size(), std::copy(value.begin(), value.end(), at));
   return at;
 }
-
-// What the fields of most answers take: they then grow but once.
-constexpr size_t kUsualBytes = 256;
 
 }  // namespace
 

@@ -34,7 +34,7 @@ struct ReadTerms {
 // completed read the caller may look at the state now, as of `index`.
 struct Completion {
   Token token = 0;
-  Outcome outcome = Outcome::applied;
+  Outcome outcome = Outcome::unknown;
   raft::Index index{};
   std::string sentence{};
   machine::Reply reply{};

@@ -50,7 +50,7 @@ class Store {
   void begin_index() { index_.begin_adding(items_); }
   // Brings in up to so many keys. True: more are left.
   bool index_some(size_t keys) { return index_.add_some(items_, keys); }
-  // Whether all keys are in the index.
+  // For tests: whether all keys are in the index.
   [[nodiscard]] bool all_indexed() const { return index_.complete(); }
 
   // The entry that raised the cluster to version 4: items that are older count as made and last changed by it. 0: not

@@ -83,6 +83,30 @@ TEST_CASE("max_staleness refuses a stale read of an older state, and a lineariza
   CHECK(answer.headers.lines() == "Wormhole-Last-Contact: 30\r\n");
 }
 
+TEST_CASE("a stale read that is answered in the middle of a turn says how old its state is by then") {
+  node::Member bench;
+  config::Options options;
+  SlowLog slow_log(options);
+  BufferBudget buffers;
+  test::LaterWorker worker;
+  // The turn's own time stays, as the loop slept since.
+  Calls calls(test::context_of(options, bench.node, slow_log), [&] { return bench.now + 30; });
+  Backups backups{options, bench.node, worker, "/tmp"};
+  const ClusterEvents cluster_events{bench.node, 1};
+  HttpFront http{calls, backups, cluster_events, bench.now, buffers};
+  bench.led(node::kOther, 2, raft::Index{1}, {"2"}, 2);
+  for (const char* query : {"?consistency=stale", "?consistency=stale&max_staleness=10ms"}) {
+    auto owned = std::make_unique<test::Loopback>();
+    test::Loopback* stream = owned.get();
+    http.accept(std::move(owned));
+    stream->handler->on_data("GET /kv/a" + std::string(query) + " HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
+    CAPTURE(stream->output);
+    CHECK(stream->output.find("\r\nWormhole-Last-Contact: 30\r\n") != std::string::npos);
+    stream->handler->on_close("");
+    http.reap();
+  }
+}
+
 TEST_CASE("a linearizable read is as fresh as can be, whatever max_staleness says") {
   test::Lone lone;
   config::Options options;

@@ -96,8 +96,10 @@ http::Response finish_get_item(const RouteContext& context, const RouteState& st
   if (!otherwise && state.after && !changed_since(context.api.node.machine(), shown.key, *state.after))
     otherwise = empty_response(304);
   if (!otherwise && shown.item == nullptr) otherwise = no_such_key(answer.index);
-  http::Response response = otherwise ? *std::move(otherwise) : http::Response{};
-  if (!otherwise) {
+  http::Response response;
+  if (otherwise) {
+    response = std::move(*otherwise);
+  } else {
     const std::string_view type = shown.item->content_type();
     response.content_type = type.empty() ? "application/octet-stream" : type;
     response.body = shown.item->value;
