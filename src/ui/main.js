@@ -44,6 +44,13 @@ function go(hash) {
   location.hash = hash;
 }
 
+// The address after the user closed the drawer that it stood for. The view shows the rest already. The browser tells of
+// a new address only later: until then, who goes Back at once would be taken for one who is still there.
+function leaveDrawer(hash) {
+  location.hash = hash;
+  shownHash = location.hash;
+}
+
 function somethingTyped() {
   return dialogs.some((dialog) => dialog.dirty());
 }

@@ -178,7 +178,7 @@ function eventDrawer(context) {
         title: `Event ${id}`,
         kind: 'drawer',
         onclose: (leaving) => {
-          if (!leaving && readHash().parts[1] === id) go(back());
+          if (!leaving && readHash().parts[1] === id) leaveDrawer(back());
         },
       });
       showEvent(drawer, context, id);

@@ -38,7 +38,7 @@ export async function run() {
     for (const node of cluster.nodes.filter((one) => !one.process)) cluster.run(node);
     await cluster.allAlive();
     await page.goto('about:blank');
-    await page.goto(`${asked.url}/ui`);
+    await page.goto(`${asked.url}/ui#/queues/orders`);
   });
 
   await test('a queue is made', async () => {

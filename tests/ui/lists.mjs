@@ -75,6 +75,32 @@ export async function run() {
     for (const id of leases) await ask('DELETE', `/leases/${id}`);
   });
 
+  await test('who closes an event, a lease or a key and goes back at once sees it again', async () => {
+    const {
+      ids: [event],
+    } = await ask('POST', '/queues/pages/batch', [{data: 'one'}]);
+    const {id: lease} = await ask('POST', '/leases?ttl=1h');
+    await ask('PUT', '/kv/pages', 'one');
+    for (const hash of [`#/queues/pages/${event}`, `#/leases/${lease}`, '#/keys/pages']) {
+      const page = await openPage(node.url, hash);
+      await dialog(page).waitFor();
+      // In one turn of the page, as the address may change before the browser tells of the first change.
+      await page.evaluate((back) => {
+        document.activeElement.dispatchEvent(new KeyboardEvent('keydown', {key: 'Escape', bubbles: true}));
+        window.left = location.hash;
+        location.hash = back;
+      }, hash);
+      check((await page.evaluate(() => window.left)) !== hash, `closing ${hash} leads elsewhere`);
+      await dialog(page).waitFor();
+      await page.keyboard.press('Escape');
+      await noDialog(page);
+      check(!page.url().endsWith(hash), page.url());
+      await closePage(page);
+    }
+    await ask('DELETE', `/leases/${lease}`);
+    await ask('DELETE', '/kv/pages');
+  });
+
   await test('a node behind the proxy that is gone does not have the others tell all again and again', async () => {
     const page = await openPage(node.url, '', {fakeTime: true, path: '/healthz'});
     let now = 'n1';
