@@ -23,7 +23,7 @@ class FieldName {
  public:
   template <typename Text>
   requires std::convertible_to<const Text&, std::string_view>
-  consteval FieldName(const Text& name) : name_(name) {
+  consteval FieldName(const Text& name) : name_(name) {  // NOLINT(google-explicit-constructor)
     if (!is_allowed(name_)) throw "not the name of a field that may be added";
   }
   // One that is put together. It must be allowed (WH_ASSERT), and outlive this object.

@@ -73,7 +73,7 @@ Result<std::shared_ptr<TlsContext>> TlsContext::server(std::shared_ptr<const Tls
   if (!material->has_cert()) return Error{"TLS needs tls-cert-file and tls-key-file"};
   if (auth != TlsClientAuth::no && !material->has_ca())
     return Error{"certificates of clients cannot be verified without tls-ca-cert-file"};
-  const std::shared_ptr<TlsContext> context(new TlsContext(std::move(material)));
+  std::shared_ptr<TlsContext> context(new TlsContext(std::move(material)));
   const int mode = auth == TlsClientAuth::yes        ? MBEDTLS_SSL_VERIFY_REQUIRED
                    : auth == TlsClientAuth::optional ? MBEDTLS_SSL_VERIFY_OPTIONAL
                                                      : MBEDTLS_SSL_VERIFY_NONE;
@@ -83,13 +83,13 @@ Result<std::shared_ptr<TlsContext>> TlsContext::server(std::shared_ptr<const Tls
 
 Result<std::shared_ptr<TlsContext>> TlsContext::client(std::shared_ptr<const TlsMaterial> material) {
   if (!material->has_ca()) return Error{"the peer's certificate cannot be verified without tls-ca-cert-file"};
-  const std::shared_ptr<TlsContext> context(new TlsContext(std::move(material)));
+  std::shared_ptr<TlsContext> context(new TlsContext(std::move(material)));
   if (Status done = context->configure(false, MBEDTLS_SSL_VERIFY_REQUIRED); !done) return Error{done.error()};
   return context;
 }
 
 Result<std::shared_ptr<TlsContext>> TlsContext::unverified_client(std::shared_ptr<const TlsMaterial> material) {
-  const std::shared_ptr<TlsContext> context(new TlsContext(std::move(material)));
+  std::shared_ptr<TlsContext> context(new TlsContext(std::move(material)));
   if (Status done = context->configure(false, MBEDTLS_SSL_VERIFY_NONE); !done) return Error{done.error()};
   return context;
 }

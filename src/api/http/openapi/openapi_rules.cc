@@ -67,7 +67,8 @@ constexpr Parameter kOldestField{.name = "Wormhole-Oldest-Index",
                                  .type = ParameterType::number};
 constexpr Parameter kRetryAfter{.name = "Retry-After", .text = "Seconds.", .type = ParameterType::number};
 constexpr Parameter kAllow{.name = "Allow", .text = "The methods of the path."};
-constexpr Parameter kAuthenticate{.name = "WWW-Authenticate", .text = "Basic; Bearer to a script of a page, so that no browser asks by itself."};
+constexpr Parameter kAuthenticate{.name = "WWW-Authenticate",
+                                  .text = "Basic; Bearer to a script of a page, so that no browser asks by itself."};
 
 // Of the key, or of the event in front.
 constexpr ShortList<const Parameter*, 8> kOfWhatIsThere{&kETagField,       &kEventIdField,     &kDeliveriesField,

@@ -1,5 +1,7 @@
 // What this node did and said lately: GET /node/history, its last fifteen minutes in samples, and GET /node/messages,
 // the last lines of its log with what they mean.
+#include "api/activity.h"
+
 #include <algorithm>
 #include <array>
 #include <ctime>
@@ -7,7 +9,6 @@
 #include <string_view>
 #include <utility>
 
-#include "api/activity.h"
 #include "api/http/params.h"
 #include "api/http/routes.h"
 #include "api/message_help.h"

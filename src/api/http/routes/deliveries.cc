@@ -193,8 +193,10 @@ OrRefusal<std::vector<http::JsonValue>> read_items(const http::Request& request,
 
 OrRefusal<std::pair<AskedReceipt, machine::Receipt>> read_receipt(const std::string& queue, const http::JsonValue& item,
                                                                   http::KeptStrings& kept) {
-  const Refusal expected = malformed("each item is an object with the members id, a number, and receipt, a string");
-  if (item.kind() != http::JsonKind::object) return expected;
+  const auto malformed_item = [] {
+    return malformed("each item is an object with the members id, a number, and receipt, a string");
+  };
+  if (item.kind() != http::JsonKind::object) return malformed_item();
   const auto members = item.members(kept);
   if (!members) return malformed(printable(members.error()));
   std::optional<uint64_t> id;
@@ -205,9 +207,9 @@ OrRefusal<std::pair<AskedReceipt, machine::Receipt>> read_receipt(const std::str
     else if (name == "receipt" && value.kind() == http::JsonKind::string)
       text = value.string(kept);
     else
-      return expected;
+      return malformed_item();
   }
-  if (!id || !text) return expected;
+  if (!id || !text) return malformed_item();
   const auto receipt = parse_receipt(*text, queue, *id);
   return std::pair{AskedReceipt{*id, receipt.has_value()}, receipt.value_or(machine::Receipt{})};
 }
@@ -287,13 +289,13 @@ OrRefusal<RouteCall> begin_remove_events(RouteRequest& request) {
   machine::RemoveEvents remove{.queue = request.params[0], .ids = {}};
   RouteState state{};
   for (const http::JsonValue& item : *items) {
-    const Refusal expected = malformed("each item is an object with the member id, a number");
-    if (item.kind() != http::JsonKind::object) return expected;
+    const auto malformed_item = [] { return malformed("each item is an object with the member id, a number"); };
+    if (item.kind() != http::JsonKind::object) return malformed_item();
     const auto members = item.members(request.kept);
     if (!members) return malformed(printable(members.error()));
-    if (members->size() != 1 || members->front().first != "id") return expected;
+    if (members->size() != 1 || members->front().first != "id") return malformed_item();
     const std::optional<uint64_t> id = members->front().second.number();
-    if (!id) return expected;
+    if (!id) return malformed_item();
     state.receipts.push_back({*id, true});
     remove.ids.push_back(*id);
   }
