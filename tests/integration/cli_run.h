@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <atomic>
 #include <csignal>
+#include <mutex>
 #include <netinet/in.h>
 #include <poll.h>
 #include <string>
@@ -114,7 +115,10 @@ class Stranger {
 
   [[nodiscard]] std::string url() const { return "http://127.0.0.1:" + std::to_string(port_); }
   // All that was ever received.
-  [[nodiscard]] std::string received() const { return received_; }
+  [[nodiscard]] std::string received() const {
+    const std::scoped_lock lock(mutex_);
+    return received_;
+  }
 
  private:
   void serve() {
@@ -127,7 +131,10 @@ class Stranger {
       pollfd data{client, POLLIN, 0};
       if (poll(&data, 1, 5'000) > 0) {
         const ssize_t got = recv(client, bytes, sizeof bytes, 0);
-        if (got > 0) received_.append(bytes, static_cast<size_t>(got));
+        if (got > 0) {
+          const std::scoped_lock lock(mutex_);
+          received_.append(bytes, static_cast<size_t>(got));
+        }
       }
       (void)send(client, answer_.data(), answer_.size(), MSG_NOSIGNAL);
       close(client);
@@ -138,7 +145,8 @@ class Stranger {
   uint16_t port_;
   int fd_ = -1;
   std::atomic<bool> stop_ = false;
-  std::string received_;  // read once the client has ended
+  mutable std::mutex mutex_;
+  std::string received_;
   std::thread thread_;
 };
 
