@@ -44,10 +44,11 @@ function go(hash) {
   location.hash = hash;
 }
 
-// The address after the user closed the drawer that it stood for. The view shows the rest already. The browser tells of
-// a new address only later: until then, who goes Back at once would be taken for one who is still there.
-function leaveDrawer(hash) {
-  location.hash = hash;
+// The user closed the drawer that the address stood for: the address becomes that of `parts`, which the view shows
+// already. The browser tells of a new address only later: until then, who goes Back at once would be taken for one who
+// is still there.
+function leaveDrawer(parts) {
+  location.hash = hashOf(parts, Object.fromEntries(readHash().query));
   shownHash = location.hash;
 }
 

@@ -167,7 +167,6 @@ function preview(event) {
 // The drawer that shows the event in the address, if there is one.
 function eventDrawer(context) {
   let drawer = null;
-  const back = () => hashOf(['queues', context.name], Object.fromEntries(readHash().query));
   return {
     show(parts) {
       const id = parts[1];
@@ -178,7 +177,7 @@ function eventDrawer(context) {
         title: `Event ${id}`,
         kind: 'drawer',
         onclose: (leaving) => {
-          if (!leaving && readHash().parts[1] === id) leaveDrawer(back());
+          if (!leaving && readHash().parts[1] === id) leaveDrawer(['queues', context.name]);
         },
       });
       showEvent(drawer, context, id);

@@ -46,7 +46,7 @@ function showKeys(place, parts, query, signal) {
             key,
             () => load.now(),
             () => {
-              if (readHash().parts[0] === key) leaveDrawer(hashOf(['keys'], Object.fromEntries(readHash().query)));
+              if (readHash().parts[0] === key) leaveDrawer(['keys']);
             },
           );
   };

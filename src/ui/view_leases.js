@@ -73,7 +73,7 @@ function leaseDrawer(id, refresh) {
     title: `Lease ${id}`,
     kind: 'drawer',
     onclose: (leaving) => {
-      if (!leaving && readHash().parts[0] === id) leaveDrawer(hashOf(['leases'], Object.fromEntries(readHash().query)));
+      if (!leaving && readHash().parts[0] === id) leaveDrawer(['leases']);
     },
   });
   const state = progress();

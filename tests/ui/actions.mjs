@@ -9,6 +9,7 @@ import {
   equal,
   eventually,
   goTo,
+  leave,
   openPage,
   recover,
   settled,
@@ -37,7 +38,7 @@ export async function run() {
   recover(async () => {
     for (const node of cluster.nodes.filter((one) => !one.process)) cluster.run(node);
     await cluster.allAlive();
-    await page.goto('about:blank');
+    await leave(page);
     await page.goto(`${asked.url}/ui#/queues/orders`);
   });
 

@@ -288,6 +288,7 @@ export async function openPage(
   const origin = new URL(url).origin;
   page.on('pageerror', (error) => page.problems.push(`error: ${error.stack}`));
   page.on('dialog', (dialog) => {
+    if (page.leaving && dialog.type() === 'beforeunload') return dialog.accept();
     page.problems.push(`a dialog of the browser: ${dialog.message()}`);
     dialog.dismiss();
   });
@@ -314,6 +315,13 @@ export async function openPage(
   await page.goto(`${url}${path}${hash}`);
   await page.bringToFront();
   return page;
+}
+
+// Leaves the page, whatever was typed there.
+export async function leave(page) {
+  page.leaving = true;
+  await page.goto('about:blank');
+  page.leaving = false;
 }
 
 // Closes the page after it passed what every page must.
