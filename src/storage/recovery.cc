@@ -169,7 +169,7 @@ Status Database::open_connection() {
     const char* read_back;
   };
   const char* mmap_size = WH_MUTANT(database_mapped) ? "67108864" : "0";
-  // The log is appended to: of the default of 2 MB nothing is read again, and a node keeps it for good.
+  // With a cache of 2 MB, the default, a load reads the file as often as with this one, and a node keeps it for good.
   const Pragma pragmas[] = {
       {"journal_mode", "WAL", "wal"},      {"synchronous", "FULL", "2"},
       {"wal_autocheckpoint", "0", "0"},    {"journal_size_limit", "16777216", "16777216"},
