@@ -169,13 +169,12 @@ Status Database::open_connection() {
     const char* read_back;
   };
   const char* mmap_size = WH_MUTANT(database_mapped) ? "67108864" : "0";
-  // With a cache of 2 MB, the default, a load reads the file as often as with this one, and a node keeps it for good.
   const Pragma pragmas[] = {
       {"journal_mode", "WAL", "wal"},      {"synchronous", "FULL", "2"},
       {"wal_autocheckpoint", "0", "0"},    {"journal_size_limit", "16777216", "16777216"},
       {"mmap_size", mmap_size, mmap_size}, {"foreign_keys", "off", "0"},
       {"trusted_schema", "off", "0"},      {"cell_size_check", "on", "1"},
-      {"temp_store", "memory", "2"},       {"cache_size", "-512", "-512"},
+      {"temp_store", "memory", "2"},
   };
   if (Status status = set_pragma("locking_mode", "EXCLUSIVE", "exclusive"); !status) return status;
   // Only for a file that holds nothing yet, and before WAL, which writes to it. Lets shrink() return free pages.
