@@ -193,8 +193,10 @@ void Loop::note_turn(uint64_t hook_begun_ns, uint64_t sends_begun_ns) {
   const auto worked_us = [](uint64_t passed_ns, uint64_t waited) {
     return passed_ns > waited ? (passed_ns - waited) / 1000 : 0;
   };
-  const TurnTimes times{.total_us = worked_us(time_ns - turn_start_ns_, waited_ns),
-                        .cpu_us = (cpu_ns - turn_start_cpu_ns_) / 1000,
+  const uint64_t total_us = worked_us(time_ns - turn_start_ns_, waited_ns);
+  // What the poll itself took of the processor is no work of this turn.
+  const TurnTimes times{.total_us = total_us,
+                        .cpu_us = std::min((cpu_ns - turn_start_cpu_ns_) / 1000, total_us),
                         .arrivals_us = worked_us(hook_begun_ns - turn_start_ns_, waited_ns),
                         .hook_us = (sends_begun_ns - hook_begun_ns) / 1000,
                         .sends_us = (time_ns - sends_begun_ns) / 1000};

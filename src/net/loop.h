@@ -51,7 +51,7 @@ struct LoopStats {
 // Where one turn's time went, in microseconds, without waiting in the poll.
 struct TurnTimes {
   uint64_t total_us = 0;
-  uint64_t cpu_us = 0;       // the processor time of the loop's thread, the poll's own included
+  uint64_t cpu_us = 0;       // the processor time of the loop's thread; no more than total_us
   uint64_t arrivals_us = 0;  // timers, what the sockets held, finished jobs, signals
   uint64_t hook_us = 0;      // deferred work and the turn hook
   uint64_t sends_us = 0;     // encrypting and sending

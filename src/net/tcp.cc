@@ -20,6 +20,10 @@ constexpr size_t kKeptCapacity = 4 * 1024;
 // more. The remainder waits for the client's place in the line, so that one poll does not send for a thousand clients.
 constexpr size_t kProbeBytes = 4 * 1024;
 
+// A member's connection is read no further in one turn: the rest waits for the next one. libuv would read 2 MiB, and
+// 2 MiB of entries take 10 ms.
+constexpr size_t kMemberBytesPerTurn = 256 * 1024;
+
 // The kernel keeps at most this much of a client's output that is not on its way: by default it takes megabytes for
 // each client that reads nothing, which no budget of ours counts, and such a client would show only late.
 constexpr int kUnsentBytes = 128 * 1024;
@@ -130,7 +134,7 @@ void TcpStream::take_turn() {
     flush_task_.queue();
   }
   if (std::exchange(read_held_, false)) {
-    clients_->spend(Loop::kReadBufferSize);  // what the next read may bring
+    if (clients_ != nullptr) clients_->spend(Loop::kReadBufferSize);  // what the next read may bring
     update_reading();
   }
   if (state_ != State::open || handler_ == nullptr) return;
@@ -180,6 +184,14 @@ void TcpStream::received(ssize_t size, const char* bytes) {
     if (clients_ != nullptr) {
       clients_->spend(length);
       if (length >= kLargeRead) {
+        read_held_ = true;
+        update_reading();
+        queue_turn();
+      }
+    } else {
+      if (std::exchange(turn_of_bytes_, loop_.turn()) != loop_.turn()) bytes_of_turn_ = 0;
+      bytes_of_turn_ += length;
+      if (bytes_of_turn_ >= kMemberBytesPerTurn) {
         read_held_ = true;
         update_reading();
         queue_turn();

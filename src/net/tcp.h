@@ -124,8 +124,10 @@ class TcpStream final : public ByteStream {
   bool turn_due_ = false;                    // on_turn is due
   bool drained_due_ = false;                 // on_drained is due, for a client
   bool flush_due_ = false;                   // the kernel takes more output
-  bool read_held_ = false;                   // no reading until its place in the line comes
+  bool read_held_ = false;                   // no reading until its place in the line comes, or the next turn
   uint64_t round_ = 0;                       // ClientTurns::may_read
+  uint64_t turn_of_bytes_ = 0;               // for members: the turn of the loop,
+  size_t bytes_of_turn_ = 0;                 // and what was read in it
   std::unique_ptr<Timer> close_timer_;
   State state_ = State::open;
   bool paused_ = false;

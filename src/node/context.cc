@@ -19,6 +19,7 @@ Context::Context(NodeOptions of, const RecoveredNode& recovered, Storage& disk, 
       cluster(recovered.cluster),
       instance(recovered.instance),
       epoch(recovered.epoch),
+      budget(options.clock_us, options.turn_us),
       saw_command(recovered.saw_command),
       saw_others(recovered.saw_others) {}
 

@@ -70,6 +70,7 @@ struct Context {
   ClusterId cluster;
   raft::NodeId instance;
   uint64_t epoch;  // of this process life
+  TurnBudget budget;
   machine::Machine machine;
   std::optional<machine::Discarded> discarded;  // a replaced state, freed a few items a turn
   std::optional<raft::Raft> raft;               // null in no cluster, and while a snapshot is loaded at the start

@@ -14,9 +14,9 @@
 namespace wh::node {
 namespace {
 
-// How many items of a replaced state are freed in one turn.
+// How many items of a replaced state are freed in one turn, at most.
 constexpr size_t kDiscardPerTurn = 2'000;
-// How many keys of a loaded snapshot are indexed in one turn.
+// How many keys of a loaded snapshot are indexed in one turn, at most.
 constexpr size_t kIndexPerTurn = 1'000;
 // Bytes of entries that the core loads from the disk at a time to send: commits wait meanwhile, and one turn sends
 // them.
@@ -235,6 +235,7 @@ void Node::tick(Millis now) {
 
 void Node::drain(Millis now) {
   ctx_.turn_before = std::exchange(ctx_.turn_at, now);
+  ctx_.budget.begin();
   ctx_.wants_turn = false;
   reads_.forget_cancelled();
   founding_.seek(now);
@@ -376,12 +377,17 @@ void Node::follow_leader() {
 // A short command may copy and hash a large value, and many short ones add up, so that the log's size alone does not
 // bound a turn.
 void Node::apply_some() {
+  constexpr uint64_t kStepsPerLook = 8;  // at the clock
   Applying done;
+  uint64_t look_at = kStepsPerLook;
   for (bool more = true; more && !unapplied_.empty(); unapplied_.pop_front()) {
     const Applying one = apply(unapplied_.front());
     done.bytes += one.bytes;
     done.steps += one.steps;
     more = done.bytes < ctx_.options.apply_bytes_per_turn && done.steps < ctx_.options.apply_steps_per_turn;
+    if (done.steps < look_at) continue;
+    look_at = done.steps + kStepsPerLook;
+    if (ctx_.budget.spent()) more = false;
   }
   ctx_.raft->hold_committed(!unapplied_.empty());
   if (!unapplied_.empty()) ctx_.wants_turn = true;
@@ -443,10 +449,12 @@ void Node::expire(Millis now) {
 }
 
 void Node::do_upkeep() {
-  if (ctx_.machine.free_purged(kDiscardPerTurn)) ctx_.wants_turn = true;
-  if (ctx_.machine.index_some(kIndexPerTurn)) ctx_.wants_turn = true;
+  const TurnBudget& budget = ctx_.budget;
+  if (budget.use(kDiscardPerTurn, [&](size_t units) { return ctx_.machine.free_purged(units); }))
+    ctx_.wants_turn = true;
+  if (budget.use(kIndexPerTurn, [&](size_t keys) { return ctx_.machine.index_some(keys); })) ctx_.wants_turn = true;
   if (!ctx_.discarded) return;
-  if (ctx_.discarded->free_some(kDiscardPerTurn)) {
+  if (budget.use(kDiscardPerTurn, [&](size_t units) { return ctx_.discarded->free_some(units); })) {
     ctx_.wants_turn = true;
   } else {
     ctx_.discarded.reset();

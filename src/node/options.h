@@ -11,6 +11,7 @@
 #include "machine/store/history.h"
 #include "node/ports.h"
 #include "node/seeking.h"
+#include "node/turn_budget.h"
 
 namespace wh::node {
 
@@ -36,13 +37,16 @@ struct NodeOptions {
   uint64_t log_cache_bytes = 16 << 20;
   uint32_t log_cache_ms = 2'000;  // see raft::Options
   uint64_t max_uncommitted_bytes = 64 << 20;
-  uint64_t max_append_bytes = 1 << 20;  // bytes of entries in one message to a follower
-  size_t max_in_flight_messages = 64;   // messages with entries in flight to one follower
+  uint64_t max_append_bytes = 256 << 10;  // bytes of entries in one message to a follower, which one turn takes
+  size_t max_in_flight_messages = 64;     // messages with entries in flight to one follower
   uint64_t max_in_flight_bytes = 8 << 20;
   uint64_t trailing_entries = 10'000;
-  // Of entries and what they make, and entries and what they change, each some 2 us: a turn applies no further.
+  // Of entries and what they make, and entries and what they change, each some 2 us: a turn applies no further, and no
+  // longer than `turn_us` by this clock (turn_budget.h).
   uint64_t apply_bytes_per_turn = 8 << 20;
   uint64_t apply_steps_per_turn = 1'000;
+  uint64_t turn_us = 2'000;
+  TurnBudget::Clock clock_us = nullptr;
   uint64_t maxmemory_bytes = 0;                                  // limit of the data; 0: none
   uint64_t min_free_disk_bytes = 0;                              // 0: none
   size_t max_pending = 100'000;                                  // client requests in progress; more are `overloaded`

@@ -8,7 +8,9 @@
 
 namespace wh::node {
 namespace {
+// Bytes of a snapshot decoded in one turn, at most, and between two looks at the clock.
 constexpr size_t kFeedBytes = 16 << 10;
+constexpr size_t kFeedPiece = 2 << 10;
 // A slice takes some 0.5 ms of the loop.
 constexpr Millis kSliceMs = 3;
 // A snapshot that keeps more old values than this in memory, or falls so far behind the log that grows meanwhile, does
@@ -215,12 +217,16 @@ void Snapshots::begin_loading(const raft::SnapshotMeta& meta, bool at_start) {
 Snapshots::Loaded Snapshots::load_more(Millis now) {
   if (!loading_ || loading_->request != 0) return Loaded::no;
   if (loading_->fed < loading_->piece.size()) {
-    const std::string_view part = loading_->piece.view().substr(loading_->fed, kFeedBytes);
-    loading_->fed += part.size();
-    if (const Status fed = loading_->loader.feed(part); !fed) {
-      give_up_loading(fed.error(), now);
-      return Loaded::no;
-    }
+    const size_t end = std::min(loading_->piece.size(), loading_->fed + kFeedBytes);
+    do {
+      const std::string_view part =
+          loading_->piece.view().substr(loading_->fed, std::min(kFeedPiece, end - loading_->fed));
+      loading_->fed += part.size();
+      if (const Status fed = loading_->loader.feed(part); !fed) {
+        give_up_loading(fed.error(), now);
+        return Loaded::no;
+      }
+    } while (loading_->fed < end && !ctx_.budget.spent());
     ctx_.wants_turn = true;
     return loading_->fed == loading_->piece.size() && loading_->last_piece ? finish_loading(now) : Loaded::no;
   }

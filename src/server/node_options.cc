@@ -1,6 +1,7 @@
 #include "server/node_options.h"
 
 #include "base/endpoint.h"
+#include "net/loop.h"
 #include "server/own_addresses.h"
 #include "server/own_names.h"
 
@@ -34,6 +35,7 @@ node::NodeOptions node_options(const config::Options& options, const NodeBeginni
       .snapshot_bytes = options.raft_snapshot_bytes,
       .log_cache_bytes = options.raft_log_cache_bytes,
       .max_uncommitted_bytes = options.raft_max_uncommitted_bytes,
+      .clock_us = net::Loop::micros,
       .maxmemory_bytes = options.maxmemory_bytes,
       .min_free_disk_bytes = options.min_free_disk_bytes,
       .max_waiting = options.max_waiting,

@@ -1,9 +1,12 @@
 #include "net/tcp.h"
 
+#include <algorithm>
 #include <memory>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string>
 #include <sys/socket.h>
+#include <thread>
 #include <unistd.h>
 #include <vector>
 
@@ -351,6 +354,50 @@ TEST_CASE("HAZARDS G13: writing to a peer that has gone ends the stream with a r
   CHECK_FALSE(talk.at_server.why.empty());
   run_for(loop, 10);
   CHECK(talk.at_server.closes == 1);
+}
+
+TEST_CASE(
+    "HAZARDS K2: one turn reads 256 KiB of a member's connection, also when more waits, and later ones the rest") {
+  constexpr size_t kSize = 48 << 20;
+  Loop loop;
+  Talk talk(loop);
+  talk.at_server.keep = false;
+  uint64_t turn = 0;
+  size_t in_turn = 0;
+  size_t most = 0;
+  talk.at_server.data_hook = [&](std::string_view bytes) {
+    if (std::exchange(turn, loop.turn()) != loop.turn()) in_turn = 0;
+    in_turn += bytes.size();
+    most = std::max(most, in_turn);
+    // Meanwhile the writer fills the socket again.
+    const uint64_t end = Loop::micros() + 200;
+    while (Loop::micros() < end) {
+    }
+  };
+  // A pair of sockets, of which a thread fills one as fast as the kernel takes it.
+  const int writer = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_port = htons(talk.listener->port());
+  talk.server.reset();
+  REQUIRE(connect(writer, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+  REQUIRE(run_until(loop, [&] { return talk.server != nullptr; }));
+  talk.server->set_handler(&talk.at_server);
+  std::thread fills([&] {
+    const std::string bytes(1 << 20, 'x');
+    for (size_t sent = 0; sent < kSize;) {
+      const ssize_t wrote = write(writer, bytes.data(), std::min(bytes.size(), kSize - sent));
+      if (wrote <= 0) break;
+      sent += static_cast<size_t>(wrote);
+    }
+  });
+  CHECK(run_until(loop, [&] { return talk.at_server.size == kSize; }));
+  talk.server->abort();
+  fills.join();
+  close(writer);
+  CHECK(most > Loop::kReadBufferSize);  // several reads, or this has shown nothing
+  CHECK(most < (256 << 10) + Loop::kReadBufferSize);
 }
 
 TEST_CASE("pausing holds back bytes and the end of them; nothing is read before there is a handler") {

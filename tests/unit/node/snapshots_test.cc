@@ -295,6 +295,39 @@ TEST_CASE("a large state that was replaced is freed over many turns") {
   CHECK(bench.node.machine().key_count() == 5'000);
 }
 
+TEST_CASE(
+    "HAZARDS K2: a turn whose time is spent leaves loading, indexing and freeing to later ones, which end all of it") {
+  constexpr uint64_t kKeys = 5'000;
+  static uint64_t clock_us;
+  clock_us = 0;
+  NodeOptions options = bench_options();
+  options.clock_us = [] { return clock_us += 10'000; };
+  Receiver bench(options);
+  bench.heartbeat(raft::Term{2});
+  for (const uint64_t index : {uint64_t{9'000}, uint64_t{9'001}}) {
+    const Picture sent = picture(index, kKeys);
+    bench.receive(sent);
+    const auto request = bench.storage.reads.at(0);
+    bench.storage.reads.clear();
+    bench.node.storage_done(SnapshotChunkRead{.request = request.number,
+                                              .index = request.index,
+                                              .offset = 0,
+                                              .data = Bytes(sent.bytes),
+                                              .done = true,
+                                              .ok = true},
+                            bench.now);
+    // A turn decodes 2 KiB, indexes 64 keys and frees 64 items, and asks for the next while there is more.
+    size_t turns = 0;
+    for (bench.node.drain(bench.now); bench.node.wants_turn() && turns < 2'000; ++turns) bench.node.drain(bench.now);
+    CHECK(turns >= sent.bytes.size() / 2'048);
+    CHECK(turns < sent.bytes.size() / 2'048 + 2 * kKeys / 64);
+    bench.persist();
+    CHECK(bench.node.machine().applied() == raft::Index{index});
+    CHECK(bench.node.machine().key_count() == kKeys);
+    CHECK(bench.node.machine().store().all_indexed());
+  }
+}
+
 TEST_CASE("limits of snapshots that change at run time count at once") {
   NodeOptions options = bench_options();
   options.snapshot_entries = 1'000;

@@ -339,3 +339,29 @@ TEST_CASE("a turn applies a bounded number of small entries, and fewer where eac
   CHECK(apply({"a"}, 2'500, 500) == 5);
   CHECK(apply({"a", "b", "c", "d"}, 1'000, 200) == 5);
 }
+
+TEST_CASE("HAZARDS K2: a turn whose time is spent leaves entries to the next, and applies some however slow it is") {
+  static uint64_t clock_us;
+  static uint64_t step_us;  // each look at the clock takes so long
+  clock_us = 1'000'000;
+  step_us = 0;
+  NodeOptions options = newer();
+  options.turn_us = 2'000;
+  options.clock_us = [] { return clock_us += step_us; };
+  Versioned bench(options);
+  bench.lead();
+  const auto apply = [&](uint64_t slowness_us, uint64_t most) {
+    for (Token token = 0; token < 96; ++token)
+      bench.node.submit_write(token, machine::encode_command(machine::Set{{{"a", "v"}}}), true, bench.now);
+    bench.persist();
+    step_us = slowness_us;
+    const int turns = turns_to_apply(bench, most);
+    step_us = 0;
+    bench.collect();
+    return turns;
+  };
+  CHECK(apply(0, 96) == 1);
+  // An entry and its key are two steps; the clock is looked at every eight.
+  CHECK(apply(500, 16) == 6);
+  CHECK(apply(5'000, 4) == 24);
+}
