@@ -194,7 +194,7 @@ void Loop::note_turn(uint64_t hook_begun_ns, uint64_t sends_begun_ns) {
     return passed_ns > waited ? (passed_ns - waited) / 1000 : 0;
   };
   const uint64_t total_us = worked_us(time_ns - turn_start_ns_, waited_ns);
-  // What the poll itself took of the processor is no work of this turn.
+  // A thread that sleeps in the poll may be charged for a pause of the machine.
   const TurnTimes times{.total_us = total_us,
                         .cpu_us = std::min((cpu_ns - turn_start_cpu_ns_) / 1000, total_us),
                         .arrivals_us = worked_us(hook_begun_ns - turn_start_ns_, waited_ns),
@@ -215,6 +215,9 @@ void Loop::note_turn(uint64_t hook_begun_ns, uint64_t sends_begun_ns) {
 void Loop::after_poll() {
   jobs_->end_wait();
   if (!deadline_due_ || !deadline_polled_) return;
+  constexpr int kMostPutOff = 32;  // at most 10 MiB of a connection
+  if (held() && ++polls_put_off_ <= kMostPutOff) return;
+  polls_put_off_ = 0;
   const Millis time = now();
   const Millis late_ms = time - deadline_;
   deadline_ = kNever;
@@ -232,6 +235,7 @@ void Loop::note_lag(uint64_t lag_ms) {
 void Loop::set_deadline(Millis at) {
   if (at == deadline_) return;
   deadline_ = at;
+  polls_put_off_ = 0;
   if (at == kNever) {
     deadline_due_ = deadline_polled_ = false;
     uv_timer_stop(&deadline_timer_);

@@ -51,7 +51,7 @@ struct LoopStats {
 // Where one turn's time went, in microseconds, without waiting in the poll.
 struct TurnTimes {
   uint64_t total_us = 0;
-  uint64_t cpu_us = 0;       // the processor time of the loop's thread; no more than total_us
+  uint64_t cpu_us = 0;       // the processor time of the loop's thread, the poll's own included, up to total_us
   uint64_t arrivals_us = 0;  // timers, what the sockets held, finished jobs, signals
   uint64_t hook_us = 0;      // deferred work and the turn hook
   uint64_t sends_us = 0;     // encrypting and sending
@@ -115,6 +115,10 @@ class Loop {
   // The same clock in microseconds, for measuring.
   [[nodiscard]] static uint64_t micros() { return uv_hrtime() / 1'000; }
 
+  // A stream left some of what had come for it to the next turn (tcp.cc). A deadline that is due then waits for what
+  // the next polls bring: what a stalled process finds in its sockets shows that their senders were not silent.
+  void note_held() { held_in_ = turn_ + 1; }
+  [[nodiscard]] bool held() const { return held_in_ == turn_ + 1; }  // in this turn
   // Counts turns, from 0; never reset.
   [[nodiscard]] uint64_t turn() const { return turn_; }
 
@@ -206,10 +210,12 @@ class Loop {
   Millis deadline_ = kNever;
   bool deadline_due_ = false;     // it has passed
   bool deadline_polled_ = false;  // and a poll has begun since then
+  int polls_put_off_ = 0;         // how many polls it has waited for since, as not everything was read
   Millis sweep_due_ = 0;
 
   LoopStats stats_;
   uint64_t turn_ = 0;
+  uint64_t held_in_ = 0;  // the turn of the last note_held(), plus 1
   uint64_t turn_start_ns_ = 0;
   uint64_t turn_start_idle_ns_ = 0;
   uint64_t turn_start_cpu_ns_ = 0;

@@ -21,8 +21,8 @@ constexpr size_t kKeptCapacity = 4 * 1024;
 constexpr size_t kProbeBytes = 4 * 1024;
 
 // A member's connection is read no further in one turn: the rest waits for the next one. libuv would read 2 MiB, and
-// 2 MiB of entries take 10 ms.
-constexpr size_t kMemberBytesPerTurn = 256 * 1024;
+// 2 MiB of entries take 10 ms. It is more than one full message of entries.
+constexpr size_t kMemberBytesPerTurn = 320 * 1024;
 
 // The kernel keeps at most this much of a client's output that is not on its way: by default it takes megabytes for
 // each client that reads nothing, which no budget of ours counts, and such a client would show only late.
@@ -192,6 +192,7 @@ void TcpStream::received(ssize_t size, const char* bytes) {
       if (std::exchange(turn_of_bytes_, loop_.turn()) != loop_.turn()) bytes_of_turn_ = 0;
       bytes_of_turn_ += length;
       if (bytes_of_turn_ >= kMemberBytesPerTurn) {
+        loop_.note_held();
         read_held_ = true;
         update_reading();
         queue_turn();

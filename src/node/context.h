@@ -72,17 +72,17 @@ struct Context {
   uint64_t epoch;  // of this process life
   TurnBudget budget;
   machine::Machine machine;
-  std::optional<machine::Discarded> discarded;  // a replaced state, freed a few items a turn
-  std::optional<raft::Raft> raft;               // null in no cluster, and while a snapshot is loaded at the start
-  bool saw_command;                             // a command was ever in this log
-  bool saw_others;                              // another member was ever in this log
-  bool beginning = false;                       // a new log is being written to the disk (founded, or adopted)
-  bool removed = false;                         // from its cluster; it knows that for certain
-  std::optional<Millis> answer_by;              // being stopped: every request is answered by then
-  std::string waiting_for;                      // what a node in no cluster waits for, in one sentence
+  std::vector<machine::Discarded> discarded;  // replaced states, freed a few items a turn
+  std::optional<raft::Raft> raft;             // null in no cluster, and while a snapshot is loaded at the start
+  bool saw_command;                           // a command was ever in this log
+  bool saw_others;                            // another member was ever in this log
+  bool beginning = false;                     // a new log is being written to the disk (founded, or adopted)
+  bool removed = false;                       // from its cluster; it knows that for certain
+  std::optional<Millis> answer_by;            // being stopped: every request is answered by then
+  std::string waiting_for;                    // what a node in no cluster waits for, in one sentence
 
   Millis turn_at = 0;        // when drain() last ran
-  Millis turn_before = 0;    // and when it ran before that
+  Millis turn_before = 0;    // what members had sent by then was read by turn_at: when it ran before that, or earlier
   bool wants_turn = false;   // more work is ready: drain again in the next turn
   uint64_t next_number = 1;  // of proposals, reads, asks, forwards: never reused in this process life
   NodeCounters counters;

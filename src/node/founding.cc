@@ -78,7 +78,7 @@ raft::Recovered Founding::beginning_persisted() {
   granted_to_ = raft::kNobody;
   seeking_.reset();
   ctx_.waiting_for.clear();
-  ctx_.discarded = ctx_.machine.replace(machine::State{});
+  ctx_.discarded.push_back(ctx_.machine.replace(machine::State{}));
   raft::Recovered recovered{.hard_state = beginning.hard_state, .log = {}, .snapshot = std::nullopt};
   if (beginning.first_entry) {
     const raft::Entry& entry = *beginning.first_entry;

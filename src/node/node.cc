@@ -233,8 +233,9 @@ void Node::tick(Millis now) {
 
 // --- the turn
 
-void Node::drain(Millis now) {
-  ctx_.turn_before = std::exchange(ctx_.turn_at, now);
+void Node::drain(Millis now, bool all_read) {
+  const Millis before = std::exchange(ctx_.turn_at, now);
+  if (all_read) ctx_.turn_before = before;
   ctx_.budget.begin();
   ctx_.wants_turn = false;
   reads_.forget_cancelled();
@@ -377,20 +378,23 @@ void Node::follow_leader() {
 // A short command may copy and hash a large value, and many short ones add up, so that the log's size alone does not
 // bound a turn.
 void Node::apply_some() {
-  constexpr uint64_t kStepsPerLook = 8;  // at the clock
+  constexpr Applying kBetweenLooks{.bytes = 64 << 10, .steps = 8};  // at the clock
+  ctx_.budget.begin_part();
   Applying done;
-  uint64_t look_at = kStepsPerLook;
+  Applying look_at = kBetweenLooks;
   for (bool more = true; more && !unapplied_.empty(); unapplied_.pop_front()) {
     const Applying one = apply(unapplied_.front());
     done.bytes += one.bytes;
     done.steps += one.steps;
     more = done.bytes < ctx_.options.apply_bytes_per_turn && done.steps < ctx_.options.apply_steps_per_turn;
-    if (done.steps < look_at) continue;
-    look_at = done.steps + kStepsPerLook;
+    if (done.steps < look_at.steps && done.bytes < look_at.bytes) continue;
+    look_at = {.bytes = done.bytes + kBetweenLooks.bytes, .steps = done.steps + kBetweenLooks.steps};
     if (ctx_.budget.spent()) more = false;
   }
-  ctx_.raft->hold_committed(!unapplied_.empty());
-  if (!unapplied_.empty()) ctx_.wants_turn = true;
+  const bool was_held = std::exchange(holds_committed_, !unapplied_.empty());
+  ctx_.raft->hold_committed(holds_committed_);
+  // What was committed while the core was held comes in the next turn, and no event need bring that.
+  if (holds_committed_ || was_held) ctx_.wants_turn = true;
 }
 
 Node::Applying Node::apply(raft::Entry& entry) {
@@ -449,15 +453,17 @@ void Node::expire(Millis now) {
 }
 
 void Node::do_upkeep() {
-  const TurnBudget& budget = ctx_.budget;
+  TurnBudget& budget = ctx_.budget;
+  budget.begin_part();
   if (budget.use(kDiscardPerTurn, [&](size_t units) { return ctx_.machine.free_purged(units); }))
     ctx_.wants_turn = true;
   if (budget.use(kIndexPerTurn, [&](size_t keys) { return ctx_.machine.index_some(keys); })) ctx_.wants_turn = true;
-  if (!ctx_.discarded) return;
-  if (budget.use(kDiscardPerTurn, [&](size_t units) { return ctx_.discarded->free_some(units); })) {
+  if (ctx_.discarded.empty()) return;
+  if (budget.use(kDiscardPerTurn, [&](size_t units) { return ctx_.discarded.back().free_some(units); })) {
     ctx_.wants_turn = true;
   } else {
-    ctx_.discarded.reset();
+    ctx_.discarded.pop_back();
+    if (!ctx_.discarded.empty()) ctx_.wants_turn = true;
   }
 }
 

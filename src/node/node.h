@@ -118,8 +118,9 @@ class Node {
   void tick(Millis now);
   // This machine's wall clock, in ms since 1970; called before each drain. Only cluster time depends on it.
   void set_clock(Millis wall_ms, Millis now) { time_.set_clock(wall_ms, now); }
-  // Carries out everything that was handed in; called once a turn of the loop.
-  void drain(Millis now);
+  // Carries out everything that was handed in; called once a turn of the loop. `all_read`: all that members had sent by
+  // the last drain was handed in.
+  void drain(Millis now, bool all_read = true);
   [[nodiscard]] Millis next_deadline() const { return next_deadline_; }
   // One turn did not do all the work that is ready: drain again in the next turn, without waiting.
   [[nodiscard]] bool wants_turn() const { return ctx_.wants_turn; }
@@ -269,6 +270,7 @@ class Node {
   std::optional<raft::Recovered> recovered_;  // until the snapshot on the disk is loaded at the start
   std::deque<HeldMessage> held_;              // until their batch is on the disk
   std::deque<raft::Entry> unapplied_;         // handed out by the core, and for later turns
+  bool holds_committed_ = false;              // the core hands out no more meanwhile
   bool disk_stalled_ = false;
   raft::NodeId last_leader_;
   Millis next_deadline_ = 0;

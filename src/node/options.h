@@ -37,7 +37,7 @@ struct NodeOptions {
   uint64_t log_cache_bytes = 16 << 20;
   uint32_t log_cache_ms = 2'000;  // see raft::Options
   uint64_t max_uncommitted_bytes = 64 << 20;
-  uint64_t max_append_bytes = 256 << 10;  // bytes of entries in one message to a follower, which one turn takes
+  uint64_t max_append_bytes = 256 << 10;  // bytes of entries in one message to a follower
   size_t max_in_flight_messages = 64;     // messages with entries in flight to one follower
   uint64_t max_in_flight_bytes = 8 << 20;
   uint64_t trailing_entries = 10'000;

@@ -258,7 +258,7 @@ void Snapshots::give_up_loading(const std::string& why, Millis now) {
   WH_ASSERT(!loading_->at_start, "a snapshot that was verified at the start can be loaded");
   logf(LogLevel::warning, "could not load the snapshot at index %lu: %s", loading_->meta.index.value, why.c_str());
   const raft::SnapshotMeta meta = std::move(loading_->meta);
-  ctx_.discarded = loading_->loader.discard();
+  ctx_.discarded.push_back(loading_->loader.discard());
   loading_.reset();
   // The core tells the leader to send it again.
   ctx_.wants_turn = true;
@@ -275,7 +275,7 @@ Snapshots::Loaded Snapshots::finish_loading(Millis now) {
   const bool at_start = loading_->at_start;
   loading_.reset();
   if (at_start) {
-    ctx_.discarded = ctx_.machine.replace(std::move(*state));
+    ctx_.discarded.push_back(ctx_.machine.replace(std::move(*state)));
     return Loaded::at_start;
   }
   if (!ctx_.raft) return Loaded::no;
@@ -286,14 +286,14 @@ Snapshots::Loaded Snapshots::finish_loading(Millis now) {
 }
 
 void Snapshots::drop_loaded() {
-  if (loaded_state_) ctx_.discarded.emplace(std::move(*std::exchange(loaded_state_, std::nullopt)));
+  if (loaded_state_) ctx_.discarded.emplace_back(std::move(*std::exchange(loaded_state_, std::nullopt)));
 }
 
 void Snapshots::install(const raft::InstallState& install) {
   WH_ASSERT(loaded_state_ && loaded_meta_ && loaded_meta_->index == install.meta.index,
             "a snapshot is installed only when it is loaded");
   abandon();
-  ctx_.discarded = ctx_.machine.replace(std::move(*loaded_state_));
+  ctx_.discarded.push_back(ctx_.machine.replace(std::move(*loaded_state_)));
   loaded_state_.reset();
   loaded_meta_.reset();
   ctx_.saw_command = true;

@@ -26,7 +26,7 @@ struct Options {
   NodeId self;
   uint32_t heartbeat_interval_ms = 50;
   uint32_t election_timeout_ms = 500;         // timeouts are random, one to two times this
-  uint64_t max_append_bytes = 256 << 10;        // entries in one AppendEntries (at least one is sent)
+  uint64_t max_append_bytes = 256 << 10;      // entries in one AppendEntries (at least one is sent)
   size_t max_in_flight_messages = 64;         // per follower
   uint64_t max_in_flight_bytes = 8 << 20;     // per follower
   uint64_t max_uncommitted_bytes = 64 << 20;  // above it, proposals are refused as overloaded

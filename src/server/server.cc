@@ -264,7 +264,7 @@ void Server::run() {
 void Server::turn() {
   now_ = loop_.now();
   node_->set_clock(wall_clock_ms(), now_);
-  node_->drain(now_);
+  node_->drain(now_, !loop_.held());
   cluster_events_->turn();
   const bool delivered = calls_->deliver([this] { return client_turns_.has_room(net::ClientTurns::Part::answers); });
   if (delivered || node_->wants_turn()) loop_.defer([] {});
