@@ -192,7 +192,8 @@ void TcpStream::received(ssize_t size, const char* bytes) {
       if (std::exchange(turn_of_bytes_, loop_.turn()) != loop_.turn()) bytes_of_turn_ = 0;
       bytes_of_turn_ += length;
       if (bytes_of_turn_ >= kMemberBytesPerTurn) {
-        loop_.note_held();
+        // What a closed connection still sends tells nothing: nobody may hold up deadlines with it.
+        if (state_ == State::open) loop_.note_held();
         read_held_ = true;
         update_reading();
         queue_turn();
