@@ -15,6 +15,7 @@ function openDialog({title, kind = '', fixed = false, dirty = () => false, onclo
     element.close();
     element.remove();
     onclose(leaving);
+    dropLossQuestion();
   };
   const askToClose = async () => {
     if (!fixed && (!dirty() || (await confirmLoss()))) close();
@@ -100,8 +101,9 @@ function progress(safe = () => '') {
 }
 
 // Asks whether to do something, and does it: `lines` say exactly what it does, `work` does it. Failures are shown in
-// the dialog, where it can be tried again (`safe` says when, without happening twice). Resolves to whether it was done.
-function ask({title, lines, verb, danger = true, fields = [], safe = undefined, work}) {
+// the dialog, where it can be tried again (`safe` says when, without happening twice). `opened` gets what says yes in
+// the user's place. Resolves to whether it was done.
+function ask({title, lines, verb, danger = true, fields = [], safe = undefined, opened = () => {}, work}) {
   return new Promise((resolve) => {
     let done = false;
     const dialog = openDialog({
@@ -130,21 +132,37 @@ function ask({title, lines, verb, danger = true, fields = [], safe = undefined, 
     dialog.body.append(form);
     const before = typedIn(form);
     (fields.length > 0 ? form.querySelector('input, select, textarea') : back).focus();
+    opened(() => form.requestSubmit());
   });
 }
 
-let asking = null;
+let lossQuestion = null; // whether what was typed may be lost, while it is open: {answer, sayYes}
 
 function confirmLoss() {
-  asking ??= ask({
+  if (lossQuestion) return lossQuestion.answer;
+  const question = {};
+  question.answer = ask({
     title: 'Leave what you typed?',
     lines: ['It is not saved and will be lost.'],
     verb: 'Leave it',
+    opened: (sayYes) => {
+      question.sayYes = sayYes;
+    },
     work: async () => {},
   }).finally(() => {
-    asking = null;
+    lossQuestion = null;
   });
-  return asking;
+  lossQuestion = question;
+  return question.answer;
+}
+
+// What was typed may have been saved while the user was asked whether it may be lost: then there is nothing to ask.
+function dropLossQuestion() {
+  if (lossQuestion && !somethingTyped()) lossQuestion.sayYes();
+}
+
+function somethingTyped() {
+  return dialogs.some((dialog) => dialog.dirty());
 }
 
 // A labelled field.

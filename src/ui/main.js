@@ -15,6 +15,7 @@ const cluster = {data: null, listeners: new Set()};
 
 let current = null; // {name, key, abort, leave}
 let shownHash = null;
+let changes = 0; // of the address
 
 // #/queues/NAME/ID?state=ready: {name, parts, query}. Parts and values stay percent-encoded, as names are bytes; what a
 // link has beside that, such as # and \, would lead out of the path that it becomes a part of, and is encoded.
@@ -52,16 +53,14 @@ function leaveDrawer(parts) {
   shownHash = location.hash;
 }
 
-function somethingTyped() {
-  return dialogs.some((dialog) => dialog.dirty());
-}
-
 async function route() {
   if (location.hash === shownHash) return;
+  const change = ++changes;
   if (somethingTyped() && !(await confirmLoss())) {
     history.replaceState(null, '', shownHash);
     return;
   }
+  if (change !== changes) return; // the address changed again meanwhile
   for (const dialog of [...dialogs]) if (!dialog.fixed) dialog.close(true);
   const first = shownHash === null;
   shownHash = location.hash;

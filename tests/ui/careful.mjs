@@ -229,6 +229,31 @@ export async function run() {
     await closePage(page);
   });
 
+  for (const [how, leaving, where] of [
+    ['another address', (page) => page.evaluate(() => (location.hash = '#/leases')), '#/leases'],
+    ['Escape', (page) => page.keyboard.press('Escape'), '#/keys'],
+  ])
+    await test(`who leaves by ${how} while it is saved is asked only until it is saved`, async () => {
+      await ask('PUT', '/kv/slow', 'old');
+      const page = await openPage(node.url, '#/keys/slow');
+      const answers = [];
+      await page.route('**/kv/slow', (route) =>
+        route.request().method() === 'PUT' ? answers.push(() => route.continue()) : route.continue(),
+      );
+      await inDialog(page, 'Value').fill('new');
+      await dialog(page).getByRole('button', {name: 'Save', exact: true}).click();
+      await eventually(() => answers.length === 1);
+      await leaving(page);
+      await dialog(page).getByText('Leave what you typed?').waitFor();
+      answers[0]();
+      await noDialog(page);
+      await page.locator('#notes').getByText('Saved slow.').waitFor();
+      await eventually(() => page.evaluate((to) => location.hash === to, where));
+      await page.locator('main h1').getByText(where === '#/keys' ? 'Keys' : 'Leases', {exact: true}).waitFor();
+      equal(await ask('GET', '/kv/slow'), 'new', 'the key');
+      await closePage(page);
+    });
+
   await test('a key that is gone is not called changed when it is deleted', async () => {
     await ask('PUT', '/kv/gone', 'x');
     const page = await openPage(node.url, '#/keys/gone');
