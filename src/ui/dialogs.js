@@ -57,8 +57,21 @@ function typedIn(form) {
 // What is wrong with what was typed or wanted, in a sentence for the user.
 class Wrong extends Error {}
 
+// Keeps the fields of a form as they are, with the focus where it is; returns what lets them be edited again.
+function holdFields(form) {
+  const held = [];
+  for (const one of form?.querySelectorAll('input, select, textarea') ?? []) {
+    // Browsers know readOnly only of fields of text.
+    const property = one.matches('select, [type="checkbox"]') ? 'disabled' : 'readOnly';
+    if (one[property]) continue;
+    one[property] = true;
+    held.push(() => (one[property] = false));
+  }
+  return () => held.forEach((release) => release());
+}
+
 // Where a dialog says what is under way, and what went wrong. `run(button, work)` runs the work, work(say), once at a
-// time; it is true when the work went well. `safe` says when the same request can be sent again without taking effect
+// time; it is true when the work went well. Meanwhile nothing can be typed, as it would not be sent and then be lost. `safe` says when the same request can be sent again without taking effect
 // twice.
 function progress(safe = () => '') {
   const element = el('p', {class: 'progress', role: 'status'});
@@ -77,6 +90,7 @@ function progress(safe = () => '') {
     running = true;
     const dialog = element.closest('dialog').querySelector('h2').textContent;
     starter.setAttribute('aria-disabled', 'true');
+    const release = holdFields(element.closest('form'));
     say('Working\u2026');
     const slow = setTimeout(() => say('Waiting for the cluster. During an election this takes a moment\u2026'), 1200);
     try {
@@ -94,6 +108,7 @@ function progress(safe = () => '') {
     } finally {
       clearTimeout(slow);
       running = false;
+      release();
       starter.removeAttribute('aria-disabled');
     }
   };

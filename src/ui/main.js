@@ -45,11 +45,13 @@ function go(hash) {
   location.hash = hash;
 }
 
-// The user closed the drawer that the address stood for: the address becomes that of `parts`, which the view shows
-// already. The browser tells of a new address only later: until then, who goes Back at once would be taken for one who
-// is still there.
-function leaveDrawer(parts) {
-  location.hash = hashOf(parts, Object.fromEntries(readHash().query));
+// A drawer closed that the address #/`parts`/`last` stood for: if it still does, it becomes that of `parts`, which the
+// view shows already. The browser tells of a new address only later: until then, who goes Back at once would be taken
+// for one who is still there.
+function leaveDrawer(parts, last) {
+  const now = readHash();
+  if ([now.name, ...now.parts].join('/') !== [...parts, last].join('/')) return;
+  location.hash = hashOf(parts, Object.fromEntries(now.query));
   shownHash = location.hash;
 }
 

@@ -176,9 +176,7 @@ function eventDrawer(context) {
       drawer = openDialog({
         title: `Event ${id}`,
         kind: 'drawer',
-        onclose: (leaving) => {
-          if (!leaving && readHash().parts[1] === id) leaveDrawer(['queues', context.name]);
-        },
+        onclose: (leaving) => leaving || leaveDrawer(['queues', context.name], id),
       });
       showEvent(drawer, context, id);
     },

@@ -45,9 +45,7 @@ function showKeys(place, parts, query, signal) {
         : openKey(
             key,
             () => load.now(),
-            () => {
-              if (readHash().parts[0] === key) leaveDrawer(['keys']);
-            },
+            () => leaveDrawer(['keys'], key),
           );
   };
   show(parts);

@@ -72,9 +72,7 @@ function leaseDrawer(id, refresh) {
   const drawer = openDialog({
     title: `Lease ${id}`,
     kind: 'drawer',
-    onclose: (leaving) => {
-      if (!leaving && readHash().parts[0] === id) leaveDrawer(['leases']);
-    },
+    onclose: (leaving) => leaving || leaveDrawer(['leases'], id),
   });
   const state = progress();
   drawer.body.append(state.element);

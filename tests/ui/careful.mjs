@@ -230,14 +230,18 @@ export async function run() {
   });
 
   for (const [how, leaving, where] of [
-    ['another address', (page) => page.evaluate(() => (location.hash = '#/leases')), '#/leases'],
-    ['Escape', (page) => page.keyboard.press('Escape'), '#/keys'],
+    [
+      'the address of a queue of the same name',
+      (page) => page.evaluate(() => (location.hash = '#/queues/orders')),
+      'orders',
+    ],
+    ['Escape', (page) => page.keyboard.press('Escape'), 'Keys'],
   ])
     await test(`who leaves by ${how} while it is saved is asked only until it is saved`, async () => {
-      await ask('PUT', '/kv/slow', 'old');
-      const page = await openPage(node.url, '#/keys/slow');
+      await ask('PUT', '/kv/orders', 'old');
+      const page = await openPage(node.url, '#/keys/orders');
       const answers = [];
-      await page.route('**/kv/slow', (route) =>
+      await page.route('**/kv/orders', (route) =>
         route.request().method() === 'PUT' ? answers.push(() => route.continue()) : route.continue(),
       );
       await inDialog(page, 'Value').fill('new');
@@ -247,12 +251,41 @@ export async function run() {
       await dialog(page).getByText('Leave what you typed?').waitFor();
       answers[0]();
       await noDialog(page);
-      await page.locator('#notes').getByText('Saved slow.').waitFor();
-      await eventually(() => page.evaluate((to) => location.hash === to, where));
-      await page.locator('main h1').getByText(where === '#/keys' ? 'Keys' : 'Leases', {exact: true}).waitFor();
-      equal(await ask('GET', '/kv/slow'), 'new', 'the key');
+      await page.locator('#notes').getByText('Saved orders.').waitFor();
+      await page.locator('main h1').getByText(where, {exact: true}).waitFor();
+      equal(await page.evaluate(() => location.hash), where === 'Keys' ? '#/keys' : '#/queues/orders', 'the address');
+      equal(await ask('GET', '/kv/orders'), 'new', 'the key');
       await closePage(page);
     });
+
+  await test('nothing can be typed while it is saved, as it would be lost; after a failure it can', async () => {
+    await ask('PUT', '/kv/held', 'old');
+    const page = await openPage(node.url, '#/keys/held');
+    const answers = [];
+    await page.route('**/kv/held', (route) =>
+      route.request().method() === 'PUT' ? answers.push(route) : route.continue(),
+    );
+    await inDialog(page, 'Value').fill('new');
+    await dialog(page).getByRole('button', {name: 'Save', exact: true}).click();
+    await eventually(() => answers.length === 1);
+    await inDialog(page, 'Value').focus();
+    await page.keyboard.type('er');
+    equal(await inDialog(page, 'Value').inputValue(), 'new', 'the value while it is saved');
+    equal(await inDialog(page, 'This key').isDisabled(), true, 'whether its lifetime is held');
+    answers[0].fulfill({status: 503, json: {error: 'not now'}});
+    await dialog(page).locator('.progress.bad').waitFor();
+    equal(await inDialog(page, 'This key').isDisabled(), false, 'whether its lifetime is held after a failure');
+    await inDialog(page, 'Value').focus();
+    await page.keyboard.press('Control+End');
+    await page.keyboard.type('er');
+    equal(await inDialog(page, 'Value').inputValue(), 'newer', 'the value after a failure');
+    await dialog(page).getByRole('button', {name: 'Save', exact: true}).click();
+    await eventually(() => answers.length === 2);
+    answers[1].continue();
+    await noDialog(page);
+    equal(await ask('GET', '/kv/held'), 'newer', 'the key');
+    await closePage(page);
+  });
 
   await test('a key that is gone is not called changed when it is deleted', async () => {
     await ask('PUT', '/kv/gone', 'x');
