@@ -43,6 +43,11 @@ class ByteStream {
   // Stops and resumes the delivery of on_data (and of the peer's end). Starts resumed.
   virtual void pause_reading() = 0;
   virtual void resume_reading() = 0;
+  // The peer is a member: a deadline of the node waits while this stream has not read all that came, for a bounded
+  // time.
+  virtual void count_as_member() {}
+  // Whether it left some of what came in this turn of the loop to the next one.
+  [[nodiscard]] virtual bool left_some() const { return false; }
   // Calls on_turn() once, never from inside this method: for work that is too much for one call. Clients' streams share
   // the time that a turn of the loop has for it.
   virtual void request_turn() = 0;

@@ -200,6 +200,8 @@ void Loop::note_turn(uint64_t hook_begun_ns, uint64_t sends_begun_ns) {
                         .arrivals_us = worked_us(hook_begun_ns - turn_start_ns_, waited_ns),
                         .hook_us = (sends_begun_ns - hook_begun_ns) / 1000,
                         .sends_us = (time_ns - sends_begun_ns) / 1000};
+  // A turn in which the process was stopped counts as an eighth at most: what came meanwhile is to be read.
+  held_us_ = held_in_ == turn_ + 1 ? held_us_ + std::min(total_us, most_held_us_ / 8) : 0;
   ++stats_.turns;
   ++turn_;
   stats_.last_turn_us = times.total_us;
@@ -215,9 +217,7 @@ void Loop::note_turn(uint64_t hook_begun_ns, uint64_t sends_begun_ns) {
 void Loop::after_poll() {
   jobs_->end_wait();
   if (!deadline_due_ || !deadline_polled_) return;
-  constexpr int kMostPutOff = 32;  // at most 10 MiB of a connection
-  if (held() && ++polls_put_off_ <= kMostPutOff) return;
-  polls_put_off_ = 0;
+  if (held()) return;
   const Millis time = now();
   const Millis late_ms = time - deadline_;
   deadline_ = kNever;
@@ -235,7 +235,6 @@ void Loop::note_lag(uint64_t lag_ms) {
 void Loop::set_deadline(Millis at) {
   if (at == deadline_) return;
   deadline_ = at;
-  polls_put_off_ = 0;
   if (at == kNever) {
     deadline_due_ = deadline_polled_ = false;
     uv_timer_stop(&deadline_timer_);

@@ -115,10 +115,14 @@ class Loop {
   // The same clock in microseconds, for measuring.
   [[nodiscard]] static uint64_t micros() { return uv_hrtime() / 1'000; }
 
-  // A stream left some of what had come for it to the next turn (tcp.cc). A deadline that is due then waits for what
-  // the next polls bring: what a stalled process finds in its sockets shows that their senders were not silent.
+  // A member's stream left some of what had come for it to the next turn (tcp.cc). A deadline that is due then waits
+  // for what the next polls bring: what a stalled process finds in its sockets shows that their senders were not
+  // silent.
   void note_held() { held_in_ = turn_ + 1; }
-  [[nodiscard]] bool held() const { return held_in_ == turn_ + 1; }  // in this turn
+  // Whether a stream did so in this turn. No longer once turns that each did have worked for `most` together, until one
+  // does not: a member that sends without an end holds up deadlines for so long.
+  [[nodiscard]] bool held() const { return held_in_ == turn_ + 1 && held_us_ < most_held_us_; }
+  void set_most_held(uint64_t most_ms) { most_held_us_ = most_ms * 1'000; }
   // Counts turns, from 0; never reset.
   [[nodiscard]] uint64_t turn() const { return turn_; }
 
@@ -210,12 +214,13 @@ class Loop {
   Millis deadline_ = kNever;
   bool deadline_due_ = false;     // it has passed
   bool deadline_polled_ = false;  // and a poll has begun since then
-  int polls_put_off_ = 0;         // how many polls it has waited for since, as not everything was read
   Millis sweep_due_ = 0;
 
   LoopStats stats_;
   uint64_t turn_ = 0;
   uint64_t held_in_ = 0;  // the turn of the last note_held(), plus 1
+  uint64_t held_us_ = 0;  // how long the turns before this one worked that each had one
+  uint64_t most_held_us_ = 250'000;
   uint64_t turn_start_ns_ = 0;
   uint64_t turn_start_idle_ns_ = 0;
   uint64_t turn_start_cpu_ns_ = 0;

@@ -28,11 +28,16 @@ class PeerLink final : public StreamHandler, public std::enable_shared_from_this
     std::function<void(const End&)> on_gone;
   };
 
-  // Accepts at most kMaxHelloBytes a frame until accept_large_frames().
+  // Accepts at most kMaxHelloBytes a frame until the peer is let in.
   static std::shared_ptr<PeerLink> make(Loop& loop, std::unique_ptr<ByteStream> stream, Handlers handlers);
   PeerLink(Loop& loop, std::unique_ptr<ByteStream> stream, Handlers handlers);  // for make()
 
-  void accept_large_frames() { decoder_.set_limit(wire::kMaxFrameBytes); }
+  // Has proved to be whom it says: its frames may be large, and deadlines wait for what it sent.
+  void let_in() {
+    decoder_.set_limit(wire::kMaxFrameBytes);
+    stream_->count_as_member();
+  }
+  [[nodiscard]] bool left_some() const { return stream_ && stream_->left_some(); }
   // The link ends with this reason unless the deadline is set again or cleared in time.
   void set_deadline(uint64_t delay_ms, std::string why);
   void clear_deadline() { deadline_.stop(); }

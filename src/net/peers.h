@@ -122,6 +122,7 @@ class PeerTransport final : public node::Transport {
   // Also false when the message exceeds the bounds of wire/frame.h (logged), or kMaxPendingBytes wait before it.
   bool send(raft::NodeId to, node::PeerMessage message) override;
   void cut_off(raft::NodeId from) override;
+  [[nodiscard]] bool left_some(raft::NodeId from) const override;
   // `request` must not be under way. Takes 3 s at most; 5 s for questions that need the other's disk.
   void ask(uint64_t request, const std::string& address, node::Ask question) override;
   // Names go through the loop's Resolver, which caches answers for a while. Takes 3 s at most.

@@ -302,11 +302,18 @@ void PeerTransport::admit(uint64_t id, Inbound& in, const wire::Hello& hello) {
   in.from = from;
   in.member_as_of = hello.member_as_of;
   in.link->clear_deadline();
-  in.link->accept_large_frames();
+  in.link->let_in();
   inbound_of_[from] = id;
   // The peer is alive: if our own connection to it waits for its next try, it tries now.
   if (Outbound* const out = find_peer(from); out != nullptr && !out->dial && !out->link) retry_now(*out);
   events_.peer_identity(from, hello.sender);
+}
+
+bool PeerTransport::left_some(raft::NodeId from) const {
+  const auto left = [&](const auto& open) { return inbound_.at(open.second).link->left_some(); };
+  if (!from) return std::any_of(inbound_of_.begin(), inbound_of_.end(), left);
+  const auto open = inbound_of_.find(from);
+  return open != inbound_of_.end() && left(*open);
 }
 
 void PeerTransport::cut_off(raft::NodeId from) {

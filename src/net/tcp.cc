@@ -20,7 +20,7 @@ constexpr size_t kKeptCapacity = 4 * 1024;
 // more. The remainder waits for the client's place in the line, so that one poll does not send for a thousand clients.
 constexpr size_t kProbeBytes = 4 * 1024;
 
-// A member's connection is read no further in one turn: the rest waits for the next one. libuv would read 2 MiB, and
+// A node's connection is read no further in one turn: the rest waits for the next one. libuv would read 2 MiB, and
 // 2 MiB of entries take 10 ms. It is more than one full message of entries.
 constexpr size_t kMemberBytesPerTurn = 320 * 1024;
 
@@ -192,8 +192,10 @@ void TcpStream::received(ssize_t size, const char* bytes) {
       if (std::exchange(turn_of_bytes_, loop_.turn()) != loop_.turn()) bytes_of_turn_ = 0;
       bytes_of_turn_ += length;
       if (bytes_of_turn_ >= kMemberBytesPerTurn) {
-        // What a closed connection still sends tells nothing: nobody may hold up deadlines with it.
-        if (state_ == State::open) loop_.note_held();
+        left_some_in_ = loop_.turn() + 1;
+        // What a closed connection still sends tells nothing, nor what comes before a peer has proved who it is: nobody
+        // may hold up deadlines with it.
+        if (state_ == State::open && member_) loop_.note_held();
         read_held_ = true;
         update_reading();
         queue_turn();

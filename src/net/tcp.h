@@ -72,6 +72,8 @@ class TcpStream final : public ByteStream {
   void flush_now() override { flush(); }
   void pause_reading() override;
   void resume_reading() override;
+  void count_as_member() override { member_ = true; }
+  [[nodiscard]] bool left_some() const override { return left_some_in_ == loop_.turn() + 1; }
   void request_turn() override;
   void close() override;
   void abort() override;
@@ -119,15 +121,17 @@ class TcpStream final : public ByteStream {
   Address local_;
   std::string out_;
   TurnTask flush_task_;
-  TurnTask turn_task_;                       // for members,
+  TurnTask turn_task_;                       // for other nodes,
   std::optional<ClientTurns::Place> place_;  // and for clients
   bool turn_due_ = false;                    // on_turn is due
   bool drained_due_ = false;                 // on_drained is due, for a client
   bool flush_due_ = false;                   // the kernel takes more output
   bool read_held_ = false;                   // no reading until its place in the line comes, or the next turn
   uint64_t round_ = 0;                       // ClientTurns::may_read
-  uint64_t turn_of_bytes_ = 0;               // for members: the turn of the loop,
-  size_t bytes_of_turn_ = 0;                 // and what was read in it
+  uint64_t turn_of_bytes_ = 0;               // of other nodes: the turn of the loop,
+  size_t bytes_of_turn_ = 0;                 // what was read in it,
+  uint64_t left_some_in_ = 0;                // and the turn that left some, plus 1
+  bool member_ = false;                      // count_as_member
   std::unique_ptr<Timer> close_timer_;
   State state_ = State::open;
   bool paused_ = false;

@@ -51,6 +51,8 @@ class TlsStream final : public ByteStream, private StreamHandler {
   void flush_now() override;
   void pause_reading() override;
   void resume_reading() override;
+  void count_as_member() override { inner_->count_as_member(); }
+  [[nodiscard]] bool left_some() const override { return inner_->left_some(); }
   void request_turn() override;
   void close() override;
   void abort() override;

@@ -81,9 +81,9 @@ struct Context {
   std::optional<Millis> answer_by;            // being stopped: every request is answered by then
   std::string waiting_for;                    // what a node in no cluster waits for, in one sentence
 
-  Millis turn_at = 0;        // when drain() last ran
-  Millis turn_before = 0;    // what members had sent by then was read by turn_at: when it ran before that, or earlier
-  bool wants_turn = false;   // more work is ready: drain again in the next turn
+  Millis turn_at = 0;       // when drain() last ran
+  Millis turn_before = 0;   // what the leader had sent by then was read by turn_at: when it ran before that, or earlier
+  bool wants_turn = false;  // more work is ready: drain again in the next turn
   uint64_t next_number = 1;  // of proposals, reads, asks, forwards: never reused in this process life
   NodeCounters counters;
   std::vector<Completion> completions;

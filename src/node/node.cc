@@ -214,7 +214,7 @@ void Node::storage_done(StorageDone done, Millis now) {
 // This node is taken into another cluster: its log, and everything begun with it, is dropped.
 void Node::leave_log() {
   ctx_.raft.reset();
-  unapplied_.clear();
+  drop_unapplied();
   snapshots_.abandon();
   held_.clear();
   reads_.ask_anew();
@@ -235,7 +235,8 @@ void Node::tick(Millis now) {
 
 void Node::drain(Millis now, bool all_read) {
   const Millis before = std::exchange(ctx_.turn_at, now);
-  if (all_read) ctx_.turn_before = before;
+  if (!ctx_.transport.left_some(ctx_.raft ? ctx_.raft->leader_id() : raft::kNobody)) ctx_.turn_before = before;
+  all_read_ = all_read;
   ctx_.budget.begin();
   ctx_.wants_turn = false;
   reads_.forget_cancelled();
@@ -289,7 +290,7 @@ void Node::load_snapshot(Millis now) {
 }
 
 void Node::run_raft(Millis now) {
-  raft::Output output = ctx_.raft->take_output(now);
+  raft::Output output = ctx_.raft->take_output(now, all_read_);
   const Millis deadline = output.next_deadline;
   if (output.more) ctx_.wants_turn = true;
   carry_out(std::move(output), now);
@@ -315,8 +316,12 @@ void Node::carry_out(raft::Output output, Millis now) {
   for (const raft::ChunkWanted& wanted : output.chunks_wanted) snapshots_.send_chunk(wanted);
   for (raft::ChunkReceived& chunk : output.chunks_received)
     ctx_.storage.write_incoming_chunk(chunk.meta, chunk.offset, std::move(chunk.data), chunk.done);
-  std::move(output.committed.begin(), output.committed.end(), std::back_inserter(unapplied_));
-  apply_some();
+  const bool behind = !unapplied_.empty();
+  for (raft::Entry& entry : output.committed) {
+    unapplied_bytes_ += raft::cost(entry);
+    unapplied_.push_back(std::move(entry));
+  }
+  apply_some(behind);
   if (output.load)
     ctx_.storage.load_entries(output.load->first, output.load->last,
                               output.load->to_apply ? kMaxAppliedLoadBytes : kMaxLoadBytes);
@@ -342,7 +347,7 @@ void Node::proposed(const raft::Proposed& result, Millis now) {
 void Node::persist(raft::Output& output) {
   const bool installs = output.install.has_value();
   if (installs) {
-    unapplied_.clear();
+    drop_unapplied();
     snapshots_.install(*output.install);
     writes_.replaced_by_snapshot(output.install->meta.index);
     receives_.replaced_by_snapshot(output.install->meta.index, ctx_.turn_at);
@@ -376,25 +381,29 @@ void Node::follow_leader() {
 }
 
 // A short command may copy and hash a large value, and many short ones add up, so that the log's size alone does not
-// bound a turn.
-void Node::apply_some() {
+// bound a turn. `behind`: the turn before left some.
+void Node::apply_some(bool behind) {
   constexpr Applying kBetweenLooks{.bytes = 64 << 10, .steps = 8};  // at the clock
-  ctx_.budget.begin_part();
+  const uint64_t most_bytes = ctx_.options.apply_bytes_per_turn;
+  const uint64_t most_steps = ctx_.options.apply_steps_per_turn;
+  ctx_.budget.begin_part(behind ? 1 : 4);
   Applying done;
   Applying look_at = kBetweenLooks;
   for (bool more = true; more && !unapplied_.empty(); unapplied_.pop_front()) {
+    unapplied_bytes_ -= raft::cost(unapplied_.front());
     const Applying one = apply(unapplied_.front());
     done.bytes += one.bytes;
     done.steps += one.steps;
-    more = done.bytes < ctx_.options.apply_bytes_per_turn && done.steps < ctx_.options.apply_steps_per_turn;
+    more = done.bytes < most_bytes && done.steps < most_steps;
     if (done.steps < look_at.steps && done.bytes < look_at.bytes) continue;
     look_at = {.bytes = done.bytes + kBetweenLooks.bytes, .steps = done.steps + kBetweenLooks.steps};
     if (ctx_.budget.spent()) more = false;
   }
-  const bool was_held = std::exchange(holds_committed_, !unapplied_.empty());
+  const bool enough = unapplied_.size() >= most_steps || unapplied_bytes_ >= most_bytes / 8;
+  const bool was_held = std::exchange(holds_committed_, enough && !unapplied_.empty());
   ctx_.raft->hold_committed(holds_committed_);
   // What was committed while the core was held comes in the next turn, and no event need bring that.
-  if (holds_committed_ || was_held) ctx_.wants_turn = true;
+  if (!unapplied_.empty() || was_held) ctx_.wants_turn = true;
 }
 
 Node::Applying Node::apply(raft::Entry& entry) {
@@ -421,6 +430,11 @@ Node::Applying Node::apply(raft::Entry& entry) {
   receives_.applied(entry, reply, ctx_.turn_at);
   writes_.applied(entry, std::move(reply));
   return work;
+}
+
+void Node::drop_unapplied() {
+  unapplied_.clear();
+  unapplied_bytes_ = 0;
 }
 
 void Node::release_held(uint64_t ticket) {
@@ -453,12 +467,15 @@ void Node::expire(Millis now) {
 }
 
 void Node::do_upkeep() {
+  constexpr uint64_t kShare = 8;  // of the turn's time, for each of the three
   TurnBudget& budget = ctx_.budget;
-  budget.begin_part();
+  budget.begin_part(kShare);
   if (budget.use(kDiscardPerTurn, [&](size_t units) { return ctx_.machine.free_purged(units); }))
     ctx_.wants_turn = true;
+  budget.begin_part(kShare);
   if (budget.use(kIndexPerTurn, [&](size_t keys) { return ctx_.machine.index_some(keys); })) ctx_.wants_turn = true;
   if (ctx_.discarded.empty()) return;
+  budget.begin_part(kShare);
   if (budget.use(kDiscardPerTurn, [&](size_t units) { return ctx_.discarded.back().free_some(units); })) {
     ctx_.wants_turn = true;
   } else {

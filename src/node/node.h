@@ -119,7 +119,7 @@ class Node {
   // This machine's wall clock, in ms since 1970; called before each drain. Only cluster time depends on it.
   void set_clock(Millis wall_ms, Millis now) { time_.set_clock(wall_ms, now); }
   // Carries out everything that was handed in; called once a turn of the loop. `all_read`: all that members had sent by
-  // the last drain was handed in.
+  // the last drain was handed in; not false for ever (Loop::held).
   void drain(Millis now, bool all_read = true);
   [[nodiscard]] Millis next_deadline() const { return next_deadline_; }
   // One turn did not do all the work that is ready: drain again in the next turn, without waiting.
@@ -232,7 +232,8 @@ class Node {
   void carry_out(raft::Output output, Millis now);
   void proposed(const raft::Proposed& result, Millis now);
   void persist(raft::Output& output);
-  void apply_some();
+  void apply_some(bool behind);
+  void drop_unapplied();
   struct Applying {  // about what it handled (options.h)
     uint64_t bytes = 0;
     uint64_t steps = 0;
@@ -270,7 +271,9 @@ class Node {
   std::optional<raft::Recovered> recovered_;  // until the snapshot on the disk is loaded at the start
   std::deque<HeldMessage> held_;              // until their batch is on the disk
   std::deque<raft::Entry> unapplied_;         // handed out by the core, and for later turns
-  bool holds_committed_ = false;              // the core hands out no more meanwhile
+  uint64_t unapplied_bytes_ = 0;
+  bool holds_committed_ = false;  // the core hands out no more: there are many already
+  bool all_read_ = true;          // see drain()
   bool disk_stalled_ = false;
   raft::NodeId last_leader_;
   Millis next_deadline_ = 0;

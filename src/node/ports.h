@@ -175,6 +175,8 @@ class Transport {
   virtual void resolve(uint64_t request, const std::string& address) = 0;
   // This member sent what no correct member can send: closes its connection to this node. It may dial again.
   virtual void cut_off(raft::NodeId from) = 0;
+  // Whether some of what this member had sent was left to the next turn; nobody: of what any had.
+  [[nodiscard]] virtual bool left_some(raft::NodeId) const { return false; }
   // Asks one question of the node that listens at `address`; Node::answered(request, ...) gets the answer or an error,
   // within a bounded time.
   virtual void ask(uint64_t request, const std::string& address, Ask question) = 0;

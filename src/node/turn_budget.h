@@ -1,7 +1,7 @@
 // The time that one turn of the node may take. Bounds of entries, items and bytes do not bound it: the same work takes
 // ten times as long where memory is new, or cold. So the parts of a turn that may be long ask between their pieces, of
 // some microseconds each, whether the time is spent, and leave the rest to the next turn. Each does at least one piece,
-// and those that must not fall behind, applying and freeing, have a quarter of the time for themselves.
+// and those that must not fall behind, applying and freeing, have a part of the time for themselves.
 // Owned by Context; drain() begins it.
 #pragma once
 
@@ -20,9 +20,9 @@ class TurnBudget {
   void begin() {
     if (clock_ != nullptr) ends_at_ = clock_() + limit_us_;
   }
-  // From here on a quarter of the limit is left, however much was used before.
-  void begin_part() {
-    if (clock_ != nullptr) ends_at_ = std::max(ends_at_, clock_() + limit_us_ / 4);
+  // From here on one `share`th of the limit is left, however much was used before.
+  void begin_part(uint64_t share) {
+    if (clock_ != nullptr) ends_at_ = std::max(ends_at_, clock_() + limit_us_ / share);
   }
   // Reads the clock.
   [[nodiscard]] bool spent() const { return clock_ != nullptr && clock_() >= ends_at_; }

@@ -154,9 +154,11 @@ std::vector<Entry> Log::slice(Index from, Index to, uint64_t max_bytes) const {
 }
 
 void Log::trim_cache(uint64_t max_bytes, Index keep_above) {
+  constexpr size_t kAtOnce = 4'000;
   constexpr size_t kCompactedAtOnce = 1'000;
+  size_t evicted = 0;
   size_t compacted = 0;
-  while (!cache_.empty() && cache_.front().index <= keep_above &&
+  while (!cache_.empty() && cache_.front().index <= keep_above && evicted++ < kAtOnce &&
          (cached_bytes_ > max_bytes || (cache_.front().index <= base_index_ && ++compacted <= kCompactedAtOnce))) {
     cached_bytes_ -= cost(cache_.front());
     evicted_index_ = cache_.front().index;

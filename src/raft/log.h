@@ -77,7 +77,7 @@ class Log {
   // The lowest index, to within kMarkBytes, above which the entries cost at most `most`.
   [[nodiscard]] Index above_which(uint64_t most) const;
   // Evicts from the front until at most `max_bytes` are left, and some of those that are compacted, but nothing above
-  // `keep_above`.
+  // `keep_above`, and at most some thousand entries in one call.
   void trim_cache(uint64_t max_bytes, Index keep_above);
 
   [[nodiscard]] const Configuration& configuration() const { return configurations_.back().configuration; }

@@ -290,9 +290,9 @@ void Raft::on_persisted(Millis now, uint64_t ticket) {
 
 void Raft::send(NodeId to, MessageBody body) { out_.send_now.push_back({to, std::move(body)}); }
 
-Output Raft::take_output(Millis now) {
+Output Raft::take_output(Millis now, bool all_read) {
   now = std::max(now, last_step_);
-  if (role_ == Role::leader && !quorum_in_contact(now) && !WH_MUTANT(rules_without_quorum)) {
+  if (role_ == Role::leader && all_read && !quorum_in_contact(now) && !WH_MUTANT(rules_without_quorum)) {
     step_down(now, StepDownCause::no_quorum,
               "no quorum of voters answered for " + std::to_string(options_.election_timeout_ms) + " ms");
   }
@@ -342,11 +342,14 @@ void Raft::persist_and_release(Output& output) {
 
 // What a follower lacks is mostly the newest: what lies there for long only takes memory.
 void Raft::trim_cache(Millis now) {
-  constexpr uint64_t kAtOnce = 1'000;  // old entries freed by one Output
+  constexpr uint64_t kMostToApply = 4;  // times log_cache_bytes of entries that are not handed out yet
+  constexpr uint64_t kAtOnce = 1'000;   // old entries freed by one Output
   // What is to be applied is read from the cache; what comes behind entries that must be loaded is loaded too.
   const bool loads = !log_.cached(emitted_index_ + 1);
   const Index done = std::min(loads ? commit_index_ : emitted_index_, durable_index_);
   log_.trim_cache(options_.log_cache_bytes, done);
+  // Whose owner applies more slowly than it receives loads the rest later.
+  log_.trim_cache(kMostToApply * options_.log_cache_bytes, std::min(commit_index_, durable_index_));
   if (options_.log_cache_ms == 0) return;
   if (now >= cache_looked_at_ + options_.log_cache_ms) {
     cache_old_ = std::exchange(cache_new_, log_.last_index());

@@ -264,7 +264,8 @@ class Raft {
   Raft(Options options, Recovered recovered, uint64_t seed, Millis now);
 
   void step(Millis now, Input input);
-  [[nodiscard]] Output take_output(Millis now);
+  // `all_read`: all that others had sent by the last call was handed in. Else a leader takes nobody for silent yet.
+  [[nodiscard]] Output take_output(Millis now, bool all_read = true);
 
   [[nodiscard]] Role role() const { return role_; }
   [[nodiscard]] Term current_term() const { return hard_state_.current_term; }

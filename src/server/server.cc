@@ -103,6 +103,7 @@ Status Server::start() {
   loop_.set_turn_hook([this] { turn(); });
   loop_.set_turn_watch([this](const net::TurnTimes& times) { turn_ended(times); });
   loop_.set_sweep([this] { sweep(); });
+  loop_.set_most_held(options_.raft_election_timeout_ms / 2);
   loop_.on_deadline([this](Millis) { node_->tick(loop_.now()); });
   for (const int signal : {SIGTERM, SIGINT}) loop_.on_signal(signal, [this] { signalled(); });
   loop_.on_signal(SIGHUP, [this] { reload(); });

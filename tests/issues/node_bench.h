@@ -1,6 +1,7 @@
 // A Node on a test bench: its ports only record the calls, so the test decides what comes back, and when.
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <map>
 #include <optional>
@@ -70,6 +71,7 @@ struct BenchTransport final : Transport {
   std::map<std::string, std::vector<std::string>> names;  // what leads elsewhere than to itself; to nothing: unknown
   std::vector<std::pair<uint64_t, std::string>> lookups;
   std::vector<raft::NodeId> cut;  // whose connections were closed
+  std::vector<raft::NodeId> half_read;
 
   void set_peers(std::vector<Peer> now) override { peers = std::move(now); }
   void set_membership(Membership now) override { membership = std::move(now); }
@@ -82,6 +84,9 @@ struct BenchTransport final : Transport {
     return true;
   }
   void cut_off(raft::NodeId from) override { cut.push_back(from); }
+  [[nodiscard]] bool left_some(raft::NodeId from) const override {
+    return from ? std::find(half_read.begin(), half_read.end(), from) != half_read.end() : !half_read.empty();
+  }
   void ask(uint64_t request, const std::string& address, Ask question) override {
     asked.push_back({request, address, std::move(question)});
   }

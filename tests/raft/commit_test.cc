@@ -90,6 +90,27 @@ TEST_CASE("committed entries come in portions, in order, each once") {
   CHECK(c.at(1).applied.size() == 50);  // the harness checks order and asks while there is more
 }
 
+TEST_CASE("of what its owner does not take, a bounded part stays in memory, and the rest is loaded when it does") {
+  Options options = test_options();
+  options.log_cache_bytes = 1'000;
+  Cluster c(options);
+  lone(c, {1}, 1);
+  const size_t applied = c.at(1).applied.size();
+  c.at(1).raft->hold_committed(true);
+  constexpr uint64_t kLast = 300;
+  for (uint64_t index = 2; index <= kLast; ++index) {
+    c.receive(1, 2, append(1, index - 1, 1, {entry_of(index, 1, "some value")}, index));
+    CHECK(c.raft(1).log().cached_bytes() <= 4 * options.log_cache_bytes + 200);
+  }
+  CHECK(c.raft(1).commit_index() == Index{kLast});
+  CHECK(c.at(1).applied.size() == applied);
+  CHECK(c.at(1).loads == 0);
+  c.at(1).raft->hold_committed(false);
+  c.receive(1, 2, append(1, kLast, 1, {}, kLast));
+  CHECK(c.at(1).applied.size() == kLast);
+  CHECK(c.at(1).loads > 0);
+}
+
 TEST_CASE("a follower hears of a commitment at once, not at the next heartbeat") {
   Cluster c;
   c.nodes({1, 2, 3});

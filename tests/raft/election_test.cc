@@ -526,6 +526,16 @@ TEST_CASE("HAZARDS C9: a lone voter has nobody to hand over to and goes on") {
   CHECK(c.raft(1).role() == Role::leader);
 }
 
+TEST_CASE("HAZARDS A12: a leader takes nobody for silent whose answers it has not read yet") {
+  for (const bool all_read : {false, true}) {
+    Cluster c;
+    lead_for_certain(c);
+    const Millis late = c.local_now(c.at(1)) + c.options.election_timeout_ms + 1;
+    (void)c.at(1).raft->take_output(late, all_read);
+    CHECK(c.raft(1).role() == (all_read ? Role::follower : Role::leader));
+  }
+}
+
 TEST_CASE("HAZARDS C10: a leader that stood still for more than an election timeout steps down before it acts") {
   Cluster c;
   lead(c, {}, 1);

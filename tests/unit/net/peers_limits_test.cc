@@ -56,6 +56,77 @@ TEST_CASE("HAZARDS G9: a peer that takes no bytes for 3 s is cut and dialled aga
   CHECK(a.connected_to(idle));
 }
 
+TEST_CASE("HAZARDS A12: deadlines wait for what a member has sent and is not read yet, not for a stranger's bytes") {
+  Loop loop;
+  TestNode a(loop, 1, 7);
+  // As a TLS handshake takes any number of records that mean nothing, without an answer.
+  struct Swallows final : ByteStream, StreamHandler {
+    explicit Swallows(std::unique_ptr<ByteStream> stream) : inner(std::move(stream)) { inner->set_handler(this); }
+    void set_handler(StreamHandler*) override {}
+    void write(std::string_view) override {}
+    void pause_reading() override {}
+    void resume_reading() override {}
+    void request_turn() override {}
+    void close() override { inner->close(); }
+    void abort() override { inner->abort(); }
+    [[nodiscard]] size_t pending_bytes() const override { return 0; }
+    [[nodiscard]] std::string peer_address() const override { return inner->peer_address(); }
+    [[nodiscard]] std::string local_address() const override { return inner->local_address(); }
+    [[nodiscard]] bool peer_is_loopback() const override { return true; }
+    [[nodiscard]] bool is_tls() const override { return true; }
+    [[nodiscard]] bool peer_is_verified() const override { return false; }
+    [[nodiscard]] bool left_some() const override { return inner->left_some(); }
+    void on_data(std::string_view bytes) override { swallowed += bytes.size(); }
+    void on_end() override {}
+    void on_drained() override {}
+    void on_close(std::string_view) override {}
+    std::unique_ptr<ByteStream> inner;
+    size_t swallowed = 0;
+  };
+  Swallows* handshake = nullptr;
+  bool strangers = false;
+  PeerOptions options;
+  options.secure = [](std::unique_ptr<ByteStream> stream, const std::string&) { return stream; };
+  options.secure_accepted = [&](std::unique_ptr<ByteStream> stream, const PeerOptions::PlainAnswer&,
+                                bool) -> std::unique_ptr<ByteStream> {
+    if (!strangers) return stream;
+    auto wrapped = std::make_unique<Swallows>(std::move(stream));
+    handshake = wrapped.get();
+    return wrapped;
+  };
+  a.transport = std::make_unique<PeerTransport>(loop, a, options);
+  a.identify(7);
+  TestNode b(loop, 2, 7);
+  a.transport->set_peers({b.as_peer()});
+  b.transport->set_peers({a.as_peer()});
+  REQUIRE(run_until(loop, [&] { return b.connected_to(a) && a.connected_to(b); }));
+
+  size_t held_turns = 0;
+  size_t turns_left_by_b = 0;
+  size_t turns_left_by_stranger = 0;
+  loop.set_turn_hook([&] {
+    held_turns += loop.held() ? 1 : 0;
+    turns_left_by_b += a.transport->left_some(instance(2)) ? 1 : 0;
+    turns_left_by_stranger += handshake != nullptr && handshake->left_some() ? 1 : 0;
+    if (a.transport->left_some(instance(2))) CHECK(a.transport->left_some(raft::kNobody));
+  });
+  constexpr size_t kSize = 4 << 20;
+  CHECK(b.transport->send(instance(1), numbered(1, kSize)));
+  REQUIRE(run_until(loop, [&] { return a.messages.size() == 1; }));
+  CHECK(turns_left_by_b > 0);
+  CHECK(held_turns >= turns_left_by_b);
+
+  strangers = true;
+  held_turns = turns_left_by_b = 0;
+  Stranger stranger(loop, a.port(), std::string(kSize, 'x'));
+  REQUIRE(run_until(loop, [&] { return handshake != nullptr && handshake->swallowed == kSize; }));
+  CHECK(turns_left_by_stranger > 0);
+  CHECK(held_turns == 0);
+  CHECK(turns_left_by_b == 0);
+  CHECK_FALSE(a.transport->left_some(raft::kNobody));
+  loop.set_turn_hook({});
+}
+
 TEST_CASE("silence is bounded: a hello that does not come, a reply that does not, an answer that does not") {
   Loop loop;
   StrangePort silent(loop, "");

@@ -361,15 +361,20 @@ TEST_CASE("HAZARDS K2: a turn whose time is spent leaves entries to the next, an
     return turns;
   };
   CHECK(apply(0, 96) == 1);
-  // An entry and its key are two steps; the clock is looked at every eight, and when applying begins.
-  CHECK(apply(500, 12) == 8);
+  // An entry and its key are two steps; the clock is looked at every eight, and when applying begins. Who is behind has
+  // the whole time for it: 12 at first, then 16.
+  CHECK(apply(500, 16) == 7);
   CHECK(apply(5'000, 4) == 24);
 }
 
 TEST_CASE("what is committed while a turn has left entries to the next is applied without another event") {
   static uint64_t clock_us;
+  static uint64_t step_us;
+  step_us = 5'000;
   NodeOptions options = newer();
-  options.clock_us = [] { return clock_us += 5'000; };
+  options.clock_us = [] { return clock_us += step_us; };
+  SUBCASE("many were left, and the core hands out no more meanwhile") { options.apply_steps_per_turn = 8; }
+  SUBCASE("few were left") {}
   Versioned bench(options);
   bench.lead();
   const auto propose = [&] {
@@ -391,6 +396,12 @@ TEST_CASE("what is committed while a turn has left entries to the next is applie
   bench.node.drain(bench.now);
   REQUIRE(bench.node.machine().applied() < first);
   commit(second);
+  if (options.apply_steps_per_turn > 8) {
+    // Now there is time: a turn applies both what was left and what is new.
+    step_us = 0;
+    bench.node.drain(bench.now);
+    CHECK(bench.node.machine().applied() == second);
+  }
   for (int i = 0; i < 20 && bench.node.wants_turn(); ++i) bench.node.drain(bench.now);
   CHECK(bench.node.machine().applied() == second);
 }

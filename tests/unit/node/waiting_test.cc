@@ -200,6 +200,44 @@ TEST_CASE("a node that is being stopped answers all who wait, and takes on no mo
   CHECK(bench.node.quiet());
 }
 
+TEST_CASE("what a leader said before this node stood still is as old as that, until all that it said is read") {
+  for (const raft::NodeId half_read : {raft::kNobody, kThird, kOther}) {
+    Member bench;
+    bench.led(kOther, 2, raft::Index{1}, {"2"}, 2);
+    const auto hear = [&] {
+      const raft::Index last = bench.node.raft()->log().last_index();
+      bench.node.receive(
+          kOther,
+          raft::AppendEntries{
+              .term = raft::Term{2}, .prev_log_index = last, .prev_log_term = raft::Term{2}, .leader_commit = last},
+          bench.now);
+      bench.node.drain(bench.now);
+    };
+    bench.now += 1;
+    hear();
+    REQUIRE(bench.node.staleness(bench.now) == 0u);
+    bench.now += 450;
+    hear();
+    CHECK(bench.node.staleness(bench.now) >= 450u);
+    if (half_read) bench.transport.half_read = {half_read};
+    for (int turn = 0; turn < 3; ++turn) {
+      bench.now += 1;
+      hear();
+    }
+    // The stream of another member tells nothing of the leader's.
+    if (half_read == kOther)
+      CHECK(bench.node.staleness(bench.now) >= 450u);
+    else
+      CHECK(bench.node.staleness(bench.now) <= 2u);
+    bench.transport.half_read.clear();
+    for (int turn = 0; turn < 3; ++turn) {
+      bench.now += 1;
+      hear();
+    }
+    CHECK(bench.node.staleness(bench.now) <= 2u);
+  }
+}
+
 TEST_CASE("a node says how long it has not heard from its leader, and how old its state may be") {
   Member bench;
   CHECK_FALSE(bench.node.last_contact(bench.now));
