@@ -59,7 +59,7 @@ class SnapshotWriter {
   bool no_room_ = false;
   bool exhausted_ = false;
   uint64_t at_ = 0;
-  uint64_t synced_ = 0;
+  uint64_t written_out_ = 0;
   raft::SnapshotMeta meta_;
 };
 
