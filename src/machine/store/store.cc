@@ -47,8 +47,12 @@ std::optional<Item> Store::exchange_at(Items::const_iterator place, std::optiona
 bool Store::load(std::string_view key, Item item) {
   const size_t before = items_.size();
   if (item.lease() != 0 && leases_.try_emplace(item.lease()).second) ++leases_missing_;
-  const auto at = items_.emplace_hint(items_.end(), std::string(key), std::move(item));
+  // Keys that were overwritten while the snapshot was written stand in it before their time, so the place after the last
+  // key is not always the end. Without this, one such key made the load of 10^7 a third slower.
+  const auto next = last_loaded_ ? std::next(*last_loaded_) : items_.end();
+  const auto at = items_.emplace_hint(next, std::string(key), std::move(item));
   if (items_.size() == before) return false;
+  last_loaded_ = at;
   index_.leave_out();
   count_in(at->first, at->second);
   return true;

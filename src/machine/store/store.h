@@ -47,7 +47,10 @@ class Store {
   bool load_lease(uint64_t id, Millis ttl, Millis deadline);
   [[nodiscard]] uint64_t leases_missing() const { return leases_missing_; }
   // All items are loaded: index_some() is to bring their keys into the index. Until it has, a key is found more slowly.
-  void begin_index() { index_.begin_adding(items_); }
+  void begin_index() {
+    last_loaded_.reset();
+    index_.begin_adding(items_);
+  }
   // Brings in up to so many keys. True: more are left.
   bool index_some(size_t keys) { return index_.add_some(items_, keys); }
   // For tests: whether all keys are in the index.
@@ -89,7 +92,8 @@ class Store {
   [[nodiscard]] uint64_t digest_of(const Item& item) const;
 
   Items items_;
-  KeyIndex index_;  // of items_
+  std::optional<Items::iterator> last_loaded_;  // until begin_index()
+  KeyIndex index_;                              // of items_
   Leases leases_;
   Dues dues_;
   LeaseDues lease_dues_;

@@ -1,5 +1,9 @@
 #include "machine/store/store.h"
 
+#include <algorithm>
+#include <set>
+#include <string>
+
 #include <doctest/doctest.h>
 
 using wh::Bytes;
@@ -93,4 +97,20 @@ TEST_CASE("load takes keys in any order, each once") {
   CHECK(store.digest() == digest);
   CHECK(*store.get("m") == Bytes("1"));
   CHECK(store.items().begin()->first == "a");
+  // In order, with some that come before their time, as in a snapshot beside writes.
+  std::set<std::string> keys{"a", "m", "z"};
+  for (const char* const key : {"b", "c", "x", "d", "e", "y", "w", "f", "n", "xx", "zz", "0"}) {
+    CHECK(store.load(key, Bytes("5")));
+    keys.insert(key);
+    CHECK_FALSE(store.load(key, Bytes("6")));
+  }
+  Plain moved = std::move(store);
+  CHECK(moved.load("g", Bytes("5")));
+  keys.insert("g");
+  CHECK(std::equal(keys.begin(), keys.end(), moved.items().begin(), moved.items().end(),
+                   [](const std::string& key, const auto& item) { return key == item.first; }));
+  moved.begin_index();
+  while (moved.index_some(2)) {
+  }
+  for (const std::string& key : keys) CHECK(moved.find(key) != nullptr);
 }
