@@ -14,6 +14,7 @@
 #include "metrics/info.h"
 #include "metrics/metrics.h"
 #include "process/process_figures.h"
+#include "process/program_code.h"
 #include "server/identity.h"
 #include "server/node_options.h"
 #include "server/own_addresses.h"
@@ -305,6 +306,10 @@ void Server::sweep() {
   looked_at_ = now_;
   if (options_.appendfsync == config::AppendFsync::everysec) storage_->sync_soon();
   storage_->look_at_space();
+  if (!started_ && node_->ready(nullptr)) {
+    started_ = true;
+    process::unmap_code();
+  }
 }
 
 void Server::accept_http(std::unique_ptr<ByteStream> stream) {

@@ -128,6 +128,7 @@ class Server final : public net::PeerEvents {
   int64_t started_unix_s_ = 0;
   Millis looked_at_ = 0;  // when the disk was last looked at
   bool opening_log_ = false;
+  bool started_ = false;  // it was ready once
   bool shutting_down_ = false;
   Millis give_up_at_ = 0;
   Millis close_idle_at_ = 0;
