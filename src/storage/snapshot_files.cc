@@ -21,7 +21,7 @@ constexpr size_t kFooterSize = 8 + 4 + 4;
 // Written to the device on the way in small pieces: the database's syncs wait behind what the device is at, so a sync
 // of 8 MiB at a time made the p99 of writes beside a snapshot a fifth to a half higher. A piece promises nothing:
 // finish() syncs.
-constexpr uint64_t kPiece = 1 << 20;
+constexpr uint64_t kWriteOutEvery = 1 << 20;
 constexpr size_t kReadSize = 1 << 20;
 
 std::string header_of(raft::SnapshotMeta meta) {
@@ -138,7 +138,7 @@ Status SnapshotWriter::put(std::string_view bytes) {
   no_room_ = is_no_room(error);
   if (error != 0) return Error{disk_error("write", path(), error)};
   at_ += bytes.size();
-  if (at_ - written_out_ < kPiece) return ok_status();
+  if (at_ - written_out_ < kWriteOutEvery) return ok_status();
   error = disk_.write_out(Lane::files, fd_, temporary_);
   if (error != 0) return Error{disk_error("write", path(), error)};
   written_out_ = at_;
