@@ -307,6 +307,9 @@ int hazards() {
                                   [&](const Quick& q) { return std::strcmp(q.mutant, mutant.name) == 0; });
     if (!soon && directed_at(mutant.name).empty()) complain(std::string(mutant.name) + ": no test of it is run");
   }
+  for (const Quick& q : kQuick)
+    if (q.seeds > kLate && directed_at(q.mutant).empty())
+      complain(std::string(q.mutant) + ": the simulator catches it late, by luck: it needs a directed test");
   for (const Elsewhere& row : kElsewhere) std::printf("%-4s %s\n", row.hazard, row.why);
   std::printf("%zu mutants for %zu of %zu rows\n", wh::sim::all_mutants().size(), planted.size(), known_rows.size());
   return worst;
